@@ -1,0 +1,256 @@
+"""One network of a search space, as plain immutable data, and its file format.
+
+The schema is that of the published designs: ``resolution``, ``stem``, ``stages``, ``head``; ``input_channels`` (3) and
+``classes`` (1000) may be added.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .blocks import FAMILIES, Operation, existing, plain_conv
+from .errors import SpecError
+from .parsing import load_json, validated
+
+Positive = Annotated[int, Field(strict=True, ge=1, le=10**6)]
+Stride = Annotated[int, Field(strict=True, ge=1, le=2)]
+OddKernel = Annotated[int, Field(strict=True, ge=1, le=63, multiple_of=1)]
+
+DESCRIPTIVE_KEYS = {"name", "imagenet_top1", "budgets", "reference_convention", "with_classifier_1000", "note"}
+"""Keys of the published list that describe a network without being part of it; they are read over."""
+
+
+class _Stem(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    channels: Positive
+    kernel: OddKernel = 3
+    stride: Stride = 2
+
+
+class _Stage(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    block: str
+    stride: Stride
+    channels: Positive
+    bottleneck: Positive
+    kernel: OddKernel
+    depth: Annotated[int, Field(strict=True, ge=1, le=1000)]
+
+
+class _ArchitectureFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    resolution: Annotated[int, Field(strict=True, ge=1, le=16384)]
+    stem: _Stem
+    stages: Annotated[list[_Stage], Field(min_length=1, max_length=64)]
+    head: Positive | None = None
+    input_channels: Positive = 3
+    classes: Positive = 1000
+
+
+@dataclass(frozen=True, order=True)
+class Stem:
+    """The plain convolution at the input."""
+
+    channels: int
+    kernel: int = 3
+    stride: int = 2
+
+
+@dataclass(frozen=True, order=True)
+class Stage:
+    """A super-block: ``depth`` equal blocks, of which the first has the stride and takes the previous channels."""
+
+    block: str
+    stride: int
+    channels: int
+    bottleneck: int
+    kernel: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class PlacedBlock:
+    """A block where it stands: its stage, its index in the stage, its input channels and input resolution."""
+
+    stage: int
+    index: int
+    in_channels: int
+    resolution: int
+    spec: Stage
+
+    @property
+    def stride(self) -> int:
+        return self.spec.stride if self.index == 0 else 1
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of the main-path convolutions."""
+        s = self.spec
+        return tuple(int(w) for w in FAMILIES[s.block].widths(self.in_channels, s.channels, s.bottleneck, s.kernel))
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Operations of the block, absent ones left out."""
+        s = self.spec
+        family = FAMILIES[s.block]
+        first = self.index == 0
+        return existing(
+            family.operations(self.in_channels, s.channels, s.bottleneck, s.kernel, self.stride, self.resolution, first=first)
+        )
+
+
+@dataclass(frozen=True, order=True)
+class Architecture:
+    """One convolutional network.
+
+    Attributes
+    ----------
+    resolution:
+        Height (= width) of the input in pixels.
+    stem, stages, head:
+        The parts in order; ``head`` is the width of a 1x1 convolution before the classifier, or ``None``.
+    input_channels, classes:
+        Channels of the input and outputs of the classifier.
+    """
+
+    resolution: int
+    stem: Stem
+    stages: tuple[Stage, ...]
+    head: int | None = None
+    input_channels: int = 3
+    classes: int = 1000
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the map that the classifier pools."""
+        return self.head if self.head is not None else self.stages[-1].channels
+
+    @property
+    def activation(self) -> str:
+        """Activation of the stem and the head: that of the blocks beside them."""
+        return FAMILIES[self.stages[0].block].activation
+
+    @property
+    def stem_operations(self) -> tuple[Operation, ...]:
+        s = self.stem
+        return plain_conv("conv", self.input_channels, s.channels, s.kernel, s.stride, self.resolution, self.activation)
+
+    def blocks(self) -> Iterator[PlacedBlock]:
+        """All blocks in order, each with the channels and the resolution at its input."""
+        channels, resolution = self.stem.channels, -(-self.resolution // self.stem.stride)
+        for i, stage in enumerate(self.stages):
+            for index in range(stage.depth):
+                block = PlacedBlock(i, index, channels, resolution, stage)
+                yield block
+                channels, resolution = stage.channels, -(-resolution // block.stride)
+
+    @property
+    def out_resolution(self) -> int:
+        """Resolution of the map that the classifier pools."""
+        r = -(-self.resolution // self.stem.stride)
+        for stage in self.stages:
+            r = -(-r // stage.stride)
+        return r
+
+    @property
+    def head_operations(self) -> tuple[Operation, ...]:
+        """The 1x1 head convolution, if any, without the pool and the classifier."""
+        if self.head is None:
+            return ()
+        act = FAMILIES[self.stages[-1].block].activation
+        return plain_conv("conv", self.stages[-1].channels, self.head, 1, 1, self.out_resolution, act)
+
+    @property
+    def classifier_operations(self) -> tuple[Operation, ...]:
+        """Global average pool and linear classifier."""
+        c, r = self.out_channels, self.out_resolution
+        pool = Operation("pool", ("input",), "global_pool", c, c, r, stride=r)
+        return pool, Operation("linear", ("pool",), "linear", c, self.classes, 1)
+
+    def operations(self) -> Iterator[Operation]:
+        """All operations of the network in order."""
+        yield from self.stem_operations
+        for block in self.blocks():
+            yield from block.operations
+        yield from self.head_operations
+        yield from self.classifier_operations
+
+    def widths(self) -> Iterator[int]:
+        """Widths of the main-path convolutions in order: stem, blocks, head."""
+        yield self.input_channels * self.stem.kernel**2
+        for block in self.blocks():
+            yield from block.widths
+        if self.head is not None:
+            yield self.stages[-1].channels
+
+    # ------------------------------------------------------------------ files
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data in the schema of the published designs; defaults of the two extra keys are left out."""
+        data: dict[str, Any] = {
+            "resolution": self.resolution,
+            "stem": vars(self.stem).copy(),
+            "stages": [vars(s).copy() for s in self.stages],
+            "head": self.head,
+        }
+        if self.input_channels != 3:
+            data["input_channels"] = self.input_channels
+        if self.classes != 1000:
+            data["classes"] = self.classes
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Any, source: str | None = None) -> Architecture:
+        """Checks plain data against the schema.
+
+        Raises
+        ------
+        SpecError
+            With the field, its value and a remedy.
+        """
+        if isinstance(data, Mapping):
+            data = {k: v for k, v in data.items() if k not in DESCRIPTIVE_KEYS}
+        spec = validated(_ArchitectureFile, data, source)
+        resolution = -(-spec.resolution // spec.stem.stride)
+        _require_odd(spec.stem.kernel, "stem.kernel", source)
+        for i, stage in enumerate(spec.stages):
+            if stage.block not in FAMILIES:
+                raise SpecError(f"stages.{i}.block", f"{stage.block!r} is not a block family", f"use one of {sorted(FAMILIES)}", source)
+            _require_odd(stage.kernel, f"stages.{i}.kernel", source)
+            if resolution < stage.stride:
+                raise SpecError(
+                    f"stages.{i}.stride", f"{stage.stride} on a map of {resolution} x {resolution}", "use a larger resolution", source
+                )
+            resolution = -(-resolution // stage.stride)
+        stages = tuple(Stage(**s.model_dump()) for s in spec.stages)
+        return cls(spec.resolution, Stem(**spec.stem.model_dump()), stages, spec.head, spec.input_channels, spec.classes)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Architecture:
+        """Reads an architecture from a JSON file: an architecture, a ``result.json``, or a folder that holds one."""
+        path = Path(path)
+        if path.is_dir():
+            path = path / "result.json"
+        data = load_json(path)
+        if isinstance(data, list):
+            raise SpecError("", "a list of designs", "give a file with one architecture", str(path))
+        if isinstance(data, dict) and "architecture" in data:
+            data = data["architecture"]
+            if data is None:
+                raise SpecError("architecture", "null: the run found no design", "give a run with a design", str(path))
+        return cls.from_dict(data, str(path))
+
+    def dumps(self) -> str:
+        """JSON text of :meth:`to_dict`."""
+        return json.dumps(self.to_dict(), indent=1)
+
+
+def _require_odd(kernel: int, field: str, source: str | None) -> None:
+    if kernel % 2 == 0:
+        raise SpecError(field, f"kernel {kernel} is even", "use an odd kernel such as 3 or 5", source)

@@ -1,0 +1,290 @@
+"""Block families: which operations a block is made of, and what each operation costs.
+
+A family says once, in :meth:`BlockFamily.operations`, which operations one block consists of and how they are wired.
+Everything else is read off that list: main-path widths, parameters, MACs, the reference tool's FLOPs, the graph and the
+torch module. Numeric fields may be Python integers (one network, exact) or broadcastable ``int64`` arrays (lattice tables);
+the same code serves both.
+
+Notation of the specification: ``ci`` input channels, ``c`` output channels, ``b`` bottleneck width, ``k`` kernel, ``s`` stride,
+``r`` input resolution. All convolutions are bias-free and followed by batch normalisation.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+Int = Any
+"""A Python int or an int64 array; the arithmetic below is the same for both."""
+
+BLOCK_INPUT = "input"
+"""Name that operations use for the map that enters their block."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One node of the network.
+
+    Attributes
+    ----------
+    name, inputs:
+        Name within the block and the names of the operations it reads (:data:`BLOCK_INPUT` is the block's input).
+    kind:
+        ``conv``, ``norm``, ``activation``, ``pool`` (2x2 average), ``global_pool``, ``add``, ``scale`` or ``linear``.
+    role:
+        ``main`` for main-path convolutions, which have a width; ``shortcut`` and ``se`` are not counted by the theory.
+    in_channels, out_channels, kernel, stride, groups:
+        As in ``torch.nn.Conv2d``; padding is ``kernel // 2``.
+    resolution:
+        Height (= width) of the input map; the output has ``ceil(resolution / stride)``.
+    function:
+        Activation function: ``relu``, ``silu`` or ``sigmoid``.
+    present:
+        Whether the operation exists; an array where it depends on the lattice point.
+    projected:
+        For ``add``: whether the shortcut that joins here went through a projection.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    kind: str
+    in_channels: Int
+    out_channels: Int
+    resolution: Int
+    kernel: Int = 1
+    stride: int = 1
+    groups: Int = 1
+    role: str = "main"
+    function: str = ""
+    present: Any = True
+    projected: Any = False
+
+    @property
+    def out_resolution(self) -> Int:
+        """Height (= width) of the output map."""
+        return -(-self.resolution // self.stride)
+
+    @property
+    def width(self) -> Int:
+        """Width ``c k^2 / g`` of a main-path convolution (DeepMAD, section 3)."""
+        return self.in_channels * self.kernel**2 // self.groups
+
+    @property
+    def params(self) -> Int:
+        """Learned parameters; batch normalisation has two per channel, the classifier a bias."""
+        if self.kind == "conv":
+            return self.present * (self.in_channels // self.groups * self.out_channels * self.kernel**2)
+        if self.kind == "norm":
+            return self.present * (2 * self.out_channels)
+        if self.kind == "linear":
+            return self.in_channels * self.out_channels + self.out_channels
+        return 0
+
+    @property
+    def macs(self) -> Int:
+        """Multiply-accumulates of convolutions and of the classifier; torch's flop counter counts two of each."""
+        if self.kind == "conv":
+            return self.params * self.out_resolution**2
+        if self.kind == "linear":
+            return self.in_channels * self.out_channels
+        return 0
+
+    @property
+    def reference_flops(self) -> Int:
+        """FLOPs as the reference tool counts them: no SE, no classifier.
+
+        MACs of convolutions, 2 per output element of a normalisation, 1 per element of an activation, the input elements of
+        the average pool of a strided shortcut, and 1 per element of an addition whose shortcut is projected (of no other).
+        """
+        if self.role == "se" or self.kind in ("linear", "global_pool", "scale"):
+            return 0
+        if self.kind == "conv":
+            return self.macs
+        if self.kind == "pool":
+            return self.present * (self.in_channels * self.resolution**2)
+        per_element = {"norm": 2, "activation": 1, "add": self.projected}[self.kind]
+        return self.present * (per_element * self.out_channels * self.out_resolution**2)
+
+
+class _Chain:
+    """Collects the operations of one block, each reading the one before unless told otherwise."""
+
+    def __init__(self, channels: Int, resolution: Int, activation: str) -> None:
+        self.operations: list[Operation] = []
+        self.last, self.channels, self.resolution, self.activation = BLOCK_INPUT, channels, resolution, activation
+
+    def add(self, name: str, kind: str, **fields: Any) -> None:
+        fields.setdefault("inputs", (self.last,))
+        fields.setdefault("in_channels", self.channels)
+        fields.setdefault("out_channels", fields["in_channels"])
+        fields.setdefault("resolution", self.resolution)
+        op = Operation(name, kind=kind, **fields)
+        self.operations.append(op)
+        self.last, self.channels, self.resolution = name, op.out_channels, op.out_resolution
+
+    def conv(self, name: str, out: Int, kernel: Int = 1, stride: int = 1, groups: Int = 1, act: str = "", **fields: Any) -> None:
+        """A convolution with its normalisation and, if ``act`` is given, its activation."""
+        self.add(name, "conv", out_channels=out, kernel=kernel, stride=stride, groups=groups, **fields)
+        self.add(f"{name}_bn", "norm", **fields)
+        if act:
+            self.add(f"{name}_act", "activation", function=act, **fields)
+
+
+class BlockFamily(ABC):
+    """What one kind of block is made of. Instances are stateless; :data:`FAMILIES` holds one of each by name."""
+
+    name: ClassVar[str]
+    activation: ClassVar[str] = "relu"
+    layers: ClassVar[int]
+    """Main-path convolutions of one block: its layers in the sense of the theory."""
+    has_se: ClassVar[bool] = False
+
+    @abstractmethod
+    def widths(self, ci: Int, c: Int, b: Int, k: Int) -> tuple[Int, ...]:
+        """Widths of the main-path convolutions of one block, in order."""
+
+    @abstractmethod
+    def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
+        """Operations of one block, in topological order; the last one is the block's output."""
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+class Bottleneck(BlockFamily):
+    """``K1KXK1``: 1x1, k x k (strided), 1x1; ReLU. The first block of a super-block has a projection shortcut."""
+
+    name = "bottleneck"
+    layers = 3
+
+    def widths(self, ci: Int, c: Int, b: Int, k: Int) -> tuple[Int, ...]:
+        return ci, b * k**2, b
+
+    def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
+        act = self.activation
+        main = _Chain(ci, r, act)
+        main.conv("conv1", b, act=act)
+        main.conv("conv2", b, kernel=k, stride=s, act=act)
+        main.conv("conv3", c)
+        return _with_shortcut(main, ci, c, s, r, projection=first, act=act)
+
+
+class Basic(BlockFamily):
+    """``KXKX``: two k x k convolutions, the second one strided; ReLU."""
+
+    name = "basic"
+    layers = 2
+
+    def widths(self, ci: Int, c: Int, b: Int, k: Int) -> tuple[Int, ...]:
+        return ci * k**2, b * k**2
+
+    def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
+        main = _Chain(ci, r, self.activation)
+        main.conv("conv1", b, kernel=k, act=self.activation)
+        main.conv("conv2", c, kernel=k, stride=s)
+        return _with_shortcut(main, ci, c, s, r, projection=ci != c, act=self.activation)
+
+
+class Mixed(BlockFamily):
+    """``K1KX``: 1x1, then k x k (strided); ReLU."""
+
+    name = "mixed"
+    layers = 2
+
+    def widths(self, ci: Int, c: Int, b: Int, k: Int) -> tuple[Int, ...]:
+        return ci, b * k**2
+
+    def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
+        main = _Chain(ci, r, self.activation)
+        main.conv("conv1", b, act=self.activation)
+        main.conv("conv2", c, kernel=k, stride=s)
+        return _with_shortcut(main, ci, c, s, r, projection=ci != c, act=self.activation)
+
+
+class Inverted(BlockFamily):
+    """``K1DWK1``: 1x1 expansion, depthwise k x k (strided), 1x1; a shortcut only where the channels stay the same."""
+
+    name = "inverted"
+    layers = 3
+
+    def widths(self, ci: Int, c: Int, b: Int, k: Int) -> tuple[Int, ...]:
+        return ci, k**2 + 0 * b, b
+
+    def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
+        act = self.activation
+        main = _Chain(ci, r, act)
+        main.conv("conv1", b, act=act)
+        main.conv("conv2", b, kernel=k, stride=s, groups=b, act=act)
+        self._attention(main, b)
+        main.conv("conv3", c)
+        return _with_shortcut(main, ci, c, s, r, projection=False, act=act, present=ci == c)
+
+    def _attention(self, main: _Chain, b: Int) -> None:
+        """Hook for the squeeze-and-excitation of :class:`InvertedSE`."""
+
+
+class InvertedSE(Inverted):
+    """``K1DWSEK1``: :class:`Inverted` with squeeze-and-excitation after the depthwise convolution; SiLU."""
+
+    name = "inverted_se"
+    activation = "silu"
+    has_se = True
+
+    @staticmethod
+    def squeeze(b: Int) -> Int:
+        """Squeeze width ``max(1, round(b/4) // 8 * 8)``."""
+        return np.maximum(1, np.rint(b / 4).astype(np.int64) // 8 * 8) if isinstance(b, np.ndarray) else max(1, round(b / 4) // 8 * 8)
+
+    def _attention(self, main: _Chain, b: Int) -> None:
+        trunk, resolution = main.last, main.resolution
+        main.add("se_pool", "global_pool", stride=resolution, role="se")
+        main.conv("se_reduce", self.squeeze(b), act="silu", role="se")
+        main.conv("se_expand", b, act="sigmoid", role="se")
+        main.add("se_scale", "scale", inputs=(trunk, main.last), resolution=resolution, role="se")
+
+
+def _with_shortcut(
+    main: _Chain, ci: Int, c: Int, s: int, r: Int, *, projection: Any, act: str, present: Any = True
+) -> tuple[Operation, ...]:
+    """Joins the main path with its shortcut: a 2x2 average pool where the block is strided, a 1x1 convolution where asked."""
+    tail = main.last
+    side = _Chain(ci, r, act)
+    if s == 2:
+        side.add("shortcut_pool", "pool", stride=2, role="shortcut", present=present)
+    if projection is not False:
+        side.conv("shortcut", c, role="shortcut", present=projection)
+    join = Operation("add", (tail, side.last), "add", c, c, main.resolution, present=present, projected=projection)
+    out = Operation("out_act", ("add",), "activation", c, c, main.resolution, function=act)
+    return tuple(main.operations + side.operations + [join, out])
+
+
+FAMILIES: dict[str, BlockFamily] = {f.name: f for f in (Bottleneck(), Inverted(), InvertedSE(), Basic(), Mixed())}
+
+
+def plain_conv(name: str, ci: Int, c: Int, k: int, s: int, r: int, activation: str) -> tuple[Operation, ...]:
+    """A convolution with normalisation and activation outside any block: the stem or the head."""
+    chain = _Chain(ci, r, activation)
+    chain.conv(name, c, kernel=k, stride=s, act=activation)
+    return tuple(chain.operations)
+
+
+def existing(operations: Sequence[Operation]) -> tuple[Operation, ...]:
+    """Drops the operations of one network that are not present, rewiring their readers to what stands before them."""
+    moved: dict[str, str] = {}
+    kept: list[Operation] = []
+    for op in operations:
+        inputs = tuple(moved.get(name, name) for name in op.inputs)
+        if op.present:
+            kept.append(replace(op, inputs=inputs))
+        else:
+            moved[op.name] = inputs[0]
+    return tuple(kept)
+
+
+def total(operations: Sequence[Operation]) -> Mapping[str, Int]:
+    """Sums of ``params``, ``macs`` and ``reference_flops`` over operations."""
+    return {what: sum(getattr(op, what) for op in operations) for what in ("params", "macs", "reference_flops")}

@@ -1,0 +1,52 @@
+"""Errors that a user can act on.
+
+Each one carries what was wrong, where, and what would be right. The command line prints the message on one line and leaves
+with :attr:`MipdesignError.exit_code`; a traceback is left for bugs.
+"""
+
+from __future__ import annotations
+
+
+class MipdesignError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+    exit_code = 2
+
+
+class SpecError(MipdesignError, ValueError):
+    """A problem, an architecture file or an option that cannot be used as it stands.
+
+    Parameters
+    ----------
+    field:
+        Dotted path of the offending field, for example ``stages.2.kernels``; empty for a whole file.
+    problem:
+        What is wrong with it, with the value.
+    remedy:
+        What would be right.
+    source:
+        File or preset from which the value came, if known.
+    """
+
+    def __init__(self, field: str, problem: str, remedy: str, source: str | None = None) -> None:
+        self.field, self.problem, self.remedy, self.source = field, problem, remedy, source
+        where = ": ".join(part for part in (source, field) if part)
+        text = f"{where}: {problem}; {remedy}" if where else f"{problem}; {remedy}"
+        super().__init__(" ".join(text.split()))
+
+    def at(self, source: str) -> SpecError:
+        """The same error with its file named."""
+        return SpecError(self.field, self.problem, self.remedy, source)
+
+
+class MissingExtraError(MipdesignError, ImportError):
+    """An optional package is needed for what was asked."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package '{package}'; install it with: pip install 'mipdesign[{extra}]'")
+
+
+class CertificateError(MipdesignError):
+    """A claim of a certificate or of a result file does not hold."""
+
+    exit_code = 1

@@ -1,0 +1,209 @@
+"""The exact evaluator: every figure of one network, counts in Python integers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from .architecture import Architecture
+from .blocks import FAMILIES
+from .errors import SpecError
+from .theory import (
+    CONVENTIONS,
+    Convention,
+    PenaltyForm,
+    default_alpha,
+    depth_penalty,
+    effectiveness,
+    effectiveness_within,
+    entropy,
+    exact_objective,
+    penalised_super_blocks,
+    stage_of_super_blocks,
+)
+
+COUNTS = ("params_total", "params_backbone", "macs", "reference_flops", "layers", "blocks")
+"""Exact integer figures of a network, by their convention-free names."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A fully resolved objective: convention, stage weights, penalty. Made by :func:`default_scoring` or a problem."""
+
+    convention: Convention
+    alpha: tuple[float, ...]
+    beta: float
+    penalty_form: PenaltyForm
+    penalised: tuple[int, ...]
+    """Super-blocks (from 0) whose depths the penalty counts."""
+
+
+def convention_named(name: str) -> Convention:
+    """The convention of that name.
+
+    Raises
+    ------
+    SpecError
+        If there is none.
+    """
+    if name not in CONVENTIONS:
+        raise SpecError("convention", f"{name!r} is not a convention", f"use one of: {', '.join(CONVENTIONS)}")
+    return CONVENTIONS[name]
+
+
+def default_scoring(convention: str, architecture: Architecture) -> Scoring:
+    """The convention's own objective for a network: alpha 1, ..., 1, 8 and beta 10."""
+    conv = convention_named(convention)
+    n_stages = 1 + stage_of_super_blocks([s.stride for s in architecture.stages])[-1]
+    penalised = penalised_super_blocks(conv, [s.block for s in architecture.stages])
+    return Scoring(conv, default_alpha(n_stages), 10.0, conv.penalty_form, penalised)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures of one network in one convention.
+
+    ``params`` and ``flops`` follow the convention; the counts beside them mean the same in both. ``penalty`` is ``beta * Q``, and
+    ``objective = weighted_entropy - penalty``.
+    """
+
+    convention: str
+    params: int
+    flops: int
+    params_total: int
+    params_backbone: int
+    macs: int
+    reference_flops: int
+    effectiveness: float
+    layers: int
+    blocks: int
+    weighted_stage_entropies: tuple[float, ...]
+    weighted_entropy: float
+    penalty: float
+    objective: float
+
+    def to_dict(self) -> dict[str, Any]:
+        data = vars(self).copy()
+        data["weighted_stage_entropies"] = list(self.weighted_stage_entropies)
+        return data
+
+
+class Evaluator:
+    """Computes the figures of one network lazily; :func:`evaluate` collects them."""
+
+    def __init__(self, architecture: Architecture, scoring: Scoring) -> None:
+        self.architecture, self.scoring = architecture, scoring
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Exact integers by the names of :data:`COUNTS`."""
+        arch = self.architecture
+        classifier = sum(op.params for op in arch.classifier_operations)
+        total = {"params_total": 0, "macs": 0, "reference_flops": 0}
+        for op in arch.operations():
+            total["params_total"] += int(op.params)
+            total["macs"] += int(op.macs)
+            total["reference_flops"] += int(op.reference_flops)
+        blocks = sum(s.depth for s in arch.stages)
+        return total | {"params_backbone": total["params_total"] - classifier, "layers": len(list(arch.widths())), "blocks": blocks}
+
+    @cached_property
+    def stages(self) -> tuple[tuple[tuple[int, int], tuple[int, ...]], ...]:
+        """Per stage: ``(resolution, channels)`` at its end as the convention sees them, and the widths in it."""
+        arch = self.architecture
+        stage_of = stage_of_super_blocks([s.stride for s in arch.stages])
+        n_stages = 1 + stage_of[-1]
+        widths: list[list[int]] = [[] for _ in range(n_stages)]
+        ends = [(-(-arch.resolution // arch.stem.stride), arch.stem.channels)] + [(0, 0)] * (n_stages - 1)
+        widths[0].append(arch.input_channels * arch.stem.kernel**2)
+        se_seen = False
+        for block in arch.blocks():
+            j = stage_of[block.stage]
+            widths[j].extend(block.widths)
+            se_seen |= self.scoring.convention.forgets_resolution and FAMILIES[block.spec.block].has_se
+            ends[j] = (1 if se_seen else -(-block.resolution // block.stride), block.spec.channels)
+        if arch.head is not None:
+            widths[-1].append(arch.stages[-1].channels)
+            ends[-1] = (ends[-1][0], arch.head)
+        return tuple((end, tuple(w)) for end, w in zip(ends, widths, strict=True))
+
+    @property
+    def prefixes(self) -> list[list[int]]:
+        """Width lists of which the effectiveness is taken: every stage prefix, or the whole network only."""
+        lists: list[list[int]] = []
+        for _, widths in self.stages:
+            lists.append((lists[-1] if lists else []) + list(widths))
+        return lists if self.scoring.convention.prefix_effectiveness else lists[-1:]
+
+    @property
+    def depths(self) -> list[int]:
+        """Depths that the penalty counts."""
+        return [self.architecture.stages[i].depth for i in self.scoring.penalised]
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        scoring, counts = self.scoring, self.counts
+        factor = float(scoring.convention.layer_factor)
+        terms, logs = [], []
+        for weight, ((r, c), widths) in zip(scoring.alpha, self.stages, strict=True):
+            logs.extend(math.log(w) for w in widths)
+            terms.append(weight * entropy(r, c, factor * math.fsum(logs)))
+        weighted = math.fsum(terms)
+        penalty = scoring.beta * depth_penalty(scoring.penalty_form, self.depths)
+        conv = scoring.convention
+        return Evaluation(
+            convention=conv.name,
+            params=counts[conv.params_metric],
+            flops=counts[conv.flops_metric],
+            **counts,
+            effectiveness=max(effectiveness(p) for p in self.prefixes),
+            weighted_stage_entropies=tuple(terms),
+            weighted_entropy=weighted,
+            penalty=penalty,
+            objective=weighted - penalty,
+        )
+
+    def exact_objective(self) -> Decimal:
+        """The objective to 50 digits."""
+        s = self.scoring
+        ends, widths = zip(*self.stages, strict=True)
+        return exact_objective(s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths)
+
+    def within(self, name: str, limit: Fraction) -> bool:
+        """Whether a budget holds, in exact integer arithmetic."""
+        if name == "effectiveness":
+            return all(effectiveness_within(p, limit) for p in self.prefixes)
+        return self.counts[count_of_budget(name, self.scoring.convention)] <= limit
+
+
+def count_of_budget(name: str, convention: Convention) -> str:
+    """Name in :data:`COUNTS` of the integer figure that a budget limits in a convention."""
+    return {"flops": convention.flops_metric, "params": convention.params_metric}.get(name, name)
+
+
+def evaluate(architecture: Architecture, convention: str = "reference", scoring: Scoring | None = None) -> Evaluation:
+    """All figures of one network.
+
+    Parameters
+    ----------
+    convention:
+        ``paper`` or ``reference``; ignored if ``scoring`` is given.
+    scoring:
+        The resolved objective of a problem; by default the convention's own.
+    """
+    return Evaluator(architecture, scoring or default_scoring(convention, architecture)).evaluation
+
+
+def violations(evaluator: Evaluator, budgets: Mapping[str, Fraction]) -> list[str]:
+    """Names of the budgets that a network exceeds, by exact arithmetic."""
+    return [name for name, limit in budgets.items() if not evaluator.within(name, limit)]
+
+
+def stage_depths(architecture: Architecture) -> Sequence[int]:
+    """Blocks of each super-block."""
+    return [s.depth for s in architecture.stages]

@@ -1,0 +1,154 @@
+"""Reading YAML and JSON files into validated models, with one-line errors."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from .errors import SpecError
+
+MAX_BYTES = 1_000_000
+"""Largest specification or architecture file that is read; a real one has a few kilobytes."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 with the number syntax of YAML 1.2 (``1.82e9``) and without repeated keys."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+            repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
+            if repeated:
+                raise yaml.constructor.ConstructorError(None, None, f"key {repeated[0]!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
+    list("-+0123456789."),
+)
+_Loader.yaml_implicit_resolvers = {
+    # integers are tried before the wider float pattern above
+    first: sorted(resolvers, key=lambda item: item[0] == "tag:yaml.org,2002:float")
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+def read_text(path: Path) -> str:
+    """Text of a small file.
+
+    Raises
+    ------
+    SpecError
+        If it cannot be read, is larger than :data:`MAX_BYTES`, or is not UTF-8.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise SpecError("", f"the file has {size} bytes", f"a file of at most {MAX_BYTES} bytes is read", str(path))
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise SpecError("", "the file is not UTF-8 text", "give a text file", str(path)) from None
+    except OSError as error:
+        raise SpecError("", f"cannot be read ({error.strerror})", "give an existing file", str(path)) from None
+
+
+def load_json(path: Path) -> Any:
+    """Parses a JSON file; repeated keys and malformed text are a :class:`SpecError`."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        data = dict(pairs)
+        if len(data) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise SpecError(twice, "is given twice", "give it once", str(path))
+        return data
+
+    try:
+        return json.loads(read_text(path), object_pairs_hook=unique)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise SpecError("", f"not valid JSON ({error})", "give a JSON file", str(path)) from None
+    except ValueError as error:
+        if isinstance(error, SpecError):
+            raise
+        raise SpecError("", f"not readable JSON ({error})", "use numbers of reasonable length", str(path)) from None
+
+
+def load_yaml(text: str, source: str) -> Any:
+    """Parses YAML text; malformed text is a :class:`SpecError`."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        first = " ".join(str(error).split())[:200]
+        raise SpecError("", f"not valid YAML ({first})", "give a YAML mapping", source) from None
+
+
+def parse_scalar(text: str) -> Any:
+    """Value of a ``--set KEY=VALUE`` override, in YAML syntax."""
+    return load_yaml(text, "--set")
+
+
+def validated(model: type[Model], data: Any, source: str | None) -> Model:
+    """Checks plain data against a pydantic model; the first fault becomes a :class:`SpecError`."""
+    if not isinstance(data, dict):
+        raise SpecError("", f"a {type(data).__name__} where a mapping is expected", "give 'field: value' pairs", source)
+    try:
+        return model.model_validate(data)
+    except RecursionError:
+        raise SpecError("", "nested too deeply", "use the documented fields", source) from None
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        context = fault.get("ctx", {})
+        nested = context.get("error")
+        field = ".".join(str(part) for part in fault["loc"])
+        if isinstance(nested, SpecError):
+            field = ".".join(part for part in (field, nested.field) if part)
+            raise SpecError(field, nested.problem, nested.remedy, source) from None
+        if fault["type"] == "missing":
+            raise SpecError(field, "is missing", "add it", source) from None
+        if fault["type"] == "extra_forbidden":
+            parent: Any = model
+            known = _known_fields(parent, fault["loc"][:-1])
+            raise SpecError(field, "is not a known field", f"use one of: {', '.join(known)}" if known else "remove it", source) from None
+        raise SpecError(field, f"{_short(fault['input'])} is refused", fault["msg"][0].lower() + fault["msg"][1:], source) from None
+
+
+def _known_fields(model: Any, loc: tuple[Any, ...]) -> list[str]:
+    """Field names of the model that stands at ``loc`` below ``model``, as far as annotations tell."""
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        fields = getattr(model, "model_fields", {})
+        if part not in fields:
+            return []
+        model = _inner_model(fields[part].annotation)
+    return sorted(getattr(model, "model_fields", {}))
+
+
+def _inner_model(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in getattr(annotation, "__args__", ()):
+        found = _inner_model(part)
+        if found is not None:
+            return found
+    return None
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value}"
+    try:
+        text = repr(value)
+    except ValueError:  # integers beyond the interpreter's digit limit
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,557 @@
+"""The design problem: a search space, budgets and an objective, as a validated model read from YAML.
+
+A specification states lattices, not code. :class:`Problem` checks it field by field; :attr:`Problem.space` resolves what the
+rules of the space mean for each super-block (which widths go with which channels, which kernels fit the map).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from .architecture import Architecture, OddKernel, Positive, Stride
+from .blocks import FAMILIES
+from .errors import SpecError
+from .evaluate import Evaluator, Scoring, violations
+from .parsing import load_yaml, parse_scalar, read_text, validated
+from .theory import (
+    CONVENTIONS,
+    ConventionName,
+    PenaltyForm,
+    default_alpha,
+    penalised_super_blocks,
+    stage_of_super_blocks,
+)
+
+MAX_LATTICE = 4096
+"""Most values that one lattice may have."""
+
+BUDGETS = ("flops", "params", "macs", "params_backbone", "layers", "effectiveness")
+"""Names of the budgets; ``flops`` and ``params`` follow the convention."""
+
+Ratio = Annotated[float, Field(strict=True, gt=0, le=1e6, allow_inf_nan=False)]
+Weight = Annotated[float, Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lattice(_Model):
+    """A finite set of positive integers: ``[8, 16, 24]``, or ``{min: 8, max: 2048, step: 8}`` (``min`` defaults to ``step``)."""
+
+    listed: tuple[Positive, ...] | None = None
+    min: Positive | None = None
+    max: Positive | None = None
+    step: Positive = 1
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_list(cls, data: Any) -> Any:
+        if isinstance(data, list):
+            return {"listed": tuple(data)}
+        if isinstance(data, int) and not isinstance(data, bool):
+            return {"listed": (data,)}
+        if not isinstance(data, (dict, Lattice)):
+            raise ValueError("give a list of integers, or a mapping with min, max and step")
+        return data
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.listed is None and self.max is None:
+            raise SpecError("max", "is missing", "give a list, or min, max and step")
+        if self.listed is not None and (self.max is not None or self.min is not None):
+            raise SpecError("listed", "stands beside min or max", "give either")
+        if not self.values:
+            raise SpecError("", "the lattice is empty", "let min be at most max, or list at least one value")
+        if len(self.values) > MAX_LATTICE:
+            raise SpecError("", f"the lattice has {len(self.values)} values", f"at most {MAX_LATTICE} are allowed: raise step")
+        return self
+
+    @cached_property
+    def values(self) -> tuple[int, ...]:
+        """The integers in increasing order."""
+        if self.listed is not None:
+            return tuple(sorted(set(self.listed)))
+        assert self.max is not None
+        return tuple(range(self.step if self.min is None else self.min, self.max + 1, self.step))
+
+    def to_plain(self) -> list[int] | dict[str, int]:
+        """The form in which a specification writes it."""
+        if self.listed is not None:
+            return list(self.values)
+        return {"min": self.values[0], "max": self.values[-1], "step": self.step}
+
+
+class RatioRange(_Model):
+    """Bounds of a quotient; ``max`` may be left out."""
+
+    min: Ratio
+    max: Ratio | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.max is not None and self.max < self.min:
+            raise SpecError("max", f"{self.max} is below min {self.min}", "let min be at most max")
+        return self
+
+
+class WidthRatio(RatioRange):
+    """Bounds of ``b / C``.
+
+    ``to_rounding`` lists the ends at which the lattice value nearest to the bound is admitted too, so that no channel count is
+    left without a width.
+    """
+
+    to_rounding: tuple[str, ...] = ("min",)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_tuple(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("to_rounding"), list):
+            return data | {"to_rounding": tuple(data["to_rounding"])}
+        return data
+
+    @model_validator(mode="after")
+    def _check_ends(self) -> Self:
+        for end in self.to_rounding:
+            if end not in ("min", "max"):
+                raise SpecError("to_rounding", f"{end!r} is not an end", "list 'min', 'max', both or none")
+        return self
+
+
+class Input(_Model):
+    """What enters the network."""
+
+    resolution: Annotated[int, Field(strict=True, ge=1, le=16384)]
+    channels: Positive = 3
+
+
+class StemSpace(_Model):
+    """The stem: one plain convolution with normalisation and activation."""
+
+    channels: Lattice
+    kernel: OddKernel = 3
+    stride: Stride = 2
+
+
+class StageSpace(_Model):
+    """Choices of one super-block.
+
+    Attributes
+    ----------
+    block:
+        Block family.
+    growth:
+        Bounds of ``C_i / C_{i-1}``; ``min: 1`` keeps the channels non-decreasing.
+    bottleneck, bottleneck_ratio:
+        Lattice of the bottleneck width ``b``, and bounds of ``b / C``.
+    kernels:
+        Kernel sizes; those with ``1.5 k`` above the input resolution of the super-block are left out.
+    depth:
+        Numbers of blocks.
+    """
+
+    block: str = "bottleneck"
+    stride: Stride
+    channels: Lattice
+    growth: RatioRange = RatioRange(min=1.0)
+    bottleneck: Lattice
+    bottleneck_ratio: WidthRatio = WidthRatio(min=0.1, max=1.0)
+    kernels: Lattice
+    depth: Lattice
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.block not in FAMILIES:
+            raise SpecError("block", f"{self.block!r} is not a block family", f"use one of {sorted(FAMILIES)}")
+        for k in self.kernels.values:
+            if k % 2 == 0:
+                raise SpecError("kernels", f"kernel {k} is even", "use odd kernels such as 3 and 5")
+        if self.depth.values[-1] > 1000:
+            raise SpecError("depth", f"{self.depth.values[-1]} blocks", "use at most 1000")
+        return self
+
+
+class HeadSpace(_Model):
+    """A 1x1 convolution with normalisation and activation before the classifier."""
+
+    channels: Positive
+
+
+class PenaltySpec(_Model):
+    """Depth penalty: its form, and the super-blocks (counted from 1) whose depths it counts (all by default)."""
+
+    form: PenaltyForm
+    stages: tuple[Positive, ...] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_tuple(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("stages"), list):
+            return data | {"stages": tuple(data["stages"])}
+        return data
+
+
+class ObjectiveSpec(_Model):
+    """``sum_j alpha_j H_j - beta Q``. What is left out follows the convention."""
+
+    alpha: tuple[Weight, ...] | None = None
+    beta: Weight = 10.0
+    penalty: PenaltySpec | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_tuple(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("alpha"), list):
+            return data | {"alpha": tuple(data["alpha"])}
+        return data
+
+
+class Budgets(_Model):
+    """Upper limits; any subset. ``flops`` and ``params`` follow the convention, the other names mean the same in both."""
+
+    flops: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    params: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    macs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    params_backbone: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    layers: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    effectiveness: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_only(cls, data: Any) -> Any:
+        for name, value in data.items() if isinstance(data, dict) else ():
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+                raise SpecError(str(name), f"{value!r} is not a number", "give a positive number")
+            if isinstance(value, int) and abs(value) > 10**18:
+                raise SpecError(str(name), "is beyond 1e18", "give a smaller number, or leave the budget out")
+        return data
+
+    def limits(self) -> dict[str, Fraction]:
+        """The budgets that are set, as exact numbers (a float means its decimal text)."""
+        return {name: Fraction(repr(value)) for name in BUDGETS if (value := getattr(self, name)) is not None}
+
+
+@dataclass(frozen=True)
+class SuperBlockSpace:
+    """What one super-block may be, with the rules resolved.
+
+    Attributes
+    ----------
+    resolution:
+        Resolution at its input.
+    channels, kernels, depths:
+        The lattices, in increasing order.
+    widths:
+        For each entry of ``channels`` the admitted bottleneck widths.
+    """
+
+    block: str
+    stride: int
+    resolution: int
+    channels: tuple[int, ...]
+    widths: tuple[tuple[int, ...], ...]
+    kernels: tuple[int, ...]
+    depths: tuple[int, ...]
+    growth: tuple[Fraction, Fraction | None]
+
+    def follows(self, previous: int, channels: int) -> bool:
+        """Whether ``channels`` may come after ``previous``."""
+        low, high = self.growth
+        return channels >= low * previous and (high is None or channels <= high * previous)
+
+
+class Problem(_Model):
+    """A search space with budgets and an objective: what :func:`mipdesign.design` solves.
+
+    Make one with :meth:`preset`, :meth:`load` or :meth:`from_dict`; every fault is a :class:`SpecError` with field, value and
+    remedy.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    convention: ConventionName = "reference"
+    input: Input
+    stem: StemSpace
+    stages: Annotated[tuple[StageSpace, ...], Field(min_length=2, max_length=8)]
+    head: HeadSpace | None = None
+    classes: Positive = 1000
+    budgets: Budgets = Budgets()
+    objective: ObjectiveSpec = ObjectiveSpec()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_tuple(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("stages"), list):
+            return data | {"stages": tuple(data["stages"])}
+        return data
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        n_stages = 1 + self.stage_of[-1]
+        alpha = self.objective.alpha
+        if alpha is not None and len(alpha) != n_stages:
+            raise SpecError(
+                "objective.alpha", f"{len(alpha)} weights for {n_stages} down-sampling stages", "give one weight per stage"
+            )
+        penalty = self.objective.penalty
+        for stage in (penalty.stages if penalty is not None and penalty.stages is not None else ()):
+            if stage > len(self.stages):
+                raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
+        reachable = set(self.stem.channels.values)
+        for i, stage_space in enumerate(self.space):
+            now = {c for c, w in zip(stage_space.channels, stage_space.widths, strict=True) if w}
+            now = {c for c in now if any(stage_space.follows(p, c) for p in reachable)}
+            if not now:
+                before = "stem.channels" if i == 0 else f"stages.{i - 1}.channels"
+                raise SpecError(
+                    f"stages.{i}.channels",
+                    f"no value of {_brief(stage_space.channels)} may follow {before} {_brief(sorted(reachable))}",
+                    f"widen a lattice, stages.{i}.growth or stages.{i}.bottleneck_ratio",
+                )
+            reachable = now
+        return self
+
+    # --------------------------------------------------------------- resolved
+
+    @property
+    def stage_of(self) -> tuple[int, ...]:
+        """Down-sampling stage of each super-block (the stem opens stage 0)."""
+        return stage_of_super_blocks([s.stride for s in self.stages])
+
+    @cached_property
+    def space(self) -> tuple[SuperBlockSpace, ...]:
+        """The super-blocks with their rules resolved.
+
+        Raises
+        ------
+        SpecError
+            If the map is used up before the last stride, or no kernel of a stage fits its map.
+        """
+        resolved, r = [], -(-self.input.resolution // self.stem.stride)
+        for i, stage in enumerate(self.stages):
+            if r < stage.stride:
+                raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
+            kernels = tuple(k for k in stage.kernels.values if 3 * k <= 2 * r)
+            if not kernels:
+                raise SpecError(
+                    f"stages.{i}.kernels",
+                    f"no kernel of {_brief(stage.kernels.values)} fits a map of {r} x {r}",
+                    f"use kernels of at most {2 * r // 3}, or raise input.resolution",
+                )
+            channels = stage.channels.values
+            widths = tuple(_admitted_widths(stage, c) for c in channels)
+            growth = (_exact(stage.growth.min), None if stage.growth.max is None else _exact(stage.growth.max))
+            resolved.append(
+                SuperBlockSpace(stage.block, stage.stride, r, channels, widths, kernels, stage.depth.values, growth)
+            )
+            r = -(-r // stage.stride)
+        return tuple(resolved)
+
+    @cached_property
+    def scoring(self) -> Scoring:
+        """The objective with the convention's defaults filled in."""
+        conv = CONVENTIONS[self.convention]
+        penalty = self.objective.penalty
+        form, penalised = conv.penalty_form, penalised_super_blocks(conv, [s.block for s in self.stages])
+        if penalty is not None:
+            form = penalty.form
+            penalised = tuple(sorted({i - 1 for i in penalty.stages})) if penalty.stages else tuple(range(len(self.stages)))
+        alpha = self.objective.alpha or default_alpha(1 + self.stage_of[-1])
+        return Scoring(conv, alpha, self.objective.beta, form, penalised)
+
+    def evaluator(self, architecture: Architecture) -> Evaluator:
+        """The exact evaluator of a network, in this problem's objective."""
+        return Evaluator(architecture, self.scoring)
+
+    def violations(self, architecture: Architecture) -> list[str]:
+        """What a network breaks: budgets by exact arithmetic, and rules of the space; empty if it is feasible."""
+        return self.outside_space(architecture) + violations(self.evaluator(architecture), self.budgets.limits())
+
+    def outside_space(self, architecture: Architecture) -> list[str]:
+        """Fields of a network that the search space does not hold."""
+        wrong = []
+        fixed = {"resolution": self.input.resolution, "input_channels": self.input.channels, "classes": self.classes}
+        wrong += [name for name, value in fixed.items() if getattr(architecture, name) != value]
+        if architecture.head != (self.head.channels if self.head else None):
+            wrong.append("head")
+        stem = architecture.stem
+        if (stem.kernel, stem.stride) != (self.stem.kernel, self.stem.stride) or stem.channels not in self.stem.channels.values:
+            wrong.append("stem")
+        if len(architecture.stages) != len(self.space):
+            return wrong + ["stages"]
+        previous = stem.channels
+        for i, (stage, space) in enumerate(zip(architecture.stages, self.space, strict=True)):
+            inside = (
+                (stage.block, stage.stride) == (space.block, space.stride)
+                and stage.channels in space.channels
+                and stage.bottleneck in space.widths[space.channels.index(stage.channels)]
+                and stage.kernel in space.kernels
+                and stage.depth in space.depths
+                and space.follows(previous, stage.channels)
+            )
+            if not inside:
+                wrong.append(f"stages.{i}")
+            previous = stage.channels
+        return wrong
+
+    def size(self) -> int:
+        """Number of networks in the space, budgets aside, exactly."""
+        ways = {c: 1 for c in self.stem.channels.values}
+        for space in self.space:
+            now = {}
+            for c, widths in zip(space.channels, space.widths, strict=True):
+                before = sum(n for p, n in ways.items() if space.follows(p, c))
+                now[c] = before * len(widths) * len(space.kernels) * len(space.depths)
+            ways = now
+        return sum(ways.values())
+
+    # ------------------------------------------------------------------ files
+
+    @classmethod
+    def from_dict(cls, data: Any, source: str | None = None) -> Problem:
+        """Checks plain data against the schema of a specification."""
+        return validated(cls, data, source)
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Iterable[str] = ()) -> Problem:
+        """Reads a YAML (or JSON) specification; ``overrides`` are ``KEY=VALUE`` texts with dotted keys."""
+        return cls._from_text(read_text(Path(path)), str(path), overrides)
+
+    @classmethod
+    def preset(cls, name: str, overrides: Iterable[str] = ()) -> Problem:
+        """A problem that ships with the package; :func:`preset_names` lists them."""
+        if name not in preset_names():
+            raise SpecError("", f"{name!r} is not a preset", f"use one of: {', '.join(preset_names())}, or the path of a YAML file")
+        text = (resources.files(__package__) / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+        return cls._from_text(text, name, overrides)
+
+    @classmethod
+    def named(cls, name_or_path: str, overrides: Iterable[str] = ()) -> Problem:
+        """A preset by name, or a specification by path."""
+        looks_like_file = name_or_path.endswith((".yaml", ".yml", ".json")) or "/" in name_or_path
+        return cls.load(name_or_path, overrides) if looks_like_file else cls.preset(name_or_path, overrides)
+
+    @classmethod
+    def _from_text(cls, text: str, source: str, overrides: Iterable[str]) -> Problem:
+        data = load_yaml(text, source)
+        if isinstance(data, dict):
+            data.pop("defaults", None)
+            for override in overrides:
+                _override(data, override)
+        return cls.from_dict(data, source)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data from which :meth:`from_dict` makes an equal problem."""
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, Lattice):
+                return value.to_plain()
+            if isinstance(value, BaseModel):
+                pairs = ((name, getattr(value, name)) for name in type(value).model_fields)
+                return {name: plain(item) for name, item in pairs if item is not None}
+            if isinstance(value, tuple):
+                return [plain(item) for item in value]
+            return value
+
+        data: dict[str, Any] = plain(self)
+        return data
+
+    def dumps(self) -> str:
+        """The specification as YAML."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False, default_flow_style=None, width=120)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the canonical specification; the name is not part of it."""
+        data = self.to_dict()
+        del data["name"]
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def preset_names() -> list[str]:
+    """Names of the problems that ship with the package."""
+    folder = resources.files(__package__) / "presets"
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def _admitted_widths(stage: StageSpace, c: int) -> tuple[int, ...]:
+    """Bottleneck widths that go with ``c`` channels; see :class:`WidthRatio`."""
+    values, ratio = stage.bottleneck.values, stage.bottleneck_ratio
+    low = _exact(ratio.min) * c
+    high = None if ratio.max is None else _exact(ratio.max) * c
+    admitted = {b for b in values if b >= low and (high is None or b <= high)}
+    if "min" in ratio.to_rounding:
+        nearest = _nearest(values, low)
+        if high is None or nearest <= high:
+            admitted.add(nearest)
+    if "max" in ratio.to_rounding and high is not None:
+        admitted.add(_nearest(values, high))
+    return tuple(sorted(admitted))
+
+
+def _nearest(values: Sequence[int], target: Fraction) -> int:
+    """The lattice value nearest to ``target``; of two, the one at an even position, as rounding half to even does."""
+    below = [i for i, v in enumerate(values) if v <= target]
+    i = below[-1] if below else 0
+    if i + 1 == len(values) or target <= values[i]:
+        return values[i]
+    down, up = target - values[i], values[i + 1] - target
+    if down == up:
+        return values[i] if (i + 1) % 2 == 0 else values[i + 1]
+    return values[i] if down < up else values[i + 1]
+
+
+def _exact(number: float) -> Fraction:
+    """The decimal number that the text of a float stands for."""
+    return Fraction(repr(number))
+
+
+def _override(data: dict[str, Any], text: str) -> None:
+    """Sets one value by its dotted key in plain data."""
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise SpecError("--set", f"{text!r} is not KEY=VALUE", "write for example budgets.flops=1e9")
+    target: Any = data
+    *path, last = key.split(".")
+    for part in path:
+        target = _child(target, part, key)
+    if isinstance(target, list):
+        target[_index(target, last, key)] = parse_scalar(value)
+    elif isinstance(target, dict):
+        target[last] = parse_scalar(value)
+    else:
+        raise SpecError("--set", f"{key!r} names nothing", "use the dotted path of a field, for example stages.0.depth")
+
+
+def _child(target: Any, part: str, key: str) -> Any:
+    if isinstance(target, list):
+        return target[_index(target, part, key)]
+    if isinstance(target, dict):
+        if target.get(part) is None:
+            target[part] = {}
+        target[part] = target[part].copy() if isinstance(target[part], (dict, list)) else target[part]
+        return target[part]
+    raise SpecError("--set", f"{key!r} names nothing", "use the dotted path of a field, for example stages.0.depth")
+
+
+def _index(target: list[Any], part: str, key: str) -> int:
+    if not part.isdigit() or int(part) >= len(target):
+        raise SpecError("--set", f"{part!r} in {key!r} is not an index below {len(target)}", "count from 0")
+    if isinstance(target[int(part)], dict):
+        target[int(part)] = target[int(part)].copy()
+    return int(part)
+
+
+def _brief(values: Sequence[int]) -> str:
+    return str(list(values)) if len(values) <= 6 else f"{values[0]}..{values[-1]} ({len(values)} values)"

@@ -1,0 +1,141 @@
+"""Entropy, effectiveness and depth penalty of a network: the mathematics of DeepMAD (CVPR 2023, arXiv 2303.02165).
+
+Two conventions exist and are never mixed: ``paper`` is the text of the article, ``reference`` is what its released tool computes.
+``docs/theory.md`` lists every difference.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from typing import Literal, get_args
+
+ConventionName = Literal["paper", "reference"]
+PenaltyForm = Literal["exp_std", "exp_var", "none"]
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How the theory is read.
+
+    Attributes
+    ----------
+    layer_factor:
+        Factor of ``log w`` in the entropy: 1 (log-variance) or 1/2 (log of a standard deviation).
+    penalty_form:
+        Default form of the depth penalty ``Q``.
+    penalty_last:
+        How many of the last super-blocks of a ``bottleneck`` space the default penalty counts; ``None`` counts all.
+    prefix_effectiveness:
+        Whether effectiveness is the maximum over the stage prefixes, or that of the whole network.
+    forgets_resolution:
+        Whether the resolution in ``H`` becomes 1 from the first squeeze-and-excitation block on (a slip of the released tool).
+    flops_metric, params_metric:
+        What the budgets ``flops`` and ``params`` mean.
+    """
+
+    name: ConventionName
+    layer_factor: Fraction
+    penalty_form: PenaltyForm
+    penalty_last: int | None
+    prefix_effectiveness: bool
+    forgets_resolution: bool
+    flops_metric: str
+    params_metric: str
+
+
+CONVENTIONS: dict[str, Convention] = {
+    "paper": Convention("paper", Fraction(1), "exp_var", None, False, False, "macs", "params_total"),
+    "reference": Convention("reference", Fraction(1, 2), "exp_std", 3, True, True, "reference_flops", "params_backbone"),
+}
+assert set(CONVENTIONS) == set(get_args(ConventionName))
+
+
+def stage_of_super_blocks(strides: Sequence[int]) -> tuple[int, ...]:
+    """Stage that each super-block belongs to; the stem opens stage 0 and every stride of 2 opens a new one."""
+    stages, current = [], 0
+    for stride in strides:
+        current += stride == 2
+        stages.append(current)
+    return tuple(stages)
+
+
+def default_alpha(n_stages: int) -> tuple[float, ...]:
+    """Weights of the stage entropies: one each, eight for the last (DeepMAD, section 4)."""
+    return (1.0,) * (n_stages - 1) + (8.0,)
+
+
+def penalised_super_blocks(convention: Convention, blocks: Sequence[str]) -> tuple[int, ...]:
+    """Super-blocks whose depths the default penalty counts."""
+    n = len(blocks)
+    if convention.penalty_last is not None and set(blocks) == {"bottleneck"}:
+        return tuple(range(max(0, n - convention.penalty_last), n))
+    return tuple(range(n))
+
+
+def depth_penalty(form: PenaltyForm, depths: Sequence[int]) -> float:
+    """``Q``: ``exp(Var)``, ``exp(std)`` (population moments) or 0. Infinite where the exponential overflows."""
+    if form == "none" or not depths:
+        return 0.0
+    variance = depth_variance(depths)
+    exponent = float(variance) if form == "exp_var" else math.sqrt(variance)
+    return math.exp(exponent) if exponent < 709 else math.inf
+
+
+def depth_variance(depths: Sequence[int]) -> Fraction:
+    """Population variance of the depths, exactly."""
+    n = len(depths)
+    return Fraction(n * sum(d * d for d in depths) - sum(depths) ** 2, n * n)
+
+
+def effectiveness(widths: Sequence[int]) -> float:
+    """``rho = L / exp(mean log w)`` of a chain of ``L`` layers."""
+    return len(widths) / math.exp(math.fsum(math.log(w) for w in widths) / len(widths))
+
+
+def effectiveness_within(widths: Sequence[int], limit: Fraction) -> bool:
+    """Whether ``rho <= limit``, in exact integers: ``(L / limit)^L <= product of the widths``."""
+    n = len(widths)
+    return (n * limit.denominator) ** n <= limit.numerator**n * math.prod(widths)
+
+
+def entropy(resolution: int, channels: int, log_width_sum: float) -> float:
+    """``H = log(r^2 c) * sum of layer terms``."""
+    return math.log(resolution**2 * channels) * log_width_sum
+
+
+def exact_objective(
+    convention: Convention,
+    alpha: Sequence[float],
+    beta: float,
+    form: PenaltyForm,
+    depths: Sequence[int],
+    ends: Sequence[tuple[int, int]],
+    widths_of_stages: Sequence[Sequence[int]],
+    digits: int = 50,
+) -> Decimal:
+    """The objective to ``digits`` digits: decides between networks that floating point cannot tell apart.
+
+    Parameters
+    ----------
+    ends:
+        ``(resolution, channels)`` at the end of each stage.
+    widths_of_stages:
+        Main-path widths of each stage.
+    """
+    with localcontext() as context:
+        context.prec = digits + 15
+        factor = Decimal(convention.layer_factor.numerator) / convention.layer_factor.denominator
+        product, value = 1, Decimal(0)
+        for weight, (r, c), widths in zip(alpha, ends, widths_of_stages, strict=True):
+            product *= math.prod(widths)
+            value += Decimal(repr(weight)) * Decimal(r * r * c).ln() * factor * Decimal(product).ln()
+        if form != "none" and depths:
+            variance = depth_variance(depths)
+            exponent = Decimal(variance.numerator) / variance.denominator
+            value -= Decimal(repr(beta)) * (exponent if form == "exp_var" else exponent.sqrt()).exp()
+        context.prec = digits
+        return +value
