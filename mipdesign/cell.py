@@ -1,0 +1,88 @@
+"""A cell: the part of a search space that a bound speaks of and that branching splits."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .batch import Batch
+from .lattice import Ints, Tables
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """Allowed choices of every part of the network; a product set, up to the chain rule of the channels.
+
+    Attributes
+    ----------
+    stem:
+        Indices into ``tables.stem_c``, increasing.
+    columns:
+        For each super-block the allowed column indices, increasing.
+    low, high:
+        For each super-block the smallest and largest depth, both on its depth lattice.
+    """
+
+    stem: Ints
+    columns: tuple[Ints, ...]
+    low: Ints
+    high: Ints
+
+    @classmethod
+    def whole(cls, tables: Tables) -> Cell:
+        """The whole space."""
+        return cls(
+            np.arange(len(tables.stem_c)),
+            tuple(np.arange(len(s.c)) for s in tables.stages),
+            np.array([s.depths[0] for s in tables.stages]),
+            np.array([s.depths[-1] for s in tables.stages]),
+        )
+
+    @classmethod
+    def around(cls, tables: Tables, stem: int, columns: Ints, depths: Ints) -> Cell:
+        """The cell of a single network, given as table positions."""
+        return cls(np.array([stem]), tuple(np.array([j]) for j in columns), np.array(depths), np.array(depths))
+
+    def depths(self, tables: Tables, i: int) -> Ints:
+        """Depths of super-block ``i`` that are allowed."""
+        d = tables.stages[i].depths
+        return d[(d >= self.low[i]) & (d <= self.high[i])]
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of all super-blocks together."""
+        return sum(len(c) for c in self.columns)
+
+    def n_points(self, tables: Tables) -> int:
+        """Networks in the cell, the chain rule aside."""
+        count = len(self.stem)
+        for i, columns in enumerate(self.columns):
+            count *= len(columns) * len(self.depths(tables, i))
+        return count
+
+    def contains(self, stem: int, columns: Ints, depths: Ints) -> bool:
+        """Whether a network, given as table positions, lies in the cell."""
+        return (
+            bool(np.isin(stem, self.stem))
+            and all(bool(np.isin(j, allowed)) for j, allowed in zip(columns, self.columns, strict=True))
+            and bool(np.all(self.low <= depths) and np.all(depths <= self.high))
+        )
+
+    def networks(self, tables: Tables) -> Batch:
+        """All networks of the cell, the chain rule aside; the cell must be small."""
+        axes = [self.stem, *self.columns, *(self.depths(tables, i) for i in range(len(self.columns)))]
+        grid = [g.ravel() for g in np.meshgrid(*axes, indexing="ij")]
+        m = len(self.columns)
+        return Batch(grid[0], np.array(grid[1 : 1 + m]), np.array(grid[1 + m :]))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the cell's content."""
+        h = hashlib.sha256()
+        for part in (self.stem, *self.columns, self.low, self.high):
+            h.update(len(part).to_bytes(8, "little"))
+            h.update(np.ascontiguousarray(part, dtype="<i8").tobytes())
+        return h.hexdigest()

@@ -1,0 +1,52 @@
+"""From the graph of a network to a torch module that can be trained.
+
+torch is an optional extra: importing this module does not need it, calling :func:`to_module` does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .errors import MissingExtraError
+from .graph import Graph, check_graph
+
+if TYPE_CHECKING:
+    from .network import DesignedNetwork
+
+
+def require_torch(purpose: str) -> None:
+    """Makes sure that torch can be imported.
+
+    Parameters
+    ----------
+    purpose:
+        What needs it, as the subject of a sentence.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("torch", "torch", purpose) from error
+
+
+def to_module(graph: Graph) -> DesignedNetwork:
+    """The torch module of a network, Kaiming-initialised from torch's global generator.
+
+    Under ``with torch.device("meta")`` it takes no memory; see :class:`~mipdesign.network.DesignedNetwork` for its interface.
+
+    Raises
+    ------
+    MissingExtraError
+        If torch is not installed.
+    SpecError
+        If the graph is not one that :func:`~mipdesign.graph.check_graph` accepts.
+    """
+    require_torch("a torch module")
+    from .network import DesignedNetwork
+
+    check_graph(graph)
+    return DesignedNetwork(graph)
