@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,6 +162,3 @@ def batch_of(tables: Tables, positions: list[tuple[int, Ints, Ints]]) -> Batch:
     return Batch(stem, np.array([p[1] for p in positions]).T, np.array([p[2] for p in positions]).T)
 
 
-def log_of(value: float) -> float:
-    """Natural logarithm that maps 0 to minus infinity."""
-    return math.log(value) if value > 0 else -math.inf

@@ -113,7 +113,7 @@ class ValidationReport:
 
     def __getitem__(self, name: str) -> Check:
         """The check of that name."""
-        return next(check for check in self.checks if check.name == name)
+        return {check.name: check for check in self.checks}[name]
 
     def rows(self) -> list[tuple[str, ...]]:
         """One row of text per figure, under :data:`COLUMNS`."""

@@ -1,0 +1,242 @@
+"""Branch and bound over cells with Lagrangian chain bounds: the presolve that leaves SCIP little to do.
+
+A :class:`Node` is a cell of the tree. :func:`expand` bounds it, drops the choices that cannot reach the cutoff, and then excludes it,
+lists its networks one by one, leaves it to the solver, or splits it in two. Every step is a :class:`Record` from which a reader of the
+certificate can repeat it: node ``"01"`` is the second half of the first half of the whole space.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from .batch import Batch, BatchEvaluation, evaluate_batch
+from .bounds import Optimised, Path, Prices, Relaxation, chain_is_empty, optimise
+from .cell import Cell
+from .lattice import Floats, Ints, Tables
+
+LIST_POINTS = 3000
+"""Cells of at most this many networks are listed: cheaper than bounding them further."""
+EVALUATIONS = 12
+"""Bound evaluations per node."""
+NEAR = 1e-9
+"""Relative margin within which a floating-point objective is taken to reach the cutoff; exact arithmetic decides."""
+
+Verdict = Literal["excluded", "split", "listed", "solver"]
+SplitKind = Literal["stem", "depth", "channels", "width", "kernel"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where a cell is split: networks with the value of ``kind`` in super-block ``index`` at most ``threshold`` go to half 0."""
+
+    kind: SplitKind
+    index: int
+    threshold: int
+
+    def half(self, tables: Tables, cell: Cell, upper: bool) -> Cell:
+        """One half of a cell."""
+        i = self.index
+        if self.kind == "depth":
+            low, high = cell.low.copy(), cell.high.copy()
+            depths = cell.depths(tables, i)
+            part = depths[depths > self.threshold] if upper else depths[depths <= self.threshold]
+            low[i], high[i] = part[0], part[-1]
+            return Cell(cell.stem, cell.columns, low, high)
+        if self.kind == "stem":
+            values = tables.stem_c[cell.stem]
+            return Cell(cell.stem[(values > self.threshold) == upper], cell.columns, cell.low, cell.high)
+        s = tables.stages[i]
+        values = {"channels": s.c, "width": s.b, "kernel": s.k}[self.kind][cell.columns[i]]
+        columns = list(cell.columns)
+        columns[i] = cell.columns[i][(values > self.threshold) == upper]
+        return Cell(cell.stem, tuple(columns), cell.low, cell.high)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One step of the tree, enough to repeat it."""
+
+    node: str
+    verdict: Verdict
+    cutoff: float
+    prices: list[float]
+    split: Split | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """An open cell, with the bound of its parent and prices to start from."""
+
+    name: str
+    cell: Cell
+    bound: float
+    prices: Prices
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A network as table positions, with its floating-point objective."""
+
+    stem: int
+    columns: tuple[int, ...]
+    depths: tuple[int, ...]
+    objective: float
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """What came of one node."""
+
+    record: Record
+    bound: float
+    children: tuple[Node, ...]
+    contenders: tuple[Contender, ...]
+    cell: Cell | None
+    """The reduced cell, where the solver has to close it."""
+    promising: tuple[Path, ...]
+    """Paths whose objective exceeds the cutoff but which break a budget: starts for a local search."""
+
+
+def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, list_points: int = LIST_POINTS) -> Expansion:
+    """Bounds, reduces and splits one node.
+
+    Parameters
+    ----------
+    cutoff:
+        Networks below it are of no interest. With prices of weight 0 it is 0 and excludes infeasible cells only.
+    solver_columns:
+        Cells with at most this many columns and a single depth per super-block are left to the solver.
+    list_points:
+        Cells with at most this many networks are listed.
+    """
+    weight = node.prices.weight
+
+    def done(verdict: Verdict, prices: Prices, bound: float, **more: object) -> Expansion:
+        fields = {"split": None, "children": (), "contenders": (), "cell": None, "promising": ()} | more
+        split = fields.pop("split")
+        return Expansion(Record(node.name, verdict, cutoff, prices.to_list(), split), bound, **fields)  # type: ignore[arg-type]
+
+    if chain_is_empty(tables, node.cell):
+        return done("excluded", node.prices, -math.inf)
+    relaxation = Relaxation(tables, node.cell, cutoff)
+    best = optimise(relaxation, node.prices, EVALUATIONS)
+    bound = best.bound.outward
+    if bound < cutoff:
+        return done("excluded", best.prices, bound)
+    relaxation.bound(best.prices)
+    cell = relaxation.reduced()
+    if cell is None:
+        return done("excluded", best.prices, bound)
+    bound = min(bound, node.bound)
+    reached = contenders_of_paths(tables, best.paths, cutoff if weight else -math.inf)
+    promising = tuple(p for p in best.paths if weight and p.objective >= cutoff and not is_within(tables, p))
+    if cell.n_points(tables) <= list_points:
+        found = list_networks(tables, cell, cutoff if weight else -math.inf)
+        return done("listed", best.prices, bound, contenders=tuple(found) + reached)
+    if cell.n_columns <= solver_columns and bool((cell.low == cell.high).all()) and weight:
+        return done("solver", best.prices, bound, contenders=reached, cell=cell, promising=promising)
+    split = choose_split(tables, relaxation, cell, best)
+    halves = (split.half(tables, cell, upper) for upper in (False, True))
+    children = tuple(Node(f"{node.name}{n}", half, bound, best.prices) for n, half in enumerate(halves))
+    return done("split", best.prices, bound, split=split, children=children, contenders=reached, promising=promising)
+
+
+def is_within(tables: Tables, path: Path) -> bool:
+    """Whether a path keeps all budgets, in floating point."""
+    if (path.counts > tables.limits).any():
+        return False
+    stages = list(tables.rho_stages)
+    if not stages or tables.rho is None:
+        return True
+    n = path.layers[stages]
+    need = n * (np.log(n) - math.log(float(tables.rho)))
+    return bool((path.log_widths[stages] >= need * (1 - NEAR)).all())
+
+
+def contenders_of_paths(tables: Tables, paths: Sequence[Path], cutoff: float) -> tuple[Contender, ...]:
+    """Feasible networks among the paths that reach the cutoff."""
+    good = {
+        (p.stem, tuple(p.columns.tolist()), tuple(p.depths.tolist())): p.objective
+        for p in paths
+        if p.objective >= cutoff - NEAR * abs(cutoff) and is_within(tables, p)
+    }
+    return tuple(Contender(*position, objective) for position, objective in good.items())
+
+
+def list_networks(tables: Tables, cell: Cell, cutoff: float) -> list[Contender]:
+    """Networks of a small cell that keep all budgets and reach the cutoff, in floating point with a margin."""
+    networks = cell.networks(tables)
+    evaluation = evaluate_batch(tables, networks)
+    good = reaching(evaluation, cutoff)
+    return contenders_of_batch(networks.take(good), evaluation.objective[good])
+
+
+def reaching(evaluation: BatchEvaluation, cutoff: float) -> Ints:
+    """Indices of networks that may be feasible and reach the cutoff, up to rounding."""
+    margin = NEAR * abs(cutoff) if math.isfinite(cutoff) else 0.0
+    ok = evaluation.chained & (evaluation.objective >= cutoff - margin) & (evaluation.excess <= NEAR).all(axis=0)
+    return np.flatnonzero(ok)
+
+
+def contenders_of_batch(networks: Batch, objectives: Floats) -> list[Contender]:
+    """The networks of a batch as contenders."""
+    return [
+        Contender(int(s), tuple(c), tuple(d), float(z))
+        for s, c, d, z in zip(networks.stem, networks.columns.T.tolist(), networks.depths.T.tolist(), objectives, strict=True)
+    ]
+
+
+def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optimised) -> Split:
+    """The split that promises to lower the bound most.
+
+    A split helps where the relaxation mixes: depths first (a block is worth hundreds of units), then kernels, then widths and
+    channels, each by how much objective the spread of its values can feign.
+    """
+    scoring = tables.problem.scoring
+    factor = float(scoring.convention.layer_factor)
+    options: list[tuple[float, Split]] = []
+    for i, s in enumerate(tables.stages):
+        columns, stage = cell.columns[i], tables.stage_of[i]
+        worth = max(best.prices.weight, 1e-3) * factor * float(relaxation.alpha[stage:] @ relaxation.x_high[stage:])
+        block = float(s.log_c[columns].max() + s.t[columns].max())
+        if cell.low[i] < cell.high[i]:
+            split = Split("depth", i, _depth_threshold(tables, cell, i, best))
+            options.append((0.15 * worth * block * float(cell.high[i] - cell.low[i]), split))
+        channels, widths, kernels = np.unique(s.c[columns]), np.unique(s.b[columns]), np.unique(s.k[columns])
+        depth = float(cell.high[i])
+        if len(channels) > 1:
+            spread = math.log(channels[-1] / channels[0])
+            product = 0.0
+            if i in tables.ends:
+                product = 0.3 * factor * float(scoring.alpha[stage] * (relaxation.s_high[stage] - relaxation.s_low[stage])) * spread
+            options.append((product + 0.05 * worth * depth * spread**2, Split("channels", i, _middle(channels))))
+        if len(widths) > 1:
+            spread = math.log(widths[-1] / widths[0])
+            options.append((0.1 * worth * depth * spread**2, Split("width", i, _middle(widths))))
+        if len(kernels) > 1:
+            options.append((0.1 * worth * depth, Split("kernel", i, int(kernels[len(kernels) // 2 - 1]))))
+    if len(cell.stem) > 1:
+        options.append((1e-9, Split("stem", -1, int(tables.stem_c[cell.stem[len(cell.stem) // 2 - 1]]))))
+    return max(options, key=lambda option: option[0])[1]
+
+
+def _depth_threshold(tables: Tables, cell: Cell, i: int, best: Optimised) -> int:
+    """Splits the depths of a super-block at the mean of the relaxation's mixture."""
+    depths = cell.depths(tables, i)
+    mean = float(depths.mean())
+    if best.weights.sum() > 0:
+        mean = float(best.weights @ np.array([p.depths[i] for p in best.paths]))
+    k = int(np.clip(np.searchsorted(depths, mean, side="right"), 1, len(depths) - 1))
+    return int(depths[k - 1])
+
+
+def _middle(values: Ints) -> int:
+    """The value at or below the geometric middle that leaves both halves non-empty."""
+    target = math.sqrt(float(values[0]) * float(values[-1]))
+    k = int(np.searchsorted(values, target, side="right"))
+    return int(values[min(max(k, 1), len(values) - 1) - 1])
