@@ -1,0 +1,58 @@
+"""mipdesign designs convolutional networks to proven optimality.
+
+The public names below are imported when they are first used, so that ``import mipdesign`` is quick and needs no optional package.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .architecture import Architecture
+    from .certificate import Certificate
+    from .run import Design, design
+    from .errors import MipdesignError, MissingExtraError, SpecError
+    from .evaluate import Evaluation, evaluate
+    from .graph import to_graph
+    from .lowering import to_module
+    from .problem import Problem
+    from .validation import validate
+
+__all__ = [
+    "Architecture",
+    "Certificate",
+    "Design",
+    "Evaluation",
+    "MipdesignError",
+    "MissingExtraError",
+    "Problem",
+    "SpecError",
+    "design",
+    "evaluate",
+    "to_graph",
+    "to_module",
+    "validate",
+]
+
+_HOME = {
+    "Architecture": "architecture",
+    "Certificate": "certificate",
+    "Design": "run",
+    "Evaluation": "evaluate",
+    "MipdesignError": "errors",
+    "MissingExtraError": "errors",
+    "Problem": "problem",
+    "SpecError": "errors",
+    "design": "run",
+    "evaluate": "evaluate",
+    "to_graph": "graph",
+    "to_module": "lowering",
+    "validate": "validation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)

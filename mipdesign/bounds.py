@@ -5,7 +5,7 @@ only through the channels of neighbours; a longest path through the channel latt
 
 * ``Q`` (convex in the depths) is replaced by its tangent at ``Prices.depths``;
 * ``rho <= rho0``, which reads ``sum log w >= phi(n)`` with ``phi(n) = n log n - n log rho0`` convex, is priced by ``Prices.rho``
-  with the tangent of ``phi`` at ``Prices.layers``;
+  (``mu``), and its layer count by ``Prices.layer`` (``pi``): ``-mu phi(n) <= max_m (pi m - mu phi(m)) - pi n``;
 * the products ``log(r^2 C_j) S_j`` are replaced by their McCormick overestimator ``x_u S + S_l (x - x_u)`` on the cell.
 
 Every price vector gives a valid bound, whatever its origin; :func:`optimise` looks for good ones, and a certificate needs only the
@@ -42,8 +42,8 @@ class Prices:
         Objective per unit of each additive budget, shape ``(budgets,)``, non-negative.
     rho:
         Objective per nat of each effectiveness constraint, shape ``(rho_stages,)``, non-negative.
-    layers:
-        Layer count at which the tangent of ``phi`` is taken, per effectiveness constraint.
+    layer:
+        Objective per layer of each effectiveness constraint's prefix, shape ``(rho_stages,)``.
     depths:
         Depths at which the tangent of ``Q`` is taken, shape ``(super_blocks,)``.
     weight:
@@ -52,7 +52,7 @@ class Prices:
 
     budget: Floats
     rho: Floats
-    layers: Floats
+    layer: Floats
     depths: Floats
     weight: float = 1.0
 
@@ -61,18 +61,18 @@ class Prices:
         """Prices that value each whole budget at a third of ``worth``."""
         n = len(tables.rho_stages)
         rho = np.zeros(n)
-        rho[-1:] = worth / 1000.0
+        rho[-1:] = worth / 200.0
         return cls(
             budget=worth / 3.0 / np.maximum(tables.limits, 1),
             rho=rho,
-            layers=np.ones(n),
+            layer=7.0 * rho,
             depths=np.array([float(s.depths[0]) for s in tables.stages]),
             weight=weight,
         )
 
     def to_list(self) -> list[float]:
         """All numbers in one row."""
-        return [self.weight, *self.budget.tolist(), *self.rho.tolist(), *self.layers.tolist(), *self.depths.tolist()]
+        return [self.weight, *self.budget.tolist(), *self.rho.tolist(), *self.layer.tolist(), *self.depths.tolist()]
 
     @classmethod
     def from_list(cls, tables: Tables, row: list[float]) -> Prices:
@@ -136,10 +136,17 @@ def penalty_tangent(tables: Tables, depths: Floats) -> tuple[float, Floats]:
     return scoring.beta * q, gradient
 
 
-def phi(n: Floats, rho: float) -> tuple[Floats, Floats]:
-    """``phi(n) = n log n - n log rho`` and its derivative."""
-    log_n = np.log(n)
-    return n * (log_n - math.log(rho)), log_n + 1.0 - math.log(rho)
+def phi(n: Floats, rho: float) -> Floats:
+    """``n log n - n log rho``: the least ``sum log w`` of a prefix of ``n`` layers."""
+    value: Floats = n * np.log(n / rho)
+    return value
+
+
+def dearest_layers(rho_price: Floats, layer_price: Floats, rho: float, low: Floats, high: Floats) -> Floats:
+    """``n`` in ``[low, high]`` that maximises ``pi n - mu phi(n)``; any ``n`` of the range keeps a bound valid only there."""
+    with np.errstate(over="ignore"):
+        free = rho * np.exp(np.minimum(layer_price / np.maximum(rho_price, 1e-300), 700.0) - 1.0)
+    return np.clip(free, low, high)
 
 
 class _Layer:
@@ -260,11 +267,24 @@ class Relaxation:
         self.x_low = np.array([x.min() for x in self.x])
         self.x_high = np.array([x.max() for x in self.x])
         self.s_floor = self.factor * self.s_low
-        if math.isfinite(self.cutoff):  # a network that reaches the cutoff has at least this much in its last stage
-            others = float((self.alpha[:-1] * self.x_high[:-1] * self.s_high[:-1]).sum()) * self.factor
-            least = (self.cutoff + self._least_penalty - others) / max(self.alpha[-1] * self.x_high[-1], 1e-300)
-            least -= 1e-9 * abs(least)
-            self.s_floor[-1] = min(max(self.s_floor[-1], least), self.factor * self.s_high[-1])
+        if math.isfinite(self.cutoff):
+            self.s_floor[-1] = max(self.s_floor[-1], self._least_entropy_sum())
+
+    def _least_entropy_sum(self) -> float:
+        """Least ``S_J`` of a network that reaches the cutoff: as ``S_j <= S_J``, its score is at most
+        ``sum_j alpha_j x_j min(max S_j, S_J)``, which grows with ``S_J``.
+        """
+        rates, most = self.alpha * self.x_high, self.factor * self.s_high
+        needed = self.cutoff + self._least_penalty
+        least = 0.0
+        for s in np.sort(most):
+            if float(rates @ np.minimum(most, s)) < needed:
+                least = float(s)
+                continue
+            below = most <= least
+            least = (needed - float(rates[below] @ most[below])) / max(float(rates[~below].sum()), 1e-300)
+            break
+        return min(least * (1.0 - 1e-9), float(most[-1]))
 
     @property
     def _least_penalty(self) -> float:
@@ -278,11 +298,8 @@ class Relaxation:
     # ------------------------------------------------------------------ prices
 
     def settle(self, prices: Prices) -> Prices:
-        """Prices with their tangent points moved into the cell, where they serve it best."""
-        rho_stages = list(self.tables.rho_stages)
-        layers = np.clip(prices.layers, self.n_low[rho_stages], self.n_high[rho_stages])
-        depths = self._moderate(np.clip(prices.depths, self.cell.low, self.cell.high))
-        return replace(prices, layers=layers, depths=depths)
+        """Prices with the tangent point of the penalty moved to where it serves the cell."""
+        return replace(prices, depths=self._moderate(np.clip(prices.depths, self.cell.low, self.cell.high)))
 
     def _moderate(self, depths: Floats) -> Floats:
         """Moves depths towards the penalty's minimum where the exponential would make its tangent useless elsewhere."""
@@ -328,11 +345,11 @@ class Relaxation:
         scale = w * (q + abs(gradient) @ prices.depths + shift + self.factor * float(self.alpha * self.x_high @ self.s_high))
         scale += prices.budget @ tables.limits
         if tables.rho is not None and len(prices.rho):
-            stages = list(tables.rho_stages)
-            value, slope = phi(prices.layers, float(tables.rho))
-            rho_price[stages], layer_price[stages] = prices.rho, prices.rho * slope
-            constant += prices.rho @ (slope * prices.layers - value)
-            scale += prices.rho @ (abs(slope) * prices.layers + abs(value) + self.s_high[stages])
+            stages, n = list(tables.rho_stages), self._dearest(prices)
+            value = phi(n, float(tables.rho))
+            rho_price[stages], layer_price[stages] = prices.rho, prices.layer
+            constant += prices.layer @ n - prices.rho @ value
+            scale += abs(prices.layer) @ self.n_high[stages] + prices.rho @ (abs(value) + self.s_high[stages])
         log_price = entropy_price + np.cumsum(rho_price[::-1])[::-1]
         layer_price = np.cumsum(layer_price[::-1])[::-1]
         constant += log_price[0] * tables.stem_log - layer_price[0]
@@ -370,6 +387,12 @@ class Relaxation:
             constant += w * self.alpha[-1] * s_hat[-1] * x_hat[-1]
         self.values, self.constant = value, float(constant)
         self.error = ERROR * float(scale)
+
+    def _dearest(self, prices: Prices) -> Floats:
+        """Layer counts that attain the conjugate of ``mu phi``; the float maximiser is exact to second order."""
+        stages = list(self.tables.rho_stages)
+        assert self.tables.rho is not None
+        return dearest_layers(prices.rho, prices.layer, float(self.tables.rho), self.n_low[stages], self.n_high[stages])
 
     def _trace(self, k: int) -> Path:
         """Follows the best path back from the last channels ``k``."""
@@ -444,30 +467,14 @@ class Relaxation:
             return None
         return Cell(self.cell.stem[stem], tuple(reversed(kept)), low, high)
 
-    # -------------------------------------------------------------- surrogates
-
-    def surrogate(self, prices: Prices, paths: list[Path]) -> tuple[Floats, Floats]:
-        """Value at zero prices and subgradient of each path under the tangents of ``prices``.
-
-        Returns
-        -------
-        values, slacks:
-            Shapes ``(paths,)`` and ``(paths, budgets + rho_stages)``; the Lagrangian of a path is ``value + price @ slack``.
-        """
-        tables = self.tables
-        q, gradient = penalty_tangent(tables, prices.depths)
-        s = np.array([p.log_widths for p in paths])
-        x = np.array([p.ends for p in paths])
-        depths = np.array([p.depths for p in paths])
-        products = self.x_high * self.factor * s + self.s_floor * (x - self.x_high)
-        values = prices.weight * (products @ self.alpha - q - (depths - prices.depths) @ gradient)
-        slacks = tables.limits - np.array([p.counts for p in paths])
-        if tables.rho is not None:
-            stages = list(tables.rho_stages)
-            value, slope = phi(prices.layers, float(tables.rho))
-            n = np.array([p.layers for p in paths])[:, stages]
-            slacks = np.hstack([slacks, s[:, stages] - value - slope * (n - prices.layers)])
-        return values, slacks
+    def slack(self, prices: Prices, path: Path) -> Floats:
+        """Subgradient of the bound in ``(budget, rho, layer)`` at a path that attains it."""
+        slack = self.tables.limits - path.counts
+        if self.tables.rho is None:
+            return slack
+        stages, n = list(self.tables.rho_stages), self._dearest(prices)
+        need = phi(n, float(self.tables.rho))
+        return np.concatenate([slack, path.log_widths[stages] - need, n - path.layers[stages]])
 
 
 def chain_is_empty(tables: Tables, cell: Cell) -> bool:
@@ -500,31 +507,34 @@ def optimise(relaxation: Relaxation, start: Prices, max_evaluations: int, tolera
     that the bound cannot come within ``tolerance`` of the way down to the cutoff.
     """
     tables = relaxation.tables
-    rho_stages = list(tables.rho_stages)
-    unit = np.concatenate([1.0 / np.maximum(tables.limits, 1), 1.0 / np.maximum(relaxation.s_high[rho_stages], 1.0)])
-    cutoff = relaxation.cutoff
-    floor = cutoff
+    stages = list(tables.rho_stages)
+    nb, nr = len(tables.limits), len(stages)
+    unit = 1.0 / np.maximum(np.concatenate([tables.limits, relaxation.s_high[stages], relaxation.n_high[stages]]), 1.0)
+    signed = np.arange(nb + 2 * nr) < nb + nr
+    cutoff = floor = relaxation.cutoff
     size = max(1.0, abs(cutoff))
     prices = relaxation.settle(start)
     paths: list[Path] = []
+    slopes, intercepts = np.empty((0, len(unit))), np.empty(0)
     weights = np.zeros(0)
     best: Bound | None = None
     best_prices, centre = prices, np.zeros(len(unit))
     for iteration in range(max_evaluations):
         bound = relaxation.bound(prices)
+        point = np.concatenate([prices.budget, prices.rho, prices.layer]) / unit
+        slope = relaxation.slack(prices, bound.path) * unit
         paths.append(bound.path)
+        slopes = np.vstack([slopes, slope])
+        intercepts = np.append(intercepts, bound.value - slope @ point)
         if best is None or bound.value < best.value:
-            best, best_prices = bound, prices
-            centre = np.concatenate([prices.budget, prices.rho]) / unit
+            best, best_prices, centre = bound, prices, point
         good_enough = max(1e-5 * size, tolerance * (best.value - cutoff))
         if best.outward < cutoff or best.value - floor < good_enough or iteration + 1 == max_evaluations:
             break
-        values, slacks = relaxation.surrogate(prices, paths)
-        scaled = slacks * unit
         step = None
         for _ in range(6):
             level = floor + 0.3 * (best.value - floor)
-            step, duals = project_to_level(values + scaled @ centre - level, scaled, centre, size)
+            step, duals = project_to_level(intercepts + slopes @ centre - level, slopes, centre, signed, size)
             total = duals.sum()
             if total > 0:
                 weights = duals / total
@@ -535,27 +545,23 @@ def optimise(relaxation: Relaxation, start: Prices, max_evaluations: int, tolera
                 break
         if step is None:
             break
-        length, limit = float(np.linalg.norm(step)), 0.5 * float(np.linalg.norm(centre)) + 0.01 * size
-        new = np.maximum(0.0, centre + step * min(1.0, limit / max(length, 1e-300))) * unit
-        layers, depths = best_prices.layers, best_prices.depths
-        if iteration % 2 and len(weights) == len(paths):
-            layers = weights @ np.array([p.layers[rho_stages] for p in paths])
-            depths = weights @ np.array([p.depths for p in paths])
-        nb = len(tables.limits)
-        prices = relaxation.settle(Prices(new[:nb], new[nb:], layers, depths, start.weight))
+        new = centre + step
+        new = np.where(signed, np.maximum(0.0, new), new) * unit
+        prices = replace(prices, budget=new[:nb], rho=new[nb : nb + nr], layer=new[nb + nr :])
     assert best is not None
-    if len(weights) < len(paths):
-        weights = np.append(weights, np.zeros(len(paths) - len(weights)))
+    weights = np.append(weights, np.zeros(len(paths) - len(weights)))
     return Optimised(best, best_prices, paths, weights, len(paths))
 
 
-def project_to_level(excess: Floats, slopes: Floats, centre: Floats, size: float) -> tuple[Floats | None, Floats]:
-    """Shortest step ``z`` with ``excess + slopes @ z <= 0`` and ``centre + z >= 0``, and the multipliers of the rows.
+def project_to_level(
+    excess: Floats, slopes: Floats, centre: Floats, signed: Bools, size: float
+) -> tuple[Floats | None, Floats]:
+    """Shortest step ``z`` with ``excess + slopes @ z <= 0`` and ``centre + z >= 0`` where ``signed``, and the rows' multipliers.
 
     Least-distance programming by non-negative least squares (Lawson and Hanson 1974, chapter 23). ``None`` if no step exists.
     """
-    g = np.vstack([-slopes, np.eye(len(centre))])
-    h = np.concatenate([excess, -centre]) / size
+    g = np.vstack([-slopes, np.eye(len(centre))[signed]])
+    h = np.concatenate([excess, -centre[signed]]) / size
     norms = np.linalg.norm(g, axis=1) + 1e-12
     g, h = g / norms[:, None], h / norms
     e = np.vstack([g.T, h])

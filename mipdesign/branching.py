@@ -21,6 +21,7 @@ from .lattice import Floats, Ints, Tables
 
 LIST_POINTS = 3000
 """Cells of at most this many networks are listed: cheaper than bounding them further."""
+ROOT_EVALUATIONS = 60
 EVALUATIONS = 12
 """Bound evaluations per node."""
 NEAR = 1e-9
@@ -124,7 +125,7 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, l
     if chain_is_empty(tables, node.cell):
         return done("excluded", node.prices, -math.inf)
     relaxation = Relaxation(tables, node.cell, cutoff)
-    best = optimise(relaxation, node.prices, EVALUATIONS)
+    best = optimise(relaxation, node.prices, EVALUATIONS if node.name else ROOT_EVALUATIONS)
     bound = best.bound.outward
     if bound < cutoff:
         return done("excluded", best.prices, bound)

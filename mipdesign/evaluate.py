@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -149,7 +149,8 @@ class Evaluator:
     def evaluation(self) -> Evaluation:
         scoring, counts = self.scoring, self.counts
         factor = float(scoring.convention.layer_factor)
-        terms, logs = [], []
+        terms: list[float] = []
+        logs: list[float] = []
         for weight, ((r, c), widths) in zip(scoring.alpha, self.stages, strict=True):
             logs.extend(math.log(w) for w in widths)
             terms.append(weight * entropy(r, c, factor * math.fsum(logs)))
@@ -169,7 +170,7 @@ class Evaluator:
         )
 
     def exact_objective(self) -> Decimal:
-        """The objective to 50 digits."""
+        """The objective to 40 digits."""
         s = self.scoring
         ends, widths = zip(*self.stages, strict=True)
         return exact_objective(s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths)
@@ -203,7 +204,3 @@ def violations(evaluator: Evaluator, budgets: Mapping[str, Fraction]) -> list[st
     """Names of the budgets that a network exceeds, by exact arithmetic."""
     return [name for name, limit in budgets.items() if not evaluator.within(name, limit)]
 
-
-def stage_depths(architecture: Architecture) -> Sequence[int]:
-    """Blocks of each super-block."""
-    return [s.depth for s in architecture.stages]

@@ -43,18 +43,18 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def read_text(path: Path) -> str:
-    """Text of a small file.
+def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
+    """Text of a file.
 
     Raises
     ------
     SpecError
-        If it cannot be read, is larger than :data:`MAX_BYTES`, or is not UTF-8.
+        If it cannot be read, is larger than ``max_bytes``, or is not UTF-8.
     """
     try:
         size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise SpecError("", f"the file has {size} bytes", f"a file of at most {MAX_BYTES} bytes is read", str(path))
+        if size > max_bytes:
+            raise SpecError("", f"the file has {size} bytes", f"a file of at most {max_bytes} bytes is read", str(path))
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise SpecError("", "the file is not UTF-8 text", "give a text file", str(path)) from None
@@ -62,7 +62,7 @@ def read_text(path: Path) -> str:
         raise SpecError("", f"cannot be read ({error.strerror})", "give an existing file", str(path)) from None
 
 
-def load_json(path: Path) -> Any:
+def load_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
     """Parses a JSON file; repeated keys and malformed text are a :class:`SpecError`."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def load_json(path: Path) -> Any:
         return data
 
     try:
-        return json.loads(read_text(path), object_pairs_hook=unique)
+        return json.loads(read_text(path, max_bytes), object_pairs_hook=unique)
     except (json.JSONDecodeError, RecursionError) as error:
         raise SpecError("", f"not valid JSON ({error})", "give a JSON file", str(path)) from None
     except ValueError as error:

@@ -115,7 +115,7 @@ def exact_objective(
     depths: Sequence[int],
     ends: Sequence[tuple[int, int]],
     widths_of_stages: Sequence[Sequence[int]],
-    digits: int = 50,
+    digits: int = 40,
 ) -> Decimal:
     """The objective to ``digits`` digits: decides between networks that floating point cannot tell apart.
 

@@ -1,0 +1,123 @@
+"""The parent's side of the child processes: starts them, hands them tasks, hears of their deaths."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from .problem import Problem
+from .tasks import Task
+
+MEMORY_MB = 4096
+"""Address space that a child may take; beyond it the child fails and its task is tried again."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a child said; ``kind`` is ``ready``, ``contender``, ``bound``, ``done``, ``failed`` or ``died``."""
+
+    child: Child
+    kind: str
+    content: Any
+
+
+class Child:
+    """One child process."""
+
+    def __init__(self, problem: Problem, memory_mb: int, inbox: SimpleQueue[Message]) -> None:
+        self.task: Task | None = None
+        self.ready = False
+        environment = os.environ | {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "mipdesign.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+        self.lock = threading.Lock()
+        self._send((problem.to_dict(), memory_mb))
+        threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
+
+    def _listen(self, inbox: SimpleQueue[Message]) -> None:
+        assert self.process.stdout is not None
+        try:
+            while True:
+                kind, content = pickle.load(self.process.stdout)
+                inbox.put(Message(self, kind, content))
+        except Exception:  # a torn message is a death, whatever it raises
+            self.process.kill()
+            inbox.put(Message(self, "died", self.process.wait()))
+
+    def _send(self, message: Any) -> None:
+        assert self.process.stdin is not None
+        try:
+            with self.lock:
+                pickle.dump(message, self.process.stdin)
+                self.process.stdin.flush()
+        except OSError:
+            pass  # the listener reports the death
+
+    def give(self, task: Task) -> None:
+        """Starts a task."""
+        self.task = task
+        self._send(("task", task))
+
+    def set_cutoff(self, cutoff: float) -> None:
+        """Tells the cutoff."""
+        self._send(("cutoff", cutoff))
+
+    def kill(self) -> None:
+        """Ends the process at once."""
+        self.process.kill()
+
+
+class Pool:
+    """A fixed number of children; one that dies is replaced."""
+
+    def __init__(self, problem: Problem, workers: int, memory_mb: int = MEMORY_MB) -> None:
+        self.problem, self.memory_mb = problem, memory_mb
+        self.inbox: SimpleQueue[Message] = SimpleQueue()
+        self.cutoff = float("-inf")
+        self.children = [Child(problem, memory_mb, self.inbox) for _ in range(workers)]
+
+    def idle(self) -> list[Child]:
+        """Children that wait for a task."""
+        return [child for child in self.children if child.ready and child.task is None]
+
+    def busy(self) -> list[Child]:
+        """Children that have a task."""
+        return [child for child in self.children if child.task is not None]
+
+    def set_cutoff(self, cutoff: float) -> None:
+        """Shares the cutoff with all children."""
+        self.cutoff = cutoff
+        for child in self.children:
+            child.set_cutoff(cutoff)
+
+    def listen(self, seconds: float) -> Message | None:
+        """The next message, or ``None`` after ``seconds``. Readiness and replacement of the dead are dealt with here."""
+        try:
+            message = self.inbox.get(timeout=seconds)
+        except Empty:
+            return None
+        if message.kind == "ready":
+            message.child.ready = True
+            message.child.set_cutoff(self.cutoff)
+        elif message.kind == "died" and message.child in self.children:
+            self.children[self.children.index(message.child)] = Child(self.problem, self.memory_mb, self.inbox)
+        return message
+
+    def close(self) -> None:
+        """Ends all children."""
+        for child in self.children:
+            child.kill()
+        for child in self.children:
+            child.process.wait()

@@ -1,0 +1,348 @@
+"""The public face of a design run: :func:`design` and what it returns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .architecture import Architecture
+from .certificate import Certificate, Check, Verifier, digest, finite, restore
+from .errors import CertificateError, SpecError
+from .evaluate import Evaluation
+from .formulation import formulation_named
+from .lattice import build_tables
+from .parsing import load_json
+from .problem import Problem
+from .solve import OPTIMAL_GAP, Options, Progress, Resumed, Status, relative_gap, solve
+
+if TYPE_CHECKING:
+    import networkx
+
+    from .network import DesignedNetwork
+
+RESULT, CERTIFICATE, TRACE, PICTURE = "result.json", "certificate.json", "trace.csv", "convergence.png"
+MAX_CERTIFICATE_BYTES = 2_000_000_000
+VERSIONED = ("mipdesign", "numpy", "pyscipopt", "networkx", "pydantic", "torch")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One budget of the final network, in exact numbers where it counts something."""
+
+    name: str
+    value: float
+    limit: float
+    holds: bool
+
+    @property
+    def slack(self) -> float:
+        """What is left of it."""
+        return self.limit - self.value
+
+
+@dataclass(frozen=True)
+class Design:
+    """A network, and what was proved of it.
+
+    Attributes
+    ----------
+    status:
+        ``optimal`` (relative gap at most 1e-6 and checked exactly), ``feasible``, ``infeasible``, or ``unknown`` where a limit was
+        reached before any design.
+    architecture, evaluation:
+        The network and its figures, or ``None``.
+    objective, bound, gap:
+        Its objective, a valid upper bound for every network of the problem, and their relative distance.
+    certificate:
+        What proves the bound.
+    trace:
+        Incumbent and bound over time.
+    incidents:
+        Failures of child processes that the run survived.
+    """
+
+    problem: Problem
+    status: Status
+    architecture: Architecture | None
+    bound: float
+    certificate: Certificate
+    wall_seconds: float
+    peak_rss_mb: float
+    seed: int
+    interrupted: bool = False
+    trace: tuple[Progress, ...] = ()
+    incidents: tuple[str, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """All figures of the network, in the problem's convention and objective."""
+        return None if self.architecture is None else self.problem.evaluator(self.architecture).evaluation
+
+    @property
+    def objective(self) -> float | None:
+        return None if self.evaluation is None else self.evaluation.objective
+
+    @property
+    def gap(self) -> float | None:
+        """Relative gap, or ``None`` without a design or a bound."""
+        if self.objective is None or math.isinf(self.bound):
+            return None
+        return relative_gap(self.bound, self.objective)
+
+    @property
+    def budgets(self) -> list[Budget]:
+        """The budgets of the problem, each with the network's value."""
+        if self.architecture is None or self.evaluation is None:
+            return []
+        evaluator = self.problem.evaluator(self.architecture)
+        limits = self.problem.budgets.limits()
+        return [
+            Budget(name, getattr(self.evaluation, name), float(limit), evaluator.within(name, limit)) for name, limit in limits.items()
+        ]
+
+    def to_graph(self) -> networkx.DiGraph[str]:
+        """The network as a graph, one node per operation."""
+        from .graph import to_graph
+
+        return to_graph(self._network())
+
+    def to_module(self) -> DesignedNetwork:
+        """The network as a ``torch.nn.Module``."""
+        from .lowering import to_module
+
+        return to_module(self.to_graph())
+
+    def _network(self) -> Architecture:
+        if self.architecture is None:
+            raise SpecError("", f"the run ended '{self.status}' and has no network", "loosen a budget or raise the time limit")
+        return self.architecture
+
+    # ------------------------------------------------------------------ files
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``result.json``."""
+        evaluation = self.evaluation
+        data: dict[str, Any] = {
+            "name": self.problem.name,
+            "convention": self.problem.convention,
+            "status": self.status,
+            "objective": self.objective,
+            "bound": finite(self.bound),
+            "gap": self.gap,
+            "architecture": None if self.architecture is None else self.architecture.to_dict(),
+            "budgets": {b.name: {"value": b.value, "limit": b.limit} for b in self.budgets},
+            "evaluation": None if evaluation is None else evaluation.to_dict(),
+            "wall_seconds": self.wall_seconds,
+            "peak_rss_mb": self.peak_rss_mb,
+            "versions": self.versions,
+            "seed": self.seed,
+            "interrupted": self.interrupted,
+            "incidents": list(self.incidents),
+            "problem": self.problem.to_dict(),
+            "certificate_sha256": digest(self.certificate.data),
+        }
+        data["sha256"] = digest(data)
+        return data
+
+    def save(self, folder: str | Path) -> None:
+        """Writes ``result.json``, ``certificate.json``, ``trace.csv`` and, where matplotlib is installed, ``convergence.png``."""
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(folder / CERTIFICATE, json.dumps(self.certificate.data, separators=(",", ":")))
+            _write(folder / RESULT, json.dumps(self.to_dict(), indent=1))
+            _write(folder / TRACE, trace_csv(self.trace))
+        except OSError as error:
+            raise SpecError("--out", f"cannot write to {folder} ({error.strerror})", "give a writable folder") from None
+        from .report import draw_convergence
+
+        draw_convergence(self.trace, folder / PICTURE)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Design:
+        """Reads what :meth:`save` wrote; use :meth:`checks` to see whether it is what a run wrote."""
+        folder = Path(folder)
+        result, data = read_files(folder)
+        try:
+            problem = Problem.from_dict(result["problem"], str(folder / RESULT))
+            architecture = None
+            if result["architecture"] is not None:
+                architecture = Architecture.from_dict(result["architecture"], str(folder / RESULT))
+            return cls(
+                problem=problem,
+                status=result["status"],
+                architecture=architecture,
+                bound=_number(result["bound"], math.inf if result["status"] != "infeasible" else -math.inf),
+                certificate=Certificate(data),
+                wall_seconds=float(result["wall_seconds"]),
+                peak_rss_mb=float(result["peak_rss_mb"]),
+                seed=int(result["seed"]),
+                interrupted=bool(result["interrupted"]),
+                trace=read_trace(folder / TRACE),
+                incidents=tuple(result["incidents"]),
+                versions=dict(result["versions"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, SpecError):
+                raise
+            raise SpecError("", f"not a result of a design run ({error!r})", "give a folder that 'design' wrote", str(folder)) from None
+
+    def checks(self, resolve: bool = False, on_node: Callable[[int, int], None] = lambda done, total: None) -> list[Check]:
+        """Verifies the certificate; see :mod:`mipdesign.certificate`."""
+        return list(Verifier(self.certificate, None, resolve).checks(on_node))
+
+
+def design(
+    problem: Problem,
+    *,
+    time_limit: float | None = None,
+    gap: float = OPTIMAL_GAP,
+    seed: int = 0,
+    workers: int | None = None,
+    formulation: str = "lattice",
+    presolve: bool = True,
+    resume: str | Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Design:
+    """Finds the best network of a problem and proves that there is no better one.
+
+    Parameters
+    ----------
+    time_limit:
+        Seconds; the best design so far and a valid bound are returned when it is reached.
+    gap:
+        Relative gap at which to stop; up to 1e-6 the answer is exact.
+    seed, workers:
+        Seed of the heuristics and number of child processes (one per processor by default). The answer depends on neither.
+    formulation:
+        Formulation with which SCIP closes what the bounds leave open.
+    presolve:
+        ``False`` hands the whole space to SCIP; for comparison.
+    resume:
+        Folder of an earlier, unfinished run of the same problem.
+    on_progress:
+        Called with a :class:`Progress` a few times a second.
+
+    Raises
+    ------
+    SpecError
+        For an option out of range, an unknown formulation, or a folder of another problem.
+    """
+    if not gap >= 0 or math.isinf(gap):
+        raise SpecError("gap", f"{gap!r} is not a gap", "give a number from 0 up, for example 1e-6")
+    if time_limit is not None and not time_limit > 0:
+        raise SpecError("time_limit", f"{time_limit!r} is not a time", "give a positive number of seconds")
+    if workers is not None and not 1 <= workers <= 1024:
+        raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
+    formulation_named(formulation)
+    tables = build_tables(problem)
+    options = Options(time_limit=time_limit, gap=gap, seed=seed, workers=workers, formulation=formulation, presolve=presolve)
+    outcome = solve(problem, options, on_progress, None if resume is None else _resumed(problem, Path(resume)))
+    architecture = None
+    if outcome.best is not None:
+        best = outcome.best
+        architecture = tables.architecture(int(tables.stem_c[best.stem]), best.columns, best.depths)
+    return Design(
+        problem=problem,
+        status=outcome.status,
+        architecture=architecture,
+        bound=outcome.bound,
+        certificate=Certificate.of(problem, tables, outcome, gap),
+        wall_seconds=outcome.seconds,
+        peak_rss_mb=outcome.peak_rss_mb,
+        seed=seed,
+        interrupted=outcome.interrupted,
+        trace=tuple(outcome.trace),
+        incidents=tuple(outcome.incidents),
+        versions=installed_versions(),
+    )
+
+
+def _resumed(problem: Problem, folder: Path) -> Resumed:
+    earlier = Design.load(folder)
+    if earlier.problem.digest != problem.digest:
+        raise SpecError("--resume", f"{folder} holds a run of another problem", "resume with the same problem and overrides")
+    for check in Verifier(earlier.certificate).checks():
+        if not check.passed and check.claim.startswith(("format", "digest")):
+            raise CertificateError(f"cannot resume from {folder}: {check.claim}: {check.detail}")
+    if earlier.architecture is None:
+        return Resumed([], [], [])
+    records, nodes = restore(problem, build_tables(problem), earlier.certificate)
+    designs = [Architecture.from_dict(c["architecture"]) for c in earlier.certificate.data["contenders"]]
+    return Resumed(records, nodes, designs)
+
+
+def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """``result.json`` and ``certificate.json`` of a folder as plain data."""
+    if not folder.is_dir():
+        raise SpecError("", "is not a folder", "give the folder that 'design --out' wrote", str(folder))
+    result, certificate = load_json(folder / RESULT), load_json(folder / CERTIFICATE, MAX_CERTIFICATE_BYTES)
+    for name, data in ((RESULT, result), (CERTIFICATE, certificate)):
+        if not isinstance(data, dict):
+            raise SpecError("", "is not a JSON object", "give the folder that 'design --out' wrote", str(folder / name))
+    return result, certificate
+
+
+def trace_csv(trace: tuple[Progress, ...]) -> str:
+    """The convergence trace as CSV."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("seconds", "phase", "incumbent", "bound", "gap", "open_nodes", "closed_nodes"))
+    for p in trace:
+        writer.writerow((f"{p.seconds:.3f}", p.phase, _cell(p.incumbent), _cell(p.bound), _cell(p.gap), p.open_nodes, p.closed_nodes))
+    return out.getvalue()
+
+
+def read_trace(path: Path) -> tuple[Progress, ...]:
+    """Inverse of :func:`trace_csv`; empty where there is no such file."""
+    if not path.is_file():
+        return ()
+    with path.open(newline="", encoding="utf-8") as file:
+        return tuple(
+            Progress(
+                float(row["seconds"]),
+                row["phase"],
+                float(row["incumbent"]) if row["incumbent"] else None,
+                float(row["bound"]) if row["bound"] else math.inf,
+                float(row["gap"]) if row["gap"] else None,
+                int(row["open_nodes"]),
+                int(row["closed_nodes"]),
+            )
+            for row in csv.DictReader(file)
+        )
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions that a result depends on."""
+    versions = {"python": platform.python_version()}
+    for package in VERSIONED:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _cell(number: float | None) -> str:
+    return "" if number is None or not math.isfinite(number) else repr(float(number))
+
+
+def _number(value: Any, missing: float) -> float:
+    return missing if value is None else float(value)
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text + ("" if text.endswith("\n") else "\n"), encoding="utf-8")
+    os.replace(temporary, path)

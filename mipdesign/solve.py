@@ -1,0 +1,488 @@
+"""The driver of a design run: incumbent, presolve tree, solver cells, and what was proved in the end.
+
+The driver owns the open nodes, the incumbent and the cutoff; child processes (:mod:`mipdesign.pool`) do the work. At every moment it
+holds a valid bound, so a run may be stopped at any time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .architecture import Architecture
+from .bounds import Prices
+from .branching import Contender, Node, Record
+from .cell import Cell
+from .errors import MipdesignError
+from .heuristics import incumbent
+from .lattice import Tables, build_tables
+from .pool import MEMORY_MB, Child, Message, Pool
+from .problem import Problem
+from .scip import CellResult, ScipSettings
+from .tasks import Close, Closed, Explore, Explored, SolverCell, Task
+
+OPTIMAL_GAP = 1e-6
+"""Relative gap up to which a design is called optimal."""
+TIE_MARGIN = 1e-7
+"""Networks within this relative distance of the best are all kept and compared exactly."""
+HEURISTIC_SECONDS = 3.0
+SLICE_SECONDS = 0.5
+ATTEMPTS = 4
+"""How often a task is tried before it is given up."""
+
+Status = Literal["optimal", "feasible", "infeasible", "unknown"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a problem is solved; none of it changes the answer.
+
+    Attributes
+    ----------
+    time_limit:
+        Seconds after which the run stops with the best design and a valid bound.
+    gap:
+        Relative gap at which it may stop.
+    seed:
+        Seed of the heuristics.
+    workers:
+        Child processes; by default one per processor.
+    formulation:
+        Formulation with which SCIP closes the cells that are left to it.
+    presolve:
+        Without it the whole space is one cell for SCIP.
+    solver_columns:
+        Cells with single depths and at most this many columns are left to SCIP.
+    memory_mb:
+        Memory that one child may take.
+    """
+
+    time_limit: float | None = None
+    gap: float = OPTIMAL_GAP
+    seed: int = 0
+    workers: int | None = None
+    formulation: str = "lattice"
+    presolve: bool = True
+    solver_columns: int = 0
+    memory_mb: int = MEMORY_MB
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What an earlier, unfinished run of the same problem proved: its steps, its open nodes, its designs."""
+
+    records: list[Record]
+    nodes: list[Node]
+    designs: list[Architecture]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands; ``incumbent`` and ``gap`` are ``None`` before the first design."""
+
+    seconds: float
+    phase: str
+    incumbent: float | None
+    bound: float
+    gap: float | None
+    open_nodes: int
+    closed_nodes: int
+
+
+@dataclass(frozen=True)
+class SolvedCell:
+    """A cell that SCIP closed."""
+
+    record: Record
+    cell_digest: str
+    formulation: str
+    result: CellResult
+
+
+@dataclass
+class Outcome:
+    """What a run found and proved."""
+
+    status: Status
+    best: Contender | None
+    bound: float
+    cutoff: float
+    contenders: list[Contender]
+    feasibility_only: bool
+    """Whether the tree proves infeasibility rather than a bound."""
+    records: list[Record]
+    solved: list[SolvedCell]
+    open: list[Node]
+    trace: list[Progress]
+    incidents: list[str]
+    seconds: float
+    peak_rss_mb: float
+    interrupted: bool
+
+
+def relative_gap(bound: float, objective: float) -> float:
+    """``(bound - objective) / |objective|``, never negative."""
+    return max(0.0, bound - objective) / max(abs(objective), 1e-9)
+
+
+@dataclass
+class _State:
+    """Everything that changes while a run is under way."""
+
+    open: list[tuple[float, int, Node]] = field(default_factory=list)
+    cells: list[tuple[float, int, SolverCell]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    solved: list[SolvedCell] = field(default_factory=list)
+    contenders: dict[Contender, Architecture] = field(default_factory=dict)
+    refused: set[Contender] = field(default_factory=set)
+    failures: dict[str, int] = field(default_factory=dict)
+    given_up: list[Node] = field(default_factory=list)
+    task_bound: dict[Child, float] = field(default_factory=dict)
+    trace: list[Progress] = field(default_factory=list)
+    incidents: list[str] = field(default_factory=list)
+    closed: int = 0
+    rss_of_children: dict[int, float] = field(default_factory=dict)
+
+
+class Run:
+    """One design run. Use :func:`solve`."""
+
+    def __init__(
+        self, problem: Problem, options: Options, on_progress: Callable[[Progress], None], resumed: Resumed | None = None
+    ) -> None:
+        self.problem, self.options, self.on_progress, self.resumed = problem, options, on_progress, resumed
+        self.started = time.monotonic()
+        self.tables: Tables = build_tables(problem)
+        self.state = _State()
+        self.best: Contender | None = None
+        self.phase = "incumbent"
+        self.feasibility_only = False
+        self.order = itertools.count()
+        self.workers = options.workers or os.cpu_count() or 1
+        self.heuristics_done = threading.Event()
+        self.stop_heuristics = threading.Event()
+        for architecture in resumed.designs if resumed else ():
+            stem, columns, depths = self.tables.position(architecture)
+            index = self.tables.stem_c.tolist().index(stem)
+            self.consider(Contender(index, tuple(columns.tolist()), tuple(depths.tolist()), math.nan))
+
+    # --------------------------------------------------------------- numbers
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def cutoff(self) -> float:
+        """Networks below it need not be looked at."""
+        if self.feasibility_only:
+            return 0.0
+        if self.best is None:
+            return -math.inf
+        z = self.best.objective
+        return z - TIE_MARGIN * abs(z) if self.options.gap <= OPTIMAL_GAP else z + self.options.gap * abs(z)
+
+    @property
+    def bound(self) -> float:
+        """A valid upper bound for the objective of every network that keeps all budgets."""
+        s = self.state
+        if self.phase == "incumbent" or self.feasibility_only or (self.best is None and not s.open):
+            return math.inf
+        bounds = [-s.open[0][0]] if s.open else []
+        bounds += [-s.cells[0][0]] if s.cells else []
+        bounds += list(s.task_bound.values()) + [node.bound for node in s.given_up]
+        floor = self.cutoff if self.options.gap > OPTIMAL_GAP else self.best.objective if self.best else -math.inf
+        return max([*bounds, floor])
+
+    def report(self) -> None:
+        """Tells where the run stands; the trace keeps every change."""
+        s, z, bound = self.state, self.best.objective if self.best else None, self.bound
+        gap = None if z is None or math.isinf(bound) else relative_gap(bound, z)
+        progress = Progress(self.seconds, self.phase, z, bound, gap, len(s.open) + len(s.cells), s.closed)
+        if not s.trace or (s.trace[-1].incumbent, s.trace[-1].bound) != (z, bound):
+            s.trace.append(progress)
+        self.on_progress(progress)
+
+    # ------------------------------------------------------------- incumbents
+
+    def consider(self, contender: Contender) -> bool:
+        """Checks a network exactly and keeps it if it is within the tie margin of the best; says whether the best rose."""
+        s = self.state
+        if contender in s.contenders or contender in s.refused:
+            return False
+        architecture = self.tables.architecture(int(self.tables.stem_c[contender.stem]), contender.columns, contender.depths)
+        if self.problem.violations(architecture):
+            s.refused.add(contender)
+            return False
+        exact = Contender(contender.stem, contender.columns, contender.depths, self.problem.evaluator(architecture).evaluation.objective)
+        if exact != contender:
+            s.refused.add(contender)
+        if self.best is not None and exact.objective < self.best.objective - TIE_MARGIN * abs(self.best.objective):
+            return False
+        s.contenders[exact] = architecture
+        if self.best is None or exact.objective > self.best.objective:
+            self.best = exact
+            least = exact.objective - TIE_MARGIN * abs(exact.objective)
+            s.contenders = {c: a for c, a in s.contenders.items() if c.objective >= least}
+            return True
+        return False
+
+    def winner(self) -> Contender | None:
+        """The best contender in exact arithmetic; of equals the one that comes first in the order of :func:`tie_order`."""
+        items = self.state.contenders.items()
+        return min(items, key=lambda item: tie_order(self.problem, item[1]), default=(None, None))[0]
+
+    # ------------------------------------------------------------------- run
+
+    def run(self) -> Outcome:
+        """Runs to the end, to a limit, or to an interruption."""
+        interrupted = False
+        pool = Pool(self.problem, self.workers, self.options.memory_mb)
+        thread = threading.Thread(target=self._search_incumbent, args=(pool,), daemon=True)
+        thread.start()
+        try:
+            self._loop(pool)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            self.stop_heuristics.set()
+            remaining = self._remaining(pool)
+            pool.close()
+        return self._outcome(remaining, interrupted)
+
+    def _search_incumbent(self, pool: Pool) -> None:
+        def found(contender: Contender) -> None:
+            pool.inbox.put(Message(pool.children[0], "contender", contender))
+
+        try:
+            incumbent(self.tables, self.options.seed, HEURISTIC_SECONDS, found, self.stop_heuristics.is_set)
+        finally:
+            self.heuristics_done.set()
+
+    def _loop(self, pool: Pool) -> None:
+        begun = False
+        limit = self.options.time_limit
+        while limit is None or self.seconds < limit:
+            message = pool.listen(0.05)
+            while message is not None:
+                self._hear(pool, message)
+                message = pool.listen(0.0)
+            if not begun and self.heuristics_done.is_set() and pool.inbox.empty():
+                self._begin(pool)
+                begun = True
+            if begun:
+                if self._finished(pool):
+                    if self.feasibility_only and self.best is not None:
+                        self._begin(pool)
+                        continue
+                    break
+                self._assign(pool)
+            self.report()
+
+    def _finished(self, pool: Pool) -> bool:
+        if self.feasibility_only and self.best is not None:
+            return True
+        self._drop_excluded()
+        return not (self.state.open or self.state.cells or pool.busy())
+
+    def _begin(self, pool: Pool) -> None:
+        """Opens the root: for the objective if a design is known, else to prove that there is none."""
+        s = self.state
+        self.feasibility_only = self.best is None
+        self.phase = "feasibility" if self.feasibility_only else "presolve"
+        s.records.clear()
+        s.open.clear()
+        s.task_bound.clear()
+        for child in pool.busy():
+            child.kill()
+        pool.set_cutoff(self.cutoff)
+        if self.resumed is not None and self.best is not None:
+            s.records += self.resumed.records
+            for node in self.resumed.nodes:
+                self._push(node)
+            self.resumed = None
+            return
+        whole = Cell.whole(self.tables)
+        prices = Prices.initial(self.tables, 3.0 if self.feasibility_only else max(1.0, abs(self.cutoff)), float(not self.feasibility_only))
+        root = Node("", whole, math.inf, prices)
+        if self.options.presolve:
+            self._push(root)
+        else:
+            record = Record("", "solver", self.cutoff, prices.to_list())
+            heapq.heappush(s.cells, (-math.inf, next(self.order), SolverCell(root, whole, record, math.inf)))
+
+    def _push(self, node: Node) -> None:
+        heapq.heappush(self.state.open, (-node.bound, next(self.order), node))
+
+    def _drop_excluded(self) -> None:
+        """Records cells whose bound has fallen below a risen cutoff; their prices already prove it."""
+        s, cutoff = self.state, self.cutoff
+        while s.cells and all(-bound < cutoff for bound, _, _ in s.cells):
+            _, _, cell = heapq.heappop(s.cells)
+            s.records.append(Record(cell.record.node, "excluded", cutoff, cell.record.prices))
+            s.closed += 1
+
+    def _assign(self, pool: Pool) -> None:
+        """Hands work to idle children: open nodes by bound, then cells for the solver."""
+        s = self.state
+        for child in pool.idle():
+            if s.open:
+                share = max(1, min(24, len(s.open) // (2 * self.workers)))
+                nodes = tuple(heapq.heappop(s.open)[2] for _ in range(min(share, len(s.open))))
+                columns = 0 if any(s.failures.get(node.name, 0) >= ATTEMPTS for node in nodes) else self.options.solver_columns
+                s.task_bound[child] = nodes[0].bound
+                child.give(Explore(nodes, SLICE_SECONDS, columns, self.options.seed))
+            elif s.cells:
+                self.phase = "solver"
+                _, _, cell = heapq.heappop(s.cells)
+                attempt = s.failures.get(cell.node.name, 0)
+                s.task_bound[child] = cell.bound
+                settings = ScipSettings(seed=self.options.seed, attempt=attempt, memory_limit_mb=self.options.memory_mb * 0.8)
+                child.give(Close(cell, self.options.formulation, settings, self.best))
+
+    def _hear(self, pool: Pool, message: Message) -> None:
+        s, child = self.state, message.child
+        if message.kind == "contender":
+            if self.consider(message.content):
+                pool.set_cutoff(self.cutoff)
+                self.report()
+        elif message.kind == "bound" and child in s.task_bound:
+            s.task_bound[child] = min(s.task_bound[child], max(message.content, self.cutoff))
+        elif message.kind == "done":
+            outcome, rss_kb = message.content
+            s.rss_of_children[child.process.pid] = rss_kb / 1024
+            child.task = None
+            s.task_bound.pop(child, None)
+            if isinstance(outcome, Explored):
+                self._take_explored(outcome)
+            else:
+                self._take_closed(outcome)
+        elif message.kind in ("failed", "died") and child.task is not None:
+            task, child.task = child.task, None
+            if s.task_bound.pop(child, None) is not None:
+                self._retry(task, f"child {message.kind}: {str(message.content).strip().splitlines()[-1]}")
+        elif message.kind == "died" and not child.ready:
+            self._note(f"child died while starting (exit {message.content})")
+
+    def _take_explored(self, outcome: Explored) -> None:
+        s = self.state
+        s.records += outcome.records
+        s.closed += outcome.nodes
+        for node in outcome.open:
+            self._push(node)
+        for cell in outcome.solver_cells:
+            heapq.heappush(s.cells, (-cell.bound, next(self.order), cell))
+
+    def _take_closed(self, outcome: Closed) -> None:
+        s, cell, result = self.state, outcome.target, outcome.result
+        for rejected in result.rejected:
+            self._note(f"SCIP's solution of cell '{cell.node.name}' failed the exact check and was discarded: {rejected}")
+        if result.status != "closed":
+            self._retry(Close(cell, self.options.formulation, ScipSettings(), None), f"SCIP ended with '{result.status}'")
+            return
+        s.closed += 1
+        s.records.append(cell.record)
+        s.solved.append(SolvedCell(cell.record, cell.cell.digest, self.options.formulation, result))
+
+    def _retry(self, task: Task, why: str) -> None:
+        """Queues a failed task again; a cell that SCIP fails on too often goes back to branching."""
+        s = self.state
+        nodes = task.nodes if isinstance(task, Explore) else (task.target.node,)
+        for node in nodes:
+            s.failures[node.name] = s.failures.get(node.name, 0) + 1
+        worst = max(s.failures[node.name] for node in nodes)
+        self._note(f"{type(task).__name__.lower()} of node '{nodes[0].name}' failed, attempt {worst}: {why}")
+        if isinstance(task, Close) and worst < ATTEMPTS:
+            heapq.heappush(s.cells, (-task.target.bound, next(self.order), task.target))
+        elif worst < 2 * ATTEMPTS and (isinstance(task, Explore) or self.options.presolve):
+            for node in nodes:
+                self._push(node)
+        else:
+            s.given_up += nodes
+
+    def _note(self, text: str) -> None:
+        self.state.incidents.append(f"{self.seconds:.1f} s: {text}")
+        if len(self.state.incidents) > 1000:
+            raise MipdesignError(f"too many failures of child processes, the last one: {text}")
+
+    # ----------------------------------------------------------------- result
+
+    def _remaining(self, pool: Pool) -> list[Node]:
+        """Nodes that are not proved: open, in work, with the solver, or given up."""
+        s = self.state
+        nodes = [node for _, _, node in s.open] + [cell.node for _, _, cell in s.cells] + list(s.given_up)
+        for child in pool.children:
+            if isinstance(child.task, Explore) and child in s.task_bound:
+                nodes += child.task.nodes
+            elif isinstance(child.task, Close) and child in s.task_bound:
+                nodes.append(child.task.target.node)
+        return nodes
+
+    def _outcome(self, remaining: list[Node], interrupted: bool) -> Outcome:
+        s = self.state
+        bound = self.bound
+        best = self.winner()
+        self.best = best or self.best
+        status: Status = "unknown"
+        if best is not None:
+            gap = relative_gap(bound, best.objective)
+            status = "optimal" if not remaining and gap <= OPTIMAL_GAP and not self.feasibility_only else "feasible"
+            if status == "optimal":
+                bound = best.objective
+        elif self.feasibility_only and not remaining:
+            status, bound = "infeasible", -math.inf
+        self.phase = "done"
+        s.closed = max(s.closed, len(s.records))
+        final_gap = None if best is None or math.isinf(bound) else relative_gap(bound, best.objective)
+        z = best.objective if best else None
+        s.trace.append(Progress(self.seconds, self.phase, z, bound, final_gap, len(remaining), s.closed))
+        self.on_progress(s.trace[-1])
+        return Outcome(
+            status=status,
+            best=best,
+            bound=bound,
+            cutoff=self.cutoff,
+            contenders=sorted(s.contenders, key=lambda c: tie_order(self.problem, s.contenders[c])),
+            feasibility_only=self.feasibility_only,
+            records=s.records,
+            solved=s.solved,
+            open=remaining,
+            trace=s.trace,
+            incidents=s.incidents,
+            seconds=self.seconds,
+            peak_rss_mb=_own_rss_mb() + sum(s.rss_of_children.values()),
+            interrupted=interrupted,
+        )
+
+
+def tie_order(problem: Problem, architecture: Architecture) -> tuple[object, ...]:
+    """The documented order of designs: larger exact objective (to 40 digits), fewer parameters, fewer FLOPs, smaller numbers."""
+    evaluator = problem.evaluator(architecture)
+    evaluation = evaluator.evaluation
+    return evaluator.exact_objective().copy_negate(), evaluation.params, evaluation.flops, architecture
+
+
+def solve(
+    problem: Problem,
+    options: Options | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    resumed: Resumed | None = None,
+) -> Outcome:
+    """Solves a problem to proven optimality, or as far as its limits allow.
+
+    ``KeyboardInterrupt`` ends the search, not the program: the outcome then holds the best design and a valid bound.
+    """
+    return Run(problem, options or Options(), on_progress or (lambda progress: None), resumed).run()
+
+
+def _own_rss_mb() -> float:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,128 @@
+"""What the driver asks of a child process, and what comes back."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .bounds import Path
+from .branching import Contender, Node, Record, expand
+from .cell import Cell
+from .heuristics import polish
+from .lattice import Tables
+
+if TYPE_CHECKING:
+    from .scip import CellResult, ScipSettings
+
+POLISH_EVERY = 8
+"""Nodes between two local searches that start from a promising path."""
+
+
+@dataclass(frozen=True)
+class Explore:
+    """Branch and bound from given nodes, best bound first, for a slice of time.
+
+    Attributes
+    ----------
+    record:
+        Whether the steps become part of the certificate; a neighbourhood search of the heuristics does not.
+    """
+
+    nodes: tuple[Node, ...]
+    seconds: float
+    solver_columns: int
+    seed: int
+    record: bool = True
+
+
+@dataclass(frozen=True)
+class SolverCell:
+    """A cell that is left to the solver: the node, what is left of its cell, and the record of how it was reduced."""
+
+    node: Node
+    cell: Cell
+    record: Record
+    bound: float
+
+
+@dataclass(frozen=True)
+class Close:
+    """A cell for SCIP to close."""
+
+    target: SolverCell
+    formulation: str
+    settings: ScipSettings
+    start: Contender | None
+
+
+@dataclass
+class Explored:
+    """Outcome of :class:`Explore`."""
+
+    records: list[Record] = field(default_factory=list)
+    open: tuple[Node, ...] = ()
+    solver_cells: list[SolverCell] = field(default_factory=list)
+    nodes: int = 0
+
+
+@dataclass(frozen=True)
+class Closed:
+    """Outcome of :class:`Close`."""
+
+    target: SolverCell
+    result: CellResult
+
+
+Task = Explore | Close
+
+
+@dataclass
+class Desk:
+    """What a task may use of the process that runs it: the shared cutoff, and a way to report a network at once."""
+
+    tables: Tables
+    cutoff: Callable[[], float]
+    report: Callable[[Contender], None]
+    progress: Callable[[float], None]
+    """Told of the bound of what is still open in the task."""
+
+
+def explore(task: Explore, desk: Desk) -> Explored:
+    """Runs an exploration until nothing is open or its time is up."""
+    out = Explored()
+    order = itertools.count()
+    heap = [(-node.bound, next(order), node) for node in task.nodes]
+    heapq.heapify(heap)
+    deadline = time.monotonic() + task.seconds
+    told = time.monotonic()
+    while heap and time.monotonic() < deadline:
+        _, _, node = heapq.heappop(heap)
+        expansion = expand(desk.tables, node, desk.cutoff(), task.solver_columns)
+        out.nodes += 1
+        for contender in expansion.contenders:
+            desk.report(contender)
+        if expansion.promising and out.nodes % POLISH_EVERY == 0:
+            _repair(desk, expansion.promising[-1], task.seed)
+        if expansion.record.verdict == "solver":
+            assert expansion.cell is not None
+            out.solver_cells.append(SolverCell(node, expansion.cell, expansion.record, expansion.bound))
+        elif task.record:
+            out.records.append(expansion.record)
+        for child in expansion.children:
+            heapq.heappush(heap, (-child.bound, next(order), child))
+        if heap and time.monotonic() > told + 0.2:
+            told = time.monotonic()
+            desk.progress(-heap[0][0])
+    out.open = tuple(node for _, _, node in sorted(heap, key=lambda item: item[:2]))
+    return out
+
+
+def _repair(desk: Desk, path: Path, seed: int) -> None:
+    start = Contender(path.stem, tuple(path.columns.tolist()), tuple(path.depths.tolist()), path.objective)
+    better = polish(desk.tables, start, seed, rounds=6)
+    if better is not None and better.objective > desk.cutoff():
+        desk.report(better)

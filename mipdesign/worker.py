@@ -1,0 +1,104 @@
+"""A child process of a design run: keeps the tables in memory and carries out one task after another.
+
+Started as ``python -m mipdesign.worker``. Messages are pickles on standard input and output; whatever native code prints goes to
+nowhere. The process ends when its standard input does, so that it never outlives the run.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import sys
+import threading
+import traceback
+from queue import SimpleQueue
+from typing import Any, BinaryIO
+
+from .branching import Contender
+from .lattice import build_tables
+from .problem import Problem
+from .tasks import Close, Closed, Desk, Explore, Task, explore
+
+
+class Worker:
+    """State of the child: the tables, the cutoff that the parent last sent, and the message stream."""
+
+    def __init__(self, out: BinaryIO, specification: dict[str, Any], memory_mb: int) -> None:
+        self.out, self.lock = out, threading.Lock()
+        self.cutoff = float("-inf")
+        if memory_mb:
+            limit = memory_mb * 2**20
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        self.tables = build_tables(Problem.from_dict(specification))
+
+    def send(self, kind: str, content: Any = None) -> None:
+        with self.lock:
+            pickle.dump((kind, content), self.out)
+            self.out.flush()
+
+    def run(self, task: Task) -> None:
+        """Carries out one task and sends its outcome; an exception is sent as text."""
+        reported: set[Contender] = set()
+
+        def report(contender: Contender) -> None:
+            if contender not in reported:
+                reported.add(contender)
+                self.send("contender", contender)
+
+        desk = Desk(self.tables, lambda: self.cutoff, report, lambda bound: self.send("bound", bound))
+        try:
+            outcome = explore(task, desk) if isinstance(task, Explore) else close(task, desk)
+        except Exception:
+            self.send("failed", traceback.format_exc(limit=20))
+            return
+        self.send("done", (outcome, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+
+
+def close(task: Close, desk: Desk) -> Closed:
+    """Has SCIP close a cell."""
+    from .scip import solve_cell
+
+    result = solve_cell(
+        desk.tables,
+        task.target.cell,
+        desk.cutoff(),
+        task.formulation,
+        task.settings,
+        task.start,
+        on_progress=lambda bound, incumbent: desk.progress(bound),
+    )
+    for contender in result.networks:
+        desk.report(contender)
+    return Closed(task.target, result)
+
+
+def main() -> None:
+    """Entry point of the child process."""
+    out = os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    source = sys.stdin.buffer
+    specification, memory_mb = pickle.load(source)
+    worker = Worker(out, specification, memory_mb)
+    tasks: SimpleQueue[Task | None] = SimpleQueue()
+
+    def listen() -> None:
+        try:
+            while True:
+                kind, content = pickle.load(source)
+                if kind == "cutoff":
+                    worker.cutoff = content
+                else:
+                    tasks.put(content)
+        except (EOFError, OSError):
+            os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    worker.send("ready")
+    while (task := tasks.get()) is not None:
+        worker.run(task)
+
+
+if __name__ == "__main__":
+    main()
