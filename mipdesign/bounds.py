@@ -16,6 +16,7 @@ prices. Floating-point sums are rounded outward: a bound comes with :attr:`Bound
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -28,6 +29,8 @@ GROUP_WORK = 400_000
 """Entries of the transition array of one super-block above which incoming channels are grouped (which keeps bounds valid)."""
 ERROR = 1e-11
 """Relative rounding allowance of a bound: thousands of times the error of its few hundred additions."""
+OVERSHOOT = 1.0
+"""How far below the cutoff the level method aims, relative to how far above it the bound stands."""
 PENALTY_SLACK = 0.02
 """How far above its minimum, relative to the cutoff, the penalty may stand at the point where its tangent is taken."""
 
@@ -477,6 +480,13 @@ class Relaxation:
         return np.concatenate([slack, path.log_widths[stages] - need, n - path.layers[stages]])
 
 
+    def surrogate(self, prices: Prices, path: Path) -> float:
+        """Score of a path in the relaxation: its share of the bound that no price but the penalty's tangent enters."""
+        q, gradient = penalty_tangent(self.tables, prices.depths)
+        products = self.x_high * self.factor * path.log_widths + self.s_floor * (path.ends - self.x_high)
+        return prices.weight * (float(self.alpha @ products) - q - float(gradient @ (path.depths - prices.depths)))
+
+
 def chain_is_empty(tables: Tables, cell: Cell) -> bool:
     """Whether the chain rule alone leaves no network in a cell."""
     reached = tables.stem_c[cell.stem]
@@ -500,23 +510,30 @@ class Optimised:
     evaluations: int
 
 
-def optimise(relaxation: Relaxation, start: Prices, max_evaluations: int, tolerance: float = 0.05) -> Optimised:
+def optimise(
+    relaxation: Relaxation, start: Prices, max_evaluations: int, known: Sequence[Path] = (), tolerance: float = 0.05
+) -> Optimised:
     """Lowers the bound of a cell by a level method (Lemarechal, Nemirovskii, Nesterov 1995) on its convex dual function.
 
-    The cutoff serves as the level's lower end, so the method stops as soon as the cell is excluded, or when its own model shows
-    that the bound cannot come within ``tolerance`` of the way down to the cutoff.
+    The level's lower end starts below the cutoff, so the method stops as soon as the cell is excluded, or when its own model shows
+    that the bound can fall by no more than ``tolerance`` of its distance to the cutoff. Paths ``known`` from a larger cell are cuts of
+    the model from the start, where they lie in this one.
     """
     tables = relaxation.tables
     stages = list(tables.rho_stages)
     nb, nr = len(tables.limits), len(stages)
     unit = 1.0 / np.maximum(np.concatenate([tables.limits, relaxation.s_high[stages], relaxation.n_high[stages]]), 1.0)
     signed = np.arange(nb + 2 * nr) < nb + nr
-    cutoff = floor = relaxation.cutoff
+    cutoff = relaxation.cutoff
+    floor = -math.inf
     size = max(1.0, abs(cutoff))
     prices = relaxation.settle(start)
-    paths: list[Path] = []
-    slopes, intercepts = np.empty((0, len(unit))), np.empty(0)
+    paths = [p for p in known if relaxation.cell.contains(p.stem, p.columns, p.depths)]
+    slopes = np.array([relaxation.slack(prices, p) * unit for p in paths]).reshape(len(paths), len(unit))
+    intercepts = np.array([relaxation.surrogate(prices, p) for p in paths])
+    n_known = len(paths)
     weights = np.zeros(0)
+    active: list[int] = []
     best: Bound | None = None
     best_prices, centre = prices, np.zeros(len(unit))
     for iteration in range(max_evaluations):
@@ -528,19 +545,21 @@ def optimise(relaxation: Relaxation, start: Prices, max_evaluations: int, tolera
         intercepts = np.append(intercepts, bound.value - slope @ point)
         if best is None or bound.value < best.value:
             best, best_prices, centre = bound, prices, point
-        good_enough = max(1e-5 * size, tolerance * (best.value - cutoff))
+        excess = best.value - cutoff
+        good_enough = max(1e-5 * size, tolerance * excess)
+        floor = max(floor, cutoff - OVERSHOOT * excess)
         if best.outward < cutoff or best.value - floor < good_enough or iteration + 1 == max_evaluations:
             break
         step = None
         for _ in range(6):
             level = floor + 0.3 * (best.value - floor)
-            step, duals = project_to_level(intercepts + slopes @ centre - level, slopes, centre, signed, size)
+            step, duals = project_to_level(intercepts + slopes @ centre - level, slopes, centre, signed, size, active)
             total = duals.sum()
             if total > 0:
                 weights = duals / total
-            if step is not None:
+            if step is not None and float((intercepts + slopes @ (centre + step)).max()) < level + 0.1 * (best.value - level):
                 break
-            floor = level
+            step, floor = None, level
             if best.value - floor < good_enough:
                 break
         if step is None:
@@ -550,56 +569,63 @@ def optimise(relaxation: Relaxation, start: Prices, max_evaluations: int, tolera
         prices = replace(prices, budget=new[:nb], rho=new[nb : nb + nr], layer=new[nb + nr :])
     assert best is not None
     weights = np.append(weights, np.zeros(len(paths) - len(weights)))
-    return Optimised(best, best_prices, paths, weights, len(paths))
+    return Optimised(best, best_prices, paths, weights, len(paths) - n_known)
 
 
 def project_to_level(
-    excess: Floats, slopes: Floats, centre: Floats, signed: Bools, size: float
+    excess: Floats, slopes: Floats, centre: Floats, signed: Bools, size: float, active: list[int]
 ) -> tuple[Floats | None, Floats]:
     """Shortest step ``z`` with ``excess + slopes @ z <= 0`` and ``centre + z >= 0`` where ``signed``, and the rows' multipliers.
 
     Least-distance programming by non-negative least squares (Lawson and Hanson 1974, chapter 23). ``None`` if no step exists.
+    ``active`` holds the active set of an earlier call with fewer rows of ``slopes``, and receives that of this one.
     """
-    g = np.vstack([-slopes, np.eye(len(centre))[signed]])
-    h = np.concatenate([excess, -centre[signed]]) / size
-    norms = np.linalg.norm(g, axis=1) + 1e-12
-    g, h = g / norms[:, None], h / norms
-    e = np.vstack([g.T, h])
-    f = np.zeros(len(e))
-    f[-1] = 1.0
-    u = _nnls(e, f)
-    r = e @ u - f
-    duals = u[: len(excess)] / norms[: len(excess)]
+    eye = np.eye(len(centre))[signed]
+    g = np.vstack([eye, -slopes])
+    h = np.concatenate([-centre[signed], excess]) / size
+    norms = np.sqrt((g * g).sum(axis=1)) + 1e-12
+    e = np.concatenate([g.T, h[None]]) / norms
+    target = e[-1]
+    u = _nnls(e, target, active)
+    r = e @ u
+    r[-1] -= 1.0
+    duals = (u / norms)[len(eye) :]
     if abs(r[-1]) < 1e-7:
         return None, duals
     return -r[:-1] / r[-1] * size, duals
 
 
-def _nnls(e: Floats, f: Floats) -> Floats:
-    """``min |e u - f|`` over ``u >= 0`` by the active-set method of Lawson and Hanson, for small matrices."""
-    u = np.zeros(e.shape[1])
-    active = np.zeros(e.shape[1], dtype=bool)
-    gradient = e.T @ f
-    for _ in range(3 * e.shape[1]):
-        j = int(np.where(active, -np.inf, gradient).argmax())
-        if active[j] or gradient[j] <= 1e-10:
+def _nnls(e: Floats, target: Floats, active: list[int]) -> Floats:
+    """``min |e u - f|`` over ``u >= 0`` with ``e' f = target``: the active-set method of Lawson and Hanson on the normal equations."""
+    n = e.shape[1]
+    gram = e.T @ e
+    gram.flat[:: n + 1] += 1e-13
+    u = np.zeros(n)
+    while active:
+        trial = np.linalg.solve(gram[active][:, active], target[active])
+        if trial.min() > 0:
+            u[active] = trial
             break
-        active[j] = True
-        while active.any():
-            index = np.flatnonzero(active)
-            trial = np.linalg.lstsq(e[:, index], f, rcond=None)[0]
-            if (trial > 0).all():
+        active[:] = [index for index, value in zip(active, trial, strict=True) if value > 0]
+    gradient = target - gram @ u
+    for _ in range(3 * n):
+        gradient[active] = -np.inf
+        j = int(gradient.argmax())
+        if gradient[j] <= 1e-10:
+            break
+        active.append(j)
+        while active:
+            trial = np.linalg.solve(gram[active][:, active], target[active])
+            if trial.min() > 0:
                 u[:] = 0.0
-                u[index] = trial
+                u[active] = trial
                 break
-            old = u[index]
+            old = u[active]
             falling = trial <= 0
             share = float((old[falling] / np.maximum(old[falling] - trial[falling], 1e-300)).min())
             moved = old + share * (trial - old)
             u[:] = 0.0
-            u[index] = moved
-            active[index[moved <= 1e-14]] = False
-        gradient = e.T @ (f - e @ u)
+            u[active] = moved
+            active[:] = [index for index, value in zip(active, moved, strict=True) if value > 1e-14]
+        gradient = target - gram @ u
     return u
-
-

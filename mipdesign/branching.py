@@ -24,6 +24,8 @@ LIST_POINTS = 3000
 ROOT_EVALUATIONS = 60
 EVALUATIONS = 12
 """Bound evaluations per node."""
+KEPT_PATHS = 6
+"""Paths handed to the children of a node beside those that support its bound."""
 NEAR = 1e-9
 """Relative margin within which a floating-point objective is taken to reach the cutoff; exact arithmetic decides."""
 
@@ -77,6 +79,8 @@ class Node:
     cell: Cell
     bound: float
     prices: Prices
+    paths: tuple[Path, ...] = ()
+    """Paths that supported the parent's bound."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, l
     if chain_is_empty(tables, node.cell):
         return done("excluded", node.prices, -math.inf)
     relaxation = Relaxation(tables, node.cell, cutoff)
-    best = optimise(relaxation, node.prices, EVALUATIONS if node.name else ROOT_EVALUATIONS)
+    best = optimise(relaxation, node.prices, EVALUATIONS if node.name else ROOT_EVALUATIONS, node.paths)
     bound = best.bound.outward
     if bound < cutoff:
         return done("excluded", best.prices, bound)
@@ -143,7 +147,8 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, l
         return done("solver", best.prices, bound, contenders=reached, cell=cell, promising=promising)
     split = choose_split(tables, relaxation, cell, best)
     halves = (split.half(tables, cell, upper) for upper in (False, True))
-    children = tuple(Node(f"{node.name}{n}", half, bound, best.prices) for n, half in enumerate(halves))
+    kept = tuple(p for p, weight in zip(best.paths, best.weights, strict=True) if weight > 1e-6) + tuple(best.paths[-KEPT_PATHS:])
+    children = tuple(Node(f"{node.name}{n}", half, bound, best.prices, kept) for n, half in enumerate(halves))
     return done("split", best.prices, bound, split=split, children=children, contenders=reached, promising=promising)
 
 

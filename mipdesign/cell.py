@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,13 +64,11 @@ class Cell:
             count *= len(columns) * len(self.depths(tables, i))
         return count
 
-    def contains(self, stem: int, columns: Ints, depths: Ints) -> bool:
+    def contains(self, stem: int, columns: Sequence[int] | Ints, depths: Sequence[int] | Ints) -> bool:
         """Whether a network, given as table positions, lies in the cell."""
-        return (
-            bool(np.isin(stem, self.stem))
-            and all(bool(np.isin(j, allowed)) for j, allowed in zip(columns, self.columns, strict=True))
-            and bool(np.all(self.low <= depths) and np.all(depths <= self.high))
-        )
+        parts = zip((stem, *columns), (self.stem, *self.columns), strict=True)
+        inside = all((at := int(allowed.searchsorted(j))) < len(allowed) and allowed[at] == j for j, allowed in parts)
+        return inside and bool((self.low <= depths).all() and (depths <= self.high).all())
 
     def networks(self, tables: Tables) -> Batch:
         """All networks of the cell, the chain rule aside; the cell must be small."""

@@ -1,0 +1,208 @@
+"""Formulations: how the networks of a cell become a solver model, and how a solver's answer becomes a network again.
+
+A formulation is a subclass of :class:`Formulation`, registered as an entry point of the group ``mipdesign.formulations``. This
+package asks the registry by id and imports none by name, so a variant can be added without touching it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from pyscipopt import quicksum
+
+from .architecture import Architecture
+from .cell import Cell
+from .errors import SpecError
+from .lattice import Tables
+
+GROUP = "mipdesign.formulations"
+"""Entry-point group of the registry."""
+
+Claim = Literal["exact", "upper", "lower"]
+"""What the optimum of a model says: the cell's optimum, an upper bound, or a lower bound."""
+
+
+class Position(NamedTuple):
+    """A network as table positions: index of the stem in ``tables.stem_c``; column and depth of each super-block."""
+
+    stem: int
+    columns: tuple[int, ...]
+    depths: tuple[int, ...]
+
+    def architecture(self, tables: Tables) -> Architecture:
+        """The network."""
+        return tables.architecture(int(tables.stem_c[self.stem]), np.array(self.columns), np.array(self.depths))
+
+    @classmethod
+    def of(cls, tables: Tables, architecture: Architecture) -> Position:
+        """Where a network of the space stands in the tables."""
+        channels, columns, depths = tables.position(architecture)
+        stem = int(np.searchsorted(tables.stem_c, channels))
+        return cls(stem, tuple(int(j) for j in columns), tuple(int(d) for d in depths))
+
+
+@dataclass(frozen=True)
+class OneHotGroup:
+    """Binaries of a model of which exactly one is 1, and what each of them says of the network.
+
+    Attributes
+    ----------
+    slots:
+        Which entries of the flattened position ``(stem, *columns, *depths)`` the group decides.
+    names:
+        Name of the variable for each combination of these entries.
+    """
+
+    slots: tuple[int, ...]
+    names: Mapping[tuple[int, ...], str]
+
+
+@dataclass(frozen=True)
+class ModelStatistics:
+    """Size of a model."""
+
+    variables: int
+    binaries: int
+    integers: int
+    constraints: int
+    nonzeros: int
+    """Variables per constraint, summed."""
+
+
+@dataclass
+class FormulationModel:
+    """A solver model of a cell, and the way back from its solutions to networks.
+
+    Attributes
+    ----------
+    model:
+        The PySCIPOpt model, to be maximised.
+    variables:
+        Its variables by name.
+    objective_scale:
+        The objective of a network is this times the model's objective.
+    floor:
+        Networks whose objective is at most this may be missing from the model (their depth penalty is beyond its number range).
+    priorities:
+        Branching priorities by variable name, already set in ``model``.
+    groups:
+        The one-hot groups that make up a network.
+    rules:
+        Values of all variables for a network; see :meth:`start`.
+    """
+
+    tables: Tables
+    cell: Cell
+    model: Any
+    variables: Mapping[str, Any]
+    objective_scale: float
+    floor: float
+    priorities: Mapping[str, int]
+    groups: tuple[OneHotGroup, ...]
+    rules: Callable[[Position], dict[str, float]]
+
+    def position(self, values: Mapping[str, float]) -> Position:
+        """The network that a solution stands for: in every group the variable with the largest value."""
+        flat = [0] * (1 + 2 * len(self.tables.stages))
+        for group in self.groups:
+            chosen = max(group.names, key=lambda key, names=group.names: values[names[key]])  # type: ignore[misc]
+            for slot, value in zip(group.slots, chosen, strict=True):
+                flat[slot] = value
+        m = len(self.tables.stages)
+        return Position(flat[0], tuple(flat[1 : 1 + m]), tuple(flat[1 + m :]))
+
+    def indicators(self, position: Position) -> list[str]:
+        """Names of the binaries that are all 1 for this network and for no other.
+
+        Raises
+        ------
+        ValueError
+            If the network is not in the model.
+        """
+        flat = (position.stem, *position.columns, *position.depths)
+        try:
+            return sorted({group.names[tuple(flat[slot] for slot in group.slots)] for group in self.groups})
+        except KeyError:
+            raise ValueError(f"{position} is not in the model") from None
+
+    def start(self, position: Position) -> dict[str, float]:
+        """Values of all variables for a network of the cell, by name: a start solution if the network is feasible."""
+        return self.rules(position)
+
+    def exclude(self, position: Position) -> None:
+        """Cuts off one network; the model must not be in the solving stage (``model.freeTransform()`` leaves it)."""
+        names = self.indicators(position)
+        self.model.addCons(quicksum(self.variables[name] for name in names) <= len(names) - 1)
+
+    def values(self, solution: Any) -> dict[str, float]:
+        """Values of a PySCIPOpt solution by variable name."""
+        return {name: self.model.getSolVal(solution, variable) for name, variable in self.variables.items()}
+
+    def statistics(self) -> ModelStatistics:
+        """Size of the model as it stands before presolve."""
+        model = self.model
+        constraints = model.getConss(False)
+        return ModelStatistics(
+            variables=model.getNVars(False),
+            binaries=sum(v.vtype() == "BINARY" for v in self.variables.values()),
+            integers=sum(v.vtype() == "INTEGER" for v in self.variables.values()),
+            constraints=len(constraints),
+            nonzeros=sum(model.getConsNVars(c) for c in constraints),
+        )
+
+
+class Formulation(ABC):
+    """One way to write the networks of a cell as a mixed-integer model. Instances are stateless.
+
+    Attributes
+    ----------
+    id:
+        Name in the registry, equal to that of the entry point.
+    title:
+        One line for people.
+    claim:
+        Whether the model is exact or a bound.
+    reference:
+        The literature that it follows.
+    """
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    claim: ClassVar[Claim]
+    reference: ClassVar[str]
+
+    @abstractmethod
+    def build(self, tables: Tables, cell: Cell) -> FormulationModel:
+        """The model of the networks of ``cell``; equal inputs give equal models."""
+
+
+@cache
+def _registered() -> dict[str, EntryPoint]:
+    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+
+
+def formulation_ids() -> list[str]:
+    """Ids of the registered formulations."""
+    return list(_registered())
+
+
+def formulation_named(formulation_id: str) -> Formulation:
+    """The registered formulation of that id.
+
+    Raises
+    ------
+    SpecError
+        If there is none.
+    """
+    points = _registered()
+    if formulation_id not in points:
+        known = ", ".join(points) or "none: install the package, for example with: pip install -e ."
+        raise SpecError("formulation", f"{formulation_id!r} is not registered", f"use one of: {known}")
+    formulation: Formulation = points[formulation_id].load()()
+    return formulation

@@ -1,0 +1,293 @@
+"""Presentation: tables and lines for the terminal, live progress, and the picture of a run's convergence.
+
+Nothing here decides or computes anything about a design. The functions return renderables of :mod:`rich` or plain text; printing
+is the caller's business.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.table import Table
+
+from .blocks import Operation, total
+from .files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from .architecture import Architecture
+    from .certificate import Check
+    from .evaluate import Evaluation
+    from .problem import Lattice, Problem, RatioRange
+    from .run import Design
+    from .solve import Progress
+    from .validation import ValidationReport
+
+PIPE_WIDTH = 200
+"""Columns that a table may take where the output is not a terminal; none is filled up to it."""
+
+STATUS_WORDS = {
+    "optimal": "proven: no network of the space that keeps the budgets is better",
+    "feasible": "within all budgets, but not proven best",
+    "infeasible": "proven: no network of the space keeps all budgets",
+    "unknown": "stopped before any network within the budgets was found",
+}
+
+
+class PlainConsole(Console):
+    """A console that prints text as it is, cuts nothing off in a pipe, and falls silent when its reader is gone."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+        if not self.is_terminal:
+            self.width = PIPE_WIDTH
+
+    def on_broken_pipe(self) -> None:
+        """Sends everything that follows to nowhere; the exit code stays what the command makes it."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Prints lines unwrapped."""
+        for line in lines:
+            self.print(line, soft_wrap=True)
+
+
+# ----------------------------------------------------------------------------------------------------------------- numbers
+
+
+def number(value: float) -> str:
+    """A figure for a table: integers in full with separators, others to six digits."""
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
+        return f"{int(value):,}"
+    return f"{value:.6g}"
+
+
+def score(value: float | None) -> str:
+    """An objective or a bound; a dash where there is none."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio as a percentage with three digits; a dash where there is none."""
+    return "-" if ratio is None or not math.isfinite(ratio) else f"{100 * ratio:.3g} %"
+
+
+def scientific(count: int) -> str:
+    """A count of any size with four digits, exactly if it is small."""
+    return f"{count:,}" if count < 10**6 else f"{Decimal(count):.3e}"
+
+
+# ------------------------------------------------------------------------------------------------------------------ tables
+
+
+def network_table(architecture: Architecture) -> Table:
+    """The network part by part: map, block, channels ``C``, bottleneck ``b``, kernel ``k``, depth ``L``, parameters and MACs."""
+    table = _table("part", "map", "stride", "block", *(("C", "b", "k", "L", "params", "MACs")), left=("part", "block"))
+    a, resolution = architecture, architecture.resolution
+
+    def row(name: str, stride: int, block: str, sizes: Sequence[int | None], operations: Sequence[Operation], out: int) -> None:
+        figures = total(operations)
+        cells = [name, f"{resolution} → {out}", str(stride), block, *("" if size is None else str(size) for size in sizes)]
+        table.add_row(*cells, number(figures["params"]), number(figures["macs"]))
+
+    after = -(-resolution // a.stem.stride)
+    row("stem", a.stem.stride, "conv", (a.stem.channels, None, a.stem.kernel, None), a.stem_operations, after)
+    resolution = after
+    for i, stage in enumerate(a.stages):
+        operations = [op for block in a.blocks() if block.stage == i for op in block.operations]
+        after = -(-resolution // stage.stride)
+        sizes = (stage.channels, stage.bottleneck, stage.kernel, stage.depth)
+        row(f"stages.{i}", stage.stride, stage.block, sizes, operations, after)
+        resolution = after
+    if a.head is not None:
+        row("head", 1, "conv", (a.head, None, 1, None), a.head_operations, resolution)
+    row("classifier", resolution, "pool, linear", (a.classes, None, None, None), a.classifier_operations, 1)
+    figures = total(list(a.operations()))
+    depth = sum(stage.depth for stage in a.stages)
+    table.add_section()
+    table.add_row("total", *[""] * 6, str(depth), number(figures["params"]), number(figures["macs"]))
+    return table
+
+
+def budget_table(design: Design) -> Table:
+    """Each budget with the network's value, its limit, what is left and how much of it is used."""
+    table = _table("budget", "value", "limit", "slack", "used", "", left=("budget", ""))
+    for b in design.budgets:
+        used = percent(b.value / b.limit)
+        table.add_row(b.name, number(b.value), number(b.limit), number(b.slack), used, "kept" if b.holds else "EXCEEDED")
+    return table
+
+
+def outcome_lines(design: Design) -> list[str]:
+    """What the run found and proved, and what it took."""
+    summary = design.certificate.summary()
+    verdicts = ", ".join(f"{count} {name}" for name, count in summary.items() if name not in ("nodes", "cells", "open"))
+    proof = f"{summary['nodes']} nodes" + (f" ({verdicts})" if verdicts else "")
+    lines = [
+        f"status       {design.status}: {STATUS_WORDS[design.status]}" + (" (interrupted)" if design.interrupted else ""),
+        f"objective    {score(design.objective)}",
+        f"bound        {score(design.bound)}",
+        f"gap          {percent(design.gap)}",
+        f"time         {design.wall_seconds:.1f} s, peak memory {design.peak_rss_mb:.0f} MB, seed {design.seed}",
+        f"certificate  {proof}, {summary['cells']} cells closed by the solver, {summary['open']} left open",
+    ]
+    return lines + [f"incident     {incident}" for incident in design.incidents]
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """Every figure of one network."""
+    table = _table("figure", "value", left=("figure",))
+    for name, value in evaluation.to_dict().items():
+        if isinstance(value, list):
+            for j, entropy in enumerate(value):
+                table.add_row(f"weighted_stage_entropies.{j}", f"{entropy:.6f}")
+        elif isinstance(value, float):
+            table.add_row(name, f"{value:.6f}")
+        else:
+            table.add_row(name, number(value) if isinstance(value, int) else value)
+    return table
+
+
+def problem_table(problem: Problem) -> Table:
+    """The search space, one row per part."""
+    headings = ("part", "map", "stride", "block", "channels", "growth", "bottleneck", "b/C", "kernels", "depth")
+    table = _table(*headings, left=headings)
+    stem = problem.stem
+    resolution = -(-problem.input.resolution // stem.stride)
+    fixed = (f"{problem.input.resolution} → {resolution}", str(stem.stride), "conv", lattice_text(stem.channels))
+    table.add_row("stem", *fixed, "", "", "", str(stem.kernel), "")
+    for i, (stage, space) in enumerate(zip(problem.stages, problem.space, strict=True)):
+        resolution = -(-space.resolution // stage.stride)
+        table.add_row(
+            f"stages.{i}",
+            f"{space.resolution} → {resolution}",
+            str(stage.stride),
+            stage.block,
+            lattice_text(stage.channels),
+            range_text(stage.growth),
+            lattice_text(stage.bottleneck),
+            range_text(stage.bottleneck_ratio),
+            ", ".join(map(str, space.kernels)),
+            lattice_text(stage.depth),
+        )
+    if problem.head is not None:
+        table.add_row("head", f"{resolution} → {resolution}", "1", "conv", str(problem.head.channels), "", "", "", "1", "")
+    return table
+
+
+def problem_lines(problem: Problem) -> list[str]:
+    """What a table has no room for: objective, budgets, and the exact number of networks in the space."""
+    s = problem.scoring
+    penalised = ", ".join(f"stages.{i}" for i in s.penalised)
+    alpha = ", ".join(f"{weight:g}" for weight in s.alpha)
+    shape = f"{problem.input.channels} x {problem.input.resolution} x {problem.input.resolution}"
+    return [
+        f"problem      {problem.name}, convention {problem.convention}",
+        f"input        {shape}, {problem.classes} classes",
+        f"objective    alpha ({alpha}), beta {s.beta:g}, penalty {s.penalty_form} over {penalised or 'nothing'}",
+        f"budgets      {budgets_text(problem)}",
+        f"networks     {scientific(problem.size())} in the space, budgets aside",
+    ]
+
+
+def presets_table(problems: Iterable[Problem]) -> Table:
+    """The problems that ship with the package."""
+    table = _table("name", "input", "blocks", "networks", "budgets", left=("name", "blocks", "budgets"))
+    for problem in problems:
+        blocks = ", ".join(sorted({stage.block for stage in problem.stages}))
+        table.add_row(problem.name, str(problem.input.resolution), blocks, scientific(problem.size()), budgets_text(problem))
+    return table
+
+
+def validation_table(report: ValidationReport) -> Table:
+    """Every figure as expected by the theory and as measured in torch."""
+    from .validation import COLUMNS
+
+    table = _table(*COLUMNS, left=(COLUMNS[0], COLUMNS[-1]))
+    for row in report.rows():
+        table.add_row(*row)
+    return table
+
+
+def checks_table(checks: Iterable[Check]) -> Table:
+    """The claims of a certificate and whether they hold."""
+    table = _table("claim", "result", left=("claim", "result"))
+    for check in checks:
+        table.add_row(check.claim, "holds" if check.passed else "FAILED")
+    return table
+
+
+def lattice_text(lattice: Lattice) -> str:
+    """A lattice in few characters: ``8..2048 by 8``, or its values."""
+    values = lattice.values
+    steps = {b - a for a, b in zip(values, values[1:], strict=False)}
+    if len(values) > 4 and len(steps) == 1:
+        return f"{values[0]}..{values[-1]}" + (f" by {steps.pop()}" if steps != {1} else "")
+    if len(values) > 8:
+        return f"{values[0]}..{values[-1]} ({len(values)} values)"
+    return ", ".join(map(str, values))
+
+
+def range_text(bounds: RatioRange) -> str:
+    """Bounds of a quotient."""
+    return f">= {bounds.min:g}" if bounds.max is None else f"{bounds.min:g}..{bounds.max:g}"
+
+
+def budgets_text(problem: Problem) -> str:
+    """The budgets in one line."""
+    return ", ".join(f"{name} {number(float(limit))}" for name, limit in problem.budgets.limits().items()) or "none"
+
+
+def _table(*headings: str, left: Sequence[str]) -> Table:
+    """An empty table; columns hold numbers, to the right, unless named in ``left``. Nothing is ever shortened."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in left else "right", overflow="fold")
+    return table
+
+
+# ---------------------------------------------------------------------------------------------------------------- progress
+
+
+class LiveLine:
+    """A place at the foot of a terminal that is overwritten in place, a few times a second, and cleared in the end.
+
+    Where standard error is not a terminal, nothing is shown. A terminal that is gone never disturbs the program.
+    """
+
+    INTERVAL = 0.15
+    """Seconds between two refreshes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+        self.shown = -math.inf
+
+    def __enter__(self) -> Self:
+        if self.live is not None:
+            self.live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._safely(lambda live: live.stop())
+
+    def show(self, content: RenderableType) -> None:
+        """Shows something, unless something was shown a moment ago."""
+        now = time.monotonic()
+        if now >= self.shown + self.INTERVAL:
+            self.shown = now
+            self._safely(lambda live: live.update(content, refresh=True))
