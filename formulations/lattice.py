@@ -5,20 +5,20 @@ is a column of the tables; ``S_i`` is the sum of ``log w`` up to and with super-
 
 * **One binary per point.** ``x_i[q, L] = 1`` for the column and the depth that are chosen. Everything that depends on one super-block
   alone is linear in it: counts, and its part ``L t_q + (L - 1) log C`` of ``S_i``. The marginals ``C_i[c]``, ``b_i[b]``, ``k_i[k]``,
-  ``L_i[L]`` are one-hot binaries, and integers for their positions carry the branching: depth before width before channels.
+  ``L_i[L]`` are one-hot binaries, and integers for their places carry the branching: depth before width before channels.
 * **Copies.** The products with what comes before are ``C_{i-1} z``, with ``z`` the binary of a channel count (for ``C_{i-1} C_i``) or of a
-  group of columns with equal remaining slope (for ``C_{i-1} b_i``). Each ``z`` has its own copy ``y_z`` of ``C_{i-1}``, with
+  group of columns with an equal remaining slope (for ``C_{i-1} b_i``). Each ``z`` has its own copy ``y_z`` of ``C_{i-1}``, with
   ``low z <= y_z <= high z`` and ``sum_z y_z = C_{i-1}``. Since the binaries of a partition sum to 1, this is the convex hull of the
-  product, and exact at integers. The ranges of the copies on channel counts are those that the chain rule admits, which makes
+  products, and exact at integers. The ranges of the copies on channel counts are those that the chain rule admits, which makes
   the rule exact too.
-* **Entropy.** ``log(r^2 C_j) S_j = sum_c log(r^2 c) C_j[c] S_j``. The own part of the super-block is known per ``x``; what comes before is
-  copied over the channel counts in the same way.
+* **Entropy.** ``log(r^2 C) S = sum_c log(r^2 c) C[c] S`` at the end of a stage. The super-block's own part of ``S`` is known for each
+  ``x``; what comes before is copied over the channel counts in the same way.
 * **Effectiveness.** ``rho <= rho_0`` reads ``S >= phi(n)`` with ``phi(n) = n log n - n log rho_0`` convex in the number of layers ``n``. The
   secants through neighbouring attainable ``n`` are exact at all attainable ``n``.
-* **Depth penalty.** A weight per vector of penalised depths, whose marginals are the ``L_i[L]``. Where the cell has too many vectors,
-  the convex function itself: a second-order cone and an exponential, which SCIP outer-approximates on demand.
+* **Depth penalty.** A weight per vector of penalised depths, whose marginals are the ``L_i[L]``. Where the cell has too many
+  vectors: the convex function itself, by a cone and an exponential, which SCIP outer-approximates as it goes.
 
-Budgets are scaled to 1000 and loosened by half a unit, which no integer count notices; the effectiveness rows are loosened by a relative
+Budgets are scaled to 1000 and loosened by half a unit, which no integer count notices; effectiveness rows are loosened by a relative
 1e-9. What slips through is a network that the exact check of :func:`mipdesign.scip.solve_cell` rejects.
 """
 
@@ -36,24 +36,38 @@ from pyscipopt import exp, quicksum
 from mipdesign.cell import Cell
 from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup, Position
 from mipdesign.lattice import Ints, StageTables, Tables
-from mipdesign.linear import LinearModel, Terms
-from mipdesign.theory import depth_penalty
+from mipdesign.linear import Kind, LinearModel, Terms
+from mipdesign.theory import PenaltyForm, depth_penalty, depth_variance
+
+from .scaling import BUDGET_UNIT, LOOSENED, PenaltyScale
 
 PENALTY_VECTORS = 2000
 """Up to this many vectors of penalised depths get a variable each."""
-MAGNITUDE = 1e4
-"""Magnitude of the model's objective: SCIP's absolute tolerances of 1e-7 then mean a relative 1e-11."""
-PENALTY_RANGE = 1e3
-"""Depth penalties up to this multiple of the objective's magnitude are represented."""
-BUDGET_UNIT = 1e3
-"""What a budget's limit becomes; 1 of 1e12 is then still above SCIP's epsilon."""
-LOOSENED = 1e-9
-"""Relative loosening of the effectiveness rows."""
-
 DEPTH, WIDTH, KERNEL, CHANNELS = 40, 30, 20, 10
-"""Branching priorities of the one-hot binaries; the integers have one more."""
+"""Branching priorities of the one-hot binaries; the integers of their places have one more."""
 
 Key = TypeVar("Key", bound=Hashable)
+
+
+class Lattice(Formulation):
+    """Disaggregated lattice formulation; see the module."""
+
+    id = "lattice"
+    title = "one binary per lattice point, with copies of what comes before"
+    claim = "exact"
+    reference = (
+        "Disaggregated convex combination: Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010. "
+        "Copies: Sherali, Adams, SIAM J. Discrete Math. 3(3), 1990. Problem: DeepMAD, CVPR 2023, arXiv 2303.02165"
+    )
+
+    def build(self, tables: Tables, cell: Cell) -> FormulationModel:
+        writer = _Writer(tables, cell)
+        chain = _reachable(tables, cell)
+        if chain is None:
+            writer.nothing("no_chain")
+        else:
+            writer.network(*chain)
+        return writer.finish()
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,8 @@ class _Network:
 
     Attributes
     ----------
+    position:
+        Where it stands in the tables.
     channels:
         ``C_0 .. C_M``.
     sums:
@@ -75,24 +91,81 @@ class _Network:
     sums: tuple[float, ...]
     layers: tuple[int, ...]
 
+    @classmethod
+    def of(cls, tables: Tables, position: Position) -> _Network:
+        channels, sums, layers = [int(tables.stem_c[position.stem])], [tables.stem_log], [1]
+        for s, q, depth in zip(tables.stages, position.columns, position.depths, strict=True):
+            sums.append(sums[-1] + math.log(channels[-1]) + _own_sum(s, q, depth))
+            layers.append(layers[-1] + s.layers * depth)
+            channels.append(int(s.c[q]))
+        return cls(position, tuple(channels), tuple(sums), tuple(layers))
+
 
 Rule = Callable[[_Network], float]
 """The value of a variable in a network."""
 
 
-class Lattice(Formulation):
-    """Disaggregated lattice formulation; see the module."""
+@dataclass(frozen=True)
+class _Hot:
+    """A binary and its value in a network."""
 
-    id = "lattice"
-    title = "disaggregated one-hot lattice with copies of what comes before"
-    claim = "exact"
-    reference = (
-        "disaggregated convex combination: Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010; "
-        "copies: Sherali, Adams, SIAM J. Discrete Math. 3(3), 1990; the problem: DeepMAD, CVPR 2023"
-    )
+    variable: int
+    rule: Rule
 
-    def build(self, tables: Tables, cell: Cell) -> FormulationModel:
-        return _Writer(tables, cell).finish()
+
+@dataclass(frozen=True)
+class _Sum:
+    """A log-width sum as a linear expression, with bounds."""
+
+    terms: Terms
+    low: float
+    high: float
+
+    def plus(self, parts: Mapping[int, float]) -> _Sum:
+        """The sum with one of several parts added, each on its binary."""
+        terms = self.terms + list(parts.items())
+        return _Sum(terms, self.low + min(parts.values()), self.high + max(parts.values()))
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """A number of layers as a linear expression, with the values that it can take, increasing."""
+
+    terms: Terms
+    attainable: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What one super-block is made of while it is written.
+
+    Attributes
+    ----------
+    index:
+        Its number, from 0.
+    tables:
+        Its tables.
+    columns:
+        The columns that the cell leaves it.
+    points:
+        Binary of each ``(column, depth)``.
+    before, channels, widths, depths:
+        Binary of each channel count before it, and of each of its own channel counts, widths and depths.
+    """
+
+    index: int
+    tables: StageTables
+    columns: Ints
+    points: Mapping[tuple[int, int], int]
+    before: Mapping[int, int]
+    channels: Mapping[int, int]
+    widths: Mapping[int, int]
+    depths: Mapping[int, int]
+
+    def chosen(self, columns: Iterable[int]) -> Terms:
+        """1 if the column is one of these."""
+        inside = set(columns)
+        return [(x, 1.0) for (q, _), x in self.points.items() if q in inside]
 
 
 class _Writer:
@@ -106,165 +179,178 @@ class _Writer:
         self.one = self._variable("one", lambda _: 1.0, lower=1.0)
         self.counts: list[Terms] = [[(self.one, float(c))] for c in tables.tail_fixed]
         self.entropy_limit = 0.0
-        self.depths: list[dict[int, int]] = []
+        """Upper bound of the weighted entropy."""
+        self.depths: list[Mapping[int, int]] = []
         """Binary of each depth of each super-block."""
-        columns = _reachable(tables, cell)
-        if columns is None:
-            self.linear.row("no_chain", [(self.one, 1.0)], high=0.0)
-        else:
-            self._network(*columns)
+        self.penalty = PenaltyScale.without_penalty(0.0)
+        self.cone: _Cone | None = None
 
-    # ------------------------------------------------------------------ parts
+    # --------------------------------------------------------------- the whole
 
-    def _variable(self, name: str, rule: Rule, kind: Any = "C", lower: float = 0.0, upper: float = 1.0, priority: int = 0) -> int:
-        self.rules.append(rule)
-        return self.linear.variable(name, kind, lower, upper, priority)
+    def nothing(self, reason: str) -> None:
+        """Makes the model infeasible."""
+        self.linear.row(reason, [(self.one, 1.0)], high=0.0)
 
-    def _network(self, stem: Ints, columns: Sequence[Ints]) -> None:
-        """All variables and constraints of a cell whose chains are not empty."""
+    def network(self, stem: Ints, columns: Sequence[Ints]) -> None:
+        """All variables and constraints of a cell whose choices are all on some chain."""
         t = self.tables
-        values = {int(t.stem_c[i]): int(i) for i in stem}
-        channels = self._one_hot("C0", values, lambda n: n.channels[0], CHANNELS)
-        self.groups.append(OneHotGroup((0,), {(values[c],): self.linear.names[v] for c, v in channels.items()}))
+        index = {int(t.stem_c[j]): int(j) for j in stem}
+        channels = self._one_hot("C0", list(index), lambda n: n.channels[0], CHANNELS)
+        self.groups.append(OneHotGroup((0,), {(index[c],): self.linear.names[v] for c, v in channels.items()}))
         for c, v in channels.items():
-            self._charge([(v, 1.0)], t.stem_counts[:, values[c]])
+            self._charge([(v, 1.0)], t.stem_counts[:, index[c]])
         total = _Sum([(self.one, t.stem_log)], t.stem_log, t.stem_log)
         layers = _Layers([(self.one, 1.0)], (1,))
         if t.ends[0] < 0:
             self._gain_of_stem(channels)
             self._effectiveness(0, total, layers)
         for i, own_columns in enumerate(columns):
-            channels, total, layers = self._super_block(i, own_columns, channels, total, layers)
+            block = self._super_block(i, own_columns, channels)
+            entering = total.plus({v: math.log(c) for c, v in channels.items()})
+            total, layers = self._sum(block, entering), self._layers(block, layers)
+            channels = dict(block.channels)
+            if i in t.ends:
+                self._end_of_stage(block, entering, total, layers)
         for c, v in channels.items():
             self._charge([(v, float(c))], t.tail_slope)
         self._budgets()
         self._penalty()
 
-    def _one_hot(self, name: str, values: Iterable[int], read: Callable[[_Network], int], priority: int) -> dict[int, int]:
+    def finish(self) -> FormulationModel:
+        """The model, handed to SCIP."""
+        names = self.linear.names
+        model, variables = self.linear.to_scip(self.penalty.scale)
+        if self.cone is not None:
+            self.cone.constrain(model, [variables[names[v]] for v in self.cone.deviations], variables)
+        return FormulationModel(
+            tables=self.tables,
+            cell=self.cell,
+            model=model,
+            variables=variables,
+            objective_scale=self.penalty.scale,
+            magnitude=self.penalty.magnitude,
+            floor=self.penalty.floor,
+            priorities={names[v]: priority for v, priority in self.linear.priorities.items()},
+            groups=tuple(self.groups),
+            rules=self._values,
+        )
+
+    def _values(self, position: Position) -> dict[str, float]:
+        network = _Network.of(self.tables, position)
+        return {name: rule(network) for name, rule in zip(self.linear.names, self.rules, strict=True)}
+
+    # --------------------------------------------------------------- variables
+
+    def _variable(
+        self, name: str, rule: Rule, kind: Kind = "C", lower: float = 0.0, upper: float = 1.0, priority: int = 0
+    ) -> int:
+        self.rules.append(rule)
+        return self.linear.variable(name, kind, lower, upper, priority)
+
+    def _one_hot(self, name: str, values: Sequence[int], read: Callable[[_Network], int], priority: int) -> dict[int, int]:
         """Binaries of which exactly one is 1, with an integer for its place among them; a single value needs neither."""
-        values = list(values)
         if len(values) == 1:
             return {values[0]: self.one}
-        binaries = {
-            value: self._variable(f"{name}_{value}", lambda n, value=value: float(read(n) == value), "B", priority=priority)
-            for value in values
-        }
+
+        def is_value(value: int) -> Rule:
+            return lambda n: float(read(n) == value)
+
+        binaries = {value: self._variable(f"{name}_{value}", is_value(value), "B", priority=priority) for value in values}
         self.linear.row(f"one_{name}", [(v, 1.0) for v in binaries.values()], 1.0, 1.0)
         if len(values) > 2:
             place = {value: float(j) for j, value in enumerate(values)}
-            index = self._variable(f"{name}_index", lambda n: place[read(n)], "I", 0.0, len(values) - 1.0, priority + 1)
-            self.linear.row(f"index_{name}", [(binaries[x], j) for x, j in place.items()] + [(index, -1.0)], 0.0, 0.0)
+            index = self._variable(f"{name}_place", lambda n: place[read(n)], "I", 0.0, len(values) - 1.0, priority + 1)
+            self.linear.row(f"place_{name}", [(binaries[x], j) for x, j in place.items()] + [(index, -1.0)], 0.0, 0.0)
         return binaries
 
-    def _super_block(
-        self, i: int, columns: Ints, before: dict[int, int], total: _Sum, layers: _Layers
-    ) -> tuple[dict[int, int], _Sum, _Layers]:
-        """One super-block; returns the binaries of its channels, and the log-width sum and the layers with it."""
-        s, number, m = self.tables.stages[i], i + 1, len(self.tables.stages)
-        depths = [int(d) for d in self.cell.depths(self.tables, i)]
-        points = [(int(q), d) for q in columns for d in depths]
-        binaries = self._points(i, points)
-        self.groups.append(OneHotGroup((1 + i, 1 + m + i), {p: self.linear.names[v] for p, v in binaries.items()}))
-
-        def marginal(letter: str, priority: int, of: Callable[[int, int], int], values: Sequence[int]) -> dict[int, int]:
-            name = f"{letter}{number}"
-            hot = self._one_hot(name, values, lambda n: of(n.position.columns[i], n.position.depths[i]), priority)
-            self._link(name, hot, _grouped((of(*p), [(v, 1.0)]) for p, v in binaries.items()))
-            return hot
-
-        self.depths.append(marginal("L", DEPTH, lambda q, d: d, depths))
-        widths = marginal("b", WIDTH, lambda q, d: int(s.b[q]), _unique(s.b[columns]))
-        marginal("k", KERNEL, lambda q, d: int(s.k[q]), _unique(s.k[columns]))
-        channels = marginal("C", CHANNELS, lambda q, d: int(s.c[q]), _unique(s.c[columns]))
-
-        for (q, d), v in binaries.items():
-            self._charge([(v, 1.0)], s.fixed[:, q] + (d - 1) * s.rest[:, q])
-        self._slopes(i, columns, binaries, before, channels, widths)
-        self._equal_channels(i, columns, binaries, before)
-
-        own = {p: float(p[1] * s.t[p[0]] + (p[1] - 1) * s.log_c[p[0]]) for p in points}
-        enters = _Sum(
-            total.terms + [(v, math.log(c)) for c, v in before.items()],
-            total.low + math.log(min(before)),
-            total.high + math.log(max(before)),
-        )
-        own_terms = [(v, own[p]) for p, v in binaries.items()]
-        low, high = enters.low + min(own.values()), enters.high + max(own.values())
-        sum_variable = self._variable(f"S{number}", lambda n: n.sums[number], lower=low, upper=high)
-        self.linear.row(f"sum_{number}", enters.terms + own_terms + [(sum_variable, -1.0)], 0.0, 0.0)
-        after = _Sum([(sum_variable, 1.0)], low, high)
-        counted = self._layers(number, layers, depths, s.layers)
-
-        if i in self.tables.ends:
-            last = i == m - 1
-            ended, ended_layers = after, counted
-            if last and self.tables.has_head:
-                ended = after.plus([(v, math.log(c)) for c, v in channels.items()], math.log(min(channels)), math.log(max(channels)))
-                ended_layers = counted.plus(self.one)
-            stage = self.tables.stage_of[i]
-            self._gain_of_stage(stage, i, channels, enters, {p: (v, own[p]) for p, v in binaries.items()}, ended)
-            self._effectiveness(stage, ended, ended_layers)
-        return channels, after, counted
-
-    def _points(self, i: int, points: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
-        """The binaries ``x_i[q, L]``; their sum is 1 by the marginals."""
-        if len(points) == 1:
-            return {points[0]: self.one}
-        s = self.tables.stages[i]
-
-        def rule(point: tuple[int, int]) -> Rule:
-            return lambda n: float((n.position.columns[i], n.position.depths[i]) == point)
-
-        return {
-            (q, d): self._variable(f"x{i + 1}_{s.c[q]}_{s.b[q]}_{s.k[q]}_{d}", rule((q, d)), "B") for q, d in points
-        }
-
     def _link(self, name: str, hot: Mapping[int, int], members: Mapping[int, Terms]) -> None:
-        """Says that the binaries of ``hot`` are the sums of their members."""
+        """Says that each binary of ``hot`` is the sum of its members."""
         if len(hot) > 1:
             for value, v in hot.items():
                 self.linear.row(f"of_{name}_{value}", members[value] + [(v, -1.0)], 0.0, 0.0)
 
     def _copies(
-        self,
-        name: str,
-        total: Terms,
-        read: Rule,
-        hot: Mapping[Key, tuple[int, Rule]],
-        ranges: Mapping[Key, tuple[float, float]],
+        self, name: str, total: Terms, read: Rule, hot: Mapping[Key, _Hot], ranges: Mapping[Key, tuple[float, float]]
     ) -> dict[Key, Terms]:
         """Products of a quantity with each binary of a partition, as linear expressions.
 
-        The copy on binary ``z`` is ``low z + (high - low) e`` with ``0 <= e <= z``, and the copies sum to the quantity.
+        The product with ``z`` is ``low z + (high - low) e`` with ``0 <= e <= z``, and the products sum to the quantity.
 
         Parameters
         ----------
         total, read:
             The quantity, and its value in a network.
         hot:
-            By key, the binary and its value in a network.
+            The binaries by key.
         ranges:
             By key, bounds of the quantity where that binary is 1.
         """
         if len(hot) == 1:
             return dict.fromkeys(hot, total)
+
+        def part(low: float, high: float, is_on: Rule) -> Rule:
+            return lambda n: is_on(n) * (read(n) - low) / (high - low)
+
         products: dict[Key, Terms] = {}
-        for place, (key, (z, is_on)) in enumerate(hot.items()):
+        for place, (key, z) in enumerate(hot.items()):
             low, high = ranges[key]
-            products[key] = [(z, low)]
+            products[key] = [(z.variable, low)]
             if high > low:
-
-                def rule(n: _Network, low: float = low, high: float = high, is_on: Rule = is_on) -> float:
-                    return is_on(n) * (read(n) - low) / (high - low)
-
-                e = self._variable(f"{name}_{place}", rule)
-                self.linear.row(f"on_{name}_{place}", [(e, 1.0), (z, -1.0)], high=0.0)
+                e = self._variable(f"{name}_{place}", part(low, high, z.rule))
+                self.linear.row(f"on_{name}_{place}", [(e, 1.0), (z.variable, -1.0)], high=0.0)
                 products[key].append((e, high - low))
-        everything = [term for product in products.values() for term in product]
-        self.linear.row(f"all_{name}", everything + [(v, -c) for v, c in total], 0.0, 0.0)
+        if len({bound for key in hot for bound in ranges[key]}) > 1:
+            everything = [term for product in products.values() for term in product]
+            self.linear.row(f"all_{name}", everything + [(v, -c) for v, c in total], 0.0, 0.0)
         return products
 
-    # ----------------------------------------------------------------- counts
+    def _hot(self, binaries: Mapping[Key, int]) -> dict[Key, _Hot]:
+        return {key: _Hot(v, self.rules[v]) for key, v in binaries.items()}
+
+    # -------------------------------------------------------------- super-block
+
+    def _super_block(self, i: int, columns: Ints, before: Mapping[int, int]) -> _Block:
+        """Variables and counts of one super-block."""
+        s, m = self.tables.stages[i], len(self.tables.stages)
+        depths = [int(d) for d in self.cell.depths(self.tables, i)]
+        points = self._points(i, [(int(q), d) for q in columns for d in depths])
+        self.groups.append(OneHotGroup((1 + i, 1 + m + i), {p: self.linear.names[v] for p, v in points.items()}))
+
+        def marginal(letter: str, priority: int, of: Callable[[int, int], int]) -> dict[int, int]:
+            members: dict[int, Terms] = {}
+            for point, v in points.items():
+                members.setdefault(of(*point), []).append((v, 1.0))
+            name = f"{letter}{i + 1}"
+            hot = self._one_hot(name, sorted(members), lambda n: of(n.position.columns[i], n.position.depths[i]), priority)
+            self._link(name, hot, members)
+            return hot
+
+        by_depth = marginal("L", DEPTH, lambda q, d: d)
+        by_width = marginal("b", WIDTH, lambda q, d: int(s.b[q]))
+        marginal("k", KERNEL, lambda q, d: int(s.k[q]))
+        by_channels = marginal("C", CHANNELS, lambda q, d: int(s.c[q]))
+        self.depths.append(by_depth)
+        block = _Block(i, s, columns, points, before, by_channels, by_width, by_depth)
+        for (q, d), v in points.items():
+            self._charge([(v, 1.0)], s.fixed[:, q] + (d - 1) * s.rest[:, q])
+        self._slopes(block)
+        self._equal_channels(block)
+        return block
+
+    def _points(self, i: int, points: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+        """The binaries ``x_i[q, L]``; that their sum is 1 follows from the marginals."""
+        if len(points) == 1:
+            return {points[0]: self.one}
+        s = self.tables.stages[i]
+
+        def is_point(point: tuple[int, int]) -> Rule:
+            return lambda n: float((n.position.columns[i], n.position.depths[i]) == point)
+
+        return {
+            (q, d): self._variable(f"x{i + 1}_{s.c[q]}_{s.b[q]}_{s.k[q]}_{d}", is_point((q, d)), "B") for q, d in points
+        }
+
+    # ------------------------------------------------------------------ counts
 
     def _charge(self, terms: Terms, counts: Ints) -> None:
         """Adds ``counts * terms`` to the budgets."""
@@ -272,99 +358,74 @@ class _Writer:
             if count:
                 row.extend((v, coefficient * float(count)) for v, coefficient in terms)
 
-    def _slopes(
-        self,
-        i: int,
-        columns: Ints,
-        binaries: Mapping[tuple[int, int], int],
-        before: Mapping[int, int],
-        channels: Mapping[int, int],
-        widths: Mapping[int, int],
-    ) -> None:
-        """Counts that are proportional to the channels before, ``C_{i-1} slope_q``, and the chain rule.
+    def _slopes(self, block: _Block) -> None:
+        """Counts ``C_{i-1} slope_q``, and the chain rule.
 
-        The slope is split into a multiple of ``C_i`` and a rest that few groups of columns share.
+        The slope is split into a multiple of ``C_i`` and a rest that groups of columns share.
         """
-        s, number = self.tables.stages[i], i + 1
-        entering: Terms = [(v, float(c)) for c, v in before.items()]
+        i, s = block.index, block.tables
+        entering: Terms = [(v, float(c)) for c, v in block.before.items()]
 
         def read(n: _Network) -> float:
             return float(n.channels[i])
 
-        allowed = {c: [p for p in before if s.follows(np.int64(p), np.int64(c))] for c in channels}
+        allowed = {c: [p for p in block.before if s.follows(np.int64(p), np.int64(c))] for c in block.channels}
         ranges = {c: (float(min(ps)), float(max(ps))) for c, ps in allowed.items()}
-        per_channel = _slope_per_channel(s, columns)
-        if len(before) > 1 and (per_channel.any() or any(len(ps) < len(before) for ps in allowed.values())):
-            hot = {c: (v, self.rules[v]) for c, v in channels.items()}
-            on_channels = self._copies(f"p{number}", entering, read, hot, ranges)
-            if len(channels) == 1 and len(allowed[min(channels)]) < len(before):
-                raise AssertionError("the reachable stem and columns are not reduced")
-        else:
-            on_channels = {c: [(v, float(min(before)))] for c, v in channels.items()}
-        for c, copy in on_channels.items():
-            self._charge(copy, per_channel * c)
+        per_channel = _slope_per_channel(s, block.columns)
+        if per_channel.any() or any(len(ps) < len(block.before) for ps in allowed.values()):
+            copies = self._copies(f"p{i + 1}", entering, read, self._hot(block.channels), ranges)
+            for c, copy in copies.items():
+                self._charge(copy, per_channel * c)
 
-        rest = s.slope[:, columns] - per_channel[:, None] * s.c[columns]
-        members: dict[tuple[int, ...], list[int]] = {}
-        for q, r in zip(columns, rest.T, strict=True):
-            members.setdefault(tuple(int(x) for x in r), []).append(int(q))
-        if len(members) == 1:
-            self._charge(entering, rest[:, 0])
-            return
-        hot_groups = self._slope_groups(i, members, binaries, widths)
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for q in block.columns:
+            groups.setdefault(tuple(int(x) for x in s.slope[:, q] - per_channel * s.c[q]), []).append(int(q))
         group_ranges = {
-            key: (min(ranges[int(s.c[q])][0] for q in qs), max(ranges[int(s.c[q])][1] for q in qs)) for key, qs in members.items()
+            rest: (min(ranges[int(s.c[q])][0] for q in qs), max(ranges[int(s.c[q])][1] for q in qs)) for rest, qs in groups.items()
         }
-        for key, copy in self._copies(f"w{number}", entering, read, hot_groups, group_ranges).items():
-            self._charge(copy, np.array(key))
+        hot = self._hot(self._group_binaries(block, groups))
+        for rest, copy in self._copies(f"w{i + 1}", entering, read, hot, group_ranges).items():
+            self._charge(copy, np.array(rest))
 
-    def _slope_groups(
-        self,
-        i: int,
-        members: Mapping[tuple[int, ...], list[int]],
-        binaries: Mapping[tuple[int, int], int],
-        widths: Mapping[int, int],
-    ) -> dict[tuple[int, ...], tuple[int, Rule]]:
+    def _group_binaries(self, block: _Block, groups: Mapping[tuple[int, ...], list[int]]) -> dict[tuple[int, ...], int]:
         """Binary of each group of columns: that of a width where the groups are the widths."""
-        s = self.tables.stages[i]
-        by_width = {key: {int(s.b[q]) for q in qs} for key, qs in members.items()}
-        if all(len(bs) == 1 for bs in by_width.values()) and len(members) == len(widths):
-            variables = {key: widths[min(bs)] for key, bs in by_width.items()}
-            return {key: (v, self.rules[v]) for key, v in variables.items()}
-        groups: dict[tuple[int, ...], tuple[int, Rule]] = {}
-        for place, (key, qs) in enumerate(members.items()):
-            inside = frozenset(qs)
+        widths = {key: {int(block.tables.b[q]) for q in qs} for key, qs in groups.items()}
+        if len(groups) == 1:
+            return dict.fromkeys(groups, self.one)
+        if len(groups) == len(block.widths) and all(len(bs) == 1 for bs in widths.values()):
+            return {key: block.widths[min(bs)] for key, bs in widths.items()}
 
-            def rule(n: _Network, inside: frozenset[int] = inside) -> float:
-                return float(n.position.columns[i] in inside)
+        def is_inside(columns: frozenset[int]) -> Rule:
+            return lambda n: float(n.position.columns[block.index] in columns)
 
-            v = self._variable(f"g{i + 1}_{place}", rule)
-            self.linear.row(f"of_g{i + 1}_{place}", [(x, 1.0) for (q, _), x in binaries.items() if q in inside] + [(v, -1.0)], 0.0, 0.0)
-            groups[key] = (v, rule)
-        return groups
+        binaries = {}
+        for place, (key, qs) in enumerate(groups.items()):
+            name = f"g{block.index + 1}_{place}"
+            binaries[key] = self._variable(name, is_inside(frozenset(qs)))
+            self.linear.row(f"of_{name}", block.chosen(qs) + [(binaries[key], -1.0)], 0.0, 0.0)
+        return binaries
 
-    def _equal_channels(self, i: int, columns: Ints, binaries: Mapping[tuple[int, int], int], before: Mapping[int, int]) -> None:
+    def _equal_channels(self, block: _Block) -> None:
         """Counts that arise only where the channels stay the same: products of a channel binary before and columns here."""
-        s = self.tables.stages[i]
-        members: dict[tuple[int, tuple[int, ...]], list[int]] = {}
-        for q in columns:
-            if int(s.c[q]) in before and s.same[:, q].any():
-                members.setdefault((int(s.c[q]), tuple(int(x) for x in s.same[:, q])), []).append(int(q))
-        for place, ((c, same), qs) in enumerate(members.items()):
-            inside = frozenset(qs)
-            here: Terms = [(x, 1.0) for (q, _), x in binaries.items() if q in inside]
-            if len(before) == 1:
+        i, s = block.index, block.tables
+        groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+        for q in block.columns:
+            if int(s.c[q]) in block.before and s.same[:, q].any():
+                groups.setdefault((int(s.c[q]), tuple(int(x) for x in s.same[:, q])), []).append(int(q))
+
+        def both(c: int, columns: frozenset[int]) -> Rule:
+            return lambda n: float(n.channels[i] == c and n.position.columns[i] in columns)
+
+        for place, ((c, same), qs) in enumerate(groups.items()):
+            here, z = block.chosen(qs), block.before[c]
+            if z == self.one:
                 self._charge(here, np.array(same))
                 continue
-
-            def rule(n: _Network, inside: frozenset[int] = inside, c: int = c) -> float:
-                return float(n.channels[i] == c and n.position.columns[i] in inside)
-
             name = f"same{i + 1}_{place}"
-            e, z = self._variable(name, rule), before[c]
+            e = self._variable(name, both(c, frozenset(qs)))
             self.linear.row(f"before_{name}", [(e, 1.0), (z, -1.0)], high=0.0)
             self.linear.row(f"here_{name}", [(e, 1.0)] + [(x, -1.0) for x, _ in here], high=0.0)
-            self.linear.row(f"both_{name}", [(z, 1.0), (e, -1.0)] + here, high=1.0)
+            self.linear.row(f"both_{name}", [(e, -1.0), (z, 1.0)] + here, high=1.0)
             self._charge([(e, 1.0)], np.array(same))
 
     def _budgets(self) -> None:
@@ -373,7 +434,38 @@ class _Writer:
             unit = max(float(limit), 1.0) / BUDGET_UNIT
             self.linear.row(f"budget_{name}", [(v, c / unit) for v, c in terms], high=(float(limit) + 0.5) / unit)
 
-    # ---------------------------------------------------------------- entropy
+    # ------------------------------------------------------------------- sums
+
+    def _sum(self, block: _Block, entering: _Sum) -> _Sum:
+        """``S_i`` as a variable; ``entering`` is ``S_{i-1} + log C_{i-1}``."""
+        number = block.index + 1
+        own = [(v, _own_sum(block.tables, q, d)) for (q, d), v in block.points.items()]
+        low, high = entering.low + min(value for _, value in own), entering.high + max(value for _, value in own)
+        v = self._variable(f"S{number}", lambda n: n.sums[number], lower=low, upper=high)
+        self.linear.row(f"sum_{number}", entering.terms + own + [(v, -1.0)], 0.0, 0.0)
+        return _Sum([(v, 1.0)], low, high)
+
+    def _layers(self, block: _Block, before: _Layers) -> _Layers:
+        """Layers up to and with a super-block."""
+        number, per_block = block.index + 1, block.tables.layers
+        attainable = tuple(sorted({n + per_block * d for n in before.attainable for d in block.depths}))
+        if len(attainable) == 1:
+            return _Layers([(self.one, float(attainable[0]))], attainable)
+        v = self._variable(f"n{number}", lambda n: float(n.layers[number]), lower=attainable[0], upper=attainable[-1])
+        added = [(hot, float(per_block * d)) for d, hot in block.depths.items()]
+        self.linear.row(f"layers_{number}", before.terms + added + [(v, -1.0)], 0.0, 0.0)
+        return _Layers([(v, 1.0)], attainable)
+
+    # ------------------------------------------------------- entropy and limits
+
+    def _end_of_stage(self, block: _Block, entering: _Sum, total: _Sum, layers: _Layers) -> None:
+        """Entropy and effectiveness of the prefix that ends with a super-block, and with the head after the last."""
+        if block.index == len(self.tables.stages) - 1 and self.tables.has_head:
+            total = total.plus({v: math.log(c) for c, v in block.channels.items()})
+            layers = _Layers(layers.terms + [(self.one, 1.0)], tuple(n + 1 for n in layers.attainable))
+        stage = self.tables.stage_of[block.index]
+        self._gain_of_stage(stage, block, entering, total)
+        self._effectiveness(stage, total, layers)
 
     def _weight(self, stage: int) -> float:
         scoring = self.tables.problem.scoring
@@ -386,134 +478,143 @@ class _Writer:
         self.linear.gain((v, value[c]) for c, v in channels.items())
         self.entropy_limit += max(value.values())
 
-    def _gain_of_stage(
-        self,
-        stage: int,
-        i: int,
-        channels: Mapping[int, int],
-        enters: _Sum,
-        own: Mapping[tuple[int, int], tuple[int, float]],
-        ended: _Sum,
-    ) -> None:
-        """Entropy ``log(r^2 C) S`` at the end of super-block ``i``.
-
-        Parameters
-        ----------
-        enters:
-            The part of ``S`` that comes before the super-block, with the logarithm of its input channels.
-        own:
-            For each point its binary and its part of ``S``.
-        ended:
-            ``S`` itself.
-        """
-        s, weight = self.tables.stages[i], self._weight(stage)
-        log_end = {c: float(self.tables.log_end(stage, np.array(c))) for c in channels}
-        self.entropy_limit += weight * max(log_end.values()) * max(ended.high, 0.0)
+    def _gain_of_stage(self, stage: int, block: _Block, entering: _Sum, total: _Sum) -> None:
+        """Entropy ``log(r^2 C) S`` at the end of a super-block; ``total`` is ``S``, ``entering`` its part that comes before."""
+        weight, i = self._weight(stage), block.index
+        log_end = {c: float(self.tables.log_end(stage, np.array(c))) for c in block.channels}
+        self.entropy_limit += weight * max(log_end.values()) * total.high
         if len(set(log_end.values())) == 1:
-            self.linear.gain(ended.terms, weight * min(log_end.values()))
+            self.linear.gain(total.terms, weight * min(log_end.values()))
             return
-        hot = {c: (v, self.rules[v]) for c, v in channels.items()}
 
         def read(n: _Network) -> float:
             return n.sums[i] + math.log(n.channels[i])
 
-        copies = self._copies(f"A{i + 1}", enters.terms, read, hot, dict.fromkeys(channels, (enters.low, enters.high)))
-        for c, copy in copies.items():
+        ranges = dict.fromkeys(block.channels, (entering.low, entering.high))
+        for c, copy in self._copies(f"A{i + 1}", entering.terms, read, self._hot(block.channels), ranges).items():
             self.linear.gain(copy, weight * log_end[c])
-        for (q, _), (v, value) in own.items():
-            self.linear.gain([(v, value)], weight * log_end[int(s.c[q])])
-
-    # ---------------------------------------------------------- effectiveness
-
-    def _layers(self, number: int, before: _Layers, depths: Sequence[int], per_block: int) -> _Layers:
-        """Layers up to and with a super-block."""
-        added = [(v, float(per_block * d)) for d, v in self.depths[-1].items()]
-        attainable = tuple(sorted({n + per_block * d for n in before.attainable for d in depths}))
-        if len(attainable) == 1:
-            return _Layers([(self.one, float(attainable[0]))], attainable)
-        if len(depths) == 1:
-            return _Layers(before.terms + added, attainable)
-        v = self._variable(f"n{number}", lambda n: float(n.layers[number]), lower=attainable[0], upper=attainable[-1])
-        self.linear.row(f"layers_{number}", before.terms + added + [(v, -1.0)], 0.0, 0.0)
-        return _Layers([(v, 1.0)], attainable)
+        for (q, d), v in block.points.items():
+            self.linear.gain([(v, _own_sum(block.tables, q, d))], weight * log_end[int(block.tables.c[q])])
 
     def _effectiveness(self, stage: int, total: _Sum, layers: _Layers) -> None:
         """``S >= phi(n)`` for the prefix that ends with a stage."""
-        if stage not in self.tables.rho_stages:
+        if self.tables.rho is None or stage not in self.tables.rho_stages:
             return
-        log_rho = math.log(float(self.tables.rho))  # type: ignore[arg-type]
+        log_rho = math.log(self.tables.rho)
         phi = {n: n * math.log(n) - n * log_rho for n in layers.attainable}
         loose = LOOSENED * max(1.0, *(abs(value) for value in phi.values()))
         if len(phi) == 1:
             self.linear.row(f"effectiveness_{stage}", total.terms, low=min(phi.values()) - loose)
-            return
         for n, after in itertools.pairwise(layers.attainable):
             slope = (phi[after] - phi[n]) / (after - n)
             terms = total.terms + [(v, -slope * c) for v, c in layers.terms]
             self.linear.row(f"effectiveness_{stage}_{n}", terms, low=phi[n] - slope * n - loose)
 
-    # ---------------------------------------------------------------- penalty
+    # ----------------------------------------------------------------- penalty
 
     def _penalty(self) -> None:
         """``- beta Q`` in the objective; sets the scale and the floor of the model."""
         scoring = self.tables.problem.scoring
-        self.scale, self.floor = max(self.entropy_limit, 1.0) / MAGNITUDE, -math.inf
-        self.cone_limit: float | None = None
-        if scoring.penalty_form == "none" or not scoring.penalised or not scoring.beta:
-            return
         lists = [list(self.depths[i]) for i in scoring.penalised]
-        if math.prod(len(ds) for ds in lists) > PENALTY_VECTORS:
-            least = scoring.beta
-            self._set_range(least)
-            self.cone_limit = self.entropy_limit - self.floor
+        if scoring.penalty_form == "none" or not scoring.penalised or not scoring.beta:
+            self.penalty = PenaltyScale.without_penalty(self.entropy_limit)
             return
-        vectors = {v: scoring.beta * depth_penalty(scoring.penalty_form, v) for v in itertools.product(*lists)}
-        least = min(vectors.values())
-        self._set_range(least)
-        kept = {v: q for v, q in vectors.items() if q == least or q <= self.entropy_limit - self.floor}
-        if len(kept) == len(vectors):
-            self.floor = -math.inf
-        if len(vectors) == 1:
-            self.linear.gain([(self.one, -least)])
+        self.penalty = PenaltyScale.of(self.entropy_limit, scoring.penalty_form, scoring.beta, lists)
+        if math.prod(len(depths) for depths in lists) > PENALTY_VECTORS:
+            self._cone(scoring.penalty_form, scoring.beta, scoring.penalised)
+        else:
+            self._weights(scoring.penalty_form, scoring.beta, scoring.penalised)
+
+    def _weights(self, form: PenaltyForm, beta: float, penalised: Sequence[int]) -> None:
+        """One weight per vector of penalised depths."""
+
+        def is_vector(depths: tuple[int, ...]) -> Rule:
+            return lambda n: float(tuple(n.position.depths[i] for i in penalised) == depths)
+
+        weights: dict[tuple[int, ...], int] = {}
+        for depths in itertools.product(*(self.depths[i] for i in penalised)):
+            value = beta * depth_penalty(form, depths)
+            if value <= self.penalty.limit:
+                name = "Q_" + "_".join(map(str, depths))
+                weights[depths] = self._variable(name, is_vector(depths))
+                self.linear.gain([(weights[depths], -value)])
+        if not weights:
+            self.nothing("penalty_out_of_range")
             return
-        weights = {v: self._vector_weight(v) for v in kept}
-        self.linear.gain((w, -vectors[v]) for v, w in weights.items())
-        for place, i in enumerate(scoring.penalised):
+        self.linear.row("one_Q", [(w, 1.0) for w in weights.values()], 1.0, 1.0)
+        for place, i in enumerate(penalised):
             members: dict[int, Terms] = {d: [] for d in self.depths[i]}
-            for v, w in weights.items():
-                members[v[place]].append((w, 1.0))
+            for depths, w in weights.items():
+                members[depths[place]].append((w, 1.0))
             self._link(f"Q{i + 1}", self.depths[i], members)
 
-    def _set_range(self, least: float) -> None:
-        """Scale and floor when the smallest depth penalty of the cell is ``least``."""
-        magnitude = max(self.entropy_limit, least, 1.0)
-        if not math.isfinite(magnitude):
-            magnitude = max(self.entropy_limit, 1.0)
-        self.scale = magnitude / MAGNITUDE
-        self.floor = self.entropy_limit - (least if math.isfinite(least) else 0.0) - PENALTY_RANGE * magnitude
+    def _cone(self, form: PenaltyForm, beta: float, penalised: Sequence[int]) -> None:
+        """Deviations of the penalised depths from their mean, the exponent of ``Q``, and ``Q`` itself; :class:`_Cone` joins them."""
+        n_penalised = len(penalised)
+        expected = {i: [(v, float(d)) for d, v in self.depths[i].items()] for i in penalised}
+        mean = [(v, d / n_penalised) for terms in expected.values() for v, d in terms]
 
-    def _vector_weight(self, depths: tuple[int, ...]) -> int:
-        penalised = self.tables.problem.scoring.penalised
+        def deviation(i: int) -> Rule:
+            return lambda n: n.position.depths[i] - sum(n.position.depths[j] for j in penalised) / n_penalised
 
-        def rule(n: _Network) -> float:
-            return float(tuple(n.position.depths[i] for i in penalised) == depths)
+        def exponent(n: _Network) -> float:
+            variance = float(depth_variance([n.position.depths[i] for i in penalised]))
+            return math.sqrt(variance) if form == "exp_std" else variance
 
-        return self._variable("Q_" + "_".join(map(str, depths)), rule)
+        largest = float(max(max(self.depths[i]) for i in penalised))
+        deviations = []
+        for i in penalised:
+            v = self._variable(f"dev{i + 1}", deviation(i), lower=-largest, upper=largest)
+            self.linear.row(f"deviation_{i + 1}", expected[i] + [(v, -1.0)] + [(w, -c) for w, c in mean], 0.0, 0.0)
+            deviations.append(v)
+        unit = self.penalty.magnitude
+        most = self.penalty.limit / unit
+        self._variable("exponent", exponent, upper=math.log(self.penalty.limit / beta))
+        q = self._variable("Q", lambda n: beta / unit * math.exp(min(exponent(n), 700.0)), upper=most)
+        self.linear.gain([(q, -unit)])
+        self.cone = _Cone(form, deviations, beta / unit)
 
-    # ------------------------------------------------------------------- done
 
-    def finish(self) -> FormulationModel:
-        """The model, handed to SCIP."""
-        model, variables = self.linear.to_scip(self.scale)
-        names = self.linear.names
-        return FormulationModel(
-            tables=self.tables,
-            cell=self.cell,
-            model=model,
-            variables=variables,
-            objective_scale=self.scale,
-            floor=self.floor,
-            priorities={names[v]: priority for v, priority in self.linear.priorities.items()},
-            groups=tuple(self.groups),
-            rules=lambda position: {},
-        )
+@dataclass(frozen=True)
+class _Cone:
+    """The depth penalty as convex constraints: ``sum dev^2 / n <= e^2`` (or ``<= e``) and ``Q >= factor exp(e)``."""
+
+    form: PenaltyForm
+    deviations: Sequence[int]
+    factor: float
+
+    def constrain(self, model: Any, deviations: Sequence[Any], variables: Mapping[str, Any]) -> None:
+        """Adds the constraints to a SCIP model."""
+        e = variables["exponent"]
+        variance = quicksum(v * v for v in deviations) * (1.0 / len(deviations))
+        model.addCons(variance <= (e * e if self.form == "exp_std" else e), name="variance")
+        model.addCons(variables["Q"] >= self.factor * exp(e), name="penalty")
+
+
+def _own_sum(s: StageTables, q: int, depth: int) -> float:
+    """What a super-block adds to the log-width sum, the channels before it aside."""
+    return float(depth * s.t[q] + (depth - 1) * s.log_c[q])
+
+
+def _slope_per_channel(s: StageTables, columns: Ints) -> Ints:
+    """The part of the slope that grows with the channels ``C``: its difference quotient at an equal width and kernel."""
+    first: dict[tuple[int, int], int] = {}
+    for q in columns:
+        p = first.setdefault((int(s.b[q]), int(s.k[q])), int(q))
+        if s.c[p] != s.c[q]:
+            quotient: Ints = (s.slope[:, q] - s.slope[:, p]) // (s.c[q] - s.c[p])
+            return quotient
+    return np.zeros(len(s.slope), dtype=np.int64)
+
+
+def _reachable(tables: Tables, cell: Cell) -> tuple[Ints, list[Ints]] | None:
+    """Stem indices and columns of a cell that lie on some chain of channels, or ``None`` if there is no chain."""
+    c = [tables.stem_c[cell.stem]] + [s.c[columns] for s, columns in zip(tables.stages, cell.columns, strict=True)]
+    alive = [np.ones(len(values), dtype=bool) for values in c]
+    for i, s in enumerate(tables.stages):
+        alive[i + 1] = s.follows(c[i][alive[i], None], c[i + 1][None, :]).any(axis=0)
+    for i in range(len(tables.stages) - 1, -1, -1):
+        alive[i] &= tables.stages[i].follows(c[i][:, None], c[i + 1][None, alive[i + 1]]).any(axis=1)
+    if not all(mask.any() for mask in alive):
+        return None
+    return cell.stem[alive[0]], [columns[mask] for columns, mask in zip(cell.columns, alive[1:], strict=True)]

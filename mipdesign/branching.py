@@ -24,6 +24,8 @@ LIST_POINTS = 3000
 ROOT_EVALUATIONS = 60
 EVALUATIONS = 12
 """Bound evaluations per node."""
+BLOCK, PRODUCT, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD = 0.15, 0.3, 0.1, 0.05, 0.01
+"""How much a split promises, relative to the objective that the spread of its values is worth; see :func:`choose_split`."""
 KEPT_PATHS = 6
 """Paths handed to the children of a node beside those that support its bound."""
 NEAR = 1e-9
@@ -200,8 +202,9 @@ def contenders_of_batch(networks: Batch, objectives: Floats) -> list[Contender]:
 def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optimised) -> Split:
     """The split that promises to lower the bound most.
 
-    A split helps where the relaxation mixes: depths first (a block is worth hundreds of units), then kernels, then widths and
-    channels, each by how much objective the spread of its values can feign.
+    A split helps where the relaxation mixes: depths first (a block is worth hundreds of units), then channels at the end of a stage
+    (whose product with the entropy is overestimated), kernels, widths and other channels, each by how much objective the spread of its
+    values can feign. The shares were chosen by the node count on ``deepmad-r18`` (``docs/performance.md``).
     """
     scoring = tables.problem.scoring
     factor = float(scoring.convention.layer_factor)
@@ -212,20 +215,20 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
         block = float(s.log_c[columns].max() + s.t[columns].max())
         if cell.low[i] < cell.high[i]:
             split = Split("depth", i, _depth_threshold(tables, cell, i, best))
-            options.append((0.15 * worth * block * float(cell.high[i] - cell.low[i]), split))
+            options.append((BLOCK * worth * block * float(cell.high[i] - cell.low[i]), split))
         channels, widths, kernels = np.unique(s.c[columns]), np.unique(s.b[columns]), np.unique(s.k[columns])
         depth = float(cell.high[i])
         if len(channels) > 1:
             spread = math.log(channels[-1] / channels[0])
             product = 0.0
             if i in tables.ends:
-                product = 0.3 * factor * float(scoring.alpha[stage] * (relaxation.s_high[stage] - relaxation.s_low[stage])) * spread
-            options.append((product + 0.05 * worth * depth * spread**2, Split("channels", i, _middle(channels))))
+                product = PRODUCT * factor * float(scoring.alpha[stage] * (relaxation.s_high[stage] - relaxation.s_low[stage])) * spread
+            options.append((product + CHANNEL_SPREAD * worth * depth * spread**2, Split("channels", i, _middle(channels))))
         if len(widths) > 1:
             spread = math.log(widths[-1] / widths[0])
-            options.append((0.1 * worth * depth * spread**2, Split("width", i, _middle(widths))))
+            options.append((WIDTH_SPREAD * worth * depth * spread**2, Split("width", i, _middle(widths))))
         if len(kernels) > 1:
-            options.append((0.1 * worth * depth, Split("kernel", i, int(kernels[len(kernels) // 2 - 1]))))
+            options.append((KERNEL * worth * depth, Split("kernel", i, int(kernels[len(kernels) // 2 - 1]))))
     if len(cell.stem) > 1:
         options.append((1e-9, Split("stem", -1, int(tables.stem_c[cell.stem[len(cell.stem) // 2 - 1]]))))
     return max(options, key=lambda option: option[0])[1]

@@ -43,9 +43,21 @@ class Cell:
         )
 
     @classmethod
-    def around(cls, tables: Tables, stem: int, columns: Ints, depths: Ints) -> Cell:
-        """The cell of a single network, given as table positions."""
-        return cls(np.array([stem]), tuple(np.array([j]) for j in columns), np.array(depths), np.array(depths))
+    def near(cls, tables: Tables, columns: Sequence[int], depths: Sequence[int], ratio: float, steps: int, blocks: int) -> Cell:
+        """Networks near one that is given as table positions: any stem and kernel, channels within a ``ratio``, widths within ``steps``
+        values of their lattice, depths within ``blocks``.
+        """
+        kept, low, high = [], [], []
+        for s, j, depth in zip(tables.stages, columns, depths, strict=True):
+            widths = np.unique(s.b)
+            at = int(np.searchsorted(widths, s.b[j]))
+            around = widths[max(0, at - steps) : at + steps + 1]
+            close = (s.c <= s.c[j] * ratio) & (s.c * ratio >= s.c[j]) & (s.b >= around[0]) & (s.b <= around[-1])
+            kept.append(np.flatnonzero(close))
+            possible = s.depths[abs(s.depths - depth) <= blocks]
+            low.append(possible[0])
+            high.append(possible[-1])
+        return cls(np.arange(len(tables.stem_c)), tuple(kept), np.array(low), np.array(high))
 
     def depths(self, tables: Tables, i: int) -> Ints:
         """Depths of super-block ``i`` that are allowed."""

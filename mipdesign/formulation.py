@@ -87,6 +87,8 @@ class FormulationModel:
         Its variables by name.
     objective_scale:
         The objective of a network is this times the model's objective.
+    magnitude:
+        Size of the objectives of interest, to which tolerances are relative.
     floor:
         Networks whose objective is at most this may be missing from the model (their depth penalty is beyond its number range).
     priorities:
@@ -102,6 +104,7 @@ class FormulationModel:
     model: Any
     variables: Mapping[str, Any]
     objective_scale: float
+    magnitude: float
     floor: float
     priorities: Mapping[str, int]
     groups: tuple[OneHotGroup, ...]

@@ -16,7 +16,7 @@ from .branching import Contender, contenders_of_batch
 from .lattice import Bools, Floats, Ints, StageTables, Tables
 
 CHAINS = 256
-ANNEALING_STEPS = 3000
+ANNEALING_STEPS = 1200
 HOT, COLD = 0.05, 1e-4
 """First and last temperature, relative to the best objective."""
 STRICTNESS = 4.0

@@ -1,9 +1,9 @@
 """SIGINT and SIGTERM, taken at a moment that suits the program.
 
-A ``KeyboardInterrupt`` out of nowhere can strike between two steps that belong together, such as taking a node off the heap and
-noting who works on it. The command line therefore holds signals back from its first line on. A command that may be cut off
-anywhere lets them through with :meth:`Interrupts.allow`; a design run asks for them with :meth:`Interrupts.check` where its state
-is whole, and writes its files undisturbed.
+A ``KeyboardInterrupt`` out of nowhere can strike between two steps that belong together, such as taking a node off the heap
+and noting who works on it. The command line therefore holds signals back from its first line on. A command that may be cut
+off anywhere lets them through with :meth:`Interrupts.allow`; a design run asks for them with :meth:`Interrupts.check` where
+its state is whole, and writes its files undisturbed.
 """
 
 from __future__ import annotations

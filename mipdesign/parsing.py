@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import reprlib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ from .errors import SpecError
 
 MAX_BYTES = 1_000_000
 """Largest specification or architecture file that is read; a real one has a few kilobytes."""
+MAX_YAML_NODES = 100_000
+"""Largest number of values in a YAML file, with every alias counted as often as it is used."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -52,10 +55,11 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
         If it cannot be read, is larger than ``max_bytes``, or is not UTF-8.
     """
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise SpecError("", f"the file has {size} bytes", f"a file of at most {max_bytes} bytes is read", str(path))
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise SpecError("", f"the file has more than {max_bytes} bytes", "give a smaller file", str(path))
+        return content.decode("utf-8")
     except UnicodeDecodeError:
         raise SpecError("", "the file is not UTF-8 text", "give a text file", str(path)) from None
     except OSError as error:
@@ -85,11 +89,36 @@ def load_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
 
 def load_yaml(text: str, source: str) -> Any:
     """Parses YAML text; malformed text is a :class:`SpecError`."""
+    loader = _Loader(text)
     try:
-        return yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _expanded_size(node, {}) > MAX_YAML_NODES:
+            raise SpecError("", f"has more than {MAX_YAML_NODES} values", "write a shorter specification", source)
+        return loader.construct_document(node)
+    except RecursionError:
+        raise SpecError("", "nested too deeply", "use the documented fields", source) from None
+    except (yaml.YAMLError, ValueError) as error:
+        if isinstance(error, SpecError):
+            raise
         first = " ".join(str(error).split())[:200]
         raise SpecError("", f"not valid YAML ({first})", "give a YAML mapping", source) from None
+    finally:
+        loader.dispose()
+
+
+def _expanded_size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Values under a YAML node, aliases counted as often as they are used; ``known`` holds the nodes that were counted."""
+    if id(node) not in known:
+        known[id(node)] = MAX_YAML_NODES  # what an alias of an enclosing value counts: there is no end to it
+        parts: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        known[id(node)] = 1 + sum(_expanded_size(part, known) for part in parts)
+    return known[id(node)]
 
 
 def parse_scalar(text: str) -> Any:
@@ -119,7 +148,7 @@ def validated(model: type[Model], data: Any, source: str | None) -> Model:
             parent: Any = model
             known = _known_fields(parent, fault["loc"][:-1])
             raise SpecError(field, "is not a known field", f"use one of: {', '.join(known)}" if known else "remove it", source) from None
-        raise SpecError(field, f"{_short(fault['input'])} is refused", fault["msg"][0].lower() + fault["msg"][1:], source) from None
+        raise SpecError(field, f"{short(fault['input'])} is refused", fault["msg"][0].lower() + fault["msg"][1:], source) from None
 
 
 def _known_fields(model: Any, loc: tuple[Any, ...]) -> list[str]:
@@ -144,11 +173,17 @@ def _inner_model(annotation: Any) -> Any:
     return None
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value as it is quoted in an error, cut off where it is long."""
+    if isinstance(value, (list, tuple, set, dict)):
+        return f"a {type(value).__name__} of length {len(value)}" if len(value) > 8 else _plain(reprlib.repr(value))
     if isinstance(value, float) and not math.isfinite(value):
         return f"{value}"
     try:
-        text = repr(value)
+        return _plain(repr(value))
     except ValueError:  # integers beyond the interpreter's digit limit
         return "a number of thousands of digits"
+
+
+def _plain(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."

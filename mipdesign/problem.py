@@ -7,7 +7,9 @@ rules of the space mean for each super-block (which widths go with which channel
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,7 +25,7 @@ from .architecture import Architecture, OddKernel, Positive, Stride
 from .blocks import FAMILIES
 from .errors import SpecError
 from .evaluate import Evaluator, Scoring, violations
-from .parsing import load_yaml, parse_scalar, read_text, validated
+from .parsing import load_yaml, parse_scalar, read_text, short, validated
 from .theory import (
     CONVENTIONS,
     ConventionName,
@@ -233,7 +235,7 @@ class Budgets(_Model):
     def _numbers_only(cls, data: Any) -> Any:
         for name, value in data.items() if isinstance(data, dict) else ():
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-                raise SpecError(str(name), f"{value!r} is not a number", "give a positive number")
+                raise SpecError(str(name), f"{short(value)} is not a number", "give a positive number")
             if isinstance(value, int) and abs(value) > 10**18:
                 raise SpecError(str(name), "is beyond 1e18", "give a smaller number, or leave the budget out")
         return data
@@ -270,6 +272,12 @@ class SuperBlockSpace:
         """Whether ``channels`` may come after ``previous``."""
         low, high = self.growth
         return channels >= low * previous and (high is None or channels <= high * previous)
+
+    def predecessors(self, previous: Sequence[int], channels: int) -> slice:
+        """Where in the sorted ``previous`` the values stand that ``channels`` may follow."""
+        low, high = self.growth
+        first = 0 if high is None else bisect_left(previous, channels / high)
+        return slice(first, max(first, bisect_right(previous, channels / low)))
 
 
 class Problem(_Model):
@@ -308,15 +316,15 @@ class Problem(_Model):
         for stage in (penalty.stages if penalty is not None and penalty.stages is not None else ()):
             if stage > len(self.stages):
                 raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
-        reachable = set(self.stem.channels.values)
-        for i, stage_space in enumerate(self.space):
-            now = {c for c, w in zip(stage_space.channels, stage_space.widths, strict=True) if w}
-            now = {c for c in now if any(stage_space.follows(p, c) for p in reachable)}
+        reachable = list(self.stem.channels.values)
+        for i, space in enumerate(self.space):
+            with_width = [c for c, widths in zip(space.channels, space.widths, strict=True) if widths]
+            now = [c for c in with_width if reachable[space.predecessors(reachable, c)]]
             if not now:
                 before = "stem.channels" if i == 0 else f"stages.{i - 1}.channels"
                 raise SpecError(
                     f"stages.{i}.channels",
-                    f"no value of {_brief(stage_space.channels)} may follow {before} {_brief(sorted(reachable))}",
+                    f"no value of {_brief(space.channels)} may follow {before} {_brief(reachable)}",
                     f"widen a lattice, stages.{i}.growth or stages.{i}.bottleneck_ratio",
                 )
             reachable = now
@@ -407,14 +415,14 @@ class Problem(_Model):
 
     def size(self) -> int:
         """Number of networks in the space, budgets aside, exactly."""
-        ways = {c: 1 for c in self.stem.channels.values}
+        channels, ways = self.stem.channels.values, [1] * len(self.stem.channels.values)
         for space in self.space:
-            now = {}
-            for c, widths in zip(space.channels, space.widths, strict=True):
-                before = sum(n for p, n in ways.items() if space.follows(p, c))
-                now[c] = before * len(widths) * len(space.kernels) * len(space.depths)
-            ways = now
-        return sum(ways.values())
+            up_to = [0, *itertools.accumulate(ways)]
+            before = [space.predecessors(channels, c) for c in space.channels]
+            columns = [len(widths) * len(space.kernels) * len(space.depths) for widths in space.widths]
+            ways = [(up_to[at.stop] - up_to[at.start]) * n for at, n in zip(before, columns, strict=True)]
+            channels = space.channels
+        return sum(ways)
 
     # ------------------------------------------------------------------ files
 
@@ -439,8 +447,10 @@ class Problem(_Model):
     @classmethod
     def named(cls, name_or_path: str, overrides: Iterable[str] = ()) -> Problem:
         """A preset by name, or a specification by path."""
-        looks_like_file = name_or_path.endswith((".yaml", ".yml", ".json")) or "/" in name_or_path
-        return cls.load(name_or_path, overrides) if looks_like_file else cls.preset(name_or_path, overrides)
+        is_path = name_or_path.endswith((".yaml", ".yml", ".json")) or "/" in name_or_path
+        if is_path or (name_or_path not in preset_names() and Path(name_or_path).is_file()):
+            return cls.load(name_or_path, overrides)
+        return cls.preset(name_or_path, overrides)
 
     @classmethod
     def _from_text(cls, text: str, source: str, overrides: Iterable[str]) -> Problem:
@@ -490,7 +500,7 @@ def _admitted_widths(stage: StageSpace, c: int) -> tuple[int, ...]:
     values, ratio = stage.bottleneck.values, stage.bottleneck_ratio
     low = _exact(ratio.min) * c
     high = None if ratio.max is None else _exact(ratio.max) * c
-    admitted = {b for b in values if b >= low and (high is None or b <= high)}
+    admitted = set(values[bisect_left(values, low) : len(values) if high is None else bisect_right(values, high)])
     if "min" in ratio.to_rounding:
         nearest = _nearest(values, low)
         if high is None or nearest <= high:
@@ -502,8 +512,7 @@ def _admitted_widths(stage: StageSpace, c: int) -> tuple[int, ...]:
 
 def _nearest(values: Sequence[int], target: Fraction) -> int:
     """The lattice value nearest to ``target``; of two, the one at an even position, as rounding half to even does."""
-    below = [i for i, v in enumerate(values) if v <= target]
-    i = below[-1] if below else 0
+    i = max(0, bisect_right(values, target) - 1)
     if i + 1 == len(values) or target <= values[i]:
         return values[i]
     down, up = target - values[i], values[i + 1] - target

@@ -1,15 +1,16 @@
 """Presentation: tables and lines for the terminal, live progress, and the picture of a run's convergence.
 
-Nothing here decides or computes anything about a design. The functions return renderables of :mod:`rich` or plain text; printing
-is the caller's business.
+Nothing here decides or computes anything about a design. The functions return renderables of :mod:`rich` or plain text, and
+leave printing to the caller.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
 import math
 import os
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from .architecture import Architecture
-    from .certificate import Check
+    from .certificate import Certificate, Check
     from .evaluate import Evaluation
+    from .formulation import Formulation
     from .problem import Lattice, Problem, RatioRange
     from .run import Design
     from .solve import Progress
@@ -95,8 +97,8 @@ def scientific(count: int) -> str:
 
 
 def network_table(architecture: Architecture) -> Table:
-    """The network part by part: map, block, channels ``C``, bottleneck ``b``, kernel ``k``, depth ``L``, parameters and MACs."""
-    table = _table("part", "map", "stride", "block", *(("C", "b", "k", "L", "params", "MACs")), left=("part", "block"))
+    """The network part by part: map, block, channels ``C``, width ``b``, kernel ``k``, depth ``L``, parameters and MACs."""
+    table = _table("part", "map", "stride", "block", "C", "b", "k", "L", "params", "MACs", left=("part", "block"))
     a, resolution = architecture, architecture.resolution
 
     def row(name: str, stride: int, block: str, sizes: Sequence[int | None], operations: Sequence[Operation], out: int) -> None:
@@ -231,10 +233,33 @@ def checks_table(checks: Iterable[Check]) -> Table:
     return table
 
 
+def verification_lines(certificate: Certificate, checks: Sequence[Check], resolved: bool) -> list[str]:
+    """Every claim that failed, and what all of it comes to."""
+    failed = [check for check in checks if not check.passed]
+    lines = [f"FAILED: {check.claim}" + (f": {check.detail}" if check.detail else "") for check in failed]
+    if failed:
+        return lines + [f"{len(failed)} of {len(checks)} claims do not hold"]
+    claim, summary = certificate.claim, certificate.summary()
+    again = "solved again" if resolved else "not solved again (--resolve does it)"
+    return [
+        f"status {claim['status']}, objective {score(claim['objective'])}, bound {score(claim['bound'])}",
+        f"{summary['nodes']} nodes, {summary['open']} left open; {summary['cells']} cells closed by the solver, {again}",
+        f"all {len(checks)} claims hold",
+    ]
+
+
+def formulations_table(formulations: Iterable[Formulation]) -> Table:
+    """The registered formulations, what their optimum says, and where they come from."""
+    table = _table("id", "title", "claim", "reference", left=("id", "title", "claim", "reference"))
+    for formulation in formulations:
+        table.add_row(formulation.id, formulation.title, formulation.claim, formulation.reference)
+    return table
+
+
 def lattice_text(lattice: Lattice) -> str:
     """A lattice in few characters: ``8..2048 by 8``, or its values."""
     values = lattice.values
-    steps = {b - a for a, b in zip(values, values[1:], strict=False)}
+    steps = {b - a for a, b in itertools.pairwise(values)}
     if len(values) > 4 and len(steps) == 1:
         return f"{values[0]}..{values[-1]}" + (f" by {steps.pop()}" if steps != {1} else "")
     if len(values) > 8:
@@ -263,10 +288,26 @@ def _table(*headings: str, left: Sequence[str]) -> Table:
 # ---------------------------------------------------------------------------------------------------------------- progress
 
 
-class LiveLine:
-    """A place at the foot of a terminal that is overwritten in place, a few times a second, and cleared in the end.
+def progress_line(progress: Progress) -> str:
+    """Where a run stands, in one line."""
+    p = progress
+    figures = f"incumbent {score(p.incumbent)}  bound {score(p.bound)}  gap {percent(p.gap)}"
+    return f"{p.seconds:8.1f} s  {p.phase:<11}  {figures}  open {p.open_nodes}  closed {p.closed_nodes}"
 
-    Where standard error is not a terminal, nothing is shown. A terminal that is gone never disturbs the program.
+
+def progress_table(progress: Progress) -> Table:
+    """Where a run stands, with headings, for a terminal."""
+    p = progress
+    table = _table("time", "phase", "incumbent", "bound", "gap", "open", "closed", left=("phase",))
+    figures = (score(p.incumbent), score(p.bound), percent(p.gap), str(p.open_nodes), str(p.closed_nodes))
+    table.add_row(f"{p.seconds:.1f} s", p.phase, *figures)
+    return table
+
+
+class LiveDisplay:
+    """A place at the foot of a terminal that is overwritten a few times a second, and cleared in the end.
+
+    Where the console is not a terminal, nothing is shown. A terminal that is gone does not disturb the program.
     """
 
     INTERVAL = 0.15
@@ -275,7 +316,7 @@ class LiveLine:
     def __init__(self, console: Console) -> None:
         self.console = console
         self.live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
-        self.shown = -math.inf
+        self.due = -math.inf
 
     def __enter__(self) -> Self:
         if self.live is not None:
@@ -283,11 +324,156 @@ class LiveLine:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._safely(lambda live: live.stop())
+        if self.live is not None:
+            with contextlib.suppress(OSError):
+                self.live.stop()
 
     def show(self, content: RenderableType) -> None:
-        """Shows something, unless something was shown a moment ago."""
+        """Shows something, unless something else was shown a moment ago."""
         now = time.monotonic()
-        if now >= self.shown + self.INTERVAL:
-            self.shown = now
-            self._safely(lambda live: live.update(content, refresh=True))
+        if self.live is not None and now >= self.due:
+            self.due = now + self.INTERVAL
+            with contextlib.suppress(OSError):
+                self.live.update(content, refresh=True)
+
+
+class ProgressDisplay(LiveDisplay):
+    """Progress of a design run: live on a terminal, plain lines elsewhere, at most one a second or for a new incumbent."""
+
+    LINE_SECONDS, INCUMBENT_SECONDS = 1.0, 0.25
+    """Seconds between two plain lines; the second where the incumbent has changed."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.last: Progress | None = None
+
+    def update(self, progress: Progress) -> None:
+        """Tells where the run stands."""
+        if self.console.is_terminal:
+            self.show(progress_table(progress))
+        elif self._is_due(progress):
+            self.last = progress
+            with contextlib.suppress(OSError):
+                self.console.print(progress_line(progress), soft_wrap=True)
+
+    def _is_due(self, progress: Progress) -> bool:
+        if self.last is None or progress.phase == "done":
+            return True
+        pause = self.LINE_SECONDS if progress.incumbent == self.last.incumbent else self.INCUMBENT_SECONDS
+        return progress.seconds >= self.last.seconds + pause
+
+
+class NodeDisplay(LiveDisplay):
+    """Progress of the walk through a certificate, on a terminal only."""
+
+    def update(self, done: int, total_nodes: int) -> None:
+        """Tells how many nodes have been checked."""
+        self.show(f"checked {done} of {total_nodes} nodes")
+
+
+# ----------------------------------------------------------------------------------------------------------------- picture
+
+PICTURE_INCHES, DOTS_PER_INCH = (8.0, 5.0), 150
+INCUMBENT_COLOUR, BOUND_COLOUR, GAP_COLOUR = "#1b6ca8", "#c0392b", "#555555"
+SETTLED = 0.05
+"""Part of the run that may be left out of the picture's range: the first incumbents and bounds are far off."""
+
+
+def draw_convergence(trace: Sequence[Progress], path: Path) -> bool:
+    """Draws incumbent, bound and gap over time as a PNG.
+
+    Infinite bounds are left out. The range is that of the settled part of the run (see :func:`picture_range`); where earlier
+    values lie outside of it, the picture says so.
+
+    Returns
+    -------
+    Whether there is a picture: without matplotlib, or without any finite value, nothing is drawn and none is left from before.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    limits = picture_range(trace)
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        limits = None
+    if limits is None:
+        path.unlink(missing_ok=True)
+        return False
+    figure = Figure(figsize=PICTURE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    values, gaps = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    figure.suptitle(picture_title(trace, limits), fontsize="medium")
+    _draw_values(values, trace, limits)
+    _draw_gap(gaps, trace)
+    content = io.BytesIO()
+    figure.savefig(content, format="png")
+    write_whole(path, content.getvalue())
+    return True
+
+
+def _draw_values(axes: Axes, trace: Sequence[Progress], limits: tuple[float, float]) -> None:
+    """Incumbent and bound as steps, the space between them shaded."""
+    seconds = [p.seconds for p in trace]
+    incumbent = [math.nan if p.incumbent is None else p.incumbent for p in trace]
+    bound = [p.bound if math.isfinite(p.bound) else math.nan for p in trace]
+    axes.step(seconds, bound, where="post", color=BOUND_COLOUR, label="bound: no network is better")
+    axes.step(seconds, incumbent, where="post", color=INCUMBENT_COLOUR, label="incumbent: best network so far")
+    axes.fill_between(seconds, incumbent, bound, step="post", color=GAP_COLOUR, alpha=0.12, linewidth=0, label="undecided")
+    axes.set_ylabel("objective")
+    axes.ticklabel_format(axis="y", useOffset=False)
+    axes.grid(alpha=0.3)
+    axes.set_ylim(*limits)
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False, borderaxespad=0.0)
+
+
+def picture_title(trace: Sequence[Progress], limits: tuple[float, float]) -> str:
+    """What was reached, and whether the picture shows all of it."""
+    last = trace[-1]
+    title = f"objective {score(last.incumbent)}, gap {percent(last.gap)} after {last.seconds:.1f} s"
+    values = [value for p in trace for value in (p.incumbent, p.bound) if value is not None and math.isfinite(value)]
+    cut = any(not limits[0] <= value <= limits[1] for value in values)
+    return title + (" (early values lie outside of the picture)" if cut else "")
+
+
+def _draw_gap(axes: Axes, trace: Sequence[Progress]) -> None:
+    """The relative gap in per cent, logarithmic where it spans a decade; it ends where the gap is closed."""
+    axes.set_xlabel("time (s)")
+    axes.set_ylabel("gap (%)")
+    axes.set_xlim(0.0, 1.02 * max(trace[-1].seconds, 1e-3))
+    axes.grid(alpha=0.3)
+    gaps = [math.nan if not p.gap else 100 * p.gap for p in trace]
+    finite = [gap for gap in gaps if math.isfinite(gap)]
+    if not finite:
+        axes.set_yticks([])
+    elif max(finite) > 10 * min(finite):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+    axes.step([p.seconds for p in trace], gaps, where="post", color=GAP_COLOUR)
+
+
+def picture_range(trace: Sequence[Progress]) -> tuple[float, float] | None:
+    """Vertical range that shows all values in force after the first of the run; ``None`` if there are none.
+
+    The run is settled from its first finite bound on, and after :data:`SETTLED` of its time.
+    """
+    bounded = [p.seconds for p in trace if math.isfinite(p.bound)]
+    start = max([SETTLED * p.seconds for p in trace[-1:]] + bounded[:1], default=0.0)
+    incumbents = _in_force([(p.seconds, p.incumbent) for p in trace], start)
+    bounds = _in_force([(p.seconds, p.bound) for p in trace], start)
+    values = incumbents + bounds
+    if not values:
+        return None
+    low, high = min(values), max(values)
+    margin = max(0.06 * (high - low), 1e-4 * abs(high), 1e-9)
+    return low - 2 * margin, high + margin
+
+
+def _in_force(points: Sequence[tuple[float, float | None]], start: float) -> list[float]:
+    """Finite values of a step curve from ``start`` on, with the one that holds at ``start``."""
+    finite = [(seconds, value) for seconds, value in points if value is not None and math.isfinite(value)]
+    before = [value for seconds, value in finite if seconds < start]
+    return before[-1:] + [value for seconds, value in finite if seconds >= start]

@@ -32,7 +32,10 @@ OPTIMAL_GAP = 1e-6
 """Relative gap up to which a design is called optimal."""
 TIE_MARGIN = 1e-7
 """Networks within this relative distance of the best are all kept and compared exactly."""
-HEURISTIC_SECONDS = 3.0
+HEURISTIC_SECONDS = 2.0
+NEIGHBOURHOODS = 8
+"""Searches of the neighbourhood of an incumbent: channels within 30 %, widths within 2 steps, depths within 3 blocks."""
+NEIGHBOURHOOD_SECONDS = 1.5
 SLICE_SECONDS = 0.5
 ATTEMPTS = 4
 """How often a task is tried before it is given up."""
@@ -148,6 +151,9 @@ class _State:
     trace: list[Progress] = field(default_factory=list)
     incidents: list[str] = field(default_factory=list)
     closed: int = 0
+    neighbourhoods: int = 0
+    centre: Contender | None = None
+    """Incumbent whose neighbourhood was searched last."""
     rss_of_children: dict[int, float] = field(default_factory=dict)
 
 
@@ -333,7 +339,9 @@ class Run:
         """Hands work to idle children: open nodes by bound, then cells for the solver."""
         s = self.state
         for child in pool.idle():
-            if s.open:
+            if self._neighbourhood_due(pool):
+                child.give(self._neighbourhood())
+            elif s.open:
                 share = max(1, min(24, len(s.open) // (2 * self.workers)))
                 nodes = tuple(heapq.heappop(s.open)[2] for _ in range(min(share, len(s.open))))
                 columns = 0 if any(s.failures.get(node.name, 0) >= ATTEMPTS for node in nodes) else self.options.solver_columns
@@ -347,6 +355,21 @@ class Run:
                 settings = ScipSettings(seed=self.options.seed, attempt=attempt, memory_limit_mb=self.options.memory_mb * 0.8)
                 child.give(Close(cell, self.options.formulation, settings, self.best))
 
+    def _neighbourhood_due(self, pool: Pool) -> bool:
+        """Whether to look for a better incumbent near the present one: never twice near the same, and one search at a time."""
+        s = self.state
+        fresh = self.best is not None and self.best != s.centre and s.neighbourhoods < NEIGHBOURHOODS
+        return fresh and self.options.presolve and not any(isinstance(c.task, Explore) and not c.task.record for c in pool.busy())
+
+    def _neighbourhood(self) -> Explore:
+        s, best = self.state, self.best
+        assert best is not None
+        s.centre = best
+        s.neighbourhoods += 1
+        cell = Cell.near(self.tables, best.columns, best.depths, 1.3, 2, 3)
+        node = Node("near", cell, math.inf, Prices.initial(self.tables, max(1.0, abs(self.cutoff))))
+        return Explore((node,), NEIGHBOURHOOD_SECONDS, 0, self.options.seed, record=False)
+
     def _hear(self, pool: Pool, message: Message) -> None:
         s, child = self.state, message.child
         if message.kind == "contender":
@@ -358,10 +381,11 @@ class Run:
         elif message.kind == "done":
             outcome, rss_kb = message.content
             s.rss_of_children[child.process.pid] = rss_kb / 1024
-            child.task = None
+            task, child.task = child.task, None
             s.task_bound.pop(child, None)
             if isinstance(outcome, Explored):
-                self._take_explored(outcome)
+                if isinstance(task, Explore) and task.record:
+                    self._take_explored(outcome)
             else:
                 self._take_closed(outcome)
         elif message.kind in ("failed", "died") and child.task is not None:

@@ -1,0 +1,351 @@
+"""The command line: a thin shell over the Python interface.
+
+Results go to standard output, progress and errors to standard error. An error that a user can act on is one line there, and the exit
+code is its own: 2 for bad input, 3 for a problem without any network, 4 for a limit that was reached before one was found.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .errors import MipdesignError, SpecError
+from .interrupts import INTERRUPTS
+
+if TYPE_CHECKING:
+    from .problem import Problem
+    from .run import Design
+    from .solve import Progress
+
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+"""What typer raises for options that it cannot read; it has no public name."""
+
+EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
+INTERRUPTED = 130
+"""Exit code of a command that was cut off and has nothing to show, as shells use it."""
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Spec = Annotated[str, typer.Argument(metavar="NAME|SPEC.yaml", help="A preset (see 'presets'), or the path of a specification.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a field, e.g. budgets.flops=1e9 or stages.0.depth.max=4; repeatable."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
+ConventionOverride = Annotated[
+    str | None, typer.Option("--convention", metavar="paper|reference", help="Same as --set convention=...")
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code; the arguments are those of the process by default."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = app(args=arguments, prog_name="mipdesign", standalone_mode=False) or 0
+    except MipdesignError as error:
+        code = _fail(str(error), error.exit_code)
+    except UsageError as error:
+        code = _fail(_usage_text(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    INTERRUPTS.hold()
+    if code == INTERRUPTED:
+        _fail("interrupted", code)
+    return int(code)
+
+
+def _fail(message: str, code: int) -> int:
+    """Says on one line what is wrong."""
+    try:
+        print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    except OSError:  # nobody reads it
+        pass
+    return code
+
+
+def _usage_text(error: Any) -> str:
+    """The fault of an option, and where to read what is right."""
+    command = error.ctx.command_path if error.ctx is not None else "mipdesign"
+    return f"{error.format_message().rstrip('.')}; see '{command} --help'"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"mipdesign {version('mipdesign')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Designs convolutional networks to proven optimality (DeepMAD, arXiv 2303.02165)."""
+    if context.invoked_subcommand != "design":
+        INTERRUPTS.allow()
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+# ---------------------------------------------------------------------------------------------------------------- problems
+
+
+@app.command()
+def presets() -> None:
+    """List the problems that ship with the package."""
+    from .problem import Problem, preset_names
+    from .report import PlainConsole, presets_table
+
+    PlainConsole().print(presets_table(Problem.preset(name) for name in preset_names()))
+
+
+@app.command()
+def show(
+    spec: Spec,
+    convention: ConventionOverride = None,
+    overrides: Overrides = None,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="Print the whole specification, to be edited and used as SPEC.yaml.")] = False,
+) -> None:
+    """Print a problem and the number of networks in its space."""
+    from .report import PlainConsole, problem_lines, problem_table
+
+    problem = _problem(spec, convention, overrides)
+    console = PlainConsole()
+    if as_yaml:
+        console.lines(problem.dumps().splitlines())
+        return
+    console.lines(problem_lines(problem))
+    console.print(problem_table(problem))
+
+
+def _problem(spec: str, convention: str | None, overrides: Sequence[str] | None) -> Problem:
+    from .problem import Problem
+
+    return Problem.named(spec, [*(overrides or ()), *([] if convention is None else [f"convention={json.dumps(convention)}"])])
+
+
+# ------------------------------------------------------------------------------------------------------------------ design
+
+
+@app.command()
+def design(
+    spec: Spec,
+    convention: ConventionOverride = None,
+    overrides: Overrides = None,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Stop then, with the best design so far and a valid bound.")
+    ] = None,
+    gap: Annotated[float, typer.Option(metavar="RATIO", help="Relative gap at which to stop; up to 1e-6 the answer is exact.")] = 1e-6,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the heuristics; the answer does not depend on it.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Child processes; one per processor by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the result files: designs/<name> by default, or that of --resume.")
+    ] = None,
+    formulation: Annotated[str, typer.Option(metavar="ID", help="What SCIP solves; see 'formulations'.")] = "lattice",
+    no_presolve: Annotated[bool, typer.Option("--no-presolve", help="Leave the whole space to SCIP, for comparison.")] = False,
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with the unfinished run of this problem in DIR.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the best network of a problem and prove that there is no better one.
+
+    Ctrl-C ends the search, not the program: the best design so far and a valid bound are written, and --resume goes on from there.
+
+    Exit codes: 0 with a design, optimal or not; 2 bad input; 3 no network keeps the budgets; 4 stopped before one was found.
+    """
+    from .report import PlainConsole, ProgressDisplay
+    from .run import design as run
+
+    problem = _problem(spec, convention, overrides)
+    folder = out or resume or Path("designs") / _folder_name(problem.name)
+    _require_writable(folder)
+    if resume is not None:
+        INTERRUPTS.allow()  # until the search begins there is nothing to save that the folder does not have
+    with ProgressDisplay(PlainConsole(stderr=True)) as display:
+
+        def watch(progress: Progress) -> None:
+            INTERRUPTS.hold()
+            display.update(progress)
+            if progress.phase != "done":
+                INTERRUPTS.check()
+
+        found = run(
+            problem,
+            time_limit=time_limit,
+            gap=gap,
+            seed=seed,
+            workers=workers,
+            formulation=formulation,
+            presolve=not no_presolve,
+            resume=resume,
+            on_progress=watch,
+        )
+    found.save(folder)
+    _print_design(found, folder, as_json)
+    if found.status in ("feasible", "unknown"):
+        _print_how_to_resume(found, folder, spec, convention, overrides)
+    raise typer.Exit(EXIT_CODES[found.status])
+
+
+def _folder_name(name: str) -> str:
+    """A problem's name as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip(".") or "unnamed"
+
+
+def _require_writable(folder: Path) -> None:
+    """Makes sure before a long run that its files can be written; creates nothing."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise SpecError("--out", f"{existing} is not a folder", "give another folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise SpecError("--out", f"{existing} cannot be written to", "give a writable folder")
+
+
+def _print_design(found: Design, folder: Path, as_json: bool) -> None:
+    from .report import PlainConsole, budget_table, network_table, outcome_lines
+
+    console = PlainConsole()
+    if as_json:
+        _print_json(console, found.to_dict())
+        return
+    if found.architecture is not None:
+        console.print(network_table(found.architecture))
+        console.print(budget_table(found))
+    console.lines(outcome_lines(found))
+    console.lines([f"files        {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}"])
+
+
+def _print_how_to_resume(
+    found: Design, folder: Path, spec: str, convention: str | None, overrides: Sequence[str] | None
+) -> None:
+    from .report import PlainConsole
+
+    command = ["mipdesign", "design", spec]
+    command += [] if convention is None else ["--convention", convention]
+    command += [word for override in overrides or () for word in ("--set", override)]
+    stopped = "interrupted" if found.interrupted else "not proven optimal"
+    line = f"{stopped}; to go on: {shlex.join([*command, '--resume', str(folder)])}"
+    PlainConsole(stderr=True).lines([line])
+
+
+# ------------------------------------------------------------------------------------------------------- looking at results
+
+
+@app.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="An architecture, a result.json, or the folder of a design.")],
+    convention: Annotated[str, typer.Option(metavar="paper|reference", help="How the theory is read.")] = "reference",
+    as_json: AsJson = False,
+) -> None:
+    """Print all figures of one network."""
+    from .architecture import Architecture
+    from .evaluate import evaluate as evaluation_of
+    from .report import PlainConsole, evaluation_table
+
+    evaluation = evaluation_of(Architecture.load(file), convention)
+    console = PlainConsole()
+    if as_json:
+        _print_json(console, evaluation.to_dict())
+    else:
+        console.print(evaluation_table(evaluation))
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a design.")],
+    resolve: Annotated[bool, typer.Option("--resolve", help="Solve again the cells that SCIP closed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the certificate of a design, without searching.
+
+    Exit codes: 0 every claim holds, 1 some claim does not, 2 there is no certificate to check.
+    """
+    from .certificate import Certificate, Verifier
+    from .report import NodeDisplay, PlainConsole, checks_table, verification_lines
+    from .run import read_files
+
+    result, data = read_files(folder)
+    certificate = Certificate(data)
+    with NodeDisplay(PlainConsole(stderr=True)) as display:
+        checks = list(Verifier(certificate, result, resolve).checks(display.update))
+    passed = all(check.passed for check in checks)
+    console = PlainConsole()
+    if as_json:
+        _print_json(console, {"passed": passed, "resolved": resolve, "checks": [vars(check) for check in checks]})
+    else:
+        console.print(checks_table(checks))
+        console.lines(verification_lines(certificate, checks, resolve))
+    raise typer.Exit(0 if passed else 1)
+
+
+@app.command()
+def validate(
+    path: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="An architecture, a result.json, or the folder of a design.")],
+    as_json: AsJson = False,
+) -> None:
+    """Build the torch module of a network and measure it against the theory; in a folder, write validation.json.
+
+    Exit codes: 0 every figure agrees, 1 some figure does not, 2 bad input, or torch is not installed.
+    """
+    from .architecture import Architecture
+    from .files import write_whole
+    from .report import PlainConsole, validation_table
+    from .validation import validate as measure
+
+    report = measure(Architecture.load(path))
+    if path.is_dir():
+        try:
+            write_whole(path / "validation.json", f"{_json(report.to_dict())}\n".encode())
+        except OSError as error:
+            raise SpecError("", f"validation.json cannot be written ({error.strerror})", "give a writable folder", str(path)) from None
+    console = PlainConsole()
+    if as_json:
+        _print_json(console, report.to_dict())
+    else:
+        console.print(validation_table(report))
+        failed = ", ".join(check.name for check in report.failures)
+        console.lines([f"FAILED: {failed}" if failed else f"all {len(report.checks)} figures agree"])
+    raise typer.Exit(0 if report.passed else 1)
+
+
+@app.command()
+def formulations() -> None:
+    """List the formulations that SCIP can be given."""
+    from .formulation import formulation_ids, formulation_named
+    from .report import PlainConsole, formulations_table
+
+    PlainConsole().print(formulations_table(formulation_named(name) for name in formulation_ids()))
+
+
+def _print_json(console: Any, data: Any) -> None:
+    console.lines([_json(data)])
+
+
+def _json(data: Any) -> str:
+    """JSON text; infinite and undefined numbers, for which JSON has no word, become null."""
+
+    def finite(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: finite(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [finite(item) for item in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(finite(data), indent=1, allow_nan=False)
