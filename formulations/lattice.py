@@ -1,25 +1,26 @@
 r"""The disaggregated lattice formulation: the design problem on a cell as an exact mixed-integer linear model.
 
-Notation: super-block ``i`` has channels ``C_i``, width ``b_i``, kernel ``k_i`` and depth ``L_i``; ``C_0`` is the stem; ``q = (C, b, k)``
-is a column of the tables; ``S_i`` is the sum of ``log w`` up to and with super-block ``i``.
+Notation: super-block ``i`` has channels ``C_i``, width ``b_i``, kernel ``k_i`` and depth ``L_i``; ``C_0`` is the stem;
+``q = (C, b, k)`` is a column of the tables; ``S_i`` is the sum of ``log w`` up to and with super-block ``i``.
 
-* **One binary per point.** ``x_i[q, L] = 1`` for the column and the depth that are chosen. Everything that depends on one super-block
-  alone is linear in it: counts, and its part ``L t_q + (L - 1) log C`` of ``S_i``. The marginals ``C_i[c]``, ``b_i[b]``, ``k_i[k]``,
-  ``L_i[L]`` are one-hot binaries, and integers for their places carry the branching: depth before width before channels.
-* **Copies.** The products with what comes before are ``C_{i-1} z``, with ``z`` the binary of a channel count (for ``C_{i-1} C_i``) or of a
-  group of columns with an equal remaining slope (for ``C_{i-1} b_i``). Each ``z`` has its own copy ``y_z`` of ``C_{i-1}``, with
-  ``low z <= y_z <= high z`` and ``sum_z y_z = C_{i-1}``. Since the binaries of a partition sum to 1, this is the convex hull of the
-  products, and exact at integers. The ranges of the copies on channel counts are those that the chain rule admits, which makes
-  the rule exact too.
-* **Entropy.** ``log(r^2 C) S = sum_c log(r^2 c) C[c] S`` at the end of a stage. The super-block's own part of ``S`` is known for each
-  ``x``; what comes before is copied over the channel counts in the same way.
-* **Effectiveness.** ``rho <= rho_0`` reads ``S >= phi(n)`` with ``phi(n) = n log n - n log rho_0`` convex in the number of layers ``n``. The
-  secants through neighbouring attainable ``n`` are exact at all attainable ``n``.
+* **One binary per point.** ``x_i[q, L] = 1`` for the column and the depth that are chosen. Everything that depends on one
+  super-block alone is linear in it: counts, and its part ``L t_q + (L - 1) log C`` of ``S_i``. The marginals ``C_i[c]``,
+  ``b_i[b]``, ``k_i[k]``, ``L_i[L]`` are one-hot binaries, and integers for their places carry the branching: depth before
+  width before channels.
+* **Copies.** The products with what comes before are ``C_{i-1} z``, with ``z`` the binary of a channel count (for
+  ``C_{i-1} C_i``) or of a group of columns with an equal remaining slope (for ``C_{i-1} b_i``). Each ``z`` has its own copy
+  ``y_z`` of ``C_{i-1}``, with ``low z <= y_z <= high z`` and ``sum_z y_z = C_{i-1}``. Since the binaries of a partition sum to
+  1, this is the convex hull of the products, and exact at integers. The ranges of the copies on channel counts are those that
+  the chain rule admits, which makes the rule exact too.
+* **Entropy.** ``log(r^2 C) S = sum_c log(r^2 c) C[c] S`` at the end of a stage. The super-block's own part of ``S`` is known
+  for each ``x``; what comes before is copied over the channel counts in the same way.
+* **Effectiveness.** ``rho <= rho_0`` reads ``S >= phi(n)`` with ``phi(n) = n log n - n log rho_0`` convex in the number of
+  layers ``n``. The secants through neighbouring attainable ``n`` are exact at all attainable ``n``.
 * **Depth penalty.** A weight per vector of penalised depths, whose marginals are the ``L_i[L]``. Where the cell has too many
   vectors: the convex function itself, by a cone and an exponential, which SCIP outer-approximates as it goes.
 
-Budgets are scaled to 1000 and loosened by half a unit, which no integer count notices; effectiveness rows are loosened by a relative
-1e-9. What slips through is a network that the exact check of :func:`mipdesign.scip.solve_cell` rejects.
+Budgets are scaled to 1000 and loosened by half a unit, which no integer count notices; effectiveness rows are loosened by a
+relative 1e-9. What slips through is a network that the exact check of :func:`mipdesign.scip.solve_cell` rejects.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ from pyscipopt import exp, quicksum
 
 from mipdesign.cell import Cell
 from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup, Position
-from mipdesign.lattice import Ints, StageTables, Tables
+from mipdesign.lattice import Bools, Ints, StageTables, Tables
 from mipdesign.linear import Kind, LinearModel, Terms
 from mipdesign.theory import PenaltyForm, depth_penalty, depth_variance
 
-from .scaling import BUDGET_UNIT, LOOSENED, PenaltyScale
+from .scaling import BUDGET_UNIT, LOOSENED, NONLINEAR_PARAMETERS, PenaltyScale
 
 PENALTY_VECTORS = 2000
 """Up to this many vectors of penalised depths get a variable each."""
@@ -233,6 +234,7 @@ class _Writer:
             priorities={names[v]: priority for v, priority in self.linear.priorities.items()},
             groups=tuple(self.groups),
             rules=self._values,
+            parameters={} if self.cone is None else NONLINEAR_PARAMETERS,
         )
 
     def _values(self, position: Position) -> dict[str, float]:
@@ -346,9 +348,7 @@ class _Writer:
         def is_point(point: tuple[int, int]) -> Rule:
             return lambda n: float((n.position.columns[i], n.position.depths[i]) == point)
 
-        return {
-            (q, d): self._variable(f"x{i + 1}_{s.c[q]}_{s.b[q]}_{s.k[q]}_{d}", is_point((q, d)), "B") for q, d in points
-        }
+        return {(q, d): self._variable(f"x{i + 1}_{s.c[q]}_{s.b[q]}_{s.k[q]}_{d}", is_point((q, d)), "B") for q, d in points}
 
     # ------------------------------------------------------------------ counts
 
@@ -369,7 +369,7 @@ class _Writer:
         def read(n: _Network) -> float:
             return float(n.channels[i])
 
-        allowed = {c: [p for p in block.before if s.follows(np.int64(p), np.int64(c))] for c in block.channels}
+        allowed = {c: [p for p in block.before if s.follows(np.array(p), np.array(c))] for c in block.channels}
         ranges = {c: (float(min(ps)), float(max(ps))) for c, ps in allowed.items()}
         per_channel = _slope_per_channel(s, block.columns)
         if per_channel.any() or any(len(ps) < len(block.before) for ps in allowed.values()):
@@ -381,7 +381,8 @@ class _Writer:
         for q in block.columns:
             groups.setdefault(tuple(int(x) for x in s.slope[:, q] - per_channel * s.c[q]), []).append(int(q))
         group_ranges = {
-            rest: (min(ranges[int(s.c[q])][0] for q in qs), max(ranges[int(s.c[q])][1] for q in qs)) for rest, qs in groups.items()
+            rest: (min(ranges[int(s.c[q])][0] for q in qs), max(ranges[int(s.c[q])][1] for q in qs))
+            for rest, qs in groups.items()
         }
         hot = self._hot(self._group_binaries(block, groups))
         for rest, copy in self._copies(f"w{i + 1}", entering, read, hot, group_ranges).items():
@@ -549,7 +550,7 @@ class _Writer:
             self._link(f"Q{i + 1}", self.depths[i], members)
 
     def _cone(self, form: PenaltyForm, beta: float, penalised: Sequence[int]) -> None:
-        """Deviations of the penalised depths from their mean, the exponent of ``Q``, and ``Q`` itself; :class:`_Cone` joins them."""
+        """Deviations of the penalised depths from their mean, the exponent of ``Q``, and ``Q``; :class:`_Cone` joins them."""
         n_penalised = len(penalised)
         expected = {i: [(v, float(d)) for d, v in self.depths[i].items()] for i in penalised}
         mean = [(v, d / n_penalised) for terms in expected.values() for v, d in terms]
@@ -569,7 +570,7 @@ class _Writer:
             deviations.append(v)
         unit = self.penalty.magnitude
         most = self.penalty.limit / unit
-        self._variable("exponent", exponent, upper=math.log(self.penalty.limit / beta))
+        self._variable("exponent", exponent, upper=self.penalty.largest_exponent(beta))
         q = self._variable("Q", lambda n: beta / unit * math.exp(min(exponent(n), 700.0)), upper=most)
         self.linear.gain([(q, -unit)])
         self.cone = _Cone(form, deviations, beta / unit)
@@ -610,11 +611,12 @@ def _slope_per_channel(s: StageTables, columns: Ints) -> Ints:
 def _reachable(tables: Tables, cell: Cell) -> tuple[Ints, list[Ints]] | None:
     """Stem indices and columns of a cell that lie on some chain of channels, or ``None`` if there is no chain."""
     c = [tables.stem_c[cell.stem]] + [s.c[columns] for s, columns in zip(tables.stages, cell.columns, strict=True)]
-    alive = [np.ones(len(values), dtype=bool) for values in c]
+    alive: list[Bools] = [np.ones(len(values), dtype=bool) for values in c]
     for i, s in enumerate(tables.stages):
-        alive[i + 1] = s.follows(c[i][alive[i], None], c[i + 1][None, :]).any(axis=0)
+        alive[i + 1] = np.any(s.follows(c[i][alive[i], None], c[i + 1][None, :]), axis=0)
     for i in range(len(tables.stages) - 1, -1, -1):
-        alive[i] &= tables.stages[i].follows(c[i][:, None], c[i + 1][None, alive[i + 1]]).any(axis=1)
+        leads_on: Bools = np.any(tables.stages[i].follows(c[i][:, None], c[i + 1][None, alive[i + 1]]), axis=1)
+        alive[i] = alive[i] & leads_on
     if not all(mask.any() for mask in alive):
         return None
     return cell.stem[alive[0]], [columns[mask] for columns, mask in zip(cell.columns, alive[1:], strict=True)]

@@ -1,14 +1,14 @@
 r"""The native formulation: the design problem as one writes it down, left to SCIP's own handling of nonlinear functions.
 
-It is the baseline that shows what the lattice formulation gains, right on small problems and hopeless on large ones. Integers
-``C_i, b_i, k_i, L_i`` are tied to the lattice by one-hot binaries of the columns and of the depths, which is all that restricts them
-to the cell; everything else is written in the integers with products, ``log``, ``exp`` and squares:
+It is the baseline that shows what the lattice formulation gains: right on small problems, hopeless on large ones. Integers
+``C_i, b_i, k_i, L_i`` are tied to the cell by one-hot binaries of its columns and depths; everything else is written in the
+integers with products, ``log``, ``exp`` and squares:
 
 * ``S_i <= S_{i-1} + log C_{i-1} + 2 L_i (log b_i + log k_i) + (L_i - 1) log C_i``, the log-width sum of bottleneck blocks;
 * ``H_j <= log(r^2 C_j) S_j``;
 * ``S >= n log n - n log rho_0`` for the effectiveness;
-* ``Var(L) <= e^2`` (or ``<= e``) and ``Q >= exp(e)`` for the depth penalty, which is smooth also at equal depths, where the standard
-  deviation is not;
+* ``Var(L) <= e^2`` (or ``<= e``) and ``Q >= exp(e)`` for the depth penalty, which stays smooth at equal depths, where the
+  standard deviation is not;
 * counts as the polynomials of a bottleneck block.
 
 Inequalities suffice where the objective and the effectiveness push the left side up. Only the family ``bottleneck`` is written
@@ -18,19 +18,23 @@ out. Nonlinear constraints hold to SCIP's feasibility tolerance; the exact check
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pyscipopt import Model, exp, log, quicksum
 
 from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
+from mipdesign.evaluation import count_of_budget
 from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup, Position
 from mipdesign.lattice import Tables
-from mipdesign.problem import SuperBlockSpace
 from mipdesign.theory import depth_variance
 
-from .scaling import BUDGET_UNIT, LOOSENED, PenaltyScale
+from .scaling import BUDGET_UNIT, LOOSENED, NONLINEAR_PARAMETERS, PenaltyScale
+
+DEPTH, WIDTH, KERNEL, CHANNELS = 40, 30, 20, 10
+"""Branching priorities."""
 
 Rule = Callable[[Position], float]
 """The value of a variable in a network."""
@@ -60,6 +64,38 @@ class Native(Formulation):
         return _Writer(tables, cell).build()
 
 
+@dataclass(frozen=True)
+class _Quantity:
+    """An integer of the network, or a part of the log-width sum: an expression, and an upper bound of it."""
+
+    value: Any
+    top: float
+
+    def __add__(self, other: _Quantity) -> _Quantity:
+        return _Quantity(self.value + other.value, self.top + other.top)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The integers of a super-block, and the logarithms of three of them."""
+
+    c: Any
+    b: Any
+    k: Any
+    depth: _Quantity
+    log_c: _Quantity
+    log_b: _Quantity
+    log_k: _Quantity
+
+    @property
+    def own_sum(self) -> _Quantity:
+        """What it adds to the log-width sum, the channels before it aside."""
+        depth, one_less = self.depth.value, self.depth.value - 1
+        value = 2 * depth * (self.log_b.value + self.log_k.value) + one_less * self.log_c.value
+        top = 2 * self.depth.top * (self.log_b.top + self.log_k.top) + (self.depth.top - 1) * self.log_c.top
+        return _Quantity(value, top)
+
+
 class _Writer:
     """Writes the model of one cell."""
 
@@ -74,47 +110,28 @@ class _Writer:
         self.counts: list[Any] = [float(c) for c in tables.tail_fixed]
         self.gain: Any = 0.0
         self.entropy_limit = 0.0
+        self.depths: list[Any] = []
 
     def build(self) -> FormulationModel:
         t = self.tables
-        channels = self._choice("C0", 0, {(int(j),): int(t.stem_c[j]) for j in self.cell.stem}, lambda p: p.stem, priority=0)
-        for row in range(len(self.counts)):
-            self.counts[row] += quicksum(
-                float(t.stem_counts[row, j]) * self.variables[self.groups[0].names[int(j),]] for j in self.cell.stem
-            )
-        total: Any = t.stem_log
-        top, layers, depths = t.stem_log, 1.0, []
-        log_c, top_c = self._log("C0", channels, [int(t.stem_c[j]) for j in self.cell.stem], lambda p: int(t.stem_c[p.stem]))
+        channels, log_c = self._stem()
+        total, layers = _Quantity(t.stem_log, t.stem_log), _Quantity(1.0, 1.0)
         if t.ends[0] < 0:
-            self._stage(0, total, top, layers, log_c, top_c)
-        for i, space in enumerate(t.problem.space):
-            block = self._integers(i)
-            depths.append(block["L"])
-            self._follows(i, channels, block["C"])
-            self._counts_of_block(space, channels, block)
-            before, channels = log_c, block["C"]
-            logs = {letter: self._log_of_column(i, letter, block[letter]) for letter in "Cbk"}
-            deepest = int(self.cell.high[i])
-            top += top_c + 2 * deepest * (logs["b"][1] + logs["k"][1]) + (deepest - 1) * logs["C"][1]
-            log_c, top_c = logs["C"]
-            own = 2 * block["L"] * (logs["b"][0] + logs["k"][0]) + (block["L"] - 1) * log_c
-            s = self._variable(f"S{i + 1}", "C", 0.0, top, lambda p, i=i: self._sum(p, i + 1))
-            self.model.addCons(s <= total + before + own, name=f"sum_{i + 1}")
-            total = s
-            layers = layers + t.stages[i].layers * block["L"]
-            if i == len(t.stages) - 1:
-                self._tail(channels)
+            self._stage(0, total, layers, log_c)
+        for i in range(len(t.stages)):
+            block = self._super_block(i, channels)
+            total = self._sum(i, total + log_c + block.own_sum)
+            per_block = t.stages[i].layers
+            layers += _Quantity(per_block * block.depth.value, per_block * block.depth.top)
+            channels, log_c = block.c, block.log_c
             if i in t.ends:
                 head = i == len(t.stages) - 1 and t.has_head
                 self._stage(
-                    t.stage_of[i],
-                    total + log_c if head else total,
-                    top + top_c if head else top,
-                    layers + 1 if head else layers,
-                    log_c,
-                    top_c,
+                    t.stage_of[i], total + log_c if head else total, layers + _Quantity(1, 1) if head else layers, log_c
                 )
-        return self._finish(depths)
+        for row, slope in enumerate(t.tail_slope):
+            self.counts[row] += float(slope) * channels
+        return self._finish()
 
     # --------------------------------------------------------------- variables
 
@@ -123,59 +140,79 @@ class _Writer:
         self.rules[name] = rule
         return self.variables[name]
 
-    def _choice(
-        self, name: str, slot: int, values: Mapping[tuple[int, ...], int], read: Callable[[Position], int], priority: int
-    ) -> Any:
-        """An integer variable that takes one of the given values, with one-hot binaries by table position."""
-        binaries = {
-            key: self._variable(f"{name}_{key[0]}", "B", 0.0, 1.0, lambda p, key=key: float(read(p) == key[0])) for key in values
-        }
-        self.model.addCons(quicksum(binaries.values()) == 1, name=f"one_{name}")
-        self.groups.append(OneHotGroup((slot,), {key: f"{name}_{key[0]}" for key in binaries}))
-        integer = self._integer(name, list(values.values()), lambda p: values[read(p),], priority)
-        self.model.addCons(quicksum(value * binaries[key] for key, value in values.items()) == integer, name=f"is_{name}")
-        return integer
+    def _one_hot(self, name: str, slot: int, keys: Iterable[int], read: Callable[[Position], int]) -> dict[int, Any]:
+        """Binaries of which exactly one is 1: which value an entry of the position has."""
 
-    def _integer(self, name: str, values: Sequence[int], rule: Callable[[Position], int], priority: int) -> Any:
-        v = self._variable(name, "I", min(values), max(values), lambda p: float(rule(p)))
-        if priority:
-            self.priorities[name] = priority
-            self.model.chgVarBranchPriority(v, priority)
+        def is_key(key: int) -> Rule:
+            return lambda p: float(read(p) == key)
+
+        binaries = {int(key): self._variable(f"{name}_{key}", "B", 0.0, 1.0, is_key(int(key))) for key in keys}
+        self.model.addCons(quicksum(binaries.values()) == 1, name=f"one_{name}")
+        self.groups.append(OneHotGroup((slot,), {(key,): f"{name}_{key}" for key in binaries}))
+        return binaries
+
+    def _integer(
+        self, name: str, binaries: Mapping[int, Any], values: Mapping[int, int], read: Callable[[Position], int], priority: int
+    ) -> Any:
+        """An integer variable whose value follows from one-hot binaries."""
+        v = self._variable(name, "I", min(values.values()), max(values.values()), lambda p: float(values[read(p)]))
+        self.model.addCons(quicksum(values[key] * binary for key, binary in binaries.items()) == v, name=f"is_{name}")
+        self.model.chgVarBranchPriority(v, priority)
+        self.priorities[name] = priority
         return v
 
-    def _integers(self, i: int) -> dict[str, Any]:
-        """``C``, ``b``, ``k`` and ``L`` of a super-block."""
-        s, number, m = self.tables.stages[i], i + 1, len(self.tables.stages)
-        columns = [int(q) for q in self.cell.columns[i]]
-        depths = {(int(d),): int(d) for d in self.cell.depths(self.tables, i)}
-        block = {"L": self._choice(f"L{number}", 1 + m + i, depths, lambda p: p.depths[i], priority=30)}
-        chosen = {
-            q: self._variable(f"x{number}_{q}", "B", 0.0, 1.0, lambda p, q=q: float(p.columns[i] == q)) for q in columns
-        }
-        self.model.addCons(quicksum(chosen.values()) == 1, name=f"one_x{number}")
-        self.groups.append(OneHotGroup((1 + i,), {(q,): f"x{number}_{q}" for q in columns}))
-        for letter, values, priority in (("C", s.c, 10), ("b", s.b, 20), ("k", s.k, 15)):
-            name = f"{letter}{number}"
-            block[letter] = self._integer(
-                name, [int(values[q]) for q in columns], lambda p, values=values: int(values[p.columns[i]]), priority
-            )
-            self.model.addCons(quicksum(int(values[q]) * v for q, v in chosen.items()) == block[letter], name=f"is_{name}")
-        return block
-
-    def _log(self, name: str, integer: Any, values: Sequence[int], read: Callable[[Position], int]) -> tuple[Any, float]:
-        """A variable below the logarithm of an integer variable, and its upper bound."""
-        low, high = math.log(min(values)), math.log(max(values))
-        v = self._variable(f"log_{name}", "C", low, high, lambda p: math.log(read(p)))
+    def _log(self, name: str, integer: Any, values: Mapping[int, int], read: Callable[[Position], int]) -> _Quantity:
+        """A variable that is at most the logarithm of an integer variable."""
+        low, high = math.log(min(values.values())), math.log(max(values.values()))
+        v = self._variable(f"log_{name}", "C", low, high, lambda p: math.log(values[read(p)]))
         self.model.addCons(v <= log(integer), name=f"log_{name}")
-        return v, high
+        return _Quantity(v, high)
 
-    def _log_of_column(self, i: int, letter: str, integer: Any) -> tuple[Any, float]:
-        s = self.tables.stages[i]
-        values = {"C": s.c, "b": s.b, "k": s.k}[letter]
-        inside = [int(values[q]) for q in self.cell.columns[i]]
-        return self._log(f"{letter}{i + 1}", integer, inside, lambda p: int(values[p.columns[i]]))
+    def _stem(self) -> tuple[Any, _Quantity]:
+        """Channels of the stem and their logarithm."""
+        t = self.tables
 
-    def _sum(self, position: Position, number: int) -> float:
+        def read(p: Position) -> int:
+            return p.stem
+
+        binaries = self._one_hot("stem", 0, self.cell.stem, read)
+        values = {j: int(t.stem_c[j]) for j in binaries}
+        for row in range(len(self.counts)):
+            self.counts[row] += quicksum(float(t.stem_counts[row, j]) * binary for j, binary in binaries.items())
+        channels = self._integer("C0", binaries, values, read, CHANNELS)
+        return channels, self._log("C0", channels, values, read)
+
+    def _super_block(self, i: int, before: Any) -> _Block:
+        """The integers of a super-block, its counts, and the chain rule."""
+        s, number, m = self.tables.stages[i], i + 1, len(self.tables.stages)
+
+        def column(p: Position) -> int:
+            return p.columns[i]
+
+        def depth(p: Position) -> int:
+            return p.depths[i]
+
+        on_depth = self._one_hot(f"d{number}", 1 + m + i, self.cell.depths(self.tables, i), depth)
+        on_column = self._one_hot(f"x{number}", 1 + i, self.cell.columns[i], column)
+        blocks = self._integer(f"L{number}", on_depth, {d: d for d in on_depth}, depth, DEPTH)
+        self.depths.append(blocks)
+        integers, logs = [], []
+        for letter, of_column, priority in (("C", s.c, CHANNELS), ("b", s.b, WIDTH), ("k", s.k, KERNEL)):
+            values = {q: int(of_column[q]) for q in on_column}
+            integers.append(self._integer(f"{letter}{number}", on_column, values, column, priority))
+            logs.append(self._log(f"{letter}{number}", integers[-1], values, column))
+        c, b, k = integers
+        self._follows(i, before, c)
+        self._count(i, before, c, b, k, blocks)
+        return _Block(c, b, k, _Quantity(blocks, float(self.cell.high[i])), *logs)
+
+    def _sum(self, i: int, total: _Quantity) -> _Quantity:
+        """A variable that is at most the log-width sum up to and with a super-block."""
+        v = self._variable(f"S{i + 1}", "C", 0.0, total.top, lambda p: self._exact_sum(p, i + 1))
+        self.model.addCons(v <= total.value, name=f"sum_{i + 1}")
+        return _Quantity(v, total.top)
+
+    def _exact_sum(self, position: Position, number: int) -> float:
         """``S`` up to and with super-block ``number`` (0: the stem)."""
         t = self.tables
         total, c = t.stem_log, int(t.stem_c[position.stem])
@@ -193,52 +230,52 @@ class _Writer:
         if high is not None:
             self.model.addCons(high.denominator * channels <= high.numerator * before, name=f"bounded_{i + 1}")
 
-    def _counts_of_block(self, space: SuperBlockSpace, ci: Any, block: Mapping[str, Any]) -> None:
+    def _count(self, i: int, ci: Any, c: Any, b: Any, k: Any, depth: Any) -> None:
         """Counts of a super-block: its first block, and ``L - 1`` like the second."""
-        c, b, k, depth = block["C"], block["b"], block["k"], block["L"]
-        for row, figure in enumerate(self._figures()):
+        space, conv = self.tables.problem.space[i], self.tables.problem.scoring.convention
+        for row, name in enumerate(self.tables.counts):
+            figure = count_of_budget(name, conv)
             first = _bottleneck(figure, ci, c, b, k, space.stride, space.resolution, first=True)
             rest = _bottleneck(figure, c, c, b, k, 1, -(-space.resolution // space.stride), first=False)
             self.counts[row] += first + (depth - 1) * rest
 
-    def _figures(self) -> list[str]:
-        """What each budget counts."""
-        conv = self.tables.problem.scoring.convention
-        meaning = {"flops": conv.flops_metric, "params": conv.params_metric}
-        return [meaning.get(name, name) for name in self.tables.counts]
-
-    def _tail(self, channels: Any) -> None:
-        for row, slope in enumerate(self.tables.tail_slope):
-            self.counts[row] += float(slope) * channels
-
-    def _stage(self, stage: int, total: Any, top: float, layers: Any, log_c: Any, top_c: float) -> None:
-        """Entropy and effectiveness of the prefix that ends with a stage; ``top`` and ``top_c`` bound ``total`` and ``log_c``."""
+    def _stage(self, stage: int, total: _Quantity, layers: _Quantity, log_c: _Quantity) -> None:
+        """Entropy and effectiveness of the prefix that ends with a stage."""
         t, scoring = self.tables, self.tables.problem.scoring
         weight = scoring.alpha[stage] * float(scoring.convention.layer_factor)
         if stage == t.n_stages - 1 and t.end_channels is not None:
-            log_end: Any = float(t.log_end(stage, None))
-            top_end = log_end
+            log_end = _Quantity(float(t.log_end(stage, None)), float(t.log_end(stage, None)))
         else:
             log_r2 = 2 * math.log(t.end_resolution[stage])
-            log_end, top_end = log_r2 + log_c, log_r2 + top_c
-        h = self._variable(f"H{stage}", "C", 0.0, top * top_end, lambda p: self._entropy(p, stage))
-        self.model.addCons(h <= log_end * total, name=f"entropy_{stage}")
+            log_end = _Quantity(log_r2, log_r2) + log_c
+        top = total.top * log_end.top
+        h = self._variable(f"H{stage}", "C", 0.0, top, lambda p: self._exact_entropy(p, stage))
+        self.model.addCons(h <= log_end.value * total.value, name=f"entropy_{stage}")
         self.gain += weight * h
-        self.entropy_limit += weight * top * top_end
+        self.entropy_limit += weight * top
         if t.rho is not None and stage in t.rho_stages:
-            bound = layers * log(layers) - layers * math.log(t.rho) if not isinstance(layers, float) else -math.log(t.rho)
-            self.model.addCons(total - bound >= -LOOSENED * max(1.0, top), name=f"effectiveness_{stage}")
+            self._effectiveness(stage, math.log(t.rho), total, layers)
 
-    def _entropy(self, position: Position, stage: int) -> float:
+    def _exact_entropy(self, position: Position, stage: int) -> float:
         t = self.tables
         i = t.ends[stage]
         c = t.stages[i].c[position.columns[i]] if i >= 0 else t.stem_c[position.stem]
-        total = self._sum(position, i + 1)
+        total = self._exact_sum(position, i + 1)
         if stage == t.n_stages - 1 and t.has_head:
             total += math.log(c)
         return float(t.log_end(stage, c)) * total
 
-    def _finish(self, depths: Sequence[Any]) -> FormulationModel:
+    def _effectiveness(self, stage: int, log_rho: float, total: _Quantity, layers: _Quantity) -> None:
+        """``S >= n log n - n log rho_0``; before the first super-block both sides are numbers."""
+        loose = LOOSENED * max(1.0, total.top)
+        if isinstance(total.value, float):
+            if total.value < -log_rho - loose:
+                self.model.addCons(self.variables[f"H{stage}"] <= -1.0, name=f"effectiveness_{stage}")
+        else:
+            n = layers.value
+            self.model.addCons(total.value - n * log(n) + n * log_rho >= -loose, name=f"effectiveness_{stage}")
+
+    def _finish(self) -> FormulationModel:
         """Budgets, penalty and objective."""
         scoring = self.tables.problem.scoring
         for name, limit, count in zip(self.tables.counts, self.tables.limits, self.counts, strict=True):
@@ -249,7 +286,7 @@ class _Writer:
         else:
             choices = [[int(d) for d in self.cell.depths(self.tables, i)] for i in scoring.penalised]
             penalty = PenaltyScale.of(self.entropy_limit, scoring.penalty_form, scoring.beta, choices)
-            self._penalty(penalty, [depths[i] for i in scoring.penalised])
+            self._penalty(penalty, [self.depths[i] for i in scoring.penalised])
         self.model.setObjective(self.gain * (1 / penalty.scale), "maximize")
         return FormulationModel(
             tables=self.tables,
@@ -262,20 +299,23 @@ class _Writer:
             priorities=self.priorities,
             groups=tuple(self.groups),
             rules=lambda position: {name: rule(position) for name, rule in self.rules.items()},
+            parameters=NONLINEAR_PARAMETERS,
         )
 
     def _penalty(self, penalty: PenaltyScale, depths: Sequence[Any]) -> None:
         """``- beta Q`` in the objective, with ``beta Q`` in units of the objective's magnitude."""
         scoring = self.tables.problem.scoring
-        n, is_std = len(depths), scoring.penalty_form == "exp_std"
+        n, is_std, factor = len(depths), scoring.penalty_form == "exp_std", scoring.beta / penalty.magnitude
 
         def exponent(p: Position) -> float:
             variance = float(depth_variance([p.depths[i] for i in scoring.penalised]))
             return math.sqrt(variance) if is_std else variance
 
-        e = self._variable("exponent", "C", 0.0, max(0.0, math.log(penalty.limit / scoring.beta)), exponent)
-        factor = scoring.beta / penalty.magnitude
-        q = self._variable("Q", "C", 0.0, penalty.limit / penalty.magnitude, lambda p: factor * math.exp(min(exponent(p), 700.0)))
+        def value(p: Position) -> float:
+            return factor * math.exp(min(exponent(p), 700.0))
+
+        e = self._variable("exponent", "C", 0.0, penalty.largest_exponent(scoring.beta), exponent)
+        q = self._variable("Q", "C", 0.0, penalty.limit / penalty.magnitude, value)
         mean = quicksum(depths) * (1 / n)
         variance = quicksum((depth - mean) * (depth - mean) for depth in depths) * (1 / n)
         self.model.addCons(variance <= (e * e if is_std else e), name="variance")
@@ -289,7 +329,7 @@ def _bottleneck(figure: str, ci: Any, c: Any, b: Any, k: Any, s: int, r: int, *,
     Parameters
     ----------
     figure:
-        One of :data:`mipdesign.evaluate.COUNTS`.
+        One of :data:`mipdesign.evaluation.COUNTS`.
     """
     inside, outside = r * r, (-(-r // s)) ** 2
     if figure in ("layers", "blocks"):

@@ -19,6 +19,8 @@ BUDGET_UNIT = 1e3
 """What a budget's limit becomes; a count of 1 in a limit of 1e12 is then not below SCIP's epsilon."""
 LOOSENED = 1e-9
 """Relative loosening of the effectiveness limit; the exact check of the networks decides."""
+NONLINEAR_PARAMETERS = {"numerics/feastol": 1e-7}
+"""For models with nonlinear constraints, where SCIP tightens the LP's tolerance by 1000: SoPlex cannot go below 1e-10."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class PenaltyScale:
         """What one unit of the model's objective means."""
         return self.magnitude / MODEL_MAGNITUDE
 
+    def largest_exponent(self, beta: float) -> float:
+        """Largest exponent of ``Q`` that is represented."""
+        return max(0.0, math.log(self.limit / beta))
+
     @classmethod
     def without_penalty(cls, entropy_limit: float) -> PenaltyScale:
         """For an objective that is the weighted entropy, at most ``entropy_limit``."""
@@ -63,8 +69,8 @@ class PenaltyScale:
 def least_variance(depths: Sequence[Sequence[int]]) -> Fraction:
     """Smallest population variance of one depth from each list.
 
-    The variance is the least mean square distance from any number, attained at the mean, a multiple of ``1 / n``; so it is enough to
-    try these and to take the nearest depth of each list.
+    The variance is the least mean square distance from any number. That number is the mean, a multiple of ``1 / n``; so it is
+    enough to try these and to take the nearest depth of each list.
     """
     n = len(depths)
     low, high = min(map(min, depths)), max(map(max, depths))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .certificate import Certificate
     from .run import Design, design
     from .errors import MipdesignError, MissingExtraError, SpecError
-    from .evaluate import Evaluation, evaluate
+    from .evaluation import Evaluation, evaluate
     from .graph import to_graph
     from .lowering import to_module
     from .problem import Problem
@@ -39,13 +39,13 @@ _HOME = {
     "Architecture": "architecture",
     "Certificate": "certificate",
     "Design": "run",
-    "Evaluation": "evaluate",
+    "Evaluation": "evaluation",
     "MipdesignError": "errors",
     "MissingExtraError": "errors",
     "Problem": "problem",
     "SpecError": "errors",
     "design": "run",
-    "evaluate": "evaluate",
+    "evaluate": "evaluation",
     "to_graph": "graph",
     "to_module": "lowering",
     "validate": "validation",

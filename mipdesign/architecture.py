@@ -20,7 +20,7 @@ from .parsing import load_json, validated
 
 Positive = Annotated[int, Field(strict=True, ge=1, le=10**6)]
 Stride = Annotated[int, Field(strict=True, ge=1, le=2)]
-OddKernel = Annotated[int, Field(strict=True, ge=1, le=63, multiple_of=1)]
+KernelSize = Annotated[int, Field(strict=True, ge=1, le=63)]
 
 DESCRIPTIVE_KEYS = {"name", "imagenet_top1", "budgets", "reference_convention", "with_classifier_1000", "note"}
 """Keys of the published list that describe a network without being part of it; they are read over."""
@@ -29,7 +29,7 @@ DESCRIPTIVE_KEYS = {"name", "imagenet_top1", "budgets", "reference_convention", 
 class _Stem(BaseModel):
     model_config = ConfigDict(extra="forbid")
     channels: Positive
-    kernel: OddKernel = 3
+    kernel: KernelSize = 3
     stride: Stride = 2
 
 
@@ -39,7 +39,7 @@ class _Stage(BaseModel):
     stride: Stride
     channels: Positive
     bottleneck: Positive
-    kernel: OddKernel
+    kernel: KernelSize
     depth: Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
@@ -217,15 +217,20 @@ class Architecture:
         if isinstance(data, Mapping):
             data = {k: v for k, v in data.items() if k not in DESCRIPTIVE_KEYS}
         spec = validated(_ArchitectureFile, data, source)
+        require_kernel(spec.stem.kernel, spec.resolution, "stem.kernel", source)
         resolution = -(-spec.resolution // spec.stem.stride)
-        _require_odd(spec.stem.kernel, "stem.kernel", source)
         for i, stage in enumerate(spec.stages):
             if stage.block not in FAMILIES:
-                raise SpecError(f"stages.{i}.block", f"{stage.block!r} is not a block family", f"use one of {sorted(FAMILIES)}", source)
-            _require_odd(stage.kernel, f"stages.{i}.kernel", source)
+                raise SpecError(
+                    f"stages.{i}.block", f"{stage.block!r} is not a block family", f"use one of {sorted(FAMILIES)}", source
+                )
+            require_kernel(stage.kernel, resolution, f"stages.{i}.kernel", source)
             if resolution < stage.stride:
                 raise SpecError(
-                    f"stages.{i}.stride", f"{stage.stride} on a map of {resolution} x {resolution}", "use a larger resolution", source
+                    f"stages.{i}.stride",
+                    f"{stage.stride} on a map of {resolution} x {resolution}",
+                    "use a larger resolution",
+                    source,
                 )
             resolution = -(-resolution // stage.stride)
         stages = tuple(Stage(**s.model_dump()) for s in spec.stages)
@@ -251,6 +256,20 @@ class Architecture:
         return json.dumps(self.to_dict(), indent=1)
 
 
-def _require_odd(kernel: int, field: str, source: str | None) -> None:
+def require_kernel(kernel: int, resolution: int, field: str, source: str | None = None) -> None:
+    """Makes sure that a kernel is odd, and not larger than the map that enters its part of the network.
+
+    Raises
+    ------
+    SpecError
+        With ``field`` and ``source``.
+    """
     if kernel % 2 == 0:
         raise SpecError(field, f"kernel {kernel} is even", "use an odd kernel such as 3 or 5", source)
+    if kernel > resolution:
+        raise SpecError(
+            field,
+            f"kernel {kernel} is larger than the map of {resolution} x {resolution}",
+            "use a smaller kernel or a larger resolution",
+            source,
+        )

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .architecture import Architecture
 from .bounds import Prices, Relaxation, chain_is_empty
-from .branching import Node, Record, Split, list_networks
+from .branching import LIST_POINTS, Node, Record, Split, list_networks
 from .cell import Cell
 from .errors import CertificateError, SpecError
 from .lattice import Tables, build_tables
@@ -73,7 +73,7 @@ class Certificate:
                     "formulation": cell.formulation,
                     "model_sha256": cell.result.model_hash,
                     "bound": finite(cell.result.bound),
-                    "solver": cell.result.solver,
+                    "solver": f"SCIP {cell.result.scip_version}",
                     "nodes": cell.result.nodes,
                     "seconds": cell.result.seconds,
                 }
@@ -292,11 +292,13 @@ class Walk:
         if record.verdict == "listed":
             return self._repeat_listing(reduced, cutoff), []
         if record.verdict == "solver":
-            return self._match_cell(record, reduced), []
+            return self._match_cell(record, (reduced, cell)), []
         return f"its bound {bound.outward!r} does not exclude it below {cutoff!r}", []
 
     def _repeat_listing(self, cell: Cell, cutoff: float) -> str:
         """Lists a cell again: every feasible network that reaches the highest cutoff must be a contender."""
+        if cell.n_points(self.tables) > LIST_POINTS:
+            return f"{cell.n_points(self.tables)} networks are too many to have been listed"
         for found in list_networks(self.tables, cell, max(cutoff, self.most) if self.weight else -math.inf):
             if (found.stem, found.columns, found.depths) in self.contenders:
                 continue
@@ -307,12 +309,13 @@ class Walk:
                 return f"it holds a network that the certificate does not name, with objective {found.objective!r}"
         return ""
 
-    def _match_cell(self, record: Record, cell: Cell) -> str:
-        """A cell that SCIP closed is the one that the certificate lists; with ``resolve`` it is closed again."""
+    def _match_cell(self, record: Record, cells: Sequence[Cell]) -> str:
+        """What SCIP closed is the reduced cell, or the whole one of a run without presolve; with ``resolve`` it is closed again."""
         entry = self.cells.get(record.node)
         if entry is None:
             return "no solver run is listed for it"
-        if entry["cell_sha256"] != cell.digest:
+        cell = next((c for c in cells if c.digest == entry["cell_sha256"]), None)
+        if cell is None:
             return "the solver run listed for it closed another cell"
         if not self.resolve:
             return ""
@@ -324,7 +327,7 @@ class Walk:
         if result.model_hash != entry["model_sha256"]:
             return "the model solved again has another hash"
         for found in result.networks:
-            if (found.stem, found.columns, found.depths) not in self.contenders:
+            if tuple(found.position) not in self.contenders:
                 return f"it holds a network that the certificate does not name, with objective {found.objective!r}"
         return ""
 

@@ -1,11 +1,14 @@
 """The command line: a thin shell over the Python interface.
 
-Results go to standard output, progress and errors to standard error. An error that a user can act on is one line there, and the exit
-code is its own: 2 for bad input, 3 for a problem without any network, 4 for a limit that was reached before one was found.
+Results go to standard output, progress and errors to standard error. An error that a user can act on is one line there. Exit
+codes: 0 done, 1 a claim or a figure does not hold, 2 bad input, 3 no network keeps the budgets, 4 a limit was reached before
+one was found, 130 interrupted with nothing to show.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 import os
@@ -40,10 +43,39 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Spec = Annotated[str, typer.Argument(metavar="NAME|SPEC.yaml", help="A preset (see 'presets'), or the path of a specification.")]
+
+def _real(text: str | float) -> float:
+    """A number of an option; the fault names what was given."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a number") from None
+
+
+def _whole(text: str | int) -> int:
+    """An integer of an option."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a whole number") from None
+
+
+def _seed(text: str | int) -> int:
+    """A seed, as numpy and SCIP take it."""
+    seed = _whole(text)
+    if not 0 <= seed < 2**31:
+        raise typer.BadParameter(f"{seed} is not a seed: give a number from 0 to {2**31 - 1}")
+    return seed
+
+
+Spec = Annotated[
+    str, typer.Argument(metavar="NAME|SPEC.yaml", help="A preset (see 'presets'), or the path of a specification.")
+]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a field, e.g. budgets.flops=1e9 or stages.0.depth.max=4; repeatable."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a field, e.g. budgets.flops=1e9 or stages.0.depth.max=4; repeatable."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
 ConventionOverride = Annotated[
@@ -53,9 +85,8 @@ ConventionOverride = Annotated[
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code; the arguments are those of the process by default."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # tables have signs that not every terminal knows
     try:
         code = app(args=arguments, prog_name="mipdesign", standalone_mode=False) or 0
     except MipdesignError as error:
@@ -72,10 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(message: str, code: int) -> int:
     """Says on one line what is wrong."""
-    try:
+    with contextlib.suppress(OSError):  # nobody reads it
         print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
-    except OSError:  # nobody reads it
-        pass
     return code
 
 
@@ -96,7 +125,9 @@ def _print_version(wanted: bool) -> None:
 @app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Designs convolutional networks to proven optimality (DeepMAD, arXiv 2303.02165)."""
     if context.invoked_subcommand != "design":
@@ -122,7 +153,9 @@ def show(
     spec: Spec,
     convention: ConventionOverride = None,
     overrides: Overrides = None,
-    as_yaml: Annotated[bool, typer.Option("--yaml", help="Print the whole specification, to be edited and used as SPEC.yaml.")] = False,
+    as_yaml: Annotated[
+        bool, typer.Option("--yaml", help="Print the whole specification, to be edited and used as SPEC.yaml.")
+    ] = False,
 ) -> None:
     """Print a problem and the number of networks in its space."""
     from .report import PlainConsole, problem_lines, problem_table
@@ -151,22 +184,33 @@ def design(
     convention: ConventionOverride = None,
     overrides: Overrides = None,
     time_limit: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Stop then, with the best design so far and a valid bound.")
+        float | None,
+        typer.Option(parser=_real, metavar="SECONDS", help="Stop then, with the best design so far and a valid bound."),
     ] = None,
-    gap: Annotated[float, typer.Option(metavar="RATIO", help="Relative gap at which to stop; up to 1e-6 the answer is exact.")] = 1e-6,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the heuristics; the answer does not depend on it.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Child processes; one per processor by default.")] = None,
+    gap: Annotated[
+        float,
+        typer.Option(parser=_real, metavar="RATIO", help="Relative gap at which to stop; up to 1e-6 the answer is exact."),
+    ] = 1e-6,
+    seed: Annotated[
+        int, typer.Option(parser=_seed, metavar="N", help="Seed of the heuristics; the answer does not depend on it.")
+    ] = 0,
+    workers: Annotated[
+        int | None, typer.Option(parser=_whole, metavar="N", help="Child processes; one per processor by default.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the result files: designs/<name> by default, or that of --resume.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the result files: designs/<name> by default, or that of --resume."),
     ] = None,
     formulation: Annotated[str, typer.Option(metavar="ID", help="What SCIP solves; see 'formulations'.")] = "lattice",
     no_presolve: Annotated[bool, typer.Option("--no-presolve", help="Leave the whole space to SCIP, for comparison.")] = False,
-    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with the unfinished run of this problem in DIR.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Go on with the unfinished run of this problem in DIR.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the best network of a problem and prove that there is no better one.
+    """Find the best network of a problem, with proof.
 
-    Ctrl-C ends the search, not the program: the best design so far and a valid bound are written, and --resume goes on from there.
+    Ctrl-C ends the search, not the program: the best design so far and a valid bound are written. --resume goes on from there.
 
     Exit codes: 0 with a design, optimal or not; 2 bad input; 3 no network keeps the budgets; 4 stopped before one was found.
     """
@@ -250,13 +294,15 @@ def _print_how_to_resume(
 
 @app.command()
 def evaluate(
-    file: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="An architecture, a result.json, or the folder of a design.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE|DIR", help="An architecture, a result.json, or the folder of a design.")
+    ],
     convention: Annotated[str, typer.Option(metavar="paper|reference", help="How the theory is read.")] = "reference",
     as_json: AsJson = False,
 ) -> None:
     """Print all figures of one network."""
     from .architecture import Architecture
-    from .evaluate import evaluate as evaluation_of
+    from .evaluation import evaluate as evaluation_of
     from .report import PlainConsole, evaluation_table
 
     evaluation = evaluation_of(Architecture.load(file), convention)
@@ -277,30 +323,32 @@ def verify(
 
     Exit codes: 0 every claim holds, 1 some claim does not, 2 there is no certificate to check.
     """
-    from .certificate import Certificate, Verifier
+    from .certificate import Certificate
     from .report import NodeDisplay, PlainConsole, checks_table, verification_lines
-    from .run import read_files
+    from .run import read_files, verify_folder
 
-    result, data = read_files(folder)
-    certificate = Certificate(data)
     with NodeDisplay(PlainConsole(stderr=True)) as display:
-        checks = list(Verifier(certificate, result, resolve).checks(display.update))
+        checks = list(verify_folder(folder, resolve, display.update))
     passed = all(check.passed for check in checks)
     console = PlainConsole()
     if as_json:
         _print_json(console, {"passed": passed, "resolved": resolve, "checks": [vars(check) for check in checks]})
     else:
         console.print(checks_table(checks))
-        console.lines(verification_lines(certificate, checks, resolve))
+        console.lines(verification_lines(Certificate(read_files(folder)[1]), checks, resolve))
     raise typer.Exit(0 if passed else 1)
 
 
 @app.command()
 def validate(
-    path: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="An architecture, a result.json, or the folder of a design.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE|DIR", help="An architecture, a result.json, or the folder of a design.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Build the torch module of a network and measure it against the theory; in a folder, write validation.json.
+    """Measure a network's torch module against the theory.
+
+    In the folder of a design, the outcome is written to validation.json as well.
 
     Exit codes: 0 every figure agrees, 1 some figure does not, 2 bad input, or torch is not installed.
     """
@@ -314,7 +362,9 @@ def validate(
         try:
             write_whole(path / "validation.json", f"{_json(report.to_dict())}\n".encode())
         except OSError as error:
-            raise SpecError("", f"validation.json cannot be written ({error.strerror})", "give a writable folder", str(path)) from None
+            raise SpecError(
+                "", f"validation.json cannot be written ({error.strerror})", "give a writable folder", str(path)
+            ) from None
     console = PlainConsole()
     if as_json:
         _print_json(console, report.to_dict())
@@ -329,9 +379,9 @@ def validate(
 def formulations() -> None:
     """List the formulations that SCIP can be given."""
     from .formulation import formulation_ids, formulation_named
-    from .report import PlainConsole, formulations_table
+    from .report import PlainConsole, formulation_lines
 
-    PlainConsole().print(formulations_table(formulation_named(name) for name in formulation_ids()))
+    PlainConsole().lines(line for name in formulation_ids() for line in formulation_lines(formulation_named(name)))
 
 
 def _print_json(console: Any, data: Any) -> None:

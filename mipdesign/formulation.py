@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -97,6 +97,8 @@ class FormulationModel:
         The one-hot groups that make up a network.
     rules:
         Values of all variables for a network; see :meth:`start`.
+    parameters:
+        SCIP parameters that the formulation asks for.
     """
 
     tables: Tables
@@ -109,6 +111,7 @@ class FormulationModel:
     priorities: Mapping[str, int]
     groups: tuple[OneHotGroup, ...]
     rules: Callable[[Position], dict[str, float]]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def position(self, values: Mapping[str, float]) -> Position:
         """The network that a solution stands for: in every group the variable with the largest value."""

@@ -12,7 +12,7 @@ Node attributes (:data:`NODE_ATTRIBUTES`) are integers, strings and tuples of in
 ``in_shape``, ``out_shape``
     ``(channels, height, width)`` of the first argument and of the result, without the batch.
 ``params``, ``macs``, ``reference_flops``
-    What the operation costs; the sums over all nodes are the counts of :class:`~mipdesign.evaluate.Evaluator`.
+    What the operation costs; the sums over all nodes are the counts of :class:`~mipdesign.evaluation.Evaluator`.
 ``stage``, ``block``
     Super-block and block within it, from 0; -1 outside the super-blocks.
 

@@ -125,7 +125,8 @@ def anneal(
             small = (coordinate == 0) | (coordinate % 4 == 3) | (coordinate % 4 == 0)
             change[np.arange(n), coordinate] += np.where(small, np.minimum(size, 2), size) * rng.choice((-1, 1), n)
         trial, batch, evaluation = _evaluate(moves, current.vectors + change)
-        gain = trial.merit(scale) - current.merit(scale)
+        with np.errstate(invalid="ignore"):  # two chains off the lattice: no gain
+            gain = trial.merit(scale) - current.merit(scale)
         accept = np.log(rng.random(n)) < np.where(np.isnan(gain), -np.inf, gain) / temperature
         current.vectors[accept] = trial.vectors[accept]
         current.objective[accept] = trial.objective[accept]

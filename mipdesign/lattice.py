@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .architecture import Architecture, Stage, Stem
 from .blocks import FAMILIES, Operation, plain_conv
-from .evaluate import count_of_budget
+from .evaluation import count_of_budget
 from .problem import Problem, SuperBlockSpace
 from .theory import stage_of_super_blocks
 

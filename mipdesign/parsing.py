@@ -6,6 +6,7 @@ import json
 import math
 import re
 import reprlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,13 @@ MAX_BYTES = 1_000_000
 """Largest specification or architecture file that is read; a real one has a few kilobytes."""
 MAX_YAML_NODES = 100_000
 """Largest number of values in a YAML file, with every alias counted as often as it is used."""
+REMEDIES = {
+    "tuple_type": "give a list",
+    "list_type": "give a list",
+    "model_type": "give 'field: value' pairs",
+    "string_type": "give a text",
+}
+"""What would be right, where pydantic's own words are those of a programmer; by its type of fault."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -89,8 +97,8 @@ def load_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
 
 def load_yaml(text: str, source: str) -> Any:
     """Parses YAML text; malformed text is a :class:`SpecError`."""
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -99,13 +107,11 @@ def load_yaml(text: str, source: str) -> Any:
         return loader.construct_document(node)
     except RecursionError:
         raise SpecError("", "nested too deeply", "use the documented fields", source) from None
-    except (yaml.YAMLError, ValueError) as error:
-        if isinstance(error, SpecError):
-            raise
+    except SpecError:
+        raise
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # the last two for tags on wrong values
         first = " ".join(str(error).split())[:200]
         raise SpecError("", f"not valid YAML ({first})", "give a YAML mapping", source) from None
-    finally:
-        loader.dispose()
 
 
 def _expanded_size(node: yaml.Node, known: dict[int, int]) -> int:
@@ -135,20 +141,24 @@ def validated(model: type[Model], data: Any, source: str | None) -> Model:
     except RecursionError:
         raise SpecError("", "nested too deeply", "use the documented fields", source) from None
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        context = fault.get("ctx", {})
-        nested = context.get("error")
-        field = ".".join(str(part) for part in fault["loc"])
-        if isinstance(nested, SpecError):
-            field = ".".join(part for part in (field, nested.field) if part)
-            raise SpecError(field, nested.problem, nested.remedy, source) from None
-        if fault["type"] == "missing":
-            raise SpecError(field, "is missing", "add it", source) from None
-        if fault["type"] == "extra_forbidden":
-            parent: Any = model
-            known = _known_fields(parent, fault["loc"][:-1])
-            raise SpecError(field, "is not a known field", f"use one of: {', '.join(known)}" if known else "remove it", source) from None
-        raise SpecError(field, f"{short(fault['input'])} is refused", fault["msg"][0].lower() + fault["msg"][1:], source) from None
+        raise _fault(model, error.errors(include_url=False)[0], source) from None
+
+
+def _fault(model: type[BaseModel], fault: Mapping[str, Any], source: str | None) -> SpecError:
+    """One fault of pydantic's list in our words."""
+    field = ".".join(str(part) for part in fault["loc"])
+    nested = fault.get("ctx", {}).get("error")
+    if isinstance(nested, SpecError):
+        return SpecError(".".join(part for part in (field, nested.field) if part), nested.problem, nested.remedy, source)
+    if fault["type"] == "missing":
+        return SpecError(field, "is missing", "add it", source)
+    if fault["type"] == "extra_forbidden":
+        known = _known_fields(model, fault["loc"][:-1])
+        return SpecError(field, "is not a known field", f"use one of: {', '.join(known)}" if known else "remove it", source)
+    message = str(fault["msg"]).removeprefix("Value error, ").replace(" after validation", "").replace("Tuple", "list")
+    remedy = REMEDIES.get(fault["type"], message[0].lower() + message[1:])
+    value = list(fault["input"]) if isinstance(fault["input"], tuple) else fault["input"]
+    return SpecError(field, f"{short(value)} is refused", remedy, source)
 
 
 def _known_fields(model: Any, loc: tuple[Any, ...]) -> list[str]:

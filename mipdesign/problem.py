@@ -21,10 +21,10 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .architecture import Architecture, OddKernel, Positive, Stride
+from .architecture import Architecture, KernelSize, Positive, Stride, require_kernel
 from .blocks import FAMILIES
 from .errors import SpecError
-from .evaluate import Evaluator, Scoring, violations
+from .evaluation import Evaluator, Scoring, violations
 from .parsing import load_yaml, parse_scalar, read_text, short, validated
 from .theory import (
     CONVENTIONS,
@@ -50,7 +50,7 @@ class _Model(BaseModel):
 
 
 class Lattice(_Model):
-    """A finite set of positive integers: ``[8, 16, 24]``, or ``{min: 8, max: 2048, step: 8}`` (``min`` defaults to ``step``)."""
+    """A finite set of positive integers: ``[8, 16]``, or ``{min: 8, max: 2048, step: 8}`` (``min`` defaults to ``step``)."""
 
     listed: tuple[Positive, ...] | None = None
     min: Positive | None = None
@@ -143,7 +143,7 @@ class StemSpace(_Model):
     """The stem: one plain convolution with normalisation and activation."""
 
     channels: Lattice
-    kernel: OddKernel = 3
+    kernel: KernelSize = 3
     stride: Stride = 2
 
 
@@ -195,7 +195,7 @@ class PenaltySpec(_Model):
     """Depth penalty: its form, and the super-blocks (counted from 1) whose depths it counts (all by default)."""
 
     form: PenaltyForm
-    stages: tuple[Positive, ...] | None = None
+    stages: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -233,11 +233,12 @@ class Budgets(_Model):
     @model_validator(mode="before")
     @classmethod
     def _numbers_only(cls, data: Any) -> Any:
-        for name, value in data.items() if isinstance(data, dict) else ():
+        for name in BUDGETS if isinstance(data, dict) else ():
+            value = data.get(name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-                raise SpecError(str(name), f"{short(value)} is not a number", "give a positive number")
+                raise SpecError(name, f"{short(value)} is not a number", "give a positive number")
             if isinstance(value, int) and abs(value) > 10**18:
-                raise SpecError(str(name), "is beyond 1e18", "give a smaller number, or leave the budget out")
+                raise SpecError(name, "is beyond 1e18", "give a smaller number, or leave the budget out")
         return data
 
     def limits(self) -> dict[str, Fraction]:
@@ -306,6 +307,7 @@ class Problem(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        require_kernel(self.stem.kernel, self.input.resolution, "stem.kernel")
         n_stages = 1 + self.stage_of[-1]
         alpha = self.objective.alpha
         if alpha is not None and len(alpha) != n_stages:
@@ -313,7 +315,7 @@ class Problem(_Model):
                 "objective.alpha", f"{len(alpha)} weights for {n_stages} down-sampling stages", "give one weight per stage"
             )
         penalty = self.objective.penalty
-        for stage in (penalty.stages if penalty is not None and penalty.stages is not None else ()):
+        for stage in penalty.stages if penalty is not None and penalty.stages is not None else ():
             if stage > len(self.stages):
                 raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
         reachable = list(self.stem.channels.values)
@@ -440,7 +442,9 @@ class Problem(_Model):
     def preset(cls, name: str, overrides: Iterable[str] = ()) -> Problem:
         """A problem that ships with the package; :func:`preset_names` lists them."""
         if name not in preset_names():
-            raise SpecError("", f"{name!r} is not a preset", f"use one of: {', '.join(preset_names())}, or the path of a YAML file")
+            raise SpecError(
+                "", f"{name!r} is not a preset", f"use one of: {', '.join(preset_names())}, or the path of a YAML file"
+            )
         text = (resources.files(__package__) / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
         return cls._from_text(text, name, overrides)
 
@@ -529,7 +533,7 @@ def _exact(number: float) -> Fraction:
 def _override(data: dict[str, Any], text: str) -> None:
     """Sets one value by its dotted key in plain data."""
     key, separator, value = text.partition("=")
-    if not separator or not key:
+    if not separator or not all(key.split(".")):
         raise SpecError("--set", f"{text!r} is not KEY=VALUE", "write for example budgets.flops=1e9")
     target: Any = data
     *path, last = key.split(".")

@@ -12,11 +12,11 @@ import itertools
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from .architecture import Architecture
     from .certificate import Certificate, Check
-    from .evaluate import Evaluation
+    from .evaluation import Evaluation
     from .formulation import Formulation
     from .problem import Lattice, Problem, RatioRange
     from .run import Design
@@ -96,40 +96,58 @@ def scientific(count: int) -> str:
 # ------------------------------------------------------------------------------------------------------------------ tables
 
 
+class _Part(NamedTuple):
+    """One row of the network table; ``sizes`` are channels, bottleneck width, kernel and depth."""
+
+    name: str
+    stride: int | None
+    block: str
+    sizes: tuple[int | None, ...]
+    operations: Sequence[Operation]
+    resolution: int
+    """Of its output."""
+
+
 def network_table(architecture: Architecture) -> Table:
-    """The network part by part: map, block, channels ``C``, width ``b``, kernel ``k``, depth ``L``, parameters and MACs."""
-    table = _table("part", "map", "stride", "block", "C", "b", "k", "L", "params", "MACs", left=("part", "block"))
-    a, resolution = architecture, architecture.resolution
+    """The network part by part.
 
-    def row(name: str, stride: int, block: str, sizes: Sequence[int | None], operations: Sequence[Operation], out: int) -> None:
-        figures = total(operations)
-        cells = [name, f"{resolution} → {out}", str(stride), block, *("" if size is None else str(size) for size in sizes)]
-        table.add_row(*cells, number(figures["params"]), number(figures["macs"]))
+    Columns are the map before and after, stride ``s``, block family, channels ``C``, bottleneck width ``b``, kernel ``k``,
+    depth ``L``, parameters, and MACs in millions; it fits a terminal of 80 columns.
+    """
+    table = _table("part", "map", "s", "block", "C", "b", "k", "L", "params", "MACs/1e6", left=("part", "block"))
+    resolution = architecture.resolution
+    for part in _parts(architecture):
+        stride, *sizes = ("" if size is None else str(size) for size in (part.stride, *part.sizes))
+        figures = total(part.operations)
+        cells = [part.name, f"{resolution}→{part.resolution}", stride, part.block, *sizes]
+        table.add_row(*cells, number(figures["params"]), f"{figures['macs'] / 1e6:,.3f}")
+        resolution = part.resolution
+    figures = total(list(architecture.operations()))
+    depth = sum(stage.depth for stage in architecture.stages)
+    table.add_section()
+    table.add_row("total", *[""] * 6, str(depth), number(figures["params"]), f"{figures['macs'] / 1e6:,.3f}")
+    return table
 
-    after = -(-resolution // a.stem.stride)
-    row("stem", a.stem.stride, "conv", (a.stem.channels, None, a.stem.kernel, None), a.stem_operations, after)
-    resolution = after
+
+def _parts(a: Architecture) -> Iterator[_Part]:
+    """The parts of a network in order."""
+    resolution = -(-a.resolution // a.stem.stride)
+    yield _Part("stem", a.stem.stride, "conv", (a.stem.channels, None, a.stem.kernel, None), a.stem_operations, resolution)
     for i, stage in enumerate(a.stages):
         operations = [op for block in a.blocks() if block.stage == i for op in block.operations]
-        after = -(-resolution // stage.stride)
+        resolution = -(-resolution // stage.stride)
         sizes = (stage.channels, stage.bottleneck, stage.kernel, stage.depth)
-        row(f"stages.{i}", stage.stride, stage.block, sizes, operations, after)
-        resolution = after
+        yield _Part(f"stages.{i}", stage.stride, stage.block, sizes, operations, resolution)
     if a.head is not None:
-        row("head", 1, "conv", (a.head, None, 1, None), a.head_operations, resolution)
-    row("classifier", resolution, "pool, linear", (a.classes, None, None, None), a.classifier_operations, 1)
-    figures = total(list(a.operations()))
-    depth = sum(stage.depth for stage in a.stages)
-    table.add_section()
-    table.add_row("total", *[""] * 6, str(depth), number(figures["params"]), number(figures["macs"]))
-    return table
+        yield _Part("head", 1, "conv", (a.head, None, 1, None), a.head_operations, resolution)
+    yield _Part("classifier", None, "linear", (a.classes, None, None, None), a.classifier_operations, 1)
 
 
 def budget_table(design: Design) -> Table:
     """Each budget with the network's value, its limit, what is left and how much of it is used."""
     table = _table("budget", "value", "limit", "slack", "used", "", left=("budget", ""))
     for b in design.budgets:
-        used = percent(b.value / b.limit)
+        used = f"{100 * b.value / b.limit:.2f} %"
         table.add_row(b.name, number(b.value), number(b.limit), number(b.slack), used, "kept" if b.holds else "EXCEEDED")
     return table
 
@@ -248,12 +266,10 @@ def verification_lines(certificate: Certificate, checks: Sequence[Check], resolv
     ]
 
 
-def formulations_table(formulations: Iterable[Formulation]) -> Table:
-    """The registered formulations, what their optimum says, and where they come from."""
-    table = _table("id", "title", "claim", "reference", left=("id", "title", "claim", "reference"))
-    for formulation in formulations:
-        table.add_row(formulation.id, formulation.title, formulation.claim, formulation.reference)
-    return table
+def formulation_lines(formulation: Formulation) -> list[str]:
+    """A registered formulation: its id, what its optimum says of a cell, what it is, and where it comes from."""
+    f = formulation
+    return [f"{f.id:<12} {f.claim:<6} {f.title}", f"{'':<19} {f.reference}"]
 
 
 def lattice_text(lattice: Lattice) -> str:
@@ -279,7 +295,7 @@ def budgets_text(problem: Problem) -> str:
 
 def _table(*headings: str, left: Sequence[str]) -> Table:
     """An empty table; columns hold numbers, to the right, unless named in ``left``. Nothing is ever shortened."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in headings:
         table.add_column(heading, justify="left" if heading in left else "right", overflow="fold")
     return table
@@ -394,14 +410,14 @@ def draw_convergence(trace: Sequence[Progress], path: Path) -> bool:
     OSError
         If the file cannot be written.
     """
+    path.unlink(missing_ok=True)
     limits = picture_range(trace)
+    if limits is None:
+        return False
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        limits = None
-    if limits is None:
-        path.unlink(missing_ok=True)
         return False
     figure = Figure(figsize=PICTURE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)

@@ -6,9 +6,8 @@ import csv
 import io
 import json
 import math
-import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -17,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from .architecture import Architecture
 from .certificate import Certificate, Check, Verifier, digest, finite, restore
 from .errors import CertificateError, SpecError
-from .evaluate import Evaluation
+from .evaluation import Evaluation
+from .files import write_whole
 from .formulation import formulation_named
 from .lattice import build_tables
-from .parsing import load_json
+from .parsing import load_json, read_text
 from .problem import Problem
 from .solve import OPTIMAL_GAP, Options, Progress, Resumed, Status, relative_gap, solve
 
@@ -159,9 +159,9 @@ class Design:
         folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / CERTIFICATE, json.dumps(self.certificate.data, separators=(",", ":")))
-            _write(folder / RESULT, json.dumps(self.to_dict(), indent=1))
-            _write(folder / TRACE, trace_csv(self.trace))
+            write_whole(folder / CERTIFICATE, certificate_text(self.certificate.data).encode())
+            write_whole(folder / RESULT, result_text(self.to_dict()).encode())
+            write_whole(folder / TRACE, trace_csv(self.trace).encode())
         except OSError as error:
             raise SpecError("--out", f"cannot write to {folder} ({error.strerror})", "give a writable folder") from None
         from .report import draw_convergence
@@ -293,6 +293,41 @@ def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return result, certificate
 
 
+def verify_folder(
+    folder: str | Path, resolve: bool = False, on_node: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[Check]:
+    """Verifies the files of a design run, claim by claim; see :mod:`mipdesign.certificate`.
+
+    Parameters
+    ----------
+    resolve:
+        Whether SCIP closes its cells again.
+    on_node:
+        Told how many nodes of the tree are done, and how many there are.
+
+    Raises
+    ------
+    SpecError
+        If the files cannot be read.
+    """
+    folder = Path(folder)
+    result, data = read_files(folder)
+    for name, text in ((RESULT, result_text(result)), (CERTIFICATE, certificate_text(data))):
+        same = text == read_text(folder / name, MAX_CERTIFICATE_BYTES)
+        yield Check(f"{name} is as it was written", same, "" if same else "its text is not that of its content")
+    yield from Verifier(Certificate(data), result, resolve).checks(on_node)
+
+
+def result_text(data: dict[str, Any]) -> str:
+    """Text of ``result.json``; the one way to write its content, so that any changed character shows."""
+    return json.dumps(data, indent=1) + "\n"
+
+
+def certificate_text(data: dict[str, Any]) -> str:
+    """Text of ``certificate.json``; see :func:`result_text`."""
+    return json.dumps(data, separators=(",", ":")) + "\n"
+
+
 def trace_csv(trace: tuple[Progress, ...]) -> str:
     """The convergence trace as CSV."""
     out = io.StringIO()
@@ -339,10 +374,3 @@ def _cell(number: float | None) -> str:
 
 def _number(value: Any, missing: float) -> float:
     return missing if value is None else float(value)
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text + ("" if text.endswith("\n") else "\n"), encoding="utf-8")
-    os.replace(temporary, path)

@@ -1,12 +1,13 @@
 r"""Closing a cell with SCIP: every network of the cell whose objective reaches the cutoff, each one checked exactly.
 
-The solver is trusted with nothing but exclusion. :func:`solve_cell` asks it again and again for a network above the cutoff; each
-answer goes through the exact evaluator, is recorded as found or as rejected, and is cut off; the cell is closed when SCIP proves
-that no other is left. The cutoff is handed to SCIP lowered by :data:`MARGIN`, so that its tolerances cannot hide a network that
-reaches it.
+The solver is trusted with nothing but exclusion. :func:`solve_cell` asks it again and again for a network above the cutoff.
+Each answer goes through the exact evaluator, is recorded as found or as rejected, and is cut off. The cell is closed when SCIP
+proves that no other is left. The cutoff is handed to SCIP lowered by :data:`MARGIN`, so that its tolerances cannot hide a
+network that reaches it.
 
-PySCIPOpt can abort with heap corruption: METIS orders for MUMPS in Ipopt, which SCIP's NLP heuristics call (PySCIPOpt issue 1234,
-scip issue 211). :func:`cure_crashes` applies both known cures always. :func:`solve_cell` is meant for a child process all the same.
+PySCIPOpt can abort with heap corruption: METIS orders for MUMPS in Ipopt, which SCIP's NLP heuristics call (PySCIPOpt issue
+1234, scip issue 211). :func:`cure_crashes` applies both known cures always. :func:`solve_cell` is meant for a child process all
+the same: SoPlex may also write a warning about its tolerances to standard error, which no parameter turns off.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import hashlib
 import math
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -30,7 +31,7 @@ from .lattice import Tables
 MARGIN = 1e-8
 """By how much SCIP's cutoff is below the true one, relative to the magnitude of the model's objective."""
 TRUSTED = 1e-6
-"""Relative disagreement about the objective above which a solver's network is rejected."""
+"""Relative excess of a solver's objective over the exact one above which its claim is recorded as refuted."""
 PROGRESS_SECONDS = 0.2
 """Least time between two reports of the bound."""
 IPOPT_OPTIONS = Path(__file__).with_name("ipopt.opt")
@@ -39,7 +40,7 @@ NLP_HEURISTICS = ("nlpdiving", "subnlp", "mpec", "multistart", "undercover")
 """Primal heuristics of SCIP that call an NLP solver."""
 
 Progress = Callable[[float, float], None]
-"""Called with a dual bound and with the objective of the solver's best solution, which is not checked yet (minus infinity: none)."""
+"""Called with a dual bound and the objective of the solver's best solution, not checked yet (minus infinity: none)."""
 Status = Literal["closed", "limit", "failed"]
 
 
@@ -114,7 +115,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A network that the solver reported and the exact evaluator did not accept."""
+    """A network that the solver reported with a claim that the exact evaluator refutes: infeasible, or worth less.
+
+    A feasible one that still reaches the cutoff is among the networks found as well. ``claimed`` is nan for the start.
+    """
 
     position: Position
     claimed: float
@@ -128,8 +132,8 @@ class CellResult:
     Attributes
     ----------
     status:
-        ``closed``: ``networks`` are all feasible networks of the cell whose objective is at least ``cutoff``. ``limit``: time or memory
-        ran out. ``failed``: SCIP stopped for another reason, which ``message`` tells.
+        ``closed``: ``networks`` holds all feasible networks of the cell whose objective is at least ``cutoff``. ``limit``: time
+        or memory ran out. ``failed``: SCIP stopped for another reason, which ``message`` tells.
     networks:
         In the order in which they were found; those below the final cutoff are left in.
     bound:
@@ -246,8 +250,8 @@ def cure_crashes(model: Any) -> None:
         model.setParam(f"heuristics/{name}/freq", -1)
 
 
-def apply_settings(model: Any, settings: ScipSettings) -> None:
-    """Sets tolerances, seed and the entry of the ladder, then the cures."""
+def apply_settings(model: Any, settings: ScipSettings, parameters: Mapping[str, Any]) -> None:
+    """Sets tolerances, seed, the entry of the ladder and what the formulation asks for, then the cures."""
     attempt = ATTEMPTS[min(settings.attempt, len(ATTEMPTS) - 1)]
     model.setPresolve(getattr(SCIP_PARAMSETTING, attempt.presolve))
     model.setSeparating(getattr(SCIP_PARAMSETTING, attempt.separation))
@@ -256,6 +260,7 @@ def apply_settings(model: Any, settings: ScipSettings) -> None:
     model.setParam("numerics/feastol", 1e-9)
     model.setParam("limits/gap", 0.0)
     model.setParam("randomization/randomseedshift", settings.seed + settings.attempt)
+    model.setParams(dict(parameters))
     if math.isfinite(settings.memory_limit):
         model.setParam("limits/memory", settings.memory_limit)
     cure_crashes(model)
@@ -275,9 +280,11 @@ class _Search:
     nodes: int = 0
     rounds: int = 0
     dual_bound: float = math.inf
+    best: float = -math.inf
+    """Upper bound of the objectives of the networks found."""
 
     def __post_init__(self) -> None:
-        apply_settings(self.form.model, self.settings)
+        apply_settings(self.form.model, self.settings, self.form.parameters)
         if self.on_progress is not None:
             handler = _Reporter(self.on_progress, self.form.objective_scale)
             self.form.model.includeEventhdlr(handler, "mipdesign progress", "reports bounds and solutions")
@@ -346,20 +353,26 @@ class _Search:
         evaluator = problem.evaluator(architecture)
         reasons = problem.violations(architecture)
         objective = evaluator.evaluation.objective
-        if claimed is not None and abs(claimed - objective) > TRUSTED * max(self.form.magnitude, abs(objective)):
+        if not reasons and (exact := evaluator.exact_objective()) >= Decimal(self.cutoff):
+            self.found.append(Found(position, objective))
+            self.best = max(self.best, round_up(exact))
+            self.cutoff = max(self.cutoff, -round_up(Decimal(self.settings.tie_margin) - exact))
+        if claimed is not None and claimed > objective + TRUSTED * max(self.form.magnitude, abs(objective)):
             reasons.append(f"objective {objective!r}, not {claimed!r}")
         if reasons:
             self.rejected.append(Rejected(position, math.nan if claimed is None else claimed, tuple(reasons)))
-        elif self.cutoff == -math.inf or evaluator.exact_objective() >= Decimal(self.cutoff):
-            self.found.append(Found(position, objective))
-            self.cutoff = max(self.cutoff, objective - self.settings.tie_margin)
         self.form.exclude(position)
 
     def bound(self, status: Status) -> float:
         """Upper bound of the objective in the cell."""
-        best = max((network.objective for network in self.found), default=-math.inf)
-        rest = self.cutoff if status == "closed" else self.dual_bound
-        return max(best, rest, self.form.floor)
+        rest = -math.inf if status == "closed" else self.dual_bound
+        return max(self.best, self.cutoff, rest, self.form.floor)
+
+
+def round_up(number: Decimal) -> float:
+    """The least float that is not below a number."""
+    value = float(number)
+    return value if Decimal(value) >= number else math.nextafter(value, math.inf)
 
 
 class _Reporter(Eventhdlr):  # type: ignore[misc]

@@ -37,6 +37,8 @@ NEIGHBOURHOODS = 8
 """Searches of the neighbourhood of an incumbent: channels within 30 %, widths within 2 steps, depths within 3 blocks."""
 NEIGHBOURHOOD_SECONDS = 1.5
 SLICE_SECONDS = 0.5
+SCIP_MEMORY = 0.7
+"""Share of a child's memory that SCIP is told to stay within."""
 ATTEMPTS = 4
 """How often a task is tried before it is given up."""
 
@@ -73,7 +75,7 @@ class Options:
     workers: int | None = None
     formulation: str = "lattice"
     presolve: bool = True
-    solver_columns: int = 0
+    solver_columns: int = 300
     memory_mb: int = MEMORY_MB
 
 
@@ -352,8 +354,11 @@ class Run:
                 _, _, cell = heapq.heappop(s.cells)
                 attempt = s.failures.get(cell.node.name, 0)
                 s.task_bound[child] = cell.bound
-                settings = ScipSettings(seed=self.options.seed, attempt=attempt, memory_limit_mb=self.options.memory_mb * 0.8)
-                child.give(Close(cell, self.options.formulation, settings, self.best))
+                tie_margin = TIE_MARGIN * abs(self.best.objective) if self.best else 0.0
+                settings = ScipSettings(
+                    memory_limit=SCIP_MEMORY * self.options.memory_mb, seed=self.options.seed, attempt=attempt, tie_margin=tie_margin
+                )
+                child.give(Close(cell, self.options.formulation, settings))
 
     def _neighbourhood_due(self, pool: Pool) -> bool:
         """Whether to look for a better incumbent near the present one: never twice near the same, and one search at a time."""
@@ -407,9 +412,10 @@ class Run:
     def _take_closed(self, outcome: Closed) -> None:
         s, cell, result = self.state, outcome.target, outcome.result
         for rejected in result.rejected:
-            self._note(f"SCIP's solution of cell '{cell.node.name}' failed the exact check and was discarded: {rejected}")
+            reasons = "; ".join(rejected.reasons)
+            self._note(f"SCIP's answer in cell '{cell.node.name}' failed the exact check and was discarded: {reasons}")
         if result.status != "closed":
-            self._retry(Close(cell, self.options.formulation, ScipSettings(), None), f"SCIP ended with '{result.status}'")
+            self._retry(Close(cell, self.options.formulation, ScipSettings()), f"SCIP ended with '{result.status}' ({result.message})")
             return
         s.closed += 1
         s.records.append(cell.record)

@@ -56,7 +56,6 @@ class Close:
     target: SolverCell
     formulation: str
     settings: ScipSettings
-    start: Contender | None
 
 
 @dataclass

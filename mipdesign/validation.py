@@ -40,7 +40,7 @@ import numpy.typing as npt
 
 from .architecture import Architecture
 from .errors import SpecError
-from .evaluate import Evaluator, default_scoring
+from .evaluation import Evaluator, default_scoring
 from .graph import Graph, to_graph
 from .lowering import require_torch
 from .theory import effectiveness, entropy, stage_of_super_blocks

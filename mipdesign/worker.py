@@ -65,11 +65,10 @@ def close(task: Close, desk: Desk) -> Closed:
         desk.cutoff(),
         task.formulation,
         task.settings,
-        task.start,
         on_progress=lambda bound, incumbent: desk.progress(bound),
     )
-    for contender in result.networks:
-        desk.report(contender)
+    for found in result.networks:
+        desk.report(Contender(*found.position, found.objective))
     return Closed(task.target, result)
 
 

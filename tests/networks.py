@@ -46,7 +46,7 @@ def architectures() -> st.SearchStrategy[Architecture]:
     """Small networks that mix the families; even and odd resolutions, with and without a head."""
     return st.builds(
         Architecture,
-        resolution=st.integers(16, 40),
+        resolution=st.integers(33, 40),
         stem=st.builds(Stem, st.sampled_from([4, 8]), st.sampled_from([1, 3, 5]), st.sampled_from([1, 2])),
         stages=st.lists(stages(), min_size=1, max_size=3).map(tuple),
         head=st.none() | st.integers(1, 24),

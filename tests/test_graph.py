@@ -16,7 +16,7 @@ from networks import PUBLISHED, architectures, published, small
 from mipdesign.architecture import Architecture, Stage, Stem
 from mipdesign.blocks import FAMILIES
 from mipdesign.errors import SpecError
-from mipdesign.evaluate import Evaluator, default_scoring
+from mipdesign.evaluation import Evaluator, default_scoring
 from mipdesign.graph import (
     INPUT,
     Graph,

@@ -16,7 +16,7 @@ from networks import PUBLISHED, architectures, published, small
 from mipdesign.architecture import Architecture, Stage, Stem
 from mipdesign.blocks import FAMILIES, Bottleneck, Inverted, Operation
 from mipdesign.errors import SpecError
-from mipdesign.evaluate import Evaluator, default_scoring
+from mipdesign.evaluation import Evaluator, default_scoring
 from mipdesign.graph import to_graph
 from mipdesign.validation import (
     COLUMNS,

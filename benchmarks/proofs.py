@@ -1,0 +1,41 @@
+"""Time to proven optimality of the presets in both conventions, with memory and verification.
+
+``python -m benchmarks.proofs [--runs N] [--workers N]`` prints the table of ``docs/performance.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks.measure import middle, run_design, table
+
+PRESETS = {"deepmad-r18": 32085.39694913356, "deepmad-r34": 43107.866265132965, "deepmad-r50": 48884.470402907005}
+"""Presets and the objective of the published network in the ``reference`` convention."""
+
+
+def main() -> None:
+    """Runs and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2)
+    arguments = parser.parse_args()
+    header = ("preset", "convention", "status", "objective", "gap", "seconds", "first above published, s", "verify, s", "memory, MB")
+    rows = []
+    for convention in ("reference", "paper"):
+        for preset, published in PRESETS.items():
+            options = ["--convention", convention, "--workers", str(arguments.workers)]
+            runs = [run_design(preset, [*options, "--seed", str(seed)], verify=True) for seed in range(arguments.runs)]
+            answers = {(run.result["status"], run.result["objective"], run.result["gap"]) for run in runs}
+            if len(answers) > 1:
+                raise SystemExit(f"{preset}: the answer depends on the seed: {answers}")
+            status, objective, gap = answers.pop()
+            above = middle(run.seconds_to(published) for run in runs) if convention == "reference" else None
+            memory = max(run.result["peak_rss_mb"] for run in runs)
+            times = (middle(run.seconds for run in runs), above, middle(run.verify_seconds for run in runs))
+            rows.append((preset, convention, status, objective, gap, *times, round(memory)))
+            print(table(header, rows[-1:]).splitlines()[-1], flush=True)
+    print("\n" + table(header, rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,398 @@
+"""Malformed specifications, architecture files, options and folders: exit code 2, one line with field, value and remedy."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mipdesign import cli
+
+SMALL = Path(__file__).parent / "data" / "small.yaml"
+ARCHITECTURE: dict[str, Any] = {
+    "resolution": 32,
+    "stem": {"channels": 16, "kernel": 3, "stride": 2},
+    "stages": [
+        {"block": "bottleneck", "stride": 2, "channels": 32, "bottleneck": 16, "kernel": 3, "depth": 1},
+        {"block": "basic", "stride": 2, "channels": 64, "bottleneck": 32, "kernel": 5, "depth": 2},
+    ],
+    "head": None,
+}
+
+MISSING = object()
+"""Stands for a field that is taken away."""
+
+
+def changed(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy of plain data with one value set, or removed, by its dotted path."""
+    data = copy.deepcopy(data)
+    target: Any = data
+    *parts, last = path.split(".")
+    for part in parts:
+        target = target[int(part)] if isinstance(target, list) else target[part]
+    key: Any = int(last) if isinstance(target, list) else last
+    if value is MISSING:
+        del target[key]
+    else:
+        target[key] = value
+    return data
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that must be refused, and returns its line of error."""
+
+    def run(*arguments: str | Path) -> str:
+        code = cli.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert code == 2
+        assert out == ""
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+        assert err.endswith("\n")
+        return err
+
+    return run
+
+
+def says(line: str, *fragments: str) -> None:
+    """Each fragment is in the line."""
+    for fragment in fragments:
+        assert fragment in line
+
+
+# ------------------------------------------------------------------------------------------------------------ specifications
+
+SPECIFICATIONS: list[tuple[str, Any, tuple[str, ...]]] = [
+    ("name", MISSING, ("name: is missing",)),
+    ("name", "", ("name: ''", "at least 1 character")),
+    ("name", ["a"], ("name: ['a']", "give a text")),
+    ("input", MISSING, ("input: is missing",)),
+    ("input.resolution", MISSING, ("input.resolution: is missing",)),
+    ("input.resolution", 0, ("input.resolution: 0 is refused", "greater than or equal to 1")),
+    ("input.resolution", "big", ("input.resolution: 'big' is refused", "valid integer")),
+    ("input.resolution", 32.5, ("input.resolution: 32.5 is refused", "valid integer")),
+    ("input.resolution", True, ("input.resolution: True is refused", "valid integer")),
+    ("input.resolution", 10**40, ("input.resolution: 1000", "less than or equal to 16384")),
+    ("input.resolution", 3, ("stages.0.kernels", "no kernel of [3, 5] fits a map of 2 x 2", "raise input.resolution")),
+    ("input.channels", -3, ("input.channels: -3 is refused", "greater than or equal to 1")),
+    ("input.colour", "rgb", ("input.colour: is not a known field", "channels, resolution")),
+    ("stem", [1, 2], ("stem: [1, 2] is refused", "'field: value' pairs")),
+    ("stem.kernel", 4, ("stem.kernel", "even", "odd")),
+    ("stem.kernel", 65, ("stem.kernel: 65 is refused",)),
+    ("stem.kernel", 63, ("stem.kernel", "63", "32 x 32")),
+    ("stem.stride", 3, ("stem.stride: 3 is refused", "less than or equal to 2")),
+    ("stem.channels", [], ("stem.channels: the lattice is empty", "at least one value")),
+    ("stem.channels", {"min": 16, "max": 8}, ("stem.channels: the lattice is empty", "min be at most max")),
+    ("stem.channels", {"min": 16}, ("stem.channels.max: is missing",)),
+    ("stem.channels", {"max": 16, "step": 0}, ("stem.channels.step: 0 is refused",)),
+    ("stem.channels", {"max": 1000000}, ("stem.channels: the lattice has 1000000 values", "raise step")),
+    ("stem.channels", {"listed": [8], "max": 16}, ("stem.channels.listed: stands beside", "give either")),
+    ("stem.channels", [8, "16"], ("stem.channels", "'16' is refused", "valid integer")),
+    ("stem.channels", [8, -8], ("stem.channels", "-8 is refused")),
+    ("stem.channels", "8", ("stem.channels: '8' is refused", "list of integers")),
+    ("stem.channels", [512], ("stages.0.channels", "[8, 16, 24, 32]", "stem.channels [512]", "widen")),
+    ("stages", {"a": 1}, ("stages: {'a': 1} is refused", "give a list")),
+    ("stages", [], ("stages: [] is refused", "at least 2 items")),
+    ("stages.0.block", "resnext", ("stages.0.block: 'resnext' is not a block family", "'bottleneck'")),
+    ("stages.0.stride", MISSING, ("stages.0.stride: is missing",)),
+    ("stages.0.strides", 2, ("stages.0.strides: is not a known field", "stride")),
+    ("stages.0", 7, ("stages.0: 7 is refused", "'field: value' pairs")),
+    ("stages.1.kernels", [], ("stages.1.kernels: the lattice is empty",)),
+    ("stages.1.kernels", [2, 3], ("stages.1.kernels: kernel 2 is even", "odd kernels")),
+    ("stages.1.kernels", [7, 9], ("stages.1.kernels: no kernel of [7, 9] fits a map of 8 x 8", "at most 5")),
+    ("stages.1.growth", {"min": 2, "max": 1}, ("stages.1.growth.max: 1.0 is below min 2.0",)),
+    ("stages.1.growth", {"min": 0}, ("stages.1.growth.min: 0", "greater than 0")),
+    ("stages.1.growth", {"min": 9.0}, ("stages.1.channels: no value", "may follow stages.0.channels", "growth")),
+    ("stages.1.growth", {"min": float("inf")}, ("stages.1.growth.min: inf is refused",)),
+    (
+        "stages.1.bottleneck_ratio",
+        {"min": 0.5, "to_rounding": ["up"]},
+        ("stages.1.bottleneck_ratio.to_rounding: 'up'", "'min', 'max'"),
+    ),
+    ("stages.2.depth", {"min": 5, "max": 4}, ("stages.2.depth: the lattice is empty",)),
+    ("stages.2.depth", {"max": 2000}, ("stages.2.depth: 2000 blocks", "at most 1000")),
+    ("head", {"channels": 0}, ("head.channels: 0 is refused",)),
+    ("head", 7, ("head: 7 is refused", "'field: value' pairs")),
+    ("classes", 0, ("classes: 0 is refused",)),
+    ("convention", "papers", ("convention: 'papers' is refused", "'paper' or 'reference'")),
+    ("budgets", {"flops": 0}, ("budgets.flops: 0 is refused", "greater than 0")),
+    ("budgets", {"flops": -1e9}, ("budgets.flops: -1000000000.0 is refused", "greater than 0")),
+    ("budgets", {"params": float("nan")}, ("budgets.params: nan is refused",)),
+    ("budgets", {"params": float("inf")}, ("budgets.params: inf is refused", "finite")),
+    ("budgets", {"params": "11.69M"}, ("budgets.params: '11.69M' is not a number",)),
+    ("budgets", {"params": [1]}, ("budgets.params: [1] is not a number",)),
+    ("budgets", {"effectiveness": True}, ("budgets.effectiveness: True is not a number",)),
+    ("budgets", {"latency": 1.0}, ("budgets.latency: is not a known field", "effectiveness, flops")),
+    ("budgets", {"flops": 10**30}, ("budgets.flops", "beyond 1e18")),
+    ("budgets", [1], ("budgets: [1] is refused", "'field: value' pairs")),
+    ("objective", {"alpha": [1, 8]}, ("objective.alpha: 2 weights for 3", "one weight per stage")),
+    ("objective", {"alpha": []}, ("objective.alpha: 0 weights for 3",)),
+    ("objective", {"alpha": [1, 1, -8]}, ("objective.alpha.2: -8 is refused",)),
+    ("objective", {"alpha": "1,1,8"}, ("objective.alpha: '1,1,8' is refused",)),
+    ("objective", {"beta": float("nan")}, ("objective.beta: nan is refused",)),
+    ("objective", {"penalty": {"form": "square"}}, ("objective.penalty.form: 'square' is refused", "'exp_std'")),
+    ("objective", {"penalty": {"form": "exp_std", "stages": [4]}}, ("objective.penalty.stages: super-block 4 of 3",)),
+    ("objective", {"penalty": {"form": "exp_std", "stages": [0]}}, ("objective.penalty.stages.0: 0 is refused",)),
+    (
+        "objective",
+        {"penalty": {"form": "exp_std", "stages": []}},
+        ("objective.penalty.stages: [] is refused", "at least 1 item"),
+    ),
+    ("extra", 1, ("extra: is not a known field", "budgets")),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "fragments"), SPECIFICATIONS, ids=lambda case: str(case)[:40])
+def test_a_wrong_specification(
+    path: str, value: Any, fragments: tuple[str, ...], tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    file = tmp_path / "spec.yaml"
+    file.write_text(yaml.safe_dump(changed(yaml.safe_load(SMALL.read_text()), path, value)))
+    says(refused("show", file), str(file), *fragments)
+
+
+# --------------------------------------------------------------------------------------------------------------------- files
+
+BOMB = "a0: &a0 [1, 1]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
+MERGE_BOMB = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 10)}]}}\n" for i in range(1, 12))
+TEXTS: dict[str, tuple[bytes, tuple[str, ...]]] = {
+    "not YAML": (b"name: [1, 2\nstages: }", ("not valid YAML", "line 2")),
+    "tab": (b"name:\n\t- 1", ("not valid YAML",)),
+    "binary": (bytes(range(256)), ("is not UTF-8 text", "give a text file")),
+    "control characters": (b"name: \x00\x01", ("not valid YAML",)),
+    "empty": (b"", ("a NoneType where a mapping is expected", "'field: value' pairs")),
+    "comment only": (b"# nothing\n", ("a NoneType where a mapping is expected",)),
+    "list": (b"- 1\n- 2\n", ("a list where a mapping is expected", "'field: value' pairs")),
+    "scalar": (b"deepmad-r18\n", ("a str where a mapping is expected",)),
+    "two documents": (b"name: a\n---\nname: b\n", ("not valid YAML", "single document")),
+    "10 MB": (b"name: a\n" * 1_250_000, ("more than 1000000 bytes",)),
+    "many values": (b"a: [" + b"1," * 150_000 + b"]", ("more than 100000 values", "shorter")),
+    "deep nesting": (b"a: " + b"[" * 50_000, ("nested too deeply",)),
+    "alias bomb": (BOMB.encode(), ("more than 100000 values",)),
+    "merge bomb": (MERGE_BOMB.encode(), ("more than 100000 values",)),
+    "endless alias": (b"a: &a [*a]\n", ("more than 100000 values",)),
+    "unknown alias": (b"a: *b\n", ("not valid YAML", "undefined alias")),
+    "tag": (b"a: !!python/object/apply:os.system [ls]\n", ("not valid YAML", "could not determine a constructor")),
+    "repeated key": (b"name: a\nname: b\n", ("not valid YAML", "key 'name' is given twice", "line 1")),
+    "unhashable key": (b"? [1]\n: 2\n", ("not valid YAML", "unhashable key")),
+    "number as key": (b"1: 2\n", ("name: is missing",)),
+    "huge integer": (SMALL.read_bytes().replace(b"60000", b"9" * 5000), ("not valid YAML", "digits")),
+    "1e400": (SMALL.read_bytes().replace(b"60000", b"1e400"), ("budgets.params: inf is refused", "finite")),
+    "NaN": (SMALL.read_bytes().replace(b"60000", b".nan"), ("budgets.params: nan is refused",)),
+    "no budget": (SMALL.read_bytes().replace(b"60000", b"''"), ("budgets.params: '' is not a number",)),
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_a_wrong_text(case: str, tmp_path: Path, refused: Callable[..., str]) -> None:
+    content, fragments = TEXTS[case]
+    file = tmp_path / "spec.yaml"
+    file.write_bytes(content)
+    says(refused("show", file), str(file), *fragments)
+
+
+def test_a_specification_that_is_not_there(tmp_path: Path, refused: Callable[..., str]) -> None:
+    says(refused("show", tmp_path / "none.yaml"), "none.yaml", "No such file", "give an existing file")
+
+
+def test_a_folder_as_specification(tmp_path: Path, refused: Callable[..., str]) -> None:
+    says(refused("show", tmp_path), str(tmp_path), "directory", "give an existing file")
+
+
+def test_an_endless_file(refused: Callable[..., str]) -> None:
+    says(refused("show", "/dev/zero"), "/dev/zero", "more than 1000000 bytes")
+
+
+def test_a_name_of_two_lines(refused: Callable[..., str]) -> None:
+    says(refused("show", "deepmad\nr18"), r"'deepmad\nr18' is not a preset")
+
+
+# ------------------------------------------------------------------------------------------------------------------- options
+
+OPTIONS: dict[str, tuple[list[str], tuple[str, ...]]] = {
+    "unknown preset": (["show", "resnet"], ("'resnet' is not a preset", "deepmad-r18", "path of a YAML file")),
+    "no preset": (["show"], ("Missing argument", "show --help")),
+    "unknown command": (["optimise"], ("'optimise'", "--help")),
+    "unknown option": (["design", "deepmad-r18", "--sed", "1"], ("--sed", "--seed")),
+    "unknown convention": (["show", "deepmad-r18", "--convention", "Paper"], ("convention: 'Paper' is refused", "'paper'")),
+    "convention of a list": (["show", "deepmad-r18", "--convention", "[1]"], ("convention: '[1]' is refused", "'paper'")),
+    "set without value": (["show", "deepmad-r18", "--set", "budgets"], ("--set: 'budgets' is not KEY=VALUE",)),
+    "set without key": (["show", "deepmad-r18", "--set", "=3"], ("--set: '=3' is not KEY=VALUE",)),
+    "set unknown": (["show", "deepmad-r18", "--set", "budget.flops=1"], ("budget: is not a known field", "budgets")),
+    "set too deep": (["show", "deepmad-r18", "--set", "name.a.b=1"], ("--set: 'name.a.b' names nothing",)),
+    "set outside": (["show", "deepmad-r18", "--set", "stages.5.depth=1"], ("--set: '5' in 'stages.5.depth'", "below 5")),
+    "set by name": (["show", "deepmad-r18", "--set", "stages.x=1"], ("--set: 'x' in 'stages.x'", "count from 0")),
+    "set a bad value": (["show", "deepmad-r18", "--set", "budgets.flops=-1"], ("budgets.flops: -1 is refused",)),
+    "set no YAML": (["show", "deepmad-r18", "--set", "budgets.flops=[1"], ("--set: not valid YAML",)),
+    "set an empty part": (
+        ["show", "deepmad-r18", "--set", "budgets..flops=1"],
+        ("--set: 'budgets..flops=1' is not KEY=VALUE",),
+    ),
+    "set nothing": (["show", "deepmad-r18", "--set", "stages="], ("stages: None is refused",)),
+    "gap of letters": (["design", "deepmad-r18", "--gap", "small"], ("--gap", "'small' is not a number", "design --help")),
+    "negative gap": (["design", "deepmad-r18", "--gap", "-1"], ("gap: -1.0 is not a gap", "1e-6")),
+    "undefined gap": (["design", "deepmad-r18", "--gap", "nan"], ("gap: nan is not a gap",)),
+    "infinite gap": (["design", "deepmad-r18", "--gap", "inf"], ("gap: inf is not a gap",)),
+    "no time": (["design", "deepmad-r18", "--time-limit", "0"], ("time_limit: 0.0 is not a time", "positive")),
+    "undefined time": (["design", "deepmad-r18", "--time-limit", "nan"], ("time_limit: nan is not a time",)),
+    "time of letters": (["design", "deepmad-r18", "--time-limit", "1h"], ("--time-limit", "'1h' is not a number")),
+    "no workers": (["design", "deepmad-r18", "--workers", "0"], ("workers: 0 is out of range", "from 1 to 1024")),
+    "many workers": (["design", "deepmad-r18", "--workers", "100000"], ("workers: 100000 is out of range",)),
+    "half a worker": (["design", "deepmad-r18", "--workers", "1.5"], ("--workers", "'1.5' is not a whole number")),
+    "negative seed": (["design", "deepmad-r18", "--seed", "-1"], ("--seed", "-1 is not a seed", "from 0 to 2147483647")),
+    "unknown formulation": (["design", "deepmad-r18", "--formulation", "sos2"], ("formulation: 'sos2'", "lattice")),
+    "output into a file": (["design", "deepmad-r18", "--out", str(SMALL)], (f"--out: {SMALL} is not a folder",)),
+    "output below a file": (["design", "deepmad-r18", "--out", f"{SMALL}/a/b"], (f"--out: {SMALL} is not a folder",)),
+    "resume from nothing": (["design", "deepmad-r18", "--resume", "no/such"], ("no/such: is not a folder", "design --out")),
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_a_wrong_option(case: str, refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments, fragments = OPTIONS[case]
+    says(refused(*arguments), *fragments)
+    assert not list(tmp_path.iterdir()), "a refused command leaves nothing behind"
+
+
+# ------------------------------------------------------------------------------------------------------------- architectures
+
+ARCHITECTURES: list[tuple[str, Any, tuple[str, ...]]] = [
+    ("resolution", MISSING, ("resolution: is missing",)),
+    ("resolution", 0, ("resolution: 0 is refused",)),
+    ("resolution", "32", ("resolution: '32' is refused", "valid integer")),
+    ("resolution", 4, ("stages.0.kernel", "kernel 3 is larger than the map of 2 x 2", "smaller kernel")),
+    ("stem", MISSING, ("stem: is missing",)),
+    ("stem", None, ("stem: None is refused", "'field: value' pairs")),
+    ("stem.kernel", 2, ("stem.kernel: kernel 2 is even",)),
+    ("stem.kernel", 33, ("stem.kernel: kernel 33 is larger than the map of 32 x 32",)),
+    ("stem.channels", -1, ("stem.channels: -1 is refused",)),
+    ("stem.padding", 1, ("stem.padding: is not a known field", "channels, kernel, stride")),
+    ("stages", MISSING, ("stages: is missing",)),
+    ("stages", [], ("stages: [] is refused", "at least 1 item")),
+    ("stages", {}, ("stages: {} is refused", "give a list")),
+    ("stages", [[]], ("stages.0: [] is refused", "'field: value' pairs")),
+    ("stages.0.block", "bottlenek", ("stages.0.block: 'bottlenek' is not a block family", "'bottleneck'")),
+    ("stages.0.block", 3, ("stages.0.block: 3 is refused", "give a text")),
+    ("stages.0.stride", 0, ("stages.0.stride: 0 is refused",)),
+    ("stages.0.depth", 0, ("stages.0.depth: 0 is refused",)),
+    ("stages.0.depth", 10**6, ("stages.0.depth: 1000000 is refused", "1000")),
+    ("stages.0.bottleneck", MISSING, ("stages.0.bottleneck: is missing",)),
+    ("stages.1.channels", 64.0, ("stages.1.channels: 64.0 is refused",)),
+    ("stages.1.kernel", 4, ("stages.1.kernel: kernel 4 is even", "odd kernel")),
+    ("stages.1.kernel", 9, ("stages.1.kernel: kernel 9 is larger than the map of 8 x 8",)),
+    ("head", "1280", ("head: '1280' is refused",)),
+    ("classes", -1, ("classes: -1 is refused",)),
+    ("activation", "gelu", ("activation: is not a known field",)),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "fragments"), ARCHITECTURES, ids=lambda case: str(case)[:40])
+def test_a_wrong_architecture(
+    path: str, value: Any, fragments: tuple[str, ...], tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    file = tmp_path / "network.json"
+    file.write_text(json.dumps(changed(ARCHITECTURE, path, value)))
+    says(refused("evaluate", file), str(file), *fragments)
+
+
+ARCHITECTURE_TEXTS: dict[str, tuple[bytes, tuple[str, ...]]] = {
+    "not JSON": (b"resolution: 32", ("not valid JSON", "give a JSON file")),
+    "empty": (b"", ("not valid JSON",)),
+    "binary": (b"\xff\xfe\x00", ("is not UTF-8 text",)),
+    "list": (b"[1]", ("a list of designs", "one architecture")),
+    "number": (b"7", ("a int where a mapping is expected",)),
+    "null": (b"null", ("a NoneType where a mapping is expected",)),
+    "10 MB": (b" " * 10_000_000, ("more than 1000000 bytes",)),
+    "deep nesting": (b"[" * 100_000, ("not valid JSON",)),
+    "repeated key": (b'{"resolution": 32, "resolution": 64}', ("resolution: is given twice",)),
+    "repeated key below": (b'{"stem": {"kernel": 3, "kernel": 5}}', ("kernel: is given twice",)),
+    "NaN": (b'{"resolution": NaN}', ("resolution: nan is refused",)),
+    "1e400": (b'{"resolution": 1e400}', ("resolution: inf is refused",)),
+    "huge integer": (b'{"resolution": ' + b"9" * 5000 + b"}", ("not readable JSON", "digits")),
+    "run without design": (b'{"architecture": null}', ("architecture: null: the run found no design",)),
+    "nested wrongly": (b'{"architecture": [1]}', ("a list where a mapping is expected",)),
+}
+
+
+@pytest.mark.parametrize("case", ARCHITECTURE_TEXTS)
+@pytest.mark.parametrize("command", ["evaluate", "validate"])
+def test_a_wrong_architecture_file(command: str, case: str, tmp_path: Path, refused: Callable[..., str]) -> None:
+    content, fragments = ARCHITECTURE_TEXTS[case]
+    file = tmp_path / "network.json"
+    file.write_bytes(content)
+    says(refused(command, file), str(file), *fragments)
+
+
+def test_an_unknown_convention_of_an_evaluation(tmp_path: Path, refused: Callable[..., str]) -> None:
+    file = tmp_path / "network.json"
+    file.write_text(json.dumps(ARCHITECTURE))
+    says(refused("evaluate", file, "--convention", "papers"), "convention: 'papers' is not a convention", "paper, reference")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "validate", "verify"])
+def test_a_path_that_is_not_there(command: str, tmp_path: Path, refused: Callable[..., str]) -> None:
+    says(refused(command, tmp_path / "none"), str(tmp_path / "none"))
+
+
+# ------------------------------------------------------------------------------------------------------------------- folders
+
+FOLDERS: dict[str, tuple[dict[str, bytes], tuple[str, ...]]] = {
+    "empty": ({}, ("result.json", "No such file")),
+    "no certificate": ({"result.json": b"{}"}, ("certificate.json", "No such file")),
+    "result is no JSON": ({"result.json": b"{", "certificate.json": b"{}"}, ("result.json", "not valid JSON")),
+    "result is a list": ({"result.json": b"[]", "certificate.json": b"{}"}, ("result.json", "is not a JSON object")),
+    "certificate is binary": ({"result.json": b"{}", "certificate.json": b"\xff"}, ("certificate.json", "is not UTF-8 text")),
+    "certificate is a number": ({"result.json": b"{}", "certificate.json": b"7"}, ("certificate.json", "is not a JSON object")),
+    "certificate repeats a key": (
+        {"result.json": b"{}", "certificate.json": b'{"tree": 1, "tree": 2}'},
+        ("certificate.json", "tree: is given twice"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FOLDERS)
+@pytest.mark.parametrize("command", [["verify"], ["design", str(SMALL), "--resume"]], ids=["verify", "resume"])
+def test_a_wrong_folder(command: list[str], case: str, tmp_path: Path, refused: Callable[..., str]) -> None:
+    files, fragments = FOLDERS[case]
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    says(refused(*command, tmp_path), str(tmp_path), *fragments)
+
+
+RESUMED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "no problem": ({}, ("not a result of a design run", "'problem'", "give a folder that 'design' wrote")),
+    "a wrong problem": ({"problem": {"name": 1}}, ("result.json: name: 1 is refused",)),
+    "a problem of letters": ({"problem": "r18"}, ("a str where a mapping is expected",)),
+}
+
+
+@pytest.mark.parametrize("case", RESUMED)
+def test_a_wrong_result_to_resume(case: str, tmp_path: Path, refused: Callable[..., str]) -> None:
+    result, fragments = RESUMED[case]
+    (tmp_path / "result.json").write_text(json.dumps(result))
+    (tmp_path / "certificate.json").write_text("{}")
+    says(refused("design", SMALL, "--resume", tmp_path), *fragments)
+
+
+def test_a_validation_of_a_folder_without_result(tmp_path: Path, refused: Callable[..., str]) -> None:
+    says(refused("validate", tmp_path), "result.json", "No such file")
+
+
+# --------------------------------------------------------------------------------------------------------- a real process
+
+
+def test_no_traceback_from_a_real_process(tmp_path: Path) -> None:
+    file = tmp_path / "spec.yaml"
+    file.write_text("stages: [")
+    run = subprocess.run([sys.executable, "-m", "mipdesign", "design", file], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
+    says(run.stderr, "error: ", str(file), "not valid YAML")

@@ -1,0 +1,133 @@
+"""Lagrangian bounds: valid at any prices, on any cell, and never the reason why a good network is lost."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small import FAMILIES, listing, small_problem
+
+from mipdesign.bounds import Prices, Relaxation, chain_is_empty, optimise, project_to_level
+from mipdesign.cell import Cell
+from mipdesign.lattice import Tables, build_tables
+
+
+def random_cell(tables: Tables, rng: np.random.Generator) -> Cell:
+    """A product set of random non-empty choices."""
+
+    def some(n: int) -> np.ndarray:
+        return np.sort(rng.choice(n, int(rng.integers(1, n + 1)), replace=False))
+
+    low, high = [], []
+    for s in tables.stages:
+        a, b = sorted(rng.integers(0, len(s.depths), 2))
+        low.append(s.depths[a])
+        high.append(s.depths[b])
+    return Cell(some(len(tables.stem_c)), tuple(some(len(s.c)) for s in tables.stages), np.array(low), np.array(high))
+
+
+def random_prices(tables: Tables, rng: np.random.Generator, worth: float) -> Prices:
+    """Prices of any size, some of them zero."""
+
+    def some(n: int) -> np.ndarray:
+        return rng.exponential(worth, n) * (rng.random(n) < 0.7)
+
+    n = len(tables.rho_stages)
+    depths = np.array([rng.uniform(s.depths[0], s.depths[-1]) for s in tables.stages])
+    return Prices(some(len(tables.limits)) / np.maximum(tables.limits, 1), some(n) / 50, rng.normal(0, worth / 20, n), depths)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([*FAMILIES, None]), st.booleans())
+def test_any_prices_bound_every_network_of_the_cell(seed: int, block: str | None, with_cutoff: bool) -> None:
+    rng = np.random.default_rng(seed)
+    tables = build_tables(small_problem(seed, block))
+    cell = random_cell(tables, rng)
+    if chain_is_empty(tables, cell):
+        assert not listing(tables, cell).networks
+        return
+    networks = listing(tables, cell).networks
+    best = float(networks[0][1]) if networks else -math.inf
+    cutoff = best - abs(best) * rng.choice([0.0, 0.01, 0.5]) if with_cutoff and networks else -math.inf
+    relaxation = Relaxation(tables, cell, cutoff)
+    for _ in range(3):
+        prices = random_prices(tables, rng, max(1.0, abs(best)) if networks else 100.0)
+        bound = relaxation.bound(prices)
+        assert bound.outward >= best
+        reduced = relaxation.reduced()
+        for position, objective in networks:
+            if float(objective) >= cutoff:
+                assert reduced is not None and reduced.contains(*position)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([*FAMILIES, None]))
+def test_optimised_bound_is_valid_and_no_worse_than_its_start(seed: int, block: str | None) -> None:
+    tables = build_tables(small_problem(seed, block))
+    cell = Cell.whole(tables)
+    networks = listing(tables, cell).networks
+    if not networks:
+        return
+    best = float(networks[0][1])
+    relaxation = Relaxation(tables, cell, best - 0.3 * abs(best) - 1.0)
+    start = relaxation.settle(Prices.initial(tables, max(1.0, abs(best))))
+    outcome = optimise(relaxation, start, 20)
+    assert best <= outcome.bound.outward
+    assert outcome.bound.value <= relaxation.bound(start).value
+    assert relaxation.bound(outcome.prices).value == outcome.bound.value
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10_000))
+def test_bound_without_the_objective_is_not_negative_where_a_network_is_feasible(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    tables = build_tables(small_problem(seed))
+    cell = Cell.whole(tables)
+    if not listing(tables, cell).networks:
+        return
+    relaxation = Relaxation(tables, cell, 0.0)
+    prices = random_prices(tables, rng, 1.0)
+    assert relaxation.bound(Prices(prices.budget, prices.rho, prices.layer, prices.depths, 0.0)).outward >= 0.0
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10_000))
+def test_path_of_a_bound_is_a_network_with_the_stated_figures(seed: int) -> None:
+    tables = build_tables(small_problem(seed, None))
+    cell = Cell.whole(tables)
+    path = Relaxation(tables, cell, -math.inf).bound(random_prices(tables, np.random.default_rng(seed), 100.0)).path
+    architecture = tables.architecture(int(tables.stem_c[path.stem]), path.columns, path.depths)
+    assert not tables.problem.outside_space(architecture)
+    exact = tables.problem.evaluator(architecture).evaluation
+    assert path.counts.tolist() == [getattr(exact, name) for name in tables.counts]
+    assert path.layers[-1] == exact.layers
+    assert path.objective == pytest.approx(exact.objective, rel=1e-9, abs=1e-9)
+
+
+def test_prices_survive_a_file() -> None:
+    tables = build_tables(small_problem(3))
+    prices = random_prices(tables, np.random.default_rng(0), 10.0)
+    again = Prices.from_list(tables, prices.to_list())
+    assert again.to_list() == prices.to_list()
+    with pytest.raises(ValueError, match="prices is expected"):
+        Prices.from_list(tables, prices.to_list()[:-1])
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 8))
+def test_projection_reaches_its_level_by_the_shortest_step(seed: int, dims: int, rows: int) -> None:
+    """Against points sampled from the feasible set: none is nearer."""
+    rng = np.random.default_rng(seed)
+    slopes, centre = rng.normal(size=(rows, dims)), rng.exponential(size=dims)
+    inside = np.maximum(0.0, centre + rng.normal(size=dims))
+    excess = -slopes @ (inside - centre) - rng.exponential(0.1, rows)
+    step, duals = project_to_level(excess, slopes, centre, np.ones(dims, dtype=bool), 1.0, [])
+    assert step is not None and (duals >= 0).all()
+    assert (excess + slopes @ step <= 1e-6).all() and (centre + step >= -1e-6).all()
+    for _ in range(50):
+        other = np.maximum(0.0, inside + rng.normal(0, 0.3, dims)) - centre
+        if (excess + slopes @ other <= 0).all():
+            assert np.linalg.norm(step) <= np.linalg.norm(other) + 1e-6

@@ -1,0 +1,160 @@
+"""Certificates: accepted as written, refused after any change, and refused where a claim is false though the digests are right."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small import small_problem
+
+from mipdesign import Problem, design
+from mipdesign.certificate import SECTIONS, Certificate, Verifier, digest
+from mipdesign.run import CERTIFICATE, RESULT, verify_folder
+
+SPEC = ["budgets.flops=1e8", "budgets.params=5e5", "stages.1.depth={min: 1, max: 6}", "stages.2.depth={min: 1, max: 6}"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose certificate has splits, listings and cells that SCIP closed."""
+    path = tmp_path_factory.mktemp("design")
+    result = design(Problem.preset("deepmad-r18", SPEC))
+    assert result.status == "optimal"
+    counts = result.certificate.summary()
+    assert counts["split"] > 3 and counts["cells"] > 0
+    result.save(path)
+    return path
+
+
+def failed(folder: Path, resolve: bool = False) -> list[str]:
+    return [check.claim for check in verify_folder(folder, resolve) if not check.passed]
+
+
+def test_certificate_holds_as_written(folder: Path) -> None:
+    assert failed(folder) == []
+
+
+def test_certificate_holds_when_scip_solves_its_cells_again(folder: Path) -> None:
+    assert failed(folder, resolve=True) == []
+
+
+@pytest.mark.parametrize("name", [RESULT, CERTIFICATE])
+def test_any_changed_digit_is_noticed(folder: Path, tmp_path: Path, name: str) -> None:
+    text = (folder / name).read_text()
+    rng = random.Random(0)
+    for other in (RESULT, CERTIFICATE):
+        (tmp_path / other).write_text((folder / other).read_text())
+    for place in rng.sample([m.start() for m in re.finditer(r"\d", text)], 40):
+        digit = str((int(text[place]) + rng.randint(1, 9)) % 10)
+        (tmp_path / name).write_text(text[:place] + digit + text[place + 1 :])
+        try:
+            claims = failed(tmp_path)
+        except ValueError:  # no longer JSON
+            continue
+        assert claims
+
+
+def forge(data: dict[str, Any], change: Callable[[dict[str, Any]], None]) -> list[str]:
+    """Claims that fail after a change by somebody who also corrects the digests."""
+    forged = copy.deepcopy(data)
+    change(forged)
+    forged["sha256"] = {section: digest(forged[section]) for section in SECTIONS}
+    return [f"{check.claim}: {check.detail}" for check in Verifier(Certificate(forged)).checks() if not check.passed]
+
+
+def _first(data: dict[str, Any], verdict: str) -> list[Any]:
+    row: list[Any] = next(row for row in data["tree"] if row[1] == verdict)
+    return row
+
+
+def _drop_node(data: dict[str, Any]) -> None:
+    data["tree"].remove(_first(data, "excluded"))
+
+
+def _zero_prices(data: dict[str, Any]) -> None:
+    row = _first(data, "excluded")
+    row[3] = [1.0] + [0.0] * (len(row[3]) - 1)
+
+
+def _negative_price(data: dict[str, Any]) -> None:
+    _first(data, "excluded")[3][1] = -1e-3
+
+
+def _raised_cutoff(data: dict[str, Any]) -> None:
+    _first(data, "excluded")[2] *= 1.01
+
+
+def _split_called_excluded(data: dict[str, Any]) -> None:
+    row = _first(data, "split")
+    row[1], row[4] = "excluded", None
+
+
+def _better_objective(data: dict[str, Any]) -> None:
+    data["claim"]["objective"] *= 1.001
+
+
+def _lower_bound(data: dict[str, Any]) -> None:
+    data["claim"]["bound"] *= 0.999
+
+
+def _over_budget(data: dict[str, Any]) -> None:
+    data["contenders"][0]["architecture"]["stages"][1]["depth"] += 5
+
+
+def _looser_problem(data: dict[str, Any]) -> None:
+    data["problem"]["budgets"]["flops"] *= 1.5
+
+
+def _other_cell(data: dict[str, Any]) -> None:
+    data["cells"][0]["cell_sha256"] = "0" * 64
+
+
+def _missing_cell(data: dict[str, Any]) -> None:
+    del data["cells"][0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _drop_node,
+        _zero_prices,
+        _negative_price,
+        _raised_cutoff,
+        _split_called_excluded,
+        _better_objective,
+        _lower_bound,
+        _over_budget,
+        _looser_problem,
+        _other_cell,
+        _missing_cell,
+    ],
+)
+def test_false_claims_are_found_behind_correct_digests(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    data = json.loads((folder / CERTIFICATE).read_text())
+    assert forge(data, lambda data: None) == []
+    assert forge(data, change)
+
+
+def test_worse_network_cannot_be_passed_off_as_the_optimum() -> None:
+    """A certificate of the true tree with the optimum's name replaced by that of another feasible network."""
+    result = design(small_problem(7), workers=1)
+    other = design(small_problem(7), workers=1, gap=0.5)
+    data = copy.deepcopy(result.certificate.data)
+    worse = other.certificate.data["contenders"]
+    if worse[0] != data["contenders"][0]:
+        data["contenders"], data["claim"]["objective"] = worse, other.objective
+        data["claim"]["bound"] = other.objective
+        assert forge(data, lambda data: None)
+
+
+def test_infeasibility_is_certified() -> None:
+    result = design(Problem.preset("deepmad-r18", ["budgets.flops=1e6"]), workers=1)
+    assert result.status == "infeasible" and result.architecture is None
+    assert all(check.passed for check in result.checks())
+    assert forge(result.certificate.data, lambda data: data["problem"]["budgets"].update(flops=1e9))

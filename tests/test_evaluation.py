@@ -1,0 +1,96 @@
+"""The exact evaluator reproduces the published designs, and the batch evaluator and the tables agree with it."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import PUBLISHED
+from small import FAMILIES, small_problem
+
+from mipdesign import Architecture, evaluate
+from mipdesign.batch import evaluate_batch
+from mipdesign.cell import Cell
+from mipdesign.evaluation import Evaluator, default_scoring
+from mipdesign.formulation import Position
+from mipdesign.lattice import build_tables
+from mipdesign.theory import depth_penalty, depth_variance, effectiveness, effectiveness_within
+
+
+
+
+@pytest.mark.parametrize("record", PUBLISHED.values(), ids=lambda record: record["name"])
+def test_published_designs_are_reproduced(record: dict[str, Any]) -> None:
+    architecture = Architecture.from_dict(record)
+    stated, with_classifier = record["reference_convention"], record["with_classifier_1000"]
+    reference, paper = evaluate(architecture, "reference"), evaluate(architecture, "paper")
+    assert (reference.params, reference.flops, reference.layers) == (stated["params"], stated["flops"], stated["layers"])
+    assert (paper.params, paper.macs) == (with_classifier["params"], with_classifier["conv_and_linear_macs"])
+    for name in ("effectiveness", "weighted_entropy", "penalty", "objective"):
+        assert getattr(reference, name) == pytest.approx(stated[name], rel=1e-9)
+    assert reference.weighted_stage_entropies == pytest.approx(stated["weighted_stage_entropies"], rel=1e-9)
+
+
+def test_literal_paper_penalty_dwarfs_the_score_of_the_published_r18() -> None:
+    paper = evaluate(Architecture.from_dict(PUBLISHED["deepmad-r18"]), "paper")
+    assert paper.penalty > 2e7 > 100 * paper.weighted_entropy
+
+
+def test_published_budgets_are_judged_exactly() -> None:
+    """r18 exceeds its FLOPs by its own count, and keeps its other budgets."""
+    record = PUBLISHED["deepmad-r18"]
+    architecture = Architecture.from_dict(record)
+    evaluator = Evaluator(architecture, default_scoring("reference", architecture))
+    assert not evaluator.within("flops", Fraction(1_820_000_000))
+    assert evaluator.within("params", Fraction(11_690_000))
+    assert evaluator.within("effectiveness", Fraction(3, 10))
+
+
+@given(st.lists(st.integers(2, 5000), min_size=1, max_size=60), st.fractions(Fraction(1, 100), Fraction(2)))
+def test_exact_effectiveness_agrees_with_floats(widths: list[int], limit: Fraction) -> None:
+    rho = effectiveness(widths)
+    if abs(rho / float(limit) - 1) > 1e-9:
+        assert effectiveness_within(widths, limit) == (rho < limit)
+
+
+def test_exact_effectiveness_at_equality() -> None:
+    assert effectiveness_within([10, 10, 10], Fraction(3, 10))
+    assert not effectiveness_within([10, 10, 10], Fraction(3, 10) - Fraction(1, 10**30))
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6))
+def test_depth_penalty_is_that_of_population_moments(depths: list[int]) -> None:
+    assert float(depth_variance(depths)) == pytest.approx(float(np.var(depths)), abs=1e-9)
+    if np.var(depths) < 600:
+        assert depth_penalty("exp_var", depths) == pytest.approx(math.exp(np.var(depths)), rel=1e-9)
+        assert depth_penalty("exp_std", depths) == pytest.approx(math.exp(np.std(depths)), rel=1e-9)
+    assert depth_penalty("none", depths) == 0.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([*FAMILIES, None]), st.randoms(use_true_random=False))
+def test_tables_and_batch_agree_with_the_evaluator(seed: int, block: str | None, random: Any) -> None:
+    problem = small_problem(seed, block)
+    tables = build_tables(problem)
+    networks = Cell.whole(tables).networks(tables)
+    evaluation = evaluate_batch(tables, networks)
+    for _ in range(4):
+        j = random.randrange(len(networks))
+        position = Position(int(networks.stem[j]), tuple(networks.columns[:, j].tolist()), tuple(networks.depths[:, j].tolist()))
+        architecture = position.architecture(tables)
+        assert Position.of(tables, architecture) == position
+        evaluator = problem.evaluator(architecture)
+        exact = evaluator.evaluation
+        assert evaluation.counts[:, j].tolist() == [getattr(exact, name) for name in tables.counts]
+        assert evaluation.objective[j] == pytest.approx(exact.objective, rel=1e-12, abs=1e-9)
+        assert evaluation.effectiveness[j] == pytest.approx(exact.effectiveness, rel=1e-12)
+        assert int(evaluation.layers[-1, j]) == exact.layers
+        assert bool(evaluation.chained[j]) == (not problem.outside_space(architecture))
+        precise = evaluator.exact_objective()
+        assert abs(precise - Decimal(exact.objective)) <= Decimal(1e-12) * max(1, abs(precise))

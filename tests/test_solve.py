@@ -1,0 +1,183 @@
+"""Whole runs with child processes: answers, limits, interruptions, crashes, kills."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from small import listing, small_problem
+
+from mipdesign import Design, Problem, SpecError, design
+from mipdesign.cell import Cell
+from mipdesign.formulation import _registered
+from mipdesign.lattice import build_tables
+from mipdesign.solve import Progress
+
+MEDIUM = ["budgets.flops=3e8", "budgets.params=2e6"]
+"""r18's space with budgets that make a run last some seconds."""
+
+
+def enumerated(problem: Problem) -> tuple[object, ...] | None:
+    """The best network by exhaustive listing, in the documented order; ``None`` if there is none."""
+    from mipdesign.solve import tie_order
+
+    tables = build_tables(problem)
+    known = listing(tables, Cell.whole(tables)).networks
+    if not known:
+        return None
+    top = [p.architecture(tables) for p, z in known if z >= known[0][1] - abs(known[0][1]) * known[0][1].__class__("1e-7")]
+    return min((tie_order(problem, a), a) for a in top)
+
+
+@pytest.mark.parametrize("seed", [1, 5, 7, 12])
+@pytest.mark.parametrize("presolve", [True, False])
+def test_design_equals_enumeration(seed: int, presolve: bool) -> None:
+    problem = small_problem(seed)
+    known = enumerated(problem)
+    result = design(problem, workers=1, presolve=presolve)
+    if known is None:
+        assert (result.status, result.architecture) == ("infeasible", None)
+    else:
+        assert result.status == "optimal" and result.gap == 0.0
+        assert result.architecture == known[1]
+    assert all(check.passed for check in result.checks())
+
+
+def test_answer_depends_neither_on_seed_nor_on_workers() -> None:
+    problem = small_problem(7)
+    answers = {(d.objective, d.architecture) for d in (design(problem, workers=w, seed=s) for w, s in ((1, 0), (2, 1), (2, 2)))}
+    assert len(answers) == 1
+
+
+def test_r18_is_proved_optimal() -> None:
+    result = design(Problem.preset("deepmad-r18"))
+    assert (result.status, result.gap) == ("optimal", 0.0)
+    assert result.objective == pytest.approx(36538.33855829395, rel=1e-12)
+    assert all(budget.holds for budget in result.budgets)
+    assert all(check.passed for check in result.checks())
+
+
+def test_time_limit_returns_a_design_and_a_valid_bound(tmp_path: Path) -> None:
+    problem = Problem.preset("deepmad-r18")
+    result = design(problem, time_limit=4.0)
+    assert result.status == "feasible"
+    assert result.objective is not None and result.objective <= 36538.33855829396 <= result.bound
+    result.save(tmp_path)
+    resumed = design(problem, resume=tmp_path)
+    assert (resumed.status, resumed.objective) == ("optimal", pytest.approx(36538.33855829395, rel=1e-12))
+    assert all(check.passed for check in resumed.checks())
+
+
+def test_wider_gap_ends_with_a_bound_that_holds() -> None:
+    result = design(Problem.preset("deepmad-r18"), gap=0.02)
+    assert result.status == "feasible" and result.gap is not None and result.gap <= 0.02
+    assert result.bound >= 36538.33855829395
+    assert all(check.passed for check in result.checks())
+
+
+def test_resuming_another_problem_is_refused(tmp_path: Path) -> None:
+    design(small_problem(7), workers=1).save(tmp_path)
+    with pytest.raises(SpecError, match="another problem"):
+        design(small_problem(5), resume=tmp_path)
+
+
+def test_saved_design_is_loaded_equal(tmp_path: Path) -> None:
+    first = design(small_problem(7), workers=1)
+    first.save(tmp_path)
+    again = Design.load(tmp_path)
+    assert again.to_dict() == first.to_dict()
+    assert again.certificate.data == first.certificate.data
+
+
+def workers_of_this_process() -> list[int]:
+    """Process ids of the children that solve."""
+    pids = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if parent == os.getpid() and b"mipdesign.worker" in command:
+                pids.append(int(entry.name))
+    return pids
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds child processes in /proc")
+def test_killed_children_cost_a_retry_and_not_the_proof() -> None:
+    killed: list[int] = []
+
+    def kill(progress: Progress) -> None:
+        if progress.phase in ("presolve", "solver") and progress.seconds > 1.0 and len(killed) < 2:
+            for pid in workers_of_this_process()[:1]:
+                if pid not in killed:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+
+    result = design(Problem.preset("deepmad-r18", MEDIUM), on_progress=kill)
+    assert len(killed) == 2
+    assert result.status == "optimal" and result.incidents
+    assert all(check.passed for check in result.checks())
+
+
+@pytest.fixture
+def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A formulation of a plug-in that aborts its process the first two times that a model is built, as SCIP does now and then."""
+    (tmp_path / "crashing.py").write_text(
+        textwrap.dedent(
+            """
+            import os
+            from pathlib import Path
+            from formulations.lattice import Lattice
+
+            class Crashing(Lattice):
+                id = "crashing"
+
+                def build(self, tables, cell):
+                    for name in ("first", "second"):
+                        marker = Path(__file__).with_name(name)
+                        if not marker.exists():
+                            marker.touch()
+                            os.abort()
+                    return super().build(tables, cell)
+            """
+        )
+    )
+    info = tmp_path / "crashing-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: crashing\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[mipdesign.formulations]\ncrashing = crashing:Crashing\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    _registered.cache_clear()
+    return "crashing"
+
+
+def test_aborting_solver_is_retried_with_other_settings(crashing: str) -> None:
+    problem = small_problem(7)
+    result = design(problem, workers=1, presolve=False, formulation=crashing)
+    known = enumerated(problem)
+    assert known is not None and result.status == "optimal" and result.architecture == known[1]
+    assert sum("attempt" in incident for incident in result.incidents) == 2
+
+
+def test_interrupt_leaves_a_design_and_a_valid_bound(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mipdesign", "design", "deepmad-r18", "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "presolve" in line and "gap" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 0 and "Traceback" not in errors
+    result = Design.load(tmp_path / "out")
+    assert result.status == "feasible" and result.interrupted
+    assert result.objective is not None and result.objective <= 36538.33855829396 <= result.bound
+    assert all(check.passed for check in result.checks())

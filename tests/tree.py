@@ -1,0 +1,49 @@
+"""The presolve tree in this process, without workers: what the tests hold against an exhaustive listing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mipdesign.bounds import Prices
+from mipdesign.branching import Expansion, Node, expand
+from mipdesign.cell import Cell
+from mipdesign.formulation import Position
+from mipdesign.lattice import Tables
+
+
+@dataclass
+class Tree:
+    """Outcome of :func:`grow`: nodes expanded, feasible networks reported, cells left to the solver."""
+
+    nodes: int = 0
+    found: set[Position] = field(default_factory=set)
+    cells: list[Cell] = field(default_factory=list)
+
+
+def grow(
+    tables: Tables,
+    cutoff: float | None,
+    list_points: int = 1,
+    solver_columns: int = 0,
+    seen: Callable[[Node, Expansion], None] = lambda node, expansion: None,
+) -> Tree:
+    """Expands the whole space depth first; ``cutoff=None`` asks for infeasibility."""
+    weight = 0.0 if cutoff is None else 1.0
+    level = 0.0 if cutoff is None else cutoff
+    prices = Prices.initial(tables, max(1.0, abs(level)), weight)
+    stack, tree = [Node("", Cell.whole(tables), math.inf, prices)], Tree()
+    while stack:
+        node = stack.pop()
+        expansion = expand(tables, node, level, solver_columns, list_points)
+        tree.nodes += 1
+        seen(node, expansion)
+        for c in expansion.contenders:
+            position = Position(c.stem, c.columns, c.depths)
+            if not tables.problem.violations(position.architecture(tables)):
+                tree.found.add(position)
+        if expansion.cell is not None:
+            tree.cells.append(expansion.cell)
+        stack += expansion.children
+    return tree
