@@ -35,6 +35,7 @@ import numpy as np
 from pyscipopt import exp, quicksum
 
 from mipdesign.cell import Cell
+from mipdesign.errors import SpecError
 from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup, Position
 from mipdesign.lattice import Bools, Ints, StageTables, Tables
 from mipdesign.linear import Kind, LinearModel, Terms
@@ -44,6 +45,8 @@ from .scaling import BUDGET_UNIT, LOOSENED, NONLINEAR_PARAMETERS, PenaltyScale
 
 PENALTY_VECTORS = 2000
 """Up to this many vectors of penalised depths get a variable each."""
+MAX_POINTS = 500_000
+"""Most binaries of lattice points that a model may have."""
 DEPTH, WIDTH, KERNEL, CHANNELS = 40, 30, 20, 10
 """Branching priorities of the one-hot binaries; the integers of their places have one more."""
 
@@ -62,6 +65,16 @@ class Lattice(Formulation):
     )
 
     def build(self, tables: Tables, cell: Cell) -> FormulationModel:
+        """The model of the networks of ``cell``.
+
+        Raises
+        ------
+        SpecError
+            If the cell has more than :data:`MAX_POINTS` lattice points.
+        """
+        points = sum(len(columns) * len(cell.depths(tables, i)) for i, columns in enumerate(cell.columns))
+        if points > MAX_POINTS:
+            raise SpecError("formulation", f"'lattice' needs {points} binaries for this cell", f"split it below {MAX_POINTS}")
         writer = _Writer(tables, cell)
         chain = _reachable(tables, cell)
         if chain is None:

@@ -1,6 +1,6 @@
 r"""The native formulation: the design problem as one writes it down, left to SCIP's own handling of nonlinear functions.
 
-It is the baseline that shows what the lattice formulation gains: right on small problems, hopeless on large ones. Integers
+It is the baseline that shows what the lattice formulation gains: right on small cells, out of reach on large ones. Integers
 ``C_i, b_i, k_i, L_i`` are tied to the cell by one-hot binaries of its columns and depths; everything else is written in the
 integers with products, ``log``, ``exp`` and squares:
 

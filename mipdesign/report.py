@@ -336,7 +336,8 @@ class LiveDisplay:
 
     def __enter__(self) -> Self:
         if self.live is not None:
-            self.live.start()
+            with contextlib.suppress(OSError):
+                self.live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

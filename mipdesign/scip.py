@@ -17,7 +17,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -185,29 +185,17 @@ def solve_cell(
     ------
     SpecError
         If the formulation is not registered or does not handle the problem.
+    ValueError
+        If ``start`` is not in the cell.
     """
     began = time.monotonic()
     form = formulation_named(formulation_id).build(tables, cell)
+    statistics, model_hash = form.statistics(), hashlib.sha256(cip_text(form.model)).hexdigest()
     search = _Search(form, cutoff, settings, on_progress)
-    blank = CellResult(
-        status="failed",
-        networks=(),
-        rejected=(),
-        bound=math.inf,
-        cutoff=cutoff,
-        nodes=0,
-        rounds=0,
-        seconds=0.0,
-        formulation=formulation_id,
-        statistics=form.statistics(),
-        model_hash=hashlib.sha256(cip_text(form.model)).hexdigest(),
-        scip_version=scip_version(form.model),
-    )
     if start is not None:
         search.judge(start, None)
     status, message = search.run(began)
-    return replace(
-        blank,
+    return CellResult(
         status=status,
         networks=tuple(search.found),
         rejected=tuple(search.rejected),
@@ -216,6 +204,10 @@ def solve_cell(
         nodes=search.nodes,
         rounds=search.rounds,
         seconds=time.monotonic() - began,
+        formulation=formulation_id,
+        statistics=statistics,
+        model_hash=model_hash,
+        scip_version=scip_version(form.model),
         message=message,
     )
 

@@ -237,6 +237,12 @@ def test_native_says_which_families_it_lacks() -> None:
         formulation_named("native").build(tables, Cell.whole(tables))
 
 
+def test_lattice_refuses_a_cell_that_is_far_too_large() -> None:
+    tables = build_tables(Problem.preset("deepmad-r18"))
+    with pytest.raises(SpecError, match=r"needs \d+ binaries.*split it"):
+        formulation_named("lattice").build(tables, Cell.whole(tables))
+
+
 # ------------------------------------------------------------------ the solver
 
 
