@@ -31,7 +31,9 @@ class Run:
 
     def seconds_to(self, objective: float) -> float | None:
         """When the incumbent first exceeded an objective."""
-        return min((float(r["seconds"]) for r in self.trace if r["incumbent"] and float(r["incumbent"]) > objective), default=None)
+        return min(
+            (float(r["seconds"]) for r in self.trace if r["incumbent"] and float(r["incumbent"]) > objective), default=None
+        )
 
 
 def run_design(problem: str, options: Sequence[str] = (), verify: bool = False) -> Run:
@@ -67,7 +69,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     def text(value: object) -> str:
         if value is None:
             return "-"
-        return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1000 else f"{value:.3f}" if isinstance(value, float) else str(value)
+        return (
+            f"{value:.4g}"
+            if isinstance(value, float) and abs(value) < 1000
+            else f"{value:.3f}"
+            if isinstance(value, float)
+            else str(value)
+        )
 
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     return "\n".join(lines + ["| " + " | ".join(map(text, row)) + " |" for row in rows])

@@ -19,7 +19,17 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
-    header = ("preset", "convention", "status", "objective", "gap", "seconds", "first above published, s", "verify, s", "memory, MB")
+    header = (
+        "preset",
+        "convention",
+        "status",
+        "objective",
+        "gap",
+        "seconds",
+        "first above published, s",
+        "verify, s",
+        "memory, MB",
+    )
     rows = []
     for convention in ("reference", "paper"):
         for preset, published in PRESETS.items():

@@ -24,7 +24,14 @@ R18_FLOPS, R18_PARAMS = 1.82e9, 11.69e6
 def with_super_blocks(data: dict[str, Any], count: int) -> None:
     """Gives the space another number of super-blocks: the last stages at stride 1 beyond five, fewer strides below."""
     first, *rest = data["stages"]
-    strides = {3: (2, 2, 2), 4: (2, 2, 2, 2), 5: (2, 2, 2, 1, 2), 6: (2, 2, 2, 1, 1, 2), 7: (2, 2, 1, 2, 1, 1, 2), 8: (2, 2, 1, 2, 1, 1, 2, 1)}
+    strides = {
+        3: (2, 2, 2),
+        4: (2, 2, 2, 2),
+        5: (2, 2, 2, 1, 2),
+        6: (2, 2, 2, 1, 1, 2),
+        7: (2, 2, 1, 2, 1, 1, 2),
+        8: (2, 2, 1, 2, 1, 1, 2, 1),
+    }
     data["stages"] = [{**(first if i == 0 else rest[0]), "stride": stride} for i, stride in enumerate(strides[count])]
 
 

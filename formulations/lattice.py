@@ -36,8 +36,8 @@ from pyscipopt import exp, quicksum
 
 from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
-from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup, Position
-from mipdesign.lattice import Bools, Ints, StageTables, Tables
+from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup
+from mipdesign.lattice import Bools, Ints, Position, StageTables, Tables
 from mipdesign.linear import Kind, LinearModel, Terms
 from mipdesign.theory import PenaltyForm, depth_penalty, depth_variance
 

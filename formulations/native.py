@@ -27,8 +27,8 @@ from pyscipopt import Model, exp, log, quicksum
 from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
 from mipdesign.evaluation import count_of_budget
-from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup, Position
-from mipdesign.lattice import Tables
+from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup
+from mipdesign.lattice import Position, Tables
 from mipdesign.theory import depth_variance
 
 from .scaling import BUDGET_UNIT, LOOSENED, NONLINEAR_PARAMETERS, PenaltyScale

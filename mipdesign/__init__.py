@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .architecture import Architecture
     from .certificate import Certificate
-    from .run import Design, design
     from .errors import MipdesignError, MissingExtraError, SpecError
     from .evaluation import Evaluation, evaluate
     from .graph import to_graph
     from .lowering import to_module
     from .problem import Problem
+    from .run import Design, design
     from .validation import validate
 
 __all__ = [

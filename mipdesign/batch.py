@@ -81,7 +81,9 @@ class BatchEvaluation:
         """Relative violation of each budget and of the effectiveness, positive parts only, shape ``(budgets + 1, n)``."""
         rows = np.maximum(self.counts / self.tables.limits[:, None] - 1.0, 0.0)
         rho = self.tables.rho
-        last = np.zeros((1, len(self.objective))) if rho is None else np.maximum(self.effectiveness / float(rho) - 1.0, 0.0)[None]
+        last = (
+            np.zeros((1, len(self.objective))) if rho is None else np.maximum(self.effectiveness / float(rho) - 1.0, 0.0)[None]
+        )
         return np.concatenate([rows, last])
 
     @property
@@ -154,11 +156,3 @@ def penalties(tables: Tables, depths: Ints) -> Floats:
     with np.errstate(over="ignore"):
         q: Floats = np.exp(exponent)
     return q
-
-
-def batch_of(tables: Tables, positions: list[tuple[int, Ints, Ints]]) -> Batch:
-    """A batch from ``(stem channels, columns, depths)`` triples as :meth:`Tables.position` gives them."""
-    stem = np.searchsorted(tables.stem_c, [p[0] for p in positions])
-    return Batch(stem, np.array([p[1] for p in positions]).T, np.array([p[2] for p in positions]).T)
-
-

@@ -126,7 +126,9 @@ class _Chain:
         self.operations.append(op)
         self.last, self.channels, self.resolution = name, op.out_channels, op.out_resolution
 
-    def conv(self, name: str, out: Int, kernel: Int = 1, stride: int = 1, groups: Int = 1, act: str = "", **fields: Any) -> None:
+    def conv(
+        self, name: str, out: Int, kernel: Int = 1, stride: int = 1, groups: Int = 1, act: str = "", **fields: Any
+    ) -> None:
         """A convolution with its normalisation and, if ``act`` is given, its activation."""
         self.add(name, "conv", out_channels=out, kernel=kernel, stride=stride, groups=groups, **fields)
         self.add(f"{name}_bn", "norm", **fields)
@@ -237,7 +239,11 @@ class InvertedSE(Inverted):
     @staticmethod
     def squeeze(b: Int) -> Int:
         """Squeeze width ``max(1, round(b/4) // 8 * 8)``."""
-        return np.maximum(1, np.rint(b / 4).astype(np.int64) // 8 * 8) if isinstance(b, np.ndarray) else max(1, round(b / 4) // 8 * 8)
+        return (
+            np.maximum(1, np.rint(b / 4).astype(np.int64) // 8 * 8)
+            if isinstance(b, np.ndarray)
+            else max(1, round(b / 4) // 8 * 8)
+        )
 
     def _attention(self, main: _Chain, b: Int) -> None:
         trunk, resolution = main.last, main.resolution

@@ -23,12 +23,12 @@ from functools import cached_property
 import numpy as np
 
 from .cell import Cell
-from .lattice import Bools, Floats, Ints, StageTables, Tables
+from .lattice import Bools, Floats, Ints, Position, StageTables, Tables
 
 GROUP_WORK = 400_000
 """Entries of the transition array of one super-block above which incoming channels are grouped (which keeps bounds valid)."""
 ERROR = 1e-11
-"""Relative rounding allowance of a bound: thousands of times the error of its few hundred additions."""
+"""Relative rounding allowance of a bound: about a hundred times the error of its few hundred additions."""
 OVERSHOOT = 1.0
 """How far below the cutoff the level method aims, relative to how far above it the bound stands."""
 PENALTY_SLACK = 0.02
@@ -83,8 +83,8 @@ class Prices:
         nb, nr, m = len(tables.limits), len(tables.rho_stages), len(tables.stages)
         if len(row) != 1 + nb + 2 * nr + m:
             raise ValueError(f"a row of {1 + nb + 2 * nr + m} prices is expected, not {len(row)}")
-        parts = np.split(np.array(row[1:], dtype=np.float64), [nb, nb + nr, nb + 2 * nr])
-        return cls(*parts, weight=float(row[0]))
+        budget, rho, layer, depths = np.split(np.array(row[1:], dtype=np.float64), [nb, nb + nr, nb + 2 * nr])
+        return cls(budget, rho, layer, depths, float(row[0]))
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,7 @@ class Path:
     ``objective`` is the true one; ``log_widths``, ``layers`` and ``ends`` (``x_j``) are per stage.
     """
 
-    stem: int
-    columns: Ints
-    depths: Ints
+    position: Position
     counts: Floats
     log_widths: Floats
     layers: Floats
@@ -307,7 +305,11 @@ class Relaxation:
     def _moderate(self, depths: Floats) -> Floats:
         """Moves depths towards the penalty's minimum where the exponential would make its tangent useless elsewhere."""
         calm = self._calmest
-        allowed = penalty_tangent(self.tables, calm)[0] + PENALTY_SLACK * max(abs(self.cutoff), 1.0) if math.isfinite(self.cutoff) else 1e3
+        allowed = (
+            penalty_tangent(self.tables, calm)[0] + PENALTY_SLACK * max(abs(self.cutoff), 1.0)
+            if math.isfinite(self.cutoff)
+            else 1e3
+        )
         for share in (1.0, 0.5, 0.25, 0.1, 0.0):
             moved = calm + share * (depths - calm)
             if penalty_tangent(self.tables, moved)[0] <= allowed:
@@ -433,9 +435,8 @@ class Relaxation:
         log_widths = np.cumsum(stage_logs)
         penalty = penalty_tangent(tables, np.array(depths, dtype=np.float64))[0]
         objective = self.factor * float(self.alpha * ends @ log_widths) - penalty
-        return Path(
-            stem, np.array(columns), np.array(depths), counts.astype(np.float64), log_widths, np.cumsum(stage_layers), ends, objective
-        )
+        position = Position(stem, tuple(columns), tuple(depths))
+        return Path(position, counts.astype(np.float64), log_widths, np.cumsum(stage_layers), ends, objective)
 
     # ------------------------------------------------------------- reductions
 
@@ -479,12 +480,13 @@ class Relaxation:
         need = phi(n, float(self.tables.rho))
         return np.concatenate([slack, path.log_widths[stages] - need, n - path.layers[stages]])
 
-
     def surrogate(self, prices: Prices, path: Path) -> float:
         """Score of a path in the relaxation: its share of the bound that no price but the penalty's tangent enters."""
         q, gradient = penalty_tangent(self.tables, prices.depths)
         products = self.x_high * self.factor * path.log_widths + self.s_floor * (path.ends - self.x_high)
-        return prices.weight * (float(self.alpha @ products) - q - float(gradient @ (path.depths - prices.depths)))
+        return prices.weight * (
+            float(self.alpha @ products) - q - float(gradient @ (np.array(path.position.depths) - prices.depths))
+        )
 
 
 def chain_is_empty(tables: Tables, cell: Cell) -> bool:
@@ -528,7 +530,7 @@ def optimise(
     floor = -math.inf
     size = max(1.0, abs(cutoff))
     prices = relaxation.settle(start)
-    paths = [p for p in known if relaxation.cell.contains(p.stem, p.columns, p.depths)]
+    paths = [p for p in known if relaxation.cell.contains(p.position)]
     slopes = np.array([relaxation.slack(prices, p) * unit for p in paths]).reshape(len(paths), len(unit))
     intercepts = np.array([relaxation.surrogate(prices, p) for p in paths])
     n_known = len(paths)

@@ -17,7 +17,7 @@ import numpy as np
 from .batch import Batch, BatchEvaluation, evaluate_batch
 from .bounds import Optimised, Path, Prices, Relaxation, chain_is_empty, optimise
 from .cell import Cell
-from .lattice import Floats, Ints, Tables
+from .lattice import Contender, Floats, Ints, Position, Tables
 
 LIST_POINTS = 3000
 """Cells of at most this many networks are listed: cheaper than bounding them further."""
@@ -86,16 +86,6 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A network as table positions, with its floating-point objective."""
-
-    stem: int
-    columns: tuple[int, ...]
-    depths: tuple[int, ...]
-    objective: float
-
-
-@dataclass(frozen=True)
 class Expansion:
     """What came of one node."""
 
@@ -149,7 +139,9 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, l
         return done("solver", best.prices, bound, contenders=reached, cell=cell, promising=promising)
     split = choose_split(tables, relaxation, cell, best)
     halves = (split.half(tables, cell, upper) for upper in (False, True))
-    kept = tuple(p for p, weight in zip(best.paths, best.weights, strict=True) if weight > 1e-6) + tuple(best.paths[-KEPT_PATHS:])
+    kept = tuple(p for p, weight in zip(best.paths, best.weights, strict=True) if weight > 1e-6) + tuple(
+        best.paths[-KEPT_PATHS:]
+    )
     children = tuple(Node(f"{node.name}{n}", half, bound, best.prices, kept) for n, half in enumerate(halves))
     return done("split", best.prices, bound, split=split, children=children, contenders=reached, promising=promising)
 
@@ -168,12 +160,8 @@ def is_within(tables: Tables, path: Path) -> bool:
 
 def contenders_of_paths(tables: Tables, paths: Sequence[Path], cutoff: float) -> tuple[Contender, ...]:
     """Feasible networks among the paths that reach the cutoff."""
-    good = {
-        (p.stem, tuple(p.columns.tolist()), tuple(p.depths.tolist())): p.objective
-        for p in paths
-        if p.objective >= cutoff - NEAR * abs(cutoff) and is_within(tables, p)
-    }
-    return tuple(Contender(*position, objective) for position, objective in good.items())
+    good = {p.position: p.objective for p in paths if p.objective >= cutoff - NEAR * abs(cutoff) and is_within(tables, p)}
+    return tuple(Contender(position, objective) for position, objective in good.items())
 
 
 def list_networks(tables: Tables, cell: Cell, cutoff: float) -> list[Contender]:
@@ -194,7 +182,7 @@ def reaching(evaluation: BatchEvaluation, cutoff: float) -> Ints:
 def contenders_of_batch(networks: Batch, objectives: Floats) -> list[Contender]:
     """The networks of a batch as contenders."""
     return [
-        Contender(int(s), tuple(c), tuple(d), float(z))
+        Contender(Position(int(s), tuple(c), tuple(d)), float(z))
         for s, c, d, z in zip(networks.stem, networks.columns.T.tolist(), networks.depths.T.tolist(), objectives, strict=True)
     ]
 
@@ -222,7 +210,12 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
             spread = math.log(channels[-1] / channels[0])
             product = 0.0
             if i in tables.ends:
-                product = PRODUCT * factor * float(scoring.alpha[stage] * (relaxation.s_high[stage] - relaxation.s_low[stage])) * spread
+                product = (
+                    PRODUCT
+                    * factor
+                    * float(scoring.alpha[stage] * (relaxation.s_high[stage] - relaxation.s_low[stage]))
+                    * spread
+                )
             options.append((product + CHANNEL_SPREAD * worth * depth * spread**2, Split("channels", i, _middle(channels))))
         if len(widths) > 1:
             spread = math.log(widths[-1] / widths[0])
@@ -239,7 +232,7 @@ def _depth_threshold(tables: Tables, cell: Cell, i: int, best: Optimised) -> int
     depths = cell.depths(tables, i)
     mean = float(depths.mean())
     if best.weights.sum() > 0:
-        mean = float(best.weights @ np.array([p.depths[i] for p in best.paths]))
+        mean = float(best.weights @ np.array([p.position.depths[i] for p in best.paths]))
     k = int(np.clip(np.searchsorted(depths, mean, side="right"), 1, len(depths) - 1))
     return int(depths[k - 1])
 

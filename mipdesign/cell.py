@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from .batch import Batch
-from .lattice import Ints, Tables
+from .lattice import Ints, Position, Tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +42,12 @@ class Cell:
         )
 
     @classmethod
-    def near(cls, tables: Tables, columns: Sequence[int], depths: Sequence[int], ratio: float, steps: int, blocks: int) -> Cell:
-        """Networks near one that is given as table positions: any stem and kernel, channels within a ``ratio``, widths within ``steps``
-        values of their lattice, depths within ``blocks``.
+    def near(cls, tables: Tables, centre: Position, ratio: float, steps: int, blocks: int) -> Cell:
+        """Networks near another one: any stem and kernel, channels within a ``ratio``, widths within ``steps`` values of their
+        lattice, depths within ``blocks``.
         """
         kept, low, high = [], [], []
-        for s, j, depth in zip(tables.stages, columns, depths, strict=True):
+        for s, j, depth in zip(tables.stages, centre.columns, centre.depths, strict=True):
             widths = np.unique(s.b)
             at = int(np.searchsorted(widths, s.b[j]))
             around = widths[max(0, at - steps) : at + steps + 1]
@@ -62,7 +61,8 @@ class Cell:
     def depths(self, tables: Tables, i: int) -> Ints:
         """Depths of super-block ``i`` that are allowed."""
         d = tables.stages[i].depths
-        return d[(d >= self.low[i]) & (d <= self.high[i])]
+        allowed: Ints = d[(d >= self.low[i]) & (d <= self.high[i])]
+        return allowed
 
     @property
     def n_columns(self) -> int:
@@ -76,11 +76,11 @@ class Cell:
             count *= len(columns) * len(self.depths(tables, i))
         return count
 
-    def contains(self, stem: int, columns: Sequence[int] | Ints, depths: Sequence[int] | Ints) -> bool:
-        """Whether a network, given as table positions, lies in the cell."""
-        parts = zip((stem, *columns), (self.stem, *self.columns), strict=True)
+    def contains(self, position: Position) -> bool:
+        """Whether a network lies in the cell."""
+        parts = zip((position.stem, *position.columns), (self.stem, *self.columns), strict=True)
         inside = all((at := int(allowed.searchsorted(j))) < len(allowed) and allowed[at] == j for j, allowed in parts)
-        return inside and bool((self.low <= depths).all() and (depths <= self.high).all())
+        return inside and bool((self.low <= position.depths).all() and (self.high >= position.depths).all())
 
     def networks(self, tables: Tables) -> Batch:
         """All networks of the cell, the chain rule aside; the cell must be small."""

@@ -19,7 +19,7 @@ from .bounds import Prices, Relaxation, chain_is_empty
 from .branching import LIST_POINTS, Node, Record, Split, list_networks
 from .cell import Cell
 from .errors import CertificateError, SpecError
-from .lattice import Tables, build_tables
+from .lattice import Position, Tables, build_tables
 from .problem import Problem
 from .solve import OPTIMAL_GAP, TIE_MARGIN, Outcome, relative_gap, tie_order
 
@@ -50,7 +50,7 @@ class Certificate:
         """Writes down what a run proved."""
         contenders = []
         for contender in outcome.contenders:
-            architecture = tables.architecture(int(tables.stem_c[contender.stem]), contender.columns, contender.depths)
+            architecture = tables.architecture(contender.position)
             exact = problem.evaluator(architecture).exact_objective()
             contenders.append({"architecture": architecture.to_dict(), "objective": str(exact)})
         data: dict[str, Any] = {
@@ -156,7 +156,9 @@ class Verifier:
         claim = self.data["claim"]
         for name in ("status", "objective", "bound"):
             agree = result.get(name) == claim.get(name)
-            yield Check(f"result {name}", agree, "" if agree else f"result says {result.get(name)!r}, certificate {claim.get(name)!r}")
+            yield Check(
+                f"result {name}", agree, "" if agree else f"result says {result.get(name)!r}, certificate {claim.get(name)!r}"
+            )
         first = self.data["contenders"][0]["architecture"] if self.data["contenders"] else None
         yield Check("result architecture", result.get("architecture") == first)
 
@@ -168,7 +170,9 @@ class Verifier:
             yield Check(f"contender {i} keeps all budgets", not broken, f"breaks {', '.join(broken)}" if broken else "")
             evaluator = problem.evaluator(architecture)
             exact = str(evaluator.exact_objective())
-            yield Check(f"contender {i} objective", exact == entry["objective"], "" if exact == entry["objective"] else f"it is {exact}")
+            yield Check(
+                f"contender {i} objective", exact == entry["objective"], "" if exact == entry["objective"] else f"it is {exact}"
+            )
             order = tie_order(problem, architecture)
             if previous is not None:
                 yield Check(f"contender {i} comes after contender {i - 1}", previous < order)
@@ -186,7 +190,7 @@ class Verifier:
         yield Check("tree names each node once", len(records) == len(self.data["tree"]))
         still_open = {name: math.inf if bound is None else float(bound) for name, bound, _ in self.data["open"]}
         walk = Walk(problem, tables, records, set(still_open), {c["node"]: c for c in self.data["cells"]}, claim, self.resolve)
-        contenders = {_position(tables, problem, c["architecture"]) for c in self.data["contenders"]}
+        contenders = {tables.position(Architecture.from_dict(c["architecture"])) for c in self.data["contenders"]}
         walk.contenders = contenders
         failed = 0
         for done, check in enumerate(walk.run(), 1):
@@ -217,11 +221,6 @@ class Verifier:
         return Check("bound", ok, "" if ok else f"{stated!r} does not follow; proved is {proved!r}")
 
 
-def _position(tables: Tables, problem: Problem, architecture: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
-    stem, columns, depths = tables.position(Architecture.from_dict(architecture))
-    return tables.stem_c.tolist().index(stem), tuple(columns.tolist()), tuple(depths.tolist())
-
-
 class Walk:
     """Repeats the tree from the whole space, node by node; also restores the cells of open nodes, for resuming a run."""
 
@@ -239,7 +238,7 @@ class Walk:
         self.cells, self.claim, self.resolve = cells, claim, resolve
         self.visited: set[str] = set()
         self.open_cells: dict[str, Cell] = {}
-        self.contenders: set[tuple[int, tuple[int, ...], tuple[int, ...]]] = set()
+        self.contenders: set[Position] = set()
         self.highest_cutoff = -math.inf
         self.weight = 0.0 if claim.get("proves") == "infeasibility" else 1.0
         z = claim.get("objective")
@@ -300,9 +299,9 @@ class Walk:
         if cell.n_points(self.tables) > LIST_POINTS:
             return f"{cell.n_points(self.tables)} networks are too many to have been listed"
         for found in list_networks(self.tables, cell, max(cutoff, self.most) if self.weight else -math.inf):
-            if (found.stem, found.columns, found.depths) in self.contenders:
+            if found.position in self.contenders:
                 continue
-            architecture = self.tables.architecture(int(self.tables.stem_c[found.stem]), found.columns, found.depths)
+            architecture = self.tables.architecture(found.position)
             if self.problem.violations(architecture):
                 continue
             if not self.weight or self.problem.evaluator(architecture).evaluation.objective >= self.most:
@@ -327,7 +326,7 @@ class Walk:
         if result.model_hash != entry["model_sha256"]:
             return "the model solved again has another hash"
         for found in result.networks:
-            if tuple(found.position) not in self.contenders:
+            if found.position not in self.contenders:
                 return f"it holds a network that the certificate does not name, with objective {found.objective!r}"
         return ""
 
@@ -345,7 +344,7 @@ def restore(problem: Problem, tables: Tables, certificate: Certificate) -> tuple
     again = {c["node"]: records.pop(c["node"]) for c in data["cells"]}
     rows = {name: (math.inf if bound is None else float(bound), prices) for name, bound, prices in data["open"]}
     walk = Walk(problem, tables, records, set(rows) | set(again), {}, data["claim"], False)
-    walk.contenders = {_position(tables, problem, c["architecture"]) for c in data["contenders"]}
+    walk.contenders = {tables.position(Architecture.from_dict(c["architecture"])) for c in data["contenders"]}
     for check in walk.run():
         if not check.passed:
             raise CertificateError(f"cannot resume: {check.claim}: {check.detail}")

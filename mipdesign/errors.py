@@ -34,6 +34,9 @@ class SpecError(MipdesignError, ValueError):
         text = f"{where}: {problem}; {remedy}" if where else f"{problem}; {remedy}"
         super().__init__(" ".join(text.split()))
 
+    def __reduce__(self) -> tuple[type[SpecError], tuple[str, str, str, str | None]]:
+        return type(self), (self.field, self.problem, self.remedy, self.source)
+
     def at(self, source: str) -> SpecError:
         """The same error with its file named."""
         return SpecError(self.field, self.problem, self.remedy, source)

@@ -110,7 +110,11 @@ class Evaluator:
             total["macs"] += int(op.macs)
             total["reference_flops"] += int(op.reference_flops)
         blocks = sum(s.depth for s in arch.stages)
-        return total | {"params_backbone": total["params_total"] - classifier, "layers": len(list(arch.widths())), "blocks": blocks}
+        return total | {
+            "params_backbone": total["params_total"] - classifier,
+            "layers": len(list(arch.widths())),
+            "blocks": blocks,
+        }
 
     @cached_property
     def stages(self) -> tuple[tuple[tuple[int, int], tuple[int, ...]], ...]:
@@ -203,4 +207,3 @@ def evaluate(architecture: Architecture, convention: str = "reference", scoring:
 def violations(evaluator: Evaluator, budgets: Mapping[str, Fraction]) -> list[str]:
     """Names of the budgets that a network exceeds, by exact arithmetic."""
     return [name for name, limit in budgets.items() if not evaluator.within(name, limit)]
-

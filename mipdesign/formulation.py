@@ -11,40 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
-import numpy as np
 from pyscipopt import quicksum
 
-from .architecture import Architecture
 from .cell import Cell
 from .errors import SpecError
-from .lattice import Tables
+from .lattice import Position, Tables
 
 GROUP = "mipdesign.formulations"
 """Entry-point group of the registry."""
 
 Claim = Literal["exact", "upper", "lower"]
 """What the optimum of a model says: the cell's optimum, an upper bound, or a lower bound."""
-
-
-class Position(NamedTuple):
-    """A network as table positions: index of the stem in ``tables.stem_c``; column and depth of each super-block."""
-
-    stem: int
-    columns: tuple[int, ...]
-    depths: tuple[int, ...]
-
-    def architecture(self, tables: Tables) -> Architecture:
-        """The network."""
-        return tables.architecture(int(tables.stem_c[self.stem]), np.array(self.columns), np.array(self.depths))
-
-    @classmethod
-    def of(cls, tables: Tables, architecture: Architecture) -> Position:
-        """Where a network of the space stands in the tables."""
-        channels, columns, depths = tables.position(architecture)
-        stem = int(np.searchsorted(tables.stem_c, channels))
-        return cls(stem, tuple(int(j) for j in columns), tuple(int(d) for d in depths))
 
 
 @dataclass(frozen=True)

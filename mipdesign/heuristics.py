@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .batch import Batch, BatchEvaluation, evaluate_batch
-from .branching import Contender, contenders_of_batch
-from .lattice import Bools, Floats, Ints, StageTables, Tables
+from .branching import contenders_of_batch
+from .lattice import Bools, Contender, Floats, Ints, StageTables, Tables
 
 CHAINS = 256
 ANNEALING_STEPS = 1200
@@ -50,13 +50,13 @@ class Moves:
 
     def batch(self, vectors: Ints) -> tuple[Batch, Bools]:
         """The networks of vectors, and which of them are on the lattice (the others come out as arbitrary networks)."""
-        inside = ((vectors >= 0) & (vectors < self.sizes)).all(axis=1)
+        inside: Bools = ((vectors >= 0) & (vectors < self.sizes)).all(axis=1)
         safe = np.clip(vectors, 0, self.sizes - 1)
         columns, depths = [], []
         for i, at in enumerate(self.column_at):
             c, b, k, depth = safe[:, 1 + 4 * i : 5 + 4 * i].T
             j = at[c, b, k]
-            inside &= j >= 0
+            inside = inside & (j >= 0)
             columns.append(np.maximum(j, 0))
             depths.append(self.axes[i][3][depth])
         return Batch(safe[:, 0], np.array(columns), np.array(depths)), inside
@@ -120,7 +120,7 @@ def anneal(
         temperature = scale * HOT * (COLD / HOT) ** progress
         change = np.zeros((n, dims), dtype=np.int64)
         for _ in range(int(rng.integers(1, 4))):
-            size = 1 + rng.exponential(0.5 + 5.0 * (1.0 - progress), n).astype(np.int64)
+            size = 1 + rng.exponential(0.5 + 5.0 * (1.0 - progress), size=n).astype(np.int64)
             coordinate = rng.integers(0, dims, n)
             small = (coordinate == 0) | (coordinate % 4 == 3) | (coordinate % 4 == 0)
             change[np.arange(n), coordinate] += np.where(small, np.minimum(size, 2), size) * rng.choice((-1, 1), n)
@@ -163,7 +163,9 @@ def _starts(tables: Tables, rng: np.random.Generator) -> Batch:
     return Batch(stem, np.array(columns), np.array(depths))
 
 
-def polish(tables: Tables, start: Contender, seed: int, rounds: int = 40, stop: Callable[[], bool] = lambda: False) -> Contender | None:
+def polish(
+    tables: Tables, start: Contender, seed: int, rounds: int = 40, stop: Callable[[], bool] = lambda: False
+) -> Contender | None:
     """Best network reached from ``start`` by repeated best moves of one, two or (sampled) three and four coordinates.
 
     ``start`` may exceed budgets; ``None`` if no feasible network is reached.
@@ -172,7 +174,8 @@ def polish(tables: Tables, start: Contender, seed: int, rounds: int = 40, stop: 
     single = moves.single()
     first, second = np.triu_indices(len(single), 1)
     near = np.concatenate([single, single[first] + single[second]])
-    batch = Batch(np.array([start.stem]), np.array([start.columns]).T, np.array([start.depths]).T)
+    at = start.position
+    batch = Batch(np.array([at.stem]), np.array([at.columns]).T, np.array([at.depths]).T)
     vector = moves.vectors(batch)[0]
     here, _, _ = _evaluate(moves, vector[None])
     scale = max(1.0, abs(start.objective))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,22 @@ from .theory import stage_of_super_blocks
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+
+class Position(NamedTuple):
+    """A network as table positions: index of the stem in ``tables.stem_c``; column and depth of each super-block."""
+
+    stem: int
+    columns: tuple[int, ...]
+    depths: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A network that competes for the best, with its floating-point objective."""
+
+    position: Position
+    objective: float
 
 
 @dataclass(frozen=True)
@@ -64,7 +81,7 @@ class StageTables:
     depths: Ints
     growth: tuple[Fraction, Fraction | None]
 
-    def follows(self, ci: Ints, c: Ints) -> Bools:
+    def follows(self, ci: Ints | int, c: Ints) -> Bools:
         """Which channels ``c`` may come after ``ci`` (broadcast), exactly."""
         low, high = self.growth
         ok: Bools = c * low.denominator >= ci * low.numerator
@@ -145,25 +162,25 @@ class Tables:
         assert channels is not None
         return np.log((r * r * channels).astype(np.float64))
 
-    def architecture(self, stem: int, columns: Ints, depths: Ints) -> Architecture:
-        """The network with the given stem channels, column index and depth of each super-block."""
+    def architecture(self, position: Position) -> Architecture:
+        """The network that stands at a position."""
         p = self.problem
         stages = tuple(
             Stage(space.block, space.stride, int(s.c[j]), int(s.b[j]), int(s.k[j]), int(depth))
-            for space, s, j, depth in zip(p.space, self.stages, columns, depths, strict=True)
+            for space, s, j, depth in zip(p.space, self.stages, position.columns, position.depths, strict=True)
         )
         head = p.head.channels if p.head else None
-        stem_part = Stem(int(stem), p.stem.kernel, p.stem.stride)
+        stem_part = Stem(int(self.stem_c[position.stem]), p.stem.kernel, p.stem.stride)
         return Architecture(p.input.resolution, stem_part, stages, head, p.input.channels, p.classes)
 
-    def position(self, architecture: Architecture) -> tuple[int, Ints, Ints]:
-        """Inverse of :meth:`architecture`: stem channels, column indices and depths of a network of the space."""
+    def position(self, architecture: Architecture) -> Position:
+        """Inverse of :meth:`architecture`, for a network of the space."""
         columns = []
         for s, stage in zip(self.stages, architecture.stages, strict=True):
             match = (s.c == stage.channels) & (s.b == stage.bottleneck) & (s.k == stage.kernel)
             columns.append(int(np.flatnonzero(match)[0]))
-        depths = [stage.depth for stage in architecture.stages]
-        return architecture.stem.channels, np.array(columns), np.array(depths)
+        stem = int(np.searchsorted(self.stem_c, architecture.stem.channels))
+        return Position(stem, tuple(columns), tuple(stage.depth for stage in architecture.stages))
 
 
 def build_tables(problem: Problem) -> Tables:
@@ -263,7 +280,9 @@ def _tail(problem: Problem, figures: tuple[str, ...]) -> tuple[Ints, Ints]:
     return at(1) - slope, slope
 
 
-def _counts(operations: tuple[Operation, ...], figures: tuple[str, ...], shape: tuple[int, ...], layers: int, blocks: int) -> Ints:
+def _counts(
+    operations: tuple[Operation, ...], figures: tuple[str, ...], shape: tuple[int, ...], layers: int, blocks: int
+) -> Ints:
     """Sums of the named figures over operations, shape ``(figures, *shape)``."""
     values = []
     for figure in figures:

@@ -20,7 +20,7 @@ MEMORY_MB = 4096
 
 @dataclass(frozen=True)
 class Message:
-    """What a child said; ``kind`` is ``ready``, ``contender``, ``bound``, ``done``, ``failed`` or ``died``."""
+    """What a child said; ``kind`` is ``ready``, ``contender``, ``bound``, ``done``, ``refused``, ``failed`` or ``died``."""
 
     child: Child
     kind: str

@@ -107,7 +107,8 @@ class Design:
         evaluator = self.problem.evaluator(self.architecture)
         limits = self.problem.budgets.limits()
         return [
-            Budget(name, getattr(self.evaluation, name), float(limit), evaluator.within(name, limit)) for name, limit in limits.items()
+            Budget(name, getattr(self.evaluation, name), float(limit), evaluator.within(name, limit))
+            for name, limit in limits.items()
         ]
 
     def to_graph(self) -> networkx.DiGraph[str]:
@@ -195,7 +196,9 @@ class Design:
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, SpecError):
                 raise
-            raise SpecError("", f"not a result of a design run ({error!r})", "give a folder that 'design' wrote", str(folder)) from None
+            raise SpecError(
+                "", f"not a result of a design run ({error!r})", "give a folder that 'design' wrote", str(folder)
+            ) from None
 
     def checks(self, resolve: bool = False, on_node: Callable[[int, int], None] = lambda done, total: None) -> list[Check]:
         """Verifies the certificate; see :mod:`mipdesign.certificate`."""
@@ -250,8 +253,7 @@ def design(
     outcome = solve(problem, options, on_progress, None if resume is None else _resumed(problem, Path(resume)))
     architecture = None
     if outcome.best is not None:
-        best = outcome.best
-        architecture = tables.architecture(int(tables.stem_c[best.stem]), best.columns, best.depths)
+        architecture = tables.architecture(outcome.best.position)
     return Design(
         problem=problem,
         status=outcome.status,
@@ -334,7 +336,9 @@ def trace_csv(trace: tuple[Progress, ...]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("seconds", "phase", "incumbent", "bound", "gap", "open_nodes", "closed_nodes"))
     for p in trace:
-        writer.writerow((f"{p.seconds:.3f}", p.phase, _cell(p.incumbent), _cell(p.bound), _cell(p.gap), p.open_nodes, p.closed_nodes))
+        writer.writerow(
+            (f"{p.seconds:.3f}", p.phase, _cell(p.incumbent), _cell(p.bound), _cell(p.gap), p.open_nodes, p.closed_nodes)
+        )
     return out.getvalue()
 
 

@@ -25,8 +25,8 @@ from typing import Any, Literal
 from pyscipopt import SCIP_EVENTTYPE, SCIP_PARAMSETTING, Eventhdlr, Model
 
 from .cell import Cell
-from .formulation import FormulationModel, ModelStatistics, Position, formulation_named
-from .lattice import Tables
+from .formulation import FormulationModel, ModelStatistics, formulation_named
+from .lattice import Contender, Position, Tables
 
 MARGIN = 1e-8
 """By how much SCIP's cutoff is below the true one, relative to the magnitude of the model's objective."""
@@ -106,14 +106,6 @@ class ScipSettings:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A feasible network and its objective."""
-
-    position: Position
-    objective: float
-
-
-@dataclass(frozen=True)
 class Rejected:
     """A network that the solver reported with a claim that the exact evaluator refutes: infeasible, or worth less.
 
@@ -147,7 +139,7 @@ class CellResult:
     """
 
     status: Status
-    networks: tuple[Found, ...]
+    networks: tuple[Contender, ...]
     rejected: tuple[Rejected, ...]
     bound: float
     cutoff: float
@@ -267,7 +259,7 @@ class _Search:
     cutoff: float
     settings: ScipSettings
     on_progress: Progress | None
-    found: list[Found] = field(default_factory=list)
+    found: list[Contender] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     nodes: int = 0
     rounds: int = 0
@@ -341,12 +333,12 @@ class _Search:
             The solver's figure for the objective, if it is the solver who reports the network.
         """
         problem = self.form.tables.problem
-        architecture = position.architecture(self.form.tables)
+        architecture = self.form.tables.architecture(position)
         evaluator = problem.evaluator(architecture)
         reasons = problem.violations(architecture)
         objective = evaluator.evaluation.objective
         if not reasons and (exact := evaluator.exact_objective()) >= Decimal(self.cutoff):
-            self.found.append(Found(position, objective))
+            self.found.append(Contender(position, objective))
             self.best = max(self.best, round_up(exact))
             self.cutoff = max(self.cutoff, -round_up(Decimal(self.settings.tie_margin) - exact))
         if claimed is not None and claimed > objective + TRUSTED * max(self.form.magnitude, abs(objective)):

@@ -18,11 +18,11 @@ from typing import Literal
 
 from .architecture import Architecture
 from .bounds import Prices
-from .branching import Contender, Node, Record
+from .branching import Node, Record
 from .cell import Cell
 from .errors import MipdesignError
 from .heuristics import incumbent
-from .lattice import Tables, build_tables
+from .lattice import Contender, Tables, build_tables
 from .pool import MEMORY_MB, Child, Message, Pool
 from .problem import Problem
 from .scip import CellResult, ScipSettings
@@ -75,7 +75,7 @@ class Options:
     workers: int | None = None
     formulation: str = "lattice"
     presolve: bool = True
-    solver_columns: int = 300
+    solver_columns: int = 400
     memory_mb: int = MEMORY_MB
 
 
@@ -177,9 +177,7 @@ class Run:
         self.heuristics_done = threading.Event()
         self.stop_heuristics = threading.Event()
         for architecture in resumed.designs if resumed else ():
-            stem, columns, depths = self.tables.position(architecture)
-            index = self.tables.stem_c.tolist().index(stem)
-            self.consider(Contender(index, tuple(columns.tolist()), tuple(depths.tolist()), math.nan))
+            self.consider(Contender(self.tables.position(architecture), math.nan))
 
     # --------------------------------------------------------------- numbers
 
@@ -225,11 +223,11 @@ class Run:
         s = self.state
         if contender in s.contenders or contender in s.refused:
             return False
-        architecture = self.tables.architecture(int(self.tables.stem_c[contender.stem]), contender.columns, contender.depths)
+        architecture = self.tables.architecture(contender.position)
         if self.problem.violations(architecture):
             s.refused.add(contender)
             return False
-        exact = Contender(contender.stem, contender.columns, contender.depths, self.problem.evaluator(architecture).evaluation.objective)
+        exact = Contender(contender.position, self.problem.evaluator(architecture).evaluation.objective)
         if exact != contender:
             s.refused.add(contender)
         if self.best is not None and exact.objective < self.best.objective - TIE_MARGIN * abs(self.best.objective):
@@ -318,7 +316,9 @@ class Run:
             self.resumed = None
             return
         whole = Cell.whole(self.tables)
-        prices = Prices.initial(self.tables, 3.0 if self.feasibility_only else max(1.0, abs(self.cutoff)), float(not self.feasibility_only))
+        prices = Prices.initial(
+            self.tables, 3.0 if self.feasibility_only else max(1.0, abs(self.cutoff)), float(not self.feasibility_only)
+        )
         root = Node("", whole, math.inf, prices)
         if self.options.presolve:
             self._push(root)
@@ -356,7 +356,10 @@ class Run:
                 s.task_bound[child] = cell.bound
                 tie_margin = TIE_MARGIN * abs(self.best.objective) if self.best else 0.0
                 settings = ScipSettings(
-                    memory_limit=SCIP_MEMORY * self.options.memory_mb, seed=self.options.seed, attempt=attempt, tie_margin=tie_margin
+                    memory_limit=SCIP_MEMORY * self.options.memory_mb,
+                    seed=self.options.seed,
+                    attempt=attempt,
+                    tie_margin=tie_margin,
                 )
                 child.give(Close(cell, self.options.formulation, settings))
 
@@ -364,14 +367,16 @@ class Run:
         """Whether to look for a better incumbent near the present one: never twice near the same, and one search at a time."""
         s = self.state
         fresh = self.best is not None and self.best != s.centre and s.neighbourhoods < NEIGHBOURHOODS
-        return fresh and self.options.presolve and not any(isinstance(c.task, Explore) and not c.task.record for c in pool.busy())
+        return (
+            fresh and self.options.presolve and not any(isinstance(c.task, Explore) and not c.task.record for c in pool.busy())
+        )
 
     def _neighbourhood(self) -> Explore:
         s, best = self.state, self.best
         assert best is not None
         s.centre = best
         s.neighbourhoods += 1
-        cell = Cell.near(self.tables, best.columns, best.depths, 1.3, 2, 3)
+        cell = Cell.near(self.tables, best.position, 1.3, 2, 3)
         node = Node("near", cell, math.inf, Prices.initial(self.tables, max(1.0, abs(self.cutoff))))
         return Explore((node,), NEIGHBOURHOOD_SECONDS, 0, self.options.seed, record=False)
 
@@ -393,6 +398,8 @@ class Run:
                     self._take_explored(outcome)
             else:
                 self._take_closed(outcome)
+        elif message.kind == "refused":
+            raise message.content
         elif message.kind in ("failed", "died") and child.task is not None:
             task, child.task = child.task, None
             if s.task_bound.pop(child, None) is not None:
@@ -415,7 +422,9 @@ class Run:
             reasons = "; ".join(rejected.reasons)
             self._note(f"SCIP's answer in cell '{cell.node.name}' failed the exact check and was discarded: {reasons}")
         if result.status != "closed":
-            self._retry(Close(cell, self.options.formulation, ScipSettings()), f"SCIP ended with '{result.status}' ({result.message})")
+            self._retry(
+                Close(cell, self.options.formulation, ScipSettings()), f"SCIP ended with '{result.status}' ({result.message})"
+            )
             return
         s.closed += 1
         s.records.append(cell.record)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .bounds import Path
-from .branching import Contender, Node, Record, expand
+from .branching import Node, Record, expand
 from .cell import Cell
 from .heuristics import polish
-from .lattice import Tables
+from .lattice import Contender, Tables
 
 if TYPE_CHECKING:
     from .scip import CellResult, ScipSettings
@@ -121,7 +121,6 @@ def explore(task: Explore, desk: Desk) -> Explored:
 
 
 def _repair(desk: Desk, path: Path, seed: int) -> None:
-    start = Contender(path.stem, tuple(path.columns.tolist()), tuple(path.depths.tolist()), path.objective)
-    better = polish(desk.tables, start, seed, rounds=6)
+    better = polish(desk.tables, Contender(path.position, path.objective), seed, rounds=6)
     if better is not None and better.objective > desk.cutoff():
         desk.report(better)

@@ -1,7 +1,7 @@
 """Entropy, effectiveness and depth penalty of a network: the mathematics of DeepMAD (CVPR 2023, arXiv 2303.02165).
 
-Two conventions exist and are never mixed: ``paper`` is the text of the article, ``reference`` is what its released tool computes.
-``docs/theory.md`` lists every difference.
+Two conventions exist and are never mixed: ``paper`` is the text of the article, ``reference`` is what its released tool
+computes. ``docs/theory.md`` lists every difference.
 """
 
 from __future__ import annotations
@@ -99,7 +99,8 @@ def effectiveness(widths: Sequence[int]) -> float:
 def effectiveness_within(widths: Sequence[int], limit: Fraction) -> bool:
     """Whether ``rho <= limit``, in exact integers: ``(L / limit)^L <= product of the widths``."""
     n = len(widths)
-    return (n * limit.denominator) ** n <= limit.numerator**n * math.prod(widths)
+    need: int = (n * limit.denominator) ** n
+    return need <= limit.numerator**n * math.prod(widths)
 
 
 def entropy(resolution: int, channels: int, log_width_sum: float) -> float:

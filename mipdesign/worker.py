@@ -1,7 +1,7 @@
 """A child process of a design run: keeps the tables in memory and carries out one task after another.
 
-Started as ``python -m mipdesign.worker``. Messages are pickles on standard input and output; whatever native code prints goes to
-nowhere. The process ends when its standard input does, so that it never outlives the run.
+Started as ``python -m mipdesign.worker``. Messages are pickles on standard input and output; whatever native code prints
+goes nowhere. The process ends when its standard input does, so that it never outlives the run.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import traceback
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
-from .branching import Contender
-from .lattice import build_tables
+from .errors import MipdesignError
+from .lattice import Contender, build_tables
 from .problem import Problem
 from .tasks import Close, Closed, Desk, Explore, Task, explore
 
@@ -49,6 +49,9 @@ class Worker:
         desk = Desk(self.tables, lambda: self.cutoff, report, lambda bound: self.send("bound", bound))
         try:
             outcome = explore(task, desk) if isinstance(task, Explore) else close(task, desk)
+        except MipdesignError as error:
+            self.send("refused", error)
+            return
         except Exception:
             self.send("failed", traceback.format_exc(limit=20))
             return
@@ -68,7 +71,7 @@ def close(task: Close, desk: Desk) -> Closed:
         on_progress=lambda bound, incumbent: desk.progress(bound),
     )
     for found in result.networks:
-        desk.report(Contender(*found.position, found.objective))
+        desk.report(found)
     return Closed(task.target, result)
 
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from mipdesign.batch import Batch, evaluate_batch
 from mipdesign.cell import Cell
-from mipdesign.formulation import Position
-from mipdesign.lattice import Tables, build_tables
+from mipdesign.lattice import Position, Tables, build_tables
 from mipdesign.problem import Problem
 
 MAX_NETWORKS = 12_000
@@ -106,7 +105,7 @@ def listing(tables: Tables, cell: Cell, near: float = 1e-6) -> Listing:
         if not exactly:
             networks.append((position, Decimal(float(objective))))
             continue
-        architecture = position.architecture(tables)
+        architecture = tables.architecture(position)
         if not tables.problem.violations(architecture):
             networks.append((position, tables.problem.evaluator(architecture).exact_objective()))
     return Listing(tuple(sorted(networks, key=lambda item: -item[1])))

@@ -60,7 +60,7 @@ def test_any_prices_bound_every_network_of_the_cell(seed: int, block: str | None
         reduced = relaxation.reduced()
         for position, objective in networks:
             if float(objective) >= cutoff:
-                assert reduced is not None and reduced.contains(*position)
+                assert reduced is not None and reduced.contains(position)
 
 
 @settings(max_examples=150, deadline=None)
@@ -99,7 +99,7 @@ def test_path_of_a_bound_is_a_network_with_the_stated_figures(seed: int) -> None
     tables = build_tables(small_problem(seed, None))
     cell = Cell.whole(tables)
     path = Relaxation(tables, cell, -math.inf).bound(random_prices(tables, np.random.default_rng(seed), 100.0)).path
-    architecture = tables.architecture(int(tables.stem_c[path.stem]), path.columns, path.depths)
+    architecture = tables.architecture(path.position)
     assert not tables.problem.outside_space(architecture)
     exact = tables.problem.evaluator(architecture).evaluation
     assert path.counts.tolist() == [getattr(exact, name) for name in tables.counts]

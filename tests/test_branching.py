@@ -29,7 +29,7 @@ def test_tree_equals_enumeration(first: int, block: str | None) -> None:
         cutoff = best - TIE * abs(best)
 
         def check(node: Node, expansion: Expansion, known=known, cutoff=cutoff) -> None:
-            inside = [float(objective) for position, objective in known.networks if node.cell.contains(*position)]
+            inside = [float(objective) for position, objective in known.networks if node.cell.contains(position)]
             if inside and inside[0] >= cutoff:
                 assert expansion.bound >= inside[0] - 1e-9 * abs(inside[0])
 

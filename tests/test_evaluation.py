@@ -18,11 +18,8 @@ from mipdesign import Architecture, evaluate
 from mipdesign.batch import evaluate_batch
 from mipdesign.cell import Cell
 from mipdesign.evaluation import Evaluator, default_scoring
-from mipdesign.formulation import Position
-from mipdesign.lattice import build_tables
+from mipdesign.lattice import Position, build_tables
 from mipdesign.theory import depth_penalty, depth_variance, effectiveness, effectiveness_within
-
-
 
 
 @pytest.mark.parametrize("record", PUBLISHED.values(), ids=lambda record: record["name"])
@@ -82,9 +79,11 @@ def test_tables_and_batch_agree_with_the_evaluator(seed: int, block: str | None,
     evaluation = evaluate_batch(tables, networks)
     for _ in range(4):
         j = random.randrange(len(networks))
-        position = Position(int(networks.stem[j]), tuple(networks.columns[:, j].tolist()), tuple(networks.depths[:, j].tolist()))
-        architecture = position.architecture(tables)
-        assert Position.of(tables, architecture) == position
+        position = Position(
+            int(networks.stem[j]), tuple(networks.columns[:, j].tolist()), tuple(networks.depths[:, j].tolist())
+        )
+        architecture = tables.architecture(position)
+        assert tables.position(architecture) == position
         evaluator = problem.evaluator(architecture)
         exact = evaluator.evaluation
         assert evaluation.counts[:, j].tolist() == [getattr(exact, name) for name in tables.counts]

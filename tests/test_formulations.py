@@ -26,8 +26,8 @@ from mipdesign import scip
 from mipdesign.architecture import Architecture, Stage, Stem
 from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
-from mipdesign.formulation import Formulation, FormulationModel, Position, formulation_ids, formulation_named
-from mipdesign.lattice import Tables, build_tables
+from mipdesign.formulation import Formulation, FormulationModel, formulation_ids, formulation_named
+from mipdesign.lattice import Position, Tables, build_tables
 from mipdesign.problem import Problem
 from mipdesign.scip import ATTEMPTS, NLP_HEURISTICS, CellResult, ScipSettings, export_cip, solve_cell
 from mipdesign.theory import depth_variance
@@ -61,7 +61,7 @@ def check_cell(tables: Tables, cell: Cell, formulation: str) -> CellResult:
 def check_result(tables: Tables, result: CellResult, expected: Listing) -> None:
     """The cell is closed, and the networks that reach the final cutoff are those of the listing."""
     assert result.status == "closed", result.message
-    found = {n.position: tables.problem.evaluator(n.position.architecture(tables)).exact_objective() for n in result.networks}
+    found = {n.position: tables.problem.evaluator(n.tables.architecture(position)).exact_objective() for n in result.networks}
     assert len(found) == len(result.networks)
     assert {position for position, objective in found.items() if objective >= Decimal(result.cutoff)} == expected.reaching(
         result.cutoff
@@ -135,7 +135,7 @@ def test_every_network_is_a_solution_iff_it_is_feasible(seed: int, formulation: 
     form = formulation_named(formulation).build(tables, Cell.whole(tables))
     scip.apply_settings(form.model, ScipSettings(), form.parameters)
     for position in sample(tables, seed, 60):
-        architecture = position.architecture(tables)
+        architecture = tables.architecture(position)
         objective = tables.problem.evaluator(architecture).evaluation.objective
         if objective <= form.floor or position.columns not in reachable_columns(form, position):
             continue
@@ -287,7 +287,7 @@ def test_an_infeasible_answer_is_rejected_and_never_passed_on(monkeypatch: pytes
         result = solve_cell(tables, Cell.whole(tables), float(expected.networks[0][1]) - 1e-3, "lax")
         check_result(tables, result, expected)
         for rejected in result.rejected:
-            assert rejected.reasons == tuple(tables.problem.violations(rejected.position.architecture(tables)))
+            assert rejected.reasons == tuple(tables.problem.violations(rejected.tables.architecture(position)))
         n_rejected += len(result.rejected)
     assert n_rejected > 5
 
@@ -312,7 +312,7 @@ def test_a_start_is_checked_and_recorded() -> None:
     assert result.networks[0].position == best
     assert result.rounds == 1
     assert result.bound == pytest.approx(float(objective), rel=1e-12)
-    infeasible = next(p for p in sample(tables, 0, 1000) if tables.problem.violations(p.architecture(tables)))
+    infeasible = next(p for p in sample(tables, 0, 1000) if tables.problem.violations(tables.architecture(p)))
     rejected = solve_cell(tables, Cell.whole(tables), float(objective) + 1.0, start=infeasible).rejected
     assert [r.position for r in rejected] == [infeasible]
 
@@ -363,7 +363,7 @@ def test_realistic_cell() -> None:
     stop.set()
     thread.join()
     assert result.status == "closed"
-    assert Position.of(tables, R18) in {found.position for found in result.networks}
+    assert tables.position(R18) in {found.position for found in result.networks}
     assert result.bound >= objective
     assert result.bound == pytest.approx(max(found.objective for found in result.networks), rel=1e-12)
     assert bounds and min(bounds) >= objective * (1 - 1e-9)
@@ -381,7 +381,7 @@ def test_limits_leave_a_valid_bound() -> None:
     assert soon.status == "limit"
     assert soon.bound >= objective
     for found in soon.networks:
-        assert not tables.problem.violations(found.position.architecture(tables))
+        assert not tables.problem.violations(tables.architecture(found.position))
 
 
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:

@@ -30,7 +30,7 @@ def enumerated(problem: Problem) -> tuple[object, ...] | None:
     known = listing(tables, Cell.whole(tables)).networks
     if not known:
         return None
-    top = [p.architecture(tables) for p, z in known if z >= known[0][1] - abs(known[0][1]) * known[0][1].__class__("1e-7")]
+    top = [tables.architecture(p) for p, z in known if z >= known[0][1] - abs(known[0][1]) * known[0][1].__class__("1e-7")]
     return min((tie_order(problem, a), a) for a in top)
 
 

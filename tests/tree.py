@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from mipdesign.bounds import Prices
 from mipdesign.branching import Expansion, Node, expand
 from mipdesign.cell import Cell
-from mipdesign.formulation import Position
-from mipdesign.lattice import Tables
+from mipdesign.lattice import Position, Tables
 
 
 @dataclass
@@ -40,9 +39,8 @@ def grow(
         tree.nodes += 1
         seen(node, expansion)
         for c in expansion.contenders:
-            position = Position(c.stem, c.columns, c.depths)
-            if not tables.problem.violations(position.architecture(tables)):
-                tree.found.add(position)
+            if not tables.problem.violations(tables.architecture(c.position)):
+                tree.found.add(c.position)
         if expansion.cell is not None:
             tree.cells.append(expansion.cell)
         stack += expansion.children
