@@ -1,1 +1,3 @@
-"""Benchmarks: whole-program measurements that are too long for the tests. Each module is a command; see ``docs/performance.md``."""
+"""Benchmarks: whole-program measurements that are too long for the tests. Each module is a command; see
+``docs/performance.md``.
+"""

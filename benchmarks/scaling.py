@@ -1,7 +1,7 @@
 """Time to proven optimality along each axis of the ``deepmad-r18`` problem, as a table and a picture.
 
-``python -m benchmarks.scaling [--axes flops,rho] [--runs N] [--time-limit S] [--out DIR]``. One axis is varied at a time; the others stay at
-r18's values, except that the axis ``budgets`` moves FLOPs and parameters together.
+``python -m benchmarks.scaling [--axes flops,rho] [--runs N] [--time-limit S] [--out DIR]``. One axis is varied at a time; the
+others stay at r18's values, except that the axis ``budgets`` moves FLOPs and parameters together.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """mipdesign designs convolutional networks to proven optimality.
 
-The public names below are imported when they are first used, so that ``import mipdesign`` is quick and needs no optional package.
+The public names below are imported when they are first used, so that ``import mipdesign`` is quick and needs no optional
+package.
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
 """Lagrangian chain bounds: valid upper bounds for the objective over a cell, and the choices that they exclude.
 
-Pricing the budgets and linearising what is convex leaves a problem that is additive along the chain of super-blocks and coupled
-only through the channels of neighbours; a longest path through the channel lattice solves it exactly. Three surrogates make it so:
+Pricing the budgets and linearising what is convex leaves a problem that is additive along the chain of super-blocks and
+coupled only through the channels of neighbours; a longest path through the channel lattice solves it exactly. Three
+surrogates make it so:
 
 * ``Q`` (convex in the depths) is replaced by its tangent at ``Prices.depths``;
-* ``rho <= rho0``, which reads ``sum log w >= phi(n)`` with ``phi(n) = n log n - n log rho0`` convex, is priced by ``Prices.rho``
+* ``rho <= rho0``, which reads ``sum log w >= phi(n)`` with ``phi(n) = n log n - n log rho0`` convex, is priced by
+``Prices.rho``
   (``mu``), and its layer count by ``Prices.layer`` (``pi``): ``-mu phi(n) <= max_m (pi m - mu phi(m)) - pi n``;
 * the products ``log(r^2 C_j) S_j`` are replaced by their McCormick overestimator ``x_u S + S_l (x - x_u)`` on the cell.
 
-Every price vector gives a valid bound, whatever its origin; :func:`optimise` looks for good ones, and a certificate needs only the
-prices. Floating-point sums are rounded outward: a bound comes with :attr:`Bound.error`, and "below a cutoff" means
+Every price vector gives a valid bound, whatever its origin; :func:`optimise` looks for good ones, and a certificate needs
+only the prices. Floating-point sums are rounded outward: a bound comes with :attr:`Bound.error`, and "below a cutoff" means
 ``value + error < cutoff``. Formulas and the error analysis: ``docs/theory.md``.
 """
 
@@ -517,9 +519,9 @@ def optimise(
 ) -> Optimised:
     """Lowers the bound of a cell by a level method (Lemarechal, Nemirovskii, Nesterov 1995) on its convex dual function.
 
-    The level's lower end starts below the cutoff, so the method stops as soon as the cell is excluded, or when its own model shows
-    that the bound can fall by no more than ``tolerance`` of its distance to the cutoff. Paths ``known`` from a larger cell are cuts of
-    the model from the start, where they lie in this one.
+    The level's lower end starts below the cutoff, so the method stops as soon as the cell is excluded, or when its own model
+    shows that the bound can fall by no more than ``tolerance`` of its distance to the cutoff. Paths ``known`` from a larger
+    cell are cuts of the model from the start, where they lie in this one.
     """
     tables = relaxation.tables
     stages = list(tables.rho_stages)
@@ -577,7 +579,8 @@ def optimise(
 def project_to_level(
     excess: Floats, slopes: Floats, centre: Floats, signed: Bools, size: float, active: list[int]
 ) -> tuple[Floats | None, Floats]:
-    """Shortest step ``z`` with ``excess + slopes @ z <= 0`` and ``centre + z >= 0`` where ``signed``, and the rows' multipliers.
+    """Shortest step ``z`` with ``excess + slopes @ z <= 0`` and ``centre + z >= 0`` where ``signed``, and the rows'
+    multipliers.
 
     Least-distance programming by non-negative least squares (Lawson and Hanson 1974, chapter 23). ``None`` if no step exists.
     ``active`` holds the active set of an earlier call with fewer rows of ``slopes``, and receives that of this one.
@@ -598,7 +601,9 @@ def project_to_level(
 
 
 def _nnls(e: Floats, target: Floats, active: list[int]) -> Floats:
-    """``min |e u - f|`` over ``u >= 0`` with ``e' f = target``: the active-set method of Lawson and Hanson on the normal equations."""
+    """``min |e u - f|`` over ``u >= 0`` with ``e' f = target``: the active-set method of Lawson and Hanson on the normal
+    equations.
+    """
     n = e.shape[1]
     gram = e.T @ e
     gram.flat[:: n + 1] += 1e-13

@@ -1,8 +1,8 @@
 """Branch and bound over cells with Lagrangian chain bounds: the presolve that leaves SCIP little to do.
 
-A :class:`Node` is a cell of the tree. :func:`expand` bounds it, drops the choices that cannot reach the cutoff, and then excludes it,
-lists its networks one by one, leaves it to the solver, or splits it in two. Every step is a :class:`Record` from which a reader of the
-certificate can repeat it: node ``"01"`` is the second half of the first half of the whole space.
+A :class:`Node` is a cell of the tree. :func:`expand` bounds it, drops the choices that cannot reach the cutoff, and then
+excludes it, lists its networks one by one, leaves it to the solver, or splits it in two. Every step is a :class:`Record` from
+which a reader of the certificate can repeat it: node ``"01"`` is the second half of the first half of the whole space.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SplitKind = Literal["stem", "depth", "channels", "width", "kernel"]
 
 @dataclass(frozen=True)
 class Split:
-    """Where a cell is split: networks with the value of ``kind`` in super-block ``index`` at most ``threshold`` go to half 0."""
+    """Where a cell is split: networks with the value of ``kind`` of super-block ``index`` up to ``threshold`` go to half 0."""
 
     kind: SplitKind
     index: int
@@ -190,9 +190,9 @@ def contenders_of_batch(networks: Batch, objectives: Floats) -> list[Contender]:
 def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optimised) -> Split:
     """The split that promises to lower the bound most.
 
-    A split helps where the relaxation mixes: depths first (a block is worth hundreds of units), then channels at the end of a stage
-    (whose product with the entropy is overestimated), kernels, widths and other channels, each by how much objective the spread of its
-    values can feign. The shares were chosen by the node count on ``deepmad-r18`` (``docs/performance.md``).
+    A split helps where the relaxation mixes: depths first (a block is worth hundreds of units), then channels at the end of a
+    stage (whose product with the entropy is overestimated), kernels, widths and other channels, each by how much objective
+    the spread of its values can feign. The shares were chosen by the node count on ``deepmad-r18`` (``docs/performance.md``).
     """
     scoring = tables.problem.scoring
     factor = float(scoring.convention.layer_factor)

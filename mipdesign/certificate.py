@@ -1,8 +1,8 @@
 """What proves an optimum, written down so that a reader can check it without searching.
 
-A certificate holds the incumbent, every network that came within the tie margin of it, and the presolve tree: for each node the
-prices of its bound, the cutoff, and what was done with it. :func:`verify` walks the tree from the whole space and recomputes each
-bound; cells that SCIP closed are matched by content and, on request, solved again.
+A certificate holds the incumbent, every network that came within the tie margin of it, and the presolve tree: for each node
+the prices of its bound, the cutoff, and what was done with it. :class:`Verifier` walks the tree from the whole space and
+recomputes each bound; cells that SCIP closed are matched by content and, on request, solved again.
 """
 
 from __future__ import annotations
@@ -309,7 +309,9 @@ class Walk:
         return ""
 
     def _match_cell(self, record: Record, cells: Sequence[Cell]) -> str:
-        """What SCIP closed is the reduced cell, or the whole one of a run without presolve; with ``resolve`` it is closed again."""
+        """What SCIP closed is the reduced cell, or the whole one of a run without presolve; with ``resolve`` it is closed
+        again.
+        """
         entry = self.cells.get(record.node)
         if entry is None:
             return "no solver run is listed for it"

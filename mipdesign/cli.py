@@ -84,7 +84,12 @@ ConventionOverride = Annotated[
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code; the arguments are those of the process by default."""
+    """Runs one command and returns its exit code.
+
+    The arguments are those of the process by default; signals are then taken over, as :mod:`mipdesign.__main__` does earlier.
+    """
+    if arguments is None:
+        INTERRUPTS.install()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # tables have signs that not every terminal knows
     try:

@@ -68,8 +68,8 @@ def default_scoring(convention: str, architecture: Architecture) -> Scoring:
 class Evaluation:
     """All figures of one network in one convention.
 
-    ``params`` and ``flops`` follow the convention; the counts beside them mean the same in both. ``penalty`` is ``beta * Q``, and
-    ``objective = weighted_entropy - penalty``.
+    ``params`` and ``flops`` follow the convention; the counts beside them mean the same in both. ``penalty`` is ``beta * Q``,
+    and ``objective = weighted_entropy - penalty``.
     """
 
     convention: str

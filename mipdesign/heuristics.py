@@ -24,7 +24,9 @@ STRICTNESS = 4.0
 
 
 class Moves:
-    """Networks as integer vectors ``(stem, then C, b, k, L of each super-block)`` of lattice indices, so that a move is a sum."""
+    """Networks as integer vectors ``(stem, then C, b, k, L of each super-block)`` of lattice indices, so that a move is a
+    sum.
+    """
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
@@ -50,7 +52,7 @@ class Moves:
 
     def batch(self, vectors: Ints) -> tuple[Batch, Bools]:
         """The networks of vectors, and which of them are on the lattice (the others come out as arbitrary networks)."""
-        inside: Bools = ((vectors >= 0) & (vectors < self.sizes)).all(axis=1)
+        inside = np.asarray(((vectors >= 0) & (vectors < self.sizes)).all(axis=1))
         safe = np.clip(vectors, 0, self.sizes - 1)
         columns, depths = [], []
         for i, at in enumerate(self.column_at):
@@ -120,7 +122,7 @@ def anneal(
         temperature = scale * HOT * (COLD / HOT) ** progress
         change = np.zeros((n, dims), dtype=np.int64)
         for _ in range(int(rng.integers(1, 4))):
-            size = 1 + rng.exponential(0.5 + 5.0 * (1.0 - progress), size=n).astype(np.int64)
+            size = 1 + np.floor(rng.exponential(0.5 + 5.0 * (1.0 - progress), n)).astype(np.int64)
             coordinate = rng.integers(0, dims, n)
             small = (coordinate == 0) | (coordinate % 4 == 3) | (coordinate % 4 == 0)
             change[np.arange(n), coordinate] += np.where(small, np.minimum(size, 2), size) * rng.choice((-1, 1), n)

@@ -1,7 +1,7 @@
 """Lattice tables: every figure of a super-block, for every point of its lattice, as numpy arrays.
 
-A super-block's *columns* are its admitted triples ``(C, b, k)``. Its figures depend on the column, on the depth ``L`` and on the
-channels ``ci`` that enter it, in one simple way (``docs/theory.md``)::
+A super-block's *columns* are its admitted triples ``(C, b, k)``. Its figures depend on the column, on the depth ``L`` and on
+the channels ``ci`` that enter it, in one simple way (``docs/theory.md``)::
 
     count(ci, column, L) = fixed[column] + ci * slope[column] + [ci = C] * same[column] + (L - 1) * rest[column]
     log-width sum        = log ci + t[column]                                           + (L - 1) * (log C + t[column])

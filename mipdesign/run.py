@@ -56,8 +56,8 @@ class Design:
     Attributes
     ----------
     status:
-        ``optimal`` (relative gap at most 1e-6 and checked exactly), ``feasible``, ``infeasible``, or ``unknown`` where a limit was
-        reached before any design.
+        ``optimal`` (relative gap at most 1e-6 and checked exactly), ``feasible``, ``infeasible``, or ``unknown`` where a
+        limit was reached before any design.
     architecture, evaluation:
         The network and its figures, or ``None``.
     objective, bound, gap:
@@ -156,7 +156,9 @@ class Design:
         return data
 
     def save(self, folder: str | Path) -> None:
-        """Writes ``result.json``, ``certificate.json``, ``trace.csv`` and, where matplotlib is installed, ``convergence.png``."""
+        """Writes ``result.json``, ``certificate.json``, ``trace.csv`` and, where matplotlib is installed,
+        ``convergence.png``.
+        """
         folder = Path(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -270,7 +272,8 @@ def design(
     )
 
 
-def _resumed(problem: Problem, folder: Path) -> Resumed:
+def _resumed(problem: Problem, folder: Path) -> Resumed | None:
+    """What an earlier run proved; ``None`` where it had no design yet, so that there is nothing to go on from."""
     earlier = Design.load(folder)
     if earlier.problem.digest != problem.digest:
         raise SpecError("--resume", f"{folder} holds a run of another problem", "resume with the same problem and overrides")
@@ -278,7 +281,7 @@ def _resumed(problem: Problem, folder: Path) -> Resumed:
         if not check.passed and check.claim.startswith(("format", "digest")):
             raise CertificateError(f"cannot resume from {folder}: {check.claim}: {check.detail}")
     if earlier.architecture is None:
-        return Resumed([], [], [])
+        return None
     records, nodes = restore(problem, build_tables(problem), earlier.certificate)
     designs = [Architecture.from_dict(c["architecture"]) for c in earlier.certificate.data["contenders"]]
     return Resumed(records, nodes, designs)

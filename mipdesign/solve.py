@@ -1,7 +1,7 @@
 """The driver of a design run: incumbent, presolve tree, solver cells, and what was proved in the end.
 
-The driver owns the open nodes, the incumbent and the cutoff; child processes (:mod:`mipdesign.pool`) do the work. At every moment it
-holds a valid bound, so a run may be stopped at any time.
+The driver owns the open nodes, the incumbent and the cutoff; child processes (:mod:`mipdesign.pool`) do the work. At every
+moment it holds a valid bound, so a run may be stopped at any time.
 """
 
 from __future__ import annotations
@@ -171,6 +171,7 @@ class Run:
         self.state = _State()
         self.best: Contender | None = None
         self.phase = "incumbent"
+        self.begun = False
         self.feasibility_only = False
         self.order = itertools.count()
         self.workers = options.workers or os.cpu_count() or 1
@@ -273,17 +274,15 @@ class Run:
             self.heuristics_done.set()
 
     def _loop(self, pool: Pool) -> None:
-        begun = False
         limit = self.options.time_limit
         while limit is None or self.seconds < limit:
             message = pool.listen(0.05)
             while message is not None:
                 self._hear(pool, message)
                 message = pool.listen(0.0)
-            if not begun and self.heuristics_done.is_set() and pool.inbox.empty():
+            if not self.begun and self.heuristics_done.is_set() and pool.inbox.empty():
                 self._begin(pool)
-                begun = True
-            if begun:
+            if self.begun:
                 if self._finished(pool):
                     if self.feasibility_only and self.best is not None:
                         self._begin(pool)
@@ -301,6 +300,7 @@ class Run:
     def _begin(self, pool: Pool) -> None:
         """Opens the root: for the objective if a design is known, else to prove that there is none."""
         s = self.state
+        self.begun = True
         self.feasibility_only = self.best is None
         self.phase = "feasibility" if self.feasibility_only else "presolve"
         s.records.clear()
@@ -309,22 +309,23 @@ class Run:
         for child in pool.busy():
             child.kill()
         pool.set_cutoff(self.cutoff)
-        if self.resumed is not None and self.best is not None:
+        if self.resumed is not None:
             s.records += self.resumed.records
             for node in self.resumed.nodes:
                 self._push(node)
-            self.resumed = None
             return
-        whole = Cell.whole(self.tables)
-        prices = Prices.initial(
-            self.tables, 3.0 if self.feasibility_only else max(1.0, abs(self.cutoff)), float(not self.feasibility_only)
-        )
-        root = Node("", whole, math.inf, prices)
+        root = self._root()
         if self.options.presolve:
             self._push(root)
         else:
-            record = Record("", "solver", self.cutoff, prices.to_list())
-            heapq.heappush(s.cells, (-math.inf, next(self.order), SolverCell(root, whole, record, math.inf)))
+            record = Record("", "solver", self.cutoff, root.prices.to_list())
+            heapq.heappush(s.cells, (-math.inf, next(self.order), SolverCell(root, root.cell, record, math.inf)))
+
+    def _root(self) -> Node:
+        """The whole space as an open node."""
+        worth = 3.0 if self.feasibility_only else max(1.0, abs(self.cutoff)) if self.best else 1.0
+        prices = Prices.initial(self.tables, worth, float(not self.feasibility_only))
+        return Node("", Cell.whole(self.tables), math.inf, prices)
 
     def _push(self, node: Node) -> None:
         heapq.heappush(self.state.open, (-node.bound, next(self.order), node))
@@ -456,6 +457,11 @@ class Run:
     def _remaining(self, pool: Pool) -> list[Node]:
         """Nodes that are not proved: open, in work, with the solver, or given up."""
         s = self.state
+        if not self.begun:
+            if self.resumed is not None:
+                s.records += self.resumed.records
+                return list(self.resumed.nodes)
+            return [self._root()]
         nodes = [node for _, _, node in s.open] + [cell.node for _, _, cell in s.cells] + list(s.given_up)
         for child in pool.children:
             if isinstance(child.task, Explore) and child in s.task_bound:
@@ -502,7 +508,7 @@ class Run:
 
 
 def tie_order(problem: Problem, architecture: Architecture) -> tuple[object, ...]:
-    """The documented order of designs: larger exact objective (to 40 digits), fewer parameters, fewer FLOPs, smaller numbers."""
+    """The documented order of designs: larger exact objective (40 digits), fewer parameters, fewer FLOPs, smaller numbers."""
     evaluator = problem.evaluator(architecture)
     evaluation = evaluator.evaluation
     return evaluator.exact_objective().copy_negate(), evaluation.params, evaluation.flops, architecture

@@ -100,7 +100,8 @@ def effectiveness_within(widths: Sequence[int], limit: Fraction) -> bool:
     """Whether ``rho <= limit``, in exact integers: ``(L / limit)^L <= product of the widths``."""
     n = len(widths)
     need: int = (n * limit.denominator) ** n
-    return need <= limit.numerator**n * math.prod(widths)
+    have: int = limit.numerator**n * math.prod(widths)
+    return need <= have
 
 
 def entropy(resolution: int, channels: int, log_width_sum: float) -> float:

@@ -26,7 +26,15 @@ ARCHITECTURE: dict[str, Any] = {
     "head": None,
 }
 
-MISSING = object()
+
+class _Missing:
+    """Stands for a field that is left out; named in test ids."""
+
+    def __repr__(self) -> str:
+        return "missing"
+
+
+MISSING = _Missing()
 """Stands for a field that is taken away."""
 
 

@@ -1,4 +1,6 @@
-"""Certificates: accepted as written, refused after any change, and refused where a claim is false though the digests are right."""
+"""Certificates: accepted as written, refused after any change, and refused where a claim is false though the digests are
+right.
+"""
 
 from __future__ import annotations
 

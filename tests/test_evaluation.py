@@ -92,4 +92,4 @@ def test_tables_and_batch_agree_with_the_evaluator(seed: int, block: str | None,
         assert int(evaluation.layers[-1, j]) == exact.layers
         assert bool(evaluation.chained[j]) == (not problem.outside_space(architecture))
         precise = evaluator.exact_objective()
-        assert abs(precise - Decimal(exact.objective)) <= Decimal(1e-12) * max(1, abs(precise))
+        assert abs(precise - Decimal(exact.objective)) <= Decimal("1e-12") * max(1, abs(precise))

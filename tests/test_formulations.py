@@ -61,7 +61,7 @@ def check_cell(tables: Tables, cell: Cell, formulation: str) -> CellResult:
 def check_result(tables: Tables, result: CellResult, expected: Listing) -> None:
     """The cell is closed, and the networks that reach the final cutoff are those of the listing."""
     assert result.status == "closed", result.message
-    found = {n.position: tables.problem.evaluator(n.tables.architecture(position)).exact_objective() for n in result.networks}
+    found = {n.position: tables.problem.evaluator(tables.architecture(n.position)).exact_objective() for n in result.networks}
     assert len(found) == len(result.networks)
     assert {position for position, objective in found.items() if objective >= Decimal(result.cutoff)} == expected.reaching(
         result.cutoff
@@ -154,7 +154,7 @@ def reachable_columns(form: FormulationModel, position: Position) -> set[tuple[i
     try:
         form.indicators(position)
     except ValueError:
-        assert form.tables.problem.violations(position.architecture(form.tables))
+        assert form.tables.problem.violations(form.tables.architecture(position))
         return set()
     return {position.columns}
 
@@ -287,7 +287,8 @@ def test_an_infeasible_answer_is_rejected_and_never_passed_on(monkeypatch: pytes
         result = solve_cell(tables, Cell.whole(tables), float(expected.networks[0][1]) - 1e-3, "lax")
         check_result(tables, result, expected)
         for rejected in result.rejected:
-            assert rejected.reasons == tuple(tables.problem.violations(rejected.tables.architecture(position)))
+            assert rejected.reasons == tuple(tables.problem.violations(tables.architecture(rejected.position)))
+            assert rejected.reasons == tuple(tables.problem.violations(tables.architecture(rejected.position)))
         n_rejected += len(result.rejected)
     assert n_rejected > 5
 

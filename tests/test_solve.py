@@ -128,7 +128,9 @@ def test_killed_children_cost_a_retry_and_not_the_proof() -> None:
 
 @pytest.fixture
 def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A formulation of a plug-in that aborts its process the first two times that a model is built, as SCIP does now and then."""
+    """A formulation of a plug-in that aborts its process the first two times that a model is built, as SCIP does now and
+    then.
+    """
     (tmp_path / "crashing.py").write_text(
         textwrap.dedent(
             """
