@@ -21,12 +21,20 @@ from .cell import Cell
 from .errors import CertificateError, SpecError
 from .lattice import Position, Tables, build_tables
 from .problem import Problem
-from .solve import OPTIMAL_GAP, TIE_MARGIN, Outcome, relative_gap, tie_order
+from .solve import OPTIMAL_GAP, TIE_MARGIN, Outcome, cutoff_of, relative_gap, tie_order
 
 FORMAT = "mipdesign-certificate/1"
 SECTIONS = ("problem", "claim", "contenders", "tree", "cells", "open")
 RECHECK = 1e-12
 """Relative allowance when a bound recomputed here is compared with its cutoff: numpy may add in another order elsewhere."""
+
+
+def stated_figures(problem: Problem, architecture: Architecture | None) -> dict[str, Any]:
+    """The figures that ``result.json`` states of a network beside its architecture."""
+    if architecture is None:
+        return {"budgets": {}, "evaluation": None}
+    usage = {b.name: {"value": b.value, "limit": b.limit} for b in problem.usage(architecture)}
+    return {"budgets": usage, "evaluation": problem.evaluator(architecture).evaluation.to_dict()}
 
 
 def digest(content: Any) -> str:
@@ -133,21 +141,22 @@ class Verifier:
         yield Check("format", wellformed, "" if wellformed else f"a {FORMAT} file with all sections is expected")
         if not wellformed:
             return
+        digests = data["sha256"] if isinstance(data["sha256"], dict) else {}
         for section in SECTIONS:
-            same = data["sha256"].get(section) == digest(data[section])
+            same = digests.get(section) == digest(data[section])
             yield Check(f"digest of {section}", same, "" if same else "the section was changed after it was written")
-        if self.result is not None:
-            yield from self._result_checks(self.result)
         try:
             problem = Problem.from_dict(data["problem"], "certificate.json")
+            if self.result is not None:
+                yield from self._result_checks(self.result, problem)
             tables = build_tables(problem)
             yield Check("problem", True)
             yield from self._contender_checks(problem)
             yield from self._tree_checks(problem, tables, on_node)
-        except (SpecError, CertificateError, ValueError, TypeError, KeyError, IndexError) as error:
+        except (SpecError, CertificateError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             yield Check("content", False, f"{type(error).__name__}: {error}")
 
-    def _result_checks(self, result: dict[str, Any]) -> Iterator[Check]:
+    def _result_checks(self, result: dict[str, Any], problem: Problem) -> Iterator[Check]:
         stated = result.get("sha256")
         same = stated == digest({k: v for k, v in result.items() if k != "sha256"})
         yield Check("digest of result.json", same, "" if same else "the file was changed after it was written")
@@ -161,6 +170,14 @@ class Verifier:
             )
         first = self.data["contenders"][0]["architecture"] if self.data["contenders"] else None
         yield Check("result architecture", result.get("architecture") == first)
+        figures = stated_figures(problem, None if first is None else Architecture.from_dict(first))
+        expected = {"problem": self.data["problem"], "name": problem.name, "convention": problem.convention, **figures}
+        if claim["objective"] is not None:
+            known = claim["bound"] is not None
+            expected["gap"] = relative_gap(float(claim["bound"]), float(claim["objective"])) if known else None
+        for name, value in expected.items():
+            agree = result.get(name) == value
+            yield Check(f"result {name}", agree, "" if agree else f"it follows from the certificate to be {value!r}"[:200])
 
     def _contender_checks(self, problem: Problem) -> Iterator[Check]:
         claim, previous = self.data["claim"], None
@@ -247,7 +264,7 @@ class Walk:
             self.most = 0.0
         elif z is not None:
             gap = float(claim.get("gap_limit", 0.0))
-            self.most = z - TIE_MARGIN * abs(z) if gap <= OPTIMAL_GAP else z + gap * abs(z)
+            self.most = cutoff_of(z, gap)
 
     def run(self) -> Iterator[Check]:
         """Yields one check per node."""

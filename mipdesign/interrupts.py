@@ -9,6 +9,9 @@ its state is whole, and writes its files undisturbed.
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 
@@ -42,6 +45,24 @@ class Interrupts:
         """Raises ``KeyboardInterrupt`` if a signal has come."""
         if self.received:
             raise KeyboardInterrupt
+
+
+@contextmanager
+def deferred() -> Iterator[Callable[[], None]]:
+    """Where Python's own handling of SIGINT is in place: only notes it, and raises it when the yielded function is called.
+
+    Elsewhere (another thread, or a program with a handler of its own) nothing changes, and the function does nothing.
+    """
+    mine = Interrupts()
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield lambda: None
+        return
+    signal.signal(signal.SIGINT, mine._take)
+    try:
+        yield mine.check
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 INTERRUPTS = Interrupts()

@@ -281,6 +281,21 @@ class SuperBlockSpace:
         return slice(first, max(first, bisect_right(previous, channels / low)))
 
 
+@dataclass(frozen=True)
+class Budget:
+    """One budget of the final network, in exact numbers where it counts something."""
+
+    name: str
+    value: float
+    limit: float
+    holds: bool
+
+    @property
+    def slack(self) -> float:
+        """What is left of it."""
+        return self.limit - self.value
+
+
 class Problem(_Model):
     """A search space with budgets and an objective: what :func:`mipdesign.design` solves.
 
@@ -383,6 +398,14 @@ class Problem(_Model):
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
         return Evaluator(architecture, self.scoring)
+
+    def usage(self, architecture: Architecture) -> list[Budget]:
+        """The budgets that are set, each with the network's value."""
+        evaluator = self.evaluator(architecture)
+        return [
+            Budget(name, getattr(evaluator.evaluation, name), float(limit), evaluator.within(name, limit))
+            for name, limit in self.budgets.limits().items()
+        ]
 
     def violations(self, architecture: Architecture) -> list[str]:
         """What a network breaks: budgets by exact arithmetic, and rules of the space; empty if it is feasible."""

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .architecture import Architecture
-from .certificate import Certificate, Check, Verifier, digest, finite, restore
+from .certificate import Certificate, Check, Verifier, digest, finite, restore, stated_figures
 from .errors import CertificateError, SpecError
 from .evaluation import Evaluation
 from .files import write_whole
 from .formulation import formulation_named
 from .lattice import build_tables
 from .parsing import load_json, read_text
-from .problem import Problem
+from .problem import Budget, Problem
 from .solve import OPTIMAL_GAP, Options, Progress, Resumed, Status, relative_gap, solve
 
 if TYPE_CHECKING:
@@ -32,21 +32,6 @@ if TYPE_CHECKING:
 RESULT, CERTIFICATE, TRACE, PICTURE = "result.json", "certificate.json", "trace.csv", "convergence.png"
 MAX_CERTIFICATE_BYTES = 2_000_000_000
 VERSIONED = ("mipdesign", "numpy", "pyscipopt", "networkx", "pydantic", "torch")
-
-
-@dataclass(frozen=True)
-class Budget:
-    """One budget of the final network, in exact numbers where it counts something."""
-
-    name: str
-    value: float
-    limit: float
-    holds: bool
-
-    @property
-    def slack(self) -> float:
-        """What is left of it."""
-        return self.limit - self.value
 
 
 @dataclass(frozen=True)
@@ -102,14 +87,7 @@ class Design:
     @property
     def budgets(self) -> list[Budget]:
         """The budgets of the problem, each with the network's value."""
-        if self.architecture is None or self.evaluation is None:
-            return []
-        evaluator = self.problem.evaluator(self.architecture)
-        limits = self.problem.budgets.limits()
-        return [
-            Budget(name, getattr(self.evaluation, name), float(limit), evaluator.within(name, limit))
-            for name, limit in limits.items()
-        ]
+        return [] if self.architecture is None else self.problem.usage(self.architecture)
 
     def to_graph(self) -> networkx.DiGraph[str]:
         """The network as a graph, one node per operation."""
@@ -132,7 +110,6 @@ class Design:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``result.json``."""
-        evaluation = self.evaluation
         data: dict[str, Any] = {
             "name": self.problem.name,
             "convention": self.problem.convention,
@@ -141,8 +118,7 @@ class Design:
             "bound": finite(self.bound),
             "gap": self.gap,
             "architecture": None if self.architecture is None else self.architecture.to_dict(),
-            "budgets": {b.name: {"value": b.value, "limit": b.limit} for b in self.budgets},
-            "evaluation": None if evaluation is None else evaluation.to_dict(),
+            **stated_figures(self.problem, self.architecture),
             "wall_seconds": self.wall_seconds,
             "peak_rss_mb": self.peak_rss_mb,
             "versions": self.versions,
@@ -156,8 +132,8 @@ class Design:
         return data
 
     def save(self, folder: str | Path) -> None:
-        """Writes ``result.json``, ``certificate.json``, ``trace.csv`` and, where matplotlib is installed,
-        ``convergence.png``.
+        """Writes ``result.json``, ``certificate.json``, ``trace.csv`` and, where matplotlib is installed
+        and the run was not interrupted, ``convergence.png``.
         """
         folder = Path(folder)
         try:
@@ -167,6 +143,8 @@ class Design:
             write_whole(folder / TRACE, trace_csv(self.trace).encode())
         except OSError as error:
             raise SpecError("--out", f"cannot write to {folder} ({error.strerror})", "give a writable folder") from None
+        if self.interrupted:  # drawing takes longer than somebody who pressed Ctrl-C wants to wait
+            return
         from .report import draw_convergence
 
         draw_convergence(self.trace, folder / PICTURE)
@@ -195,7 +173,7 @@ class Design:
                 incidents=tuple(result["incidents"]),
                 versions=dict(result["versions"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
             if isinstance(error, SpecError):
                 raise
             raise SpecError(
@@ -249,6 +227,8 @@ def design(
         raise SpecError("time_limit", f"{time_limit!r} is not a time", "give a positive number of seconds")
     if workers is not None and not 1 <= workers <= 1024:
         raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
+    if seed < 0:
+        raise SpecError("seed", f"{seed!r} is negative", "give a number from 0 up")
     formulation_named(formulation)
     tables = build_tables(problem)
     options = Options(time_limit=time_limit, gap=gap, seed=seed, workers=workers, formulation=formulation, presolve=presolve)

@@ -242,6 +242,7 @@ def apply_settings(model: Any, settings: ScipSettings, parameters: Mapping[str, 
     model.setHeuristics(getattr(SCIP_PARAMSETTING, attempt.heuristics))
     model.setParams(dict(attempt.parameters))
     model.setParam("numerics/feastol", 1e-9)
+    model.setParam("misc/catchctrlc", False)
     model.setParam("limits/gap", 0.0)
     model.setParam("randomization/randomseedshift", settings.seed + settings.attempt)
     model.setParams(dict(parameters))

@@ -22,6 +22,7 @@ from .branching import Node, Record
 from .cell import Cell
 from .errors import MipdesignError
 from .heuristics import incumbent
+from .interrupts import deferred
 from .lattice import Contender, Tables, build_tables
 from .pool import MEMORY_MB, Child, Message, Pool
 from .problem import Problem
@@ -132,6 +133,11 @@ class Outcome:
     interrupted: bool
 
 
+def cutoff_of(objective: float, gap: float) -> float:
+    """Objective below which networks need not be looked at: a little under the best, or above it by the gap asked for."""
+    return objective - TIE_MARGIN * abs(objective) if gap <= OPTIMAL_GAP else objective + gap * (1 - 1e-12) * abs(objective)
+
+
 def relative_gap(bound: float, objective: float) -> float:
     """``(bound - objective) / |objective|``, never negative."""
     return max(0.0, bound - objective) / max(abs(objective), 1e-9)
@@ -194,7 +200,20 @@ class Run:
         if self.best is None:
             return -math.inf
         z = self.best.objective
-        return z - TIE_MARGIN * abs(z) if self.options.gap <= OPTIMAL_GAP else z + self.options.gap * abs(z)
+        return cutoff_of(z, self.options.gap)
+
+    def _proved(self, remaining: list[Node]) -> float:
+        """The bound that the records and the remaining nodes prove; what a child said of its task in hand is not among them."""
+        if self.feasibility_only or not self.begun:
+            return math.inf
+        return max([node.bound for node in remaining] + [self._floor])
+
+    @property
+    def _floor(self) -> float:
+        """The bound of everything that is excluded."""
+        if self.best is None:
+            return -math.inf
+        return max(self.cutoff, self.best.objective)
 
     @property
     def bound(self) -> float:
@@ -205,8 +224,7 @@ class Run:
         bounds = [-s.open[0][0]] if s.open else []
         bounds += [-s.cells[0][0]] if s.cells else []
         bounds += list(s.task_bound.values()) + [node.bound for node in s.given_up]
-        floor = self.cutoff if self.options.gap > OPTIMAL_GAP else self.best.objective if self.best else -math.inf
-        return max([*bounds, floor])
+        return max([*bounds, self._floor])
 
     def report(self) -> None:
         """Tells where the run stands; the trace keeps every change."""
@@ -255,7 +273,8 @@ class Run:
         thread = threading.Thread(target=self._search_incumbent, args=(pool,), daemon=True)
         thread.start()
         try:
-            self._loop(pool)
+            with deferred() as check_interrupt:
+                self._loop(pool, check_interrupt)
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -273,7 +292,7 @@ class Run:
         finally:
             self.heuristics_done.set()
 
-    def _loop(self, pool: Pool) -> None:
+    def _loop(self, pool: Pool, check_interrupt: Callable[[], None]) -> None:
         limit = self.options.time_limit
         while limit is None or self.seconds < limit:
             message = pool.listen(0.05)
@@ -290,6 +309,7 @@ class Run:
                     break
                 self._assign(pool)
             self.report()
+            check_interrupt()
 
     def _finished(self, pool: Pool) -> bool:
         if self.feasibility_only and self.best is not None:
@@ -472,7 +492,7 @@ class Run:
 
     def _outcome(self, remaining: list[Node], interrupted: bool) -> Outcome:
         s = self.state
-        bound = self.bound
+        bound = self._proved(remaining)
         best = self.winner()
         self.best = best or self.best
         status: Status = "unknown"
