@@ -27,7 +27,7 @@ import numpy as np
 from .cell import Cell
 from .lattice import Bools, Floats, Ints, Position, StageTables, Tables
 
-GROUP_WORK = 400_000
+GROUP_WORK = 100_000
 """Entries of the transition array of one super-block above which incoming channels are grouped (which keeps bounds valid)."""
 ERROR = 1e-11
 """Relative rounding allowance of a bound: about a hundred times the error of its few hundred additions."""

@@ -326,8 +326,8 @@ class Walk:
         return ""
 
     def _match_cell(self, record: Record, cells: Sequence[Cell]) -> str:
-        """What SCIP closed is the reduced cell, or the whole one of a run without presolve; with ``resolve`` it is closed
-        again.
+        """What SCIP closed is the reduced cell, or the whole one of a run without presolve, and its model is the one that is
+        built now (as far as the same SCIP writes it); with ``resolve`` it is closed again.
         """
         entry = self.cells.get(record.node)
         if entry is None:
@@ -335,15 +335,17 @@ class Walk:
         cell = next((c for c in cells if c.digest == entry["cell_sha256"]), None)
         if cell is None:
             return "the solver run listed for it closed another cell"
+        from .scip import ScipSettings, model_hash, solve_cell
+
+        digest_now, version = model_hash(self.tables, cell, entry["formulation"])
+        if entry["solver"] == f"SCIP {version}" and entry["model_sha256"] != digest_now:
+            return "the model of its cell has another hash"
         if not self.resolve:
             return ""
-        from .scip import ScipSettings, solve_cell
 
         result = solve_cell(self.tables, cell, self.most, entry["formulation"], ScipSettings())
         if result.status != "closed":
             return f"SCIP ended with {result.status!r} when it was solved again"
-        if result.model_hash != entry["model_sha256"]:
-            return "the model solved again has another hash"
         for found in result.networks:
             if found.position not in self.contenders:
                 return f"it holds a network that the certificate does not name, with objective {found.objective!r}"

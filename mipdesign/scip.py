@@ -204,6 +204,12 @@ def solve_cell(
     )
 
 
+def model_hash(tables: Tables, cell: Cell, formulation_id: str) -> tuple[str, str]:
+    """SHA-256 of the model of a cell as :func:`solve_cell` states it, and the version of SCIP that wrote it."""
+    model = formulation_named(formulation_id).build(tables, cell).model
+    return hashlib.sha256(cip_text(model)).hexdigest(), scip_version(model)
+
+
 def export_cip(tables: Tables, cell: Cell, path: str | Path, formulation_id: str = "lattice") -> str:
     """Writes the model of a cell as a ``.cip`` file, which keeps nonlinear constraints too, and returns its hash.
 
