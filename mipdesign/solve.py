@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -508,7 +509,8 @@ class Run:
         final_gap = None if best is None or math.isinf(bound) else relative_gap(bound, best.objective)
         z = best.objective if best else None
         s.trace.append(Progress(self.seconds, self.phase, z, bound, final_gap, len(remaining), s.closed))
-        self.on_progress(s.trace[-1])
+        with suppress(KeyboardInterrupt):  # there is nothing left to interrupt
+            self.on_progress(s.trace[-1])
         return Outcome(
             status=status,
             best=best,
