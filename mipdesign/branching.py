@@ -83,6 +83,8 @@ class Node:
     prices: Prices
     paths: tuple[Path, ...] = ()
     """Paths that supported the parent's bound."""
+    by_solver: bool = False
+    """Whether the bound is the solver's word, which prices do not prove."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,7 +87,10 @@ class Certificate:
                 }
                 for cell in sorted(outcome.solved, key=lambda c: c.record.node)
             ],
-            "open": [[n.name, finite(n.bound), n.prices.to_list()] for n in sorted(outcome.open, key=lambda n: n.name)],
+            "open": [
+                [n.name, finite(n.bound), n.prices.to_list(), "solver" if n.by_solver else "prices"]
+                for n in sorted(outcome.open, key=lambda n: n.name)
+            ],
         }
         data["sha256"] = {section: digest(data[section]) for section in SECTIONS}
         return cls(data)
@@ -205,8 +208,10 @@ class Verifier:
         claim = self.data["claim"]
         records = {r.node: r for r in map(_record_from_plain, self.data["tree"])}
         yield Check("tree names each node once", len(records) == len(self.data["tree"]))
-        still_open = {name: math.inf if bound is None else float(bound) for name, bound, _ in self.data["open"]}
-        walk = Walk(problem, tables, records, set(still_open), {c["node"]: c for c in self.data["cells"]}, claim, self.resolve)
+        still_open = {name: math.inf if bound is None else float(bound) for name, bound, *_ in self.data["open"]}
+        walk = Walk(
+            problem, tables, records, _open_rows(self.data), {c["node"]: c for c in self.data["cells"]}, claim, self.resolve
+        )
         contenders = {tables.position(Architecture.from_dict(c["architecture"])) for c in self.data["contenders"]}
         walk.contenders = contenders
         failed = 0
@@ -238,6 +243,22 @@ class Verifier:
         return Check("bound", ok, "" if ok else f"{stated!r} does not follow; proved is {proved!r}")
 
 
+@dataclass(frozen=True)
+class OpenRow:
+    """An open node as the certificate states it."""
+
+    bound: float
+    prices: list[float]
+    by_solver: bool
+
+
+def _open_rows(data: dict[str, Any]) -> dict[str, OpenRow]:
+    rows = {}
+    for name, bound, prices, source in data["open"]:
+        rows[name] = OpenRow(math.inf if bound is None else float(bound), [float(p) for p in prices], source == "solver")
+    return rows
+
+
 class Walk:
     """Repeats the tree from the whole space, node by node; also restores the cells of open nodes, for resuming a run."""
 
@@ -246,7 +267,7 @@ class Walk:
         problem: Problem,
         tables: Tables,
         records: dict[str, Record],
-        still_open: set[str],
+        still_open: Mapping[str, OpenRow | None],
         cells: dict[str, dict[str, Any]],
         claim: dict[str, Any],
         resolve: bool,
@@ -268,48 +289,65 @@ class Walk:
 
     def run(self) -> Iterator[Check]:
         """Yields one check per node."""
-        stack = [("", Cell.whole(self.tables))]
+        stack = [("", Cell.whole(self.tables), math.inf)]
         while stack:
-            name, cell = stack.pop()
+            name, cell, inherited = stack.pop()
             if name in self.still_open:
                 self.open_cells[name] = cell
+                yield self._open_check(name, cell, inherited)
                 continue
             record = self.records.get(name)
             if record is None:
                 yield Check(f"node '{name}'", False, "the tree does not say what became of it")
                 continue
             self.visited.add(name)
-            problem, children = self._repeat(record, cell)
+            problem, children, bound = self._repeat(record, cell)
             yield Check(f"node '{name}'", not problem, problem)
-            stack += children
+            stack += [(child, half, min(inherited, bound)) for child, half in children]
 
-    def _repeat(self, record: Record, cell: Cell) -> tuple[str, list[tuple[str, Cell]]]:
-        """What is wrong with a record (empty if nothing), and the children it leaves."""
+    def _open_check(self, name: str, cell: Cell, inherited: float) -> Check:
+        """The stated bound of an open node is that of an ancestor, or follows from its prices; a solver's word is passed on."""
+        row = self.still_open[name]
+        claim = f"open node '{name}'"
+        if row is None or row.by_solver or row.bound >= inherited or self.weight == 0.0:
+            return Check(claim, True)
+        if chain_is_empty(self.tables, cell):
+            return Check(claim, True)
+        prices = Prices.from_list(self.tables, row.prices)
+        if prices.weight != 1.0 or (prices.budget < 0).any() or (prices.rho < 0).any():
+            return Check(claim, False, "its prices are not those of a bound")
+        least = self.claim["objective"]
+        bound = Relaxation(self.tables, cell, -math.inf if least is None else float(least)).bound(prices).outward
+        ok = bound <= row.bound + RECHECK * abs(row.bound)
+        return Check(claim, ok, "" if ok else f"its bound {row.bound!r} does not follow from its prices, which give {bound!r}")
+
+    def _repeat(self, record: Record, cell: Cell) -> tuple[str, list[tuple[str, Cell]], float]:
+        """What is wrong with a record (empty if nothing), the children it leaves, and its bound."""
         tables, cutoff = self.tables, record.cutoff
         if cutoff > self.most:
-            return f"its cutoff {cutoff!r} is above {self.most!r}", []
+            return f"its cutoff {cutoff!r} is above {self.most!r}", [], math.inf
         self.highest_cutoff = max(self.highest_cutoff, cutoff)
         if chain_is_empty(tables, cell):
-            return "", []
+            return "", [], -math.inf
         prices = Prices.from_list(tables, record.prices)
         if prices.weight != self.weight or (prices.budget < 0).any() or (prices.rho < 0).any():
-            return "its prices are not those of a bound", []
+            return "its prices are not those of a bound", [], math.inf
         relaxation = Relaxation(tables, cell, cutoff)
-        bound = relaxation.bound(prices)
+        bound = relaxation.bound(prices).outward
         allowance = RECHECK * max(1.0, abs(cutoff))
-        if bound.outward < cutoff + allowance and record.verdict == "excluded":
-            return "", []
+        if bound < cutoff + allowance and record.verdict == "excluded":
+            return "", [], bound
         reduced = relaxation.reduced()
         if reduced is None:
-            return "", []
+            return "", [], bound
         if record.verdict == "split" and record.split is not None:
             halves = [(f"{record.node}{n}", record.split.half(tables, reduced, bool(n))) for n in (0, 1)]
-            return "", halves
+            return "", halves, bound
         if record.verdict == "listed":
-            return self._repeat_listing(reduced, cutoff), []
+            return self._repeat_listing(reduced, cutoff), [], bound
         if record.verdict == "solver":
-            return self._match_cell(record, (reduced, cell)), []
-        return f"its bound {bound.outward!r} does not exclude it below {cutoff!r}", []
+            return self._match_cell(record, (reduced, cell)), [], bound
+        return f"its bound {bound!r} does not exclude it below {cutoff!r}", [], bound
 
     def _repeat_listing(self, cell: Cell, cutoff: float) -> str:
         """Lists a cell again: every feasible network that reaches the highest cutoff must be a contender."""
@@ -363,8 +401,8 @@ def restore(problem: Problem, tables: Tables, certificate: Certificate) -> tuple
     data = certificate.data
     records = {r.node: r for r in map(_record_from_plain, data["tree"])}
     again = {c["node"]: records.pop(c["node"]) for c in data["cells"]}
-    rows = {name: (math.inf if bound is None else float(bound), prices) for name, bound, prices in data["open"]}
-    walk = Walk(problem, tables, records, set(rows) | set(again), {}, data["claim"], False)
+    rows = _open_rows(data)
+    walk = Walk(problem, tables, records, dict.fromkeys(again) | rows, {}, data["claim"], False)
     walk.contenders = {tables.position(Architecture.from_dict(c["architecture"])) for c in data["contenders"]}
     for check in walk.run():
         if not check.passed:
@@ -372,7 +410,7 @@ def restore(problem: Problem, tables: Tables, certificate: Certificate) -> tuple
     nodes = []
     for name, cell in walk.open_cells.items():
         if name in rows:
-            bound, prices = rows[name][0], Prices.from_list(tables, rows[name][1])
+            bound, prices = rows[name].bound, Prices.from_list(tables, rows[name].prices)
         else:
             prices = Prices.from_list(tables, again[name].prices)
             bound = Relaxation(tables, cell, again[name].cutoff).bound(prices).outward

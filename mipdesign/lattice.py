@@ -21,9 +21,13 @@ from numpy.typing import NDArray
 
 from .architecture import Architecture, Stage, Stem
 from .blocks import FAMILIES, Operation, plain_conv
+from .errors import SpecError
 from .evaluation import count_of_budget
 from .problem import Problem, SuperBlockSpace
 from .theory import stage_of_super_blocks
+
+MAX_COLUMNS = 2_000_000
+"""Most columns that one super-block may have."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -185,6 +189,7 @@ class Tables:
 
 def build_tables(problem: Problem) -> Tables:
     """Tabulates a problem."""
+    check_size(problem)
     conv = problem.scoring.convention
     limits = problem.budgets.limits()
     rho = limits.pop("effectiveness", None)
@@ -231,8 +236,7 @@ def build_tables(problem: Problem) -> Tables:
 
 def _stage_tables(space: SuperBlockSpace, figures: tuple[str, ...]) -> StageTables:
     family = FAMILIES[space.block]
-    points = [(c, b, k) for c, widths in zip(space.channels, space.widths, strict=True) for b in widths for k in space.kernels]
-    c, b, k = np.array(points, dtype=np.int64).T
+    c, b, k = _columns(space)
     r_in, r_out = space.resolution, -(-space.resolution // space.stride)
 
     def block(ci: Ints, stride: int, r: int, first: bool) -> Ints:
@@ -259,6 +263,42 @@ def _stage_tables(space: SuperBlockSpace, figures: tuple[str, ...]) -> StageTabl
         depths=np.array(space.depths, dtype=np.int64),
         growth=space.growth,
     )
+
+
+def _columns(space: SuperBlockSpace) -> tuple[Ints, Ints, Ints]:
+    """Admitted ``(C, b, k)``, sorted."""
+    n_kernels = len(space.kernels)
+    counts = [len(widths) for widths in space.widths]
+    c = np.repeat(np.array(space.channels, dtype=np.int64), counts)
+    b = np.array([b for widths in space.widths for b in widths], dtype=np.int64)
+    k = np.tile(np.array(space.kernels, dtype=np.int64), len(c))
+    return np.repeat(c, n_kernels), np.repeat(b, n_kernels), k
+
+
+def check_size(problem: Problem) -> None:
+    """Refuses spaces whose tables would not fit into memory or whose counts would not fit into 62 bits.
+
+    Raises
+    ------
+    SpecError
+        With the super-block at fault.
+    """
+    ci, total = problem.stem.channels.values[-1], 0
+    for i, space in enumerate(problem.space):
+        n = sum(map(len, space.widths)) * len(space.kernels)
+        if n > MAX_COLUMNS:
+            remedy = f"at most {MAX_COLUMNS} fit the tables: raise a step or narrow bottleneck_ratio"
+            raise SpecError(f"stages.{i}.channels", f"{n} combinations of channels, widths and kernels", remedy)
+        c, b, k = space.channels[-1], max(max(w, default=1) for w in space.widths), space.kernels[-1]
+        family = FAMILIES[space.block]
+        for at, repeats in ((ci, 1), (c, space.depths[-1])):
+            operations = family.operations(at, c, b, k, 1, space.resolution, first=True)
+            total += repeats * sum(op.params + op.macs + op.reference_flops for op in operations)
+        ci = c
+    if total >= 2**62:
+        raise SpecError(
+            "stages", "the largest network has more than 4e18 operations", "lower the resolution, channels or depths"
+        )
 
 
 def _tail(problem: Problem, figures: tuple[str, ...]) -> tuple[Ints, Ints]:

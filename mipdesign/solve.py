@@ -14,11 +14,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from .architecture import Architecture
-from .bounds import Prices
+from .bounds import Prices, Relaxation
 from .branching import Node, Record
 from .cell import Cell
 from .errors import MipdesignError
@@ -39,6 +39,8 @@ NEIGHBOURHOODS = 8
 """Searches of the neighbourhood of an incumbent: channels within 30 %, widths within 2 steps, depths within 3 blocks."""
 NEIGHBOURHOOD_SECONDS = 1.5
 SLICE_SECONDS = 0.5
+SCIP_RETURN_SECONDS = 0.5
+"""How long before the end of a run SCIP has to stop."""
 SCIP_MEMORY = 0.7
 """Share of a child's memory that SCIP is told to stay within."""
 ATTEMPTS = 4
@@ -203,9 +205,17 @@ class Run:
         z = self.best.objective
         return cutoff_of(z, self.options.gap)
 
+    def _with_finite_bound(self, node: Node) -> Node:
+        """An open node that was never bounded, with the bound of its starting prices."""
+        if math.isfinite(node.bound) or node.prices.weight == 0.0:
+            return node
+        relaxation = Relaxation(self.tables, node.cell, self.best.objective if self.best else -math.inf)
+        prices = relaxation.settle(node.prices)
+        return replace(node, prices=prices, bound=relaxation.bound(prices).outward)
+
     def _proved(self, remaining: list[Node]) -> float:
         """The bound that the records and the remaining nodes prove; what a child said of its task in hand is not among them."""
-        if self.feasibility_only or not self.begun:
+        if self.feasibility_only:
             return math.inf
         return max([node.bound for node in remaining] + [self._floor])
 
@@ -378,12 +388,18 @@ class Run:
                 s.task_bound[child] = cell.bound
                 tie_margin = TIE_MARGIN * abs(self.best.objective) if self.best else 0.0
                 settings = ScipSettings(
+                    time_limit=self._seconds_for_scip(),
                     memory_limit=SCIP_MEMORY * self.options.memory_mb,
                     seed=self.options.seed,
                     attempt=attempt,
                     tie_margin=tie_margin,
                 )
                 child.give(Close(cell, self.options.formulation, settings))
+
+    def _seconds_for_scip(self) -> float:
+        """Time that SCIP may take: it shall return its bound before the run is out of time."""
+        limit = self.options.time_limit
+        return math.inf if limit is None else max(0.1, limit - self.seconds - SCIP_RETURN_SECONDS)
 
     def _neighbourhood_due(self, pool: Pool) -> bool:
         """Whether to look for a better incumbent near the present one: never twice near the same, and one search at a time."""
@@ -443,6 +459,9 @@ class Run:
         for rejected in result.rejected:
             reasons = "; ".join(rejected.reasons)
             self._note(f"SCIP's answer in cell '{cell.node.name}' failed the exact check and was discarded: {reasons}")
+        if result.status == "limit" and self.options.time_limit is not None and self._seconds_for_scip() <= 0.1:
+            s.given_up.append(replace(cell.node, bound=min(cell.bound, result.bound), by_solver=True))
+            return
         if result.status != "closed":
             self._retry(
                 Close(cell, self.options.formulation, ScipSettings()), f"SCIP ended with '{result.status}' ({result.message})"
@@ -493,6 +512,7 @@ class Run:
 
     def _outcome(self, remaining: list[Node], interrupted: bool) -> Outcome:
         s = self.state
+        remaining = [self._with_finite_bound(node) for node in remaining]
         bound = self._proved(remaining)
         best = self.winner()
         self.best = best or self.best
