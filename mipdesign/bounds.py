@@ -552,7 +552,8 @@ def optimise(
         excess = best.value - cutoff
         good_enough = max(1e-5 * size, tolerance * excess)
         floor = max(floor, cutoff - OVERSHOOT * excess)
-        if best.outward < cutoff or best.value - floor < good_enough or iteration + 1 == max_evaluations:
+        last = iteration + 1 == max_evaluations or not len(unit)
+        if last or best.outward < cutoff or best.value - floor < good_enough:
             break
         step = None
         for _ in range(6):
@@ -591,7 +592,11 @@ def project_to_level(
     norms = np.sqrt((g * g).sum(axis=1)) + 1e-12
     e = np.concatenate([g.T, h[None]]) / norms
     target = e[-1]
-    u = _nnls(e, target, active)
+    try:
+        u = _nnls(e, target, active)
+    except np.linalg.LinAlgError:  # rows that are numerically equal
+        active.clear()
+        return None, np.zeros(len(excess))
     r = e @ u
     r[-1] -= 1.0
     duals = (u / norms)[len(eye) :]

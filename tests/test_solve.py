@@ -48,6 +48,28 @@ def test_design_equals_enumeration(seed: int, presolve: bool) -> None:
     assert all(check.passed for check in result.checks())
 
 
+TINY = ["stages.1.depth=[1, 2]", "stages.2.depth=[1, 2]", "stages.3.depth=[1, 2]", "stages.4.depth=[1, 2]"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["budgets={}"],
+        ["budgets={layers: 20}"],
+        ["budgets={effectiveness: 0.05}"],
+        ["objective={beta: 1e5}", "budgets.flops=3e8"],
+        ["objective={beta: 0.0}", "budgets.flops=3e8"],
+        ["objective={alpha: [1, 1, 1, 1, 0.0]}", "budgets.flops=3e8"],
+        ["head={channels: 256}", "budgets.params=3e6"],
+    ],
+)
+def test_unusual_objectives_and_budgets_are_proved_and_verified(changes: list[str]) -> None:
+    result = design(Problem.preset("deepmad-r18", TINY + changes))
+    assert result.status == "optimal" and not result.incidents
+    assert all(budget.holds for budget in result.budgets)
+    assert all(check.passed for check in result.checks())
+
+
 def test_answer_depends_neither_on_seed_nor_on_workers() -> None:
     problem = small_problem(7)
     answers = {(d.objective, d.architecture) for d in (design(problem, workers=w, seed=s) for w, s in ((1, 0), (2, 1), (2, 2)))}
