@@ -8,6 +8,9 @@ import numpy as np
 
 from .lattice import Bools, Floats, Ints, Tables
 
+CHUNK = 4096
+"""Networks evaluated at a time."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -61,12 +64,17 @@ class BatchEvaluation:
         Whether the channels may follow one another.
     """
 
+    tables: Tables
     objective: Floats
     counts: Ints
     log_widths: Floats
     layers: Ints
     chained: Bools
-    tables: Tables
+
+    @property
+    def arrays(self) -> tuple[Floats, Ints, Floats, Ints, Bools]:
+        """The fields that have an entry per network."""
+        return self.objective, self.counts, self.log_widths, self.layers, self.chained
 
     @property
     def effectiveness(self) -> Floats:
@@ -101,45 +109,59 @@ def evaluate_batch(tables: Tables, batch: Batch) -> BatchEvaluation:
     BatchEvaluation
         Counts are exact; the objective agrees with the exact evaluator to a relative 1e-12.
     """
-    scoring = tables.problem.scoring
     n = len(batch)
-    ci = tables.stem_c[batch.stem]
-    counts = tables.stem_counts[:, batch.stem] + tables.tail_fixed[:, None]
+    if n > CHUNK:
+        parts = [_evaluate_chunk(tables, batch.take(np.arange(i, min(i + CHUNK, n)))) for i in range(0, n, CHUNK)]
+        joined = (np.concatenate(arrays, axis=-1) for arrays in zip(*(part.arrays for part in parts), strict=True))
+        return BatchEvaluation(tables, *joined)
+    return _evaluate_chunk(tables, batch)
+
+
+def _evaluate_chunk(tables: Tables, batch: Batch) -> BatchEvaluation:
+    """:func:`evaluate_batch` of so few networks that the intermediate arrays stay in the cache."""
+    scoring = tables.problem.scoring
+    n, nb = len(batch), len(tables.counts)
+    stem = tables.stem_c[batch.stem]
+    ci, log_ci = stem.astype(np.float64), np.log(stem)
+    counts = (tables.stem_counts[:, batch.stem] + tables.tail_fixed[:, None]).astype(np.float64)
     log_sum = np.full(n, tables.stem_log)
     layers = np.ones(n, dtype=np.int64)
     chained = np.ones(n, dtype=bool)
-    log_widths, layer_counts = [], []
+    log_widths, layer_counts = np.empty((tables.n_stages, n)), np.empty((tables.n_stages, n), dtype=np.int64)
     weighted = np.zeros(n)
     factor = float(scoring.convention.layer_factor)
 
-    def close_stage(j: int, channels: Ints) -> None:
-        log_widths.append(log_sum.copy())
-        layer_counts.append(layers.copy())
-        np.add(weighted, scoring.alpha[j] * factor * tables.log_end(j, channels) * log_sum, out=weighted)
+    def close_stage(j: int, log_channels: Floats) -> None:
+        log_widths[j], layer_counts[j] = log_sum, layers
+        np.add(weighted, scoring.alpha[j] * factor * (tables.log_area(j) + log_channels) * log_sum, out=weighted)
 
     if tables.ends[0] < 0:
-        close_stage(0, ci)
+        close_stage(0, log_ci)
     for i, s in enumerate(tables.stages):
-        j, depth = batch.columns[i], batch.depths[i]
-        c = s.c[j]
+        rows = s.packed[batch.columns[i]]
+        c, log_c, t = rows[:, 0], rows[:, 1], rows[:, 2]
+        fixed, slope, same, rest = (rows[:, 3 + k * nb : 3 + (k + 1) * nb].T for k in range(4))
         chained &= s.follows(ci, c)
-        more = depth - 1
-        counts += s.fixed[:, j] + ci * s.slope[:, j] + (ci == c) * s.same[:, j] + more * s.rest[:, j]
-        log_sum += np.log(ci) + s.t[j] + more * (s.log_c[j] + s.t[j])
-        layers += s.layers * depth
-        ci = c
+        more = batch.depths[i] - 1.0
+        counts += fixed + ci * slope + more * rest
+        if s.same.any():
+            counts += (ci == c) * same
+        log_sum += log_ci + t + more * (log_c + t)
+        layers += s.layers * batch.depths[i]
+        ci, log_ci = c, log_c
         if i == len(tables.stages) - 1:
             counts += ci * tables.tail_slope[:, None]
             if tables.has_head:
-                log_sum += np.log(ci)
+                log_sum += log_ci
                 layers += 1
         if i in tables.ends:
-            close_stage(tables.stage_of[i], ci)
+            fixed_end = i == len(tables.stages) - 1 and tables.end_channels is not None
+            close_stage(tables.stage_of[i], np.log(float(tables.end_channels or 1)) if fixed_end else log_ci)
     return BatchEvaluation(
         objective=weighted - scoring.beta * penalties(tables, batch.depths),
-        counts=counts,
-        log_widths=np.array(log_widths),
-        layers=np.array(layer_counts),
+        counts=counts.astype(np.int64),
+        log_widths=log_widths,
+        layers=layer_counts,
         chained=chained,
         tables=tables,
     )

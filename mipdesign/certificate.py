@@ -239,7 +239,11 @@ class Verifier:
         proved = max(z, highest_cutoff if highest_cutoff > z else z, open_bound)
         ok = stated >= proved
         if ok and claim["status"] == "optimal":
-            ok = open_bound == -math.inf and highest_cutoff <= z + OPTIMAL_GAP * abs(z) and relative_gap(stated, z) <= OPTIMAL_GAP
+            ok = (
+                open_bound == -math.inf
+                and highest_cutoff <= z + OPTIMAL_GAP * abs(z)
+                and relative_gap(stated, z) <= OPTIMAL_GAP
+            )
         return Check("bound", ok, "" if ok else f"{stated!r} does not follow; proved is {proved!r}")
 
 

@@ -16,7 +16,8 @@ from .branching import contenders_of_batch
 from .lattice import Bools, Contender, Floats, Ints, StageTables, Tables
 
 CHAINS = 256
-ANNEALING_STEPS = 1200
+QUICK_STEPS, ANNEALING_STEPS = 200, 1000
+"""Steps of a first and of a second annealing run."""
 HOT, COLD = 0.05, 1e-4
 """First and last temperature, relative to the best objective."""
 STRICTNESS = 4.0
@@ -203,15 +204,16 @@ def polish(
 
 
 def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Contender], None], stop: Callable[[], bool]) -> None:
-    """A first good incumbent: annealing, then polishing of its best networks, within ``seconds``."""
+    """Good incumbents within ``seconds``: annealing, then polishing of its best networks; first quickly, then with care."""
     deadline = time.monotonic() + seconds
 
     def late() -> bool:
         return stop() or time.monotonic() > deadline
 
-    for contender in anneal(tables, seed, stop=late, found=found)[:3]:
-        if late():
-            return
-        better = polish(tables, contender, seed, stop=late)
-        if better is not None:
-            found(better)
+    for steps, starts in ((QUICK_STEPS, 1), (ANNEALING_STEPS, 3)):
+        for contender in anneal(tables, seed, steps, stop=late, found=found)[:starts]:
+            if late():
+                return
+            better = polish(tables, contender, seed, stop=late)
+            if better is not None:
+                found(better)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ from .evaluation import count_of_budget
 from .problem import Problem, SuperBlockSpace
 from .theory import stage_of_super_blocks
 
+MAX_COUNT = 2**53
+"""Counts below it are exact in floating point as well."""
 MAX_COLUMNS = 2_000_000
 """Most columns that one super-block may have."""
 
@@ -85,7 +88,13 @@ class StageTables:
     depths: Ints
     growth: tuple[Fraction, Fraction | None]
 
-    def follows(self, ci: Ints | int, c: Ints) -> Bools:
+    @cached_property
+    def packed(self) -> Floats:
+        """One row per column: ``C, log C, t``, then ``fixed, slope, same, rest`` of each budget; for one gather per network."""
+        logs = np.array([self.c, self.log_c, self.t])
+        return np.ascontiguousarray(np.concatenate([logs, self.fixed, self.slope, self.same, self.rest]).T)
+
+    def follows(self, ci: Ints | Floats | int, c: Ints | Floats) -> Bools:
         """Which channels ``c`` may come after ``ci`` (broadcast), exactly."""
         low, high = self.growth
         ok: Bools = c * low.denominator >= ci * low.numerator
@@ -156,6 +165,10 @@ class Tables:
             return ()
         every = tuple(range(self.n_stages))
         return every if self.problem.scoring.convention.prefix_effectiveness else every[-1:]
+
+    def log_area(self, stage: int) -> float:
+        """``log r^2`` at the end of a stage, as the convention sees it."""
+        return 2.0 * float(np.log(float(self.end_resolution[stage])))
 
     def log_end(self, stage: int, channels: Ints | None) -> Floats:
         """``x_j = log(r^2 C)`` at the end of a stage; ``channels`` are those of its last super-block."""
@@ -276,7 +289,7 @@ def _columns(space: SuperBlockSpace) -> tuple[Ints, Ints, Ints]:
 
 
 def check_size(problem: Problem) -> None:
-    """Refuses spaces whose tables would not fit into memory or whose counts would not fit into 62 bits.
+    """Refuses spaces whose tables would not fit into memory or whose counts a float would not hold exactly.
 
     Raises
     ------
@@ -295,10 +308,8 @@ def check_size(problem: Problem) -> None:
             operations = family.operations(at, c, b, k, 1, space.resolution, first=True)
             total += repeats * sum(op.params + op.macs + op.reference_flops for op in operations)
         ci = c
-    if total >= 2**62:
-        raise SpecError(
-            "stages", "the largest network has more than 4e18 operations", "lower the resolution, channels or depths"
-        )
+    if total >= MAX_COUNT:
+        raise SpecError("stages", "the largest network has over 9e15 operations", "lower the resolution, channels or depths")
 
 
 def _tail(problem: Problem, figures: tuple[str, ...]) -> tuple[Ints, Ints]:

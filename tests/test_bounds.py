@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import FAMILIES, listing, small_problem
 
+from benchmarks.small import FAMILIES, listing, small_problem
 from mipdesign.bounds import Prices, Relaxation, chain_is_empty, optimise, project_to_level
 from mipdesign.cell import Cell
 from mipdesign.lattice import Tables, build_tables

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from small import FAMILIES, listing, small_problem
-from tree import grow
 
+from benchmarks.small import FAMILIES, listing, small_problem
+from benchmarks.tree import grow
 from mipdesign.branching import Expansion, Node
 from mipdesign.cell import Cell
 from mipdesign.lattice import build_tables

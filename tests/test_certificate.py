@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small import listing, small_problem
 
+from benchmarks.small import listing, small_problem
 from mipdesign import Problem, SpecError, design
 from mipdesign.cell import Cell
 from mipdesign.certificate import SECTIONS, Certificate, Verifier, digest

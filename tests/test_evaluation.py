@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import PUBLISHED
-from small import FAMILIES, small_problem
 
+from benchmarks.small import FAMILIES, small_problem
 from mipdesign import Architecture, evaluate
 from mipdesign.batch import evaluate_batch
 from mipdesign.cell import Cell

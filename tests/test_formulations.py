@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small import FAMILIES, Listing, listing, positions, small_problem
 
+from benchmarks.small import FAMILIES, Listing, listing, positions, small_problem
 from formulations import lattice
 from formulations.scaling import PenaltyScale, least_variance, most_variance
 from mipdesign import scip
@@ -190,7 +190,8 @@ def test_model_text_is_the_same_in_every_process(tmp_path: Path) -> None:
     assert solve_cell(tables, Cell.whole(tables), -math.inf).model_hash == here
     code = (
         "from mipdesign.cell import Cell; from mipdesign.lattice import build_tables; from mipdesign.scip import export_cip;"
-        "from small import small_problem; t = build_tables(small_problem(1)); print(export_cip(t, Cell.whole(t), 'other.cip'))"
+        "from benchmarks.small import small_problem; "
+        "t = build_tables(small_problem(1)); print(export_cip(t, Cell.whole(t), 'other.cip'))"
     )
     environment = {"PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parent)}
     there = subprocess.run(

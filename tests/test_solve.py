@@ -10,8 +10,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from small import listing, small_problem
 
+from benchmarks.small import listing, small_problem
 from mipdesign import Design, Problem, SpecError, design
 from mipdesign.cell import Cell
 from mipdesign.formulation import _registered

@@ -1,4 +1,4 @@
-"""Random design problems that are small enough to list every network, and the listing: the oracle of the formulation tests."""
+"""Random design problems that are small enough to list every network, and the listing: an oracle without a search."""
 
 from __future__ import annotations
 

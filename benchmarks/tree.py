@@ -1,4 +1,4 @@
-"""The presolve tree in this process, without workers: what the tests hold against an exhaustive listing."""
+"""The presolve tree in one process, without workers, for comparison with an exhaustive listing."""
 
 from __future__ import annotations
 

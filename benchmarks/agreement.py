@@ -1,0 +1,55 @@
+"""Random small problems solved by the presolve tree and by each formulation, held against exhaustive enumeration.
+
+``python -m benchmarks.agreement [--count N] [--first SEED]`` prints how many agree, and the seeds that do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks.small import listing, small_problem
+from benchmarks.tree import grow
+from mipdesign.cell import Cell
+from mipdesign.formulation import formulation_ids
+from mipdesign.lattice import Position, Tables, build_tables
+from mipdesign.scip import solve_cell
+from mipdesign.solve import TIE_MARGIN
+
+
+def found_by(way: str, tables: Tables, cutoff: float | None) -> set[Position]:
+    """Networks that reach the cutoff, as one way of solving finds them; any feasible one if there is no cutoff."""
+    if way == "presolve":
+        return grow(tables, cutoff).found
+    level = float("-inf") if cutoff is None else cutoff
+    result = solve_cell(tables, Cell.whole(tables), level, way)
+    if result.status != "closed":
+        raise SystemExit(f"{way} ended with {result.status}: {result.message}")
+    return {network.position for network in result.networks}
+
+
+def main() -> None:
+    """Runs and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--first", type=int, default=0)
+    arguments = parser.parse_args()
+    ways = ("presolve", *formulation_ids())
+    wrong: dict[str, list[int]] = {way: [] for way in ways}
+    infeasible = 0
+    for seed in range(arguments.first, arguments.first + arguments.count):
+        tables = build_tables(small_problem(seed))
+        known = listing(tables, Cell.whole(tables))
+        infeasible += not known.networks
+        best = float(known.networks[0][1]) if known.networks else None
+        cutoff = None if best is None else best - TIE_MARGIN * abs(best)
+        expected = set() if cutoff is None else known.reaching(cutoff)
+        for way in ways:
+            if not expected <= (found := found_by(way, tables, cutoff)) or (not expected and found):
+                wrong[way].append(seed)
+    for way in ways:
+        agree = arguments.count - len(wrong[way])
+        print(f"{way:10} {agree} of {arguments.count} agree with enumeration ({infeasible} infeasible){wrong[way] or ''}")
+
+
+if __name__ == "__main__":
+    main()
