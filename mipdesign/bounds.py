@@ -33,6 +33,8 @@ ERROR = 1e-11
 """Relative rounding allowance of a bound: about a hundred times the error of its few hundred additions."""
 OVERSHOOT = 1.0
 """How far below the cutoff the level method aims, relative to how far above it the bound stands."""
+LOST_TO_PENALTY = 1e3
+"""Least penalty of a cell, relative to the cutoff, beyond which nothing else matters."""
 PENALTY_SLACK = 0.02
 """How far above its minimum, relative to the cutoff, the penalty may stand at the point where its tangent is taken."""
 
@@ -307,11 +309,10 @@ class Relaxation:
     def _moderate(self, depths: Floats) -> Floats:
         """Moves depths towards the penalty's minimum where the exponential would make its tangent useless elsewhere."""
         calm = self._calmest
-        allowed = (
-            penalty_tangent(self.tables, calm)[0] + PENALTY_SLACK * max(abs(self.cutoff), 1.0)
-            if math.isfinite(self.cutoff)
-            else 1e3
-        )
+        least = penalty_tangent(self.tables, calm)[0]
+        if least > LOST_TO_PENALTY * max(abs(self.cutoff), 1.0) and math.isfinite(self.cutoff):
+            return calm  # there the tangent is nowhere below the least penalty, which excludes the cell
+        allowed = least + PENALTY_SLACK * max(abs(self.cutoff), 1.0) if math.isfinite(self.cutoff) else 1e3
         for share in (1.0, 0.5, 0.25, 0.1, 0.0):
             moved = calm + share * (depths - calm)
             if penalty_tangent(self.tables, moved)[0] <= allowed:

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from benchmarks.small import FAMILIES, listing, small_problem
 from mipdesign.bounds import Prices, Relaxation, chain_is_empty, optimise, project_to_level
+from mipdesign.branching import Node, expand
 from mipdesign.cell import Cell
 from mipdesign.lattice import Tables, build_tables
+from mipdesign.problem import Problem
 
 
 def random_cell(tables: Tables, rng: np.random.Generator) -> Cell:
@@ -131,3 +133,14 @@ def test_projection_reaches_its_level_by_the_shortest_step(seed: int, dims: int,
         other = np.maximum(0.0, inside + rng.normal(0, 0.3, dims)) - centre
         if (excess + slopes @ other <= 0).all():
             assert np.linalg.norm(step) <= np.linalg.norm(other) + 1e-6
+
+
+def test_cell_whose_depths_cannot_be_even_is_excluded_at_once() -> None:
+    """Regression: a penalty beyond the range of its exponential left its tangent at useless depths, and the tree without end."""
+    tables = build_tables(Problem.preset("deepmad-r34", ["convention=paper"]))
+    whole = Cell.whole(tables)
+    low = whole.low.copy()
+    low[3] = 64
+    prices = Prices(np.zeros(2), np.array([429.1]), np.array([3097.9]), np.array([1.0, 2.0, 1.0, 64.0, 1.0]))
+    node = Node("0", Cell(whole.stem, whole.columns, low, whole.high), math.inf, prices)
+    assert expand(tables, node, 73416.0).record.verdict == "excluded"
