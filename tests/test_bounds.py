@@ -136,7 +136,7 @@ def test_projection_reaches_its_level_by_the_shortest_step(seed: int, dims: int,
 
 
 def test_cell_whose_depths_cannot_be_even_is_excluded_at_once() -> None:
-    """Regression: a penalty beyond the range of its exponential left its tangent at useless depths, and the tree without end."""
+    """Regression: a penalty beyond the range of its exponential left its tangent at useless depths: a tree without end."""
     tables = build_tables(Problem.preset("deepmad-r34", ["convention=paper"]))
     whole = Cell.whole(tables)
     low = whole.low.copy()
