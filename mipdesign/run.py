@@ -145,7 +145,7 @@ class Design:
             raise SpecError("--out", f"cannot write to {folder} ({error.strerror})", "give a writable folder") from None
         if self.interrupted:  # drawing takes longer than somebody who pressed Ctrl-C wants to wait
             return
-        from .report import draw_convergence
+        from .picture import draw_convergence
 
         draw_convergence(self.trace, folder / PICTURE)
 

@@ -16,7 +16,7 @@ import pytest
 from networks import PUBLISHED, published, small
 from rich.console import Console
 
-from mipdesign import report
+from mipdesign import formatting, picture, report
 from mipdesign.architecture import Architecture
 from mipdesign.blocks import FAMILIES
 from mipdesign.certificate import Certificate, Check
@@ -184,19 +184,19 @@ def test_a_verified_certificate_is_summed_up() -> None:
 @pytest.mark.parametrize(
     ("function", "value", "text"),
     [
-        (report.number, 1820000000.0, "1,820,000,000"),
-        (report.number, 12, "12"),
-        (report.number, 0.3, "0.3"),
-        (report.number, 1e300, "1e+300"),
-        (report.score, None, "-"),
-        (report.score, math.inf, "-"),
-        (report.score, 36538.33856, "36538.339"),
-        (report.percent, None, "-"),
-        (report.percent, 0.0, "0 %"),
-        (report.percent, 0.0009, "0.09 %"),
-        (report.percent, 1e-6, "0.0001 %"),
-        (report.scientific, 123456, "123,456"),
-        (report.scientific, 667 * 10**400, "6.670e+402"),
+        (formatting.number, 1820000000.0, "1,820,000,000"),
+        (formatting.number, 12, "12"),
+        (formatting.number, 0.3, "0.3"),
+        (formatting.number, 1e300, "1e+300"),
+        (formatting.score, None, "-"),
+        (formatting.score, math.inf, "-"),
+        (formatting.score, 36538.33856, "36538.339"),
+        (formatting.percent, None, "-"),
+        (formatting.percent, 0.0, "0 %"),
+        (formatting.percent, 0.0009, "0.09 %"),
+        (formatting.percent, 1e-6, "0.0001 %"),
+        (formatting.scientific, 123456, "123,456"),
+        (formatting.scientific, 667 * 10**400, "6.670e+402"),
         (report.lattice_text, Lattice(listed=(3, 5)), "3, 5"),
         (report.lattice_text, Lattice(min=1, max=64), "1..64"),
         (report.lattice_text, Lattice(max=2048, step=8), "8..2048 by 8"),
@@ -305,7 +305,7 @@ RUN = (
 def test_the_picture_is_a_png(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     path = tmp_path / "convergence.png"
-    assert report.draw_convergence(RUN, path)
+    assert picture.draw_convergence(RUN, path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [file.name for file in tmp_path.iterdir()] == ["convergence.png"]
 
@@ -324,7 +324,7 @@ def test_the_picture_is_a_png(tmp_path: Path) -> None:
 )
 def test_any_run_can_be_drawn(trace: tuple[Progress, ...], tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     pytest.importorskip("matplotlib")
-    assert report.draw_convergence(trace, tmp_path / "convergence.png")
+    assert picture.draw_convergence(trace, tmp_path / "convergence.png")
     assert not recwarn.list
 
 
@@ -332,42 +332,42 @@ def test_any_run_can_be_drawn(trace: tuple[Progress, ...], tmp_path: Path, recwa
 def test_a_run_without_values_leaves_no_picture(trace: tuple[Progress, ...], tmp_path: Path) -> None:
     path = tmp_path / "convergence.png"
     path.write_bytes(b"of an earlier run")
-    assert not report.draw_convergence(trace, path)
+    assert not picture.draw_convergence(trace, path)
     assert not path.exists()
 
 
 def test_without_matplotlib_there_is_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.backends.backend_agg", None)
-    assert not report.draw_convergence(RUN, tmp_path / "convergence.png")
+    assert not picture.draw_convergence(RUN, tmp_path / "convergence.png")
     assert not list(tmp_path.iterdir())
 
 
 def test_drawing_keeps_out_of_the_global_state(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    report.draw_convergence(RUN, tmp_path / "convergence.png")
+    picture.draw_convergence(RUN, tmp_path / "convergence.png")
     assert "matplotlib.pyplot" not in sys.modules
 
 
 def test_the_range_leaves_out_what_came_before_the_first_bound() -> None:
-    limits = report.picture_range(RUN)
+    limits = picture.picture_range(RUN)
     assert limits is not None
     assert 700 < limits[0] < 950
     assert 2000 < limits[1] < 2200
     assert (
-        report.picture_title(RUN, limits)
+        picture.picture_title(RUN, limits)
         == "objective 1000.000, gap 0 % after 100.0 s (early values lie outside of the picture)"
     )
 
 
 def test_the_range_keeps_the_value_in_force_at_its_start() -> None:
     late_bound = (progress(0.0, 800.0), progress(50.0, 800.0, 900.0), progress(100.0, 850.0, 860.0))
-    limits = report.picture_range(late_bound)
+    limits = picture.picture_range(late_bound)
     assert limits is not None
     assert limits[0] < 800 < 900 < limits[1]
-    assert report.picture_title(late_bound, limits) == "objective 850.000, gap 1.18 % after 100.0 s"
+    assert picture.picture_title(late_bound, limits) == "objective 850.000, gap 1.18 % after 100.0 s"
 
 
 def test_the_range_of_a_single_value_has_a_height() -> None:
-    limits = report.picture_range((progress(0.0, 5.0, 5.0),))
+    limits = picture.picture_range((progress(0.0, 5.0, 5.0),))
     assert limits is not None
     assert limits[0] < 5.0 < limits[1]

@@ -1,0 +1,28 @@
+"""Numbers as tables, lines and pictures write them."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+
+def number(value: float) -> str:
+    """A figure for a table: integers in full with separators, others to six digits."""
+    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
+        return f"{int(value):,}"
+    return f"{value:.6g}"
+
+
+def score(value: float | None) -> str:
+    """An objective or a bound; a dash where there is none."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio as a percentage with three digits; a dash where there is none."""
+    return "-" if ratio is None or not math.isfinite(ratio) else f"{100 * ratio:.3g} %"
+
+
+def scientific(count: int) -> str:
+    """A count of any size with four digits, exactly if it is small."""
+    return f"{count:,}" if count < 10**6 else f"{Decimal(count):.3e}"
