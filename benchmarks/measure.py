@@ -23,12 +23,6 @@ class Run:
     verify_seconds: float | None
     trace: tuple[dict[str, str], ...]
 
-    @property
-    def seconds_to_first(self) -> float | None:
-        """When the first incumbent was there."""
-        times = [float(row["seconds"]) for row in self.trace if row["incumbent"]]
-        return min(times, default=None)
-
     def seconds_to(self, objective: float) -> float | None:
         """When the incumbent first exceeded an objective."""
         return min(

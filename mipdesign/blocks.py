@@ -113,9 +113,9 @@ class Operation:
 class _Chain:
     """Collects the operations of one block, each reading the one before unless told otherwise."""
 
-    def __init__(self, channels: Int, resolution: Int, activation: str) -> None:
+    def __init__(self, channels: Int, resolution: Int) -> None:
         self.operations: list[Operation] = []
-        self.last, self.channels, self.resolution, self.activation = BLOCK_INPUT, channels, resolution, activation
+        self.last, self.channels, self.resolution = BLOCK_INPUT, channels, resolution
 
     def add(self, name: str, kind: str, **fields: Any) -> None:
         fields.setdefault("inputs", (self.last,))
@@ -168,7 +168,7 @@ class Bottleneck(BlockFamily):
 
     def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
         act = self.activation
-        main = _Chain(ci, r, act)
+        main = _Chain(ci, r)
         main.conv("conv1", b, act=act)
         main.conv("conv2", b, kernel=k, stride=s, act=act)
         main.conv("conv3", c)
@@ -185,7 +185,7 @@ class Basic(BlockFamily):
         return ci * k**2, b * k**2
 
     def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
-        main = _Chain(ci, r, self.activation)
+        main = _Chain(ci, r)
         main.conv("conv1", b, kernel=k, act=self.activation)
         main.conv("conv2", c, kernel=k, stride=s)
         return _with_shortcut(main, ci, c, s, r, projection=ci != c, act=self.activation)
@@ -201,7 +201,7 @@ class Mixed(BlockFamily):
         return ci, b * k**2
 
     def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
-        main = _Chain(ci, r, self.activation)
+        main = _Chain(ci, r)
         main.conv("conv1", b, act=self.activation)
         main.conv("conv2", c, kernel=k, stride=s)
         return _with_shortcut(main, ci, c, s, r, projection=ci != c, act=self.activation)
@@ -218,7 +218,7 @@ class Inverted(BlockFamily):
 
     def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
         act = self.activation
-        main = _Chain(ci, r, act)
+        main = _Chain(ci, r)
         main.conv("conv1", b, act=act)
         main.conv("conv2", b, kernel=k, stride=s, groups=b, act=act)
         self._attention(main, b)
@@ -258,7 +258,7 @@ def _with_shortcut(
 ) -> tuple[Operation, ...]:
     """Joins the main path with its shortcut: a 2x2 average pool where the block is strided, a 1x1 convolution where asked."""
     tail = main.last
-    side = _Chain(ci, r, act)
+    side = _Chain(ci, r)
     if s == 2:
         side.add("shortcut_pool", "pool", stride=2, role="shortcut", present=present)
     if projection is not False:
@@ -273,7 +273,7 @@ FAMILIES: dict[str, BlockFamily] = {f.name: f for f in (Bottleneck(), Inverted()
 
 def plain_conv(name: str, ci: Int, c: Int, k: int, s: int, r: int, activation: str) -> tuple[Operation, ...]:
     """A convolution with normalisation and activation outside any block: the stem or the head."""
-    chain = _Chain(ci, r, activation)
+    chain = _Chain(ci, r)
     chain.conv(name, c, kernel=k, stride=s, act=activation)
     return tuple(chain.operations)
 

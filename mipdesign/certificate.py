@@ -139,15 +139,12 @@ class Verifier:
 
     def checks(self, on_node: Callable[[int, int], None] = lambda done, total: None) -> Iterator[Check]:
         """Decides every claim. Later claims are skipped where an earlier one leaves them without meaning."""
-        data = self.data
-        wellformed = isinstance(data, dict) and data.get("format") == FORMAT and all(s in data for s in (*SECTIONS, "sha256"))
-        yield Check("format", wellformed, "" if wellformed else f"a {FORMAT} file with all sections is expected")
+        data, wellformed = self.data, False
+        for check in self.form_checks():
+            wellformed = wellformed or (check.claim == "format" and check.passed)
+            yield check
         if not wellformed:
             return
-        digests = data["sha256"] if isinstance(data["sha256"], dict) else {}
-        for section in SECTIONS:
-            same = digests.get(section) == digest(data[section])
-            yield Check(f"digest of {section}", same, "" if same else "the section was changed after it was written")
         try:
             problem = Problem.from_dict(data["problem"], "certificate.json")
             if self.result is not None:
@@ -158,6 +155,18 @@ class Verifier:
             yield from self._tree_checks(problem, tables, on_node)
         except (SpecError, CertificateError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             yield Check("content", False, f"{type(error).__name__}: {error}")
+
+    def form_checks(self) -> Iterator[Check]:
+        """Whether the certificate is as it was written: its format, and a digest per section."""
+        data = self.data
+        wellformed = isinstance(data, dict) and data.get("format") == FORMAT and all(s in data for s in (*SECTIONS, "sha256"))
+        yield Check("format", wellformed, "" if wellformed else f"a {FORMAT} file with all sections is expected")
+        if not wellformed:
+            return
+        digests = data["sha256"] if isinstance(data["sha256"], dict) else {}
+        for section in SECTIONS:
+            same = digests.get(section) == digest(data[section])
+            yield Check(f"digest of {section}", same, "" if same else "the section was changed after it was written")
 
     def _result_checks(self, result: dict[str, Any], problem: Problem) -> Iterator[Check]:
         stated = result.get("sha256")
@@ -394,7 +403,7 @@ class Walk:
         return ""
 
 
-def restore(problem: Problem, tables: Tables, certificate: Certificate) -> tuple[list[Record], list[Node]]:
+def restore(tables: Tables, certificate: Certificate) -> tuple[list[Record], list[Node]]:
     """Records and open nodes of an unfinished run, for resuming it. Cells that SCIP closed are opened again.
 
     Raises
@@ -406,7 +415,7 @@ def restore(problem: Problem, tables: Tables, certificate: Certificate) -> tuple
     records = {r.node: r for r in map(_record_from_plain, data["tree"])}
     again = {c["node"]: records.pop(c["node"]) for c in data["cells"]}
     rows = _open_rows(data)
-    walk = Walk(problem, tables, records, dict.fromkeys(again) | rows, {}, data["claim"], False)
+    walk = Walk(tables.problem, tables, records, dict.fromkeys(again) | rows, {}, data["claim"], False)
     walk.contenders = {tables.position(Architecture.from_dict(c["architecture"])) for c in data["contenders"]}
     for check in walk.run():
         if not check.passed:

@@ -24,7 +24,7 @@ from .cell import Cell
 from .errors import MipdesignError
 from .heuristics import incumbent
 from .interrupts import deferred
-from .lattice import Contender, Tables, build_tables
+from .lattice import Contender, Tables
 from .pool import MEMORY_MB, Child, Message, Pool
 from .problem import Problem
 from .scip import CellResult, ScipSettings
@@ -172,11 +172,11 @@ class Run:
     """One design run. Use :func:`solve`."""
 
     def __init__(
-        self, problem: Problem, options: Options, on_progress: Callable[[Progress], None], resumed: Resumed | None = None
+        self, tables: Tables, options: Options, on_progress: Callable[[Progress], None], resumed: Resumed | None = None
     ) -> None:
-        self.problem, self.options, self.on_progress, self.resumed = problem, options, on_progress, resumed
+        self.tables, self.options, self.on_progress, self.resumed = tables, options, on_progress, resumed
+        self.problem = tables.problem
         self.started = time.monotonic()
-        self.tables: Tables = build_tables(problem)
         self.state = _State()
         self.best: Contender | None = None
         self.phase = "incumbent"
@@ -557,16 +557,16 @@ def tie_order(problem: Problem, architecture: Architecture) -> tuple[object, ...
 
 
 def solve(
-    problem: Problem,
+    tables: Tables,
     options: Options | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     resumed: Resumed | None = None,
 ) -> Outcome:
-    """Solves a problem to proven optimality, or as far as its limits allow.
+    """Solves a tabulated problem to proven optimality, or as far as its limits allow.
 
     ``KeyboardInterrupt`` ends the search, not the program: the outcome then holds the best design and a valid bound.
     """
-    return Run(problem, options or Options(), on_progress or (lambda progress: None), resumed).run()
+    return Run(tables, options or Options(), on_progress or (lambda progress: None), resumed).run()
 
 
 def _own_rss_mb() -> float:
