@@ -131,7 +131,6 @@ class Outcome:
     open: list[Node]
     trace: list[Progress]
     incidents: list[str]
-    seconds: float
     peak_rss_mb: float
     interrupted: bool
 
@@ -543,7 +542,6 @@ class Run:
             open=remaining,
             trace=s.trace,
             incidents=s.incidents,
-            seconds=self.seconds,
             peak_rss_mb=_own_rss_mb() + sum(s.rss_of_children.values()),
             interrupted=interrupted,
         )
