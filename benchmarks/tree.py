@@ -24,7 +24,6 @@ class Tree:
 def grow(
     tables: Tables,
     cutoff: float | None,
-    list_points: int = 1,
     solver_columns: int = 0,
     seen: Callable[[Node, Expansion], None] = lambda node, expansion: None,
 ) -> Tree:
@@ -35,7 +34,7 @@ def grow(
     stack, tree = [Node("", Cell.whole(tables), math.inf, prices)], Tree()
     while stack:
         node = stack.pop()
-        expansion = expand(tables, node, level, solver_columns, list_points)
+        expansion = expand(tables, node, level, solver_columns)
         tree.nodes += 1
         seen(node, expansion)
         for c in expansion.contenders:

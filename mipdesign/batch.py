@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
-from .lattice import Bools, Floats, Ints, Tables
-
-CHUNK = 4096
-"""Networks evaluated at a time."""
+from .lattice import Bools, Floats, Ints, Score, Tables
 
 
 @dataclass(frozen=True)
@@ -72,11 +70,6 @@ class BatchEvaluation:
     chained: Bools
 
     @property
-    def arrays(self) -> tuple[Floats, Ints, Floats, Ints, Bools]:
-        """The fields that have an entry per network."""
-        return self.objective, self.counts, self.log_widths, self.layers, self.chained
-
-    @property
     def effectiveness(self) -> Floats:
         """``rho`` in the sense of the convention, shape ``(n,)``."""
         prefixes = self.layers / np.exp(self.log_widths / self.layers)
@@ -109,72 +102,77 @@ def evaluate_batch(tables: Tables, batch: Batch) -> BatchEvaluation:
     BatchEvaluation
         Counts are exact; the objective agrees with the exact evaluator to a relative 1e-12.
     """
-    n = len(batch)
-    if n > CHUNK:
-        parts = [_evaluate_chunk(tables, batch.take(np.arange(i, min(i + CHUNK, n)))) for i in range(0, n, CHUNK)]
-        joined = (np.concatenate(arrays, axis=-1) for arrays in zip(*(part.arrays for part in parts), strict=True))
-        return BatchEvaluation(tables, *joined)
-    return _evaluate_chunk(tables, batch)
+    return BatchEvaluation(tables, *_evaluate(tables.rows, tables.score, batch.stem, batch.columns, batch.depths))
 
 
-def _evaluate_chunk(tables: Tables, batch: Batch) -> BatchEvaluation:
-    """:func:`evaluate_batch` of so few networks that the intermediate arrays stay in the cache."""
-    scoring = tables.problem.scoring
-    n, nb = len(batch), len(tables.counts)
-    stem = tables.stem_c[batch.stem]
-    ci, log_ci = stem.astype(np.float64), np.log(stem)
-    counts = (tables.stem_counts[:, batch.stem] + tables.tail_fixed[:, None]).astype(np.float64)
-    log_sum = np.full(n, tables.stem_log)
-    layers = np.ones(n, dtype=np.int64)
-    chained = np.ones(n, dtype=bool)
-    log_widths, layer_counts = np.empty((tables.n_stages, n)), np.empty((tables.n_stages, n), dtype=np.int64)
-    weighted = np.zeros(n)
-    factor = float(scoring.convention.layer_factor)
-
-    def close_stage(j: int, log_channels: Floats) -> None:
-        log_widths[j], layer_counts[j] = log_sum, layers
-        np.add(weighted, scoring.alpha[j] * factor * (tables.log_area(j) + log_channels) * log_sum, out=weighted)
-
-    if tables.ends[0] < 0:
-        close_stage(0, log_ci)
-    for i, s in enumerate(tables.stages):
-        rows = s.packed[batch.columns[i]]
-        c, log_c, t = rows[:, 0], rows[:, 1], rows[:, 2]
-        fixed, slope, same, rest = (rows[:, 3 + k * nb : 3 + (k + 1) * nb].T for k in range(4))
-        chained &= s.follows(ci, c)
-        more = batch.depths[i] - 1.0
-        counts += fixed + ci * slope + more * rest
-        if s.same.any():
-            counts += (ci == c) * same
-        log_sum += log_ci + t + more * (log_c + t)
-        layers += s.layers * batch.depths[i]
-        ci, log_ci = c, log_c
-        if i == len(tables.stages) - 1:
-            counts += ci * tables.tail_slope[:, None]
-            if tables.has_head:
-                log_sum += log_ci
-                layers += 1
-        if i in tables.ends:
-            fixed_end = i == len(tables.stages) - 1 and tables.end_channels is not None
-            close_stage(tables.stage_of[i], np.log(float(tables.end_channels or 1)) if fixed_end else log_ci)
-    return BatchEvaluation(
-        objective=weighted - scoring.beta * penalties(tables, batch.depths),
-        counts=counts.astype(np.int64),
-        log_widths=log_widths,
-        layers=layer_counts,
-        chained=chained,
-        tables=tables,
-    )
+@njit(cache=True)
+def _evaluate(
+    table: Floats, score: Score, stem: Ints, columns: Ints, depths: Ints
+) -> tuple[Floats, Ints, Floats, Ints, Bools]:
+    n, nb, stages = len(stem), len(score.tail_fixed), len(score.weights)
+    objective, chained = np.empty(n), np.empty(n, np.bool_)
+    counts, layers = np.empty((nb, n), np.int64), np.empty((stages, n), np.int64)
+    logs = np.empty((stages, n))
+    total, sums, numbers = np.empty(nb), np.empty(stages), np.empty(stages, np.int64)
+    for k in range(n):
+        objective[k], chained[k] = evaluate_one(table, score, stem[k], columns[:, k], depths[:, k], total, sums, numbers)
+        for b in range(nb):
+            counts[b, k] = int(total[b])
+        for j in range(stages):
+            logs[j, k], layers[j, k] = sums[j], numbers[j]
+    return objective, counts, logs, layers, chained
 
 
-def penalties(tables: Tables, depths: Ints) -> Floats:
-    """``Q`` of each network of a batch, shape ``(n,)``."""
-    scoring = tables.problem.scoring
-    n = depths.shape[1]
-    if scoring.penalty_form == "none" or not scoring.penalised:
-        return np.zeros(n)
-    counted = depths[list(scoring.penalised)].astype(np.float64)
-    exponent = counted.var(axis=0) if scoring.penalty_form == "exp_var" else counted.std(axis=0)
-    with np.errstate(over="ignore"):
-        q: Floats = np.exp(exponent)
-    return q
+@njit(cache=True)
+def evaluate_one(
+    table: Floats, score: Score, stem: int, columns: Ints, depths: Ints, counts: Floats, logs: Floats, layers: Ints
+) -> tuple[float, bool]:
+    """Objective of one network, and whether its channels may follow one another; the last three arrays receive its counts,
+    and ``sum log w`` and layers of each prefix. For compiled loops.
+    """
+    m, nb, stages = len(columns), len(counts), len(logs)
+    c = float(score.stem_c[stem])
+    log_c, log_sum, n_layers, j, linked, value = np.log(c), score.stem_log, 1, 0, True, 0.0
+    for b in range(nb):
+        counts[b] = score.stem_counts[b, stem] + score.tail_fixed[b]
+    if score.ends[0] < 0:
+        logs[0], layers[0] = log_sum, n_layers
+        value += score.weights[0] * (score.log_areas[0] + log_c) * log_sum
+        j = 1
+    for i in range(m):
+        row, depth = table[score.offsets[i] + columns[i]], depths[i]
+        ci, log_ci, c, log_c, t = c, log_c, row[0], row[1], row[2]
+        low_n, low_d, high_n, high_d = score.growth[i]
+        linked &= c * low_d >= ci * low_n and (high_d == 0 or c * high_d <= ci * high_n)
+        for b in range(nb):
+            counts[b] += row[3 + b] + ci * row[3 + nb + b] + (depth - 1) * row[3 + 3 * nb + b]
+            if ci == c:
+                counts[b] += row[3 + 2 * nb + b]
+        log_sum += log_ci + t + (depth - 1) * (log_c + t)
+        n_layers += score.layers[i] * depth
+        end_log = log_c
+        if i == m - 1 and score.head_log >= 0:
+            log_sum += log_c
+            n_layers += 1
+            end_log = score.head_log
+        if score.ends[j] == i:
+            logs[j], layers[j] = log_sum, n_layers
+            value += score.weights[j] * (score.log_areas[j] + end_log) * log_sum
+            j = min(j + 1, stages - 1)
+    for b in range(nb):
+        counts[b] += c * score.tail_slope[b]
+    return value - _penalty(score, depths), linked
+
+
+@njit(cache=True)
+def _penalty(score: Score, depths: Ints) -> float:
+    """``beta Q``."""
+    n = len(score.penalised)
+    if n == 0:
+        return 0.0
+    mean, variance = 0.0, 0.0
+    for i in score.penalised:
+        mean += depths[i] / n
+    for i in score.penalised:
+        variance += (depths[i] - mean) ** 2 / n
+    return float(score.beta * np.exp(variance if score.squared else np.sqrt(variance)))

@@ -15,12 +15,14 @@ from typing import Literal
 import numpy as np
 
 from .batch import Batch, BatchEvaluation, evaluate_batch
-from .bounds import Optimised, Path, Prices, Relaxation, chain_is_empty, optimise
+from .bounds import Optimised, Path, Prices, Relaxation, optimise
 from .cell import Cell
 from .lattice import Contender, Floats, Ints, Position, Tables
 
-LIST_POINTS = 3000
-"""Cells of at most this many networks are listed: cheaper than bounding them further."""
+LIST_COLUMNS = 3000
+"""Cells with more columns are not searched for all their networks."""
+LIST_STEPS = 100_000
+"""Steps of such a search: about a millisecond, less than what another split costs."""
 ROOT_EVALUATIONS = 60
 EVALUATIONS = 12
 """Bound evaluations per node."""
@@ -101,7 +103,7 @@ class Expansion:
     """Paths whose objective exceeds the cutoff but which break a budget: starts for a local search."""
 
 
-def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, list_points: int = LIST_POINTS) -> Expansion:
+def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0) -> Expansion:
     """Bounds, reduces and splits one node.
 
     Parameters
@@ -110,8 +112,6 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, l
         Networks below it are of no interest. With prices of weight 0 it is 0 and excludes infeasible cells only.
     solver_columns:
         Cells with at most this many columns and a single depth per super-block are left to the solver.
-    list_points:
-        Cells with at most this many networks are listed.
     """
     weight = node.prices.weight
 
@@ -120,9 +120,9 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, l
         split = fields.pop("split")
         return Expansion(Record(node.name, verdict, cutoff, prices.to_list(), split), bound, **fields)  # type: ignore[arg-type]
 
-    if chain_is_empty(tables, node.cell):
-        return done("excluded", node.prices, -math.inf)
     relaxation = Relaxation(tables, node.cell, cutoff)
+    if relaxation.empty:
+        return done("excluded", node.prices, -math.inf)
     best = optimise(relaxation, node.prices, EVALUATIONS if node.name else ROOT_EVALUATIONS, node.paths)
     bound = best.bound.outward
     if bound < cutoff:
@@ -134,9 +134,10 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, l
     bound = min(bound, node.bound)
     reached = contenders_of_paths(tables, best.paths, cutoff if weight else -math.inf)
     promising = tuple(p for p in best.paths if weight and p.objective >= cutoff and not is_within(tables, p))
-    if cell.n_points(tables) <= list_points:
-        found = list_networks(tables, cell, cutoff if weight else -math.inf)
-        return done("listed", best.prices, bound, contenders=tuple(found) + reached)
+    if cell.n_columns <= LIST_COLUMNS:
+        found = list_networks(tables, cell, cutoff, best.prices)
+        if found is not None:
+            return done("listed", best.prices, bound, contenders=tuple(found) + reached)
     if cell.n_columns <= solver_columns and bool((cell.low == cell.high).all()) and weight:
         return done("solver", best.prices, bound, contenders=reached, cell=cell, promising=promising)
     split = choose_split(tables, relaxation, cell, best)
@@ -166,11 +167,19 @@ def contenders_of_paths(tables: Tables, paths: Sequence[Path], cutoff: float) ->
     return tuple(Contender(position, objective) for position, objective in good.items())
 
 
-def list_networks(tables: Tables, cell: Cell, cutoff: float) -> list[Contender]:
-    """Networks of a small cell that keep all budgets and reach the cutoff, in floating point with a margin."""
-    networks = cell.networks(tables)
+def list_networks(tables: Tables, cell: Cell, cutoff: float, prices: Prices) -> list[Contender] | None:
+    """Networks of a cell that keep all budgets and reach the cutoff, in floating point with a margin; ``None`` if they are
+    not found within :data:`LIST_STEPS`.
+    """
+    relaxation = Relaxation(tables, cell, cutoff)
+    if relaxation.empty:
+        return []
+    relaxation.bound(prices)
+    networks = relaxation.networks(LIST_STEPS)
+    if networks is None:
+        return None
     evaluation = evaluate_batch(tables, networks)
-    good = reaching(evaluation, cutoff)
+    good = reaching(evaluation, cutoff if prices.weight else -math.inf)
     return contenders_of_batch(networks.take(good), evaluation.objective[good])
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .architecture import Architecture
-from .bounds import Prices, Relaxation, chain_is_empty
-from .branching import LIST_POINTS, Node, Record, Split, list_networks
+from .bounds import Prices, Relaxation
+from .branching import Node, Record, Split, list_networks
 from .cell import Cell
 from .errors import CertificateError, SpecError
 from .lattice import Position, Tables, build_tables
@@ -324,13 +324,14 @@ class Walk:
         claim = f"open node '{name}'"
         if row is None or row.by_solver or row.bound >= inherited or self.weight == 0.0:
             return Check(claim, True)
-        if chain_is_empty(self.tables, cell):
-            return Check(claim, True)
         prices = Prices.from_list(self.tables, row.prices)
         if prices.weight != 1.0 or (prices.budget < 0).any() or (prices.rho < 0).any():
             return Check(claim, False, "its prices are not those of a bound")
         least = self.claim["objective"]
-        bound = Relaxation(self.tables, cell, -math.inf if least is None else float(least)).bound(prices).outward
+        relaxation = Relaxation(self.tables, cell, -math.inf if least is None else float(least))
+        if relaxation.empty:
+            return Check(claim, True)
+        bound = relaxation.bound(prices).outward
         ok = bound <= row.bound + RECHECK * abs(row.bound)
         return Check(claim, ok, "" if ok else f"its bound {row.bound!r} does not follow from its prices, which give {bound!r}")
 
@@ -340,12 +341,12 @@ class Walk:
         if cutoff > self.most:
             return f"its cutoff {cutoff!r} is above {self.most!r}", [], math.inf
         self.highest_cutoff = max(self.highest_cutoff, cutoff)
-        if chain_is_empty(tables, cell):
-            return "", [], -math.inf
         prices = Prices.from_list(tables, record.prices)
         if prices.weight != self.weight or (prices.budget < 0).any() or (prices.rho < 0).any():
             return "its prices are not those of a bound", [], math.inf
         relaxation = Relaxation(tables, cell, cutoff)
+        if relaxation.empty:
+            return "", [], -math.inf
         bound = relaxation.bound(prices).outward
         allowance = RECHECK * max(1.0, abs(cutoff))
         if bound < cutoff + allowance and record.verdict == "excluded":
@@ -357,16 +358,17 @@ class Walk:
             halves = [(f"{record.node}{n}", record.split.half(tables, reduced, bool(n))) for n in (0, 1)]
             return "", halves, bound
         if record.verdict == "listed":
-            return self._repeat_listing(reduced, cutoff), [], bound
+            return self._repeat_listing(reduced, cutoff, prices), [], bound
         if record.verdict == "solver":
             return self._match_cell(record, (reduced, cell)), [], bound
         return f"its bound {bound!r} does not exclude it below {cutoff!r}", [], bound
 
-    def _repeat_listing(self, cell: Cell, cutoff: float) -> str:
+    def _repeat_listing(self, cell: Cell, cutoff: float, prices: Prices) -> str:
         """Lists a cell again: every feasible network that reaches the highest cutoff must be a contender."""
-        if cell.n_points(self.tables) > LIST_POINTS:
-            return f"{cell.n_points(self.tables)} networks are too many to have been listed"
-        for found in list_networks(self.tables, cell, max(cutoff, self.most) if self.weight else -math.inf):
+        listed = list_networks(self.tables, cell, max(cutoff, self.most) if self.weight else 0.0, prices)
+        if listed is None:
+            return "it holds too many networks to have been listed"
+        for found in listed:
             if found.position in self.contenders:
                 continue
             architecture = self.tables.architecture(found.position)

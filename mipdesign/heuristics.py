@@ -1,4 +1,4 @@
-"""Incumbents: simulated annealing on many chains at once, then exhaustive small moves around the best.
+"""Incumbents: simulated annealing with restarts, each followed by a descent over pairs of moves; compiled.
 
 Heuristics only supply cutoffs. The answer of a design run does not depend on them, nor on their seed.
 """
@@ -7,213 +7,298 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
-from .batch import Batch, BatchEvaluation, evaluate_batch
-from .branching import contenders_of_batch
-from .lattice import Bools, Contender, Floats, Ints, StageTables, Tables
+from .batch import evaluate_one
+from .lattice import Contender, Floats, Ints, Position, Score, Tables
 
-CHAINS = 256
-QUICK_STEPS, ANNEALING_STEPS = 200, 1000
-"""Steps of a first and of a second annealing run."""
-HOT, COLD = 0.05, 1e-4
-"""First and last temperature, relative to the best objective."""
+FIRST_STEPS, MOST_STEPS = 20_000, 400_000
+"""Annealing steps of the first restart, and of the longest; each restart takes half as many again."""
+HOT, COLD = 0.03, 2e-5
+"""First and last temperature, relative to the objective."""
 STRICTNESS = 4.0
-"""Price of exceeding one budget by its whole limit, relative to the best objective."""
+"""Price of exceeding one budget by its whole limit, relative to the objective."""
+SAMPLES = 20_000
+"""Moves of three and four coordinates that a descent samples before it ends."""
+CHANNELS, WIDTH, KERNEL, DEPTH = 0, 1, 2, 3
+"""Order of a super-block's coordinates."""
 
 
-class Moves:
-    """Networks as integer vectors ``(stem, then C, b, k, L of each super-block)`` of lattice indices, so that a move is a
-    sum.
-    """
+class Moves(NamedTuple):
+    """The lattice as integer coordinates: a network is a vector ``(stem, then C, b, k, L of each super-block)`` of indices.
 
-    def __init__(self, tables: Tables) -> None:
-        self.tables = tables
-        self.axes = [(np.unique(s.c), np.unique(s.b), np.unique(s.k), s.depths) for s in tables.stages]
-        self.column_at = [self._columns(s, *axes[:3]) for s, axes in zip(tables.stages, self.axes, strict=True)]
-        self.sizes = np.array([len(tables.stem_c), *(len(axis) for axes in self.axes for axis in axes)])
-
-    @staticmethod
-    def _columns(s: StageTables, c: Ints, b: Ints, k: Ints) -> Ints:
-        """Column at each ``(C, b, k)`` index, or -1."""
-        at = np.full((len(c), len(b), len(k)), -1)
-        at[np.searchsorted(c, s.c), np.searchsorted(b, s.b), np.searchsorted(k, s.k)] = np.arange(len(s.c))
-        return at
-
-    def vectors(self, batch: Batch) -> Ints:
-        """Vectors of a batch, shape ``(n, 1 + 4 super_blocks)``."""
-        parts = [batch.stem]
-        for i, (s, (c, b, k, depths)) in enumerate(zip(self.tables.stages, self.axes, strict=True)):
-            j = batch.columns[i]
-            values = ((c, s.c[j]), (b, s.b[j]), (k, s.k[j]), (depths, batch.depths[i]))
-            parts += [np.searchsorted(axis, value) for axis, value in values]
-        return np.array(parts).T
-
-    def batch(self, vectors: Ints) -> tuple[Batch, Bools]:
-        """The networks of vectors, and which of them are on the lattice (the others come out as arbitrary networks)."""
-        inside = np.asarray(((vectors >= 0) & (vectors < self.sizes)).all(axis=1))
-        safe = np.clip(vectors, 0, self.sizes - 1)
-        columns, depths = [], []
-        for i, at in enumerate(self.column_at):
-            c, b, k, depth = safe[:, 1 + 4 * i : 5 + 4 * i].T
-            j = at[c, b, k]
-            inside = inside & (j >= 0)
-            columns.append(np.maximum(j, 0))
-            depths.append(self.axes[i][3][depth])
-        return Batch(safe[:, 0], np.array(columns), np.array(depths)), inside
-
-    def single(self) -> Ints:
-        """Moves of one coordinate, shape ``(moves, coordinates)``."""
-        rows = []
-        reach = {0: (1,), 1: (1, 2, 3, 5, 8), 2: (1, 2, 3), 3: (1,), 4: (1, 2)}
-        for coordinate in range(len(self.sizes)):
-            for step in reach[0 if coordinate == 0 else 1 + (coordinate - 1) % 4]:
-                for sign in (1, -1):
-                    row = np.zeros(len(self.sizes), dtype=np.int64)
-                    row[coordinate] = sign * step
-                    rows.append(row)
-        return np.array(rows)
-
-
-@dataclass
-class _Population:
-    vectors: Ints
-    objective: Floats
-    excess: Floats
-
-    def merit(self, scale: float) -> Floats:
-        value: Floats = self.objective - STRICTNESS * scale * self.excess
-        return value
-
-
-def _evaluate(moves: Moves, vectors: Ints) -> tuple[_Population, Batch, BatchEvaluation]:
-    batch, inside = moves.batch(vectors)
-    evaluation = evaluate_batch(moves.tables, batch)
-    objective = np.where(inside & evaluation.chained, evaluation.objective, -np.inf)
-    return _Population(vectors, objective, evaluation.excess.sum(axis=0)), batch, evaluation
-
-
-def anneal(
-    tables: Tables,
-    seed: int,
-    steps: int = ANNEALING_STEPS,
-    stop: Callable[[], bool] = lambda: False,
-    found: Callable[[Contender], None] = lambda contender: None,
-) -> list[Contender]:
-    """Feasible networks of an annealing run, the best of each chain's history last seen as an improvement; best first.
-
-    Parameters
+    Attributes
     ----------
-    stop:
-        Asked now and then whether to end early.
-    found:
-        Told of each new best network.
+    sizes:
+        Number of values of each coordinate, shape ``(1 + 4 super_blocks,)``.
+    columns, column_at:
+        Column at each ``(C, b, k)``, or -1, flattened; and where each super-block's begin.
+    depths, depth_at:
+        Depth values, and where each super-block's begin.
+    channels, channel_at:
+        Channel values, and where each super-block's begin.
+    single:
+        Moves of one coordinate: coordinate and step, shape ``(moves, 2)``.
+    limits:
+        Budgets.
+    rho:
+        Effectiveness limit, 0 where there is none.
+    every_prefix:
+        Whether the effectiveness of every prefix counts, or only that of the whole network.
     """
-    moves, rng = Moves(tables), np.random.default_rng(seed)
-    current, batch, evaluation = _evaluate(moves, moves.vectors(_starts(tables, rng)))
-    elite: list[Contender] = []
-    best = -np.inf
-    scale = max(1.0, float(np.nanmax(np.where(np.isfinite(current.objective), np.abs(current.objective), 0.0))))
-    scale = min(scale, 1e6)
-    n, dims = current.vectors.shape
-    for step in range(steps):
-        progress = step / steps
-        temperature = scale * HOT * (COLD / HOT) ** progress
-        change = np.zeros((n, dims), dtype=np.int64)
-        for _ in range(int(rng.integers(1, 4))):
-            size = 1 + np.floor(rng.exponential(0.5 + 5.0 * (1.0 - progress), n)).astype(np.int64)
-            coordinate = rng.integers(0, dims, n)
-            small = (coordinate == 0) | (coordinate % 4 == 3) | (coordinate % 4 == 0)
-            change[np.arange(n), coordinate] += np.where(small, np.minimum(size, 2), size) * rng.choice((-1, 1), n)
-        trial, batch, evaluation = _evaluate(moves, current.vectors + change)
-        with np.errstate(invalid="ignore"):  # two chains off the lattice: no gain
-            gain = trial.merit(scale) - current.merit(scale)
-        accept = np.log(rng.random(n)) < np.where(np.isnan(gain), -np.inf, gain) / temperature
-        current.vectors[accept] = trial.vectors[accept]
-        current.objective[accept] = trial.objective[accept]
-        current.excess[accept] = trial.excess[accept]
-        value = np.where((trial.excess <= 0) & evaluation.chained, trial.objective, -np.inf)
-        k = int(value.argmax())
-        if value[k] > best:
-            best = float(value[k])
-            scale = max(1.0, abs(best))
-            elite.append(contenders_of_batch(batch.take(np.array([k])), value[[k]])[0])
-            found(elite[-1])
-        if step % 16 == 0 and stop():
-            break
-    return elite[::-1]
+
+    sizes: Ints
+    columns: Ints
+    column_at: Ints
+    depths: Ints
+    depth_at: Ints
+    channels: Ints
+    channel_at: Ints
+    single: Ints
+    limits: Floats
+    rho: float
+    every_prefix: bool
 
 
-def _starts(tables: Tables, rng: np.random.Generator) -> Batch:
-    """Random chains of small networks; where the chain rule has no continuation, the last column stands in."""
-    stem = rng.integers(0, len(tables.stem_c), CHAINS)
-    ci = tables.stem_c[stem]
-    columns, depths = [], []
-    for s in tables.stages:
-        picks = np.empty(CHAINS, dtype=np.int64)
-        for value in np.unique(ci):
-            rows = np.flatnonzero(ci == value)
-            following = np.flatnonzero(s.follows(value, s.c))
-            if not len(following):
-                following = np.array([len(s.c) - 1])
-            few = following[: max(1, len(following) // 3)]
-            picks[rows] = few[rng.integers(0, len(few), len(rows))]
-        columns.append(picks)
-        depths.append(s.depths[rng.integers(0, min(3, len(s.depths)), CHAINS)])
-        ci = s.c[picks]
-    return Batch(stem, np.array(columns), np.array(depths))
+REACH = {CHANNELS: (1, 2, 3, 5, 8), WIDTH: (1, 2, 3), KERNEL: (1,), DEPTH: (1, 2)}
+"""Steps along each coordinate of a super-block that a descent tries."""
 
 
-def polish(
-    tables: Tables, start: Contender, seed: int, rounds: int = 40, stop: Callable[[], bool] = lambda: False
-) -> Contender | None:
-    """Best network reached from ``start`` by repeated best moves of one, two or (sampled) three and four coordinates.
+def moves_of(tables: Tables) -> Moves:
+    """Coordinates and moves of a space."""
+    sizes, columns, depths, channels, single = [len(tables.stem_c)], [], [], [], [(0, 1), (0, -1)]
+    for i, s in enumerate(tables.stages):
+        axes = [np.unique(s.c), np.unique(s.b), np.unique(s.k)]
+        at = np.full([len(axis) for axis in axes], -1)
+        at[tuple(np.searchsorted(axis, value) for axis, value in zip(axes, (s.c, s.b, s.k), strict=True))] = np.arange(len(s.c))
+        sizes += [*at.shape, len(s.depths)]
+        columns.append(at.ravel())
+        depths.append(s.depths)
+        channels.append(axes[CHANNELS])
+        single += [(1 + 4 * i + kind, sign * step) for kind, steps in REACH.items() for step in steps for sign in (1, -1)]
 
-    ``start`` may exceed budgets; ``None`` if no feasible network is reached.
-    """
-    moves, rng = Moves(tables), np.random.default_rng(seed)
-    single = moves.single()
-    first, second = np.triu_indices(len(single), 1)
-    near = np.concatenate([single, single[first] + single[second]])
-    at = start.position
-    batch = Batch(np.array([at.stem]), np.array([at.columns]).T, np.array([at.depths]).T)
-    vector = moves.vectors(batch)[0]
-    here, _, _ = _evaluate(moves, vector[None])
-    scale = max(1.0, abs(start.objective))
-    merit = float(here.merit(scale)[0])
-    dry = 0
-    for _ in range(rounds):
-        picks = rng.integers(0, len(single), (4, 3000))
-        wide = single[picks[:3]].sum(axis=0)
-        wide[::2] += single[picks[3, ::2]]
-        trial, _, _ = _evaluate(moves, vector + np.concatenate([near, wide]))
-        value = trial.merit(scale)
-        k = int(value.argmax())
-        if value[k] > merit + 1e-9 * scale:
-            vector, merit, dry = trial.vectors[k], float(value[k]), 0
+    def starts(parts: list[Ints]) -> Ints:
+        return np.cumsum([0] + [len(part) for part in parts[:-1]])
+
+    return Moves(
+        sizes=np.array(sizes),
+        columns=np.concatenate(columns),
+        column_at=starts(columns),
+        depths=np.concatenate(depths),
+        depth_at=starts(depths),
+        channels=np.concatenate(channels),
+        channel_at=starts(channels),
+        single=np.array(single),
+        limits=np.maximum(tables.limits, 1).astype(np.float64),
+        rho=0.0 if tables.rho is None else tables.rho_float,
+        every_prefix=tables.problem.scoring.convention.prefix_effectiveness,
+    )
+
+
+class Scratch(NamedTuple):
+    """Working space of one evaluation: columns, depths, counts, and ``sum log w`` and layers of each prefix."""
+
+    columns: Ints
+    depths: Ints
+    counts: Floats
+    logs: Floats
+    layers: Ints
+
+
+@njit(cache=True, nogil=True)
+def _scratch(m: int, budgets: int, stages: int) -> Scratch:
+    return Scratch(np.empty(m, np.int64), np.empty(m, np.int64), np.empty(budgets), np.empty(stages), np.empty(stages, np.int64))
+
+
+@njit(cache=True, nogil=True)
+def _place(moves: Moves, vector: Ints, scratch: Scratch) -> bool:
+    """Writes columns and depths of a vector; whether it is on the lattice."""
+    for d in range(len(vector)):
+        if vector[d] < 0 or vector[d] >= moves.sizes[d]:
+            return False
+    for i in range(len(scratch.columns)):
+        c, b, k, depth = vector[1 + 4 * i], vector[2 + 4 * i], vector[3 + 4 * i], vector[4 + 4 * i]
+        at = moves.column_at[i] + (c * moves.sizes[2 + 4 * i] + b) * moves.sizes[3 + 4 * i] + k
+        scratch.columns[i] = moves.columns[at]
+        if scratch.columns[i] < 0:
+            return False
+        scratch.depths[i] = moves.depths[moves.depth_at[i] + depth]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _merit(table: Floats, score: Score, moves: Moves, vector: Ints, scale: float, scratch: Scratch) -> tuple[float, float]:
+    """Objective less the price of every excess, and the excess; ``-inf`` off the lattice or where the chain breaks."""
+    if not _place(moves, vector, scratch):
+        return -np.inf, np.inf
+    objective, linked = evaluate_one(
+        table, score, vector[0], scratch.columns, scratch.depths, scratch.counts, scratch.logs, scratch.layers
+    )
+    if not linked:
+        return -np.inf, np.inf
+    excess = 0.0
+    for b in range(len(moves.limits)):
+        excess += max(0.0, scratch.counts[b] / moves.limits[b] - 1.0)
+    if moves.rho > 0:
+        worst, stages = 0.0, len(scratch.logs)
+        for j in range(0 if moves.every_prefix else stages - 1, stages):
+            n = scratch.layers[j]
+            worst = max(worst, n / (np.exp(scratch.logs[j] / n) * moves.rho) - 1.0)
+        excess += worst
+    return objective - STRICTNESS * scale * excess, excess
+
+
+@njit(cache=True, nogil=True)
+def _descend(
+    table: Floats, score: Score, moves: Moves, vector: Ints, scale: float, samples: int
+) -> tuple[Ints, float, float]:
+    """Best vector reached by moves of one and two coordinates, and by sampled ones of three and four."""
+    n, single = len(vector), moves.single
+    scratch = _scratch((n - 1) // 4, len(moves.limits), len(score.weights))
+    current, trial = vector.copy(), vector.copy()
+    merit, excess = _merit(table, score, moves, current, scale, scratch)
+    least = 1e-9 * scale
+    while True:
+        best_first, best_second, best = -1, -1, merit + least
+        for f in range(len(single)):
+            trial[single[f, 0]] += single[f, 1]
+            for s in range(f, len(single)):
+                if s > f:
+                    trial[single[s, 0]] += single[s, 1]
+                value, _ = _merit(table, score, moves, trial, scale, scratch)
+                if value > best:
+                    best_first, best_second, best = f, s, value
+                if s > f:
+                    trial[single[s, 0]] -= single[s, 1]
+            trial[single[f, 0]] -= single[f, 1]
+        if best_first < 0:
+            better = False
+            for _ in range(samples):
+                trial[:] = current
+                for _ in range(np.random.randint(3, 5)):
+                    q = np.random.randint(0, len(single))
+                    trial[single[q, 0]] += single[q, 1]
+                value, _ = _merit(table, score, moves, trial, scale, scratch)
+                if value > merit + least:
+                    better = True
+                    break
+            if not better:
+                break
+            current[:] = trial
         else:
-            dry += 1
-        if dry > 3 or stop():
-            break
-    final, batch, evaluation = _evaluate(moves, vector[None])
-    if not bool(evaluation.feasible[0]) or not np.isfinite(final.objective[0]):
-        return None
-    return contenders_of_batch(batch, final.objective)[0]
+            current[single[best_first, 0]] += single[best_first, 1]
+            if best_second > best_first:
+                current[single[best_second, 0]] += single[best_second, 1]
+            trial[:] = current
+        merit, excess = _merit(table, score, moves, current, scale, scratch)
+    return current, merit, excess
+
+
+@njit(cache=True, nogil=True)
+def _start(score: Score, moves: Moves, m: int) -> Ints:
+    """A random vector of small depths whose channels follow one another, and whose widths the lattice has."""
+    vector = np.zeros(1 + 4 * m, np.int64)
+    vector[0] = np.random.randint(0, moves.sizes[0])
+    before = score.stem_c[vector[0]]
+    for i in range(m):
+        low_n, low_d, high_n, high_d = score.growth[i]
+        channels = moves.channels[moves.channel_at[i] : moves.channel_at[i] + moves.sizes[1 + 4 * i]]
+        first = 0
+        while first < len(channels) - 1 and channels[first] * low_d < before * low_n:
+            first += 1
+        stop = first + 1
+        while stop < len(channels) and (high_d == 0 or channels[stop] * high_d <= before * high_n):
+            stop += 1
+        vector[1 + 4 * i] = first + np.random.randint(0, max(1, (stop - first) // 2))
+        before = channels[vector[1 + 4 * i]]
+        vector[4 + 4 * i] = np.random.randint(0, min(3, moves.sizes[4 + 4 * i]))
+        n_widths, n_kernels = moves.sizes[2 + 4 * i], moves.sizes[3 + 4 * i]
+        places = np.random.randint(0, n_widths * n_kernels)
+        for k in range(n_widths * n_kernels):
+            place = (places + k) % (n_widths * n_kernels)
+            if moves.columns[moves.column_at[i] + vector[1 + 4 * i] * n_widths * n_kernels + place] >= 0:
+                vector[2 + 4 * i], vector[3 + 4 * i] = place // n_kernels, place % n_kernels
+                break
+    return vector
+
+
+@njit(cache=True, nogil=True)
+def _anneal(table: Floats, score: Score, moves: Moves, steps: int, seed: int, scale: float) -> tuple[Ints, float]:
+    """Best vector of an annealing run that keeps all budgets, and its objective (``-inf`` if there was none)."""
+    np.random.seed(seed)
+    m = len(moves.column_at)
+    scratch = _scratch(m, len(moves.limits), len(score.weights))
+    current = _start(score, moves, m)
+    trial, best, best_value = current.copy(), current.copy(), -np.inf
+    merit, _ = _merit(table, score, moves, current, scale, scratch)
+    for step in range(steps):
+        temperature = scale * HOT * (COLD / HOT) ** (step / steps)
+        trial[:] = current
+        if np.random.random() < 0.2:  # channels of neighbours together: the chain rule ties them
+            first = np.random.randint(0, m)
+            last = np.random.randint(first, m)
+            shift = np.random.randint(1, 9) * (1 if np.random.random() < 0.5 else -1)
+            for i in range(first, last + 1):
+                trial[1 + 4 * i] += shift
+        else:
+            for _ in range(np.random.randint(1, 4)):
+                q = np.random.randint(0, len(moves.single))
+                trial[moves.single[q, 0]] += moves.single[q, 1]
+        value, excess = _merit(table, score, moves, trial, scale, scratch)
+        if value == -np.inf:
+            continue
+        if value >= merit or np.random.random() < np.exp((value - merit) / temperature):
+            current[:] = trial
+            merit = value
+            if excess <= 0.0 and value > best_value:
+                best_value = value
+                best[:] = trial
+            objective = value + STRICTNESS * scale * excess
+            if objective > scale:  # prices grow with what they have to outweigh
+                scale = objective
+                merit = objective - STRICTNESS * scale * excess
+    return best, best_value
+
+
+def _contender(tables: Tables, moves: Moves, vector: Ints, objective: float) -> Contender:
+    m = len(tables.stages)
+    scratch = _scratch(m, 0, 0)
+    _place(moves, vector, scratch)
+    return Contender(Position(int(vector[0]), tuple(scratch.columns.tolist()), tuple(scratch.depths.tolist())), objective)
+
+
+def polish(tables: Tables, start: Position) -> Contender | None:
+    """Best network reached from ``start``, which may exceed budgets; ``None`` if no feasible network is reached."""
+    moves = moves_of(tables)
+    parts = [np.array([start.stem])]
+    for s, j, depth in zip(tables.stages, start.columns, start.depths, strict=True):
+        axes = ((np.unique(s.c), s.c[j]), (np.unique(s.b), s.b[j]), (np.unique(s.k), s.k[j]), (s.depths, depth))
+        parts.append(np.array([np.searchsorted(axis, value) for axis, value in axes]))
+    vector = np.concatenate(parts)
+    scratch = _scratch(len(tables.stages), len(moves.limits), tables.n_stages)
+    objective = _merit(tables.rows, tables.score, moves, vector, 0.0, scratch)[0]
+    vector, merit, excess = _descend(tables.rows, tables.score, moves, vector, max(1.0, abs(objective)), SAMPLES // 10)
+    return _contender(tables, moves, vector, merit) if excess <= 0.0 else None
 
 
 def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Contender], None], stop: Callable[[], bool]) -> None:
-    """Good incumbents within ``seconds``: annealing, then polishing of its best networks; first quickly, then with care."""
+    """Good incumbents within ``seconds``: annealing and descent, restarted with more steps each time."""
     deadline = time.monotonic() + seconds
-
-    def late() -> bool:
-        return stop() or time.monotonic() > deadline
-
-    for steps, starts in ((QUICK_STEPS, 1), (ANNEALING_STEPS, 3)):
-        for contender in anneal(tables, seed, steps, stop=late, found=found)[:starts]:
-            if late():
-                return
-            better = polish(tables, contender, seed, stop=late)
-            if better is not None:
-                found(better)
+    moves, table, score = moves_of(tables), tables.rows, tables.score
+    steps, best, scale, restart = FIRST_STEPS, -np.inf, 1000.0, 0
+    while not stop() and time.monotonic() < deadline:
+        vector, value = _anneal(table, score, moves, steps, 1000 * seed + restart, scale)
+        if value > best:
+            best = value
+            found(_contender(tables, moves, vector, value))
+        if np.isfinite(value) and value >= best - 0.02 * abs(best):
+            vector, value, excess = _descend(table, score, moves, vector, max(1.0, abs(value)), SAMPLES)
+            if excess <= 0.0 and value > best:
+                best = value
+                found(_contender(tables, moves, vector, value))
+        if np.isfinite(best):
+            scale = max(1.0, abs(best))
+        steps, restart = min(MOST_STEPS, steps * 3 // 2), restart + 1

@@ -53,6 +53,30 @@ class Contender:
     objective: float
 
 
+class Score(NamedTuple):
+    """What compiled loops need beside :attr:`Tables.rows` to evaluate a network; meanings as in :class:`Tables`.
+
+    ``weights`` are ``alpha`` times the convention's factor per nat, ``head_log`` is the logarithm of the head's channels (-1
+    without a head), ``squared`` tells ``exp_var`` from ``exp_std``.
+    """
+
+    stem_c: Ints
+    stem_counts: Ints
+    stem_log: float
+    offsets: Ints
+    growth: Ints
+    layers: Ints
+    ends: Ints
+    log_areas: Floats
+    weights: Floats
+    tail_fixed: Ints
+    tail_slope: Ints
+    head_log: float
+    penalised: Ints
+    beta: float
+    squared: bool
+
+
 @dataclass(frozen=True)
 class StageTables:
     """Columns of one super-block, sorted by ``(C, b, k)``.
@@ -87,12 +111,6 @@ class StageTables:
     layers: int
     depths: Ints
     growth: tuple[Fraction, Fraction | None]
-
-    @cached_property
-    def packed(self) -> Floats:
-        """One row per column: ``C, log C, t``, then ``fixed, slope, same, rest`` of each budget; for one gather per network."""
-        logs = np.array([self.c, self.log_c, self.t])
-        return np.ascontiguousarray(np.concatenate([logs, self.fixed, self.slope, self.same, self.rest]).T)
 
     def follows(self, ci: Ints | Floats | int, c: Ints | Floats) -> Bools:
         """Which channels ``c`` may come after ``ci`` (broadcast), exactly."""
@@ -159,6 +177,12 @@ class Tables:
         return len(self.ends)
 
     @property
+    def penalised(self) -> tuple[int, ...]:
+        """Super-blocks whose depths the penalty counts."""
+        scoring = self.problem.scoring
+        return () if scoring.penalty_form == "none" or scoring.beta == 0 else scoring.penalised
+
+    @property
     def rho_stages(self) -> tuple[int, ...]:
         """Stages whose prefix the effectiveness limit counts."""
         if self.rho is None:
@@ -166,9 +190,92 @@ class Tables:
         every = tuple(range(self.n_stages))
         return every if self.problem.scoring.convention.prefix_effectiveness else every[-1:]
 
-    def log_area(self, stage: int) -> float:
-        """``log r^2`` at the end of a stage, as the convention sees it."""
-        return 2.0 * float(np.log(float(self.end_resolution[stage])))
+    @cached_property
+    def rows(self) -> Floats:
+        """One row per column of every super-block: ``C, log C, t``, then ``fixed, slope, same, rest`` of each budget."""
+        parts = []
+        for s in self.stages:
+            logs = np.array([s.c, s.log_c, s.t])
+            parts.append(np.concatenate([logs, s.fixed, s.slope, s.same, s.rest]).T)
+        return np.ascontiguousarray(np.concatenate(parts))
+
+    @cached_property
+    def offsets(self) -> Ints:
+        """First row of each super-block in :attr:`rows`, and their number; shape ``(super_blocks + 1,)``."""
+        return np.cumsum([0] + [len(s.c) for s in self.stages])
+
+    @cached_property
+    def has_same(self) -> Bools:
+        """Which super-blocks have counts that depend on ``[ci = C]``."""
+        return np.array([bool(s.same.any()) for s in self.stages])
+
+    @cached_property
+    def growth(self) -> Ints:
+        """Numerators and denominators of each super-block's bounds of ``C / ci``; 0 where there is no upper one."""
+        rows = []
+        for s in self.stages:
+            low, high = s.growth
+            rows.append([*low.as_integer_ratio(), *(high.as_integer_ratio() if high is not None else (0, 0))])
+        return np.array(rows, dtype=np.int64)
+
+    @cached_property
+    def prefix(self) -> Floats:
+        """1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``."""
+        return (np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64)
+
+    @cached_property
+    def layers(self) -> Ints:
+        """Layers per block of each super-block."""
+        return np.array([s.layers for s in self.stages])
+
+    def prefix_layers(self, depths: Ints) -> Floats:
+        """Layers of each stage's prefix at given depths: stem, blocks and head."""
+        layers: Floats = self.prefix @ (self.layers * depths) + 1.0
+        if self.has_head:
+            layers[-1] += 1.0
+        return layers
+
+    @cached_property
+    def rho_index(self) -> Ints:
+        """:attr:`rho_stages` as an index array."""
+        return np.array(self.rho_stages, dtype=np.int64)
+
+    @cached_property
+    def rho_float(self) -> float:
+        """The effectiveness limit as a float; 1 where there is none."""
+        return 1.0 if self.rho is None else float(self.rho)
+
+    @cached_property
+    def ends_index(self) -> Ints:
+        """:attr:`ends` as an index array."""
+        return np.array(self.ends, dtype=np.int64)
+
+    @cached_property
+    def score(self) -> Score:
+        """The parts of an evaluation, for compiled loops."""
+        scoring = self.problem.scoring
+        return Score(
+            stem_c=self.stem_c,
+            stem_counts=self.stem_counts,
+            stem_log=self.stem_log,
+            offsets=self.offsets,
+            growth=self.growth,
+            layers=self.layers,
+            ends=self.ends_index,
+            log_areas=self.log_areas,
+            weights=np.array(scoring.alpha, dtype=np.float64) * float(scoring.convention.layer_factor),
+            tail_fixed=self.tail_fixed,
+            tail_slope=self.tail_slope,
+            head_log=float(np.log(float(self.end_channels))) if self.end_channels is not None else -1.0,
+            penalised=np.array(self.penalised, dtype=np.int64),
+            beta=float(scoring.beta),
+            squared=scoring.penalty_form == "exp_var",
+        )
+
+    @cached_property
+    def log_areas(self) -> Floats:
+        """``log r^2`` at the end of each stage, as the convention sees it."""
+        return 2.0 * np.log(np.array(self.end_resolution, dtype=np.float64))
 
     def log_end(self, stage: int, channels: Ints | None) -> Floats:
         """``x_j = log(r^2 C)`` at the end of a stage; ``channels`` are those of its last super-block."""

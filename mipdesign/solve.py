@@ -34,7 +34,7 @@ OPTIMAL_GAP = 1e-6
 """Relative gap up to which a design is called optimal."""
 TIE_MARGIN = 1e-7
 """Networks within this relative distance of the best are all kept and compared exactly."""
-HEURISTIC_SECONDS = 2.0
+HEURISTIC_SECONDS = 1.0
 NEIGHBOURHOODS = 8
 """Searches of the neighbourhood of an incumbent: channels within 30 %, widths within 2 steps, depths within 3 blocks."""
 NEIGHBOURHOOD_SECONDS = 1.5
@@ -209,8 +209,7 @@ class Run:
         if math.isfinite(node.bound) or node.prices.weight == 0.0:
             return node
         relaxation = Relaxation(self.tables, node.cell, self.best.objective if self.best else -math.inf)
-        prices = relaxation.settle(node.prices)
-        return replace(node, prices=prices, bound=relaxation.bound(prices).outward)
+        return node if relaxation.empty else replace(node, bound=relaxation.bound(node.prices).outward)
 
     def _proved(self, remaining: list[Node]) -> float:
         """The bound that the records and the remaining nodes prove; what a child said of its task in hand is not among them."""

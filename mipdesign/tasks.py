@@ -105,7 +105,7 @@ def explore(task: Explore, desk: Desk) -> Explored:
         for contender in expansion.contenders:
             desk.report(contender)
         if expansion.promising and out.nodes % POLISH_EVERY == 0:
-            _repair(desk, expansion.promising[-1], task.seed)
+            _repair(desk, expansion.promising[-1])
         if expansion.record.verdict == "solver":
             assert expansion.cell is not None
             out.solver_cells.append(SolverCell(node, expansion.cell, expansion.record, expansion.bound))
@@ -120,7 +120,7 @@ def explore(task: Explore, desk: Desk) -> Explored:
     return out
 
 
-def _repair(desk: Desk, path: Path, seed: int) -> None:
-    better = polish(desk.tables, Contender(path.position, path.objective), seed, rounds=6)
+def _repair(desk: Desk, path: Path) -> None:
+    better = polish(desk.tables, path.position)
     if better is not None and better.objective > desk.cutoff():
         desk.report(better)

@@ -1,0 +1,507 @@
+"""Longest paths through a chain of super-blocks, compiled: the inner loops of the bounds.
+
+A path picks, for every super-block, a column and a depth; what it is worth is a sum over super-blocks of a value of the column
+and depth, of a term that is affine in the incoming channels with a slope that depends on the column, and of a term in the
+channels at its end. For each channel count the best incoming channels are a maximum of ``value(ci) - ci * price(column)``
+over a window of ``ci``: the upper hull of the points ``(ci, value)`` answers it for all columns at once. Backwards the
+columns' lines ``a - price * ci`` are hulled in the same way, so that one pass costs little more than reading the columns.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from .lattice import Bools, Floats, Ints, Score
+
+CHANNELS, LOG_CHANNELS, BLOCK_LOG, COUNTS = 0, 1, 2, 3
+"""Places in a row of :attr:`mipdesign.lattice.Tables.rows`: ``C``, ``log C``, ``t``, then the counts."""
+
+
+class Chain(NamedTuple):
+    """A cell as a chain: which rows of the tables its columns are, and which channels may follow which.
+
+    Attributes
+    ----------
+    rows, at:
+        Row of each column; those of super-block ``i`` are ``at[i] : at[i + 1]``.
+    groups, starts:
+        Channel counts of super-block ``i`` are the groups ``groups[i] : groups[i + 1]``; group ``g`` consists of the columns
+        ``starts[g] : starts[g + 1]``.
+    channels, logs:
+        ``C`` and ``log C`` of each group.
+    first, stop:
+        The window of incoming channels of each group: stems for super-block 0, else groups of the super-block before.
+    stem, stem_logs:
+        Stem channels and their logarithms.
+    low, high:
+        Range of each depth.
+    """
+
+    rows: Ints
+    at: Ints
+    groups: Ints
+    starts: Ints
+    channels: Floats
+    logs: Floats
+    first: Ints
+    stop: Ints
+    stem: Floats
+    stem_logs: Floats
+    low: Ints
+    high: Ints
+
+
+class Worth(NamedTuple):
+    """What the parts of a path are worth.
+
+    Attributes
+    ----------
+    budget:
+        Price per unit of each count.
+    log:
+        Worth of one nat of ``log w`` in each super-block.
+    block:
+        Worth of one block of each super-block, its logarithms and counts aside.
+    end:
+        Worth of one nat of ``log C`` at the end of each super-block.
+    constant:
+        Worth of having channels at the end of each super-block, whatever their number.
+    per_channel:
+        Worth of one channel at the end of the last super-block.
+    stem:
+        Worth of each stem.
+    """
+
+    budget: Floats
+    log: Floats
+    block: Floats
+    end: Floats
+    constant: Floats
+    per_channel: float
+    stem: Floats
+
+
+class Pass(NamedTuple):
+    """Outcome of a forward pass.
+
+    Attributes
+    ----------
+    own, per_block, best:
+        Of each column: its worth at its better depth, that of one more block, and the best with which it is entered.
+    before:
+        Incoming channels that attain ``best`` (-1 where there are none).
+    value, column:
+        Of each group: the best path that ends there, and its column.
+    """
+
+    own: Floats
+    per_block: Floats
+    best: Floats
+    before: Ints
+    value: Floats
+    column: Ints
+
+
+@njit(cache=True)
+def build_groups(
+    table: Floats, rows: Ints, at: Ints, stem: Floats, growth: Ints
+) -> tuple[Ints, Ints, Floats, Floats, Ints, Ints, bool]:
+    """Channel groups of each super-block, their windows of incoming channels, and whether any path exists."""
+    m = len(at) - 1
+    groups = np.zeros(m + 1, np.int64)
+    starts = np.empty(len(rows) + 1, np.int64)
+    n = 0
+    for i in range(m):
+        for p in range(at[i], at[i + 1]):
+            if p == at[i] or table[rows[p], CHANNELS] != table[rows[p - 1], CHANNELS]:
+                starts[n] = p
+                n += 1
+        groups[i + 1] = n
+    starts[n] = len(rows)
+    channels, logs = np.empty(n), np.empty(n)
+    first, stop = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    reached = np.zeros(n, np.bool_)
+    incoming, offset = stem, 0
+    alive = np.ones(len(stem), np.bool_)
+    for i in range(m):
+        low_n, low_d, high_n, high_d = growth[i]
+        a, b = 0, 0
+        any_reached = False
+        for g in range(groups[i], groups[i + 1]):
+            c = table[rows[starts[g]], CHANNELS]
+            channels[g], logs[g] = c, table[rows[starts[g]], LOG_CHANNELS]
+            while b < len(incoming) and c * low_d >= incoming[b] * low_n:
+                b += 1
+            if high_d:
+                while a < len(incoming) and c * high_d > incoming[a] * high_n:
+                    a += 1
+            first[g], stop[g] = a, b
+            for k in range(a, b):
+                if alive[k]:
+                    reached[g] = True
+                    break
+            any_reached |= reached[g]
+        if not any_reached:
+            return groups, starts[: n + 1], channels, logs, first, stop, False
+        incoming = channels[groups[i] : groups[i + 1]]
+        alive = reached[groups[i] : groups[i + 1]]
+    return groups, starts[: n + 1], channels, logs, first, stop, True
+
+
+@njit(cache=True)
+def log_ranges(table: Floats, chain: Chain) -> tuple[Floats, Floats]:
+    """Least and largest ``sum log w`` of each super-block, incoming channels and depths within the cell."""
+    m = len(chain.at) - 1
+    least, most = np.full(m, np.inf), np.full(m, -np.inf)
+    for i in range(m):
+        for p in range(chain.at[i], chain.at[i + 1]):
+            row = table[chain.rows[p]]
+            t, step = row[BLOCK_LOG], row[LOG_CHANNELS] + row[BLOCK_LOG]
+            least[i] = min(least[i], t + (chain.low[i] - 1) * step)
+            most[i] = max(most[i], t + (chain.high[i] - 1) * step)
+        if i == 0:
+            least[i] += chain.stem_logs[0]
+            most[i] += chain.stem_logs[-1]
+        else:
+            least[i] += chain.logs[chain.groups[i - 1]]
+            most[i] += chain.logs[chain.groups[i] - 1]
+    return least, most
+
+
+@njit(cache=True)
+def _hull(x: Floats, y: Floats, n: int, hull: Ints) -> int:
+    """Upper hull of the first ``n`` points, ``x`` non-decreasing; points at ``-inf`` are left out. Its size."""
+    size = 0
+    for k in range(n):
+        if y[k] == -np.inf:
+            continue
+        if size and x[hull[size - 1]] == x[k]:
+            if y[hull[size - 1]] >= y[k]:
+                continue
+            size -= 1
+        while size > 1:
+            p, q = hull[size - 2], hull[size - 1]
+            if (y[q] - y[p]) * (x[k] - x[q]) > (y[k] - y[q]) * (x[q] - x[p]):
+                break
+            size -= 1
+        hull[size] = k
+        size += 1
+    return size
+
+
+@njit(cache=True)
+def _climb(x: Floats, y: Floats, hull: Ints, size: int, k: int, price: float) -> int:
+    """Place on the hull where ``y - price * x`` is largest, searched from place ``k``."""
+    here = y[hull[k]] - price * x[hull[k]]
+    while k + 1 < size:
+        there = y[hull[k + 1]] - price * x[hull[k + 1]]
+        if there < here:
+            break
+        here = there
+        k += 1
+    while k > 0:
+        there = y[hull[k - 1]] - price * x[hull[k - 1]]
+        if there <= here:
+            break
+        here = there
+        k -= 1
+    return k
+
+
+@njit(cache=True)
+def forward(table: Floats, has_same: Bools, chain: Chain, worth: Worth) -> Pass:
+    """Best paths to every column and channel count."""
+    nb, m, n = len(worth.budget), len(chain.at) - 1, len(chain.rows)
+    own, per_block, best = np.empty(n), np.empty(n), np.full(n, -np.inf)
+    before = np.full(n, -1)
+    value, column = np.full(len(chain.channels), -np.inf), np.full(len(chain.channels), -1)
+    widest = max(len(chain.stem), int(np.max(chain.groups[1:] - chain.groups[:-1])))
+    x, y, source, hull = np.empty(widest), np.empty(widest), np.empty(widest, np.int64), np.empty(widest, np.int64)
+    incoming, into = chain.stem, worth.stem + worth.log[0] * chain.stem_logs
+    for i in range(m):
+        g_log, low, high, same = worth.log[i], chain.low[i], chain.high[i], has_same[i]
+        for g in range(chain.groups[i], chain.groups[i + 1]):
+            c = chain.channels[g]
+            size, twin = 0, -1
+            for k in range(chain.first[g], chain.stop[g]):
+                if same and incoming[k] == c:
+                    twin = k
+                    continue
+                x[size], y[size], source[size] = incoming[k], into[k], k
+                size += 1
+            size = _hull(x, y, size, hull)
+            place, top = 0, -np.inf
+            for p in range(chain.starts[g], chain.starts[g + 1]):
+                row = table[chain.rows[p]]
+                fixed, slope, rest, extra = 0.0, 0.0, 0.0, 0.0
+                for b in range(nb):
+                    price = worth.budget[b]
+                    fixed += price * row[COUNTS + b]
+                    slope += price * row[COUNTS + nb + b]
+                    extra += price * row[COUNTS + 2 * nb + b]
+                    rest += price * row[COUNTS + 3 * nb + b]
+                step = g_log * (row[LOG_CHANNELS] + row[BLOCK_LOG]) - rest + worth.block[i]
+                per_block[p] = step
+                own[p] = g_log * row[BLOCK_LOG] - fixed + worth.block[i] + ((high if step > 0 else low) - 1) * step
+                if size:
+                    place = _climb(x, y, hull, size, place, slope)
+                    best[p] = y[hull[place]] - slope * x[hull[place]]
+                    before[p] = source[hull[place]]
+                if twin >= 0:
+                    entered = into[twin] - slope * c - extra
+                    if entered > best[p]:
+                        best[p], before[p] = entered, twin
+                if best[p] + own[p] > top:
+                    top, column[g] = best[p] + own[p], p
+            value[g] = top + worth.end[i] * chain.logs[g] + worth.constant[i]
+            if i == m - 1:
+                value[g] += worth.per_channel * c
+        incoming = chain.channels[chain.groups[i] : chain.groups[i + 1]]
+        if i + 1 < m:
+            into = (
+                value[chain.groups[i] : chain.groups[i + 1]] + worth.log[i + 1] * chain.logs[chain.groups[i] : chain.groups[i + 1]]
+            )
+    return Pass(own, per_block, best, before, value, column)
+
+
+@njit(cache=True)
+def trace(table: Floats, chain: Chain, done: Pass, nb: int) -> tuple[float, int, Ints, Ints, Floats, Floats]:
+    """The best path: its worth, stem, columns and depths, its counts and ``sum log w`` of each super-block."""
+    m = len(chain.at) - 1
+    g = chain.groups[m - 1] + int(np.argmax(done.value[chain.groups[m - 1] :]))
+    most = done.value[g]
+    columns, depths = np.empty(m, np.int64), np.empty(m, np.int64)
+    counts, logs = np.zeros(nb), np.empty(m)
+    k = 0
+    for i in range(m - 1, -1, -1):
+        p = done.column[g]
+        k = done.before[p]
+        if i:
+            ci, log_ci = chain.channels[chain.groups[i - 1] + k], chain.logs[chain.groups[i - 1] + k]
+        else:
+            ci, log_ci = chain.stem[k], chain.stem_logs[k]
+        row = table[chain.rows[p]]
+        columns[i] = p
+        depths[i] = chain.high[i] if done.per_block[p] > 0 else chain.low[i]
+        more = depths[i] - 1
+        for b in range(nb):
+            counts[b] += row[COUNTS + b] + ci * row[COUNTS + nb + b] + more * row[COUNTS + 3 * nb + b]
+            if ci == chain.channels[g]:
+                counts[b] += row[COUNTS + 2 * nb + b]
+        logs[i] = log_ci + row[BLOCK_LOG] + more * (row[LOG_CHANNELS] + row[BLOCK_LOG])
+        if i:
+            g = chain.groups[i - 1] + k
+    return most, k, columns, depths, counts, logs
+
+
+@njit(cache=True)
+def keep(
+    table: Floats, has_same: Bools, chain: Chain, worth: Worth, done: Pass, least: float
+) -> tuple[bool, Bools, Bools, Ints, Ints]:
+    """Columns, stems and depths on some path that is worth at least ``least``, and whether there are any."""
+    nb, m, n = len(worth.budget), len(chain.at) - 1, len(chain.rows)
+    kept, kept_stem = np.zeros(n, np.bool_), np.zeros(len(chain.stem), np.bool_)
+    low, high = chain.low.copy(), chain.high.copy()
+    onward = worth.per_channel * chain.channels[chain.groups[m - 1] :]
+    widest = int(np.max(chain.starts[1:] - chain.starts[:-1]))
+    x, y, slope, line = np.empty(widest), np.empty(widest), np.empty(widest), np.empty(widest)
+    hull = np.empty(widest, np.int64)
+    for i in range(m - 1, -1, -1):
+        if i:
+            incoming = chain.channels[chain.groups[i - 1] : chain.groups[i]]
+            incoming_logs = chain.logs[chain.groups[i - 1] : chain.groups[i]]
+        else:
+            incoming, incoming_logs = chain.stem, chain.stem_logs
+        back = np.full(len(incoming), -np.inf)
+        least_depth, most_depth = float(chain.high[i]), float(chain.low[i])
+        found = False
+        for g in range(chain.groups[i], chain.groups[i + 1]):
+            beyond = onward[g - chain.groups[i]] + worth.end[i] * chain.logs[g] + worth.constant[i]
+            c, size = chain.channels[g], 0
+            for p in range(chain.starts[g], chain.starts[g + 1]):
+                spare = done.best[p] + done.own[p] + beyond - least
+                if not spare >= 0:
+                    continue
+                found = True
+                kept[p] = True
+                step = done.per_block[p]
+                reach = float(chain.high[i] - chain.low[i])
+                if abs(step) * reach > spare:
+                    reach = np.floor(spare / abs(step) + 1e-9)
+                if step > 0:
+                    least_depth, most_depth = min(least_depth, chain.high[i] - reach), float(chain.high[i])
+                else:
+                    least_depth, most_depth = float(chain.low[i]), max(most_depth, chain.low[i] + reach)
+                row, price, extra = table[chain.rows[p]], 0.0, 0.0
+                for b in range(nb):
+                    price += worth.budget[b] * row[COUNTS + nb + b]
+                    extra += worth.budget[b] * row[COUNTS + 2 * nb + b]
+                slope[size], line[size] = price, done.own[p] + beyond
+                size += 1
+                if has_same[i]:
+                    for k in range(chain.first[g], chain.stop[g]):
+                        if incoming[k] == c:
+                            back[k] = max(back[k], done.own[p] + beyond - c * price - extra)
+            if not size:
+                continue
+            rising = True
+            for q in range(1, size):
+                rising &= slope[q] >= slope[q - 1]
+            if rising:
+                x[:size], y[:size] = slope[:size], line[:size]
+            else:
+                order = np.argsort(slope[:size])
+                x[:size], y[:size] = slope[order], line[order]
+            size = _hull(x, y, size, hull)
+            place = size - 1
+            for k in range(chain.first[g], chain.stop[g]):
+                if not (has_same[i] and incoming[k] == c):
+                    place = _climb(x, y, hull, size, place, incoming[k])
+                    back[k] = max(back[k], y[hull[place]] - incoming[k] * x[hull[place]])
+        if not found:
+            return False, kept, kept_stem, low, high
+        low[i], high[i] = int(least_depth), int(most_depth)
+        onward = back + worth.log[i] * incoming_logs
+    for k in range(len(chain.stem)):
+        kept_stem[k] = worth.stem[k] + onward[k] >= least
+    return bool(kept_stem.any()), kept, kept_stem, low, high
+
+
+@njit(cache=True)
+def _least_counts(table: Floats, chain: Chain, score: Score, stems: Ints) -> tuple[Floats, Floats]:
+    """Least counts with which a path reaches each stem and each channel group, shapes ``(stems, budgets)``, ``(groups, ..)``."""
+    m, nb = len(chain.at) - 1, len(score.tail_fixed)
+    start, least = np.empty((len(stems), nb)), np.full((len(chain.channels), nb), np.inf)
+    for k in range(len(stems)):
+        for b in range(nb):
+            start[k, b] = score.stem_counts[b, stems[k]]
+    for i in range(m):
+        incoming = chain.stem if i == 0 else chain.channels[chain.groups[i - 1] : chain.groups[i]]
+        before = start if i == 0 else least[chain.groups[i - 1] : chain.groups[i]]
+        for g in range(chain.groups[i], chain.groups[i + 1]):
+            for p in range(chain.starts[g], chain.starts[g + 1]):
+                row = table[chain.rows[p]]
+                for b in range(nb):
+                    own = row[COUNTS + b] + (chain.low[i] - 1) * row[COUNTS + 3 * nb + b]
+                    slope, extra = row[COUNTS + nb + b], row[COUNTS + 2 * nb + b]
+                    for k in range(chain.first[g], chain.stop[g]):
+                        value = before[k, b] + own + incoming[k] * slope
+                        if incoming[k] == chain.channels[g]:
+                            value += extra
+                        least[g, b] = min(least[g, b], value)
+    return start, least
+
+
+@njit(cache=True)
+def list_paths(
+    table: Floats,
+    score: Score,
+    chain: Chain,
+    worth: Worth,
+    done: Pass,
+    limits: Floats,
+    stems: Ints,
+    depths: Ints,
+    depth_at: Ints,
+    least: float,
+    max_steps: int,
+    max_found: int,
+) -> tuple[int, int, Ints]:
+    """All networks that keep the additive budgets and whose path is worth at least ``least``.
+
+    A search from the last super-block to the first; what the forward pass found bounds what is still to come, and so do the
+    least counts.
+
+    Parameters
+    ----------
+    limits:
+        Budgets.
+    stems:
+        Index of each stem of the chain in the tables.
+    depths, depth_at:
+        Depths of super-block ``i`` are ``depths[depth_at[i] : depth_at[i + 1]]``.
+    max_steps, max_found:
+        Steps after which the search gives up, and the most networks that it may find.
+
+    Returns
+    -------
+    tuple
+        Steps taken (more than ``max_steps`` if it gave up), number of networks, and one row for each: stem, columns, depths.
+    """
+    m, nb = len(chain.at) - 1, len(limits)
+    start, least_counts = _least_counts(table, chain, score, stems)
+    found = np.empty((max_found, 1 + 2 * m), np.int64)
+    n_found, steps = 0, 0
+    group, row_at, depth, source = np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m, np.int64)
+    beyond, counts = np.empty(m), np.empty((m, nb))
+    for last in range(chain.groups[m - 1], chain.groups[m]):
+        i = m - 1
+        group[i] = last
+        c = chain.channels[last]
+        beyond[i] = worth.per_channel * c + worth.end[i] * chain.logs[last] + worth.constant[i]
+        for b in range(nb):
+            counts[i, b] = score.tail_fixed[b] + c * score.tail_slope[b]
+        row_at[i], depth[i], source[i] = chain.starts[last], depth_at[i], chain.first[last] - 1
+        while i < m:
+            g, p = group[i], row_at[i]
+            if p == chain.starts[g + 1]:
+                i += 1
+                continue
+            if depth[i] == depth_at[i] and source[i] < chain.first[g]:
+                steps += 1
+                if not beyond[i] + done.best[p] + done.own[p] >= least:
+                    row_at[i] += 1
+                    continue
+            better = chain.high[i] if done.per_block[p] > 0 else chain.low[i]
+            here = beyond[i] + done.own[p] + (depths[depth[i]] - better) * done.per_block[p]
+            source[i] += 1
+            if source[i] == chain.stop[g] or not here + done.best[p] >= least:
+                source[i] = chain.first[g] - 1
+                depth[i] += 1
+                if depth[i] == depth_at[i + 1]:
+                    depth[i] = depth_at[i]
+                    row_at[i] += 1
+                continue
+            steps += 1
+            if steps > max_steps:
+                return steps, n_found, found[:n_found]
+            k = source[i]
+            if i:
+                into = chain.groups[i - 1] + k
+                ci, value = chain.channels[into], done.value[into] + worth.log[i] * chain.logs[into]
+            else:
+                into = k
+                ci, value = chain.stem[k], worth.stem[k] + worth.log[0] * chain.stem_logs[k]
+            row = table[chain.rows[p]]
+            twin = 1.0 if ci == chain.channels[g] else 0.0
+            price = 0.0
+            for b in range(nb):
+                price += worth.budget[b] * (ci * row[COUNTS + nb + b] + twin * row[COUNTS + 2 * nb + b])
+            if not here + value - price >= least:
+                continue
+            fits = True
+            for b in range(nb):
+                used = counts[i, b] + row[COUNTS + b] + ci * row[COUNTS + nb + b] + twin * row[COUNTS + 2 * nb + b]
+                used += (depths[depth[i]] - 1) * row[COUNTS + 3 * nb + b]
+                fits &= used + (least_counts[into, b] if i else start[k, b]) <= limits[b]
+                if i:
+                    counts[i - 1, b] = used
+            if not fits:
+                continue
+            if i:
+                i -= 1
+                group[i] = into
+                beyond[i] = here - price + worth.log[i + 1] * chain.logs[into] + worth.end[i] * chain.logs[into] + worth.constant[i]
+                row_at[i], depth[i], source[i] = chain.starts[into], depth_at[i], chain.first[into] - 1
+                continue
+            if n_found == max_found:
+                return max_steps + 1, n_found, found
+            found[n_found, 0] = stems[k]
+            for j in range(m):
+                found[n_found, 1 + j] = chain.rows[row_at[j]] - score.offsets[j]
+                found[n_found, 1 + m + j] = depths[depth[j]]
+            n_found += 1
+    return steps, n_found, found[:n_found]
