@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mipdesign.bounds import Prices
-from mipdesign.branching import Expansion, Node, expand
+from mipdesign.branching import LIST_STEPS, Expansion, Node, expand
 from mipdesign.cell import Cell
 from mipdesign.lattice import Position, Tables
 
@@ -25,6 +25,7 @@ def grow(
     tables: Tables,
     cutoff: float | None,
     solver_columns: int = 0,
+    list_steps: int = LIST_STEPS,
     seen: Callable[[Node, Expansion], None] = lambda node, expansion: None,
 ) -> Tree:
     """Expands the whole space depth first; ``cutoff=None`` asks for infeasibility."""
@@ -34,7 +35,7 @@ def grow(
     stack, tree = [Node("", Cell.whole(tables), math.inf, prices)], Tree()
     while stack:
         node = stack.pop()
-        expansion = expand(tables, node, level, solver_columns)
+        expansion = expand(tables, node, level, solver_columns, list_steps)
         tree.nodes += 1
         seen(node, expansion)
         for c in expansion.contenders:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
-from .lattice import Bools, Floats, Ints, Score, Tables
+from .compiled import compiled
+from .lattice import Arrays, Bools, Floats, Ints, Tables
 
 
 @dataclass(frozen=True)
@@ -102,20 +102,23 @@ def evaluate_batch(tables: Tables, batch: Batch) -> BatchEvaluation:
     BatchEvaluation
         Counts are exact; the objective agrees with the exact evaluator to a relative 1e-12.
     """
-    return BatchEvaluation(tables, *_evaluate(tables.rows, tables.score, batch.stem, batch.columns, batch.depths))
+    return BatchEvaluation(
+        tables, *_evaluate(tables.arrays, *map(np.ascontiguousarray, (batch.stem, batch.columns, batch.depths)))
+    )
 
 
-@njit(cache=True)
-def _evaluate(
-    table: Floats, score: Score, stem: Ints, columns: Ints, depths: Ints
-) -> tuple[Floats, Ints, Floats, Ints, Bools]:
-    n, nb, stages = len(stem), len(score.tail_fixed), len(score.weights)
+@compiled
+def _evaluate(arrays: Arrays, stem: Ints, columns: Ints, depths: Ints) -> tuple[Floats, Ints, Floats, Ints, Bools]:
+    n, nb, stages = len(stem), len(arrays.tail_fixed), len(arrays.weights)
     objective, chained = np.empty(n), np.empty(n, np.bool_)
     counts, layers = np.empty((nb, n), np.int64), np.empty((stages, n), np.int64)
     logs = np.empty((stages, n))
     total, sums, numbers = np.empty(nb), np.empty(stages), np.empty(stages, np.int64)
+    column, depth = np.empty(len(columns), np.int64), np.empty(len(columns), np.int64)
     for k in range(n):
-        objective[k], chained[k] = evaluate_one(table, score, stem[k], columns[:, k], depths[:, k], total, sums, numbers)
+        for i in range(len(columns)):
+            column[i], depth[i] = columns[i, k], depths[i, k]
+        objective[k], chained[k] = evaluate_one(arrays, stem[k], column, depth, total, sums, numbers)
         for b in range(nb):
             counts[b, k] = int(total[b])
         for j in range(stages):
@@ -123,56 +126,56 @@ def _evaluate(
     return objective, counts, logs, layers, chained
 
 
-@njit(cache=True)
+@compiled
 def evaluate_one(
-    table: Floats, score: Score, stem: int, columns: Ints, depths: Ints, counts: Floats, logs: Floats, layers: Ints
+    arrays: Arrays, stem: int, columns: Ints, depths: Ints, counts: Floats, logs: Floats, layers: Ints
 ) -> tuple[float, bool]:
     """Objective of one network, and whether its channels may follow one another; the last three arrays receive its counts,
     and ``sum log w`` and layers of each prefix. For compiled loops.
     """
     m, nb, stages = len(columns), len(counts), len(logs)
-    c = float(score.stem_c[stem])
-    log_c, log_sum, n_layers, j, linked, value = np.log(c), score.stem_log, 1, 0, True, 0.0
+    c = float(arrays.stem_c[stem])
+    log_c, log_sum, n_layers, j, linked, value = np.log(c), arrays.stem_log, 1, 0, True, 0.0
     for b in range(nb):
-        counts[b] = score.stem_counts[b, stem] + score.tail_fixed[b]
-    if score.ends[0] < 0:
+        counts[b] = arrays.stem_counts[b, stem] + arrays.tail_fixed[b]
+    if arrays.ends[0] < 0:
         logs[0], layers[0] = log_sum, n_layers
-        value += score.weights[0] * (score.log_areas[0] + log_c) * log_sum
+        value += arrays.weights[0] * (arrays.log_areas[0] + log_c) * log_sum
         j = 1
     for i in range(m):
-        row, depth = table[score.offsets[i] + columns[i]], depths[i]
+        row, depth = arrays.rows[arrays.offsets[i] + columns[i]], depths[i]
         ci, log_ci, c, log_c, t = c, log_c, row[0], row[1], row[2]
-        low_n, low_d, high_n, high_d = score.growth[i]
+        low_n, low_d, high_n, high_d = arrays.growth[i]
         linked &= c * low_d >= ci * low_n and (high_d == 0 or c * high_d <= ci * high_n)
         for b in range(nb):
             counts[b] += row[3 + b] + ci * row[3 + nb + b] + (depth - 1) * row[3 + 3 * nb + b]
             if ci == c:
                 counts[b] += row[3 + 2 * nb + b]
         log_sum += log_ci + t + (depth - 1) * (log_c + t)
-        n_layers += score.layers[i] * depth
+        n_layers += arrays.layers[i] * depth
         end_log = log_c
-        if i == m - 1 and score.head_log >= 0:
+        if i == m - 1 and arrays.head_log >= 0:
             log_sum += log_c
             n_layers += 1
-            end_log = score.head_log
-        if score.ends[j] == i:
+            end_log = arrays.head_log
+        if arrays.ends[j] == i:
             logs[j], layers[j] = log_sum, n_layers
-            value += score.weights[j] * (score.log_areas[j] + end_log) * log_sum
+            value += arrays.weights[j] * (arrays.log_areas[j] + end_log) * log_sum
             j = min(j + 1, stages - 1)
     for b in range(nb):
-        counts[b] += c * score.tail_slope[b]
-    return value - _penalty(score, depths), linked
+        counts[b] += c * arrays.tail_slope[b]
+    return value - _penalty(arrays, depths), linked
 
 
-@njit(cache=True)
-def _penalty(score: Score, depths: Ints) -> float:
+@compiled
+def _penalty(arrays: Arrays, depths: Ints) -> float:
     """``beta Q``."""
-    n = len(score.penalised)
+    n = len(arrays.penalised)
     if n == 0:
         return 0.0
     mean, variance = 0.0, 0.0
-    for i in score.penalised:
+    for i in arrays.penalised:
         mean += depths[i] / n
-    for i in score.penalised:
+    for i in arrays.penalised:
         variance += (depths[i] - mean) ** 2 / n
-    return float(score.beta * np.exp(variance if score.squared else np.sqrt(variance)))
+    return float(arrays.beta * np.exp(variance if arrays.squared else np.sqrt(variance)))

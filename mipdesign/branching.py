@@ -8,25 +8,25 @@ which a reader of the certificate can repeat it: node ``"01"`` is the second hal
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from .batch import Batch, BatchEvaluation, evaluate_batch
-from .bounds import Optimised, Path, Prices, Relaxation, optimise
+from .bounds import Optimised, Prices, Relaxation, optimise
 from .cell import Cell
-from .lattice import Contender, Floats, Ints, Position, Tables
+from .dual import Paths
+from .lattice import Bools, Contender, Floats, Ints, Position, Tables
 
 LIST_COLUMNS = 3000
 """Cells with more columns are not searched for all their networks."""
-LIST_STEPS = 100_000
+LIST_STEPS = 50_000
 """Steps of such a search: about a millisecond, less than what another split costs."""
 ROOT_EVALUATIONS = 60
-EVALUATIONS = 12
+EVALUATIONS = 25
 """Bound evaluations per node."""
-BLOCK, PRODUCT, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD = 0.15, 0.3, 0.1, 0.05, 0.01
+BLOCK, PRODUCT, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD = 0.2, 0.3, 0.1, 0.12, 0.02
 """How much a split promises, relative to the objective that the spread of its values is worth; see :func:`choose_split`."""
 KEPT_PATHS = 6
 """Paths handed to the children of a node beside those that support its bound."""
@@ -83,7 +83,7 @@ class Node:
     cell: Cell
     bound: float
     prices: Prices
-    paths: tuple[Path, ...] = ()
+    paths: Paths | None = None
     """Paths that supported the parent's bound."""
     by_solver: bool = False
     """Whether the bound is the solver's word, which prices do not prove."""
@@ -99,11 +99,11 @@ class Expansion:
     contenders: tuple[Contender, ...]
     cell: Cell | None
     """The reduced cell, where the solver has to close it."""
-    promising: tuple[Path, ...]
+    promising: tuple[Position, ...]
     """Paths whose objective exceeds the cutoff but which break a budget: starts for a local search."""
 
 
-def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0) -> Expansion:
+def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, list_steps: int = LIST_STEPS) -> Expansion:
     """Bounds, reduces and splits one node.
 
     Parameters
@@ -112,6 +112,8 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0) -
         Networks below it are of no interest. With prices of weight 0 it is 0 and excludes infeasible cells only.
     solver_columns:
         Cells with at most this many columns and a single depth per super-block are left to the solver.
+    list_steps:
+        Steps that the search for all networks of a cell may take.
     """
     weight = node.prices.weight
 
@@ -133,49 +135,48 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0) -
         return done("excluded", best.prices, bound)
     bound = min(bound, node.bound)
     reached = contenders_of_paths(tables, best.paths, cutoff if weight else -math.inf)
-    promising = tuple(p for p in best.paths if weight and p.objective >= cutoff and not is_within(tables, p))
+    exceeding = (best.paths.objective >= cutoff) & ~within(tables, best.paths)
+    promising = tuple(best.paths.position(k) for k in np.flatnonzero(exceeding).tolist() if weight)
     if cell.n_columns <= LIST_COLUMNS:
-        found = list_networks(tables, cell, cutoff, best.prices)
+        found = list_networks(tables, cell, cutoff, best.prices, list_steps)
         if found is not None:
             return done("listed", best.prices, bound, contenders=tuple(found) + reached)
     if cell.n_columns <= solver_columns and bool((cell.low == cell.high).all()) and weight:
         return done("solver", best.prices, bound, contenders=reached, cell=cell, promising=promising)
+    chosen = best.weights > 1e-6
+    chosen[-KEPT_PATHS:] = True
+    kept = best.paths.take(chosen)
     split = choose_split(tables, relaxation, cell, best)
     halves = (split.half(tables, cell, upper) for upper in (False, True))
-    kept = tuple(p for p, weight in zip(best.paths, best.weights, strict=True) if weight > 1e-6) + tuple(
-        best.paths[-KEPT_PATHS:]
-    )
     children = tuple(Node(f"{node.name}{n}", half, bound, best.prices, kept) for n, half in enumerate(halves))
     return done("split", best.prices, bound, split=split, children=children, contenders=reached, promising=promising)
 
 
-def is_within(tables: Tables, path: Path) -> bool:
-    """Whether a path keeps all budgets, in floating point."""
-    if (path.counts > tables.limits).any():
-        return False
+def within(tables: Tables, paths: Paths) -> Bools:
+    """Which paths keep all budgets, in floating point with a margin for the effectiveness."""
+    ok: Bools = np.asarray((paths.counts <= tables.limits).all(axis=1))
     stages = list(tables.rho_stages)
-    if not stages or tables.rho is None:
-        return True
-    n = path.layers[stages]
-    need = n * (np.log(n) - math.log(float(tables.rho)))
-    return bool((path.log_widths[stages] >= need * (1 - NEAR)).all())
+    if stages and tables.rho is not None:
+        n = paths.layers[:, stages]
+        ok = ok & (paths.log_widths[:, stages] >= n * (np.log(n) - math.log(float(tables.rho))) * (1 - NEAR)).all(axis=1)
+    return ok
 
 
-def contenders_of_paths(tables: Tables, paths: Sequence[Path], cutoff: float) -> tuple[Contender, ...]:
+def contenders_of_paths(tables: Tables, paths: Paths, cutoff: float) -> tuple[Contender, ...]:
     """Feasible networks among the paths that reach the cutoff."""
-    good = {p.position: p.objective for p in paths if p.objective >= cutoff - NEAR * abs(cutoff) and is_within(tables, p)}
-    return tuple(Contender(position, objective) for position, objective in good.items())
+    good = np.flatnonzero((paths.objective >= cutoff - NEAR * abs(cutoff)) & within(tables, paths)).tolist()
+    return tuple({Contender(paths.position(k), float(paths.objective[k])): None for k in good})
 
 
-def list_networks(tables: Tables, cell: Cell, cutoff: float, prices: Prices) -> list[Contender] | None:
-    """Networks of a cell that keep all budgets and reach the cutoff, in floating point with a margin; ``None`` if they are
-    not found within :data:`LIST_STEPS`.
+def list_networks(tables: Tables, cell: Cell, cutoff: float, prices: Prices, steps: int = LIST_STEPS) -> list[Contender] | None:
+    """Networks of a cell that keep all budgets and reach the cutoff, in floating point with a margin; ``None`` if a search of
+    so many steps does not find them all.
     """
     relaxation = Relaxation(tables, cell, cutoff)
     if relaxation.empty:
         return []
     relaxation.bound(prices)
-    networks = relaxation.networks(LIST_STEPS)
+    networks = relaxation.networks(steps)
     if networks is None:
         return None
     evaluation = evaluate_batch(tables, networks)
@@ -203,14 +204,13 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
 
     A split helps where the relaxation mixes: depths first (a block is worth hundreds of units), then channels at the end of a
     stage (whose product with the entropy is overestimated), kernels, widths and other channels, each by how much objective
-    the spread of its values can feign. The shares were chosen by the node count on ``deepmad-r18`` (``docs/performance.md``).
+    the spread of its values can feign. The shares were chosen by node counts (``docs/performance.md``).
     """
-    scoring = tables.problem.scoring
-    factor = float(scoring.convention.layer_factor)
+    rates, ranges = tables.arrays.weights, relaxation.ranges
     options: list[tuple[float, Split]] = []
     for i, s in enumerate(tables.stages):
         columns, stage = cell.columns[i], tables.stage_of[i]
-        worth = max(best.prices.weight, 1e-3) * factor * float(relaxation.alpha[stage:] @ relaxation.x_high[stage:])
+        worth = max(best.prices.weight, 1e-3) * float(rates[stage:] @ ranges.x_high[stage:])
         block = float(s.log_c[columns].max() + s.t[columns].max())
         if cell.low[i] < cell.high[i]:
             split = Split("depth", i, _depth_threshold(tables, cell, i, best))
@@ -218,15 +218,9 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
         channels, widths, kernels = np.unique(s.c[columns]), np.unique(s.b[columns]), np.unique(s.k[columns])
         depth = float(cell.high[i])
         if len(channels) > 1:
-            spread = math.log(channels[-1] / channels[0])
-            product = 0.0
+            spread, product = math.log(channels[-1] / channels[0]), 0.0
             if i in tables.ends:
-                product = (
-                    PRODUCT
-                    * factor
-                    * float(scoring.alpha[stage] * (relaxation.s_high[stage] - relaxation.s_low[stage]))
-                    * spread
-                )
+                product = PRODUCT * float(rates[stage] * (ranges.s_high[stage] - ranges.s_low[stage])) * spread
             options.append((product + CHANNEL_SPREAD * worth * depth * spread**2, Split("channels", i, _middle(channels))))
         if len(widths) > 1:
             spread = math.log(widths[-1] / widths[0])
@@ -243,7 +237,7 @@ def _depth_threshold(tables: Tables, cell: Cell, i: int, best: Optimised) -> int
     depths = cell.depths(tables, i)
     mean = float(depths.mean())
     if best.weights.sum() > 0:
-        mean = float(best.weights @ np.array([p.position.depths[i] for p in best.paths]))
+        mean = float(best.weights @ best.paths.depths[:, i])
     k = int(np.clip(np.searchsorted(depths, mean, side="right"), 1, len(depths) - 1))
     return int(depths[k - 1])
 

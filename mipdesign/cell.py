@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -79,14 +78,9 @@ class Cell:
 
     def contains(self, position: Position) -> bool:
         """Whether a network lies in the cell."""
-        return self.holds(position.stem, position.columns, np.array(position.depths))
-
-    def holds(self, stem: int, columns: Sequence[int] | Ints, depths: Ints) -> bool:
-        """:meth:`contains` for the parts of a position."""
-        if (depths < self.low).any() or (depths > self.high).any():
-            return False
-        parts = zip((stem, *columns), (self.stem, *self.columns), strict=True)
-        return all((at := int(allowed.searchsorted(j))) < len(allowed) and allowed[at] == j for j, allowed in parts)
+        parts = zip((position.stem, *position.columns), (self.stem, *self.columns), strict=True)
+        inside = all((at := int(allowed.searchsorted(j))) < len(allowed) and allowed[at] == j for j, allowed in parts)
+        return inside and bool((self.low <= position.depths).all() and (self.high >= position.depths).all())
 
     def networks(self, tables: Tables) -> Batch:
         """All networks of the cell, the chain rule aside; the cell must be small."""

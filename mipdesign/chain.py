@@ -12,12 +12,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from .lattice import Bools, Floats, Ints, Score
+from .compiled import compiled
+from .lattice import Arrays, Bools, Floats, Ints
 
 CHANNELS, LOG_CHANNELS, BLOCK_LOG, COUNTS = 0, 1, 2, 3
-"""Places in a row of :attr:`mipdesign.lattice.Tables.rows`: ``C``, ``log C``, ``t``, then the counts."""
+"""Places in a row of :attr:`mipdesign.lattice.Arrays.rows`: ``C``, ``log C``, ``t``, then the counts."""
 
 
 class Chain(NamedTuple):
@@ -105,18 +105,16 @@ class Pass(NamedTuple):
     column: Ints
 
 
-@njit(cache=True)
-def build_groups(
-    table: Floats, rows: Ints, at: Ints, stem: Floats, growth: Ints
-) -> tuple[Ints, Ints, Floats, Floats, Ints, Ints, bool]:
-    """Channel groups of each super-block, their windows of incoming channels, and whether any path exists."""
+@compiled
+def build_groups(arrays: Arrays, rows: Ints, at: Ints, stem: Floats) -> tuple[bool, Ints, Ints, Floats, Floats, Ints, Ints]:
+    """Whether any path exists; the channel groups of each super-block, and their windows of incoming channels."""
     m = len(at) - 1
     groups = np.zeros(m + 1, np.int64)
     starts = np.empty(len(rows) + 1, np.int64)
     n = 0
     for i in range(m):
         for p in range(at[i], at[i + 1]):
-            if p == at[i] or table[rows[p], CHANNELS] != table[rows[p - 1], CHANNELS]:
+            if p == at[i] or arrays.rows[rows[p], CHANNELS] != arrays.rows[rows[p - 1], CHANNELS]:
                 starts[n] = p
                 n += 1
         groups[i + 1] = n
@@ -124,15 +122,15 @@ def build_groups(
     channels, logs = np.empty(n), np.empty(n)
     first, stop = np.zeros(n, np.int64), np.zeros(n, np.int64)
     reached = np.zeros(n, np.bool_)
-    incoming, offset = stem, 0
+    incoming = stem
     alive = np.ones(len(stem), np.bool_)
     for i in range(m):
-        low_n, low_d, high_n, high_d = growth[i]
+        low_n, low_d, high_n, high_d = arrays.growth[i]
         a, b = 0, 0
         any_reached = False
         for g in range(groups[i], groups[i + 1]):
-            c = table[rows[starts[g]], CHANNELS]
-            channels[g], logs[g] = c, table[rows[starts[g]], LOG_CHANNELS]
+            c = arrays.rows[rows[starts[g]], CHANNELS]
+            channels[g], logs[g] = c, arrays.rows[rows[starts[g]], LOG_CHANNELS]
             while b < len(incoming) and c * low_d >= incoming[b] * low_n:
                 b += 1
             if high_d:
@@ -145,20 +143,20 @@ def build_groups(
                     break
             any_reached |= reached[g]
         if not any_reached:
-            return groups, starts[: n + 1], channels, logs, first, stop, False
+            return False, groups, starts[: n + 1], channels, logs, first, stop
         incoming = channels[groups[i] : groups[i + 1]]
         alive = reached[groups[i] : groups[i + 1]]
-    return groups, starts[: n + 1], channels, logs, first, stop, True
+    return True, groups, starts[: n + 1], channels, logs, first, stop
 
 
-@njit(cache=True)
-def log_ranges(table: Floats, chain: Chain) -> tuple[Floats, Floats]:
+@compiled
+def log_ranges(arrays: Arrays, chain: Chain) -> tuple[Floats, Floats]:
     """Least and largest ``sum log w`` of each super-block, incoming channels and depths within the cell."""
     m = len(chain.at) - 1
     least, most = np.full(m, np.inf), np.full(m, -np.inf)
     for i in range(m):
         for p in range(chain.at[i], chain.at[i + 1]):
-            row = table[chain.rows[p]]
+            row = arrays.rows[chain.rows[p]]
             t, step = row[BLOCK_LOG], row[LOG_CHANNELS] + row[BLOCK_LOG]
             least[i] = min(least[i], t + (chain.low[i] - 1) * step)
             most[i] = max(most[i], t + (chain.high[i] - 1) * step)
@@ -171,7 +169,7 @@ def log_ranges(table: Floats, chain: Chain) -> tuple[Floats, Floats]:
     return least, most
 
 
-@njit(cache=True)
+@compiled
 def _hull(x: Floats, y: Floats, n: int, hull: Ints) -> int:
     """Upper hull of the first ``n`` points, ``x`` non-decreasing; points at ``-inf`` are left out. Its size."""
     size = 0
@@ -192,7 +190,23 @@ def _hull(x: Floats, y: Floats, n: int, hull: Ints) -> int:
     return size
 
 
-@njit(cache=True)
+@compiled
+def _sort(x: Floats, y: Floats, n: int) -> None:
+    """Sorts the first ``n`` points by ``x`` (Shell 1959)."""
+    gap = 1
+    while gap < n // 3:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for k in range(gap, n):
+            at, x_k, y_k = k, x[k], y[k]
+            while at >= gap and x[at - gap] > x_k:
+                x[at], y[at] = x[at - gap], y[at - gap]
+                at -= gap
+            x[at], y[at] = x_k, y_k
+        gap //= 3
+
+
+@compiled
 def _climb(x: Floats, y: Floats, hull: Ints, size: int, k: int, price: float) -> int:
     """Place on the hull where ``y - price * x`` is largest, searched from place ``k``."""
     here = y[hull[k]] - price * x[hull[k]]
@@ -211,18 +225,20 @@ def _climb(x: Floats, y: Floats, hull: Ints, size: int, k: int, price: float) ->
     return k
 
 
-@njit(cache=True)
-def forward(table: Floats, has_same: Bools, chain: Chain, worth: Worth) -> Pass:
+@compiled
+def forward(arrays: Arrays, chain: Chain, worth: Worth) -> Pass:
     """Best paths to every column and channel count."""
     nb, m, n = len(worth.budget), len(chain.at) - 1, len(chain.rows)
     own, per_block, best = np.empty(n), np.empty(n), np.full(n, -np.inf)
     before = np.full(n, -1)
     value, column = np.full(len(chain.channels), -np.inf), np.full(len(chain.channels), -1)
-    widest = max(len(chain.stem), int(np.max(chain.groups[1:] - chain.groups[:-1])))
+    widest = len(chain.stem)
+    for i in range(m):
+        widest = max(widest, chain.groups[i + 1] - chain.groups[i])
     x, y, source, hull = np.empty(widest), np.empty(widest), np.empty(widest, np.int64), np.empty(widest, np.int64)
     incoming, into = chain.stem, worth.stem + worth.log[0] * chain.stem_logs
     for i in range(m):
-        g_log, low, high, same = worth.log[i], chain.low[i], chain.high[i], has_same[i]
+        g_log, low, high, same = worth.log[i], chain.low[i], chain.high[i], arrays.has_same[i]
         for g in range(chain.groups[i], chain.groups[i + 1]):
             c = chain.channels[g]
             size, twin = 0, -1
@@ -235,7 +251,7 @@ def forward(table: Floats, has_same: Bools, chain: Chain, worth: Worth) -> Pass:
             size = _hull(x, y, size, hull)
             place, top = 0, -np.inf
             for p in range(chain.starts[g], chain.starts[g + 1]):
-                row = table[chain.rows[p]]
+                row = arrays.rows[chain.rows[p]]
                 fixed, slope, rest, extra = 0.0, 0.0, 0.0, 0.0
                 for b in range(nb):
                     price = worth.budget[b]
@@ -262,15 +278,16 @@ def forward(table: Floats, has_same: Bools, chain: Chain, worth: Worth) -> Pass:
         incoming = chain.channels[chain.groups[i] : chain.groups[i + 1]]
         if i + 1 < m:
             into = (
-                value[chain.groups[i] : chain.groups[i + 1]] + worth.log[i + 1] * chain.logs[chain.groups[i] : chain.groups[i + 1]]
+                value[chain.groups[i] : chain.groups[i + 1]]
+                + worth.log[i + 1] * chain.logs[chain.groups[i] : chain.groups[i + 1]]
             )
     return Pass(own, per_block, best, before, value, column)
 
 
-@njit(cache=True)
-def trace(table: Floats, chain: Chain, done: Pass, nb: int) -> tuple[float, int, Ints, Ints, Floats, Floats]:
+@compiled
+def trace(arrays: Arrays, chain: Chain, done: Pass) -> tuple[float, int, Ints, Ints, Floats, Floats]:
     """The best path: its worth, stem, columns and depths, its counts and ``sum log w`` of each super-block."""
-    m = len(chain.at) - 1
+    m, nb = len(chain.at) - 1, len(arrays.limits)
     g = chain.groups[m - 1] + int(np.argmax(done.value[chain.groups[m - 1] :]))
     most = done.value[g]
     columns, depths = np.empty(m, np.int64), np.empty(m, np.int64)
@@ -283,7 +300,7 @@ def trace(table: Floats, chain: Chain, done: Pass, nb: int) -> tuple[float, int,
             ci, log_ci = chain.channels[chain.groups[i - 1] + k], chain.logs[chain.groups[i - 1] + k]
         else:
             ci, log_ci = chain.stem[k], chain.stem_logs[k]
-        row = table[chain.rows[p]]
+        row = arrays.rows[chain.rows[p]]
         columns[i] = p
         depths[i] = chain.high[i] if done.per_block[p] > 0 else chain.low[i]
         more = depths[i] - 1
@@ -297,18 +314,17 @@ def trace(table: Floats, chain: Chain, done: Pass, nb: int) -> tuple[float, int,
     return most, k, columns, depths, counts, logs
 
 
-@njit(cache=True)
-def keep(
-    table: Floats, has_same: Bools, chain: Chain, worth: Worth, done: Pass, least: float
-) -> tuple[bool, Bools, Bools, Ints, Ints]:
+@compiled
+def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -> tuple[bool, Bools, Bools, Ints, Ints]:
     """Columns, stems and depths on some path that is worth at least ``least``, and whether there are any."""
     nb, m, n = len(worth.budget), len(chain.at) - 1, len(chain.rows)
     kept, kept_stem = np.zeros(n, np.bool_), np.zeros(len(chain.stem), np.bool_)
     low, high = chain.low.copy(), chain.high.copy()
     onward = worth.per_channel * chain.channels[chain.groups[m - 1] :]
-    widest = int(np.max(chain.starts[1:] - chain.starts[:-1]))
-    x, y, slope, line = np.empty(widest), np.empty(widest), np.empty(widest), np.empty(widest)
-    hull = np.empty(widest, np.int64)
+    widest = 0
+    for g in range(len(chain.channels)):
+        widest = max(widest, chain.starts[g + 1] - chain.starts[g])
+    slope, line, hull = np.empty(widest), np.empty(widest), np.empty(widest, np.int64)
     for i in range(m - 1, -1, -1):
         if i:
             incoming = chain.channels[chain.groups[i - 1] : chain.groups[i]]
@@ -335,13 +351,13 @@ def keep(
                     least_depth, most_depth = min(least_depth, chain.high[i] - reach), float(chain.high[i])
                 else:
                     least_depth, most_depth = float(chain.low[i]), max(most_depth, chain.low[i] + reach)
-                row, price, extra = table[chain.rows[p]], 0.0, 0.0
+                row, price, extra = arrays.rows[chain.rows[p]], 0.0, 0.0
                 for b in range(nb):
                     price += worth.budget[b] * row[COUNTS + nb + b]
                     extra += worth.budget[b] * row[COUNTS + 2 * nb + b]
                 slope[size], line[size] = price, done.own[p] + beyond
                 size += 1
-                if has_same[i]:
+                if arrays.has_same[i]:
                     for k in range(chain.first[g], chain.stop[g]):
                         if incoming[k] == c:
                             back[k] = max(back[k], done.own[p] + beyond - c * price - extra)
@@ -350,17 +366,14 @@ def keep(
             rising = True
             for q in range(1, size):
                 rising &= slope[q] >= slope[q - 1]
-            if rising:
-                x[:size], y[:size] = slope[:size], line[:size]
-            else:
-                order = np.argsort(slope[:size])
-                x[:size], y[:size] = slope[order], line[order]
-            size = _hull(x, y, size, hull)
+            if not rising:
+                _sort(slope, line, size)
+            size = _hull(slope, line, size, hull)
             place = size - 1
             for k in range(chain.first[g], chain.stop[g]):
-                if not (has_same[i] and incoming[k] == c):
-                    place = _climb(x, y, hull, size, place, incoming[k])
-                    back[k] = max(back[k], y[hull[place]] - incoming[k] * x[hull[place]])
+                if not (arrays.has_same[i] and incoming[k] == c):
+                    place = _climb(slope, line, hull, size, place, incoming[k])
+                    back[k] = max(back[k], line[hull[place]] - incoming[k] * slope[hull[place]])
         if not found:
             return False, kept, kept_stem, low, high
         low[i], high[i] = int(least_depth), int(most_depth)
@@ -370,20 +383,20 @@ def keep(
     return bool(kept_stem.any()), kept, kept_stem, low, high
 
 
-@njit(cache=True)
-def _least_counts(table: Floats, chain: Chain, score: Score, stems: Ints) -> tuple[Floats, Floats]:
-    """Least counts with which a path reaches each stem and each channel group, shapes ``(stems, budgets)``, ``(groups, ..)``."""
-    m, nb = len(chain.at) - 1, len(score.tail_fixed)
+@compiled
+def _least_counts(arrays: Arrays, chain: Chain, stems: Ints) -> tuple[Floats, Floats]:
+    """Least counts with which a path reaches each stem, and each channel group; one row each."""
+    m, nb = len(chain.at) - 1, len(arrays.tail_fixed)
     start, least = np.empty((len(stems), nb)), np.full((len(chain.channels), nb), np.inf)
     for k in range(len(stems)):
         for b in range(nb):
-            start[k, b] = score.stem_counts[b, stems[k]]
+            start[k, b] = arrays.stem_counts[b, stems[k]]
     for i in range(m):
         incoming = chain.stem if i == 0 else chain.channels[chain.groups[i - 1] : chain.groups[i]]
         before = start if i == 0 else least[chain.groups[i - 1] : chain.groups[i]]
         for g in range(chain.groups[i], chain.groups[i + 1]):
             for p in range(chain.starts[g], chain.starts[g + 1]):
-                row = table[chain.rows[p]]
+                row = arrays.rows[chain.rows[p]]
                 for b in range(nb):
                     own = row[COUNTS + b] + (chain.low[i] - 1) * row[COUNTS + 3 * nb + b]
                     slope, extra = row[COUNTS + nb + b], row[COUNTS + 2 * nb + b]
@@ -395,14 +408,12 @@ def _least_counts(table: Floats, chain: Chain, score: Score, stems: Ints) -> tup
     return start, least
 
 
-@njit(cache=True)
+@compiled
 def list_paths(
-    table: Floats,
-    score: Score,
+    arrays: Arrays,
     chain: Chain,
     worth: Worth,
     done: Pass,
-    limits: Floats,
     stems: Ints,
     depths: Ints,
     depth_at: Ints,
@@ -417,8 +428,6 @@ def list_paths(
 
     Parameters
     ----------
-    limits:
-        Budgets.
     stems:
         Index of each stem of the chain in the tables.
     depths, depth_at:
@@ -431,8 +440,8 @@ def list_paths(
     tuple
         Steps taken (more than ``max_steps`` if it gave up), number of networks, and one row for each: stem, columns, depths.
     """
-    m, nb = len(chain.at) - 1, len(limits)
-    start, least_counts = _least_counts(table, chain, score, stems)
+    m, nb = len(chain.at) - 1, len(arrays.limits)
+    start, least_counts = _least_counts(arrays, chain, stems)
     found = np.empty((max_found, 1 + 2 * m), np.int64)
     n_found, steps = 0, 0
     group, row_at, depth, source = np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m, np.int64)
@@ -443,7 +452,7 @@ def list_paths(
         c = chain.channels[last]
         beyond[i] = worth.per_channel * c + worth.end[i] * chain.logs[last] + worth.constant[i]
         for b in range(nb):
-            counts[i, b] = score.tail_fixed[b] + c * score.tail_slope[b]
+            counts[i, b] = arrays.tail_fixed[b] + c * arrays.tail_slope[b]
         row_at[i], depth[i], source[i] = chain.starts[last], depth_at[i], chain.first[last] - 1
         while i < m:
             g, p = group[i], row_at[i]
@@ -475,7 +484,7 @@ def list_paths(
             else:
                 into = k
                 ci, value = chain.stem[k], worth.stem[k] + worth.log[0] * chain.stem_logs[k]
-            row = table[chain.rows[p]]
+            row = arrays.rows[chain.rows[p]]
             twin = 1.0 if ci == chain.channels[g] else 0.0
             price = 0.0
             for b in range(nb):
@@ -486,7 +495,7 @@ def list_paths(
             for b in range(nb):
                 used = counts[i, b] + row[COUNTS + b] + ci * row[COUNTS + nb + b] + twin * row[COUNTS + 2 * nb + b]
                 used += (depths[depth[i]] - 1) * row[COUNTS + 3 * nb + b]
-                fits &= used + (least_counts[into, b] if i else start[k, b]) <= limits[b]
+                fits &= used + (least_counts[into, b] if i else start[k, b]) <= arrays.limits[b]
                 if i:
                     counts[i - 1, b] = used
             if not fits:
@@ -494,14 +503,16 @@ def list_paths(
             if i:
                 i -= 1
                 group[i] = into
-                beyond[i] = here - price + worth.log[i + 1] * chain.logs[into] + worth.end[i] * chain.logs[into] + worth.constant[i]
+                beyond[i] = (
+                    here - price + worth.log[i + 1] * chain.logs[into] + worth.end[i] * chain.logs[into] + worth.constant[i]
+                )
                 row_at[i], depth[i], source[i] = chain.starts[into], depth_at[i], chain.first[into] - 1
                 continue
             if n_found == max_found:
                 return max_steps + 1, n_found, found
             found[n_found, 0] = stems[k]
             for j in range(m):
-                found[n_found, 1 + j] = chain.rows[row_at[j]] - score.offsets[j]
+                found[n_found, 1 + j] = chain.rows[row_at[j]] - arrays.offsets[j]
                 found[n_found, 1 + m + j] = depths[depth[j]]
             n_found += 1
     return steps, n_found, found[:n_found]

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from .batch import evaluate_one
-from .lattice import Contender, Floats, Ints, Position, Score, Tables
+from .compiled import compiled
+from .lattice import Arrays, Contender, Floats, Ints, Position, Tables
 
 FIRST_STEPS, MOST_STEPS = 20_000, 400_000
 """Annealing steps of the first restart, and of the longest; each restart takes half as many again."""
@@ -93,7 +93,7 @@ def moves_of(tables: Tables) -> Moves:
         channel_at=starts(channels),
         single=np.array(single),
         limits=np.maximum(tables.limits, 1).astype(np.float64),
-        rho=0.0 if tables.rho is None else tables.rho_float,
+        rho=0.0 if tables.rho is None else float(tables.rho),
         every_prefix=tables.problem.scoring.convention.prefix_effectiveness,
     )
 
@@ -108,12 +108,14 @@ class Scratch(NamedTuple):
     layers: Ints
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _scratch(m: int, budgets: int, stages: int) -> Scratch:
-    return Scratch(np.empty(m, np.int64), np.empty(m, np.int64), np.empty(budgets), np.empty(stages), np.empty(stages, np.int64))
+    return Scratch(
+        np.empty(m, np.int64), np.empty(m, np.int64), np.empty(budgets), np.empty(stages), np.empty(stages, np.int64)
+    )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _place(moves: Moves, vector: Ints, scratch: Scratch) -> bool:
     """Writes columns and depths of a vector; whether it is on the lattice."""
     for d in range(len(vector)):
@@ -129,13 +131,13 @@ def _place(moves: Moves, vector: Ints, scratch: Scratch) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
-def _merit(table: Floats, score: Score, moves: Moves, vector: Ints, scale: float, scratch: Scratch) -> tuple[float, float]:
+@compiled
+def _merit(arrays: Arrays, moves: Moves, vector: Ints, scale: float, scratch: Scratch) -> tuple[float, float]:
     """Objective less the price of every excess, and the excess; ``-inf`` off the lattice or where the chain breaks."""
     if not _place(moves, vector, scratch):
         return -np.inf, np.inf
     objective, linked = evaluate_one(
-        table, score, vector[0], scratch.columns, scratch.depths, scratch.counts, scratch.logs, scratch.layers
+        arrays, vector[0], scratch.columns, scratch.depths, scratch.counts, scratch.logs, scratch.layers
     )
     if not linked:
         return -np.inf, np.inf
@@ -151,15 +153,13 @@ def _merit(table: Floats, score: Score, moves: Moves, vector: Ints, scale: float
     return objective - STRICTNESS * scale * excess, excess
 
 
-@njit(cache=True, nogil=True)
-def _descend(
-    table: Floats, score: Score, moves: Moves, vector: Ints, scale: float, samples: int
-) -> tuple[Ints, float, float]:
+@compiled
+def _descend(arrays: Arrays, moves: Moves, vector: Ints, scale: float, samples: int) -> tuple[Ints, float, float]:
     """Best vector reached by moves of one and two coordinates, and by sampled ones of three and four."""
     n, single = len(vector), moves.single
-    scratch = _scratch((n - 1) // 4, len(moves.limits), len(score.weights))
+    scratch = _scratch((n - 1) // 4, len(moves.limits), len(arrays.weights))
     current, trial = vector.copy(), vector.copy()
-    merit, excess = _merit(table, score, moves, current, scale, scratch)
+    merit, excess = _merit(arrays, moves, current, scale, scratch)
     least = 1e-9 * scale
     while True:
         best_first, best_second, best = -1, -1, merit + least
@@ -168,7 +168,7 @@ def _descend(
             for s in range(f, len(single)):
                 if s > f:
                     trial[single[s, 0]] += single[s, 1]
-                value, _ = _merit(table, score, moves, trial, scale, scratch)
+                value, _ = _merit(arrays, moves, trial, scale, scratch)
                 if value > best:
                     best_first, best_second, best = f, s, value
                 if s > f:
@@ -181,7 +181,7 @@ def _descend(
                 for _ in range(np.random.randint(3, 5)):
                     q = np.random.randint(0, len(single))
                     trial[single[q, 0]] += single[q, 1]
-                value, _ = _merit(table, score, moves, trial, scale, scratch)
+                value, _ = _merit(arrays, moves, trial, scale, scratch)
                 if value > merit + least:
                     better = True
                     break
@@ -193,18 +193,18 @@ def _descend(
             if best_second > best_first:
                 current[single[best_second, 0]] += single[best_second, 1]
             trial[:] = current
-        merit, excess = _merit(table, score, moves, current, scale, scratch)
+        merit, excess = _merit(arrays, moves, current, scale, scratch)
     return current, merit, excess
 
 
-@njit(cache=True, nogil=True)
-def _start(score: Score, moves: Moves, m: int) -> Ints:
+@compiled
+def _start(arrays: Arrays, moves: Moves, m: int) -> Ints:
     """A random vector of small depths whose channels follow one another, and whose widths the lattice has."""
     vector = np.zeros(1 + 4 * m, np.int64)
     vector[0] = np.random.randint(0, moves.sizes[0])
-    before = score.stem_c[vector[0]]
+    before = arrays.stem_c[vector[0]]
     for i in range(m):
-        low_n, low_d, high_n, high_d = score.growth[i]
+        low_n, low_d, high_n, high_d = arrays.growth[i]
         channels = moves.channels[moves.channel_at[i] : moves.channel_at[i] + moves.sizes[1 + 4 * i]]
         first = 0
         while first < len(channels) - 1 and channels[first] * low_d < before * low_n:
@@ -225,15 +225,15 @@ def _start(score: Score, moves: Moves, m: int) -> Ints:
     return vector
 
 
-@njit(cache=True, nogil=True)
-def _anneal(table: Floats, score: Score, moves: Moves, steps: int, seed: int, scale: float) -> tuple[Ints, float]:
+@compiled
+def _anneal(arrays: Arrays, moves: Moves, steps: int, seed: int, scale: float) -> tuple[Ints, float]:
     """Best vector of an annealing run that keeps all budgets, and its objective (``-inf`` if there was none)."""
     np.random.seed(seed)
     m = len(moves.column_at)
-    scratch = _scratch(m, len(moves.limits), len(score.weights))
-    current = _start(score, moves, m)
+    scratch = _scratch(m, len(moves.limits), len(arrays.weights))
+    current = _start(arrays, moves, m)
     trial, best, best_value = current.copy(), current.copy(), -np.inf
-    merit, _ = _merit(table, score, moves, current, scale, scratch)
+    merit, _ = _merit(arrays, moves, current, scale, scratch)
     for step in range(steps):
         temperature = scale * HOT * (COLD / HOT) ** (step / steps)
         trial[:] = current
@@ -247,7 +247,7 @@ def _anneal(table: Floats, score: Score, moves: Moves, steps: int, seed: int, sc
             for _ in range(np.random.randint(1, 4)):
                 q = np.random.randint(0, len(moves.single))
                 trial[moves.single[q, 0]] += moves.single[q, 1]
-        value, excess = _merit(table, score, moves, trial, scale, scratch)
+        value, excess = _merit(arrays, moves, trial, scale, scratch)
         if value == -np.inf:
             continue
         if value >= merit or np.random.random() < np.exp((value - merit) / temperature):
@@ -279,23 +279,23 @@ def polish(tables: Tables, start: Position) -> Contender | None:
         parts.append(np.array([np.searchsorted(axis, value) for axis, value in axes]))
     vector = np.concatenate(parts)
     scratch = _scratch(len(tables.stages), len(moves.limits), tables.n_stages)
-    objective = _merit(tables.rows, tables.score, moves, vector, 0.0, scratch)[0]
-    vector, merit, excess = _descend(tables.rows, tables.score, moves, vector, max(1.0, abs(objective)), SAMPLES // 10)
+    objective = _merit(tables.arrays, moves, vector, 0.0, scratch)[0]
+    vector, merit, excess = _descend(tables.arrays, moves, vector, max(1.0, abs(objective)), SAMPLES // 10)
     return _contender(tables, moves, vector, merit) if excess <= 0.0 else None
 
 
 def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Contender], None], stop: Callable[[], bool]) -> None:
     """Good incumbents within ``seconds``: annealing and descent, restarted with more steps each time."""
     deadline = time.monotonic() + seconds
-    moves, table, score = moves_of(tables), tables.rows, tables.score
+    moves, arrays = moves_of(tables), tables.arrays
     steps, best, scale, restart = FIRST_STEPS, -np.inf, 1000.0, 0
     while not stop() and time.monotonic() < deadline:
-        vector, value = _anneal(table, score, moves, steps, 1000 * seed + restart, scale)
+        vector, value = _anneal(arrays, moves, steps, 1000 * seed + restart, scale)
         if value > best:
             best = value
             found(_contender(tables, moves, vector, value))
         if np.isfinite(value) and value >= best - 0.02 * abs(best):
-            vector, value, excess = _descend(table, score, moves, vector, max(1.0, abs(value)), SAMPLES)
+            vector, value, excess = _descend(arrays, moves, vector, max(1.0, abs(value)), SAMPLES)
             if excess <= 0.0 and value > best:
                 best = value
                 found(_contender(tables, moves, vector, value))

@@ -53,25 +53,53 @@ class Contender:
     objective: float
 
 
-class Score(NamedTuple):
-    """What compiled loops need beside :attr:`Tables.rows` to evaluate a network; meanings as in :class:`Tables`.
+class Arrays(NamedTuple):
+    """A problem as plain arrays, for compiled loops; meanings as in :class:`Tables` where the names are the same.
 
-    ``weights`` are ``alpha`` times the convention's factor per nat, ``head_log`` is the logarithm of the head's channels (-1
-    without a head), ``squared`` tells ``exp_var`` from ``exp_std``.
+    Attributes
+    ----------
+    rows:
+        One row per column of every super-block: ``C, log C, t``, then ``fixed, slope, same, rest`` of each budget.
+    offsets:
+        First row of each super-block, and the number of rows.
+    has_same:
+        Which super-blocks have counts that depend on ``[ci = C]``.
+    growth:
+        Numerators and denominators of each super-block's bounds of ``C / ci``; 0 where there is no upper one.
+    layers:
+        Layers per block of each super-block.
+    prefix:
+        1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``.
+    log_areas:
+        ``log r^2`` at the end of each stage, as the convention sees it.
+    weights:
+        ``alpha`` times the convention's factor per nat.
+    head_log:
+        Logarithm of the head's channels, -1 without a head.
+    rho_stages, rho:
+        Stages whose prefix the effectiveness limit counts, and the limit (1 where there is none).
+    penalised, beta, squared:
+        Super-blocks whose depths the penalty counts, its factor, and whether it is ``exp_var`` and not ``exp_std``.
     """
 
-    stem_c: Ints
-    stem_counts: Ints
-    stem_log: float
+    rows: Floats
     offsets: Ints
+    has_same: Bools
     growth: Ints
     layers: Ints
+    prefix: Floats
     ends: Ints
     log_areas: Floats
     weights: Floats
-    tail_fixed: Ints
-    tail_slope: Ints
+    stem_c: Ints
+    stem_counts: Floats
+    stem_log: float
+    tail_fixed: Floats
+    tail_slope: Floats
     head_log: float
+    limits: Floats
+    rho_stages: Ints
+    rho: float
     penalised: Ints
     beta: float
     squared: bool
@@ -191,91 +219,37 @@ class Tables:
         return every if self.problem.scoring.convention.prefix_effectiveness else every[-1:]
 
     @cached_property
-    def rows(self) -> Floats:
-        """One row per column of every super-block: ``C, log C, t``, then ``fixed, slope, same, rest`` of each budget."""
-        parts = []
+    def arrays(self) -> Arrays:
+        """Everything that compiled loops need."""
+        scoring, m = self.problem.scoring, len(self.stages)
+        parts, growth = [], []
         for s in self.stages:
-            logs = np.array([s.c, s.log_c, s.t])
-            parts.append(np.concatenate([logs, s.fixed, s.slope, s.same, s.rest]).T)
-        return np.ascontiguousarray(np.concatenate(parts))
-
-    @cached_property
-    def offsets(self) -> Ints:
-        """First row of each super-block in :attr:`rows`, and their number; shape ``(super_blocks + 1,)``."""
-        return np.cumsum([0] + [len(s.c) for s in self.stages])
-
-    @cached_property
-    def has_same(self) -> Bools:
-        """Which super-blocks have counts that depend on ``[ci = C]``."""
-        return np.array([bool(s.same.any()) for s in self.stages])
-
-    @cached_property
-    def growth(self) -> Ints:
-        """Numerators and denominators of each super-block's bounds of ``C / ci``; 0 where there is no upper one."""
-        rows = []
-        for s in self.stages:
+            parts.append(np.concatenate([np.array([s.c, s.log_c, s.t]), s.fixed, s.slope, s.same, s.rest]).T)
             low, high = s.growth
-            rows.append([*low.as_integer_ratio(), *(high.as_integer_ratio() if high is not None else (0, 0))])
-        return np.array(rows, dtype=np.int64)
-
-    @cached_property
-    def prefix(self) -> Floats:
-        """1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``."""
-        return (np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64)
-
-    @cached_property
-    def layers(self) -> Ints:
-        """Layers per block of each super-block."""
-        return np.array([s.layers for s in self.stages])
-
-    def prefix_layers(self, depths: Ints) -> Floats:
-        """Layers of each stage's prefix at given depths: stem, blocks and head."""
-        layers: Floats = self.prefix @ (self.layers * depths) + 1.0
-        if self.has_head:
-            layers[-1] += 1.0
-        return layers
-
-    @cached_property
-    def rho_index(self) -> Ints:
-        """:attr:`rho_stages` as an index array."""
-        return np.array(self.rho_stages, dtype=np.int64)
-
-    @cached_property
-    def rho_float(self) -> float:
-        """The effectiveness limit as a float; 1 where there is none."""
-        return 1.0 if self.rho is None else float(self.rho)
-
-    @cached_property
-    def ends_index(self) -> Ints:
-        """:attr:`ends` as an index array."""
-        return np.array(self.ends, dtype=np.int64)
-
-    @cached_property
-    def score(self) -> Score:
-        """The parts of an evaluation, for compiled loops."""
-        scoring = self.problem.scoring
-        return Score(
-            stem_c=self.stem_c,
-            stem_counts=self.stem_counts,
-            stem_log=self.stem_log,
-            offsets=self.offsets,
-            growth=self.growth,
-            layers=self.layers,
-            ends=self.ends_index,
-            log_areas=self.log_areas,
+            growth.append([*low.as_integer_ratio(), *(high.as_integer_ratio() if high is not None else (0, 0))])
+        return Arrays(
+            rows=np.ascontiguousarray(np.concatenate(parts)),
+            offsets=np.cumsum([0] + [len(s.c) for s in self.stages]),
+            has_same=np.array([bool(s.same.any()) for s in self.stages]),
+            growth=np.array(growth, dtype=np.int64),
+            layers=np.array([s.layers for s in self.stages], dtype=np.int64),
+            prefix=(np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64).reshape(-1, m),
+            ends=np.array(self.ends, dtype=np.int64),
+            log_areas=2.0 * np.log(np.array(self.end_resolution, dtype=np.float64)),
             weights=np.array(scoring.alpha, dtype=np.float64) * float(scoring.convention.layer_factor),
-            tail_fixed=self.tail_fixed,
-            tail_slope=self.tail_slope,
+            stem_c=self.stem_c,
+            stem_counts=self.stem_counts.astype(np.float64),
+            stem_log=self.stem_log,
+            tail_fixed=self.tail_fixed.astype(np.float64),
+            tail_slope=self.tail_slope.astype(np.float64),
             head_log=float(np.log(float(self.end_channels))) if self.end_channels is not None else -1.0,
+            limits=self.limits.astype(np.float64),
+            rho_stages=np.array(self.rho_stages, dtype=np.int64),
+            rho=1.0 if self.rho is None else float(self.rho),
             penalised=np.array(self.penalised, dtype=np.int64),
             beta=float(scoring.beta),
             squared=scoring.penalty_form == "exp_var",
         )
-
-    @cached_property
-    def log_areas(self) -> Floats:
-        """``log r^2`` at the end of each stage, as the convention sees it."""
-        return 2.0 * np.log(np.array(self.end_resolution, dtype=np.float64))
 
     def log_end(self, stage: int, channels: Ints | None) -> Floats:
         """``x_j = log(r^2 C)`` at the end of a stage; ``channels`` are those of its last super-block."""

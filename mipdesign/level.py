@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from .compiled import compiled
 from .lattice import Bools, Floats, Ints
 
 GRADIENT_TOLERANCE = 1e-10
@@ -12,9 +12,10 @@ SMALLEST = 1e-14
 """Multipliers below it leave the active set."""
 
 
+@compiled
 def project_to_level(
     excess: Floats, slopes: Floats, centre: Floats, signed: Bools, size: float, active: Ints
-) -> tuple[Floats | None, Floats, Ints]:
+) -> tuple[bool, Floats, Floats, Ints]:
     """Shortest step ``z`` with ``excess + slopes @ z <= 0`` and ``centre + z >= 0`` where ``signed``.
 
     Least-distance programming by non-negative least squares (Lawson and Hanson 1974, chapter 23).
@@ -31,16 +32,8 @@ def project_to_level(
     Returns
     -------
     tuple
-        The step (``None`` if there is none), the cuts' multipliers, and the active set.
+        Whether there is such a step, the step, the cuts' multipliers, and the active set.
     """
-    found, step, duals, active = _project(excess, slopes, centre, signed, size, active)
-    return (step if found else None), duals, active
-
-
-@njit(cache=True)
-def _project(
-    excess: Floats, slopes: Floats, centre: Floats, signed: Bools, size: float, active: Ints
-) -> tuple[bool, Floats, Floats, Ints]:
     dims, cuts = len(centre), len(excess)
     bounds = 0
     for d in range(dims):
@@ -80,7 +73,7 @@ def _project(
     return True, step * (size / last), duals, active
 
 
-@njit(cache=True)
+@compiled
 def _solve(gram: Floats, target: Floats, active: Ints, count: int) -> tuple[bool, Floats]:
     """Solution of the normal equations on an active set by Cholesky's method, and whether they are regular."""
     a, x = np.empty((count, count)), np.empty(count)
@@ -108,7 +101,7 @@ def _solve(gram: Floats, target: Floats, active: Ints, count: int) -> tuple[bool
     return True, x
 
 
-@njit(cache=True)
+@compiled
 def _nnls(gram: Floats, target: Floats, warm: Ints) -> tuple[bool, Floats, Ints]:
     """``min u' G u / 2 - t' u`` over ``u >= 0``: the active-set method of Lawson and Hanson."""
     n = len(target)

@@ -79,7 +79,7 @@ class Options:
     workers: int | None = None
     formulation: str = "lattice"
     presolve: bool = True
-    solver_columns: int = 400
+    solver_columns: int = 64
     memory_mb: int = MEMORY_MB
 
 

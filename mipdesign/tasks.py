@@ -9,11 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .bounds import Path
 from .branching import Node, Record, expand
 from .cell import Cell
 from .heuristics import polish
-from .lattice import Contender, Tables
+from .lattice import Contender, Position, Tables
 
 if TYPE_CHECKING:
     from .scip import CellResult, ScipSettings
@@ -120,7 +119,7 @@ def explore(task: Explore, desk: Desk) -> Explored:
     return out
 
 
-def _repair(desk: Desk, path: Path) -> None:
-    better = polish(desk.tables, path.position)
+def _repair(desk: Desk, position: Position) -> None:
+    better = polish(desk.tables, position)
     if better is not None and better.objective > desk.cutoff():
         desk.report(better)

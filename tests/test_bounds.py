@@ -102,12 +102,12 @@ def test_path_of_a_bound_is_a_network_with_the_stated_figures(seed: int) -> None
     tables = build_tables(small_problem(seed, None))
     cell = Cell.whole(tables)
     path = Relaxation(tables, cell, -math.inf).bound(random_prices(tables, np.random.default_rng(seed), 100.0)).path
-    architecture = tables.architecture(path.position)
+    architecture = tables.architecture(path.position(0))
     assert not tables.problem.outside_space(architecture)
     exact = tables.problem.evaluator(architecture).evaluation
-    assert path.counts.tolist() == [getattr(exact, name) for name in tables.counts]
-    assert path.layers[-1] == exact.layers
-    assert path.objective == pytest.approx(exact.objective, rel=1e-9, abs=1e-9)
+    assert path.counts[0].tolist() == [getattr(exact, name) for name in tables.counts]
+    assert path.layers[0, -1] == exact.layers
+    assert path.objective[0] == pytest.approx(exact.objective, rel=1e-9, abs=1e-9)
 
 
 def test_prices_survive_a_file() -> None:
@@ -127,8 +127,8 @@ def test_projection_reaches_its_level_by_the_shortest_step(seed: int, dims: int,
     slopes, centre = rng.normal(size=(rows, dims)), rng.exponential(size=dims)
     inside = np.maximum(0.0, centre + rng.normal(size=dims))
     excess = -slopes @ (inside - centre) - rng.exponential(0.1, rows)
-    step, duals, _ = project_to_level(excess, slopes, centre, np.ones(dims, dtype=bool), 1.0, np.zeros(0, dtype=np.int64))
-    assert step is not None and (duals >= 0).all()
+    found, step, duals, _ = project_to_level(excess, slopes, centre, np.ones(dims, bool), 1.0, np.zeros(0, np.int64))
+    assert found and (duals >= 0).all()
     assert (excess + slopes @ step <= 1e-6).all() and (centre + step >= -1e-6).all()
     for _ in range(50):
         other = np.maximum(0.0, inside + rng.normal(0, 0.3, dims)) - centre
