@@ -70,6 +70,8 @@ def problem_at(axis: str, value: float) -> dict[str, Any]:
         with_step(data, int(value))
     else:
         data["input"]["resolution"] = int(value)
+        for stage in data["stages"]:  # small maps have no room for others
+            stage["kernels"] = [1, 3, 5]
     return data
 
 
