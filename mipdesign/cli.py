@@ -230,8 +230,11 @@ def design(
     with ProgressDisplay(PlainConsole(stderr=True)) as display:
 
         def watch(progress: Progress) -> None:
-            INTERRUPTS.hold()
             display.update(progress)
+            if progress.phase == "compiling":
+                INTERRUPTS.allow()
+                return
+            INTERRUPTS.hold()
             if progress.phase != "done":
                 INTERRUPTS.check()
 

@@ -289,7 +289,7 @@ def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Conten
     deadline = time.monotonic() + seconds
     moves, arrays = moves_of(tables), tables.arrays
     steps, best, scale, restart = FIRST_STEPS, -np.inf, 1000.0, 0
-    while not stop() and time.monotonic() < deadline:
+    while not stop():
         vector, value = _anneal(arrays, moves, steps, 1000 * seed + restart, scale)
         if value > best:
             best = value
@@ -299,6 +299,8 @@ def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Conten
             if excess <= 0.0 and value > best:
                 best = value
                 found(_contender(tables, moves, vector, value))
+        if time.monotonic() > deadline:
+            return
         if np.isfinite(best):
             scale = max(1.0, abs(best))
         steps, restart = min(MOST_STEPS, steps * 3 // 2), restart + 1

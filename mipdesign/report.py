@@ -274,6 +274,8 @@ def _table(*headings: str, left: Sequence[str]) -> Table:
 def progress_line(progress: Progress) -> str:
     """Where a run stands, in one line."""
     p = progress
+    if p.phase == "compiling":
+        return "          compiling the inner loops, once per machine: about half a minute"
     figures = f"incumbent {score(p.incumbent)}  bound {score(p.bound)}  gap {percent(p.gap)}"
     return f"{p.seconds:8.1f} s  {p.phase:<11}  {figures}  open {p.open_nodes}  closed {p.closed_nodes}"
 
@@ -281,6 +283,8 @@ def progress_line(progress: Progress) -> str:
 def progress_table(progress: Progress) -> Table:
     """Where a run stands, with headings, for a terminal."""
     p = progress
+    if p.phase == "compiling":
+        return Table(title=progress_line(p), show_edge=False)
     table = _table("time", "phase", "incumbent", "bound", "gap", "open", "closed", left=("phase",))
     figures = (score(p.incumbent), score(p.bound), percent(p.gap), str(p.open_nodes), str(p.closed_nodes))
     table.add_row(f"{p.seconds:.1f} s", p.phase, *figures)

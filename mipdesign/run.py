@@ -24,6 +24,7 @@ from .lattice import Tables, build_tables
 from .parsing import load_json, read_text
 from .problem import Budget, Problem
 from .solve import OPTIMAL_GAP, Options, Progress, Resumed, Status, relative_gap, solve
+from .warmup import is_warm, warm_up
 
 if TYPE_CHECKING:
     import networkx
@@ -231,6 +232,10 @@ def design(
     if seed < 0:
         raise SpecError("seed", f"{seed!r} is negative", "give a number from 0 up")
     formulation_named(formulation)
+    if not is_warm():
+        if on_progress is not None:
+            on_progress(Progress(0.0, "compiling", None, math.inf, None, 0, 0))
+        warm_up()
     began = time.monotonic()
     tables = build_tables(problem)
     options = Options(time_limit=time_limit, gap=gap, seed=seed, workers=workers, formulation=formulation, presolve=presolve)
