@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from mipdesign.architecture import Architecture, Stage, Stem
 from mipdesign.batch import Batch, evaluate_batch
 from mipdesign.cell import Cell
+from mipdesign.evaluation import UPPER_ONLY
 from mipdesign.lattice import Position, Tables, build_tables
-from mipdesign.problem import Problem
+from mipdesign.problem import Budgets, FamilyRules, Problem, StageSpace
 
 MAX_NETWORKS = 12_000
 FAMILIES = ("bottleneck", "basic", "mixed", "inverted", "inverted_se")
@@ -115,3 +119,76 @@ def positions(batch: Batch) -> list[Position]:
     """The networks of a batch."""
     columns, depths = batch.columns.T.tolist(), batch.depths.T.tolist()
     return [Position(s, tuple(c), tuple(d)) for s, c, d in zip(batch.stem.tolist(), columns, depths, strict=True)]
+
+
+MOST_VARIED = 500
+"""Most networks of a varied problem: every one of them goes through the exact evaluator."""
+
+
+def varied_problem(seed: int) -> Problem:
+    """A very small problem: choices between families, any budgets, lower limits, divisibility, forbidden combinations."""
+    rng = np.random.default_rng([seed, 1000])
+    while True:
+        data = problem_data(rng, None)
+        data["stages"] = data["stages"][: int(rng.integers(2, 4))]
+        data["objective"].pop("penalty", None)
+        for stage in data["stages"]:
+            _vary(stage, rng, data["convention"] == "paper")
+        try:
+            problem = Problem.from_dict(data)
+        except ValueError:
+            continue
+        if 1 < problem.size() <= MOST_VARIED:
+            break
+    networks = list(every_network(problem))
+    budgets: dict[str, Any] = {}
+    for name in Budgets.model_fields:
+        if rng.random() < 0.3:
+            figures = sorted(problem.evaluator(a).figure(name) for a in networks)
+            high = figures[int(rng.integers(len(figures) // 4, len(figures)))]
+            budgets[name] = {"max": high}
+            if name not in UPPER_ONLY and rng.random() < 0.3:
+                budgets[name]["min"] = figures[int(rng.integers(0, len(figures)))]
+                if budgets[name]["min"] > high or rng.random() < 0.3:
+                    del budgets[name]["max"]
+    return Problem.from_dict(data | {"budgets": budgets})
+
+
+def _vary(stage: dict[str, Any], rng: np.random.Generator, any_family: bool) -> None:
+    """Gives a stage further families and rules, and few values of everything else."""
+    pool = FAMILIES if any_family else FAMILIES[:4]
+    stage["block"] = [str(name) for name in rng.choice(pool, int(rng.integers(1, 4)), replace=False)]
+    for axis in ("channels", "bottleneck", "kernels", "depth"):
+        stage[axis] = sorted(rng.choice(stage[axis], min(2, len(stage[axis])), replace=False).tolist())
+    if rng.random() < 0.3:
+        stage["per_block"] = {stage["block"][0]: {"bottleneck": [4, 16], "bottleneck_ratio": {"min": 0.5, "max": 4.0}}}
+    if rng.random() < 0.3:
+        stage["multiple_of"] = int(rng.choice([2, 4]))
+    if rng.random() < 0.3:
+        stage["forbidden"] = [{"block": stage["block"][-1], "kernels": [int(stage["kernels"][-1])]}]
+
+
+def every_network(problem: Problem) -> Iterator[Architecture]:
+    """All networks of a space, from the specification alone: no table is read."""
+    head = problem.head.channels if problem.head else None
+    choices = [
+        [Stage(block, s.stride, c, b, k, depth) for block in s.block for c in s.channels.values for b in _widths(s, block)
+         for k in (s.per_block.get(block, FamilyRules()).kernels or s.kernels).values for depth in s.depth.values]
+        for s in problem.stages
+    ]  # fmt: skip
+    for channels in problem.stem.channels.values:
+        stem = Stem(channels, problem.stem.kernel, problem.stem.stride)
+        for stages in itertools.product(*choices):
+            network = Architecture(problem.input.resolution, stem, stages, head, problem.input.channels, problem.classes)
+            if not problem.outside_space(network):
+                yield network
+
+
+def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:
+    return (stage.per_block.get(block, FamilyRules()).bottleneck or stage.bottleneck).values
+
+
+def best_by_enumeration(problem: Problem) -> Decimal | None:
+    """The optimum's exact objective, or ``None`` if no network keeps the budgets."""
+    feasible = (a for a in every_network(problem) if not problem.violations(a))
+    return max((problem.evaluator(a).exact_objective() for a in feasible), default=None)

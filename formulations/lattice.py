@@ -110,7 +110,7 @@ class _Network:
         channels, sums, layers = [int(tables.stem_c[position.stem])], [tables.stem_log], [1]
         for s, q, depth in zip(tables.stages, position.columns, position.depths, strict=True):
             sums.append(sums[-1] + math.log(channels[-1]) + _own_sum(s, q, depth))
-            layers.append(layers[-1] + s.layers * depth)
+            layers.append(layers[-1] + int(s.layers[0]) * depth)
             channels.append(int(s.c[q]))
         return cls(position, tuple(channels), tuple(sums), tuple(layers))
 
@@ -461,7 +461,7 @@ class _Writer:
 
     def _layers(self, block: _Block, before: _Layers) -> _Layers:
         """Layers up to and with a super-block."""
-        number, per_block = block.index + 1, block.tables.layers
+        number, per_block = block.index + 1, int(block.tables.layers[0])
         attainable = tuple(sorted({n + per_block * d for n in before.attainable for d in block.depths}))
         if len(attainable) == 1:
             return _Layers([(self.one, float(attainable[0]))], attainable)

@@ -57,9 +57,11 @@ class Native(Formulation):
             If a super-block is not of the family ``bottleneck``.
         """
         for i, space in enumerate(tables.problem.space):
-            if space.block != "bottleneck":
+            if space.blocks != ("bottleneck",):
                 raise SpecError(
-                    f"stages.{i}.block", f"{space.block!r} is not written out in the formulation 'native'", "use 'lattice'"
+                    f"stages.{i}.block",
+                    f"{', '.join(space.blocks)!r} is not written out in the formulation 'native'",
+                    "use 'lattice'",
                 )
         return _Writer(tables, cell).build()
 
@@ -121,7 +123,7 @@ class _Writer:
         for i in range(len(t.stages)):
             block = self._super_block(i, channels)
             total = self._sum(i, total + log_c + block.own_sum)
-            per_block = t.stages[i].layers
+            per_block = int(t.stages[i].layers[0])
             layers += _Quantity(per_block * block.depth.value, per_block * block.depth.top)
             channels, log_c = block.c, block.log_c
             if i in t.ends:

@@ -6,8 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .chain import may_enter
 from .compiled import compiled
-from .lattice import Arrays, Bools, Floats, Ints, Tables
+from .lattice import (
+    BLOCK_LOG,
+    CHANNELS,
+    COUNTS,
+    LAYERS,
+    LOG_CHANNELS,
+    REST_FITS,
+    Arrays,
+    Bools,
+    Floats,
+    Ints,
+    Tables,
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ class BatchEvaluation:
     layers:
         Layers of each prefix, shape ``(stages, n)``.
     chained:
-        Whether the channels may follow one another.
+        Whether the channels may follow one another, and single operations keep the limits that hold for them.
     """
 
     tables: Tables
@@ -80,7 +93,8 @@ class BatchEvaluation:
     @property
     def excess(self) -> Floats:
         """Relative violation of each budget and of the effectiveness, positive parts only, shape ``(budgets + 1, n)``."""
-        rows = np.maximum(self.counts / self.tables.limits[:, None] - 1.0, 0.0)
+        limits = self.tables.limits[:, None]
+        rows = np.maximum((self.counts - limits) / np.maximum(abs(limits), 1), 0.0)
         rho = self.tables.rho
         last = (
             np.zeros((1, len(self.objective))) if rho is None else np.maximum(self.effectiveness / float(rho) - 1.0, 0.0)[None]
@@ -144,15 +158,16 @@ def evaluate_one(
         j = 1
     for i in range(m):
         row, depth = arrays.rows[arrays.offsets[i] + columns[i]], depths[i]
-        ci, log_ci, c, log_c, t = c, log_c, row[0], row[1], row[2]
+        ci, log_ci, c, log_c, t = c, log_c, row[CHANNELS], row[LOG_CHANNELS], row[BLOCK_LOG]
         low_n, low_d, high_n, high_d = arrays.growth[i]
+        linked &= may_enter(row, ci) and (depth == 1 or row[REST_FITS] > 0)
         linked &= c * low_d >= ci * low_n and (high_d == 0 or c * high_d <= ci * high_n)
         for b in range(nb):
-            counts[b] += row[3 + b] + ci * row[3 + nb + b] + (depth - 1) * row[3 + 3 * nb + b]
+            counts[b] += row[COUNTS + b] + ci * row[COUNTS + nb + b] + (depth - 1) * row[COUNTS + 3 * nb + b]
             if ci == c:
-                counts[b] += row[3 + 2 * nb + b]
+                counts[b] += row[COUNTS + 2 * nb + b]
         log_sum += log_ci + t + (depth - 1) * (log_c + t)
-        n_layers += arrays.layers[i] * depth
+        n_layers += int(row[LAYERS]) * depth
         end_log = log_c
         if i == m - 1 and arrays.head_log >= 0:
             log_sum += log_c

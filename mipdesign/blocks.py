@@ -94,6 +94,19 @@ class Operation:
         return 0
 
     @property
+    def activations(self) -> Int:
+        """Elements of the output of a convolution, as design-space research counts activations (Radosavovic et al. 2020)."""
+        return self.present * (self.out_channels * self.out_resolution**2) if self.kind == "conv" else 0
+
+    @property
+    def map_elements(self) -> Int:
+        """Elements of all input maps and the output map together."""
+        inputs = self.in_channels * self.resolution**2 * (2 if self.kind == "add" else 1)
+        if self.kind == "scale":
+            inputs = inputs + self.in_channels
+        return self.present * (inputs + self.out_channels * self.out_resolution**2)
+
+    @property
     def reference_flops(self) -> Int:
         """FLOPs as the reference tool counts them: no SE, no classifier.
 

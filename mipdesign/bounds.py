@@ -58,12 +58,12 @@ class Prices:
 
     @classmethod
     def initial(cls, tables: Tables, worth: float, weight: float = 1.0) -> Prices:
-        """Prices that value each whole budget at a third of ``worth``."""
+        """Prices that value each whole budget at a third of ``worth``, lower limits at nothing."""
         n = len(tables.rho_stages)
         rho = np.zeros(n)
         rho[-1:] = worth / 200.0
         return cls(
-            budget=worth / 3.0 / np.maximum(tables.limits, 1),
+            budget=np.where(tables.limits > 0, worth / 3.0 / np.maximum(tables.limits, 1), 0.0),
             rho=rho,
             layer=7.0 * rho,
             depth=np.zeros(len(tables.penalised)),

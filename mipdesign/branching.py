@@ -26,7 +26,7 @@ LIST_STEPS = 50_000
 ROOT_EVALUATIONS = 60
 EVALUATIONS = 25
 """Bound evaluations per node."""
-BLOCK, PRODUCT, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD = 0.2, 0.3, 0.1, 0.12, 0.02
+BLOCK, PRODUCT, FAMILY, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD = 0.2, 0.3, 10.0, 0.1, 0.12, 0.02
 """How much a split promises, relative to the objective that the spread of its values is worth; see :func:`choose_split`."""
 KEPT_PATHS = 6
 """Paths handed to the children of a node beside those that support its bound."""
@@ -34,7 +34,7 @@ NEAR = 1e-9
 """Relative margin within which a floating-point objective is taken to reach the cutoff; exact arithmetic decides."""
 
 Verdict = Literal["excluded", "split", "listed", "solver"]
-SplitKind = Literal["stem", "depth", "channels", "width", "kernel"]
+SplitKind = Literal["stem", "depth", "channels", "family", "width", "kernel"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Split:
             values = tables.stem_c[cell.stem]
             return Cell(cell.stem[(values > self.threshold) == upper], cell.columns, cell.low, cell.high)
         s = tables.stages[i]
-        values = {"channels": s.c, "width": s.b, "kernel": s.k}[self.kind][cell.columns[i]]
+        values = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[self.kind][cell.columns[i]]
         columns = list(cell.columns)
         columns[i] = cell.columns[i][(values > self.threshold) == upper]
         return Cell(cell.stem, tuple(columns), cell.low, cell.high)
@@ -225,6 +225,9 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
         if len(widths) > 1:
             spread = math.log(widths[-1] / widths[0])
             options.append((WIDTH_SPREAD * worth * depth * spread**2, Split("width", i, _middle(widths))))
+        families = np.unique(s.f[columns])
+        if len(families) > 1:
+            options.append((FAMILY * worth * depth, Split("family", i, int(families[len(families) // 2 - 1]))))
         if len(kernels) > 1:
             options.append((KERNEL * worth * depth, Split("kernel", i, int(kernels[len(kernels) // 2 - 1]))))
     if len(cell.stem) > 1:

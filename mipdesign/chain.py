@@ -14,10 +14,20 @@ from typing import NamedTuple
 import numpy as np
 
 from .compiled import compiled
-from .lattice import Arrays, Bools, Floats, Ints
-
-CHANNELS, LOG_CHANNELS, BLOCK_LOG, COUNTS = 0, 1, 2, 3
-"""Places in a row of :attr:`mipdesign.lattice.Arrays.rows`: ``C``, ``log C``, ``t``, then the counts."""
+from .lattice import (
+    BLOCK_LOG,
+    CHANNELS,
+    COUNTS,
+    LAYERS,
+    LOG_CHANNELS,
+    MOST_INCOMING,
+    REST_FITS,
+    TWIN_FITS,
+    Arrays,
+    Bools,
+    Floats,
+    Ints,
+)
 
 
 class Chain(NamedTuple):
@@ -63,8 +73,8 @@ class Worth(NamedTuple):
         Price per unit of each count.
     log:
         Worth of one nat of ``log w`` in each super-block.
-    block:
-        Worth of one block of each super-block, its logarithms and counts aside.
+    block, layer:
+        Worth of one block and of one layer of each super-block, their logarithms and counts aside.
     end:
         Worth of one nat of ``log C`` at the end of each super-block.
     constant:
@@ -78,6 +88,7 @@ class Worth(NamedTuple):
     budget: Floats
     log: Floats
     block: Floats
+    layer: Floats
     end: Floats
     constant: Floats
     per_channel: float
@@ -103,6 +114,12 @@ class Pass(NamedTuple):
     before: Ints
     value: Floats
     column: Ints
+
+
+@compiled
+def may_enter(row: Floats, ci: float) -> bool:
+    """Whether a column keeps the limits on single operations with ``ci`` incoming channels."""
+    return bool(row[TWIN_FITS] > 0 if ci == row[CHANNELS] else ci <= row[MOST_INCOMING])
 
 
 @compiled
@@ -137,9 +154,12 @@ def build_groups(arrays: Arrays, rows: Ints, at: Ints, stem: Floats) -> tuple[bo
                 while a < len(incoming) and c * high_d > incoming[a] * high_n:
                     a += 1
             first[g], stop[g] = a, b
-            for k in range(a, b):
-                if alive[k]:
-                    reached[g] = True
+            for p in range(starts[g], starts[g + 1]):
+                for k in range(a, b):
+                    if alive[k] and may_enter(arrays.rows[rows[p]], incoming[k]):
+                        reached[g] = True
+                        break
+                if reached[g]:
                     break
             any_reached |= reached[g]
         if not any_reached:
@@ -250,6 +270,7 @@ def forward(arrays: Arrays, chain: Chain, worth: Worth) -> Pass:
                 size += 1
             size = _hull(x, y, size, hull)
             place, top = 0, -np.inf
+            widest_incoming = incoming[chain.stop[g] - 1] if chain.stop[g] > chain.first[g] else 0.0
             for p in range(chain.starts[g], chain.starts[g + 1]):
                 row = arrays.rows[chain.rows[p]]
                 fixed, slope, rest, extra = 0.0, 0.0, 0.0, 0.0
@@ -259,14 +280,24 @@ def forward(arrays: Arrays, chain: Chain, worth: Worth) -> Pass:
                     slope += price * row[COUNTS + nb + b]
                     extra += price * row[COUNTS + 2 * nb + b]
                     rest += price * row[COUNTS + 3 * nb + b]
-                step = g_log * (row[LOG_CHANNELS] + row[BLOCK_LOG]) - rest + worth.block[i]
+                block = worth.block[i] + row[LAYERS] * worth.layer[i]
+                step = g_log * (row[LOG_CHANNELS] + row[BLOCK_LOG]) - rest + block
+                if row[REST_FITS] == 0:  # a single block at most
+                    step = 0.0
+                    if low > 1:
+                        per_block[p], own[p] = step, -np.inf
+                        continue
                 per_block[p] = step
-                own[p] = g_log * row[BLOCK_LOG] - fixed + worth.block[i] + ((high if step > 0 else low) - 1) * step
-                if size:
+                own[p] = g_log * row[BLOCK_LOG] - fixed + block + ((high if step > 0 else low) - 1) * step
+                if row[MOST_INCOMING] < widest_incoming or row[TWIN_FITS] == 0:
+                    for k in range(chain.first[g], chain.stop[g]):
+                        if k != twin and may_enter(row, incoming[k]) and into[k] - slope * incoming[k] > best[p]:
+                            best[p], before[p] = into[k] - slope * incoming[k], k
+                elif size:
                     place = _climb(x, y, hull, size, place, slope)
                     best[p] = y[hull[place]] - slope * x[hull[place]]
                     before[p] = source[hull[place]]
-                if twin >= 0:
+                if twin >= 0 and row[TWIN_FITS] > 0:
                     entered = into[twin] - slope * c - extra
                     if entered > best[p]:
                         best[p], before[p] = entered, twin
@@ -337,6 +368,7 @@ def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -
         for g in range(chain.groups[i], chain.groups[i + 1]):
             beyond = onward[g - chain.groups[i]] + worth.end[i] * chain.logs[g] + worth.constant[i]
             c, size = chain.channels[g], 0
+            widest_incoming = incoming[chain.stop[g] - 1] if chain.stop[g] > chain.first[g] else 0.0
             for p in range(chain.starts[g], chain.starts[g + 1]):
                 spare = done.best[p] + done.own[p] + beyond - least
                 if not spare >= 0:
@@ -355,9 +387,14 @@ def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -
                 for b in range(nb):
                     price += worth.budget[b] * row[COUNTS + nb + b]
                     extra += worth.budget[b] * row[COUNTS + 2 * nb + b]
-                slope[size], line[size] = price, done.own[p] + beyond
-                size += 1
-                if arrays.has_same[i]:
+                if row[MOST_INCOMING] < widest_incoming or row[TWIN_FITS] == 0:
+                    for k in range(chain.first[g], chain.stop[g]):
+                        if may_enter(row, incoming[k]) and not (arrays.has_same[i] and incoming[k] == c):
+                            back[k] = max(back[k], done.own[p] + beyond - incoming[k] * price)
+                else:
+                    slope[size], line[size] = price, done.own[p] + beyond
+                    size += 1
+                if arrays.has_same[i] and row[TWIN_FITS] > 0:
                     for k in range(chain.first[g], chain.stop[g]):
                         if incoming[k] == c:
                             back[k] = max(back[k], done.own[p] + beyond - c * price - extra)
@@ -398,9 +435,12 @@ def _least_counts(arrays: Arrays, chain: Chain, stems: Ints) -> tuple[Floats, Fl
             for p in range(chain.starts[g], chain.starts[g + 1]):
                 row = arrays.rows[chain.rows[p]]
                 for b in range(nb):
-                    own = row[COUNTS + b] + (chain.low[i] - 1) * row[COUNTS + 3 * nb + b]
+                    rest = row[COUNTS + 3 * nb + b]
+                    own = row[COUNTS + b] + ((chain.low[i] if rest > 0 else chain.high[i]) - 1) * rest
                     slope, extra = row[COUNTS + nb + b], row[COUNTS + 2 * nb + b]
                     for k in range(chain.first[g], chain.stop[g]):
+                        if not may_enter(row, incoming[k]):
+                            continue
                         value = before[k, b] + own + incoming[k] * slope
                         if incoming[k] == chain.channels[g]:
                             value += extra
@@ -485,6 +525,8 @@ def list_paths(
                 into = k
                 ci, value = chain.stem[k], worth.stem[k] + worth.log[0] * chain.stem_logs[k]
             row = arrays.rows[chain.rows[p]]
+            if not may_enter(row, ci) or (row[REST_FITS] == 0 and depths[depth[i]] > 1):
+                continue
             twin = 1.0 if ci == chain.channels[g] else 0.0
             price = 0.0
             for b in range(nb):

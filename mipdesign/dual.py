@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .chain import CHANNELS, LOG_CHANNELS, Chain, Pass, Worth, forward, log_ranges, trace
+from .chain import Chain, Pass, Worth, forward, log_ranges, trace
 from .compiled import compiled
-from .lattice import Arrays, Bools, Floats, Ints, Position
+from .lattice import CHANNELS, LAYERS, LOG_CHANNELS, Arrays, Bools, Floats, Ints, Position
 from .level import project_to_level
 
 ERROR = 1e-11
@@ -232,16 +232,28 @@ def _dearest_layers(arrays: Arrays, ranges: Ranges, prices: Floats, k: int) -> f
 
 
 @compiled
-def _prefix_layers(arrays: Arrays, depths: Ints) -> Floats:
-    """Layers of each stage's prefix: stem, blocks and head."""
+def _prefix_layers(arrays: Arrays, per_super_block: Floats) -> Floats:
+    """Layers of each stage's prefix: stem, super-blocks and head."""
     stages, m = arrays.prefix.shape
     layers = np.ones(stages)
     for j in range(stages):
         for i in range(m):
-            layers[j] += arrays.prefix[j, i] * arrays.layers[i] * depths[i]
+            layers[j] += arrays.prefix[j, i] * per_super_block[i]
     if arrays.head_log >= 0:
         layers[stages - 1] += 1.0
     return layers
+
+
+@compiled
+def _layer_ranges(arrays: Arrays, chain: Chain) -> tuple[Floats, Floats]:
+    """Least and largest number of layers of each super-block."""
+    m = len(chain.low)
+    least, most = np.full(m, np.inf), np.zeros(m)
+    for i in range(m):
+        for p in range(chain.at[i], chain.at[i + 1]):
+            layers = arrays.rows[chain.rows[p], LAYERS]
+            least[i], most[i] = min(least[i], layers * chain.low[i]), max(most[i], layers * chain.high[i])
+    return least, most
 
 
 @compiled
@@ -282,9 +294,9 @@ def ranges_of(arrays: Arrays, chain: Chain, stems: Ints, cutoff: float) -> Range
     if np.isfinite(cutoff):
         needed = cutoff + penalty_at(arrays, flat)
         floor[-1] = max(floor[-1], arrays.weights[-1] * _least_entropy_sum(arrays.weights * x_high, s_high, needed))
-    return Ranges(
-        stems, s_low, s_high, _prefix_layers(arrays, chain.low), _prefix_layers(arrays, chain.high), floor, x_high, flat, spread
-    )
+    least_layers, most_layers = _layer_ranges(arrays, chain)
+    n_low, n_high = _prefix_layers(arrays, least_layers), _prefix_layers(arrays, most_layers)
+    return Ranges(stems, s_low, s_high, n_low, n_high, floor, x_high, flat, spread)
 
 
 @compiled
@@ -327,7 +339,8 @@ def price(arrays: Arrays, chain: Chain, ranges: Ranges, prices: Floats, weight: 
     conj, _ = conjugate(arrays, ranges, gradient, np.empty(n))
     spent = (budget * arrays.limits).sum()
     constant = weight * (conj - shift) + spent
-    scale = weight * (abs(conj) + abs(shift) + (arrays.weights * ranges.x_high * ranges.s_high).sum()) + spent
+    scale = weight * (abs(conj) + abs(shift) + (arrays.weights * ranges.x_high * ranges.s_high).sum())
+    scale += (budget * np.abs(arrays.limits)).sum()
     block = np.zeros(m)
     for k in range(n):
         i = arrays.penalised[k]
@@ -346,8 +359,7 @@ def price(arrays: Arrays, chain: Chain, ranges: Ranges, prices: Floats, weight: 
     for j in range(stages):
         for i in range(m):
             log[i] += arrays.prefix[j, i] * per_stage[j]
-            layer[i] += arrays.prefix[j, i] * layer_price[j]
-    block -= arrays.layers * layer
+            layer[i] -= arrays.prefix[j, i] * layer_price[j]
     constant += per_stage.sum() * arrays.stem_log - layer_price.sum()
     end, offset, stem = np.zeros(m), np.zeros(m), np.zeros(len(ranges.stems))
     for k in range(len(stem)):
@@ -366,7 +378,7 @@ def price(arrays: Arrays, chain: Chain, ranges: Ranges, prices: Floats, weight: 
         end[m - 1] += per_stage[stages - 1]
         constant -= layer_price[stages - 1]
     offset[m - 1] -= (budget * arrays.tail_fixed).sum()
-    worth = Worth(budget, log, block, end, offset, -(budget * arrays.tail_slope).sum(), stem)
+    worth = Worth(budget, log, block, layer, end, offset, -(budget * arrays.tail_slope).sum(), stem)
     return worth, constant, ERROR * scale
 
 
@@ -384,12 +396,14 @@ def evaluate(
     last = arrays.rows[chain.rows[places[m - 1]]]
     stem, nb, after = ranges.stems[k], len(arrays.limits), 1 + 2 * m
     path[0] = stem
+    layers_of = np.empty(m)
     for i in range(m):
         path[1 + i], path[1 + m + i] = chain.rows[places[i]] - arrays.offsets[i], depths[i]
+        layers_of[i] = arrays.rows[chain.rows[places[i]], LAYERS] * depths[i]
     for b in range(nb):
         path[after + b] = counts[b] + arrays.stem_counts[b, stem] + arrays.tail_fixed[b] + last[CHANNELS] * arrays.tail_slope[b]
     after += nb
-    log_widths, layers = _prefix_logs(arrays, logs, last[LOG_CHANNELS]), _prefix_layers(arrays, depths)
+    log_widths, layers = _prefix_logs(arrays, logs, last[LOG_CHANNELS]), _prefix_layers(arrays, layers_of)
     objective = -penalty_at(arrays, _spread_of(arrays, depths))
     for j in range(stages):
         i = arrays.ends[j]
@@ -478,7 +492,7 @@ def minimise(
     nb, nr, dims = len(arrays.limits), len(arrays.rho_stages), len(start)
     unit, signed = np.empty(dims), np.zeros(dims, np.bool_)
     for k in range(nb):
-        unit[k], signed[k] = arrays.limits[k], True
+        unit[k], signed[k] = abs(arrays.limits[k]), True
     for k in range(nr):
         unit[nb + k], unit[nb + nr + k] = ranges.s_high[arrays.rho_stages[k]], ranges.n_high[arrays.rho_stages[k]]
         signed[nb + k] = True

@@ -27,8 +27,14 @@ from .theory import (
     stage_of_super_blocks,
 )
 
-COUNTS = ("params_total", "params_backbone", "macs", "reference_flops", "layers", "blocks")
-"""Exact integer figures of a network, by their convention-free names."""
+DEFAULT_BYTES = 4
+"""Bytes per number where nothing else is said."""
+SIZES = ("weights_bytes", "activation_memory")
+"""Budgets that count bytes."""
+UPPER_ONLY = ("activation_memory", "effectiveness")
+"""Budgets without a lower limit."""
+LOWER = "min_"
+"""What the name of a lower limit begins with."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ def default_scoring(convention: str, architecture: Architecture) -> Scoring:
     """The convention's own objective for a network: alpha 1, ..., 1, 8 and beta 10."""
     conv = convention_named(convention)
     n_stages = 1 + stage_of_super_blocks([s.stride for s in architecture.stages])[-1]
-    penalised = penalised_super_blocks(conv, [s.block for s in architecture.stages])
+    penalised = penalised_super_blocks(conv, [s.block for s in architecture.stages], len(architecture.stages))
     return Scoring(conv, default_alpha(n_stages), 10.0, conv.penalty_form, penalised)
 
 
@@ -82,6 +88,9 @@ class Evaluation:
     effectiveness: float
     layers: int
     blocks: int
+    activations: int
+    weights_bytes: int
+    activation_memory: int
     weighted_stage_entropies: tuple[float, ...]
     weighted_entropy: float
     penalty: float
@@ -96,24 +105,29 @@ class Evaluation:
 class Evaluator:
     """Computes the figures of one network lazily; :func:`evaluate` collects them."""
 
-    def __init__(self, architecture: Architecture, scoring: Scoring) -> None:
+    def __init__(self, architecture: Architecture, scoring: Scoring, byte_widths: Mapping[str, int] | None = None) -> None:
         self.architecture, self.scoring = architecture, scoring
+        self.byte_widths = byte_widths or {}
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Exact integers by the names of :data:`COUNTS`."""
+        """Exact integers by convention-free names."""
         arch = self.architecture
         classifier = sum(op.params for op in arch.classifier_operations)
-        total = {"params_total": 0, "macs": 0, "reference_flops": 0}
+        total, peak = {"params_total": 0, "macs": 0, "reference_flops": 0, "activations": 0}, 0
         for op in arch.operations():
             total["params_total"] += int(op.params)
             total["macs"] += int(op.macs)
             total["reference_flops"] += int(op.reference_flops)
+            total["activations"] += int(op.activations)
+            peak = max(peak, int(op.map_elements))
         blocks = sum(s.depth for s in arch.stages)
         return total | {
             "params_backbone": total["params_total"] - classifier,
             "layers": len(list(arch.widths())),
             "blocks": blocks,
+            "weights_bytes": total["params_total"] * self.byte_widths.get("weights_bytes", DEFAULT_BYTES),
+            "activation_memory": peak * self.byte_widths.get("activation_memory", DEFAULT_BYTES),
         }
 
     @cached_property
@@ -179,16 +193,23 @@ class Evaluator:
         ends, widths = zip(*self.stages, strict=True)
         return exact_objective(s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths)
 
+    def figure(self, name: str) -> float:
+        """The figure that a budget limits."""
+        value: float = getattr(self.evaluation, name.removeprefix(LOWER))
+        return value
+
     def within(self, name: str, limit: Fraction) -> bool:
         """Whether a budget holds, in exact integer arithmetic."""
         if name == "effectiveness":
             return all(effectiveness_within(p, limit) for p in self.prefixes)
-        return self.counts[count_of_budget(name, self.scoring.convention)] <= limit
+        value = self.counts[count_of_budget(name, self.scoring.convention)]
+        return value >= limit if name.startswith(LOWER) else value <= limit
 
 
 def count_of_budget(name: str, convention: Convention) -> str:
-    """Name in :data:`COUNTS` of the integer figure that a budget limits in a convention."""
-    return {"flops": convention.flops_metric, "params": convention.params_metric}.get(name, name)
+    """Convention-free name of the integer figure that a budget, or a lower limit, is about."""
+    figure = name.removeprefix(LOWER)
+    return {"flops": convention.flops_metric, "params": convention.params_metric}.get(figure, figure)
 
 
 def evaluate(architecture: Architecture, convention: str = "reference", scoring: Scoring | None = None) -> Evaluation:

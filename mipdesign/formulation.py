@@ -17,7 +17,7 @@ from pyscipopt import quicksum
 
 from .cell import Cell
 from .errors import SpecError
-from .lattice import Position, Tables
+from .lattice import MAX_CHANNELS, Position, Tables
 
 GROUP = "mipdesign.formulations"
 """Entry-point group of the registry."""
@@ -165,6 +165,14 @@ class Formulation(ABC):
     @abstractmethod
     def build(self, tables: Tables, cell: Cell) -> FormulationModel:
         """The model of the networks of ``cell``; equal inputs give equal models."""
+
+    def unsupported(self, tables: Tables) -> str | None:
+        """What of a problem the formulation has no words for: the presolve tree then closes all cells. ``None`` if nothing."""
+        if any(len(s.blocks) > 1 for s in tables.stages):
+            return "a stage that chooses between block families"
+        if any((s.most_incoming < MAX_CHANNELS).any() or not (s.twin_fits & s.rest_fits).all() for s in tables.stages):
+            return "a limit on single operations"
+        return None
 
 
 @cache

@@ -13,7 +13,7 @@ import numpy as np
 
 from .batch import evaluate_one
 from .compiled import compiled
-from .lattice import Arrays, Contender, Floats, Ints, Position, Tables
+from .lattice import Arrays, Contender, Floats, Ints, Position, StageTables, Tables
 
 FIRST_STEPS, MOST_STEPS = 20_000, 400_000
 """Annealing steps of the first restart, and of the longest; each restart takes half as many again."""
@@ -23,19 +23,20 @@ STRICTNESS = 4.0
 """Price of exceeding one budget by its whole limit, relative to the objective."""
 SAMPLES = 20_000
 """Moves of three and four coordinates that a descent samples before it ends."""
-CHANNELS, WIDTH, KERNEL, DEPTH = 0, 1, 2, 3
+CHANNELS, FAMILY, WIDTH, KERNEL, DEPTH = 0, 1, 2, 3, 4
 """Order of a super-block's coordinates."""
 
 
 class Moves(NamedTuple):
-    """The lattice as integer coordinates: a network is a vector ``(stem, then C, b, k, L of each super-block)`` of indices.
+    """The lattice as integer coordinates: a network is a vector ``(stem, then C, family, b, k, L of each super-block)`` of
+    indices.
 
     Attributes
     ----------
     sizes:
-        Number of values of each coordinate, shape ``(1 + 4 super_blocks,)``.
+        Number of values of each coordinate, shape ``(1 + 5 super_blocks,)``.
     columns, column_at:
-        Column at each ``(C, b, k)``, or -1, flattened; and where each super-block's begin.
+        Column at each ``(C, family, b, k)``, or -1, flattened; and where each super-block's begin.
     depths, depth_at:
         Depth values, and where each super-block's begin.
     channels, channel_at:
@@ -63,22 +64,36 @@ class Moves(NamedTuple):
     every_prefix: bool
 
 
-REACH = {CHANNELS: (1, 2, 3, 5, 8), WIDTH: (1, 2, 3), KERNEL: (1,), DEPTH: (1, 2)}
+REACH = {CHANNELS: (1, 2, 3, 5, 8), FAMILY: (1,), WIDTH: (1, 2, 3), KERNEL: (1,), DEPTH: (1, 2)}
+COORDINATES = len(REACH)
 """Steps along each coordinate of a super-block that a descent tries."""
+
+
+def _axes(s: StageTables) -> list[Ints]:
+    """Values of channels, families, widths and kernels of a super-block."""
+    return [np.unique(s.c), np.arange(len(s.blocks)), np.unique(s.b), np.unique(s.k)]
 
 
 def moves_of(tables: Tables) -> Moves:
     """Coordinates and moves of a space."""
     sizes, columns, depths, channels, single = [len(tables.stem_c)], [], [], [], [(0, 1), (0, -1)]
     for i, s in enumerate(tables.stages):
-        axes = [np.unique(s.c), np.unique(s.b), np.unique(s.k)]
+        axes = _axes(s)
         at = np.full([len(axis) for axis in axes], -1)
-        at[tuple(np.searchsorted(axis, value) for axis, value in zip(axes, (s.c, s.b, s.k), strict=True))] = np.arange(len(s.c))
+        at[tuple(np.searchsorted(axis, value) for axis, value in zip(axes, (s.c, s.f, s.b, s.k), strict=True))] = np.arange(
+            len(s.c)
+        )
         sizes += [*at.shape, len(s.depths)]
         columns.append(at.ravel())
         depths.append(s.depths)
         channels.append(axes[CHANNELS])
-        single += [(1 + 4 * i + kind, sign * step) for kind, steps in REACH.items() for step in steps for sign in (1, -1)]
+        single += [
+            (1 + COORDINATES * i + kind, sign * step)
+            for kind, steps in REACH.items()
+            for step in steps
+            for sign in (1, -1)
+            if kind == DEPTH or len(axes[kind]) > 1
+        ]
 
     def starts(parts: list[Ints]) -> Ints:
         return np.cumsum([0] + [len(part) for part in parts[:-1]])
@@ -92,7 +107,7 @@ def moves_of(tables: Tables) -> Moves:
         channels=np.concatenate(channels),
         channel_at=starts(channels),
         single=np.array(single),
-        limits=np.maximum(tables.limits, 1).astype(np.float64),
+        limits=tables.limits.astype(np.float64),
         rho=0.0 if tables.rho is None else float(tables.rho),
         every_prefix=tables.problem.scoring.convention.prefix_effectiveness,
     )
@@ -122,12 +137,13 @@ def _place(moves: Moves, vector: Ints, scratch: Scratch) -> bool:
         if vector[d] < 0 or vector[d] >= moves.sizes[d]:
             return False
     for i in range(len(scratch.columns)):
-        c, b, k, depth = vector[1 + 4 * i], vector[2 + 4 * i], vector[3 + 4 * i], vector[4 + 4 * i]
-        at = moves.column_at[i] + (c * moves.sizes[2 + 4 * i] + b) * moves.sizes[3 + 4 * i] + k
-        scratch.columns[i] = moves.columns[at]
+        first, at = 1 + COORDINATES * i, 0
+        for d in range(first, first + DEPTH):
+            at = at * moves.sizes[d] + vector[d]
+        scratch.columns[i] = moves.columns[moves.column_at[i] + at]
         if scratch.columns[i] < 0:
             return False
-        scratch.depths[i] = moves.depths[moves.depth_at[i] + depth]
+        scratch.depths[i] = moves.depths[moves.depth_at[i] + vector[first + DEPTH]]
     return True
 
 
@@ -143,7 +159,7 @@ def _merit(arrays: Arrays, moves: Moves, vector: Ints, scale: float, scratch: Sc
         return -np.inf, np.inf
     excess = 0.0
     for b in range(len(moves.limits)):
-        excess += max(0.0, scratch.counts[b] / moves.limits[b] - 1.0)
+        excess += max(0.0, (scratch.counts[b] - moves.limits[b]) / max(abs(moves.limits[b]), 1.0))
     if moves.rho > 0:
         worst, stages = 0.0, len(scratch.logs)
         for j in range(0 if moves.every_prefix else stages - 1, stages):
@@ -157,7 +173,7 @@ def _merit(arrays: Arrays, moves: Moves, vector: Ints, scale: float, scratch: Sc
 def _descend(arrays: Arrays, moves: Moves, vector: Ints, scale: float, samples: int) -> tuple[Ints, float, float]:
     """Best vector reached by moves of one and two coordinates, and by sampled ones of three and four."""
     n, single = len(vector), moves.single
-    scratch = _scratch((n - 1) // 4, len(moves.limits), len(arrays.weights))
+    scratch = _scratch((n - 1) // COORDINATES, len(moves.limits), len(arrays.weights))
     current, trial = vector.copy(), vector.copy()
     merit, excess = _merit(arrays, moves, current, scale, scratch)
     least = 1e-9 * scale
@@ -200,27 +216,30 @@ def _descend(arrays: Arrays, moves: Moves, vector: Ints, scale: float, samples: 
 @compiled
 def _start(arrays: Arrays, moves: Moves, m: int) -> Ints:
     """A random vector of small depths whose channels follow one another, and whose widths the lattice has."""
-    vector = np.zeros(1 + 4 * m, np.int64)
+    vector = np.zeros(1 + COORDINATES * m, np.int64)
     vector[0] = np.random.randint(0, moves.sizes[0])
     before = arrays.stem_c[vector[0]]
     for i in range(m):
+        at = 1 + COORDINATES * i
         low_n, low_d, high_n, high_d = arrays.growth[i]
-        channels = moves.channels[moves.channel_at[i] : moves.channel_at[i] + moves.sizes[1 + 4 * i]]
+        channels = moves.channels[moves.channel_at[i] : moves.channel_at[i] + moves.sizes[at]]
         first = 0
         while first < len(channels) - 1 and channels[first] * low_d < before * low_n:
             first += 1
         stop = first + 1
         while stop < len(channels) and (high_d == 0 or channels[stop] * high_d <= before * high_n):
             stop += 1
-        vector[1 + 4 * i] = first + np.random.randint(0, max(1, (stop - first) // 2))
-        before = channels[vector[1 + 4 * i]]
-        vector[4 + 4 * i] = np.random.randint(0, min(3, moves.sizes[4 + 4 * i]))
-        n_widths, n_kernels = moves.sizes[2 + 4 * i], moves.sizes[3 + 4 * i]
-        places = np.random.randint(0, n_widths * n_kernels)
-        for k in range(n_widths * n_kernels):
-            place = (places + k) % (n_widths * n_kernels)
-            if moves.columns[moves.column_at[i] + vector[1 + 4 * i] * n_widths * n_kernels + place] >= 0:
-                vector[2 + 4 * i], vector[3 + 4 * i] = place // n_kernels, place % n_kernels
+        vector[at] = first + np.random.randint(0, max(1, (stop - first) // 2))
+        before = channels[vector[at]]
+        vector[at + DEPTH] = np.random.randint(0, min(3, moves.sizes[at + DEPTH]))
+        n = moves.sizes[at + FAMILY] * moves.sizes[at + WIDTH] * moves.sizes[at + KERNEL]
+        start = np.random.randint(0, n)
+        for k in range(n):
+            place = (start + k) % n
+            if moves.columns[moves.column_at[i] + vector[at] * n + place] >= 0:
+                vector[at + KERNEL] = place % moves.sizes[at + KERNEL]
+                place //= moves.sizes[at + KERNEL]
+                vector[at + WIDTH], vector[at + FAMILY] = place % moves.sizes[at + WIDTH], place // moves.sizes[at + WIDTH]
                 break
     return vector
 
@@ -242,7 +261,7 @@ def _anneal(arrays: Arrays, moves: Moves, steps: int, seed: int, scale: float) -
             last = np.random.randint(first, m)
             shift = np.random.randint(1, 9) * (1 if np.random.random() < 0.5 else -1)
             for i in range(first, last + 1):
-                trial[1 + 4 * i] += shift
+                trial[1 + COORDINATES * i] += shift
         else:
             for _ in range(np.random.randint(1, 4)):
                 q = np.random.randint(0, len(moves.single))
@@ -275,8 +294,8 @@ def polish(tables: Tables, start: Position) -> Contender | None:
     moves = moves_of(tables)
     parts = [np.array([start.stem])]
     for s, j, depth in zip(tables.stages, start.columns, start.depths, strict=True):
-        axes = ((np.unique(s.c), s.c[j]), (np.unique(s.b), s.b[j]), (np.unique(s.k), s.k[j]), (s.depths, depth))
-        parts.append(np.array([np.searchsorted(axis, value) for axis, value in axes]))
+        pairs = zip((*_axes(s), s.depths), (s.c[j], s.f[j], s.b[j], s.k[j], depth), strict=True)
+        parts.append(np.array([np.searchsorted(axis, value) for axis, value in pairs]))
     vector = np.concatenate(parts)
     scratch = _scratch(len(tables.stages), len(moves.limits), tables.n_stages)
     objective = _merit(tables.arrays, moves, vector, 0.0, scratch)[0]

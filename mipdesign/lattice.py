@@ -12,10 +12,10 @@ exact evaluator by the tests.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +23,19 @@ from numpy.typing import NDArray
 from .architecture import Architecture, Stage, Stem
 from .blocks import FAMILIES, Operation, plain_conv
 from .errors import SpecError
-from .evaluation import count_of_budget
+from .evaluation import LOWER, count_of_budget
 from .problem import Problem, SuperBlockSpace
 from .theory import stage_of_super_blocks
 
 MAX_COUNT = 2**53
 """Counts below it are exact in floating point as well."""
+MAX_CHANNELS = 2**31
+"""More channels than any lattice holds."""
 MAX_COLUMNS = 2_000_000
 """Most columns that one super-block may have."""
+
+CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, TWIN_FITS, REST_FITS, COUNTS = range(8)
+"""Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, and the first count."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -59,15 +64,14 @@ class Arrays(NamedTuple):
     Attributes
     ----------
     rows:
-        One row per column of every super-block: ``C, log C, t``, then ``fixed, slope, same, rest`` of each budget.
+        One row per column of every super-block: ``C, log C, t``, layers per block, :attr:`StageTables.most_incoming`,
+        ``twin_fits`` and ``rest_fits``, then ``fixed, slope, same, rest`` of each budget.
     offsets:
         First row of each super-block, and the number of rows.
     has_same:
         Which super-blocks have counts that depend on ``[ci = C]``.
     growth:
         Numerators and denominators of each super-block's bounds of ``C / ci``; 0 where there is no upper one.
-    layers:
-        Layers per block of each super-block.
     prefix:
         1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``.
     log_areas:
@@ -86,7 +90,6 @@ class Arrays(NamedTuple):
     offsets: Ints
     has_same: Bools
     growth: Ints
-    layers: Ints
     prefix: Floats
     ends: Ints
     log_areas: Floats
@@ -107,12 +110,14 @@ class Arrays(NamedTuple):
 
 @dataclass(frozen=True)
 class StageTables:
-    """Columns of one super-block, sorted by ``(C, b, k)``.
+    """Columns of one super-block, sorted by ``(C, family, b, k)``.
 
     Attributes
     ----------
-    c, b, k:
-        Channels, bottleneck width and kernel of each column, shape ``(columns,)``.
+    blocks:
+        Names of the block families.
+    c, f, b, k:
+        Channels, place of the family in ``blocks``, bottleneck width and kernel of each column, shape ``(columns,)``.
     fixed, slope, same, rest:
         Counts, shape ``(budgets, columns)``; see the module's formula.
     t:
@@ -120,14 +125,19 @@ class StageTables:
     log_c:
         ``log C`` of each column.
     layers:
-        Layers per block.
+        Layers per block of each column.
+    most_incoming, twin_fits, rest_fits:
+        Limits that hold for single operations: the largest number of incoming channels other than ``C`` with which the first
+        block of each column keeps them, whether ``ci = C`` does, and whether further blocks do.
     depths:
         Admitted depths, increasing.
     growth:
         Bounds of ``C / ci``.
     """
 
+    blocks: tuple[str, ...]
     c: Ints
+    f: Ints
     b: Ints
     k: Ints
     fixed: Ints
@@ -136,7 +146,10 @@ class StageTables:
     rest: Ints
     t: Floats
     log_c: Floats
-    layers: int
+    layers: Ints
+    most_incoming: Ints
+    twin_fits: Bools
+    rest_fits: Bools
     depths: Ints
     growth: tuple[Fraction, Fraction | None]
 
@@ -224,7 +237,8 @@ class Tables:
         scoring, m = self.problem.scoring, len(self.stages)
         parts, growth = [], []
         for s in self.stages:
-            parts.append(np.concatenate([np.array([s.c, s.log_c, s.t]), s.fixed, s.slope, s.same, s.rest]).T)
+            numbers = np.array([s.c, s.log_c, s.t, s.layers, s.most_incoming, s.twin_fits, s.rest_fits])
+            parts.append(np.concatenate([numbers, s.fixed, s.slope, s.same, s.rest]).T)
             low, high = s.growth
             growth.append([*low.as_integer_ratio(), *(high.as_integer_ratio() if high is not None else (0, 0))])
         return Arrays(
@@ -232,7 +246,6 @@ class Tables:
             offsets=np.cumsum([0] + [len(s.c) for s in self.stages]),
             has_same=np.array([bool(s.same.any()) for s in self.stages]),
             growth=np.array(growth, dtype=np.int64),
-            layers=np.array([s.layers for s in self.stages], dtype=np.int64),
             prefix=(np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64).reshape(-1, m),
             ends=np.array(self.ends, dtype=np.int64),
             log_areas=2.0 * np.log(np.array(self.end_resolution, dtype=np.float64)),
@@ -264,7 +277,7 @@ class Tables:
         """The network that stands at a position."""
         p = self.problem
         stages = tuple(
-            Stage(space.block, space.stride, int(s.c[j]), int(s.b[j]), int(s.k[j]), int(depth))
+            Stage(s.blocks[s.f[j]], space.stride, int(s.c[j]), int(s.b[j]), int(s.k[j]), int(depth))
             for space, s, j, depth in zip(p.space, self.stages, position.columns, position.depths, strict=True)
         )
         head = p.head.channels if p.head else None
@@ -276,6 +289,7 @@ class Tables:
         columns = []
         for s, stage in zip(self.stages, architecture.stages, strict=True):
             match = (s.c == stage.channels) & (s.b == stage.bottleneck) & (s.k == stage.kernel)
+            match &= s.f == s.blocks.index(stage.block)
             columns.append(int(np.flatnonzero(match)[0]))
         stem = int(np.searchsorted(self.stem_c, architecture.stem.channels))
         return Position(stem, tuple(columns), tuple(stage.depth for stage in architecture.stages))
@@ -286,9 +300,10 @@ def build_tables(problem: Problem) -> Tables:
     check_size(problem)
     conv = problem.scoring.convention
     limits = problem.budgets.limits()
-    rho = limits.pop("effectiveness", None)
+    rho, memory = limits.pop("effectiveness", None), limits.pop("activation_memory", None)
+    most_elements = None if memory is None else int(memory // problem.budgets.bytes_of("activation_memory"))
     counts = tuple(limits)
-    figures = tuple(count_of_budget(name, conv) for name in counts)
+    figures = tuple(Figure.of(name, problem) for name in counts)
     stem_c = np.array(problem.stem.channels.values, dtype=np.int64)
     first = problem.space[0]
     stem = plain_conv(
@@ -298,26 +313,29 @@ def build_tables(problem: Problem) -> Tables:
         problem.stem.kernel,
         problem.stem.stride,
         problem.input.resolution,
-        FAMILIES[first.block].activation,
+        FAMILIES[first.blocks[0]].activation,
     )
     stage_of = stage_of_super_blocks([s.stride for s in problem.stages])
     ends = [-1] * (1 + stage_of[-1])
     resolution = [first.resolution] * len(ends)
     se_seen = False
     for i, (space, stage) in enumerate(zip(problem.space, stage_of, strict=True)):
-        se_seen |= conv.forgets_resolution and FAMILIES[space.block].has_se
+        se_seen |= conv.forgets_resolution and FAMILIES[space.blocks[0]].has_se
         ends[stage] = i
         resolution[stage] = 1 if se_seen else -(-space.resolution // space.stride)
     tail_fixed, tail_slope = _tail(problem, figures)
+    stages = [_stage_tables(space, figures, most_elements) for space in problem.space]
+    if most_elements is not None:
+        stages = _with_outer_peaks(problem, stages, _peak(stem), most_elements)
     return Tables(
         problem=problem,
         counts=counts,
-        limits=np.array([int(limit // 1) for limit in limits.values()], dtype=np.int64),
+        limits=np.array([figure.limit(limit) for figure, limit in zip(figures, limits.values(), strict=True)], dtype=np.int64),
         rho=rho,
         stem_c=stem_c,
         stem_counts=_counts(stem, figures, stem_c.shape, layers=1, blocks=0),
         stem_log=float(np.log(problem.input.channels * problem.stem.kernel**2)),
-        stages=tuple(_stage_tables(space, figures) for space in problem.space),
+        stages=tuple(stages),
         tail_fixed=tail_fixed,
         tail_slope=tail_slope,
         has_head=problem.head is not None,
@@ -328,9 +346,58 @@ def build_tables(problem: Problem) -> Tables:
     )
 
 
-def _stage_tables(space: SuperBlockSpace, figures: tuple[str, ...]) -> StageTables:
-    family = FAMILIES[space.block]
-    c, b, k = _columns(space)
+@dataclass(frozen=True)
+class Figure:
+    """An additive integer budget: which figure it sums, and with which factor; lower limits are upper ones of the negative.
+
+    Attributes
+    ----------
+    name:
+        ``params_total``, ``params_backbone``, ``macs``, ``reference_flops``, ``activations``, ``layers`` or ``blocks``.
+    factor:
+        What each unit counts.
+    """
+
+    name: str
+    factor: int = 1
+
+    @classmethod
+    def of(cls, budget: str, problem: Problem) -> Figure:
+        """The figure of a budget."""
+        name, sign = count_of_budget(budget, problem.scoring.convention), -1 if budget.startswith(LOWER) else 1
+        if name == "weights_bytes":
+            return cls("params_total", sign * problem.budgets.bytes_of(name))
+        return cls(name, sign)
+
+    def limit(self, limit: Fraction) -> int:
+        """The largest value of the sum that keeps a limit."""
+        return int(limit // 1) if self.factor > 0 else -int(-(-limit // 1))
+
+
+def _stage_tables(space: SuperBlockSpace, figures: tuple[Figure, ...], most_elements: int | None) -> StageTables:
+    parts = [_columns_of(space, f, figures) for f in range(len(space.choices))]
+    joined = {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
+    order = np.lexsort((joined["k"], joined["b"], joined["f"], joined["c"]))
+    columns = {name: np.ascontiguousarray(values[..., order]) for name, values in joined.items()}
+    most, twin_fits, rest_fits = _single_limits(space, columns, most_elements)
+    return StageTables(
+        blocks=space.blocks,
+        **columns,
+        log_c=np.log(columns["c"].astype(np.float64)),
+        most_incoming=most,
+        twin_fits=twin_fits,
+        rest_fits=rest_fits,
+        depths=np.array(space.depths, dtype=np.int64),
+        growth=space.growth,
+    )
+
+
+def _columns_of(space: SuperBlockSpace, f: int, figures: tuple[Figure, ...]) -> dict[str, NDArray[Any]]:
+    """Columns of one block family, sorted by ``(C, b, k)``, with their counts."""
+    choice = space.choices[f]
+    family = FAMILIES[choice.block]
+    triples = [(c, b, k) for c, pairs in zip(space.channels, choice.columns, strict=True) for b, k in pairs]
+    c, b, k = np.array(triples, dtype=np.int64).reshape(-1, 3).T.copy()
     r_in, r_out = space.resolution, -(-space.resolution // space.stride)
 
     def block(ci: Ints, stride: int, r: int, first: bool) -> Ints:
@@ -343,30 +410,61 @@ def _stage_tables(space: SuperBlockSpace, figures: tuple[str, ...]) -> StageTabl
     same = block(c, space.stride, r_in, True) - fixed - slope * c
     one = np.ones_like(c)
     t = np.sum([np.log(np.asarray(w, dtype=np.float64)) for w in family.widths(one, c, b, k)], axis=0)
-    return StageTables(
-        c=c,
-        b=b,
-        k=k,
-        fixed=fixed,
-        slope=slope,
-        same=same,
-        rest=block(c, 1, r_out, False),
-        t=t,
-        log_c=np.log(c.astype(np.float64)),
-        layers=family.layers,
-        depths=np.array(space.depths, dtype=np.int64),
-        growth=space.growth,
-    )
+    rest = block(c, 1, r_out, False)
+    shared = {"f": np.full_like(c, f), "layers": np.full_like(c, family.layers)}
+    return {"c": c, "b": b, "k": k, "t": t, "fixed": fixed, "slope": slope, "same": same, "rest": rest, **shared}
 
 
-def _columns(space: SuperBlockSpace) -> tuple[Ints, Ints, Ints]:
-    """Admitted ``(C, b, k)``, sorted."""
-    n_kernels = len(space.kernels)
-    counts = [len(widths) for widths in space.widths]
-    c = np.repeat(np.array(space.channels, dtype=np.int64), counts)
-    b = np.array([b for widths in space.widths for b in widths], dtype=np.int64)
-    k = np.tile(np.array(space.kernels, dtype=np.int64), len(c))
-    return np.repeat(c, n_kernels), np.repeat(b, n_kernels), k
+def _peak(operations: tuple[Operation, ...]) -> Ints:
+    """Largest number of map elements that one operation reads and writes."""
+    peak: Ints = np.maximum.reduce([np.asarray(op.map_elements, dtype=np.int64) for op in operations])
+    return peak
+
+
+def _single_limits(
+    space: SuperBlockSpace, columns: dict[str, NDArray[Any]], most_elements: int | None
+) -> tuple[Ints, Bools, Bools]:
+    """:attr:`StageTables.most_incoming` and its companions, where no operation may exceed a number of map elements.
+
+    What an operation reads and writes grows with the incoming channels, so halving finds the largest number. Operations that
+    exist for ``ci = C`` only, or for all other ``ci``, make that case one of its own.
+    """
+    c, b, k = (columns[name] for name in "cbk")
+    if most_elements is None:
+        return np.full_like(c, MAX_CHANNELS), np.ones(len(c), dtype=bool), np.ones(len(c), dtype=bool)
+    r_out = -(-space.resolution // space.stride)
+
+    def fits(ci: Ints, stride: int, r: int, first: bool) -> Bools:
+        ok = np.zeros(len(c), dtype=bool)
+        for f, choice in enumerate(space.choices):
+            mine = columns["f"] == f
+            operations = FAMILIES[choice.block].operations(ci[mine], c[mine], b[mine], k[mine], stride, r, first=first)
+            ok[mine] = _peak(operations) <= most_elements
+        return ok
+
+    low, high = np.zeros_like(c), np.full_like(c, MAX_CHANNELS)
+    while (low < high).any():
+        middle = (low + high + 1) // 2
+        ok = fits(np.where(middle == c, c + 1, middle), space.stride, space.resolution, True)
+        low, high = np.where(ok, middle, low), np.where(ok, high, middle - 1)
+    return low, fits(c, space.stride, space.resolution, True), fits(c, 1, r_out, False)
+
+
+def _with_outer_peaks(problem: Problem, stages: list[StageTables], stem: Ints, most_elements: int) -> list[StageTables]:
+    """Tables in which stems, heads and classifiers that exceed a number of map elements have no neighbour."""
+    fitting = np.array(problem.stem.channels.values)[stem <= most_elements]
+    if not len(fitting) or len(fitting) < len(stem):
+        most = int(fitting[-1]) if len(fitting) else 0
+        first = stages[0]
+        few = np.minimum(first.most_incoming, most)
+        stages[0] = replace(first, most_incoming=few, twin_fits=first.twin_fits & (first.c <= most))
+    last = stages[-1]
+    channels, inverse = np.unique(last.c, return_inverse=True)
+    outer = [_smallest(problem, int(c)) for c in channels]
+    fits = [int(_peak(a.head_operations + a.classifier_operations)) <= most_elements for a in outer]
+    ok = np.array(fits)[inverse]
+    stages[-1] = replace(last, most_incoming=np.where(ok, last.most_incoming, 0), twin_fits=ok & last.twin_fits)
+    return stages
 
 
 def check_size(problem: Problem) -> None:
@@ -379,49 +477,54 @@ def check_size(problem: Problem) -> None:
     """
     ci, total = problem.stem.channels.values[-1], 0
     for i, space in enumerate(problem.space):
-        n = sum(map(len, space.widths)) * len(space.kernels)
+        n = sum(space.columns(at) for at in range(len(space.channels)))
         if n > MAX_COLUMNS:
             remedy = f"at most {MAX_COLUMNS} fit the tables: raise a step or narrow bottleneck_ratio"
             raise SpecError(f"stages.{i}.channels", f"{n} combinations of channels, widths and kernels", remedy)
-        c, b, k = space.channels[-1], max(max(w, default=1) for w in space.widths), space.kernels[-1]
-        family = FAMILIES[space.block]
-        for at, repeats in ((ci, 1), (c, space.depths[-1])):
-            operations = family.operations(at, c, b, k, 1, space.resolution, first=True)
-            total += repeats * sum(op.params + op.macs + op.reference_flops for op in operations)
+        c = space.channels[-1]
+        for choice in space.choices:
+            pairs = [pair for pairs in choice.columns for pair in pairs]
+            b, k = (max((pair[part] for pair in pairs), default=1) for part in (0, 1))
+            for at, repeats in ((ci, 1), (c, space.depths[-1])):
+                operations = FAMILIES[choice.block].operations(at, c, b, k, 1, space.resolution, first=True)
+                total += repeats * sum(op.params + op.macs + op.reference_flops + op.activations for op in operations)
         ci = c
-    if total >= MAX_COUNT:
-        raise SpecError("stages", "the largest network has over 9e15 operations", "lower the resolution, channels or depths")
+    if total * 16 >= MAX_COUNT:
+        raise SpecError("stages", "the largest network has over 5e14 operations", "lower the resolution, channels or depths")
 
 
-def _tail(problem: Problem, figures: tuple[str, ...]) -> tuple[Ints, Ints]:
+def _tail(problem: Problem, figures: tuple[Figure, ...]) -> tuple[Ints, Ints]:
     """Counts of head and classifier, which are affine in the last channels."""
 
     def at(channels: int) -> Ints:
-        last = problem.space[-1]
-        stage = Stage(last.block, last.stride, channels, 1, 1, 1)
-        head = problem.head.channels if problem.head else None
-        stem = Stem(1, problem.stem.kernel, problem.stem.stride)
-        stages = tuple(Stage(s.block, s.stride, 1, 1, 1, 1) for s in problem.space[:-1]) + (stage,)
-        arch = Architecture(problem.input.resolution, stem, stages, head, problem.input.channels, problem.classes)
+        arch = _smallest(problem, channels)
         both = arch.head_operations + arch.classifier_operations
         with_classifier = _counts(both, figures, (), layers=len(both) > 2, blocks=0)
         backbone = _counts(arch.head_operations, figures, (), layers=0, blocks=0)
-        return np.where([f == "params_backbone" for f in figures], backbone, with_classifier)
+        return np.where([f.name == "params_backbone" for f in figures], backbone, with_classifier)
 
     slope = at(2) - at(1)
     return at(1) - slope, slope
 
 
+def _smallest(problem: Problem, last_channels: int) -> Architecture:
+    """A network with the head and classifier of a problem and a given number of channels before them."""
+    channels = [1] * (len(problem.space) - 1) + [last_channels]
+    stages = tuple(Stage(s.blocks[0], s.stride, c, 1, 1, 1) for s, c in zip(problem.space, channels, strict=True))
+    head, stem = problem.head.channels if problem.head else None, Stem(1, problem.stem.kernel, problem.stem.stride)
+    return Architecture(problem.input.resolution, stem, stages, head, problem.input.channels, problem.classes)
+
+
 def _counts(
-    operations: tuple[Operation, ...], figures: tuple[str, ...], shape: tuple[int, ...], layers: int, blocks: int
+    operations: tuple[Operation, ...], figures: tuple[Figure, ...], shape: tuple[int, ...], layers: int, blocks: int
 ) -> Ints:
-    """Sums of the named figures over operations, shape ``(figures, *shape)``."""
+    """Sums of figures over operations, shape ``(figures, *shape)``."""
     values = []
     for figure in figures:
-        if figure in ("layers", "blocks"):
-            total = layers if figure == "layers" else blocks
+        if figure.name in ("layers", "blocks"):
+            total = layers if figure.name == "layers" else blocks
         else:
-            attribute = "params" if figure.startswith("params") else figure
+            attribute = "params" if figure.name.startswith("params") else figure.name
             total = sum(getattr(op, attribute) for op in operations)
-        values.append(np.broadcast_to(np.asarray(total, dtype=np.int64), shape))
+        values.append(np.broadcast_to(np.asarray(total, dtype=np.int64), shape) * figure.factor)
     return np.array(values, dtype=np.int64).reshape(len(figures), *shape)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -24,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from .architecture import Architecture, KernelSize, Positive, Stride, require_kernel
 from .blocks import FAMILIES
 from .errors import SpecError
-from .evaluation import Evaluator, Scoring, violations
+from .evaluation import DEFAULT_BYTES, LOWER, SIZES, UPPER_ONLY, Evaluator, Scoring, violations
 from .parsing import load_yaml, parse_scalar, read_text, short, validated
 from .theory import (
     CONVENTIONS,
@@ -38,8 +39,8 @@ from .theory import (
 MAX_LATTICE = 4096
 """Most values that one lattice may have."""
 
-BUDGETS = ("flops", "params", "macs", "params_backbone", "layers", "effectiveness")
-"""Names of the budgets; ``flops`` and ``params`` follow the convention."""
+MOST_KERNELS = 16
+"""Most kernel sizes that one stage may list."""
 
 Ratio = Annotated[float, Field(strict=True, gt=0, le=1e6, allow_inf_nan=False)]
 Weight = Annotated[float, Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)]
@@ -147,13 +148,43 @@ class StemSpace(_Model):
     stride: Stride = 2
 
 
+class FamilyRules(_Model):
+    """Widths and kernels of one block family of a stage, where they differ from those of the stage."""
+
+    bottleneck: Lattice | None = None
+    bottleneck_ratio: WidthRatio | None = None
+    kernels: Lattice | None = None
+
+
+class Forbidden(_Model):
+    """A combination that no super-block of the stage may have: all given parts at once. Each is one value or a list."""
+
+    block: tuple[str, ...] | None = None
+    channels: Lattice | None = None
+    bottleneck: Lattice | None = None
+    kernels: Lattice | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_tuple(cls, data: Any) -> Any:
+        return _with_tuples(data, "block")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.block is None and self.channels is None and self.bottleneck is None and self.kernels is None:
+            raise SpecError("", "forbids nothing", "give block, channels, bottleneck or kernels")
+        return self
+
+
 class StageSpace(_Model):
     """Choices of one super-block.
 
     Attributes
     ----------
     block:
-        Block family.
+        Block family, or several of which the optimum takes the best.
+    per_block:
+        Widths and kernels of a family where they differ from those of the stage.
     growth:
         Bounds of ``C_i / C_{i-1}``; ``min: 1`` keeps the channels non-decreasing.
     bottleneck, bottleneck_ratio:
@@ -162,9 +193,14 @@ class StageSpace(_Model):
         Kernel sizes; those with ``1.5 k`` above the input resolution of the super-block are left out.
     depth:
         Numbers of blocks.
+    multiple_of:
+        What channels and bottleneck widths have to be multiples of, beside lying on their lattices.
+    forbidden:
+        Combinations that are left out.
     """
 
-    block: str = "bottleneck"
+    block: tuple[str, ...] = ("bottleneck",)
+    per_block: dict[str, FamilyRules] = {}
     stride: Stride
     channels: Lattice
     growth: RatioRange = RatioRange(min=1.0)
@@ -172,17 +208,47 @@ class StageSpace(_Model):
     bottleneck_ratio: WidthRatio = WidthRatio(min=0.1, max=1.0)
     kernels: Lattice
     depth: Lattice
+    multiple_of: Positive = 1
+    forbidden: tuple[Forbidden, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_tuple(cls, data: Any) -> Any:
+        return _with_tuples(data, "block", "forbidden")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.block not in FAMILIES:
-            raise SpecError("block", f"{self.block!r} is not a block family", f"use one of {sorted(FAMILIES)}")
-        for k in self.kernels.values:
+        if not self.block:
+            raise SpecError("block", "names no block family", f"use one or more of {sorted(FAMILIES)}")
+        for name in (*self.block, *self.per_block, *(n for f in self.forbidden for n in f.block or ())):
+            if name not in FAMILIES:
+                raise SpecError("block", f"{name!r} is not a block family", f"use one of {sorted(FAMILIES)}")
+        if len(set(self.block)) < len(self.block):
+            raise SpecError("block", f"{list(self.block)} names a family twice", "name each family once")
+        for name in self.per_block:
+            if name not in self.block:
+                raise SpecError(f"per_block.{name}", "is not a family of this stage", f"use one of {list(self.block)}")
+        lattices = [self.kernels] + [rules.kernels for rules in self.per_block.values() if rules.kernels is not None]
+        for k in (k for lattice in lattices for k in lattice.values):
             if k % 2 == 0:
                 raise SpecError("kernels", f"kernel {k} is even", "use odd kernels such as 3 and 5")
+        if max(len(lattice.values) for lattice in lattices) > MOST_KERNELS:
+            raise SpecError("kernels", f"{len(self.kernels.values)} sizes", f"list at most {MOST_KERNELS}")
         if self.depth.values[-1] > 1000:
             raise SpecError("depth", f"{self.depth.values[-1]} blocks", "use at most 1000")
         return self
+
+    def allows(self, block: str, c: int, b: int, k: int) -> bool:
+        """Whether neither divisibility nor a forbidden combination stands against a column."""
+        if c % self.multiple_of or b % self.multiple_of:
+            return False
+        return not any(
+            (f.block is None or block in f.block)
+            and (f.channels is None or c in f.channels.values)
+            and (f.bottleneck is None or b in f.bottleneck.values)
+            and (f.kernels is None or k in f.kernels.values)
+            for f in self.forbidden
+        )
 
 
 class HeadSpace(_Model):
@@ -220,30 +286,108 @@ class ObjectiveSpec(_Model):
         return data
 
 
-class Budgets(_Model):
-    """Upper limits; any subset. ``flops`` and ``params`` follow the convention, the other names mean the same in both."""
+class Range(_Model):
+    """Limits of one figure: at most ``max``, at least ``min``; ``bytes`` per number where the figure is a size."""
 
-    flops: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    params: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    macs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    params_backbone: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    layers: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    effectiveness: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max: float | None = None
+    min: float | None = None
+    bytes: Annotated[int, Field(strict=True, ge=1, le=16)] | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _numbers_only(cls, data: Any) -> Any:
-        for name in BUDGETS if isinstance(data, dict) else ():
-            value = data.get(name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-                raise SpecError(name, f"{short(value)} is not a number", "give a positive number")
+    def _from_number(cls, data: Any) -> Any:
+        plain = not isinstance(data, (dict, Range))
+        values = {"": data} if plain else {name: data.get(name) for name in ("max", "min")} if isinstance(data, dict) else {}
+        for name, value in values.items():
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise SpecError(
+                    name, f"{short(value)} is not a number", "give a positive number, or a mapping with max and min"
+                )
             if isinstance(value, int) and abs(value) > 10**18:
                 raise SpecError(name, "is beyond 1e18", "give a smaller number, or leave the budget out")
+            if not math.isfinite(value) or value <= 0:
+                raise SpecError(name, f"{value} is refused", "give a finite number greater than 0")
+        data = {"max": data} if plain else data
         return data
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.max is None and self.min is None:
+            raise SpecError("", "limits nothing", "give max, min or both")
+        if self.max is not None and self.min is not None and self.max < self.min:
+            raise SpecError("max", f"{self.max} is below min {self.min}", "let min be at most max")
+        return self
+
+
+class Budgets(_Model):
+    """Limits; any subset. A number is an upper limit; ``{min: .., max: ..}`` sets a lower one too.
+
+    ``flops`` and ``params`` follow the convention, the other names mean the same in both. ``activations`` is the sum of the
+    outputs of all convolutions, ``activation_memory`` the largest sum of input and output maps of one operation, in bytes,
+    ``weights_bytes`` the size of all parameters.
+    """
+
+    flops: Range | None = None
+    params: Range | None = None
+    macs: Range | None = None
+    params_backbone: Range | None = None
+    layers: Range | None = None
+    blocks: Range | None = None
+    activations: Range | None = None
+    weights_bytes: Range | None = None
+    activation_memory: Range | None = None
+    effectiveness: Range | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name in type(self).model_fields:
+            limits = getattr(self, name)
+            if limits is None:
+                continue
+            if limits.bytes is not None and name not in SIZES:
+                raise SpecError(f"{name}.bytes", "has no meaning for this budget", f"use it with {' or '.join(SIZES)}")
+            if limits.min is not None and name in UPPER_ONLY:
+                raise SpecError(f"{name}.min", "is not supported for this budget", "give an upper limit only")
+        return self
+
+    def bytes_of(self, name: str) -> int:
+        """Bytes per number of a budget that is a size."""
+        limits = getattr(self, name)
+        return DEFAULT_BYTES if limits is None or limits.bytes is None else limits.bytes
+
     def limits(self) -> dict[str, Fraction]:
-        """The budgets that are set, as exact numbers (a float means its decimal text)."""
-        return {name: Fraction(repr(value)) for name in BUDGETS if (value := getattr(self, name)) is not None}
+        """The limits that are set, as exact numbers (a float means its decimal text); lower ones as ``min_<name>``."""
+        limits = {}
+        for name in type(self).model_fields:
+            given = getattr(self, name)
+            if given is not None and given.max is not None:
+                limits[name] = Fraction(repr(given.max))
+            if given is not None and given.min is not None:
+                limits[LOWER + name] = Fraction(repr(given.min))
+        return limits
+
+
+def _with_tuples(data: Any, *names: str) -> Any:
+    """Plain data with the lists of some fields as tuples, and a single text as a tuple of one."""
+    if not isinstance(data, dict):
+        return data
+    made = dict(data)
+    for name in names:
+        if isinstance(made.get(name), list):
+            made[name] = tuple(made[name])
+        elif isinstance(made.get(name), str):
+            made[name] = (made[name],)
+    return made
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One block family of a super-block, with its rules resolved: for each channel count its ``(b, k)``."""
+
+    block: str
+    columns: tuple[tuple[tuple[int, int], ...], ...]
 
 
 @dataclass(frozen=True)
@@ -254,20 +398,33 @@ class SuperBlockSpace:
     ----------
     resolution:
         Resolution at its input.
-    channels, kernels, depths:
+    channels, depths:
         The lattices, in increasing order.
-    widths:
-        For each entry of ``channels`` the admitted bottleneck widths.
+    choices:
+        The block families, in the order of the specification.
     """
 
-    block: str
     stride: int
     resolution: int
     channels: tuple[int, ...]
-    widths: tuple[tuple[int, ...], ...]
-    kernels: tuple[int, ...]
+    choices: tuple[Choice, ...]
     depths: tuple[int, ...]
     growth: tuple[Fraction, Fraction | None]
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """Names of the block families."""
+        return tuple(choice.block for choice in self.choices)
+
+    def columns(self, at: int) -> int:
+        """Number of columns with the channel count at a place of :attr:`channels`."""
+        return sum(len(choice.columns[at]) for choice in self.choices)
+
+    def holds(self, block: str, c: int, b: int, k: int) -> bool:
+        """Whether a column belongs to the space."""
+        if block not in self.blocks or c not in self.channels:
+            return False
+        return (b, k) in self.choices[self.blocks.index(block)].columns[self.channels.index(c)]
 
     def follows(self, previous: int, channels: int) -> bool:
         """Whether ``channels`` may come after ``previous``."""
@@ -293,7 +450,7 @@ class Budget:
     @property
     def slack(self) -> float:
         """What is left of it."""
-        return self.limit - self.value
+        return self.value - self.limit if self.name.startswith(LOWER) else self.limit - self.value
 
 
 class Problem(_Model):
@@ -333,10 +490,11 @@ class Problem(_Model):
         for stage in penalty.stages if penalty is not None and penalty.stages is not None else ():
             if stage > len(self.stages):
                 raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
+        self._check_attention()
         reachable = list(self.stem.channels.values)
         for i, space in enumerate(self.space):
-            with_width = [c for c, widths in zip(space.channels, space.widths, strict=True) if widths]
-            now = [c for c in with_width if reachable[space.predecessors(reachable, c)]]
+            possible = [c for at, c in enumerate(space.channels) if space.columns(at)]
+            now = [c for c in possible if reachable[space.predecessors(reachable, c)]]
             if not now:
                 before = "stem.channels" if i == 0 else f"stages.{i - 1}.channels"
                 raise SpecError(
@@ -346,6 +504,21 @@ class Problem(_Model):
                 )
             reachable = now
         return self
+
+    def _check_attention(self) -> None:
+        """Where the convention forgets the resolution after the first SE block, it has to be known which block that is."""
+        if not CONVENTIONS[self.convention].forgets_resolution:
+            return
+        for i, stage in enumerate(self.stages):
+            with_se = [FAMILIES[block].has_se for block in stage.block]
+            if all(with_se):
+                return
+            if any(with_se):
+                raise SpecError(
+                    f"stages.{i}.block",
+                    f"{list(stage.block)} leaves open whether the network has SE blocks from here on",
+                    "use the convention 'paper', or families with SE only",
+                )
 
     # --------------------------------------------------------------- resolved
 
@@ -367,19 +540,9 @@ class Problem(_Model):
         for i, stage in enumerate(self.stages):
             if r < stage.stride:
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
-            kernels = tuple(k for k in stage.kernels.values if 3 * k <= 2 * r)
-            if not kernels:
-                raise SpecError(
-                    f"stages.{i}.kernels",
-                    f"no kernel of {_brief(stage.kernels.values)} fits a map of {r} x {r}",
-                    f"use kernels of at most {2 * r // 3}, or raise input.resolution",
-                )
-            channels = stage.channels.values
-            widths = tuple(_admitted_widths(stage, c) for c in channels)
             growth = (_exact(stage.growth.min), None if stage.growth.max is None else _exact(stage.growth.max))
-            resolved.append(
-                SuperBlockSpace(stage.block, stage.stride, r, channels, widths, kernels, stage.depth.values, growth)
-            )
+            choices = tuple(_choice(stage, block, r, i) for block in stage.block)
+            resolved.append(SuperBlockSpace(stage.stride, r, stage.channels.values, choices, stage.depth.values, growth))
             r = -(-r // stage.stride)
         return tuple(resolved)
 
@@ -388,7 +551,10 @@ class Problem(_Model):
         """The objective with the convention's defaults filled in."""
         conv = CONVENTIONS[self.convention]
         penalty = self.objective.penalty
-        form, penalised = conv.penalty_form, penalised_super_blocks(conv, [s.block for s in self.stages])
+        form, penalised = (
+            conv.penalty_form,
+            penalised_super_blocks(conv, [block for s in self.stages for block in s.block], len(self.stages)),
+        )
         if penalty is not None:
             form = penalty.form
             penalised = tuple(sorted({i - 1 for i in penalty.stages})) if penalty.stages else tuple(range(len(self.stages)))
@@ -397,13 +563,13 @@ class Problem(_Model):
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
-        return Evaluator(architecture, self.scoring)
+        return Evaluator(architecture, self.scoring, {name: self.budgets.bytes_of(name) for name in SIZES})
 
     def usage(self, architecture: Architecture) -> list[Budget]:
         """The budgets that are set, each with the network's value."""
         evaluator = self.evaluator(architecture)
         return [
-            Budget(name, getattr(evaluator.evaluation, name), float(limit), evaluator.within(name, limit))
+            Budget(name, evaluator.figure(name), float(limit), evaluator.within(name, limit))
             for name, limit in self.budgets.limits().items()
         ]
 
@@ -426,10 +592,8 @@ class Problem(_Model):
         previous = stem.channels
         for i, (stage, space) in enumerate(zip(architecture.stages, self.space, strict=True)):
             inside = (
-                (stage.block, stage.stride) == (space.block, space.stride)
-                and stage.channels in space.channels
-                and stage.bottleneck in space.widths[space.channels.index(stage.channels)]
-                and stage.kernel in space.kernels
+                stage.stride == space.stride
+                and space.holds(stage.block, stage.channels, stage.bottleneck, stage.kernel)
                 and stage.depth in space.depths
                 and space.follows(previous, stage.channels)
             )
@@ -444,7 +608,7 @@ class Problem(_Model):
         for space in self.space:
             up_to = [0, *itertools.accumulate(ways)]
             before = [space.predecessors(channels, c) for c in space.channels]
-            columns = [len(widths) * len(space.kernels) * len(space.depths) for widths in space.widths]
+            columns = [space.columns(at) * len(space.depths) for at in range(len(space.channels))]
             ways = [(up_to[at.stop] - up_to[at.start]) * n for at, n in zip(before, columns, strict=True)]
             channels = space.channels
         return sum(ways)
@@ -494,9 +658,15 @@ class Problem(_Model):
         def plain(value: Any) -> Any:
             if isinstance(value, Lattice):
                 return value.to_plain()
+            if isinstance(value, Range) and value.min is None and value.bytes is None:
+                return value.max
+            if isinstance(value, StageSpace):
+                return _stage_to_plain(value, plain)
             if isinstance(value, BaseModel):
                 pairs = ((name, getattr(value, name)) for name in type(value).model_fields)
                 return {name: plain(item) for name, item in pairs if item is not None}
+            if isinstance(value, dict):
+                return {name: plain(item) for name, item in value.items()}
             if isinstance(value, tuple):
                 return [plain(item) for item in value]
             return value
@@ -516,15 +686,53 @@ class Problem(_Model):
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
+def _stage_to_plain(stage: StageSpace, plain: Callable[[Any], Any]) -> dict[str, Any]:
+    """A stage as a specification writes it, without what it leaves at its default."""
+    pairs = ((name, getattr(stage, name)) for name in StageSpace.model_fields)
+    data = {name: plain(value) for name, value in pairs if name not in STAGE_EXTRAS or value != STAGE_EXTRAS[name]}
+    if len(stage.block) == 1:
+        data["block"] = stage.block[0]
+    return data
+
+
+STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "multiple_of": 1, "forbidden": ()}
+"""Fields of a stage that are rarely used, with their defaults."""
+
+
 def preset_names() -> list[str]:
     """Names of the problems that ship with the package."""
     folder = resources.files(__package__) / "presets"
     return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
 
 
-def _admitted_widths(stage: StageSpace, c: int) -> tuple[int, ...]:
+def _choice(stage: StageSpace, block: str, r: int, i: int) -> Choice:
+    """Columns of one family of a stage whose input map is ``r x r``.
+
+    Raises
+    ------
+    SpecError
+        If no kernel fits the map.
+    """
+    rules = stage.per_block.get(block, FamilyRules())
+    lattice, ratio = rules.bottleneck or stage.bottleneck, rules.bottleneck_ratio or stage.bottleneck_ratio
+    listed = (rules.kernels or stage.kernels).values
+    kernels = tuple(k for k in listed if 3 * k <= 2 * r)
+    if not kernels:
+        raise SpecError(
+            f"stages.{i}.kernels",
+            f"no kernel of {_brief(listed)} fits a map of {r} x {r}",
+            f"use kernels of at most {2 * r // 3}, or raise input.resolution",
+        )
+    plain = stage.multiple_of == 1 and not stage.forbidden
+    columns = []
+    for c in stage.channels.values:
+        pairs = ((b, k) for b in _admitted_widths(lattice.values, ratio, c) for k in kernels)
+        columns.append(tuple(pairs) if plain else tuple(pair for pair in pairs if stage.allows(block, c, *pair)))
+    return Choice(block, tuple(columns))
+
+
+def _admitted_widths(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tuple[int, ...]:
     """Bottleneck widths that go with ``c`` channels; see :class:`WidthRatio`."""
-    values, ratio = stage.bottleneck.values, stage.bottleneck_ratio
     low = _exact(ratio.min) * c
     high = None if ratio.max is None else _exact(ratio.max) * c
     admitted = set(values[bisect_left(values, low) : len(values) if high is None else bisect_right(values, high)])

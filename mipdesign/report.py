@@ -163,12 +163,12 @@ def problem_table(problem: Problem) -> Table:
             f"stages.{i}",
             f"{space.resolution} → {resolution}",
             str(stage.stride),
-            stage.block,
+            ", ".join(stage.block),
             lattice_text(stage.channels),
             range_text(stage.growth),
             lattice_text(stage.bottleneck),
             range_text(stage.bottleneck_ratio),
-            ", ".join(map(str, space.kernels)),
+            ", ".join(map(str, sorted({k for choice in space.choices for pairs in choice.columns for _, k in pairs}))),
             lattice_text(stage.depth),
         )
     if problem.head is not None:
@@ -195,7 +195,7 @@ def presets_table(problems: Iterable[Problem]) -> Table:
     """The problems that ship with the package."""
     table = _table("name", "input", "blocks", "networks", "budgets", left=("name", "blocks", "budgets"))
     for problem in problems:
-        blocks = ", ".join(sorted({stage.block for stage in problem.stages}))
+        blocks = ", ".join(sorted({block for stage in problem.stages for block in stage.block}))
         table.add_row(problem.name, str(problem.input.resolution), blocks, scientific(problem.size()), budgets_text(problem))
     return table
 

@@ -9,7 +9,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -231,7 +231,7 @@ def design(
         raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
     if seed < 0:
         raise SpecError("seed", f"{seed!r} is negative", "give a number from 0 up")
-    formulation_named(formulation)
+    chosen = formulation_named(formulation)
     if not is_warm():
         if on_progress is not None:
             on_progress(Progress(0.0, "compiling", None, math.inf, None, 0, 0))
@@ -239,6 +239,11 @@ def design(
     began = time.monotonic()
     tables = build_tables(problem)
     options = Options(time_limit=time_limit, gap=gap, seed=seed, workers=workers, formulation=formulation, presolve=presolve)
+    missing = chosen.unsupported(tables)
+    if missing is not None:
+        if not presolve:
+            raise SpecError("formulation", f"{formulation!r} cannot express {missing}", "leave out --no-presolve")
+        options = replace(options, solver_columns=0)
     outcome = solve(tables, options, on_progress, None if resume is None else _resumed(tables, Path(resume)))
     architecture = None
     if outcome.best is not None:

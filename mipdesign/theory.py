@@ -68,9 +68,8 @@ def default_alpha(n_stages: int) -> tuple[float, ...]:
     return (1.0,) * (n_stages - 1) + (8.0,)
 
 
-def penalised_super_blocks(convention: Convention, blocks: Sequence[str]) -> tuple[int, ...]:
-    """Super-blocks whose depths the default penalty counts."""
-    n = len(blocks)
+def penalised_super_blocks(convention: Convention, blocks: Sequence[str], n: int) -> tuple[int, ...]:
+    """Super-blocks (of ``n``) whose depths the default penalty counts; ``blocks`` are the families that occur or may occur."""
     if convention.penalty_last is not None and set(blocks) == {"bottleneck"}:
         return tuple(range(max(0, n - convention.penalty_last), n))
     return tuple(range(n))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.agreement import varied_agrees
 from benchmarks.small import FAMILIES, listing, small_problem
 from benchmarks.tree import grow
 from mipdesign.branching import Expansion, Node
@@ -37,6 +38,12 @@ def test_tree_equals_enumeration(first: int, block: str | None) -> None:
         assert known.reaching(cutoff) <= found
         assert all(position in {p for p, _ in known.networks} for position in found)
     assert infeasible < 50
+
+
+@pytest.mark.parametrize("first", range(0, 60, 10))
+def test_choices_budgets_and_constraints_equal_enumeration_by_the_exact_evaluator(first: int) -> None:
+    for seed in range(first, first + 10):
+        assert varied_agrees(seed), seed
 
 
 @pytest.mark.parametrize("first", range(0, 40, 10))

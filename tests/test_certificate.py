@@ -102,7 +102,7 @@ def _negative_price(data: dict[str, Any]) -> None:
 
 
 def _raised_cutoff(data: dict[str, Any]) -> None:
-    _first(data, "excluded")[2] *= 1.01
+    _first(data, "excluded")[2] = 1.01 * data["claim"]["objective"]
 
 
 def _split_called_excluded(data: dict[str, Any]) -> None:
