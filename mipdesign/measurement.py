@@ -28,11 +28,14 @@ class Trace:
     ----------
     macs:
         Multiply-accumulates of convolutions and matrix products: half of what torch's flop counter reports.
+    activations:
+        Elements of the outputs of all convolutions.
     shapes:
         Output shape of each part, by its name, without the batch.
     """
 
     macs: int
+    activations: int
     shapes: dict[str, tuple[int, ...]]
 
 
@@ -50,11 +53,18 @@ def parameter_count(module: nn.Module) -> int:
 def trace(network: DesignedNetwork, input_shape: Sequence[int]) -> Trace:
     """Runs one picture of shape ``(channels, height, width)`` through a network, on the network's own device."""
     picture = torch.zeros(1, *input_shape, device=next(network.parameters()).device)
-    was_training = network.training
+    was_training, sizes = network.training, [0]
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        sizes.append(output.numel())
+
+    hooks = [module.register_forward_hook(count) for module in network.modules() if isinstance(module, nn.Conv2d)]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         outputs = network.eval().forward_stages(picture)
     network.train(was_training)
-    return Trace(counter.get_total_flops() // 2, {name: tuple(out.shape[1:]) for name, out in outputs.items()})
+    for hook in hooks:
+        hook.remove()
+    return Trace(counter.get_total_flops() // 2, sum(sizes), {name: tuple(out.shape[1:]) for name, out in outputs.items()})
 
 
 def main_path(network: DesignedNetwork, graph: Graph) -> dict[str, nn.Conv2d]:

@@ -161,6 +161,7 @@ def validate(
 
     total, linear = measurement.parameter_count(network), measurement.parameter_count(network.classifier)
     counts = {"params_total": total, "params_backbone": total - linear, "macs": trace.macs, "layers": len(convs)}
+    counts["activations"] = trace.activations
     evaluator = Evaluator(architecture, default_scoring("paper", architecture))
     widths = [widths for _, widths in evaluator.stages]
     stages = stage_estimates(ratios, layer_stages(graph, list(convs), architecture))

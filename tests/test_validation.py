@@ -96,7 +96,7 @@ def test_figures_and_report() -> None:
     report = validate(architecture, draws=2)
     names = [check.name for check in report.checks]
     assert names == [
-        *("params_total", "params_backbone", "macs", "layers"),
+        *("params_total", "params_backbone", "macs", "layers", "activations"),
         *("shape.stem", *(f"shape.stages.{i}" for i in range(5)), "shape.head", "shape.classifier"),
         *(f"log_variance.stage{j}" for j in range(5)),
         *("log_variance", "effectiveness", "entropy"),
