@@ -483,7 +483,7 @@ class _Writer:
 
     def _weight(self, stage: int) -> float:
         scoring = self.tables.problem.scoring
-        return scoring.alpha[stage] * float(scoring.convention.layer_factor)
+        return scoring.weights[stage]
 
     def _gain_of_stem(self, channels: Mapping[int, int]) -> None:
         """Entropy of a first stage that the stem ends."""

@@ -244,7 +244,7 @@ class _Writer:
     def _stage(self, stage: int, total: _Quantity, layers: _Quantity, log_c: _Quantity) -> None:
         """Entropy and effectiveness of the prefix that ends with a stage."""
         t, scoring = self.tables, self.tables.problem.scoring
-        weight = scoring.alpha[stage] * float(scoring.convention.layer_factor)
+        weight = scoring.weights[stage]
         if stage == t.n_stages - 1 and t.end_channels is not None:
             log_end = _Quantity(float(t.log_end(stage, None)), float(t.log_end(stage, None)))
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .architecture import Architecture
+    from .blocks import register_family
     from .certificate import Certificate
     from .errors import MipdesignError, MissingExtraError, SpecError
     from .evaluation import Evaluation, evaluate
@@ -31,6 +32,7 @@ __all__ = [
     "SpecError",
     "design",
     "evaluate",
+    "register_family",
     "to_graph",
     "to_module",
     "validate",
@@ -47,6 +49,7 @@ _HOME = {
     "SpecError": "errors",
     "design": "run",
     "evaluate": "evaluation",
+    "register_family": "blocks",
     "to_graph": "graph",
     "to_module": "lowering",
     "validate": "validation",

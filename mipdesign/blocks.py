@@ -11,12 +11,17 @@ Notation of the specification: ``ci`` input channels, ``c`` output channels, ``b
 
 from __future__ import annotations
 
+import importlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import entry_points
 from typing import Any, ClassVar
 
 import numpy as np
+
+from .errors import SpecError
 
 Int = Any
 """A Python int or an int64 array; the arithmetic below is the same for both."""
@@ -123,7 +128,7 @@ class Operation:
         return self.present * (per_element * self.out_channels * self.out_resolution**2)
 
 
-class _Chain:
+class OperationChain:
     """Collects the operations of one block, each reading the one before unless told otherwise."""
 
     def __init__(self, channels: Int, resolution: Int) -> None:
@@ -181,11 +186,11 @@ class Bottleneck(BlockFamily):
 
     def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
         act = self.activation
-        main = _Chain(ci, r)
+        main = OperationChain(ci, r)
         main.conv("conv1", b, act=act)
         main.conv("conv2", b, kernel=k, stride=s, act=act)
         main.conv("conv3", c)
-        return _with_shortcut(main, ci, c, s, r, projection=first, act=act)
+        return with_shortcut(main, ci, c, s, r, projection=first, act=act)
 
 
 class Basic(BlockFamily):
@@ -198,10 +203,10 @@ class Basic(BlockFamily):
         return ci * k**2, b * k**2
 
     def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
-        main = _Chain(ci, r)
+        main = OperationChain(ci, r)
         main.conv("conv1", b, kernel=k, act=self.activation)
         main.conv("conv2", c, kernel=k, stride=s)
-        return _with_shortcut(main, ci, c, s, r, projection=ci != c, act=self.activation)
+        return with_shortcut(main, ci, c, s, r, projection=ci != c, act=self.activation)
 
 
 class Mixed(BlockFamily):
@@ -214,10 +219,10 @@ class Mixed(BlockFamily):
         return ci, b * k**2
 
     def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
-        main = _Chain(ci, r)
+        main = OperationChain(ci, r)
         main.conv("conv1", b, act=self.activation)
         main.conv("conv2", c, kernel=k, stride=s)
-        return _with_shortcut(main, ci, c, s, r, projection=ci != c, act=self.activation)
+        return with_shortcut(main, ci, c, s, r, projection=ci != c, act=self.activation)
 
 
 class Inverted(BlockFamily):
@@ -231,14 +236,14 @@ class Inverted(BlockFamily):
 
     def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
         act = self.activation
-        main = _Chain(ci, r)
+        main = OperationChain(ci, r)
         main.conv("conv1", b, act=act)
         main.conv("conv2", b, kernel=k, stride=s, groups=b, act=act)
         self._attention(main, b)
         main.conv("conv3", c)
-        return _with_shortcut(main, ci, c, s, r, projection=False, act=act, present=ci == c)
+        return with_shortcut(main, ci, c, s, r, projection=False, act=act, present=ci == c)
 
-    def _attention(self, main: _Chain, b: Int) -> None:
+    def _attention(self, main: OperationChain, b: Int) -> None:
         """Hook for the squeeze-and-excitation of :class:`InvertedSE`."""
 
 
@@ -258,7 +263,7 @@ class InvertedSE(Inverted):
             else max(1, round(b / 4) // 8 * 8)
         )
 
-    def _attention(self, main: _Chain, b: Int) -> None:
+    def _attention(self, main: OperationChain, b: Int) -> None:
         trunk, resolution = main.last, main.resolution
         main.add("se_pool", "global_pool", stride=resolution, role="se")
         main.conv("se_reduce", self.squeeze(b), act="silu", role="se")
@@ -266,12 +271,12 @@ class InvertedSE(Inverted):
         main.add("se_scale", "scale", inputs=(trunk, main.last), resolution=resolution, role="se")
 
 
-def _with_shortcut(
-    main: _Chain, ci: Int, c: Int, s: int, r: Int, *, projection: Any, act: str, present: Any = True
+def with_shortcut(
+    main: OperationChain, ci: Int, c: Int, s: int, r: Int, *, projection: Any, act: str, present: Any = True
 ) -> tuple[Operation, ...]:
     """Joins the main path with its shortcut: a 2x2 average pool where the block is strided, a 1x1 convolution where asked."""
     tail = main.last
-    side = _Chain(ci, r)
+    side = OperationChain(ci, r)
     if s == 2:
         side.add("shortcut_pool", "pool", stride=2, role="shortcut", present=present)
     if projection is not False:
@@ -282,11 +287,67 @@ def _with_shortcut(
 
 
 FAMILIES: dict[str, BlockFamily] = {f.name: f for f in (Bottleneck(), Inverted(), InvertedSE(), Basic(), Mixed())}
+"""Block families by name; :func:`register_family` adds to them."""
+FAMILY_GROUP = "mipdesign.families"
+"""Entry point group of the families of installed packages."""
+_OWN = tuple(FAMILIES)
+
+
+def register_family(family: BlockFamily) -> None:
+    """Adds a block family of one's own; it then takes part in everything: design, proofs, graph, torch module.
+
+    The class has to stand in a module that can be imported, since the child processes of a design import it too. Installed
+    packages register theirs with an entry point of the group :data:`FAMILY_GROUP` that names the class.
+
+    Raises
+    ------
+    SpecError
+        If the name is taken, the class cannot be imported, or its figures do not have the form that the tables need: widths
+        of which one is proportional to ``ci`` and the others do not depend on it, and counts that are affine in ``ci`` but
+        for one value at ``ci = C``.
+    """
+    name, known = family.name, FAMILIES.get(family.name)
+    if known is not None and type(known) is not type(family):
+        raise SpecError("block", f"{name!r} is taken", "give the family another name")
+    if type(family).__module__ == "__main__" or "." in type(family).__qualname__:
+        raise SpecError("block", f"{name!r} is defined where no other process can import it", "put its class into a module")
+    _check_family(family)
+    FAMILIES[name] = family
+
+
+def registered_families() -> list[tuple[str, str]]:
+    """Module and class of each family that the package does not bring."""
+    return [(type(f).__module__, type(f).__qualname__) for name, f in FAMILIES.items() if name not in _OWN]
+
+
+def import_families(classes: Sequence[tuple[str, str]]) -> None:
+    """Registers the families that another process has."""
+    for module, name in classes:
+        register_family(getattr(importlib.import_module(module), name)())
+
+
+def _check_family(family: BlockFamily) -> None:
+    """Holds a family's methods against each other at a few sizes."""
+    c, b, k, r = 48, 96, 3, 14
+    for s in (1, 2):
+        figures = {}
+        for ci in (16, 24, 40):
+            operations = existing(family.operations(ci, c, b, k, s, r, first=True))
+            main = tuple(op.width for op in operations if op.kind == "conv" and op.role == "main")
+            widths = tuple(int(w) for w in family.widths(ci, c, b, k))
+            if main != widths or len(widths) != family.layers:
+                fault = f"widths {widths}, but its {len(main)} main-path convolutions have {main} and layers is {family.layers}"
+                raise SpecError("block", f"{family.name!r} states {fault}", "let widths(), operations() and layers agree")
+            figures[ci] = (*total(operations).values(), math.prod(widths) * 1000 // ci)
+        for low, middle, high in zip(figures[16], figures[24], figures[40], strict=True):
+            if 2 * (middle - low) != high - middle or figures[16][-1] != figures[40][-1]:
+                remedy = "let operations be affine in ci, and one width proportional to it"
+                raise SpecError("block", f"{family.name!r} has counts or widths of another form", remedy)
 
 
 def plain_conv(name: str, ci: Int, c: Int, k: int, s: int, r: int, activation: str) -> tuple[Operation, ...]:
     """A convolution with normalisation and activation outside any block: the stem or the head."""
-    chain = _Chain(ci, r)
+    chain = OperationChain(ci, r)
     chain.conv(name, c, kernel=k, stride=s, act=activation)
     return tuple(chain.operations)
 
@@ -307,3 +368,7 @@ def existing(operations: Sequence[Operation]) -> tuple[Operation, ...]:
 def total(operations: Sequence[Operation]) -> Mapping[str, Int]:
     """Sums of ``params``, ``macs`` and ``reference_flops`` over operations."""
     return {what: sum(getattr(op, what) for op in operations) for what in ("params", "macs", "reference_flops")}
+
+
+for _point in entry_points(group=FAMILY_GROUP):
+    register_family(_point.load()())

@@ -47,6 +47,14 @@ class Scoring:
     penalty_form: PenaltyForm
     penalised: tuple[int, ...]
     """Super-blocks (from 0) whose depths the penalty counts."""
+    log_base: int | None = None
+    """Base of the logarithms of the entropy; ``None`` is natural."""
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Objective per product of natural logarithms ``log(r^2 c) * sum log w`` of each stage."""
+        unit = 1.0 if self.log_base is None else 1.0 / math.log(self.log_base) ** 2
+        return tuple(weight * float(self.convention.layer_factor) * unit for weight in self.alpha)
 
 
 def convention_named(name: str) -> Convention:
@@ -166,12 +174,11 @@ class Evaluator:
     @cached_property
     def evaluation(self) -> Evaluation:
         scoring, counts = self.scoring, self.counts
-        factor = float(scoring.convention.layer_factor)
         terms: list[float] = []
         logs: list[float] = []
-        for weight, ((r, c), widths) in zip(scoring.alpha, self.stages, strict=True):
+        for weight, ((r, c), widths) in zip(scoring.weights, self.stages, strict=True):
             logs.extend(math.log(w) for w in widths)
-            terms.append(weight * entropy(r, c, factor * math.fsum(logs)))
+            terms.append(weight * entropy(r, c, math.fsum(logs)))
         weighted = math.fsum(terms)
         penalty = scoring.beta * depth_penalty(scoring.penalty_form, self.depths)
         conv = scoring.convention
@@ -191,7 +198,7 @@ class Evaluator:
         """The objective to 40 digits."""
         s = self.scoring
         ends, widths = zip(*self.stages, strict=True)
-        return exact_objective(s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths)
+        return exact_objective(s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths, s.log_base)
 
     def figure(self, name: str) -> float:
         """The figure that a budget limits."""

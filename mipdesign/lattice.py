@@ -77,7 +77,7 @@ class Arrays(NamedTuple):
     log_areas:
         ``log r^2`` at the end of each stage, as the convention sees it.
     weights:
-        ``alpha`` times the convention's factor per nat.
+        :attr:`mipdesign.evaluation.Scoring.weights`.
     head_log:
         Logarithm of the head's channels, -1 without a head.
     rho_stages, rho:
@@ -249,7 +249,7 @@ class Tables:
             prefix=(np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64).reshape(-1, m),
             ends=np.array(self.ends, dtype=np.int64),
             log_areas=2.0 * np.log(np.array(self.end_resolution, dtype=np.float64)),
-            weights=np.array(scoring.alpha, dtype=np.float64) * float(scoring.convention.layer_factor),
+            weights=np.array(scoring.weights, dtype=np.float64),
             stem_c=self.stem_c,
             stem_counts=self.stem_counts.astype(np.float64),
             stem_log=self.stem_log,
@@ -396,8 +396,14 @@ def _columns_of(space: SuperBlockSpace, f: int, figures: tuple[Figure, ...]) -> 
     """Columns of one block family, sorted by ``(C, b, k)``, with their counts."""
     choice = space.choices[f]
     family = FAMILIES[choice.block]
-    triples = [(c, b, k) for c, pairs in zip(space.channels, choice.columns, strict=True) for b, k in pairs]
-    c, b, k = np.array(triples, dtype=np.int64).reshape(-1, 3).T.copy()
+    n_kernels = len(choice.kernels)
+    counts = [len(widths) for widths in choice.widths]
+    c = np.repeat(np.repeat(np.array(space.channels, dtype=np.int64), counts), n_kernels)
+    b = np.repeat(np.array([b for widths in choice.widths for b in widths], dtype=np.int64), n_kernels)
+    k = np.tile(np.array(choice.kernels, dtype=np.int64), sum(counts))
+    if choice.excluded:
+        kept = np.array([triple not in choice.excluded for triple in zip(c.tolist(), b.tolist(), k.tolist(), strict=True)])
+        c, b, k = c[kept], b[kept], k[kept]
     r_in, r_out = space.resolution, -(-space.resolution // space.stride)
 
     def block(ci: Ints, stride: int, r: int, first: bool) -> Ints:
@@ -483,8 +489,7 @@ def check_size(problem: Problem) -> None:
             raise SpecError(f"stages.{i}.channels", f"{n} combinations of channels, widths and kernels", remedy)
         c = space.channels[-1]
         for choice in space.choices:
-            pairs = [pair for pairs in choice.columns for pair in pairs]
-            b, k = (max((pair[part] for pair in pairs), default=1) for part in (0, 1))
+            b, k = max(max(widths, default=1) for widths in choice.widths), choice.kernels[-1]
             for at, repeats in ((ci, 1), (c, space.depths[-1])):
                 operations = FAMILIES[choice.block].operations(at, c, b, k, 1, space.resolution, first=True)
                 total += repeats * sum(op.params + op.macs + op.reference_flops + op.activations for op in operations)

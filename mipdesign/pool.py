@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from .blocks import registered_families
 from .problem import Problem
 from .tasks import Task
 
@@ -43,7 +44,7 @@ class Child:
             start_new_session=True,
         )
         self.lock = threading.Lock()
-        self._send((problem.to_dict(), memory_mb))
+        self._send((problem.to_dict(), memory_mb, registered_families()))
         threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
 
     def _listen(self, inbox: SimpleQueue[Message]) -> None:

@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -238,18 +238,6 @@ class StageSpace(_Model):
             raise SpecError("depth", f"{self.depth.values[-1]} blocks", "use at most 1000")
         return self
 
-    def allows(self, block: str, c: int, b: int, k: int) -> bool:
-        """Whether neither divisibility nor a forbidden combination stands against a column."""
-        if c % self.multiple_of or b % self.multiple_of:
-            return False
-        return not any(
-            (f.block is None or block in f.block)
-            and (f.channels is None or c in f.channels.values)
-            and (f.bottleneck is None or b in f.bottleneck.values)
-            and (f.kernels is None or k in f.kernels.values)
-            for f in self.forbidden
-        )
-
 
 class HeadSpace(_Model):
     """A 1x1 convolution with normalisation and activation before the classifier."""
@@ -272,8 +260,9 @@ class PenaltySpec(_Model):
 
 
 class ObjectiveSpec(_Model):
-    """``sum_j alpha_j H_j - beta Q``. What is left out follows the convention."""
+    """``sum_j alpha_j H_j - beta Q``; ``log_base`` is that of the entropy. What is left out follows the convention."""
 
+    log_base: Annotated[int, Field(strict=True, ge=2, le=1000)] | None = None
     alpha: tuple[Weight, ...] | None = None
     beta: Weight = 10.0
     penalty: PenaltySpec | None = None
@@ -384,10 +373,30 @@ def _with_tuples(data: Any, *names: str) -> Any:
 
 @dataclass(frozen=True)
 class Choice:
-    """One block family of a super-block, with its rules resolved: for each channel count its ``(b, k)``."""
+    """One block family of a super-block, with its rules resolved.
+
+    Attributes
+    ----------
+    widths:
+        For each channel count of the super-block the admitted bottleneck widths.
+    kernels:
+        Kernel sizes.
+    excluded:
+        Triples ``(C, b, k)`` that are forbidden.
+    """
 
     block: str
-    columns: tuple[tuple[tuple[int, int], ...], ...]
+    widths: tuple[tuple[int, ...], ...]
+    kernels: tuple[int, ...]
+    excluded: frozenset[tuple[int, int, int]]
+
+    def columns(self, at: int, channels: int) -> int:
+        """Number of columns with a channel count, which stands at place ``at``."""
+        return len(self.widths[at]) * len(self.kernels) - sum(c == channels for c, _, _ in self.excluded)
+
+    def holds(self, at: int, c: int, b: int, k: int) -> bool:
+        """Whether a column belongs to the space; ``c`` stands at place ``at``."""
+        return b in self.widths[at] and k in self.kernels and (c, b, k) not in self.excluded
 
 
 @dataclass(frozen=True)
@@ -418,13 +427,13 @@ class SuperBlockSpace:
 
     def columns(self, at: int) -> int:
         """Number of columns with the channel count at a place of :attr:`channels`."""
-        return sum(len(choice.columns[at]) for choice in self.choices)
+        return sum(choice.columns(at, self.channels[at]) for choice in self.choices)
 
     def holds(self, block: str, c: int, b: int, k: int) -> bool:
         """Whether a column belongs to the space."""
         if block not in self.blocks or c not in self.channels:
             return False
-        return (b, k) in self.choices[self.blocks.index(block)].columns[self.channels.index(c)]
+        return self.choices[self.blocks.index(block)].holds(self.channels.index(c), c, b, k)
 
     def follows(self, previous: int, channels: int) -> bool:
         """Whether ``channels`` may come after ``previous``."""
@@ -559,7 +568,7 @@ class Problem(_Model):
             form = penalty.form
             penalised = tuple(sorted({i - 1 for i in penalty.stages})) if penalty.stages else tuple(range(len(self.stages)))
         alpha = self.objective.alpha or default_alpha(1 + self.stage_of[-1])
-        return Scoring(conv, alpha, self.objective.beta, form, penalised)
+        return Scoring(conv, alpha, self.objective.beta, form, penalised, self.objective.log_base)
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
@@ -723,26 +732,47 @@ def _choice(stage: StageSpace, block: str, r: int, i: int) -> Choice:
             f"no kernel of {_brief(listed)} fits a map of {r} x {r}",
             f"use kernels of at most {2 * r // 3}, or raise input.resolution",
         )
-    plain = stage.multiple_of == 1 and not stage.forbidden
-    columns = []
-    for c in stage.channels.values:
-        pairs = ((b, k) for b in _admitted_widths(lattice.values, ratio, c) for k in kernels)
-        columns.append(tuple(pairs) if plain else tuple(pair for pair in pairs if stage.allows(block, c, *pair)))
-    return Choice(block, tuple(columns))
+    channels = stage.channels.values
+    widths = tuple(
+        tuple(b for b in _admitted_widths(lattice.values, ratio, c) if b % stage.multiple_of == 0)
+        if c % stage.multiple_of == 0
+        else ()
+        for c in channels
+    )
+    return Choice(block, widths, kernels, _excluded(stage, block, widths, kernels))
+
+
+def _excluded(
+    stage: StageSpace, block: str, widths: tuple[tuple[int, ...], ...], kernels: tuple[int, ...]
+) -> frozenset[tuple[int, int, int]]:
+    """Columns of a family that the stage forbids."""
+    excluded = set()
+    for rule in stage.forbidden:
+        if rule.block is not None and block not in rule.block:
+            continue
+        for c, admitted in zip(stage.channels.values, widths, strict=True):
+            if rule.channels is None or c in rule.channels.values:
+                some = [b for b in admitted if rule.bottleneck is None or b in rule.bottleneck.values]
+                excluded |= {(c, b, k) for b in some for k in kernels if rule.kernels is None or k in rule.kernels.values}
+    return frozenset(excluded)
 
 
 def _admitted_widths(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tuple[int, ...]:
     """Bottleneck widths that go with ``c`` channels; see :class:`WidthRatio`."""
     low = _exact(ratio.min) * c
     high = None if ratio.max is None else _exact(ratio.max) * c
-    admitted = set(values[bisect_left(values, low) : len(values) if high is None else bisect_right(values, high)])
+    first = bisect_left(values, -(-low.numerator // low.denominator))
+    stop = len(values) if high is None else bisect_right(values, high.numerator // high.denominator)
+    admitted = list(values[first:stop])
     if "min" in ratio.to_rounding:
         nearest = _nearest(values, low)
-        if high is None or nearest <= high:
-            admitted.add(nearest)
+        if (high is None or nearest <= high) and nearest not in admitted[:1]:
+            admitted = sorted({nearest, *admitted})
     if "max" in ratio.to_rounding and high is not None:
-        admitted.add(_nearest(values, high))
-    return tuple(sorted(admitted))
+        nearest = _nearest(values, high)
+        if nearest not in admitted[-1:]:
+            admitted = sorted({nearest, *admitted})
+    return tuple(admitted)
 
 
 def _nearest(values: Sequence[int], target: Fraction) -> int:
@@ -756,6 +786,7 @@ def _nearest(values: Sequence[int], target: Fraction) -> int:
     return values[i] if down < up else values[i + 1]
 
 
+@cache
 def _exact(number: float) -> Fraction:
     """The decimal number that the text of a float stands for."""
     return Fraction(repr(number))

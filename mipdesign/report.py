@@ -168,7 +168,7 @@ def problem_table(problem: Problem) -> Table:
             range_text(stage.growth),
             lattice_text(stage.bottleneck),
             range_text(stage.bottleneck_ratio),
-            ", ".join(map(str, sorted({k for choice in space.choices for pairs in choice.columns for _, k in pairs}))),
+            ", ".join(map(str, sorted({k for choice in space.choices for k in choice.kernels}))),
             lattice_text(stage.depth),
         )
     if problem.head is not None:

@@ -116,6 +116,7 @@ def exact_objective(
     depths: Sequence[int],
     ends: Sequence[tuple[int, int]],
     widths_of_stages: Sequence[Sequence[int]],
+    log_base: int | None = None,
     digits: int = 40,
 ) -> Decimal:
     """The objective to ``digits`` digits: decides between networks that floating point cannot tell apart.
@@ -126,10 +127,14 @@ def exact_objective(
         ``(resolution, channels)`` at the end of each stage.
     widths_of_stages:
         Main-path widths of each stage.
+    log_base:
+        Base of the logarithms; natural by default.
     """
     with localcontext() as context:
         context.prec = digits + 15
         factor = Decimal(convention.layer_factor.numerator) / convention.layer_factor.denominator
+        if log_base is not None:
+            factor /= Decimal(log_base).ln() ** 2
         product, value = 1, Decimal(0)
         for weight, (r, c), widths in zip(alpha, ends, widths_of_stages, strict=True):
             product *= math.prod(widths)

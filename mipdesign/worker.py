@@ -15,6 +15,7 @@ import traceback
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
+from .blocks import import_families
 from .errors import MipdesignError
 from .lattice import Contender, build_tables
 from .problem import Problem
@@ -81,7 +82,8 @@ def main() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     source = sys.stdin.buffer
-    specification, memory_mb = pickle.load(source)
+    specification, memory_mb, families = pickle.load(source)
+    import_families(families)
     worker = Worker(out, specification, memory_mb)
     tasks: SimpleQueue[Task | None] = SimpleQueue()
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from networks import PUBLISHED
 
 from benchmarks.small import FAMILIES, small_problem
-from mipdesign import Architecture, evaluate
+from mipdesign import Architecture, Problem, evaluate
+from mipdesign.architecture import Stage, Stem
 from mipdesign.batch import evaluate_batch
 from mipdesign.cell import Cell
 from mipdesign.evaluation import Evaluator, default_scoring
@@ -93,3 +94,25 @@ def test_tables_and_batch_agree_with_the_evaluator(seed: int, block: str | None,
         assert bool(evaluation.chained[j]) == (not problem.outside_space(architecture))
         precise = evaluator.exact_objective()
         assert abs(precise - Decimal(exact.objective)) <= Decimal("1e-12") * max(1, abs(precise))
+
+
+@pytest.mark.parametrize("base", [2, 10])
+def test_base_of_the_entropys_logarithms_scales_the_entropy_and_nothing_else(base: int) -> None:
+    natural = Problem.preset("deepmad-r18")
+    based = Problem.preset("deepmad-r18", [f"objective.log_base={base}"])
+    network = Architecture.from_dict(PUBLISHED["deepmad-r18"])
+    one, other = natural.evaluator(network), based.evaluator(network)
+    assert other.evaluation.weighted_entropy == pytest.approx(one.evaluation.weighted_entropy / math.log(base) ** 2, rel=1e-12)
+    assert other.evaluation.penalty == one.evaluation.penalty
+    assert float(other.exact_objective()) == pytest.approx(other.evaluation.objective, rel=1e-12)
+
+
+def test_figures_of_a_network_counted_by_hand() -> None:
+    """Stem 3x3 at stride 2 on 8 x 8, then two bottleneck super-blocks of one block."""
+    stages = (Stage("bottleneck", 1, 8, 4, 1, 1), Stage("bottleneck", 1, 8, 4, 1, 1))
+    network = Architecture(8, Stem(4), stages, None, 3, 10)
+    evaluation = evaluate(network, "paper")
+    outputs = 16 * (4 + (4 + 4 + 8 + 8) * 2)  # stem; three convolutions and the projection of each block
+    assert evaluation.activations == outputs
+    assert evaluation.activation_memory == 4 * 16 * (8 + 8 + 8)  # an addition reads two maps and writes one
+    assert evaluation.weights_bytes == 4 * evaluation.params_total
