@@ -30,6 +30,8 @@ BLOCK, PRODUCT, FAMILY, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD = 0.2, 0.3, 10.0, 0
 """How much a split promises, relative to the objective that the spread of its values is worth; see :func:`choose_split`."""
 KEPT_PATHS = 6
 """Paths handed to the children of a node beside those that support its bound."""
+LEAD = 1e-6
+"""Relative distance from the best network of a listing within which others are kept; ten times the margin of ties."""
 NEAR = 1e-9
 """Relative margin within which a floating-point objective is taken to reach the cutoff; exact arithmetic decides."""
 
@@ -169,8 +171,8 @@ def contenders_of_paths(tables: Tables, paths: Paths, cutoff: float) -> tuple[Co
 
 
 def list_networks(tables: Tables, cell: Cell, cutoff: float, prices: Prices, steps: int = LIST_STEPS) -> list[Contender] | None:
-    """Networks of a cell that keep all budgets and reach the cutoff, in floating point with a margin; ``None`` if a search of
-    so many steps does not find them all.
+    """The best networks of a cell that keep all budgets and reach the cutoff: one that does so exactly, and all within
+    :data:`LEAD` of it in floating point. ``None`` if a search of so many steps does not find all networks.
     """
     relaxation = Relaxation(tables, cell, cutoff)
     if relaxation.empty:
@@ -181,7 +183,17 @@ def list_networks(tables: Tables, cell: Cell, cutoff: float, prices: Prices, ste
         return None
     evaluation = evaluate_batch(tables, networks)
     good = reaching(evaluation, cutoff if prices.weight else -math.inf)
-    return contenders_of_batch(networks.take(good), evaluation.objective[good])
+    good = good[np.argsort(-evaluation.objective[good], kind="stable")]
+    return _leading(tables, contenders_of_batch(networks.take(good), evaluation.objective[good]))
+
+
+def _leading(tables: Tables, contenders: list[Contender]) -> list[Contender]:
+    """Of contenders in falling order those near the first that keeps all budgets exactly: the others cannot be the best."""
+    for k, contender in enumerate(contenders):
+        if not tables.problem.violations(tables.architecture(contender.position)):
+            least = contender.objective - LEAD * abs(contender.objective)
+            return [other for other in contenders[k:] if other.objective >= least]
+    return []
 
 
 def reaching(evaluation: BatchEvaluation, cutoff: float) -> Ints:

@@ -21,6 +21,8 @@ HOT, COLD = 0.03, 2e-5
 """First and last temperature, relative to the objective."""
 STRICTNESS = 4.0
 """Price of exceeding one budget by its whole limit, relative to the objective."""
+DESCENT_ROUNDS, POLISH_ROUNDS = 100, 20
+"""Most moves of a descent: after annealing, and from a network that a bound pointed at. A round takes one to two ms."""
 SAMPLES = 20_000
 """Moves of three and four coordinates that a descent samples before it ends."""
 CHANNELS, FAMILY, WIDTH, KERNEL, DEPTH = 0, 1, 2, 3, 4
@@ -170,14 +172,14 @@ def _merit(arrays: Arrays, moves: Moves, vector: Ints, scale: float, scratch: Sc
 
 
 @compiled
-def _descend(arrays: Arrays, moves: Moves, vector: Ints, scale: float, samples: int) -> tuple[Ints, float, float]:
-    """Best vector reached by moves of one and two coordinates, and by sampled ones of three and four."""
+def _descend(arrays: Arrays, moves: Moves, vector: Ints, scale: float, rounds: int, samples: int) -> tuple[Ints, float, float]:
+    """Best vector reached in so many rounds by moves of one and two coordinates, and by sampled ones of three and four."""
     n, single = len(vector), moves.single
     scratch = _scratch((n - 1) // COORDINATES, len(moves.limits), len(arrays.weights))
     current, trial = vector.copy(), vector.copy()
     merit, excess = _merit(arrays, moves, current, scale, scratch)
     least = 1e-9 * scale
-    while True:
+    for _ in range(rounds):
         best_first, best_second, best = -1, -1, merit + least
         for f in range(len(single)):
             trial[single[f, 0]] += single[f, 1]
@@ -299,7 +301,7 @@ def polish(tables: Tables, start: Position) -> Contender | None:
     vector = np.concatenate(parts)
     scratch = _scratch(len(tables.stages), len(moves.limits), tables.n_stages)
     objective = _merit(tables.arrays, moves, vector, 0.0, scratch)[0]
-    vector, merit, excess = _descend(tables.arrays, moves, vector, max(1.0, abs(objective)), SAMPLES // 10)
+    vector, merit, excess = _descend(tables.arrays, moves, vector, max(1.0, abs(objective)), POLISH_ROUNDS, SAMPLES // 10)
     return _contender(tables, moves, vector, merit) if excess <= 0.0 else None
 
 
@@ -314,7 +316,7 @@ def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Conten
             best = value
             found(_contender(tables, moves, vector, value))
         if np.isfinite(value) and value >= best - 0.02 * abs(best):
-            vector, value, excess = _descend(arrays, moves, vector, max(1.0, abs(value)), SAMPLES)
+            vector, value, excess = _descend(arrays, moves, vector, max(1.0, abs(value)), DESCENT_ROUNDS, SAMPLES)
             if excess <= 0.0 and value > best:
                 best = value
                 found(_contender(tables, moves, vector, value))

@@ -12,17 +12,17 @@ import json
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .architecture import Architecture, KernelSize, Positive, Stride, require_kernel
+from .architecture import Architecture, KernelSize, Positive, Stage, Stride, require_kernel
 from .blocks import FAMILIES
 from .errors import SpecError
 from .evaluation import DEFAULT_BYTES, LOWER, SIZES, UPPER_ONLY, Evaluator, Scoring, violations
@@ -245,6 +245,41 @@ class HeadSpace(_Model):
     channels: Positive
 
 
+class NearSpec(_Model):
+    """At most this much different from a network, super-block by super-block.
+
+    Attributes
+    ----------
+    network:
+        The network, in the schema of architecture files.
+    ratio:
+        Channels and bottleneck widths differ by at most this share of the network's.
+    blocks:
+        Depths differ by at most so many blocks.
+    same:
+        What may not differ at all: ``block``, ``kernel`` or both.
+    """
+
+    network: dict[str, Any]
+    ratio: Annotated[float, Field(strict=True, ge=0, le=1e3, allow_inf_nan=False)] | None = None
+    blocks: Annotated[int, Field(strict=True, ge=0)] | None = None
+    same: tuple[Literal["block", "kernel"], ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_tuple(cls, data: Any) -> Any:
+        return _with_tuples(data, "same")
+
+    @cached_property
+    def stages(self) -> tuple[Stage, ...]:
+        """The super-blocks of the network."""
+        return Architecture.from_dict(self.network).stages
+
+    def close(self, value: int, other: int) -> bool:
+        """Whether channels or widths are near enough."""
+        return self.ratio is None or abs(value - other) <= _exact(self.ratio) * other
+
+
 class PenaltySpec(_Model):
     """Depth penalty: its form, and the super-blocks (counted from 1) whose depths it counts (all by default)."""
 
@@ -435,6 +470,30 @@ class SuperBlockSpace:
             return False
         return self.choices[self.blocks.index(block)].holds(self.channels.index(c), c, b, k)
 
+    def near(self, limits: NearSpec, i: int) -> SuperBlockSpace:
+        """The part of it that is near super-block ``i`` of a network.
+
+        Raises
+        ------
+        SpecError
+            If that part is empty.
+        """
+        centre = limits.stages[i]
+        at = [j for j, c in enumerate(self.channels) if limits.close(c, centre.channels)]
+        depths = tuple(d for d in self.depths if limits.blocks is None or abs(d - centre.depth) <= limits.blocks)
+        choices = []
+        for choice in self.choices:
+            widths = tuple(tuple(b for b in choice.widths[j] if limits.close(b, centre.bottleneck)) for j in at)
+            kernels = tuple(k for k in choice.kernels if "kernel" not in limits.same or k == centre.kernel)
+            if kernels and ("block" not in limits.same or choice.block == centre.block):
+                choices.append(replace(choice, widths=widths, kernels=kernels))
+        part = replace(self, channels=tuple(self.channels[j] for j in at), choices=tuple(choices), depths=depths)
+        if not depths or not any(part.columns(j) for j in range(len(at))):
+            raise SpecError(
+                "near", f"leaves nothing of stages.{i} around {centre}", "raise ratio or blocks, or widen the stage"
+            )
+        return part
+
     def follows(self, previous: int, channels: int) -> bool:
         """Whether ``channels`` may come after ``previous``."""
         low, high = self.growth
@@ -478,6 +537,7 @@ class Problem(_Model):
     classes: Positive = 1000
     budgets: Budgets = Budgets()
     objective: ObjectiveSpec = ObjectiveSpec()
+    near: NearSpec | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -488,6 +548,8 @@ class Problem(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.near is not None:
+            self._check_near(self.near)
         require_kernel(self.stem.kernel, self.input.resolution, "stem.kernel")
         n_stages = 1 + self.stage_of[-1]
         alpha = self.objective.alpha
@@ -513,6 +575,16 @@ class Problem(_Model):
                 )
             reachable = now
         return self
+
+    def _check_near(self, near: NearSpec) -> None:
+        """The network of ``near`` has as many super-blocks as the space, with the same strides."""
+        try:
+            strides = [stage.stride for stage in near.stages]
+        except SpecError as error:
+            raise SpecError(f"near.network.{error.field}", error.problem, error.remedy) from None
+        if strides != [stage.stride for stage in self.stages]:
+            remedy = f"give a network with strides {[stage.stride for stage in self.stages]}"
+            raise SpecError("near.network", f"has super-blocks of strides {strides}", remedy)
 
     def _check_attention(self) -> None:
         """Where the convention forgets the resolution after the first SE block, it has to be known which block that is."""
@@ -551,7 +623,8 @@ class Problem(_Model):
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
             growth = (_exact(stage.growth.min), None if stage.growth.max is None else _exact(stage.growth.max))
             choices = tuple(_choice(stage, block, r, i) for block in stage.block)
-            resolved.append(SuperBlockSpace(stage.stride, r, stage.channels.values, choices, stage.depth.values, growth))
+            space = SuperBlockSpace(stage.stride, r, stage.channels.values, choices, stage.depth.values, growth)
+            resolved.append(space if self.near is None else space.near(self.near, i))
             r = -(-r // stage.stride)
         return tuple(resolved)
 

@@ -78,6 +78,13 @@ def says(line: str, *fragments: str) -> None:
 
 # ------------------------------------------------------------------------------------------------------------ specifications
 
+NEAR: dict[str, Any] = {
+    "resolution": 32,
+    "stem": {"channels": 8},
+    "stages": [
+        {"block": "bottleneck", "stride": s, "channels": 20, "bottleneck": 8, "kernel": 3, "depth": 1} for s in (2, 1, 2)
+    ],
+}
 SPECIFICATIONS: list[tuple[str, Any, tuple[str, ...]]] = [
     ("name", MISSING, ("name: is missing",)),
     ("name", "", ("name: ''", "at least 1 character")),
@@ -151,6 +158,10 @@ SPECIFICATIONS: list[tuple[str, Any, tuple[str, ...]]] = [
     ("stages.0.block", ["basic", "inverted_se"], ("stages.0.block", "SE blocks", "'paper'")),
     ("stages.0.per_block", {"basic": {}}, ("stages.0.per_block.basic: is not a family of this stage", "bottleneck")),
     ("stages.0.per_block", {"bottleneck": {"kernels": [4]}}, ("stages.0.kernels: kernel 4 is even",)),
+    ("near", {"network": {}}, ("near.network.resolution: is missing",)),
+    ("near", {"network": NEAR, "same": ["depth"]}, ("near.same.0: 'depth' is refused",)),
+    ("near", {"network": NEAR | {"stages": NEAR["stages"][:2]}}, ("near.network: has super-blocks of strides",)),
+    ("near", {"network": NEAR, "ratio": 0.0}, ("near: leaves nothing of stages.0", "raise ratio")),
     ("stages.0.multiple_of", 0, ("stages.0.multiple_of: 0 is refused",)),
     ("stages.0.multiple_of", 1000, ("stages.0.channels: no value", "may follow")),
     ("stages.0.forbidden", [{}], ("stages.0.forbidden.0: forbids nothing", "channels")),

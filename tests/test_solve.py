@@ -7,15 +7,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.small import listing, small_problem
-from mipdesign import Design, Problem, SpecError, design
+from benchmarks.small import best_by_enumeration, listing, small_problem, varied_problem
+from mipdesign import Architecture, Design, Problem, SpecError, design
 from mipdesign.cell import Cell
 from mipdesign.formulation import _registered
 from mipdesign.lattice import build_tables
+from mipdesign.parsing import load_yaml
 from mipdesign.solve import Progress
 
 MEDIUM = ["budgets.flops=3e8", "budgets.params=2e6"]
@@ -68,6 +70,32 @@ def test_unusual_objectives_and_budgets_are_proved_and_verified(changes: list[st
     assert result.status == "optimal" and not result.incidents
     assert all(budget.holds for budget in result.budgets)
     assert all(check.passed for check in result.checks())
+
+
+@pytest.mark.parametrize("seed", [0, 3, 7, 11])
+def test_choices_and_all_budgets_are_proved_and_verified(seed: int) -> None:
+    problem = varied_problem(seed)
+    found, best = design(problem, workers=1), best_by_enumeration(problem)
+    assert found.status == ("infeasible" if best is None else "optimal")
+    if best is not None:
+        assert found.architecture is not None
+        assert problem.evaluator(found.architecture).exact_objective() == best
+    assert all(check.passed for check in found.checks())
+
+
+@pytest.mark.parametrize(
+    "change", [{"block": ["bottleneck", "basic"]}, None], ids=["a choice between families", "a limit on single operations"]
+)
+def test_what_no_formulation_expresses_is_closed_by_the_tree_alone(change: dict[str, object] | None) -> None:
+    data = Problem.preset("deepmad-r18").to_dict()
+    for stage in data["stages"]:
+        stage |= {"channels": [32, 64], "bottleneck": [16, 32], "depth": [1, 2]} | (change or {})
+    if change is None:
+        data["budgets"] = {"activation_memory": 4e6}
+    problem = Problem.from_dict(data)
+    assert design(problem, workers=1).status == "optimal"
+    with pytest.raises(SpecError, match="leave out --no-presolve"):
+        design(problem, workers=1, presolve=False)
 
 
 def test_answer_depends_neither_on_seed_nor_on_workers() -> None:
@@ -218,3 +246,29 @@ def test_interrupt_leaves_a_design_and_a_valid_bound(tmp_path: Path) -> None:
     assert result.status == "feasible" and result.interrupted
     assert result.objective is not None and result.objective <= 36538.33855829396 <= result.bound
     assert all(check.passed for check in result.checks())
+
+
+def test_the_example_of_the_documentation_is_solved() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "specification.md").read_text()
+    problem = Problem.from_dict(load_yaml(text.split("```yaml\n")[1].split("```")[0], "the example"))
+    found = design(problem, workers=1)
+    assert found.status == "optimal" and not problem.violations(found.architecture or pytest.fail("no network"))
+
+
+def test_space_near_a_network_holds_what_is_near_and_nothing_else() -> None:
+    """Around the optimum of r18, which is then the optimum of the small space too."""
+    blocks = [(2, 128, 48, 1), (2, 192, 56, 1), (2, 672, 64, 14), (1, 672, 64, 14), (2, 960, 96, 12)]
+    keys = ("stride", "channels", "bottleneck", "depth")
+    stages = [dict(zip(keys, values, strict=True)) | {"block": "bottleneck", "kernel": 5} for values in blocks]
+    network = {"resolution": 224, "stem": {"channels": 32}, "stages": stages}
+    data = Problem.preset("deepmad-r18").to_dict()
+    near = {"network": network, "ratio": 0.1, "blocks": 1, "same": ["kernel"]}
+    problem = Problem.from_dict(data | {"near": near})
+    assert problem.size() < Problem.from_dict(data).size() / 1e15
+    found = design(problem, workers=1)
+    assert found.status == "optimal" and found.objective == pytest.approx(36538.33855829395, rel=1e-12)
+    centre = Architecture.from_dict(network)
+    assert problem.outside_space(centre) == []
+    for field, value in (("channels", 960 + 104), ("bottleneck", 112), ("depth", 14), ("kernel", 3)):
+        other = replace(centre, stages=(*centre.stages[:-1], replace(centre.stages[-1], **{field: value})))
+        assert problem.outside_space(other) == ["stages.4"], field
