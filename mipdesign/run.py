@@ -232,6 +232,7 @@ def design(
     if seed < 0:
         raise SpecError("seed", f"{seed!r} is negative", "give a number from 0 up")
     chosen = formulation_named(formulation)
+    earlier = None if resume is None else _earlier(problem, Path(resume))
     if not is_warm():
         if on_progress is not None:
             on_progress(Progress(0.0, "compiling", None, math.inf, None, 0, 0))
@@ -244,7 +245,7 @@ def design(
         if not presolve:
             raise SpecError("formulation", f"{formulation!r} cannot express {missing}", "leave out --no-presolve")
         options = replace(options, solver_columns=0)
-    outcome = solve(tables, options, on_progress, None if resume is None else _resumed(tables, Path(resume)))
+    outcome = solve(tables, options, on_progress, None if earlier is None else _resumed(tables, earlier))
     architecture = None
     if outcome.best is not None:
         architecture = tables.architecture(outcome.best.position)
@@ -264,14 +265,19 @@ def design(
     )
 
 
-def _resumed(tables: Tables, folder: Path) -> Resumed | None:
-    """What an earlier run proved; ``None`` where it had no design yet, so that there is nothing to go on from."""
+def _earlier(problem: Problem, folder: Path) -> Design:
+    """The design of an earlier run of the same problem."""
     earlier = Design.load(folder)
-    if earlier.problem.digest != tables.problem.digest:
+    if earlier.problem.digest != problem.digest:
         raise SpecError("--resume", f"{folder} holds a run of another problem", "resume with the same problem and overrides")
     for check in Verifier(earlier.certificate).form_checks():
         if not check.passed:
             raise CertificateError(f"cannot resume from {folder}: {check.claim}: {check.detail}")
+    return earlier
+
+
+def _resumed(tables: Tables, earlier: Design) -> Resumed | None:
+    """What an earlier run proved; ``None`` where it had no design yet, so that there is nothing to go on from."""
     if earlier.architecture is None:
         return None
     records, nodes = restore(tables, earlier.certificate)
