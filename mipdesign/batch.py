@@ -48,14 +48,6 @@ class Batch:
         """The networks at ``index``."""
         return Batch(self.stem[index], self.columns[:, index], self.depths[:, index])
 
-    def where(self, choose: Bools, other: Batch) -> Batch:
-        """``self`` where ``choose`` holds, ``other`` elsewhere."""
-        return Batch(
-            np.where(choose, self.stem, other.stem),
-            np.where(choose, self.columns, other.columns),
-            np.where(choose, self.depths, other.depths),
-        )
-
 
 @dataclass(frozen=True)
 class BatchEvaluation:
@@ -179,12 +171,12 @@ def evaluate_one(
             j = min(j + 1, stages - 1)
     for b in range(nb):
         counts[b] += c * arrays.tail_slope[b]
-    return value - _penalty(arrays, depths), linked
+    return value - penalty(arrays, depths), linked
 
 
 @compiled
-def _penalty(arrays: Arrays, depths: Ints) -> float:
-    """``beta Q``."""
+def penalty(arrays: Arrays, depths: Ints) -> float:
+    """``beta Q`` of one network. For compiled loops."""
     n = len(arrays.penalised)
     if n == 0:
         return 0.0

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .batch import penalty
 from .chain import Chain, Pass, Worth, forward, log_ranges, trace
 from .compiled import compiled
 from .lattice import CHANNELS, LAYERS, LOG_CHANNELS, Arrays, Bools, Floats, Ints, Position
@@ -75,7 +76,7 @@ class Paths:
         """Room for some networks."""
         stages, m = arrays.prefix.shape
         nb = len(arrays.limits)
-        return cls(np.empty((room, _width(m, nb, stages))), m, nb, stages)
+        return cls(np.empty((room, 2 + 2 * m + nb + 3 * stages)), m, nb, stages)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -119,12 +120,6 @@ class Paths:
         return Position(numbers[0], tuple(numbers[1 : 1 + m]), tuple(numbers[1 + m :]))
 
 
-@compiled
-def _width(m: int, nb: int, stages: int) -> int:
-    """Length of a row of :attr:`Paths.table`."""
-    return 2 + 2 * m + nb + 3 * stages
-
-
 # ---------------------------------------------------------------------- penalty
 
 
@@ -136,17 +131,6 @@ def penalty_at(arrays: Arrays, spread: float) -> float:
         return 0.0
     exponent = spread * spread / n if arrays.squared else spread / np.sqrt(n)
     return float(arrays.beta * np.exp(min(exponent, LARGEST_EXPONENT)))
-
-
-@compiled
-def _spread_of(arrays: Arrays, depths: Ints) -> float:
-    n = len(arrays.penalised)
-    mean, total = 0.0, 0.0
-    for i in arrays.penalised:
-        mean += depths[i] / n
-    for i in arrays.penalised:
-        total += (depths[i] - mean) ** 2
-    return float(np.sqrt(total))
 
 
 @compiled
@@ -177,10 +161,10 @@ def conjugate(arrays: Arrays, ranges: Ranges, gradient: Floats, depths: Floats) 
     centred = gradient - gradient.mean()
     size = np.sqrt((centred * centred).sum())
     spread = min(max(_spread_with_slope(arrays, size), ranges.flat), ranges.spread)
-    penalty = penalty_at(arrays, spread)
+    cost = penalty_at(arrays, spread)
     for k in range(n):
         depths[k] = centred[k] * (spread / size) if size > 0 else 0.0
-    return size * spread - penalty, -penalty
+    return size * spread - cost, -cost
 
 
 @compiled
@@ -232,19 +216,6 @@ def _dearest_layers(arrays: Arrays, ranges: Ranges, prices: Floats, k: int) -> f
 
 
 @compiled
-def _prefix_layers(arrays: Arrays, per_super_block: Floats) -> Floats:
-    """Layers of each stage's prefix: stem, super-blocks and head."""
-    stages, m = arrays.prefix.shape
-    layers = np.ones(stages)
-    for j in range(stages):
-        for i in range(m):
-            layers[j] += arrays.prefix[j, i] * per_super_block[i]
-    if arrays.head_log >= 0:
-        layers[stages - 1] += 1.0
-    return layers
-
-
-@compiled
 def _layer_ranges(arrays: Arrays, chain: Chain) -> tuple[Floats, Floats]:
     """Least and largest number of layers of each super-block."""
     m = len(chain.low)
@@ -257,16 +228,16 @@ def _layer_ranges(arrays: Arrays, chain: Chain) -> tuple[Floats, Floats]:
 
 
 @compiled
-def _prefix_logs(arrays: Arrays, per_super_block: Floats, last_log: float) -> Floats:
-    """``sum log w`` of each stage's prefix, from those of the super-blocks and ``log C`` of the last."""
+def _prefix_sums(arrays: Arrays, per_super_block: Floats, stem: float, head: float) -> Floats:
+    """Sums of each stage's prefix: what the stem has, what each super-block has, and what a head would have."""
     stages, m = arrays.prefix.shape
-    logs = np.full(stages, arrays.stem_log)
+    sums = np.full(stages, stem)
     for j in range(stages):
         for i in range(m):
-            logs[j] += arrays.prefix[j, i] * per_super_block[i]
+            sums[j] += arrays.prefix[j, i] * per_super_block[i]
     if arrays.head_log >= 0:
-        logs[stages - 1] += last_log
-    return logs
+        sums[stages - 1] += head
+    return sums
 
 
 @compiled
@@ -274,8 +245,8 @@ def ranges_of(arrays: Arrays, chain: Chain, stems: Ints, cutoff: float) -> Range
     """Ranges of a cell, for networks whose objective is at least ``cutoff``."""
     stages, m = arrays.prefix.shape
     least, most = log_ranges(arrays, chain)
-    s_low = _prefix_logs(arrays, least, chain.logs[chain.groups[m - 1]])
-    s_high = _prefix_logs(arrays, most, chain.logs[-1])
+    s_low = _prefix_sums(arrays, least, arrays.stem_log, chain.logs[chain.groups[m - 1]])
+    s_high = _prefix_sums(arrays, most, arrays.stem_log, chain.logs[-1])
     x_high = np.empty(stages)
     for j in range(stages):
         end = arrays.ends[j]
@@ -295,7 +266,7 @@ def ranges_of(arrays: Arrays, chain: Chain, stems: Ints, cutoff: float) -> Range
         needed = cutoff + penalty_at(arrays, flat)
         floor[-1] = max(floor[-1], arrays.weights[-1] * _least_entropy_sum(arrays.weights * x_high, s_high, needed))
     least_layers, most_layers = _layer_ranges(arrays, chain)
-    n_low, n_high = _prefix_layers(arrays, least_layers), _prefix_layers(arrays, most_layers)
+    n_low, n_high = _prefix_sums(arrays, least_layers, 1.0, 1.0), _prefix_sums(arrays, most_layers, 1.0, 1.0)
     return Ranges(stems, s_low, s_high, n_low, n_high, floor, x_high, flat, spread)
 
 
@@ -403,8 +374,9 @@ def evaluate(
     for b in range(nb):
         path[after + b] = counts[b] + arrays.stem_counts[b, stem] + arrays.tail_fixed[b] + last[CHANNELS] * arrays.tail_slope[b]
     after += nb
-    log_widths, layers = _prefix_logs(arrays, logs, last[LOG_CHANNELS]), _prefix_layers(arrays, layers_of)
-    objective = -penalty_at(arrays, _spread_of(arrays, depths))
+    log_widths = _prefix_sums(arrays, logs, arrays.stem_log, last[LOG_CHANNELS])
+    layers = _prefix_sums(arrays, layers_of, 1.0, 1.0)
+    objective = -penalty(arrays, depths)
     for j in range(stages):
         i = arrays.ends[j]
         end_log = chain.stem_logs[k] if i < 0 else arrays.rows[chain.rows[places[i]], LOG_CHANNELS]

@@ -45,12 +45,6 @@ class Moves(NamedTuple):
         Channel values, and where each super-block's begin.
     single:
         Moves of one coordinate: coordinate and step, shape ``(moves, 2)``.
-    limits:
-        Budgets.
-    rho:
-        Effectiveness limit, 0 where there is none.
-    every_prefix:
-        Whether the effectiveness of every prefix counts, or only that of the whole network.
     """
 
     sizes: Ints
@@ -61,14 +55,11 @@ class Moves(NamedTuple):
     channels: Ints
     channel_at: Ints
     single: Ints
-    limits: Floats
-    rho: float
-    every_prefix: bool
 
 
 REACH = {CHANNELS: (1, 2, 3, 5, 8), FAMILY: (1,), WIDTH: (1, 2, 3), KERNEL: (1,), DEPTH: (1, 2)}
-COORDINATES = len(REACH)
 """Steps along each coordinate of a super-block that a descent tries."""
+COORDINATES = len(REACH)
 
 
 def _axes(s: StageTables) -> list[Ints]:
@@ -109,9 +100,6 @@ def moves_of(tables: Tables) -> Moves:
         channels=np.concatenate(channels),
         channel_at=starts(channels),
         single=np.array(single),
-        limits=tables.limits.astype(np.float64),
-        rho=0.0 if tables.rho is None else float(tables.rho),
-        every_prefix=tables.problem.scoring.convention.prefix_effectiveness,
     )
 
 
@@ -160,14 +148,13 @@ def _merit(arrays: Arrays, moves: Moves, vector: Ints, scale: float, scratch: Sc
     if not linked:
         return -np.inf, np.inf
     excess = 0.0
-    for b in range(len(moves.limits)):
-        excess += max(0.0, (scratch.counts[b] - moves.limits[b]) / max(abs(moves.limits[b]), 1.0))
-    if moves.rho > 0:
-        worst, stages = 0.0, len(scratch.logs)
-        for j in range(0 if moves.every_prefix else stages - 1, stages):
-            n = scratch.layers[j]
-            worst = max(worst, n / (np.exp(scratch.logs[j] / n) * moves.rho) - 1.0)
-        excess += worst
+    for b in range(len(arrays.limits)):
+        excess += max(0.0, (scratch.counts[b] - arrays.limits[b]) / max(abs(arrays.limits[b]), 1.0))
+    worst = 0.0
+    for j in arrays.rho_stages:
+        n = scratch.layers[j]
+        worst = max(worst, n / (np.exp(scratch.logs[j] / n) * arrays.rho) - 1.0)
+    excess += worst
     return objective - STRICTNESS * scale * excess, excess
 
 
@@ -175,7 +162,7 @@ def _merit(arrays: Arrays, moves: Moves, vector: Ints, scale: float, scratch: Sc
 def _descend(arrays: Arrays, moves: Moves, vector: Ints, scale: float, rounds: int, samples: int) -> tuple[Ints, float, float]:
     """Best vector reached in so many rounds by moves of one and two coordinates, and by sampled ones of three and four."""
     n, single = len(vector), moves.single
-    scratch = _scratch((n - 1) // COORDINATES, len(moves.limits), len(arrays.weights))
+    scratch = _scratch((n - 1) // COORDINATES, len(arrays.limits), len(arrays.weights))
     current, trial = vector.copy(), vector.copy()
     merit, excess = _merit(arrays, moves, current, scale, scratch)
     least = 1e-9 * scale
@@ -251,7 +238,7 @@ def _anneal(arrays: Arrays, moves: Moves, steps: int, seed: int, scale: float) -
     """Best vector of an annealing run that keeps all budgets, and its objective (``-inf`` if there was none)."""
     np.random.seed(seed)
     m = len(moves.column_at)
-    scratch = _scratch(m, len(moves.limits), len(arrays.weights))
+    scratch = _scratch(m, len(arrays.limits), len(arrays.weights))
     current = _start(arrays, moves, m)
     trial, best, best_value = current.copy(), current.copy(), -np.inf
     merit, _ = _merit(arrays, moves, current, scale, scratch)
@@ -291,17 +278,17 @@ def _contender(tables: Tables, moves: Moves, vector: Ints, objective: float) -> 
     return Contender(Position(int(vector[0]), tuple(scratch.columns.tolist()), tuple(scratch.depths.tolist())), objective)
 
 
-def polish(tables: Tables, start: Position) -> Contender | None:
+def polish(tables: Tables, moves: Moves, start: Position) -> Contender | None:
     """Best network reached from ``start``, which may exceed budgets; ``None`` if no feasible network is reached."""
-    moves = moves_of(tables)
     parts = [np.array([start.stem])]
     for s, j, depth in zip(tables.stages, start.columns, start.depths, strict=True):
         pairs = zip((*_axes(s), s.depths), (s.c[j], s.f[j], s.b[j], s.k[j], depth), strict=True)
         parts.append(np.array([np.searchsorted(axis, value) for axis, value in pairs]))
     vector = np.concatenate(parts)
-    scratch = _scratch(len(tables.stages), len(moves.limits), tables.n_stages)
-    objective = _merit(tables.arrays, moves, vector, 0.0, scratch)[0]
-    vector, merit, excess = _descend(tables.arrays, moves, vector, max(1.0, abs(objective)), POLISH_ROUNDS, SAMPLES // 10)
+    arrays = tables.arrays
+    scratch = _scratch(len(tables.stages), len(arrays.limits), tables.n_stages)
+    objective = _merit(arrays, moves, vector, 0.0, scratch)[0]
+    vector, merit, excess = _descend(arrays, moves, vector, max(1.0, abs(objective)), POLISH_ROUNDS, SAMPLES // 10)
     return _contender(tables, moves, vector, merit) if excess <= 0.0 else None
 
 

@@ -459,7 +459,7 @@ def _single_limits(
 def _with_outer_peaks(problem: Problem, stages: list[StageTables], stem: Ints, most_elements: int) -> list[StageTables]:
     """Tables in which stems, heads and classifiers that exceed a number of map elements have no neighbour."""
     fitting = np.array(problem.stem.channels.values)[stem <= most_elements]
-    if not len(fitting) or len(fitting) < len(stem):
+    if len(fitting) < len(stem):
         most = int(fitting[-1]) if len(fitting) else 0
         first = stages[0]
         few = np.minimum(first.most_incoming, most)

@@ -46,6 +46,19 @@ Ratio = Annotated[float, Field(strict=True, gt=0, le=1e6, allow_inf_nan=False)]
 Weight = Annotated[float, Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)]
 
 
+def _with_tuples(data: Any, *names: str, texts: bool = False) -> Any:
+    """Plain data with the lists of some fields as tuples; with ``texts`` a single text becomes a tuple of one."""
+    if not isinstance(data, dict):
+        return data
+    made = dict(data)
+    for name in names:
+        if isinstance(made.get(name), list):
+            made[name] = tuple(made[name])
+        elif texts and isinstance(made.get(name), str):
+            made[name] = (made[name],)
+    return made
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -121,9 +134,7 @@ class WidthRatio(RatioRange):
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("to_rounding"), list):
-            return data | {"to_rounding": tuple(data["to_rounding"])}
-        return data
+        return _with_tuples(data, "to_rounding")
 
     @model_validator(mode="after")
     def _check_ends(self) -> Self:
@@ -167,7 +178,7 @@ class Forbidden(_Model):
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        return _with_tuples(data, "block")
+        return _with_tuples(data, "block", texts=True)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -214,7 +225,7 @@ class StageSpace(_Model):
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        return _with_tuples(data, "block", "forbidden")
+        return _with_tuples(data, "block", "forbidden", texts=True)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -268,7 +279,7 @@ class NearSpec(_Model):
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        return _with_tuples(data, "same")
+        return _with_tuples(data, "same", texts=True)
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
@@ -289,9 +300,7 @@ class PenaltySpec(_Model):
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("stages"), list):
-            return data | {"stages": tuple(data["stages"])}
-        return data
+        return _with_tuples(data, "stages")
 
 
 class ObjectiveSpec(_Model):
@@ -305,9 +314,7 @@ class ObjectiveSpec(_Model):
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("alpha"), list):
-            return data | {"alpha": tuple(data["alpha"])}
-        return data
+        return _with_tuples(data, "alpha")
 
 
 class Range(_Model):
@@ -391,19 +398,6 @@ class Budgets(_Model):
             if given is not None and given.min is not None:
                 limits[LOWER + name] = Fraction(repr(given.min))
         return limits
-
-
-def _with_tuples(data: Any, *names: str) -> Any:
-    """Plain data with the lists of some fields as tuples, and a single text as a tuple of one."""
-    if not isinstance(data, dict):
-        return data
-    made = dict(data)
-    for name in names:
-        if isinstance(made.get(name), list):
-            made[name] = tuple(made[name])
-        elif isinstance(made.get(name), str):
-            made[name] = (made[name],)
-    return made
 
 
 @dataclass(frozen=True)
@@ -542,9 +536,7 @@ class Problem(_Model):
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("stages"), list):
-            return data | {"stages": tuple(data["stages"])}
-        return data
+        return _with_tuples(data, "stages")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -378,7 +378,7 @@ class Run:
                 nodes = tuple(heapq.heappop(s.open)[2] for _ in range(min(share, len(s.open))))
                 columns = 0 if any(s.failures.get(node.name, 0) >= ATTEMPTS for node in nodes) else self.options.solver_columns
                 s.task_bound[child] = nodes[0].bound
-                child.give(Explore(nodes, SLICE_SECONDS, columns, self.options.seed))
+                child.give(Explore(nodes, SLICE_SECONDS, columns))
             elif s.cells:
                 self.phase = "solver"
                 _, _, cell = heapq.heappop(s.cells)
@@ -414,7 +414,7 @@ class Run:
         s.neighbourhoods += 1
         cell = Cell.near(self.tables, best.position, 1.3, 2, 3)
         node = Node("near", cell, math.inf, Prices.initial(self.tables, max(1.0, abs(self.cutoff))))
-        return Explore((node,), NEIGHBOURHOOD_SECONDS, 0, self.options.seed, record=False)
+        return Explore((node,), NEIGHBOURHOOD_SECONDS, 0, record=False)
 
     def _hear(self, pool: Pool, message: Message) -> None:
         s, child = self.state, message.child

@@ -12,11 +12,13 @@ import resource
 import sys
 import threading
 import traceback
+from functools import cached_property
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
 from .blocks import import_families
 from .errors import MipdesignError
+from .heuristics import Moves, moves_of
 from .lattice import Contender, build_tables
 from .problem import Problem
 from .tasks import Close, Closed, Desk, Explore, Task, explore
@@ -33,6 +35,11 @@ class Worker:
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         self.tables = build_tables(Problem.from_dict(specification))
 
+    @cached_property
+    def moves(self) -> Moves:
+        """Coordinates and moves of the space, for its local searches."""
+        return moves_of(self.tables)
+
     def send(self, kind: str, content: Any = None) -> None:
         with self.lock:
             pickle.dump((kind, content), self.out)
@@ -47,7 +54,7 @@ class Worker:
                 reported.add(contender)
                 self.send("contender", contender)
 
-        desk = Desk(self.tables, lambda: self.cutoff, report, lambda bound: self.send("bound", bound))
+        desk = Desk(self.tables, lambda: self.moves, lambda: self.cutoff, report, lambda bound: self.send("bound", bound))
         try:
             outcome = explore(task, desk) if isinstance(task, Explore) else close(task, desk)
         except MipdesignError as error:
