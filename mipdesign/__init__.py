@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .graph import to_graph
     from .lowering import to_module
     from .problem import Problem
+    from .profiling import profile
     from .run import Design, design
     from .validation import validate
 
@@ -32,6 +33,7 @@ __all__ = [
     "SpecError",
     "design",
     "evaluate",
+    "profile",
     "register_family",
     "to_graph",
     "to_module",
@@ -49,6 +51,7 @@ _HOME = {
     "SpecError": "errors",
     "design": "run",
     "evaluate": "evaluation",
+    "profile": "profiling",
     "register_family": "blocks",
     "to_graph": "graph",
     "to_module": "lowering",
