@@ -134,6 +134,8 @@ def varied_problem(seed: int) -> Problem:
         data = problem_data(rng, None)
         data["stages"] = data["stages"][: int(rng.integers(2, 4))]
         data["objective"].pop("penalty", None)
+        if rng.random() < 0.3:
+            data["objective"]["effectiveness_price"] = float(rng.choice([1.0, 30.0, 1000.0]))
         for stage in data["stages"]:
             _vary(stage, rng, data["convention"] == "paper")
         try:

@@ -176,7 +176,18 @@ def evaluate_one(
             j = min(j + 1, stages - 1)
     for b in range(nb):
         counts[b] += c * arrays.tail_slope[b]
-    return value - penalty(arrays, depths), linked
+    return value - penalty(arrays, depths) - effectiveness_cost(arrays, logs, layers), linked
+
+
+@compiled
+def effectiveness_cost(arrays: Arrays, logs: Floats, layers: Floats | Ints) -> float:
+    """The effectiveness at its price, from ``sum log w`` and layers of each prefix. For compiled loops."""
+    if arrays.rho_price == 0:
+        return 0.0
+    rho = 0.0
+    for j in arrays.rho_stages:
+        rho = max(rho, layers[j] * np.exp(-logs[j] / layers[j]))
+    return float(arrays.rho_price * rho)
 
 
 @compiled

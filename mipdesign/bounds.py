@@ -2,12 +2,14 @@
 
 Pricing the budgets and linearising what is convex leaves a problem that is additive along the chain of super-blocks and
 coupled only through the channels of neighbours; a longest path through the channel lattice (:mod:`mipdesign.chain`) solves it
-exactly. Three surrogates make it so:
+exactly. Four surrogates make it so:
 
 * the penalty ``beta Q`` is convex in the depths ``d`` and priced by its gradient ``gamma``:
   ``-beta Q(d) <= max_d' (gamma d' - beta Q(d')) - gamma d``;
 * ``rho <= rho0``, which reads ``sum log w >= phi(n)`` with ``phi(n) = n log n - n log rho0`` convex, is priced by ``mu``, and
   its layer count by ``pi``: ``-mu phi(n) <= max_m (pi m - mu phi(m)) - pi n``;
+* a priced effectiveness ``p max_j rho_j`` is ``p t`` with the least ``t`` at which ``S_j >= n log n - n log t`` for all ``j``;
+  the right side is convex in ``(n, t)``, so ``mu`` and ``pi`` serve here too, at the ``t`` of the cell that is best for them;
 * the products ``log(r^2 C_j) S_j`` are replaced by their McCormick overestimator ``x_u S + S_l (x - x_u)`` on the cell.
 
 Every price vector gives a valid bound, whatever its origin; :func:`optimise` looks for good ones, and a certificate needs
@@ -74,6 +76,11 @@ class Prices:
     def vector(self) -> Floats:
         """All but the weight in one row."""
         return np.concatenate([self.budget, self.rho, self.layer, self.depth])
+
+    @property
+    def valid(self) -> bool:
+        """Whether they make a bound: multipliers of inequalities are not negative."""
+        return bool((self.budget >= 0).all() and (self.rho >= 0).all())
 
     def at(self, vector: Floats) -> Prices:
         """Prices of the same shapes and weight from one row."""

@@ -325,7 +325,7 @@ class Walk:
         if row is None or row.by_solver or row.bound >= inherited or self.weight == 0.0:
             return Check(claim, True)
         prices = Prices.from_list(self.tables, row.prices)
-        if prices.weight != 1.0 or (prices.budget < 0).any() or (prices.rho < 0).any():
+        if prices.weight != 1.0 or not prices.valid:
             return Check(claim, False, "its prices are not those of a bound")
         least = self.claim["objective"]
         relaxation = Relaxation(self.tables, cell, -math.inf if least is None else float(least))
@@ -342,7 +342,7 @@ class Walk:
             return f"its cutoff {cutoff!r} is above {self.most!r}", [], math.inf
         self.highest_cutoff = max(self.highest_cutoff, cutoff)
         prices = Prices.from_list(tables, record.prices)
-        if prices.weight != self.weight or (prices.budget < 0).any() or (prices.rho < 0).any():
+        if prices.weight != self.weight or not prices.valid:
             return "its prices are not those of a bound", [], math.inf
         relaxation = Relaxation(tables, cell, cutoff)
         if relaxation.empty:

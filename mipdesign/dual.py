@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .batch import penalty
+from .batch import effectiveness_cost, penalty
 from .chain import Chain, Pass, Worth, forward, log_ranges, trace
 from .compiled import compiled
 from .lattice import CHANNELS, LAYERS, LOG_CHANNELS, Arrays, Bools, Floats, Ints, Position
@@ -40,6 +40,8 @@ class Ranges(NamedTuple):
         Largest ``x_j = log(r^2 C_j)`` of each stage.
     flat, spread:
         Least and largest ``|d - mean d|`` of the penalised depths.
+    rho_low, rho_high:
+        Range of the effectiveness where it is priced; its limit, twice, where it is only limited.
     """
 
     stems: Ints
@@ -51,6 +53,8 @@ class Ranges(NamedTuple):
     x_high: Floats
     flat: float
     spread: float
+    rho_low: float
+    rho_high: float
 
 
 @dataclass(frozen=True)
@@ -204,12 +208,59 @@ def _phi(n: float, rho: float) -> float:
 
 
 @compiled
-def _dearest_layers(arrays: Arrays, ranges: Ranges, prices: Floats, k: int) -> float:
+def _dearest_layers(arrays: Arrays, ranges: Ranges, prices: Floats, k: int, rho: float) -> float:
     """``n`` within the cell that maximises ``pi n - mu phi(n)`` for constraint ``k``; an error matters to second order."""
     nb, nr = len(arrays.limits), len(arrays.rho_stages)
     mu, pi, j = prices[nb + k], prices[nb + nr + k], arrays.rho_stages[k]
-    free = arrays.rho * np.exp(min(pi / max(mu, 1e-300), 700.0) - 1.0)
+    free = rho * np.exp(min(pi / max(mu, 1e-300), 700.0) - 1.0)
     return float(min(max(free, ranges.n_low[j]), ranges.n_high[j]))
+
+
+@compiled
+def _gain(arrays: Arrays, ranges: Ranges, prices: Floats, price: float, rho: float) -> tuple[float, float]:
+    """``sum_k max_n (pi n - mu phi(n)) - price * rho``, and its slope in ``rho``, which falls."""
+    nb, nr = len(arrays.limits), len(arrays.rho_stages)
+    value, slope = -price * rho, -price
+    for k in range(nr):
+        n = _dearest_layers(arrays, ranges, prices, k, rho)
+        value += prices[nb + nr + k] * n - prices[nb + k] * _phi(n, rho)
+        slope += prices[nb + k] * n / rho
+    return value, slope
+
+
+@compiled
+def _dearest_rho(arrays: Arrays, ranges: Ranges, prices: Floats, price: float) -> tuple[float, float]:
+    """The effectiveness within the cell that maximises the concave :func:`_gain`, and a bound of its maximum."""
+    low, high = ranges.rho_low, ranges.rho_high
+    value, slope = _gain(arrays, ranges, prices, price, high)
+    if low == high or slope >= 0:
+        return high, value
+    value, slope = _gain(arrays, ranges, prices, price, low)
+    if slope <= 0:
+        return low, value
+    for _ in range(60):
+        middle = np.sqrt(low * high)
+        if not low < middle < high:
+            break
+        value_there, slope_there = _gain(arrays, ranges, prices, price, middle)
+        if slope_there > 0:
+            low, value, slope = middle, value_there, slope_there
+        else:
+            high = middle
+    return low, value + slope * (high - low)
+
+
+@compiled
+def _rho_range(arrays: Arrays, s_low: Floats, s_high: Floats, n_low: Floats, n_high: Floats) -> tuple[float, float]:
+    """Range of ``max_j n_j exp(-S_j / n_j)``, which grows with ``n`` and falls with ``S``."""
+    if arrays.rho_price == 0:
+        return arrays.rho, arrays.rho
+    low, high = 0.0, 0.0
+    for j in arrays.rho_stages:
+        low = max(low, n_low[j] * np.exp(-s_high[j] / n_low[j]))
+        high = max(high, n_high[j] * np.exp(-s_low[j] / n_high[j]))
+    high = min(high * (1.0 + 1e-9), arrays.rho)
+    return min(low * (1.0 - 1e-9), high), high
 
 
 # ---------------------------------------------------------------------- ranges
@@ -261,13 +312,14 @@ def ranges_of(arrays: Arrays, chain: Chain, stems: Ints, cutoff: float) -> Range
         for i in arrays.penalised:
             low, high = min(low, chain.low[i]), max(high, chain.high[i])
         spread = 0.5 * (high - low) * np.sqrt(n) * (1.0 + 1e-12)
-    floor = arrays.weights * s_low
-    if np.isfinite(cutoff):
-        needed = cutoff + penalty_at(arrays, flat)
-        floor[-1] = max(floor[-1], arrays.weights[-1] * _least_entropy_sum(arrays.weights * x_high, s_high, needed))
     least_layers, most_layers = _layer_ranges(arrays, chain)
     n_low, n_high = _prefix_sums(arrays, least_layers, 1.0, 1.0), _prefix_sums(arrays, most_layers, 1.0, 1.0)
-    return Ranges(stems, s_low, s_high, n_low, n_high, floor, x_high, flat, spread)
+    rho_low, rho_high = _rho_range(arrays, s_low, s_high, n_low, n_high)
+    floor = arrays.weights * s_low
+    if np.isfinite(cutoff):
+        needed = cutoff + penalty_at(arrays, flat) + (arrays.rho_price * rho_low if arrays.rho_price > 0 else 0.0)
+        floor[-1] = max(floor[-1], arrays.weights[-1] * _least_entropy_sum(arrays.weights * x_high, s_high, needed))
+    return Ranges(stems, s_low, s_high, n_low, n_high, floor, x_high, flat, spread, rho_low, rho_high)
 
 
 @compiled
@@ -318,13 +370,15 @@ def price(arrays: Arrays, chain: Chain, ranges: Ranges, prices: Floats, weight: 
         block[i] = -weight * (gradient[k] - gradient.mean())
         scale += abs(block[i]) * chain.high[i]
     per_stage, layer_price = weight * arrays.weights * ranges.x_high, np.zeros(stages)
+    rho, gain = _dearest_rho(arrays, ranges, prices, weight * arrays.rho_price)
+    if nr:
+        constant += gain
+        scale += weight * arrays.rho_price * ranges.rho_high
     for k in range(nr):
         j, mu, pi = arrays.rho_stages[k], prices[nb + k], prices[nb + nr + k]
-        layers = _dearest_layers(arrays, ranges, prices, k)
-        need = _phi(layers, arrays.rho)
+        need = _phi(_dearest_layers(arrays, ranges, prices, k, rho), rho)
         per_stage[j] += mu
         layer_price[j] += pi
-        constant += pi * layers - mu * need
         scale += abs(pi) * ranges.n_high[j] + mu * (abs(need) + ranges.s_high[j])
     log, layer = np.zeros(m), np.zeros(m)
     for j in range(stages):
@@ -385,7 +439,7 @@ def evaluate(
         x = arrays.log_areas[j] + end_log
         path[after + j], path[after + stages + j], path[after + 2 * stages + j] = log_widths[j], layers[j], x
         objective += arrays.weights[j] * x * log_widths[j]
-    path[-1] = objective
+    path[-1] = objective - effectiveness_cost(arrays, log_widths, layers)
     return value + constant, error, constant, worth, done
 
 
@@ -399,9 +453,10 @@ def slack(arrays: Arrays, ranges: Ranges, prices: Floats, weight: float, path: F
     logs, depths = 1 + 2 * m + nb, np.empty(n)
     for b in range(nb):
         slope[b] = arrays.limits[b] - path[1 + 2 * m + b]
+    rho, _ = _dearest_rho(arrays, ranges, prices, weight * arrays.rho_price)
     for k in range(nr):
-        j, layers = arrays.rho_stages[k], _dearest_layers(arrays, ranges, prices, k)
-        slope[nb + k] = path[logs + j] - _phi(layers, arrays.rho)
+        j, layers = arrays.rho_stages[k], _dearest_layers(arrays, ranges, prices, k, rho)
+        slope[nb + k] = path[logs + j] - _phi(layers, rho)
         slope[nb + nr + k] = layers - path[logs + stages + j]
     _, rest = conjugate(arrays, ranges, prices[nb + 2 * nr :], depths)
     mean = 0.0
@@ -412,6 +467,8 @@ def slack(arrays: Arrays, ranges: Ranges, prices: Floats, weight: float, path: F
     for j in range(stages):
         rest += arrays.weights[j] * ranges.x_high[j] * path[logs + j]
         rest += ranges.floor[j] * (path[logs + 2 * stages + j] - ranges.x_high[j])
+    if nr and arrays.rho_price > 0:
+        rest -= arrays.rho_price * rho
     return weight * rest
 
 

@@ -50,6 +50,8 @@ class Scoring:
     """Super-blocks (from 0) whose depths the penalty counts."""
     log_base: int | None = None
     """Base of the logarithms of the entropy; ``None`` is natural."""
+    effectiveness_price: float = 0.0
+    """What one unit of the effectiveness takes from the objective."""
 
     @property
     def weights(self) -> tuple[float, ...]:
@@ -84,7 +86,8 @@ class Evaluation:
     """All figures of one network in one convention.
 
     ``params`` and ``flops`` follow the convention; the counts beside them mean the same in both. ``penalty`` is ``beta * Q``,
-    and ``objective = weighted_entropy - penalty``. ``latency`` is in microseconds, ``None`` without a table that covers it.
+    and ``objective = weighted_entropy - penalty``, less the effectiveness at its price where there is one. ``latency`` is in
+    microseconds, ``None`` without a table that covers it.
     """
 
     convention: str
@@ -204,17 +207,18 @@ class Evaluator:
             terms.append(weight * entropy(r, c, math.fsum(logs)))
         weighted = math.fsum(terms)
         penalty = scoring.beta * depth_penalty(scoring.penalty_form, self.depths)
+        rho = max(effectiveness(p) for p in self.prefixes)
         conv = scoring.convention
         return Evaluation(
             convention=conv.name,
             params=counts[conv.params_metric],
             flops=counts[conv.flops_metric],
             **counts,
-            effectiveness=max(effectiveness(p) for p in self.prefixes),
+            effectiveness=rho,
             weighted_stage_entropies=tuple(terms),
             weighted_entropy=weighted,
             penalty=penalty,
-            objective=weighted - penalty,
+            objective=weighted - penalty - scoring.effectiveness_price * rho,
             latency=self._latency(),
         )
 
@@ -229,7 +233,9 @@ class Evaluator:
         """The objective to 40 digits."""
         s = self.scoring
         ends, widths = zip(*self.stages, strict=True)
-        return exact_objective(s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths, s.log_base)
+        return exact_objective(
+            s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths, s.log_base, s.effectiveness_price
+        )
 
     def figure(self, name: str) -> float:
         """The figure that a budget limits."""

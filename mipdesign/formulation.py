@@ -174,6 +174,8 @@ class Formulation(ABC):
             return "a limit on single operations"
         if any(len(s.pairs) for s in tables.stages):
             return "a latency table"
+        if tables.problem.scoring.effectiveness_price:
+            return "a price of the effectiveness"
         return None
 
 

@@ -86,8 +86,9 @@ class Arrays(NamedTuple):
         :attr:`mipdesign.evaluation.Scoring.weights`.
     head_log:
         Logarithm of the head's channels, -1 without a head.
-    rho_stages, rho:
-        Stages whose prefix the effectiveness limit counts, and the limit (1 where there is none).
+    rho_stages, rho, rho_price:
+        Stages whose prefixes the effectiveness is the maximum of, where it is limited or priced; its limit (infinite where
+        there is none) and its price.
     penalised, beta, squared:
         Super-blocks whose depths the penalty counts, its factor, and whether it is ``exp_var`` and not ``exp_std``.
     """
@@ -111,6 +112,7 @@ class Arrays(NamedTuple):
     limits: Floats
     rho_stages: Ints
     rho: float
+    rho_price: float
     penalised: Ints
     beta: float
     squared: bool
@@ -238,8 +240,8 @@ class Tables:
 
     @property
     def rho_stages(self) -> tuple[int, ...]:
-        """Stages whose prefix the effectiveness limit counts."""
-        if self.rho is None:
+        """Stages of whose prefixes the effectiveness is the maximum, where it is limited or priced."""
+        if self.rho is None and not self.problem.scoring.effectiveness_price:
             return ()
         every = tuple(range(self.n_stages))
         return every if self.problem.scoring.convention.prefix_effectiveness else every[-1:]
@@ -276,7 +278,8 @@ class Tables:
             head_log=float(np.log(float(self.end_channels))) if self.end_channels is not None else -1.0,
             limits=self.limits.astype(np.float64),
             rho_stages=np.array(self.rho_stages, dtype=np.int64),
-            rho=1.0 if self.rho is None else float(self.rho),
+            rho=np.inf if self.rho is None else float(self.rho),
+            rho_price=float(scoring.effectiveness_price),
             penalised=np.array(self.penalised, dtype=np.int64),
             beta=float(scoring.beta),
             squared=scoring.penalty_form == "exp_var",

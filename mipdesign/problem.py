@@ -305,11 +305,15 @@ class PenaltySpec(_Model):
 
 
 class ObjectiveSpec(_Model):
-    """``sum_j alpha_j H_j - beta Q``; ``log_base`` is that of the entropy. What is left out follows the convention."""
+    """``sum_j alpha_j H_j - beta Q - p rho``: ``log_base`` is that of the entropy, ``effectiveness_price`` is ``p``.
+
+    What is left out follows the convention, where ``p`` is 0.
+    """
 
     log_base: Annotated[int, Field(strict=True, ge=2, le=1000)] | None = None
     alpha: tuple[Weight, ...] | None = None
     beta: Weight = 10.0
+    effectiveness_price: Weight | None = None
     penalty: PenaltySpec | None = None
 
     @model_validator(mode="before")
@@ -684,7 +688,8 @@ class Problem(_Model):
             form = penalty.form
             penalised = tuple(sorted({i - 1 for i in penalty.stages})) if penalty.stages else tuple(range(len(self.stages)))
         alpha = self.objective.alpha or default_alpha(1 + self.stage_of[-1])
-        return Scoring(conv, alpha, self.objective.beta, form, penalised, self.objective.log_base)
+        price = self.objective.effectiveness_price or 0.0
+        return Scoring(conv, alpha, self.objective.beta, form, penalised, self.objective.log_base, price)
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""

@@ -179,13 +179,15 @@ def problem_table(problem: Problem) -> Table:
 def problem_lines(problem: Problem) -> list[str]:
     """What a table has no room for: objective, budgets, and the exact number of networks in the space."""
     s = problem.scoring
+    base = "" if s.log_base is None else f", logarithms of base {s.log_base}"
+    price = f", effectiveness priced at {s.effectiveness_price:g}" if s.effectiveness_price else ""
     penalised = ", ".join(f"stages.{i}" for i in s.penalised)
     alpha = ", ".join(f"{weight:g}" for weight in s.alpha)
     shape = f"{problem.input.channels} x {problem.input.resolution} x {problem.input.resolution}"
     return [
         f"problem      {problem.name}, convention {problem.convention}",
         f"input        {shape}, {problem.classes} classes",
-        f"objective    alpha ({alpha}), beta {s.beta:g}, penalty {s.penalty_form} over {penalised or 'nothing'}",
+        f"objective    alpha ({alpha}), beta {s.beta:g}, penalty {s.penalty_form} over {penalised or 'nothing'}{base}{price}",
         f"budgets      {budgets_text(problem)}",
         f"networks     {scientific(problem.size())} in the space, budgets aside",
     ]

@@ -117,6 +117,7 @@ def exact_objective(
     ends: Sequence[tuple[int, int]],
     widths_of_stages: Sequence[Sequence[int]],
     log_base: int | None = None,
+    effectiveness_price: float = 0.0,
     digits: int = 40,
 ) -> Decimal:
     """The objective to ``digits`` digits: decides between networks that floating point cannot tell apart.
@@ -129,19 +130,27 @@ def exact_objective(
         Main-path widths of each stage.
     log_base:
         Base of the logarithms; natural by default.
+    effectiveness_price:
+        What one unit of the effectiveness takes from the objective.
     """
     with localcontext() as context:
         context.prec = digits + 15
         factor = Decimal(convention.layer_factor.numerator) / convention.layer_factor.denominator
         if log_base is not None:
             factor /= Decimal(log_base).ln() ** 2
-        product, value = 1, Decimal(0)
+        product, layers, value, rho = 1, 0, Decimal(0), Decimal(0)
         for weight, (r, c), widths in zip(alpha, ends, widths_of_stages, strict=True):
             product *= math.prod(widths)
-            value += Decimal(repr(weight)) * Decimal(r * r * c).ln() * factor * Decimal(product).ln()
+            layers += len(widths)
+            log_width_sum = Decimal(product).ln()
+            value += Decimal(repr(weight)) * Decimal(r * r * c).ln() * factor * log_width_sum
+            of_prefix = layers * (-log_width_sum / layers).exp()
+            rho = max(rho, of_prefix) if convention.prefix_effectiveness else of_prefix
         if form != "none" and depths:
             variance = depth_variance(depths)
             exponent = Decimal(variance.numerator) / variance.denominator
             value -= Decimal(repr(beta)) * (exponent if form == "exp_var" else exponent.sqrt()).exp()
+        if effectiveness_price:
+            value -= Decimal(repr(effectiveness_price)) * rho
         context.prec = digits
         return +value

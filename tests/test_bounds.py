@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.small import FAMILIES, listing, small_problem
+from benchmarks.small import FAMILIES, listing, small_problem, varied_problem
+from mipdesign.batch import evaluate_batch
 from mipdesign.bounds import Prices, Relaxation, optimise
 from mipdesign.branching import Node, expand
 from mipdesign.cell import Cell
 from mipdesign.lattice import Tables, build_tables
 from mipdesign.level import project_to_level
 from mipdesign.problem import Problem
+
+
+@cache
+def varied_tables(seed: int) -> Tables:
+    """Tables of a varied problem."""
+    return build_tables(varied_problem(seed))
 
 
 def random_cell(tables: Tables, rng: np.random.Generator) -> Cell:
@@ -40,7 +49,8 @@ def random_prices(tables: Tables, rng: np.random.Generator, worth: float) -> Pri
 
     n = len(tables.rho_stages)
     depth = rng.normal(0, worth / 10, len(tables.penalised))
-    return Prices(some(len(tables.limits)) / np.maximum(tables.limits, 1), some(n) / 50, rng.normal(0, worth / 20, n), depth)
+    budget = some(len(tables.limits)) / np.maximum(np.abs(tables.limits), 1)
+    return Prices(budget, some(n) / 50, rng.normal(0, worth / 20, n), depth)
 
 
 @settings(max_examples=300, deadline=None)
@@ -64,6 +74,27 @@ def test_any_prices_bound_every_network_of_the_cell(seed: int, block: str | None
         for position, objective in networks:
             if float(objective) >= cutoff:
                 assert reduced is not None and reduced.contains(position)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 39))
+def test_any_prices_bound_every_network_with_any_budgets_and_terms(seed: int, problem_seed: int) -> None:
+    """Family choices, latency tables, lower limits, a priced effectiveness."""
+    rng, tables = np.random.default_rng(seed), varied_tables(problem_seed)
+    cell = random_cell(tables, rng)
+    relaxation = Relaxation(tables, cell, -math.inf)
+    evaluation = evaluate_batch(tables, cell.networks(tables))
+    feasible = evaluation.feasible
+    if relaxation.empty:
+        assert not feasible.any()
+        return
+    for _ in range(3):
+        prices = random_prices(tables, rng, 100.0)
+        bound = relaxation.bound(prices)
+        assert (evaluation.objective[feasible] <= bound.outward).all()
+        assert bound.path.objective[0] == pytest.approx(
+            tables.problem.evaluator(tables.architecture(bound.path.position(0))).evaluation.objective, rel=1e-9, abs=1e-9
+        )
 
 
 @settings(max_examples=150, deadline=None)
@@ -93,7 +124,7 @@ def test_bound_without_the_objective_is_not_negative_where_a_network_is_feasible
         return
     relaxation = Relaxation(tables, cell, 0.0)
     prices = random_prices(tables, rng, 1.0)
-    assert relaxation.bound(Prices(prices.budget, prices.rho, prices.layer, prices.depth, 0.0)).outward >= 0.0
+    assert relaxation.bound(replace(prices, weight=0.0)).outward >= 0.0
 
 
 @settings(max_examples=100, deadline=None)

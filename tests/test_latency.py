@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.small import best_by_enumeration, every_network, random_table, varied_problem
 from mipdesign import cli
 from mipdesign.batch import evaluate_batch
 from mipdesign.blocks import Operation
-from mipdesign.bounds import Prices, Relaxation
 from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
 from mipdesign.latency import HEADER, MISSING, Grid, LatencyModel, LatencyTable
@@ -104,21 +103,6 @@ def test_tables_count_what_the_exact_evaluator_counts(index: int) -> None:
         columns, depths = tuple(batch.columns[:, k].tolist()), tuple(batch.depths[:, k].tolist())
         network = tables.architecture(type(tables.position(next(every_network(problem))))(int(batch.stem[k]), columns, depths))
         assert problem.evaluator(network).nanoseconds == evaluation.counts[row, k]
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 7), st.integers(0, 10_000))
-def test_any_prices_bound_every_network_with_latency(index: int, seed: int) -> None:
-    problem = timed_problems(8)[index]
-    tables, rng = build_tables(problem), np.random.default_rng(seed)
-    whole = Cell.whole(tables)
-    relaxation = Relaxation(tables, whole, -np.inf)
-    n = len(tables.rho_stages)
-    budget = rng.exponential(100.0, len(tables.limits)) / np.maximum(abs(tables.limits), 1)
-    prices = Prices(budget, rng.exponential(2.0, n), rng.normal(0, 5.0, n), rng.normal(0, 1.0, len(tables.penalised)))
-    evaluation = evaluate_batch(tables, whole.networks(tables))
-    bound = relaxation.bound(prices).outward
-    assert (evaluation.objective[evaluation.feasible] <= bound).all()
 
 
 def test_the_optimum_under_a_latency_budget_is_that_of_enumeration() -> None:
