@@ -98,8 +98,9 @@ def network_table(architecture: Architecture) -> Table:
 
 def _parts(a: Architecture) -> Iterator[_Part]:
     """The parts of a network in order."""
-    resolution = -(-a.resolution // a.stem.stride)
-    yield _Part("stem", a.stem.stride, "conv", (a.stem.channels, None, a.stem.kernel, None), a.stem_operations, resolution)
+    resolution = a.stem_resolution
+    name = "conv, pool" if a.stem.pool else "conv"
+    yield _Part("stem", a.stem.stride, name, (a.stem.channels, None, a.stem.kernel, None), a.stem_operations, resolution)
     for i, stage in enumerate(a.stages):
         operations = [op for block in a.blocks() if block.stage == i for op in block.operations]
         resolution = -(-resolution // stage.stride)
