@@ -169,7 +169,9 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     design = comparison.design
     outside = [outside_text(comparison, name) for name in comparison.outside] or ["nothing: the network is one of it"]
     broken = [f"the network itself does not keep the budget {b.name}" for b in comparison.usage if not b.holds]
-    gain = "-" if comparison.gain is None else f"{score(comparison.gain)} ({percent(comparison.relative_gain)})"
+    if design.status == "infeasible":
+        broken.append("the space has no network within these budgets; loosen one, for example --set budgets.effectiveness=0.3")
+    gain = "-" if comparison.gain is None else f"{number(comparison.gain)} ({percent(comparison.relative_gain)})"
     return [
         f"space        {design.problem.name}, convention {design.problem.convention}",
         *(f"outside it   {text}" for text in outside),
