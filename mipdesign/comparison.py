@@ -16,7 +16,7 @@ from .exchange import read_network
 from .problem import Budget, Problem
 from .run import Design, design
 from .solve import OPTIMAL_GAP, Progress
-from .theory import default_alpha, penalised_super_blocks
+from .theory import CONVENTIONS, default_alpha, penalised_super_blocks
 
 SPACES = {
     "bottleneck": "deepmad-r50",
@@ -68,6 +68,13 @@ class Comparison:
         return None if self.design.objective is None else self.design.objective - self.evaluation.objective
 
     @property
+    def stem_decides(self) -> bool:
+        """Whether the budget of the effectiveness is that of the space's stem, since the network's own cannot be kept."""
+        limit = self.design.problem.budgets.limits().get("effectiveness")
+        least = least_effectiveness(self.design.problem)
+        return self.evaluation.effectiveness < least and limit is not None and float(limit) == least * (1 + ROUNDING)
+
+    @property
     def relative_gain(self) -> float | None:
         """The gain relative to the network's objective; ``None`` where that is not positive."""
         return None if self.gain is None or self.evaluation.objective <= 0 else self.gain / self.evaluation.objective
@@ -105,7 +112,8 @@ def compare(
         An architecture, or what :func:`mipdesign.read_network` reads, then at ``resolution`` if given.
     space:
         A preset or a specification; by default the preset of the network's family (:data:`SPACES`). Its budgets ``flops``,
-        ``params`` and ``effectiveness`` become the network's figures, its input and classes those of the network.
+        ``params`` and ``effectiveness`` become the network's figures (the last one at least :func:`least_effectiveness`),
+        its input and classes those of the network.
     convention:
         ``paper`` or ``reference``; that of the space by default.
     overrides:
@@ -164,7 +172,7 @@ def problem_around(
     settings += [] if convention is None else [f"convention={json.dumps(convention)}"]
     draft = Problem.named(space, [*settings, *overrides])
     evaluation = Evaluator(network, comparable_scoring(draft, network)).evaluation
-    rho = evaluation.effectiveness * (1 + ROUNDING)
+    rho = max(evaluation.effectiveness, least_effectiveness(draft)) * (1 + ROUNDING)
     own = [f"budgets.flops={evaluation.flops}", f"budgets.params={evaluation.params}", f"budgets.effectiveness={rho!r}"]
     problem = Problem.named(space, [*settings, *own, *overrides])
     stated = {
@@ -176,6 +184,12 @@ def problem_around(
         if value != fixed[key]:
             raise SpecError("--set", f"{key}={value}, but the network has {fixed[key]}", "compare like with like: leave it out")
     return problem, evaluation
+
+
+def least_effectiveness(problem: Problem) -> float:
+    """What every network of a space has at least: that of its stem alone, where the convention takes the largest prefix."""
+    stem_width = problem.input.channels * problem.stem.kernel**2
+    return 1 / stem_width if CONVENTIONS[problem.convention].prefix_effectiveness else 0.0
 
 
 def comparable_scoring(problem: Problem, network: Architecture) -> Scoring:

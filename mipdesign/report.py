@@ -168,9 +168,11 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     """What the optimum is, what was proved of it, and where the network stands outside of its space."""
     design = comparison.design
     outside = [outside_text(comparison, name) for name in comparison.outside] or ["nothing: the network is one of it"]
-    broken = [f"the network itself does not keep the budget {b.name}" for b in comparison.usage if not b.holds]
+    notes = [f"the network itself does not keep the budget {b.name}" for b in comparison.usage if not b.holds]
+    if comparison.stem_decides:
+        notes.append("the budget effectiveness is that of the space's stem alone: none of its networks has the network's")
     if design.status == "infeasible":
-        broken.append("the space has no network within these budgets; loosen one, for example --set budgets.effectiveness=0.3")
+        notes.append("the space has no network within these budgets; loosen one, for example --set budgets.effectiveness=0.3")
     gain = "-" if comparison.gain is None else f"{number(comparison.gain)} ({percent(comparison.relative_gain)})"
     return [
         f"space        {design.problem.name}, convention {design.problem.convention}",
@@ -179,7 +181,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         f"bound        {score(design.bound)}, gap {percent(design.gap)}",
         f"gain         {gain}",
         f"time         {design.wall_seconds:.1f} s, peak memory {design.peak_rss_mb:.0f} MB",
-        *(f"note         {line}" for line in broken),
+        *(f"note         {line}" for line in notes),
     ]
 
 

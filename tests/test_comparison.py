@@ -11,8 +11,9 @@ import pytest
 from networks import published, small
 
 from mipdesign import Architecture, Comparison, Problem, SpecError, cli, compare, design, evaluate, read_network
+from mipdesign.architecture import Stage, Stem
 from mipdesign.blocks import BUILT_IN
-from mipdesign.comparison import SPACES, comparable_scoring, default_space
+from mipdesign.comparison import SPACES, comparable_scoring, default_space, least_effectiveness
 from mipdesign.problem import preset_names
 from mipdesign.report import comparison_lines
 
@@ -81,6 +82,18 @@ def test_nothing_within_the_budgets_says_what_to_do(optimum: Architecture) -> No
     made = compare(optimum, space=SMALL, overrides=["budgets.params=100"], workers=1)
     assert (made.design.status, made.gain, made.relative_gain) == ("infeasible", None, None)
     assert any("loosen one" in line for line in comparison_lines(made))
+
+
+def test_an_effectiveness_below_that_of_the_stem_is_raised_to_it() -> None:
+    """A 3x3 stem on three channels alone has 1/27, in the convention that takes the largest prefix."""
+    stages = (Stage("basic", 2, 32, 32, 3, 1), Stage("basic", 2, 32, 32, 3, 1))
+    wide = Architecture(32, Stem(32, 7), stages, classes=10)
+    assert evaluate(wide).effectiveness < 1 / 27
+    made = compare(wide, space=SMALL, workers=1)
+    assert made.stem_decides
+    assert any("that of the space's stem alone" in line for line in comparison_lines(made))
+    assert float(made.design.problem.budgets.limits()["effectiveness"]) == pytest.approx(1 / 27, rel=1e-11)
+    assert least_effectiveness(Problem.preset("deepmad-r18", ["convention=paper"])) == 0
 
 
 def test_resolution_and_classes_are_the_networks(optimum: Architecture) -> None:
