@@ -14,8 +14,10 @@ from mipdesign.architecture import Architecture, Stage, Stem
 from mipdesign.batch import Batch, evaluate_batch
 from mipdesign.cell import Cell
 from mipdesign.evaluation import UPPER_ONLY
+from mipdesign.latency import LatencyTable
 from mipdesign.lattice import Position, Tables, build_tables
 from mipdesign.problem import Budgets, FamilyRules, Problem, StageSpace
+from mipdesign.profiling import plan
 
 MAX_NETWORKS = 12_000
 FAMILIES = ("bottleneck", "basic", "mixed", "inverted", "inverted_se")
@@ -142,7 +144,12 @@ def varied_problem(seed: int) -> Problem:
             break
     networks = list(every_network(problem))
     budgets: dict[str, Any] = {}
-    for name in Budgets.model_fields:
+    if rng.random() < 0.5:
+        table = random_table(problem, rng)
+        timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})
+        figures = sorted(timed.evaluator(a).figure("latency") for a in networks)
+        budgets["latency"] = {"max": figures[int(rng.integers(0, len(figures)))], "table": table}
+    for name in (name for name in Budgets.model_fields if name != "latency"):
         if rng.random() < 0.3:
             figures = sorted(problem.evaluator(a).figure(name) for a in networks)
             high = figures[int(rng.integers(len(figures) // 4, len(figures)))]
@@ -152,6 +159,15 @@ def varied_problem(seed: int) -> Problem:
                 if budgets[name]["min"] > high or rng.random() < 0.3:
                     del budgets[name]["max"]
     return Problem.from_dict(data | {"budgets": budgets})
+
+
+def random_table(problem: Problem, rng: np.random.Generator) -> list[str]:
+    """Lines of a latency table for a problem: times that grow with the work, and noise as large as they are."""
+    rows = []
+    for row in plan(problem, int(rng.integers(2, 5))):
+        work = row.in_channels * (row.out_channels * row.kernel**2 / row.groups if row.kind == "conv" else 1)
+        rows.append(row._replace(microseconds=round((2 + work * row.resolution**2 / 1e4) * rng.uniform(0.5, 1.5), 3)))
+    return LatencyTable(tuple(rows)).to_lines()
 
 
 def _vary(stage: dict[str, Any], rng: np.random.Generator, any_family: bool) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .graph import to_graph
     from .lowering import to_module
     from .problem import Problem
+    from .profiling import profile
     from .run import Design, design
     from .validation import validate
 
@@ -37,6 +38,7 @@ __all__ = [
     "design",
     "evaluate",
     "network_text",
+    "profile",
     "read_network",
     "register_family",
     "to_graph",
@@ -58,6 +60,7 @@ _HOME = {
     "design": "run",
     "evaluate": "evaluation",
     "network_text": "exchange",
+    "profile": "profiling",
     "read_network": "exchange",
     "register_family": "blocks",
     "to_graph": "graph",

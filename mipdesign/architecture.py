@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .blocks import FAMILIES, Operation, existing, plain_conv
+from .blocks import FAMILIES, Int, Operation, existing, plain_conv
 from .errors import SpecError
 from .parsing import load_json, validated
 from .theory import stage_of_super_blocks
@@ -187,9 +187,13 @@ class Architecture:
     @property
     def classifier_operations(self) -> tuple[Operation, ...]:
         """Global average pool and linear classifier."""
-        c, r = self.out_channels, self.out_resolution
+        return self.tail_of(self.out_channels, self.classes, self.out_resolution)
+
+    @staticmethod
+    def tail_of(c: Int, classes: int, r: int) -> tuple[Operation, ...]:
+        """Global average pool and linear classifier on a map of ``c`` channels at ``r x r``."""
         pool = Operation("pool", ("input",), "global_pool", c, c, r, stride=r)
-        return pool, Operation("linear", ("pool",), "linear", c, self.classes, 1)
+        return pool, Operation("linear", ("pool",), "linear", c, classes, 1)
 
     def operations(self) -> Iterator[Operation]:
         """All operations of the network in order."""

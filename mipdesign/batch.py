@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .chain import may_enter
+from .chain import may_enter, pair_count
 from .compiled import compiled
 from .lattice import (
     BLOCK_LOG,
@@ -14,6 +14,7 @@ from .lattice import (
     COUNTS,
     LAYERS,
     LOG_CHANNELS,
+    PLACE,
     REST_FITS,
     Arrays,
     Bools,
@@ -144,6 +145,7 @@ def evaluate_one(
     log_c, log_sum, n_layers, j, linked, value = np.log(c), arrays.stem_log, 1, 0, True, 0.0
     for b in range(nb):
         counts[b] = arrays.stem_counts[b, stem] + arrays.tail_fixed[b]
+    place = stem
     if arrays.ends[0] < 0:
         logs[0], layers[0] = log_sum, n_layers
         value += arrays.weights[0] * (arrays.log_areas[0] + log_c) * log_sum
@@ -158,6 +160,9 @@ def evaluate_one(
             counts[b] += row[COUNTS + b] + ci * row[COUNTS + nb + b] + (depth - 1) * row[COUNTS + 3 * nb + b]
             if ci == c:
                 counts[b] += row[COUNTS + 2 * nb + b]
+        if arrays.paired >= 0:
+            counts[arrays.paired] += pair_count(arrays, row, place)
+        place = int(row[PLACE])
         log_sum += log_ci + t + (depth - 1) * (log_c + t)
         n_layers += int(row[LAYERS]) * depth
         end_log = log_c

@@ -25,7 +25,7 @@ from .batch import Batch
 from .cell import Cell
 from .chain import Chain, build_groups, keep, list_paths
 from .dual import Paths, evaluate, minimise, ranges_of
-from .lattice import Floats, Tables
+from .lattice import PLACE, Floats, Tables
 
 MOST_LISTED = 20_000
 """Most networks that a search for all of them returns."""
@@ -130,7 +130,9 @@ class Relaxation:
         alive, groups, starts, channels, logs, first, stop = build_groups(self.arrays, rows, at, stem)
         self.empty = not alive
         if not self.empty:
-            self.chain = Chain(rows, at, groups, starts, channels, logs, first, stop, stem, np.log(stem), cell.low, cell.high)
+            places = self.arrays.rows[rows[starts[:-1]], PLACE].astype(np.int64)
+            outgoing = (channels, logs, places, first, stop)
+            self.chain = Chain(rows, at, groups, starts, *outgoing, stem, np.log(stem), cell.stem, cell.low, cell.high)
             self.ranges = ranges_of(self.arrays, self.chain, cell.stem, cutoff)
 
     def bound(self, prices: Prices) -> Bound:

@@ -21,6 +21,8 @@ from .lattice import (
     LAYERS,
     LOG_CHANNELS,
     MOST_INCOMING,
+    OTHER_PAIR,
+    PAIR,
     REST_FITS,
     TWIN_FITS,
     Arrays,
@@ -40,12 +42,12 @@ class Chain(NamedTuple):
     groups, starts:
         Channel counts of super-block ``i`` are the groups ``groups[i] : groups[i + 1]``; group ``g`` consists of the columns
         ``starts[g] : starts[g + 1]``.
-    channels, logs:
-        ``C`` and ``log C`` of each group.
+    channels, logs, places:
+        ``C`` and ``log C`` of each group, and the place of ``C`` among the channels of its super-block.
     first, stop:
         The window of incoming channels of each group: stems for super-block 0, else groups of the super-block before.
-    stem, stem_logs:
-        Stem channels and their logarithms.
+    stem, stem_logs, stem_places:
+        Stem channels, their logarithms, and their places among all.
     low, high:
         Range of each depth.
     """
@@ -56,10 +58,12 @@ class Chain(NamedTuple):
     starts: Ints
     channels: Floats
     logs: Floats
+    places: Ints
     first: Ints
     stop: Ints
     stem: Floats
     stem_logs: Floats
+    stem_places: Ints
     low: Ints
     high: Ints
 
@@ -120,6 +124,18 @@ class Pass(NamedTuple):
 def may_enter(row: Floats, ci: float) -> bool:
     """Whether a column keeps the limits on single operations with ``ci`` incoming channels."""
     return bool(row[TWIN_FITS] > 0 if ci == row[CHANNELS] else ci <= row[MOST_INCOMING])
+
+
+@compiled
+def pair_count(arrays: Arrays, row: Floats, place: int) -> float:
+    """What the paired budget counts for a column and the incoming channels at a place."""
+    return float(arrays.pairs[int(row[PAIR]) + place] + arrays.pairs[int(row[OTHER_PAIR]) + place])
+
+
+@compiled
+def pair_price(arrays: Arrays, worth: Worth) -> float:
+    """Price of the paired budget; 0 where there is none."""
+    return float(worth.budget[arrays.paired]) if arrays.paired >= 0 else 0.0
 
 
 @compiled
@@ -256,7 +272,8 @@ def forward(arrays: Arrays, chain: Chain, worth: Worth) -> Pass:
     for i in range(m):
         widest = max(widest, chain.groups[i + 1] - chain.groups[i])
     x, y, source, hull = np.empty(widest), np.empty(widest), np.empty(widest, np.int64), np.empty(widest, np.int64)
-    incoming, into = chain.stem, worth.stem + worth.log[0] * chain.stem_logs
+    incoming, places, into = chain.stem, chain.stem_places, worth.stem + worth.log[0] * chain.stem_logs
+    per_pair = pair_price(arrays, worth)
     for i in range(m):
         g_log, low, high, same = worth.log[i], chain.low[i], chain.high[i], arrays.has_same[i]
         for g in range(chain.groups[i], chain.groups[i + 1]):
@@ -289,16 +306,22 @@ def forward(arrays: Arrays, chain: Chain, worth: Worth) -> Pass:
                         continue
                 per_block[p] = step
                 own[p] = g_log * row[BLOCK_LOG] - fixed + block + ((high if step > 0 else low) - 1) * step
-                if row[MOST_INCOMING] < widest_incoming or row[TWIN_FITS] == 0:
+                if per_pair > 0 or row[MOST_INCOMING] < widest_incoming or row[TWIN_FITS] == 0:
                     for k in range(chain.first[g], chain.stop[g]):
-                        if k != twin and may_enter(row, incoming[k]) and into[k] - slope * incoming[k] > best[p]:
-                            best[p], before[p] = into[k] - slope * incoming[k], k
+                        if k != twin and may_enter(row, incoming[k]):
+                            entered = into[k] - slope * incoming[k]
+                            if per_pair > 0:
+                                entered -= per_pair * pair_count(arrays, row, places[k])
+                            if entered > best[p]:
+                                best[p], before[p] = entered, k
                 elif size:
                     place = _climb(x, y, hull, size, place, slope)
                     best[p] = y[hull[place]] - slope * x[hull[place]]
                     before[p] = source[hull[place]]
                 if twin >= 0 and row[TWIN_FITS] > 0:
                     entered = into[twin] - slope * c - extra
+                    if per_pair > 0:
+                        entered -= per_pair * pair_count(arrays, row, places[twin])
                     if entered > best[p]:
                         best[p], before[p] = entered, twin
                 if best[p] + own[p] > top:
@@ -307,6 +330,7 @@ def forward(arrays: Arrays, chain: Chain, worth: Worth) -> Pass:
             if i == m - 1:
                 value[g] += worth.per_channel * c
         incoming = chain.channels[chain.groups[i] : chain.groups[i + 1]]
+        places = chain.places[chain.groups[i] : chain.groups[i + 1]]
         if i + 1 < m:
             into = (
                 value[chain.groups[i] : chain.groups[i + 1]]
@@ -328,9 +352,10 @@ def trace(arrays: Arrays, chain: Chain, done: Pass) -> tuple[float, int, Ints, I
         p = done.column[g]
         k = done.before[p]
         if i:
-            ci, log_ci = chain.channels[chain.groups[i - 1] + k], chain.logs[chain.groups[i - 1] + k]
+            into = chain.groups[i - 1] + k
+            ci, log_ci, place = chain.channels[into], chain.logs[into], chain.places[into]
         else:
-            ci, log_ci = chain.stem[k], chain.stem_logs[k]
+            ci, log_ci, place = chain.stem[k], chain.stem_logs[k], chain.stem_places[k]
         row = arrays.rows[chain.rows[p]]
         columns[i] = p
         depths[i] = chain.high[i] if done.per_block[p] > 0 else chain.low[i]
@@ -339,6 +364,8 @@ def trace(arrays: Arrays, chain: Chain, done: Pass) -> tuple[float, int, Ints, I
             counts[b] += row[COUNTS + b] + ci * row[COUNTS + nb + b] + more * row[COUNTS + 3 * nb + b]
             if ci == chain.channels[g]:
                 counts[b] += row[COUNTS + 2 * nb + b]
+        if arrays.paired >= 0:
+            counts[arrays.paired] += pair_count(arrays, row, place)
         logs[i] = log_ci + row[BLOCK_LOG] + more * (row[LOG_CHANNELS] + row[BLOCK_LOG])
         if i:
             g = chain.groups[i - 1] + k
@@ -356,12 +383,14 @@ def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -
     for g in range(len(chain.channels)):
         widest = max(widest, chain.starts[g + 1] - chain.starts[g])
     slope, line, hull = np.empty(widest), np.empty(widest), np.empty(widest, np.int64)
+    per_pair = pair_price(arrays, worth)
     for i in range(m - 1, -1, -1):
         if i:
             incoming = chain.channels[chain.groups[i - 1] : chain.groups[i]]
             incoming_logs = chain.logs[chain.groups[i - 1] : chain.groups[i]]
+            places = chain.places[chain.groups[i - 1] : chain.groups[i]]
         else:
-            incoming, incoming_logs = chain.stem, chain.stem_logs
+            incoming, incoming_logs, places = chain.stem, chain.stem_logs, chain.stem_places
         back = np.full(len(incoming), -np.inf)
         least_depth, most_depth = float(chain.high[i]), float(chain.low[i])
         found = False
@@ -387,17 +416,23 @@ def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -
                 for b in range(nb):
                     price += worth.budget[b] * row[COUNTS + nb + b]
                     extra += worth.budget[b] * row[COUNTS + 2 * nb + b]
-                if row[MOST_INCOMING] < widest_incoming or row[TWIN_FITS] == 0:
+                if per_pair > 0 or row[MOST_INCOMING] < widest_incoming or row[TWIN_FITS] == 0:
                     for k in range(chain.first[g], chain.stop[g]):
                         if may_enter(row, incoming[k]) and not (arrays.has_same[i] and incoming[k] == c):
-                            back[k] = max(back[k], done.own[p] + beyond - incoming[k] * price)
+                            passed = done.own[p] + beyond - incoming[k] * price
+                            if per_pair > 0:
+                                passed -= per_pair * pair_count(arrays, row, places[k])
+                            back[k] = max(back[k], passed)
                 else:
                     slope[size], line[size] = price, done.own[p] + beyond
                     size += 1
                 if arrays.has_same[i] and row[TWIN_FITS] > 0:
                     for k in range(chain.first[g], chain.stop[g]):
                         if incoming[k] == c:
-                            back[k] = max(back[k], done.own[p] + beyond - c * price - extra)
+                            passed = done.own[p] + beyond - c * price - extra
+                            if per_pair > 0:
+                                passed -= per_pair * pair_count(arrays, row, places[k])
+                            back[k] = max(back[k], passed)
             if not size:
                 continue
             rising = True
@@ -431,6 +466,7 @@ def _least_counts(arrays: Arrays, chain: Chain, stems: Ints) -> tuple[Floats, Fl
     for i in range(m):
         incoming = chain.stem if i == 0 else chain.channels[chain.groups[i - 1] : chain.groups[i]]
         before = start if i == 0 else least[chain.groups[i - 1] : chain.groups[i]]
+        places = chain.stem_places if i == 0 else chain.places[chain.groups[i - 1] : chain.groups[i]]
         for g in range(chain.groups[i], chain.groups[i + 1]):
             for p in range(chain.starts[g], chain.starts[g + 1]):
                 row = arrays.rows[chain.rows[p]]
@@ -444,6 +480,8 @@ def _least_counts(arrays: Arrays, chain: Chain, stems: Ints) -> tuple[Floats, Fl
                         value = before[k, b] + own + incoming[k] * slope
                         if incoming[k] == chain.channels[g]:
                             value += extra
+                        if b == arrays.paired:
+                            value += pair_count(arrays, row, places[k])
                         least[g, b] = min(least[g, b], value)
     return start, least
 
@@ -520,15 +558,17 @@ def list_paths(
             k = source[i]
             if i:
                 into = chain.groups[i - 1] + k
+                place = chain.places[into]
                 ci, value = chain.channels[into], done.value[into] + worth.log[i] * chain.logs[into]
             else:
-                into = k
+                into, place = k, chain.stem_places[k]
                 ci, value = chain.stem[k], worth.stem[k] + worth.log[0] * chain.stem_logs[k]
             row = arrays.rows[chain.rows[p]]
             if not may_enter(row, ci) or (row[REST_FITS] == 0 and depths[depth[i]] > 1):
                 continue
             twin = 1.0 if ci == chain.channels[g] else 0.0
-            price = 0.0
+            pair = pair_count(arrays, row, place) if arrays.paired >= 0 else 0.0
+            price = pair * pair_price(arrays, worth)
             for b in range(nb):
                 price += worth.budget[b] * (ci * row[COUNTS + nb + b] + twin * row[COUNTS + 2 * nb + b])
             if not here + value - price >= least:
@@ -537,6 +577,8 @@ def list_paths(
             for b in range(nb):
                 used = counts[i, b] + row[COUNTS + b] + ci * row[COUNTS + nb + b] + twin * row[COUNTS + 2 * nb + b]
                 used += (depths[depth[i]] - 1) * row[COUNTS + 3 * nb + b]
+                if b == arrays.paired:
+                    used += pair
                 fits &= used + (least_counts[into, b] if i else start[k, b]) <= arrays.limits[b]
                 if i:
                     counts[i - 1, b] = used

@@ -379,14 +379,24 @@ def evaluate(
     file: Network,
     convention: Annotated[str, typer.Option(metavar="paper|reference", help="How the theory is read.")] = "reference",
     resolution: Resolution = None,
+    latency: Annotated[
+        Path | None, typer.Option(metavar="TABLE.csv", help="A table of measured operations: predicts the latency too.")
+    ] = None,
+    batch: Annotated[int, typer.Option(parser=_whole, metavar="N", help="The table's batch.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Print all figures of one network."""
-    from .evaluation import evaluate as evaluation_of
+    from .evaluation import Evaluator, default_scoring
     from .exchange import read_network
+    from .latency import LatencyModel, LatencyTable
     from .report import PlainConsole, evaluation_table
 
-    evaluation = evaluation_of(read_network(file, resolution), convention)
+    architecture = read_network(file, resolution)
+    model = None if latency is None else LatencyModel(LatencyTable.load(latency).of_batch(batch))
+    evaluator = Evaluator(architecture, default_scoring(convention, architecture), latency_model=model)
+    if model is not None:
+        model.total(architecture.operations())  # says what the table lacks
+    evaluation = evaluator.evaluation
     console = PlainConsole()
     if as_json:
         _print_json(console, evaluation.to_dict())
@@ -405,10 +415,10 @@ def verify(
     Exit codes: 0 every claim holds, 1 some claim does not, 2 there is no certificate to check.
     """
     from .certificate import Certificate
-    from .report import NodeDisplay, PlainConsole, checks_table, verification_lines
+    from .report import CountDisplay, PlainConsole, checks_table, verification_lines
     from .run import read_files, verify_folder
 
-    with NodeDisplay(PlainConsole(stderr=True)) as display:
+    with CountDisplay(PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
         checks = list(verify_folder(folder, resolve, display.update))
     passed = all(check.passed for check in checks)
     console = PlainConsole()
@@ -475,6 +485,42 @@ def validate(
         failed = ", ".join(check.name for check in report.failures)
         console.lines([f"FAILED: {failed}" if failed else f"all {len(report.checks)} figures agree"])
     raise typer.Exit(0 if report.passed else 1)
+
+
+@app.command()
+def profile(
+    spec: Spec,
+    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The table; what it holds already is not measured again.")],
+    device: Annotated[str, typer.Option(metavar="cpu|cuda", help="Where the operations run.")] = "cpu",
+    threads: Annotated[int, typer.Option(parser=_whole, metavar="N", help="Threads of torch on the CPU.")] = 1,
+    batch: Annotated[int, typer.Option(parser=_whole, metavar="N", help="Pictures at a time.")] = 1,
+    points: Annotated[
+        int, typer.Option(parser=_whole, metavar="N", help="Channel counts at which each kind of operation is measured.")
+    ] = 6,
+    seconds: Annotated[float, typer.Option(parser=_real, metavar="SECONDS", help="Time spent on each operation.")] = 0.05,
+    overrides: Overrides = None,
+) -> None:
+    """Measure a latency table of the operations that a problem needs, on this machine, with torch.
+
+    Use it as a budget: --set budgets.latency.max=MICROSECONDS --set budgets.latency.table=FILE.csv. A run that was cut off goes
+    on where it stopped when the command is given again.
+    """
+    from .profiling import profile as measure
+    from .report import CountDisplay, PlainConsole
+
+    problem = _problem(spec, None, overrides)
+    with CountDisplay(PlainConsole(stderr=True), "measured {done} of {total} operations", 5.0) as display:
+        measured = measure(
+            problem,
+            out,
+            batch=batch,
+            points=points,
+            device=device,
+            threads=threads,
+            seconds=seconds,
+            on_row=display.update,
+        )
+    PlainConsole().lines([f"{out}: {measured} operations measured"])
 
 
 @app.command()

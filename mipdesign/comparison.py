@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 from .architecture import Architecture
 from .errors import SpecError
-from .evaluation import Evaluation, Evaluator, Scoring
+from .evaluation import Evaluation, Evaluator, Scoring, violations
 from .exchange import read_network
-from .problem import Budget, Problem
+from .problem import Problem
 from .run import Design, design
 from .solve import OPTIMAL_GAP, Progress
 from .theory import CONVENTIONS, default_alpha, penalised_super_blocks
@@ -44,8 +44,8 @@ class Comparison:
         The network and its figures, in the objective of the design's problem.
     outside:
         Fields of the network that the problem's space does not hold.
-    usage:
-        The problem's budgets, each with the network's value.
+    exceeded:
+        Names of the problem's budgets that the network does not keep.
     design:
         The best network of the space, with what was proved of it.
     """
@@ -59,7 +59,7 @@ class Comparison:
     network: Architecture
     evaluation: Evaluation
     outside: tuple[str, ...]
-    usage: tuple[Budget, ...]
+    exceeded: tuple[str, ...]
     design: Design
 
     @property
@@ -85,6 +85,7 @@ class Comparison:
             "network": self.network.to_dict(),
             "evaluation": self.evaluation.to_dict(),
             "outside_space": list(self.outside),
+            "exceeded": list(self.exceeded),
             "gain": self.gain,
             "relative_gain": self.relative_gain,
             "design": self.design.to_dict(),
@@ -131,13 +132,9 @@ def compare(
     elif resolution is not None:
         network = Architecture.from_dict(network.to_dict() | {"resolution": resolution})
     problem, evaluation = problem_around(network, space or default_space(network), convention, tuple(overrides))
-    evaluator = Evaluator(network, comparable_scoring(problem, network))
-    usage = tuple(
-        Budget(name, evaluator.figure(name), float(limit), evaluator.within(name, limit))
-        for name, limit in problem.budgets.limits().items()
-    )
+    exceeded = tuple(violations(problem.evaluator(network), problem.budgets.limits()))
     found = design(problem, time_limit=time_limit, gap=gap, seed=seed, workers=workers, on_progress=on_progress)
-    return Comparison(network, evaluation, tuple(problem.outside_space(network)), usage, found)
+    return Comparison(network, evaluation, tuple(problem.outside_space(network)), exceeded, found)
 
 
 def default_space(network: Architecture) -> str:

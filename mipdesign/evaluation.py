@@ -13,6 +13,7 @@ from typing import Any
 from .architecture import Architecture
 from .blocks import FAMILIES
 from .errors import SpecError
+from .latency import LatencyModel
 from .theory import (
     CONVENTIONS,
     Convention,
@@ -30,7 +31,7 @@ DEFAULT_BYTES = 4
 """Bytes per number where nothing else is said."""
 SIZES = ("weights_bytes", "activation_memory")
 """Budgets that count bytes."""
-UPPER_ONLY = ("activation_memory", "effectiveness")
+UPPER_ONLY = ("activation_memory", "latency", "effectiveness")
 """Budgets without a lower limit."""
 LOWER = "min_"
 """What the name of a lower limit begins with."""
@@ -82,7 +83,7 @@ class Evaluation:
     """All figures of one network in one convention.
 
     ``params`` and ``flops`` follow the convention; the counts beside them mean the same in both. ``penalty`` is ``beta * Q``,
-    and ``objective = weighted_entropy - penalty``.
+    and ``objective = weighted_entropy - penalty``. ``latency`` is in microseconds, ``None`` without a table that covers it.
     """
 
     convention: str
@@ -102,18 +103,27 @@ class Evaluation:
     weighted_entropy: float
     penalty: float
     objective: float
+    latency: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         data = vars(self).copy()
         data["weighted_stage_entropies"] = list(self.weighted_stage_entropies)
+        if self.latency is None:
+            del data["latency"]
         return data
 
 
 class Evaluator:
     """Computes the figures of one network lazily; :func:`evaluate` collects them."""
 
-    def __init__(self, architecture: Architecture, scoring: Scoring, byte_widths: Mapping[str, int] | None = None) -> None:
-        self.architecture, self.scoring = architecture, scoring
+    def __init__(
+        self,
+        architecture: Architecture,
+        scoring: Scoring,
+        byte_widths: Mapping[str, int] | None = None,
+        latency_model: LatencyModel | None = None,
+    ) -> None:
+        self.architecture, self.scoring, self.latency_model = architecture, scoring, latency_model
         self.byte_widths = byte_widths or {}
 
     @cached_property
@@ -136,6 +146,19 @@ class Evaluator:
             "weights_bytes": total["params_total"] * self.byte_widths.get("weights_bytes", DEFAULT_BYTES),
             "activation_memory": peak * self.byte_widths.get("activation_memory", DEFAULT_BYTES),
         }
+
+    @cached_property
+    def nanoseconds(self) -> int:
+        """Latency by the table.
+
+        Raises
+        ------
+        SpecError
+            If there is none, or it does not cover an operation.
+        """
+        if self.latency_model is None:
+            raise SpecError("budgets.latency", "is missing", "give a table")
+        return self.latency_model.total(self.architecture.operations())
 
     @cached_property
     def stages(self) -> tuple[tuple[tuple[int, int], tuple[int, ...]], ...]:
@@ -191,7 +214,15 @@ class Evaluator:
             weighted_entropy=weighted,
             penalty=penalty,
             objective=weighted - penalty,
+            latency=self._latency(),
         )
+
+    def _latency(self) -> float | None:
+        """Microseconds, where a table tells."""
+        try:
+            return self.nanoseconds / 1000
+        except SpecError:
+            return None
 
     def exact_objective(self) -> Decimal:
         """The objective to 40 digits."""
@@ -201,6 +232,8 @@ class Evaluator:
 
     def figure(self, name: str) -> float:
         """The figure that a budget limits."""
+        if name == "latency":
+            return self.nanoseconds / 1000
         value: float = getattr(self.evaluation, name.removeprefix(LOWER))
         return value
 
@@ -208,6 +241,8 @@ class Evaluator:
         """Whether a budget holds, in exact integer arithmetic."""
         if name == "effectiveness":
             return all(effectiveness_within(p, limit) for p in self.prefixes)
+        if name == "latency":
+            return self._latency() is not None and self.nanoseconds <= limit * 1000
         value = self.counts[count_of_budget(name, self.scoring.convention)]
         return value >= limit if name.startswith(LOWER) else value <= limit
 

@@ -172,6 +172,8 @@ class Formulation(ABC):
             return "a stage that chooses between block families"
         if any((s.most_incoming < MAX_CHANNELS).any() or not (s.twin_fits & s.rest_fits).all() for s in tables.stages):
             return "a limit on single operations"
+        if any(len(s.pairs) for s in tables.stages):
+            return "a latency table"
         return None
 
 

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .architecture import Architecture, Stage, Stem
-from .blocks import FAMILIES, Operation, plain_conv
+from .blocks import FAMILIES, Int, Operation, plain_conv
 from .errors import SpecError
-from .evaluation import LOWER, count_of_budget
+from .evaluation import LOWER, UPPER_ONLY, count_of_budget
+from .pairs import Excess, Timer, with_latency
 from .problem import Problem, SuperBlockSpace
 from .theory import stage_of_super_blocks
 
@@ -34,8 +35,9 @@ MAX_CHANNELS = 2**31
 MAX_COLUMNS = 2_000_000
 """Most columns that one super-block may have."""
 
-CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, TWIN_FITS, REST_FITS, COUNTS = range(8)
-"""Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, and the first count."""
+CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, TWIN_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR, COUNTS = range(11)
+"""Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, the place of ``C``, where the column's two
+tables of pairs begin, and the first count."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -65,7 +67,11 @@ class Arrays(NamedTuple):
     ----------
     rows:
         One row per column of every super-block: ``C, log C, t``, layers per block, :attr:`StageTables.most_incoming`,
-        ``twin_fits`` and ``rest_fits``, then ``fixed, slope, same, rest`` of each budget.
+        ``twin_fits`` and ``rest_fits``, the place of ``C`` among the channels, where the two tables of :attr:`pairs` begin,
+        then ``fixed, slope, same, rest`` of each budget.
+    paired, pairs:
+        Budget whose counts depend on pairs of incoming channels and column in no simple way (-1 if there is none), and what
+        it counts for them: ``pairs[begin + place of ci]`` of both tables together.
     offsets:
         First row of each super-block, and the number of rows.
     has_same:
@@ -87,6 +93,8 @@ class Arrays(NamedTuple):
     """
 
     rows: Floats
+    paired: int
+    pairs: Floats
     offsets: Ints
     has_same: Bools
     growth: Ints
@@ -133,6 +141,9 @@ class StageTables:
         Admitted depths, increasing.
     growth:
         Bounds of ``C / ci``.
+    pairs, pair_at:
+        What the latency counts for pairs of incoming channels and column, in two flat tables of which each column's part
+        begins at ``pair_at``, shape ``(2, columns)``; empty without a latency budget. See :mod:`mipdesign.pairs`.
     """
 
     blocks: tuple[str, ...]
@@ -152,6 +163,8 @@ class StageTables:
     rest_fits: Bools
     depths: Ints
     growth: tuple[Fraction, Fraction | None]
+    pairs: Ints
+    pair_at: Ints
 
     def follows(self, ci: Ints | Floats | int, c: Ints | Floats) -> Bools:
         """Which channels ``c`` may come after ``ci`` (broadcast), exactly."""
@@ -235,14 +248,19 @@ class Tables:
     def arrays(self) -> Arrays:
         """Everything that compiled loops need."""
         scoring, m = self.problem.scoring, len(self.stages)
-        parts, growth = [], []
-        for s in self.stages:
-            numbers = np.array([s.c, s.log_c, s.t, s.layers, s.most_incoming, s.twin_fits, s.rest_fits])
+        parts, growth, n_pairs = [], [], 0
+        for s, space in zip(self.stages, self.problem.space, strict=True):
+            place = np.searchsorted(space.channels, s.c)
+            limits = (s.most_incoming, s.twin_fits, s.rest_fits)
+            numbers = np.array([s.c, s.log_c, s.t, s.layers, *limits, place, *(s.pair_at + n_pairs)])
+            n_pairs += len(s.pairs)
             parts.append(np.concatenate([numbers, s.fixed, s.slope, s.same, s.rest]).T)
             low, high = s.growth
             growth.append([*low.as_integer_ratio(), *(high.as_integer_ratio() if high is not None else (0, 0))])
         return Arrays(
             rows=np.ascontiguousarray(np.concatenate(parts)),
+            paired=self.counts.index("latency") if "latency" in self.counts else -1,
+            pairs=np.concatenate([s.pairs for s in self.stages]).astype(np.float64),
             offsets=np.cumsum([0] + [len(s.c) for s in self.stages]),
             has_same=np.array([bool(s.same.any()) for s in self.stages]),
             growth=np.array(growth, dtype=np.int64),
@@ -300,7 +318,7 @@ def build_tables(problem: Problem) -> Tables:
     check_size(problem)
     conv = problem.scoring.convention
     limits = problem.budgets.limits()
-    rho, memory = limits.pop("effectiveness", None), limits.pop("activation_memory", None)
+    rho, memory, latency = (limits.pop(name, None) for name in ("effectiveness", "activation_memory", "latency"))
     most_elements = None if memory is None else int(memory // problem.budgets.bytes_of("activation_memory"))
     counts = tuple(limits)
     figures = tuple(Figure.of(name, problem) for name in counts)
@@ -327,13 +345,21 @@ def build_tables(problem: Problem) -> Tables:
     stages = [_stage_tables(space, figures, most_elements) for space in problem.space]
     if most_elements is not None:
         stages = _with_outer_peaks(problem, stages, _peak(stem), most_elements)
+    most = [figure.limit(limit) for figure, limit in zip(figures, limits.values(), strict=True)]
+    stem_counts = _counts(stem, figures, stem_c.shape, layers=1, blocks=0)
+    if latency is not None and problem.budgets.latency is not None:
+        timer = Timer(problem.budgets.latency.model, excess_of(problem), int(latency * 1000) + 1)
+        stages = with_latency(problem, stages, timer)
+        counts, most = (*counts, "latency"), [*most, int(latency * 1000)]
+        stem_counts = np.vstack([stem_counts, np.zeros_like(stem_c)])
+        tail_fixed, tail_slope = np.append(tail_fixed, 0), np.append(tail_slope, 0)
     return Tables(
         problem=problem,
         counts=counts,
-        limits=np.array([figure.limit(limit) for figure, limit in zip(figures, limits.values(), strict=True)], dtype=np.int64),
+        limits=np.array(most, dtype=np.int64),
         rho=rho,
         stem_c=stem_c,
-        stem_counts=_counts(stem, figures, stem_c.shape, layers=1, blocks=0),
+        stem_counts=stem_counts,
         stem_log=float(np.log(problem.input.channels * problem.stem.kernel**2)),
         stages=tuple(stages),
         tail_fixed=tail_fixed,
@@ -373,6 +399,12 @@ class Figure:
         """The largest value of the sum that keeps a limit."""
         return int(limit // 1) if self.factor > 0 else -int(-(-limit // 1))
 
+    def of_operation(self, op: Operation) -> Int:
+        """What one operation adds; 0 for figures that are not sums over operations."""
+        if self.name in ("layers", "blocks"):
+            return 0
+        return getattr(op, "params" if self.name.startswith("params") else self.name) * self.factor
+
 
 def _stage_tables(space: SuperBlockSpace, figures: tuple[Figure, ...], most_elements: int | None) -> StageTables:
     parts = [_columns_of(space, f, figures) for f in range(len(space.choices))]
@@ -387,6 +419,8 @@ def _stage_tables(space: SuperBlockSpace, figures: tuple[Figure, ...], most_elem
         most_incoming=most,
         twin_fits=twin_fits,
         rest_fits=rest_fits,
+        pairs=np.zeros(0, dtype=np.int64),
+        pair_at=np.zeros((2, len(columns["c"])), dtype=np.int64),
         depths=np.array(space.depths, dtype=np.int64),
         growth=space.growth,
     )
@@ -526,10 +560,22 @@ def _counts(
     """Sums of figures over operations, shape ``(figures, *shape)``."""
     values = []
     for figure in figures:
-        if figure.name in ("layers", "blocks"):
-            total = layers if figure.name == "layers" else blocks
-        else:
-            attribute = "params" if figure.name.startswith("params") else figure.name
-            total = sum(getattr(op, attribute) for op in operations)
-        values.append(np.broadcast_to(np.asarray(total, dtype=np.int64), shape) * figure.factor)
+        total = sum(figure.of_operation(op) for op in operations)
+        total += figure.factor * {"layers": layers, "blocks": blocks}.get(figure.name, 0)
+        values.append(np.broadcast_to(np.asarray(total, dtype=np.int64), shape))
     return np.array(values, dtype=np.int64).reshape(len(figures), *shape)
+
+
+def excess_of(problem: Problem) -> Excess:
+    """Whether an operation alone breaks an upper limit of a problem."""
+    upper = []
+    for name, limit in problem.budgets.limits().items():
+        if name not in (*UPPER_ONLY, "layers", "blocks") and not name.startswith(LOWER):
+            figure = Figure.of(name, problem)
+            upper.append((figure, figure.limit(limit)))
+
+    def exceeds(op: Operation) -> Int:
+        counted = [pair for pair in upper if pair[0].name != "params_backbone" or op.kind != "linear"]
+        return np.logical_or.reduce([np.asarray(f.of_operation(op) > most) for f, most in counted] or [np.asarray(False)])
+
+    return exceeds

@@ -26,6 +26,7 @@ from .architecture import Architecture, KernelSize, Positive, Stage, Stem, Strid
 from .blocks import FAMILIES
 from .errors import SpecError
 from .evaluation import DEFAULT_BYTES, LOWER, SIZES, UPPER_ONLY, Evaluator, Scoring, violations
+from .latency import KINDS, LatencyModel, LatencyTable
 from .parsing import load_yaml, parse_scalar, read_text, short, validated
 from .theory import (
     CONVENTIONS,
@@ -60,7 +61,7 @@ def _with_tuples(data: Any, *names: str, texts: bool = False) -> Any:
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class Lattice(_Model):
@@ -352,12 +353,61 @@ class Range(_Model):
         return self
 
 
+class LatencyRange(Range):
+    """A limit of the latency in microseconds, by a table of measured operations; see :mod:`mipdesign.latency`.
+
+    Attributes
+    ----------
+    table:
+        The path of a CSV file, or its lines. A problem that was read holds the lines.
+    batch:
+        Which rows of the table count.
+    free:
+        Kinds of operations that take no time, for example those that a device fuses into the convolution before.
+    """
+
+    table: LatencyTable
+    batch: Positive = 1
+    free: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_table(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise SpecError("", f"{short(data)} comes without a table", "give a mapping with max and table")
+        made = _with_tuples(data, "free", texts=True)
+        table = made.get("table")
+        try:
+            if isinstance(table, str):
+                made["table"] = LatencyTable.load(table)
+            elif isinstance(table, (list, tuple)) and all(isinstance(line, str) for line in table):
+                made["table"] = LatencyTable.from_lines(table)
+            elif table is not None and not isinstance(table, LatencyTable):
+                raise SpecError("", f"{short(table)} is not a table", "give the path of a CSV file, or its lines")
+        except SpecError as error:
+            raise SpecError(".".join(part for part in ("table", error.field) if part), error.problem, error.remedy) from None
+        return made
+
+    @model_validator(mode="after")
+    def _check_table(self) -> Self:
+        for kind in self.free:
+            if kind not in KINDS:
+                raise SpecError("free", f"{kind!r} is not a kind of operation", f"use some of: {', '.join(KINDS)}")
+        self.table.of_batch(self.batch)
+        return self
+
+    @cached_property
+    def model(self) -> LatencyModel:
+        """What computes the latency of a network."""
+        return LatencyModel(self.table.of_batch(self.batch), self.free)
+
+
 class Budgets(_Model):
     """Limits; any subset. A number is an upper limit; ``{min: .., max: ..}`` sets a lower one too.
 
     ``flops`` and ``params`` follow the convention, the other names mean the same in both. ``activations`` is the sum of the
     outputs of all convolutions, ``activation_memory`` the largest sum of input and output maps of one operation, in bytes,
-    ``weights_bytes`` the size of all parameters.
+    ``weights_bytes`` the size of all parameters, ``latency`` microseconds by a table.
     """
 
     flops: Range | None = None
@@ -369,6 +419,7 @@ class Budgets(_Model):
     activations: Range | None = None
     weights_bytes: Range | None = None
     activation_memory: Range | None = None
+    latency: LatencyRange | None = None
     effectiveness: Range | None = None
 
     @model_validator(mode="after")
@@ -637,7 +688,8 @@ class Problem(_Model):
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
-        return Evaluator(architecture, self.scoring, {name: self.budgets.bytes_of(name) for name in SIZES})
+        latency = self.budgets.latency.model if self.budgets.latency is not None else None
+        return Evaluator(architecture, self.scoring, {name: self.budgets.bytes_of(name) for name in SIZES}, latency)
 
     def usage(self, architecture: Architecture) -> list[Budget]:
         """The budgets that are set, each with the network's value."""
@@ -722,6 +774,7 @@ class Problem(_Model):
         data = load_yaml(text, source)
         if isinstance(data, dict):
             data.pop("defaults", None)
+            _find_table(data, Path(source).parent)
             for override in overrides:
                 _override(data, override)
         return cls.from_dict(data, source)
@@ -732,7 +785,9 @@ class Problem(_Model):
         def plain(value: Any) -> Any:
             if isinstance(value, Lattice):
                 return value.to_plain()
-            if isinstance(value, Range) and value.min is None and value.bytes is None:
+            if isinstance(value, LatencyTable):
+                return value.to_lines()
+            if type(value) is Range and value.min is None and value.bytes is None:
                 return value.max
             if isinstance(value, StageSpace):
                 return _stage_to_plain(value, plain)
@@ -855,6 +910,17 @@ def _nearest(values: Sequence[int], target: Fraction) -> int:
 def _exact(number: float) -> Fraction:
     """The decimal number that the text of a float stands for."""
     return Fraction(repr(number))
+
+
+def _find_table(data: dict[str, Any], folder: Path) -> None:
+    """Makes the path of a latency table that is relative to the specification's folder one from here."""
+    try:
+        table = data["budgets"]["latency"]["table"]
+    except (KeyError, TypeError):
+        return
+    if isinstance(table, str):
+        latency = data["budgets"]["latency"] | {"table": str(folder / table)}
+        data["budgets"] = data["budgets"] | {"latency": latency}
 
 
 def _override(data: dict[str, Any], text: str) -> None:

@@ -168,7 +168,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     """What the optimum is, what was proved of it, and where the network stands outside of its space."""
     design = comparison.design
     outside = [outside_text(comparison, name) for name in comparison.outside] or ["nothing: the network is one of it"]
-    notes = [f"the network itself does not keep the budget {b.name}" for b in comparison.usage if not b.holds]
+    notes = [f"the network itself does not keep the budget {name}" for name in comparison.exceeded]
     if comparison.stem_decides:
         notes.append("the budget effectiveness is that of the space's stem alone: none of its networks has the network's")
     if design.status == "infeasible":
@@ -403,9 +403,27 @@ class ProgressDisplay(LiveDisplay):
         return progress.seconds >= self.last.seconds + pause
 
 
-class NodeDisplay(LiveDisplay):
-    """Progress of the walk through a certificate, on a terminal only."""
+class CountDisplay(LiveDisplay):
+    """Progress of work that comes in equal parts: live on a terminal; elsewhere a plain line now and then, if asked for.
 
-    def update(self, done: int, total_nodes: int) -> None:
-        """Tells how many nodes have been checked."""
-        self.show(f"checked {done} of {total_nodes} nodes")
+    Parameters
+    ----------
+    text:
+        With places for ``done`` and ``total``.
+    line_seconds:
+        Seconds between two plain lines.
+    """
+
+    def __init__(self, console: Console, text: str, line_seconds: float = math.inf) -> None:
+        super().__init__(console)
+        self.text, self.line_seconds, self.next_line = text, line_seconds, -math.inf
+
+    def update(self, done: int, total: int) -> None:
+        """Tells how many parts are done."""
+        line = self.text.format(done=done, total=total)
+        now = time.monotonic()
+        if not self.console.is_terminal and math.isfinite(self.line_seconds) and (now >= self.next_line or done == total):
+            self.next_line = now + self.line_seconds
+            with contextlib.suppress(OSError):
+                self.console.print(line, soft_wrap=True)
+        self.show(line)

@@ -37,7 +37,7 @@ def outsider(optimum: Architecture) -> Architecture:
 def test_the_optimum_of_a_space_is_its_own_optimum(optimum: Architecture) -> None:
     made = compare(optimum, space=SMALL, workers=1)
     assert made.outside == ()
-    assert all(budget.holds for budget in made.usage)
+    assert made.exceeded == ()
     assert (made.gain, made.design.status, made.design.architecture) == (0.0, "optimal", optimum)
     assert "outside it   nothing: the network is one of it" in comparison_lines(made)
 
@@ -74,7 +74,7 @@ def test_overrides_come_last(optimum: Architecture) -> None:
     limits = made.design.problem.budgets.limits()
     assert limits["params"] == 30000
     assert "effectiveness" not in limits
-    assert [budget.name for budget in made.usage if not budget.holds] == ["params"]
+    assert made.exceeded == ("params",)
     assert "note         the network itself does not keep the budget params" in comparison_lines(made)
 
 

@@ -271,7 +271,7 @@ def test_a_terminal_that_is_gone_does_not_end_the_run(terminal: bool) -> None:
 
 
 def test_nodes_are_not_counted_into_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    with report.NodeDisplay(report.PlainConsole(stderr=True)) as display:
+    with report.CountDisplay(report.PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
         display.update(1, 2)
     assert capsys.readouterr().err == ""
 
