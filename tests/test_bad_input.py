@@ -145,7 +145,7 @@ SPECIFICATIONS: list[tuple[str, Any, tuple[str, ...]]] = [
     ("budgets", {"params": "11.69M"}, ("budgets.params: '11.69M' is not a number",)),
     ("budgets", {"params": [1]}, ("budgets.params: [1] is not a number",)),
     ("budgets", {"effectiveness": True}, ("budgets.effectiveness: True is not a number",)),
-    ("budgets", {"latency": 1.0}, ("budgets.latency: is not a known field", "effectiveness, flops")),
+    ("budgets", {"watts": 1.0}, ("budgets.watts: is not a known field", "effectiveness, flops")),
     ("budgets", {"flops": 10**30}, ("budgets.flops", "beyond 1e18")),
     ("budgets", {"flops": {}}, ("budgets.flops: limits nothing", "max, min")),
     ("budgets", {"flops": {"max": 1e6, "min": 2e6}}, ("budgets.flops.max: 1000000.0 is below min 2000000.0",)),
