@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from .architecture import Architecture
     from .blocks import register_family
     from .certificate import Certificate
+    from .comparison import Comparison, compare
     from .errors import MipdesignError, MissingExtraError, SpecError
     from .evaluation import Evaluation, evaluate
+    from .exchange import network_text, read_network
     from .graph import to_graph
     from .lowering import to_module
     from .problem import Problem
@@ -25,15 +27,19 @@ if TYPE_CHECKING:
 __all__ = [
     "Architecture",
     "Certificate",
+    "Comparison",
     "Design",
     "Evaluation",
     "MipdesignError",
     "MissingExtraError",
     "Problem",
     "SpecError",
+    "compare",
     "design",
     "evaluate",
+    "network_text",
     "profile",
+    "read_network",
     "register_family",
     "to_graph",
     "to_module",
@@ -43,15 +49,19 @@ __all__ = [
 _HOME = {
     "Architecture": "architecture",
     "Certificate": "certificate",
+    "Comparison": "comparison",
     "Design": "run",
     "Evaluation": "evaluation",
     "MipdesignError": "errors",
     "MissingExtraError": "errors",
     "Problem": "problem",
     "SpecError": "errors",
+    "compare": "comparison",
     "design": "run",
     "evaluate": "evaluation",
+    "network_text": "exchange",
     "profile": "profiling",
+    "read_network": "exchange",
     "register_family": "blocks",
     "to_graph": "graph",
     "to_module": "lowering",

@@ -1,7 +1,7 @@
 """One network of a search space, as plain immutable data, and its file format.
 
-The schema is that of the published designs: ``resolution``, ``stem``, ``stages``, ``head``; ``input_channels`` (3) and
-``classes`` (1000) may be added.
+The schema is that of the published designs: ``resolution``, ``stem``, ``stages``, ``head``; ``input_channels`` (3),
+``classes`` (1000) and ``stem.pool`` (false) may be added.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from .blocks import FAMILIES, Int, Operation, existing, plain_conv
 from .errors import SpecError
 from .parsing import load_json, validated
+from .theory import stage_of_super_blocks
 
 Positive = Annotated[int, Field(strict=True, ge=1, le=10**6)]
 Stride = Annotated[int, Field(strict=True, ge=1, le=2)]
@@ -31,6 +32,7 @@ class _Stem(BaseModel):
     channels: Positive
     kernel: KernelSize = 3
     stride: Stride = 2
+    pool: Annotated[bool, Field(strict=True)] = False
 
 
 class _Stage(BaseModel):
@@ -55,11 +57,12 @@ class _ArchitectureFile(BaseModel):
 
 @dataclass(frozen=True, order=True)
 class Stem:
-    """The plain convolution at the input."""
+    """The plain convolution at the input; with ``pool`` a 3x3 max pool of stride 2 follows it, as in ResNet."""
 
     channels: int
     kernel: int = 3
     stride: int = 2
+    pool: bool = False
 
 
 @dataclass(frozen=True, order=True)
@@ -138,12 +141,27 @@ class Architecture:
 
     @property
     def stem_operations(self) -> tuple[Operation, ...]:
+        """The stem's convolution and, where there is one, its pool."""
         s = self.stem
-        return plain_conv("conv", self.input_channels, s.channels, s.kernel, s.stride, self.resolution, self.activation)
+        conv = plain_conv("conv", self.input_channels, s.channels, s.kernel, s.stride, self.resolution, self.activation)
+        if not s.pool:
+            return conv
+        pool = Operation("pool", (conv[-1].name,), "max_pool", s.channels, s.channels, conv[-1].out_resolution, 3, 2)
+        return *conv, pool
+
+    @property
+    def stem_resolution(self) -> int:
+        """Resolution of the map that enters the first super-block."""
+        return self.stem_operations[-1].out_resolution  # type: ignore[no-any-return]
+
+    @property
+    def stage_of(self) -> tuple[int, ...]:
+        """Down-sampling stage of each super-block (the stem opens stage 0)."""
+        return stage_of_super_blocks([s.stride for s in self.stages], self.stem.pool)
 
     def blocks(self) -> Iterator[PlacedBlock]:
         """All blocks in order, each with the channels and the resolution at its input."""
-        channels, resolution = self.stem.channels, -(-self.resolution // self.stem.stride)
+        channels, resolution = self.stem.channels, self.stem_resolution
         for i, stage in enumerate(self.stages):
             for index in range(stage.depth):
                 block = PlacedBlock(i, index, channels, resolution, stage)
@@ -153,7 +171,7 @@ class Architecture:
     @property
     def out_resolution(self) -> int:
         """Resolution of the map that the classifier pools."""
-        r = -(-self.resolution // self.stem.stride)
+        r = self.stem_resolution
         for stage in self.stages:
             r = -(-r // stage.stride)
         return r
@@ -196,10 +214,10 @@ class Architecture:
     # ------------------------------------------------------------------ files
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data in the schema of the published designs; defaults of the two extra keys are left out."""
+        """Plain data in the schema of the published designs; defaults of the extra keys are left out."""
         data: dict[str, Any] = {
             "resolution": self.resolution,
-            "stem": vars(self.stem).copy(),
+            "stem": {name: value for name, value in vars(self.stem).items() if name != "pool" or value},
             "stages": [vars(s).copy() for s in self.stages],
             "head": self.head,
         }
@@ -223,6 +241,10 @@ class Architecture:
         spec = validated(_ArchitectureFile, data, source)
         require_kernel(spec.stem.kernel, spec.resolution, "stem.kernel", source)
         resolution = -(-spec.resolution // spec.stem.stride)
+        if spec.stem.pool:
+            if resolution == 1:
+                raise SpecError("stem.pool", "a pool on a map of 1 x 1", "use a larger resolution", source)
+            resolution = -(-resolution // 2)
         for i, stage in enumerate(spec.stages):
             if stage.block not in FAMILIES:
                 raise SpecError(
@@ -246,14 +268,18 @@ class Architecture:
         path = Path(path)
         if path.is_dir():
             path = path / "result.json"
-        data = load_json(path)
+        return cls.from_content(load_json(path), str(path))
+
+    @classmethod
+    def from_content(cls, data: Any, source: str) -> Architecture:
+        """The architecture in the plain data of a file: its whole content, or that of a ``result.json``."""
         if isinstance(data, list):
-            raise SpecError("", "a list of designs", "give a file with one architecture", str(path))
+            raise SpecError("", "a list of designs", "give a file with one architecture", source)
         if isinstance(data, dict) and "architecture" in data:
             data = data["architecture"]
             if data is None:
-                raise SpecError("architecture", "null: the run found no design", "give a run with a design", str(path))
-        return cls.from_dict(data, str(path))
+                raise SpecError("architecture", "null: the run found no design", "give a run with a design", source)
+        return cls.from_dict(data, source)
 
     def dumps(self) -> str:
         """JSON text of :meth:`to_dict`."""

@@ -39,7 +39,8 @@ class Operation:
     name, inputs:
         Name within the block and the names of the operations it reads (:data:`BLOCK_INPUT` is the block's input).
     kind:
-        ``conv``, ``norm``, ``activation``, ``pool`` (2x2 average), ``global_pool``, ``add``, ``scale`` or ``linear``.
+        ``conv``, ``norm``, ``activation``, ``pool`` (2x2 average), ``max_pool``, ``global_pool``, ``add``, ``scale`` or
+        ``linear``.
     role:
         ``main`` for main-path convolutions, which have a width; ``shortcut`` and ``se`` are not counted by the theory.
     in_channels, out_channels, kernel, stride, groups:
@@ -47,7 +48,7 @@ class Operation:
     resolution:
         Height (= width) of the input map; the output has ``ceil(resolution / stride)``.
     function:
-        Activation function: ``relu``, ``silu`` or ``sigmoid``.
+        Activation function: ``relu``, ``relu6``, ``silu`` or ``sigmoid``.
     present:
         Whether the operation exists; an array where it depends on the lattice point.
     projected:
@@ -117,12 +118,13 @@ class Operation:
 
         MACs of convolutions, 2 per output element of a normalisation, 1 per element of an activation, the input elements of
         the average pool of a strided shortcut, and 1 per element of an addition whose shortcut is projected (of no other).
+        The tool knows no max pool; the stem's is counted as it counts the other pool.
         """
         if self.role == "se" or self.kind in ("linear", "global_pool", "scale"):
             return 0
         if self.kind == "conv":
             return self.macs
-        if self.kind == "pool":
+        if self.kind in ("pool", "max_pool"):
             return self.present * (self.in_channels * self.resolution**2)
         per_element = {"norm": 2, "activation": 1, "add": self.projected}[self.kind]
         return self.present * (per_element * self.out_channels * self.out_resolution**2)
@@ -271,22 +273,122 @@ class InvertedSE(Inverted):
         main.add("se_scale", "scale", inputs=(trunk, main.last), resolution=resolution, role="se")
 
 
+class ResNetBottleneck(BlockFamily):
+    """torchvision's bottleneck block: :class:`Bottleneck` with a strided 1x1 projection where stride or channels change.
+
+    The stride is that of the k x k convolution (He et al., CVPR 2016, arXiv 1512.03385, with the stride moved as in
+    torchvision); no pool stands on the shortcut.
+    """
+
+    name = "resnet_bottleneck"
+    layers = 3
+
+    def widths(self, ci: Int, c: Int, b: Int, k: Int) -> tuple[Int, ...]:
+        return ci, b * k**2, b
+
+    def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
+        act = self.activation
+        main = OperationChain(ci, r)
+        main.conv("conv1", b, act=act)
+        main.conv("conv2", b, kernel=k, stride=s, act=act)
+        main.conv("conv3", c)
+        return with_shortcut(main, ci, c, s, r, projection=s == 2 or ci != c, act=act, pooled=False)
+
+
+class ResNetBasic(BlockFamily):
+    """torchvision's basic block: two k x k convolutions, the *first* one strided; shortcut as :class:`ResNetBottleneck`."""
+
+    name = "resnet_basic"
+    layers = 2
+
+    def widths(self, ci: Int, c: Int, b: Int, k: Int) -> tuple[Int, ...]:
+        return ci * k**2, b * k**2
+
+    def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
+        main = OperationChain(ci, r)
+        main.conv("conv1", b, kernel=k, stride=s, act=self.activation)
+        main.conv("conv2", c, kernel=k)
+        return with_shortcut(main, ci, c, s, r, projection=s == 2 or ci != c, act=self.activation, pooled=False)
+
+
+class LinearInverted(BlockFamily):
+    """MobileNetV2's block (Sandler et al., CVPR 2018, arXiv 1801.04381): 1x1 expansion, depthwise k x k, linear 1x1; ReLU6.
+
+    An identity shortcut where neither stride nor channels change; no activation at the end.
+    """
+
+    name = "linear_inverted"
+    activation = "relu6"
+    layers = 3
+
+    def widths(self, ci: Int, c: Int, b: Int, k: Int) -> tuple[Int, ...]:
+        return ci, k**2 + 0 * b, b
+
+    def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
+        main = OperationChain(ci, r)
+        main.conv("conv1", b, act=self.activation)
+        main.conv("conv2", b, kernel=k, stride=s, groups=b, act=self.activation)
+        main.conv("conv3", c)
+        return with_identity(main, ci, c, s)
+
+
+class Separable(BlockFamily):
+    """Depthwise k x k, then a linear 1x1: timm's ``ds`` and the first block of MobileNetV2; ReLU6.
+
+    There is no expansion: the bottleneck width has no meaning and costs nothing. Shortcut as :class:`LinearInverted`.
+    """
+
+    name = "separable"
+    activation = "relu6"
+    layers = 2
+
+    def widths(self, ci: Int, c: Int, b: Int, k: Int) -> tuple[Int, ...]:
+        return k**2 + 0 * b, ci
+
+    def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
+        main = OperationChain(ci, r)
+        main.conv("conv1", ci, kernel=k, stride=s, groups=ci, act=self.activation)
+        main.conv("conv2", c)
+        return with_identity(main, ci, c, s)
+
+
 def with_shortcut(
-    main: OperationChain, ci: Int, c: Int, s: int, r: Int, *, projection: Any, act: str, present: Any = True
+    main: OperationChain,
+    ci: Int,
+    c: Int,
+    s: int,
+    r: Int,
+    *,
+    projection: Any,
+    act: str,
+    present: Any = True,
+    pooled: bool = True,
 ) -> tuple[Operation, ...]:
-    """Joins the main path with its shortcut: a 2x2 average pool where the block is strided, a 1x1 convolution where asked."""
+    """Joins the main path with its shortcut: a 2x2 average pool where the block is strided, a 1x1 convolution where asked.
+
+    Without ``pooled`` the convolution has the stride instead; a strided block then needs one.
+    """
     tail = main.last
     side = OperationChain(ci, r)
-    if s == 2:
+    if s == 2 and pooled:
         side.add("shortcut_pool", "pool", stride=2, role="shortcut", present=present)
     if projection is not False:
-        side.conv("shortcut", c, role="shortcut", present=projection)
+        side.conv("shortcut", c, stride=1 if pooled else s, role="shortcut", present=projection)
     join = Operation("add", (tail, side.last), "add", c, c, main.resolution, present=present, projected=projection)
     out = Operation("out_act", ("add",), "activation", c, c, main.resolution, function=act)
     return tuple(main.operations + side.operations + [join, out])
 
 
-FAMILIES: dict[str, BlockFamily] = {f.name: f for f in (Bottleneck(), Inverted(), InvertedSE(), Basic(), Mixed())}
+def with_identity(main: OperationChain, ci: Int, c: Int, s: int) -> tuple[Operation, ...]:
+    """The main path, and the block's input added to it where neither stride nor channels change."""
+    if s == 1:
+        main.add("add", "add", inputs=(main.last, BLOCK_INPUT), present=ci == c)
+    return tuple(main.operations)
+
+
+BUILT_IN = (Bottleneck, Inverted, InvertedSE, Basic, Mixed, ResNetBottleneck, ResNetBasic, LinearInverted, Separable)
+"""Families that the package brings: those of DeepMAD, then those of torchvision's and timm's networks."""
+FAMILIES: dict[str, BlockFamily] = {family.name: family() for family in BUILT_IN}
 """Block families by name; :func:`register_family` adds to them."""
 FAMILY_GROUP = "mipdesign.families"
 """Entry point group of the families of installed packages."""

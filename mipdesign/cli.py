@@ -15,7 +15,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +26,7 @@ from .interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
     from .problem import Problem
+    from .report import ProgressDisplay
     from .run import Design
     from .solve import Progress
 
@@ -71,6 +72,28 @@ def _seed(text: str | int) -> int:
 Spec = Annotated[
     str, typer.Argument(metavar="NAME|SPEC.yaml", help="A preset (see 'presets'), or the path of a specification.")
 ]
+Network = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE|DIR|NAME",
+        help="An architecture, a result.json or the folder of a design, a structure file of DeepMAD's tool (.txt), a "
+        "description in the terms of torchvision or timm, or a name such as torchvision/resnet50.",
+    ),
+]
+Resolution = Annotated[
+    int | None,
+    typer.Option(parser=_whole, metavar="PIXELS", help="Resolution of the input, in place of what the file says."),
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(parser=_real, metavar="SECONDS", help="Stop then, with the best design so far and a valid bound."),
+]
+Gap = Annotated[
+    float,
+    typer.Option(parser=_real, metavar="RATIO", help="Relative gap at which to stop; up to 1e-6 the answer is exact."),
+]
+Seed = Annotated[int, typer.Option(parser=_seed, metavar="N", help="Seed of the heuristics; the answer does not depend on it.")]
+Workers = Annotated[int | None, typer.Option(parser=_whole, metavar="N", help="Child processes; one per processor by default.")]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
@@ -135,7 +158,7 @@ def root(
     ] = False,
 ) -> None:
     """Designs convolutional networks to proven optimality (DeepMAD, arXiv 2303.02165)."""
-    if context.invoked_subcommand != "design":
+    if context.invoked_subcommand not in ("design", "compare"):
         INTERRUPTS.allow()
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -188,20 +211,10 @@ def design(
     spec: Spec,
     convention: ConventionOverride = None,
     overrides: Overrides = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(parser=_real, metavar="SECONDS", help="Stop then, with the best design so far and a valid bound."),
-    ] = None,
-    gap: Annotated[
-        float,
-        typer.Option(parser=_real, metavar="RATIO", help="Relative gap at which to stop; up to 1e-6 the answer is exact."),
-    ] = 1e-6,
-    seed: Annotated[
-        int, typer.Option(parser=_seed, metavar="N", help="Seed of the heuristics; the answer does not depend on it.")
-    ] = 0,
-    workers: Annotated[
-        int | None, typer.Option(parser=_whole, metavar="N", help="Child processes; one per processor by default.")
-    ] = None,
+    time_limit: TimeLimit = None,
+    gap: Gap = 1e-6,
+    seed: Seed = 0,
+    workers: Workers = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the result files: designs/<name> by default, or that of --resume."),
@@ -228,16 +241,6 @@ def design(
     if resume is not None:
         INTERRUPTS.allow()  # until the search begins there is nothing to save that the folder does not have
     with ProgressDisplay(PlainConsole(stderr=True)) as display:
-
-        def watch(progress: Progress) -> None:
-            display.update(progress)
-            if progress.phase == "compiling":
-                INTERRUPTS.allow()
-                return
-            INTERRUPTS.hold()
-            if progress.phase != "done":
-                INTERRUPTS.check()
-
         found = run(
             problem,
             time_limit=time_limit,
@@ -247,13 +250,28 @@ def design(
             formulation=formulation,
             presolve=not no_presolve,
             resume=resume,
-            on_progress=watch,
+            on_progress=_watcher(display),
         )
     found.save(folder)
     _print_design(found, folder, as_json)
     if found.status in ("feasible", "unknown"):
         _print_how_to_resume(found, folder, spec, convention, overrides)
     raise typer.Exit(EXIT_CODES[found.status])
+
+
+def _watcher(display: ProgressDisplay) -> Callable[[Progress], None]:
+    """Shows the progress of a run, and takes signals where the run can be left."""
+
+    def watch(progress: Progress) -> None:
+        display.update(progress)
+        if progress.phase == "compiling":
+            INTERRUPTS.allow()
+            return
+        INTERRUPTS.hold()
+        if progress.phase != "done":
+            INTERRUPTS.check()
+
+    return watch
 
 
 def _folder_name(name: str) -> str:
@@ -297,15 +315,70 @@ def _print_how_to_resume(
     PlainConsole(stderr=True).lines([line])
 
 
+@app.command()
+def compare(
+    network: Network,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|SPEC.yaml", help="Space of the optimum; the preset of the network's block family by default."
+        ),
+    ] = None,
+    convention: ConventionOverride = None,
+    overrides: Overrides = None,
+    resolution: Resolution = None,
+    time_limit: TimeLimit = None,
+    gap: Gap = 1e-6,
+    seed: Seed = 0,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the files of the design; none by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set a network beside the best one within its own budgets.
+
+    The budgets flops, params and effectiveness are the network's figures, unless --set says otherwise.
+
+    Exit codes: as those of 'design'.
+    """
+    from .comparison import compare as comparison_of
+    from .report import PlainConsole, ProgressDisplay, comparison_lines, comparison_table
+
+    if out is not None:
+        _require_writable(out)
+    with ProgressDisplay(PlainConsole(stderr=True)) as display:
+        made = comparison_of(
+            network,
+            space=space,
+            convention=convention,
+            overrides=overrides or (),
+            resolution=resolution,
+            time_limit=time_limit,
+            gap=gap,
+            seed=seed,
+            workers=workers,
+            on_progress=_watcher(display),
+        )
+    if out is not None:
+        made.design.save(out)
+    console = PlainConsole()
+    if as_json:
+        _print_json(console, made.to_dict())
+    else:
+        console.print(comparison_table(made))
+        console.lines(comparison_lines(made))
+    raise typer.Exit(EXIT_CODES[made.design.status])
+
+
 # ------------------------------------------------------------------------------------------------------- looking at results
 
 
 @app.command()
 def evaluate(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE|DIR", help="An architecture, a result.json, or the folder of a design.")
-    ],
+    file: Network,
     convention: Annotated[str, typer.Option(metavar="paper|reference", help="How the theory is read.")] = "reference",
+    resolution: Resolution = None,
     latency: Annotated[
         Path | None, typer.Option(metavar="TABLE.csv", help="A table of measured operations: predicts the latency too.")
     ] = None,
@@ -313,12 +386,12 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Print all figures of one network."""
-    from .architecture import Architecture
     from .evaluation import Evaluator, default_scoring
+    from .exchange import read_network
     from .latency import LatencyModel, LatencyTable
     from .report import PlainConsole, evaluation_table
 
-    architecture = Architecture.load(file)
+    architecture = read_network(file, resolution)
     model = None if latency is None else LatencyModel(LatencyTable.load(latency).of_batch(batch))
     evaluator = Evaluator(architecture, default_scoring(convention, architecture), latency_model=model)
     if model is not None:
@@ -358,10 +431,31 @@ def verify(
 
 
 @app.command()
+def export(
+    file: Network,
+    form: Annotated[str, typer.Option("--to", metavar="FORMAT", help="json, or reference-txt: a structure file of the tool.")],
+    out: Annotated[Path | None, typer.Option(metavar="PATH", help="File to write; standard output by default.")] = None,
+    resolution: Resolution = None,
+) -> None:
+    """Write a network in another format."""
+    from .exchange import network_text, read_network
+    from .files import write_whole
+    from .report import PlainConsole
+
+    text = network_text(read_network(file, resolution), form)
+    if out is None:
+        PlainConsole().lines(text.splitlines())
+        return
+    try:
+        write_whole(out, text.encode())
+    except OSError as error:
+        raise SpecError("--out", f"cannot write {out} ({error.strerror})", "give a writable file") from None
+
+
+@app.command()
 def validate(
-    path: Annotated[
-        Path, typer.Argument(metavar="FILE|DIR", help="An architecture, a result.json, or the folder of a design.")
-    ],
+    path: Network,
+    resolution: Resolution = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a network's torch module against the theory.
@@ -370,12 +464,12 @@ def validate(
 
     Exit codes: 0 every figure agrees, 1 some figure does not, 2 bad input, or torch is not installed.
     """
-    from .architecture import Architecture
+    from .exchange import read_network
     from .files import write_whole
     from .report import PlainConsole, validation_table
     from .validation import validate as measure
 
-    report = measure(Architecture.load(path))
+    report = measure(read_network(path, resolution))
     if path.is_dir():
         try:
             write_whole(path / "validation.json", f"{_json(report.to_dict())}\n".encode())

@@ -25,7 +25,6 @@ from .theory import (
     entropy,
     exact_objective,
     penalised_super_blocks,
-    stage_of_super_blocks,
 )
 
 DEFAULT_BYTES = 4
@@ -76,7 +75,7 @@ def convention_named(name: str) -> Convention:
 def default_scoring(convention: str, architecture: Architecture) -> Scoring:
     """The convention's own objective for a network: alpha 1, ..., 1, 8 and beta 10."""
     conv = convention_named(convention)
-    n_stages = 1 + stage_of_super_blocks([s.stride for s in architecture.stages])[-1]
+    n_stages = 1 + architecture.stage_of[-1]
     penalised = penalised_super_blocks(conv, [s.block for s in architecture.stages], len(architecture.stages))
     return Scoring(conv, default_alpha(n_stages), 10.0, conv.penalty_form, penalised)
 
@@ -168,7 +167,7 @@ class Evaluator:
     def stages(self) -> tuple[tuple[tuple[int, int], tuple[int, ...]], ...]:
         """Per stage: ``(resolution, channels)`` at its end as the convention sees them, and the widths in it."""
         arch = self.architecture
-        stage_of = stage_of_super_blocks([s.stride for s in arch.stages])
+        stage_of = arch.stage_of
         n_stages = 1 + stage_of[-1]
         widths: list[list[int]] = [[] for _ in range(n_stages)]
         ends = [(-(-arch.resolution // arch.stem.stride), arch.stem.channels)] + [(0, 0)] * (n_stages - 1)

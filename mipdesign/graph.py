@@ -8,7 +8,7 @@ Node attributes (:data:`NODE_ATTRIBUTES`) are integers, strings and tuples of in
 
 ``kind``, ``role``, ``kernel``, ``stride``, ``groups``, ``function``
     As in :class:`~mipdesign.blocks.Operation`; ``kind`` and ``role`` of the input node are ``input``. ``kernel`` is that of a
-    convolution, 1 elsewhere.
+    convolution or a max pool, 1 elsewhere.
 ``in_shape``, ``out_shape``
     ``(channels, height, width)`` of the first argument and of the result, without the batch.
 ``params``, ``macs``, ``reference_flops``
@@ -69,6 +69,7 @@ ARGUMENTS = {
     "norm": 1,
     "activation": 1,
     "pool": 1,
+    "max_pool": 1,
     "global_pool": 1,
     "linear": 1,
     "add": 2,
@@ -76,7 +77,7 @@ ARGUMENTS = {
 }
 """How many arguments each kind of operation reads."""
 
-FUNCTIONS = ("relu", "silu", "sigmoid")
+FUNCTIONS = ("relu", "relu6", "silu", "sigmoid")
 """Activation functions."""
 
 _REMEDY = "use a graph as mipdesign.graph.to_graph makes it"
@@ -204,7 +205,7 @@ def operation_of(graph: Graph, node: str) -> Operation:
         role=data["role"],
         function=data["function"],
         # a projected shortcut ends with the normalisation of its convolution, any other with a pool or with the block's input
-        projected=data["kind"] == "add" and graph.nodes[read[1]]["kind"] == "norm",
+        projected=data["kind"] == "add" and part_name(read[1]) == part_name(node) and graph.nodes[read[1]]["kind"] == "norm",
     )
 
 
@@ -334,13 +335,13 @@ def _check_shapes(graph: Graph, node: str) -> None:
 def _check_window(node: str, data: dict[str, Any], resolution: int) -> None:
     """Kernels are odd; only convolutions and pools have a stride; a 2x2 pool and a linear layer need a map that suits them."""
     kind, stride = data["kind"], data["stride"]
-    fixed = {"conv": stride, "pool": 2, "global_pool": resolution}.get(kind, 1)
+    fixed = {"conv": stride, "pool": 2, "max_pool": 2, "global_pool": resolution}.get(kind, 1)
     if stride != fixed:
         raise SpecError(f"{node}.stride", f"{stride}", f"{kind} on height {resolution} has stride {fixed}")
     if data["kernel"] % 2 == 0:
         raise SpecError(f"{node}.kernel", f"{data['kernel']} is even", "use an odd kernel such as 3 or 5")
-    if kind == "pool" and resolution == 1:
-        raise SpecError(node, "a 2x2 pool on a map of 1x1", "use a larger resolution")
+    if kind in ("pool", "max_pool") and resolution == 1:
+        raise SpecError(node, "a strided pool on a map of 1x1", "use a larger resolution")
     if kind == "linear" and resolution != 1:
         raise SpecError(node, f"a linear layer on a map of {resolution}x{resolution}", "pool it to 1x1 first")
 

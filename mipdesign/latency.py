@@ -31,7 +31,7 @@ from .errors import SpecError
 from .parsing import read_text, short
 
 HEADER = ("kind", "in_channels", "out_channels", "kernel", "stride", "groups", "resolution", "batch", "microseconds")
-KINDS = ("conv", "linear", "norm", "relu", "silu", "sigmoid", "pool", "global_pool", "add", "scale")
+KINDS = ("conv", "linear", "norm", "relu", "relu6", "silu", "sigmoid", "pool", "max_pool", "global_pool", "add", "scale")
 """What a row may measure."""
 MISSING = -1
 """Stands for the latency of an operation that a table does not cover."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .blocks import BLOCK_INPUT, Operation
 from .graph import OUTSIDE, Graph, Part, arguments, is_main_path, local_name, operation_of, parts
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "sigmoid": nn.Sigmoid}
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU, "sigmoid": nn.Sigmoid}
 """Activation modules by the name of the function."""
 
 
@@ -50,6 +50,7 @@ MODULES: dict[str, Callable[[Operation], nn.Module]] = {
     "activation": lambda op: ACTIVATIONS[op.function](),
     # ceil_mode: an odd map shrinks to ceil(r / 2), as under the strided convolution that the pool stands beside
     "pool": lambda op: nn.AvgPool2d(2, ceil_mode=True),
+    "max_pool": lambda op: nn.MaxPool2d(op.kernel, 2, op.kernel // 2),
     "global_pool": lambda op: nn.AdaptiveAvgPool2d(1),
     "add": lambda op: Add(),
     "scale": lambda op: Scale(),
@@ -181,7 +182,8 @@ def _feature_info(graph: Graph, stem_and_blocks: list[Part]) -> list[FeatureInfo
     info: dict[int, FeatureInfo] = {}
     reduction = 1
     for part in stem_and_blocks:
-        reduction *= math.prod(graph.nodes[node]["stride"] for node in part.nodes if is_main_path(graph, node))
+        shrinking = [node for node in part.nodes if is_main_path(graph, node) or graph.nodes[node]["kind"] == "max_pool"]
+        reduction *= math.prod(graph.nodes[node]["stride"] for node in shrinking)
         last = graph.nodes[part.nodes[-1]]
         info[last["stage"]] = {"num_chs": last["out_shape"][0], "reduction": reduction, "module": f"stages.{last['stage']}"}
     return [info[stage] for stage in sorted(info) if stage != OUTSIDE]

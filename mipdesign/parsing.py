@@ -170,7 +170,7 @@ def _known_fields(model: Any, loc: tuple[Any, ...]) -> list[str]:
         if part not in fields:
             return []
         model = _inner_model(fields[part].annotation)
-    return sorted(getattr(model, "model_fields", {}))
+    return sorted(field.alias or name for name, field in getattr(model, "model_fields", {}).items())
 
 
 def _inner_model(annotation: Any) -> Any:

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .architecture import Architecture, KernelSize, Positive, Stage, Stride, require_kernel
+from .architecture import Architecture, KernelSize, Positive, Stage, Stem, Stride, require_kernel
 from .blocks import FAMILIES
 from .errors import SpecError
 from .evaluation import DEFAULT_BYTES, LOWER, SIZES, UPPER_ONLY, Evaluator, Scoring, violations
@@ -716,7 +716,7 @@ class Problem(_Model):
         if architecture.head != (self.head.channels if self.head else None):
             wrong.append("head")
         stem = architecture.stem
-        if (stem.kernel, stem.stride) != (self.stem.kernel, self.stem.stride) or stem.channels not in self.stem.channels.values:
+        if stem != Stem(stem.channels, self.stem.kernel, self.stem.stride) or stem.channels not in self.stem.channels.values:
             wrong.append("stem")
         if len(architecture.stages) != len(self.space):
             return wrong + ["stages"]

@@ -15,6 +15,7 @@ import numpy as np
 
 from .blocks import FAMILIES, Operation, plain_conv
 from .errors import SpecError
+from .graph import FUNCTIONS
 from .latency import HEADER, LARGEST, MAX_TABLE_BYTES, LatencyTable, Row, Shape, is_line, kind_of
 from .lattice import excess_of
 from .lowering import require_torch
@@ -53,7 +54,7 @@ def _row(shape: Shape, ci: int, co: int, batch: int) -> Row:
 
 def operation_of(row: Row) -> Operation:
     """The operation that a row measures."""
-    kind, function = ("activation", row.kind) if row.kind in ("relu", "silu", "sigmoid") else (row.kind, "")
+    kind, function = ("activation", row.kind) if row.kind in FUNCTIONS else (row.kind, "")
     return Operation(
         "measured",
         ("input",),

@@ -26,6 +26,7 @@ from .formatting import number, percent, scientific, score
 if TYPE_CHECKING:
     from .architecture import Architecture
     from .certificate import Certificate, Check
+    from .comparison import Comparison
     from .evaluation import Evaluation
     from .formulation import Formulation
     from .problem import Lattice, Problem, RatioRange
@@ -98,8 +99,9 @@ def network_table(architecture: Architecture) -> Table:
 
 def _parts(a: Architecture) -> Iterator[_Part]:
     """The parts of a network in order."""
-    resolution = -(-a.resolution // a.stem.stride)
-    yield _Part("stem", a.stem.stride, "conv", (a.stem.channels, None, a.stem.kernel, None), a.stem_operations, resolution)
+    resolution = a.stem_resolution
+    name = "conv, pool" if a.stem.pool else "conv"
+    yield _Part("stem", a.stem.stride, name, (a.stem.channels, None, a.stem.kernel, None), a.stem_operations, resolution)
     for i, stage in enumerate(a.stages):
         operations = [op for block in a.blocks() if block.stage == i for op in block.operations]
         resolution = -(-resolution // stage.stride)
@@ -147,6 +149,56 @@ def evaluation_table(evaluation: Evaluation) -> Table:
         else:
             table.add_row(name, number(value) if isinstance(value, int) else value)
     return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Figures of a network, of the optimum, their difference, and the budgets."""
+    table = _table("figure", "network", "optimum", "difference", "budget", left=("figure",))
+    ours, best = comparison.evaluation, comparison.design.evaluation
+    limits = comparison.design.problem.budgets.limits()
+    for name in comparison.FIGURES:
+        value = getattr(ours, name)
+        other = None if best is None else getattr(best, name)
+        cells = [number(value), "-" if other is None else number(other), "-" if other is None else number(other - value)]
+        table.add_row(name, *cells, number(float(limits[name])) if name in limits else "")
+    return table
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """What the optimum is, what was proved of it, and where the network stands outside of its space."""
+    design = comparison.design
+    outside = [outside_text(comparison, name) for name in comparison.outside] or ["nothing: the network is one of it"]
+    notes = [f"the network itself does not keep the budget {name}" for name in comparison.exceeded]
+    if comparison.stem_decides:
+        notes.append("the budget effectiveness is that of the space's stem alone: none of its networks has the network's")
+    if design.status == "infeasible":
+        notes.append("the space has no network within these budgets; loosen one, for example --set budgets.effectiveness=0.3")
+    gain = "-" if comparison.gain is None else f"{number(comparison.gain)} ({percent(comparison.relative_gain)})"
+    return [
+        f"space        {design.problem.name}, convention {design.problem.convention}",
+        *(f"outside it   {text}" for text in outside),
+        f"status       {design.status}: {STATUS_WORDS[design.status]}" + (" (interrupted)" if design.interrupted else ""),
+        f"bound        {score(design.bound)}, gap {percent(design.gap)}",
+        f"gain         {gain}",
+        f"time         {design.wall_seconds:.1f} s, peak memory {design.peak_rss_mb:.0f} MB",
+        *(f"note         {line}" for line in notes),
+    ]
+
+
+def outside_text(comparison: Comparison, name: str) -> str:
+    """A field of a network that the space does not hold, with the network's value."""
+    network, problem = comparison.network, comparison.design.problem
+    if name == "stages":
+        ours, theirs = (str([s.stride for s in of.stages]) for of in (network, problem))
+        return f"stages: super-blocks of strides {ours}, the space has {theirs}"
+    if name.startswith("stages."):
+        s = network.stages[int(name.removeprefix("stages."))]
+        sizes = f"C {s.channels}, b {s.bottleneck}, k {s.kernel}, L {s.depth}"
+        return f"{name}: {s.block}, stride {s.stride}, {sizes}"
+    if name == "stem":
+        stem, pool = network.stem, ", then a pool" if network.stem.pool else ""
+        return f"stem: {stem.kernel}x{stem.kernel}, stride {stem.stride}, {stem.channels} channels{pool}"
+    return f"{name}: {getattr(network, name)}"
 
 
 def problem_table(problem: Problem) -> Table:

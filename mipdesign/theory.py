@@ -54,11 +54,18 @@ CONVENTIONS: dict[str, Convention] = {
 assert set(CONVENTIONS) == set(get_args(ConventionName))
 
 
-def stage_of_super_blocks(strides: Sequence[int]) -> tuple[int, ...]:
-    """Stage that each super-block belongs to; the stem opens stage 0 and every stride of 2 opens a new one."""
+BOTTLENECKS = {"bottleneck", "resnet_bottleneck"}
+"""Families of the spaces whose default penalty counts :attr:`Convention.penalty_last` super-blocks."""
+
+
+def stage_of_super_blocks(strides: Sequence[int], pooled: bool = False) -> tuple[int, ...]:
+    """Stage that each super-block belongs to; the stem opens stage 0 and every stride of 2 opens a new one.
+
+    So does the stem's pool, where there is one: with the first super-block, whatever its stride, since a stage has layers.
+    """
     stages, current = [], 0
-    for stride in strides:
-        current += stride == 2
+    for i, stride in enumerate(strides):
+        current += stride == 2 or (pooled and i == 0)
         stages.append(current)
     return tuple(stages)
 
@@ -70,7 +77,7 @@ def default_alpha(n_stages: int) -> tuple[float, ...]:
 
 def penalised_super_blocks(convention: Convention, blocks: Sequence[str], n: int) -> tuple[int, ...]:
     """Super-blocks (of ``n``) whose depths the default penalty counts; ``blocks`` are the families that occur or may occur."""
-    if convention.penalty_last is not None and set(blocks) == {"bottleneck"}:
+    if convention.penalty_last is not None and set(blocks) <= BOTTLENECKS:
         return tuple(range(max(0, n - convention.penalty_last), n))
     return tuple(range(n))
 

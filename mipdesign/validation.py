@@ -43,7 +43,7 @@ from .errors import SpecError
 from .evaluation import Evaluator, default_scoring
 from .graph import Graph, to_graph
 from .lowering import require_torch
-from .theory import effectiveness, entropy, stage_of_super_blocks
+from .theory import effectiveness, entropy
 
 Figure: TypeAlias = int | float | tuple[int, ...]
 
@@ -192,7 +192,7 @@ def expected_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     """Output shape of each part: ``stem``, ``stages.0``, ..., ``head`` (the last map, head or not), ``classifier``."""
     a = architecture
     shapes: dict[str, tuple[int, ...]] = {}
-    r = -(-a.resolution // a.stem.stride)
+    r = a.stem_resolution
     shapes["stem"] = (a.stem.channels, r, r)
     for i, stage in enumerate(a.stages):
         r = -(-r // stage.stride)
@@ -210,7 +210,7 @@ def shape_checks(expected: Mapping[str, tuple[int, ...]], measured: Mapping[str,
 
 def layer_stages(graph: Graph, layers: Sequence[str], architecture: Architecture) -> npt.NDArray[np.int64]:
     """Stage of the theory that each main-path node belongs to: the stem to the first, the head to the last."""
-    of_super_block = stage_of_super_blocks([stage.stride for stage in architecture.stages])
+    of_super_block = architecture.stage_of
     outside = {"stem.conv": 0, "head.conv": of_super_block[-1]}
     return np.array([outside[node] if node in outside else of_super_block[graph.nodes[node]["stage"]] for node in layers])
 

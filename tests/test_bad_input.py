@@ -145,7 +145,7 @@ SPECIFICATIONS: list[tuple[str, Any, tuple[str, ...]]] = [
     ("budgets", {"params": "11.69M"}, ("budgets.params: '11.69M' is not a number",)),
     ("budgets", {"params": [1]}, ("budgets.params: [1] is not a number",)),
     ("budgets", {"effectiveness": True}, ("budgets.effectiveness: True is not a number",)),
-    ("budgets", {"latency": 1.0}, ("budgets.latency: is not a known field", "effectiveness, flops")),
+    ("budgets", {"watts": 1.0}, ("budgets.watts: is not a known field", "effectiveness, flops")),
     ("budgets", {"flops": 10**30}, ("budgets.flops", "beyond 1e18")),
     ("budgets", {"flops": {}}, ("budgets.flops: limits nothing", "max, min")),
     ("budgets", {"flops": {"max": 1e6, "min": 2e6}}, ("budgets.flops.max: 1000000.0 is below min 2000000.0",)),
@@ -317,7 +317,8 @@ ARCHITECTURES: list[tuple[str, Any, tuple[str, ...]]] = [
     ("stem.kernel", 2, ("stem.kernel: kernel 2 is even",)),
     ("stem.kernel", 33, ("stem.kernel: kernel 33 is larger than the map of 32 x 32",)),
     ("stem.channels", -1, ("stem.channels: -1 is refused",)),
-    ("stem.padding", 1, ("stem.padding: is not a known field", "channels, kernel, stride")),
+    ("stem.padding", 1, ("stem.padding: is not a known field", "channels, kernel, pool, stride")),
+    ("stem.pool", 3, ("stem.pool: 3 is refused", "valid boolean")),
     ("stages", MISSING, ("stages: is missing",)),
     ("stages", [], ("stages: [] is refused", "at least 1 item")),
     ("stages", {}, ("stages: {} is refused", "give a list")),
@@ -372,6 +373,155 @@ def test_a_wrong_architecture_file(command: str, case: str, tmp_path: Path, refu
     file = tmp_path / "network.json"
     file.write_bytes(content)
     says(refused(command, file), str(file), *fragments)
+
+
+# -------------------------------------------------------------------------------------------------- other tools' files
+
+STEM: dict[str, Any] = {"class": "ConvKXBNRELU", "in": 3, "out": 16, "s": 2, "k": 3}
+BLOCK: dict[str, Any] = {"class": "SuperResK1KXK1", "in": 16, "out": 32, "s": 2, "k": 3, "L": 2, "btn": 8}
+STRUCTURE: dict[str, Any] = {"space_arch": "CnnNet", "best_structures": [[STEM, BLOCK, STEM | {"in": 32, "s": 1, "k": 1}]]}
+FIRST = "best_structures.0"
+STRUCTURES: list[tuple[str, Any, tuple[str, ...]]] = [
+    ("best_structures", MISSING, ("best_structures: is missing",)),
+    ("best_structures", [], ("best_structures: [] is refused", "at least 1 item")),
+    ("best_structures", [[STEM]], (f"{FIRST}: [", "at least 2 items")),
+    ("best_structures", [[STEM, STEM]], (f"{FIRST}: has no super-block", "SuperResK1KXK1")),
+    ("best_structures", 7, ("best_structures: 7 is refused", "give a list")),
+    ("space_arch", "Cnn3DNet", ("space_arch: 'Cnn3DNet' is not supported", "'CnnNet'")),
+    ("resolution", 0, ("resolution: 0 is refused",)),
+    ("resolution", 4, ("stages.0.kernel: kernel 3 is larger than the map of 2 x 2",)),
+    (f"{FIRST}.0.class", "SuperResK1KXK1", (f"{FIRST}.0.class: 'SuperResK1KXK1' is not supported as a stem", "ConvKXBNRELU")),
+    (f"{FIRST}.0.L", 2, (f"{FIRST}.0.L: 2 on a single convolution", "remove it")),
+    (f"{FIRST}.0.k", 4, ("stem.kernel: kernel 4 is even",)),
+    (f"{FIRST}.1.class", "SuperResK1DWK1K1", (f"{FIRST}.1.class: 'SuperResK1DWK1K1' is not supported", "SuperResK1DWSEK1")),
+    (f"{FIRST}.1.class", "ConvKXBNRELU", (f"{FIRST}.1.class: 'ConvKXBNRELU' is not supported between the first and the last",)),
+    (f"{FIRST}.1.class", MISSING, (f"{FIRST}.1.class: is missing",)),
+    (f"{FIRST}.1.in", 24, (f"{FIRST}.1.in: 24, but the layer before has 'out' 16", "let them agree")),
+    (f"{FIRST}.1.out", "32", (f"{FIRST}.1.out: '32' is refused", "valid integer")),
+    (f"{FIRST}.1.out", 10**30, (f"{FIRST}.1.out: 1000", "less than or equal to 1000000")),
+    (f"{FIRST}.1.s", 3, (f"{FIRST}.1.s: 3 is refused", "less than or equal to 2")),
+    (f"{FIRST}.1.L", MISSING, (f"{FIRST}.1.L: is missing", "add it")),
+    (f"{FIRST}.1.L", 0, (f"{FIRST}.1.L: 0 is refused",)),
+    (f"{FIRST}.1.btn", MISSING, (f"{FIRST}.1.btn: is missing", "add it")),
+    (f"{FIRST}.1.p", 0, (f"{FIRST}.1.p: padding 0 is not supported", "padded by 1")),
+    (f"{FIRST}.1.g", 2, (f"{FIRST}.1.g: 2 groups are not supported", "use 1")),
+    (f"{FIRST}.1.act", "swish", (f"{FIRST}.1.act: 'swish' is not supported", "bottleneck blocks have relu")),
+    (f"{FIRST}.1.inner_class", "ResKXKX", (f"{FIRST}.1.inner_class: 'ResKXKX'", "SuperResK1KXK1 consists of ResK1KXK1")),
+    (f"{FIRST}.1.width", 8, (f"{FIRST}.1.width: is not a known field",)),
+    (f"{FIRST}.2.k", 3, (f"{FIRST}.2.k: a head of kernel 3 and stride 1", "use k 1 and s 1")),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "fragments"), STRUCTURES, ids=lambda case: str(case)[:40])
+def test_a_wrong_structure_file(
+    path: str, value: Any, fragments: tuple[str, ...], tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    file = tmp_path / "network.txt"
+    file.write_text(repr(changed(STRUCTURE, path, value)))
+    says(refused("evaluate", file), str(file), *fragments)
+
+
+STRUCTURE_TEXTS: dict[str, tuple[bytes, tuple[str, ...]]] = {
+    "code": (b"__import__('os').system('true')", ("not a Python literal", "give a structure file")),
+    "arithmetic": (b"{'best_structures': 2 ** 9 ** 9}", ("not a Python literal",)),
+    "not closed": (b"{'best_structures': [[", ("not a Python literal",)),
+    "empty": (b"", ("not a Python literal",)),
+    "binary": (bytes(range(128, 256)), ("is not UTF-8 text",)),
+    "null byte": (b"[\x00]", ("not a Python literal",)),
+    "10 MB": (b" " * 10_000_000, ("more than 1000000 bytes",)),
+    "deep nesting": (b"[" * 100_000, ("not a Python literal",)),
+    "deep signs": (b"-" * 100_000 + b"1", ("not a Python literal",)),
+    "huge integer": (b"{'best_structures': " + b"9" * 5000 + b"}", ("not a Python literal", "digits")),
+    "repeated key": (b"{'best_structures': [], 'best_structures': []}", ("best_structures: is given twice",)),
+    "unhashable key": (b"{[1]: 2}", ("not a Python literal", "unhashable")),
+    "number": (b"7", ("a int where a mapping is expected",)),
+    "empty list": (b"[]", ("best_structures.0: [] is refused",)),
+    "numbers as layers": (b"[[1, 2]]", ("best_structures.0.0: 1 is refused", "'field: value' pairs")),
+    "number as key": (b"[[{1: 2}, {}]]", ("best_structures.0.0",)),
+    "JSON": (b'{"best_structures": null}', ("not a Python literal",)),
+}
+
+
+@pytest.mark.parametrize("case", STRUCTURE_TEXTS)
+def test_a_wrong_text_of_a_structure_file(case: str, tmp_path: Path, refused: Callable[..., str]) -> None:
+    content, fragments = STRUCTURE_TEXTS[case]
+    file = tmp_path / "network.txt"
+    file.write_bytes(content)
+    says(refused("evaluate", file), str(file), *fragments)
+
+
+RESNET: dict[str, Any] = {"resnet": {"block": "basic", "layers": [2, 2, 2, 2]}}
+MOBILENET: dict[str, Any] = {"arch_def": [["ds_r1_k3_s1_c16"], ["ir_r2_k3_s2_e6_c24"]]}
+DESCRIPTIONS: list[tuple[dict[str, Any], str, Any, tuple[str, ...]]] = [
+    (RESNET, "resnet", [18], ("resnet: [18] is refused", "'field: value' pairs")),
+    (RESNET, "resnet.block", "Bottleneck", ("resnet.block: 'Bottleneck' is refused", "'basic' or 'bottleneck'")),
+    (RESNET, "resnet.layers", [2, 2, 2], ("resnet.layers: [2, 2, 2] is refused", "at least 4 items")),
+    (RESNET, "resnet.layers.1", 0, ("resnet.layers.1: 0 is refused", "greater than or equal to 1")),
+    (RESNET, "resnet.groups", 32, ("resnet.groups: 32 groups are not supported", "use 1")),
+    (RESNET, "resnet.width_per_group", 128, ("resnet.width_per_group: 128 with basic blocks", "use 64, or bottleneck")),
+    (RESNET, "resnet.zero_init", True, ("resnet.zero_init: is not a known field", "layers")),
+    (RESNET, "arch_def", [["ds_r1_k3_s1_c16"]], ("arch_def: is not a known field", "resnet, resolution")),
+    (RESNET, "resolution", 6, ("stem.kernel: kernel 7 is larger than the map of 6 x 6",)),
+    (RESNET, "resolution", 20, ("stages.3.kernel", "larger than the map")),
+    (MOBILENET, "arch_def", ["ir_r1_k3_s1_e6_c24"], ("arch_def.0: 'ir_r1_k3_s1_e6_c24' is refused", "give a list")),
+    (MOBILENET, "arch_def.1.0", "er_r1_k3_s1_e6_c24", ("arch_def.1.0: 'er_r1_k3_s1_e6_c24' is of kind 'er'", "ir or ds")),
+    (MOBILENET, "arch_def.1.0", "", ("arch_def.1.0: '' is of kind ''",)),
+    (MOBILENET, "arch_def.1.0", "ir_r2_k3_s2_c24", ("arch_def.1.0", "has no e", "write as ir_r2_k3_s2_e6_c24")),
+    (MOBILENET, "arch_def.1.0", "ir_r2_k3_s3_e6_c24", ("arch_def.1.0: s3", "is not a value of s")),
+    (MOBILENET, "arch_def.1.0", "ir_r2_k3.5_s2_e6_c24", ("arch_def.1.0: k3.5", "is not a value of k")),
+    (MOBILENET, "arch_def.1.0", "ir_r2_k3_s2_e6_c24_se0.25", ("arch_def.1.0: se0.25", "is not supported")),
+    (MOBILENET, "arch_def.1.0", "ir_r2_k3_s2_e6_c24_noskip", ("arch_def.1.0: noskip", "is not supported")),
+    (MOBILENET, "arch_def.1.0", "ir_r2_k3_s2_e6_c24_nhs", ("arch_def.1.0: nhs", "is not supported")),
+    (MOBILENET, "arch_def.1.0", "ir_r2_r3_k3_s2_e6_c24", ("arch_def.1.0", "gives 'r' twice")),
+    (MOBILENET, "arch_def.1.0", "ir_r0_k3_s2_e6_c24", ("arch_def.1.0: r0", "at least once")),
+    (MOBILENET, "arch_def.1.0", "ir_r2_k3_s2_e0_c24", ("arch_def.1.0: e0", "such as e6")),
+    (MOBILENET, "arch_def.1.0", "ir_r2_k3_s2_e6_c85", ("arch_def.1.0: c85", "not a multiple of 8", "c88")),
+    (MOBILENET, "arch_def.1.0", "ir_r2_k4_s2_e6_c24", ("stages.1.kernel: kernel 4 is even",)),
+    (MOBILENET, "act_layer", "silu", ("act_layer: 'silu' is refused", "'relu6'")),
+    (MOBILENET, "stem_size", 0, ("stem_size: 0 is refused",)),
+    (MOBILENET, "head", 1280, ("head: is not a known field", "num_features")),
+]
+
+
+@pytest.mark.parametrize(("data", "path", "value", "fragments"), DESCRIPTIONS, ids=lambda case: str(case)[:40])
+def test_a_wrong_description(
+    data: dict[str, Any], path: str, value: Any, fragments: tuple[str, ...], tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    file = tmp_path / "network.yaml"
+    file.write_text(yaml.safe_dump(changed(data, path, value)))
+    says(refused("evaluate", file), str(file), *fragments)
+
+
+EXCHANGES: dict[str, tuple[list[str], tuple[str, ...]]] = {
+    "unknown network": (["evaluate", "torchvision/resnet19"], ("'torchvision/resnet19' is not a network", "resnet18")),
+    "name without library": (["evaluate", "resnet50"], ("resnet50", "No such file")),
+    "unknown format": (["export", "torchvision/resnet18", "--to", "onnx"], ("--to: 'onnx' is not a format", "reference-txt")),
+    "no format": (["export", "torchvision/resnet18"], ("Missing option '--to'",)),
+    "pool for the tool": (["export", "torchvision/resnet18", "--to", "reference-txt"], ("stem.pool", "has no max pool")),
+    "no folder": (
+        ["export", "torchvision/resnet18", "--to", "json", "--out", "no/such.json"],
+        ("--out: cannot write no/such",),
+    ),
+    "resolution of letters": (["evaluate", "torchvision/resnet18", "--resolution", "big"], ("'big' is not a whole number",)),
+    "resolution 0": (["evaluate", "torchvision/resnet18", "--resolution", "0"], ("resolution: 0 is refused",)),
+    "unknown space": (["compare", "torchvision/resnet18", "--space", "resnet"], ("'resnet' is not a preset",)),
+    "another resolution": (
+        ["compare", "torchvision/resnet18", "--set", "input.resolution=160"],
+        ("--set: input.resolution=160, but the network has 224",),
+    ),
+    "unknown convention": (["compare", "torchvision/resnet18", "--convention", "p"], ("convention: 'p' is refused",)),
+    "compare nothing": (["compare", "no/such.txt"], ("no/such.txt", "No such file")),
+    "compare without time": (["compare", "torchvision/resnet18", "--time-limit", "0"], ("time_limit: 0.0 is not a time",)),
+    "compare into a file": (["compare", "torchvision/resnet18", "--out", str(SMALL)], (f"--out: {SMALL} is not a folder",)),
+}
+
+
+@pytest.mark.parametrize("case", EXCHANGES)
+def test_a_wrong_exchange(case: str, refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments, fragments = EXCHANGES[case]
+    says(refused(*arguments), *fragments)
+    assert not list(tmp_path.iterdir()), "a refused command leaves nothing behind"
 
 
 def test_an_unknown_convention_of_an_evaluation(tmp_path: Path, refused: Callable[..., str]) -> None:

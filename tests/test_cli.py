@@ -22,7 +22,7 @@ from mipdesign.run import Design
 from mipdesign.validation import Check, ValidationReport
 
 SMALL = str(Path(__file__).parent / "data" / "small.yaml")
-COMMANDS = ("presets", "show", "design", "evaluate", "verify", "validate", "formulations")
+COMMANDS = ("presets", "show", "design", "compare", "evaluate", "verify", "export", "validate", "formulations")
 
 
 class Answer(NamedTuple):

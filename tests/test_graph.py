@@ -113,8 +113,11 @@ def test_shortcuts_are_those_of_the_family(family: str) -> None:
     projected = {node.rpartition(".")[0] for node in graph if local_name(node) == "shortcut"}
     added = {node.rpartition(".")[0] for node in graph if local_name(node) == "add"}
     every, first = {"stages.0.0", "stages.0.1", "stages.1.0"}, "stages.0.0"
-    assert added == (every - {first} if family.startswith("inverted") else every)
-    assert projected == {"bottleneck": {first, "stages.1.0"}, "basic": {first}, "mixed": {first}}.get(family, set())
+    unstrided = {"linear_inverted": {"stages.0.1"}, "separable": {"stages.0.1"}}
+    assert added == (every - {first} if family.startswith("inverted") else unstrided.get(family, every))
+    both = {first, "stages.1.0"}
+    projections = {"bottleneck": both, "resnet_bottleneck": both, "resnet_basic": both, "basic": {first}, "mixed": {first}}
+    assert projected == projections.get(family, set())
 
 
 def edge_back(graph: Graph) -> None:

@@ -97,8 +97,9 @@ def test_state_dict_keys_are_node_names() -> None:
 
 def by_hand(block: nn.Module, x: Any, family: str, stride: int) -> Any:
     """One block in functional form, straight from the table of the specification."""
-    act = functional.silu if family == "inverted_se" else functional.relu
-
+    act = {"inverted_se": functional.silu, "linear_inverted": functional.relu6, "separable": functional.relu6}.get(
+        family, functional.relu
+    )
     state = block.state_dict()
 
     def conv(name: str, x: Any, stride: int = 1) -> Any:
@@ -110,6 +111,12 @@ def by_hand(block: nn.Module, x: Any, family: str, stride: int) -> Any:
         y = functional.conv2d(x, weight, None, stride, weight.shape[-1] // 2, groups=groups)
         return functional.batch_norm(y, mean, variance, scale, shift)
 
+    if family == "separable":
+        y = conv("conv2", act(conv("conv1", x, stride)))
+        return y + x if y.shape == x.shape else y
+    if family == "resnet_basic":
+        y = conv("conv2", act(conv("conv1", x, stride)))
+        return act(y + (conv("shortcut", x, stride) if "shortcut" in dict(block.named_children()) else x))
     y = act(conv("conv1", x, 1))
     if family in ("basic", "mixed"):
         y = conv("conv2", y, stride)
@@ -119,6 +126,10 @@ def by_hand(block: nn.Module, x: Any, family: str, stride: int) -> Any:
             gate = act(conv("se_reduce", y.mean((2, 3), keepdim=True)))
             y = y * torch.sigmoid(conv("se_expand", gate))
         y = conv("conv3", y)
+    if family == "linear_inverted":
+        return y + x if y.shape == x.shape else y
+    if family == "resnet_bottleneck":
+        return act(y + (conv("shortcut", x, stride) if "shortcut" in dict(block.named_children()) else x))
     side = functional.avg_pool2d(x, 2, ceil_mode=True) if stride == 2 else x
     if "shortcut" in dict(block.named_children()):
         return act(y + conv("shortcut", side))
