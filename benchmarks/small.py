@@ -16,7 +16,7 @@ from mipdesign.cell import Cell
 from mipdesign.evaluation import UPPER_ONLY
 from mipdesign.latency import LatencyTable
 from mipdesign.lattice import Position, Tables, build_tables
-from mipdesign.problem import Budgets, FamilyRules, Problem, StageSpace
+from mipdesign.problem import TIED, Budgets, FamilyRules, Problem, StageSpace
 from mipdesign.profiling import plan
 
 MAX_NETWORKS = 12_000
@@ -138,6 +138,11 @@ def varied_problem(seed: int) -> Problem:
             data["objective"]["effectiveness_price"] = float(rng.choice([1.0, 30.0, 1000.0]))
         for stage in data["stages"]:
             _vary(stage, rng, data["convention"] == "paper")
+        if rng.random() < 0.4:
+            tied = rng.choice(len(data["stages"]), 2, replace=False) + 1
+            data["ties"] = [
+                {"stages": tied.tolist(), "same": rng.choice(TIED, int(rng.integers(1, 3)), replace=False).tolist()}
+            ]
         try:
             problem = Problem.from_dict(data)
         except ValueError:
@@ -145,6 +150,8 @@ def varied_problem(seed: int) -> Problem:
         if 1 < problem.size() <= MOST_VARIED:
             break
     networks = list(every_network(problem))
+    if not networks:
+        return problem
     budgets: dict[str, Any] = {}
     if rng.random() < 0.5:
         table = random_table(problem, rng)

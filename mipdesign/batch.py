@@ -12,6 +12,7 @@ from .lattice import (
     BLOCK_LOG,
     CHANNELS,
     COUNTS,
+    DEPTH,
     LAYERS,
     LOG_CHANNELS,
     PLACE,
@@ -65,7 +66,7 @@ class BatchEvaluation:
     layers:
         Layers of each prefix, shape ``(stages, n)``.
     chained:
-        Whether the channels may follow one another, and single operations keep the limits that hold for them.
+        Whether the channels may follow one another, ties hold, and single operations keep the limits that hold for them.
     """
 
     tables: Tables
@@ -176,7 +177,21 @@ def evaluate_one(
             j = min(j + 1, stages - 1)
     for b in range(nb):
         counts[b] += c * arrays.tail_slope[b]
+    linked &= keeps_ties(arrays, columns, depths)
     return value - penalty(arrays, depths) - effectiveness_cost(arrays, logs, layers), linked
+
+
+@compiled
+def keeps_ties(arrays: Arrays, columns: Ints, depths: Ints) -> bool:
+    """Whether the super-blocks of one network have in common what they have to. For compiled loops."""
+    for q in range(len(arrays.ties)):
+        part, i, j = arrays.ties[q]
+        if part == DEPTH:
+            if depths[i] != depths[j]:
+                return False
+        elif arrays.rows[arrays.offsets[i] + columns[i], part] != arrays.rows[arrays.offsets[j] + columns[j], part]:
+            return False
+    return True
 
 
 @compiled

@@ -122,14 +122,20 @@ class Relaxation:
     Attributes
     ----------
     empty:
-        Whether the chain rule alone leaves no network in the cell; there is no bound then.
+        Whether chain rule and ties alone leave no network in the cell; there is no bound then.
+    cell:
+        The part of the cell that the ties leave; the relaxation knows of no other consequence of them.
     ranges:
         Ranges of ``S_j``, ``n_j`` and ``x_j`` over the cell.
     """
 
     def __init__(self, tables: Tables, cell: Cell, cutoff: float) -> None:
-        self.tables, self.cell, self.cutoff = tables, cell, cutoff
-        self.arrays = tables.arrays
+        self.tables, self.cutoff, self.arrays = tables, cutoff, tables.arrays
+        part = cell.tied(tables)
+        self.empty = part is None
+        if part is None:
+            return
+        self.cell = cell = part
         at = np.zeros(len(cell.columns) + 1, dtype=np.int64)
         np.cumsum([len(columns) for columns in cell.columns], out=at[1:])
         rows = np.concatenate([c + o for c, o in zip(cell.columns, self.arrays.offsets, strict=False)])
@@ -166,7 +172,7 @@ class Relaxation:
                 return None
             low[i], high[i] = possible[0], possible[-1]
         columns = tuple(c[kept[at[i] : at[i + 1]]] for i, c in enumerate(cell.columns))
-        return Cell(cell.stem[stem], columns, low, high)
+        return Cell(cell.stem[stem], columns, low, high).tied(self.tables)
 
     def networks(self, max_steps: int) -> Batch | None:
         """All networks that keep the additive budgets and whose own bound at the prices of the last :meth:`bound` reaches the

@@ -155,8 +155,8 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, l
 
 
 def within(tables: Tables, paths: Paths) -> Bools:
-    """Which paths keep all budgets, in floating point with a margin for the effectiveness."""
-    ok: Bools = np.asarray((paths.counts <= tables.limits).all(axis=1))
+    """Which paths keep all ties and budgets, in floating point with a margin for the effectiveness."""
+    ok: Bools = np.asarray((paths.counts <= tables.limits).all(axis=1)) & paths.tied(tables.arrays)
     stages = list(tables.rho_stages)
     if stages and tables.rho is not None:
         n = paths.layers[:, stages]
@@ -242,9 +242,24 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
             options.append((FAMILY * worth * depth, Split("family", i, int(families[len(families) // 2 - 1]))))
         if len(kernels) > 1:
             options.append((KERNEL * worth * depth, Split("kernel", i, int(kernels[len(kernels) // 2 - 1]))))
+    options = _joined(tables, options)
     if len(cell.stem) > 1:
         options.append((1e-9, Split("stem", -1, int(tables.stem_c[cell.stem[len(cell.stem) // 2 - 1]]))))
     return max(options, key=lambda option: option[0])[1]
+
+
+AXES = {"block": "family", "channels": "channels", "bottleneck": "width", "kernel": "kernel", "depth": "depth"}
+"""Kind of split of each axis of a tie."""
+
+
+def _joined(tables: Tables, options: list[tuple[float, Split]]) -> list[tuple[float, Split]]:
+    """Splits of tied super-blocks promise what all of them promise together: one split restricts all."""
+    promise: dict[tuple[str, int], float] = {(split.kind, split.index): value for value, split in options}
+    joined: dict[tuple[str, int], float] = {}
+    for tie in tables.problem.tied:
+        keys = [(AXES[tie.axis], i) for i in tie.stages]
+        joined |= dict.fromkeys(keys, sum(promise.get(key, 0.0) for key in keys))
+    return [(joined.get((split.kind, split.index), value), split) for value, split in options]
 
 
 def _depth_threshold(tables: Tables, cell: Cell, i: int, best: Optimised) -> int:

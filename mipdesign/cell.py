@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .batch import Batch
-from .lattice import Ints, Position, Tables
+from .lattice import Ints, Position, StageTables, Tables
+
+
+def axis_values(stage: StageTables, axis: str) -> NDArray[Any]:
+    """What the columns of a super-block have as their ``block``, ``channels``, ``bottleneck`` or ``kernel``."""
+    if axis == "block":
+        return np.array(stage.blocks)[stage.f]
+    return {"channels": stage.c, "bottleneck": stage.b, "kernel": stage.k}[axis]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +67,32 @@ class Cell:
             low.append(possible[0])
             high.append(possible[-1])
         return cls(np.arange(len(tables.stem_c)), tuple(kept), np.array(low), np.array(high))
+
+    def tied(self, tables: Tables) -> Cell | None:
+        """The part of it that the ties of the problem leave: only values that all tied super-blocks have; ``None`` if empty.
+
+        Where all of them have a single value, the ties hold.
+        """
+        cell, ties = self, tables.problem.tied
+        while ties:
+            before = cell
+            for tie in ties:
+                columns, low, high, stages = list(cell.columns), cell.low.copy(), cell.high.copy(), list(tie.stages)
+                if tie.axis == "depth":
+                    shared = functools.reduce(np.intersect1d, (cell.depths(tables, i) for i in stages))
+                    if len(shared):
+                        low[stages], high[stages] = shared[0], shared[-1]
+                else:
+                    values = [axis_values(tables.stages[i], tie.axis)[columns[i]] for i in stages]
+                    shared = functools.reduce(np.intersect1d, values)
+                    for i, of_columns in zip(stages, values, strict=True):
+                        columns[i] = columns[i][np.isin(of_columns, shared)]
+                if not len(shared):
+                    return None
+                cell = Cell(cell.stem, tuple(columns), low, high)
+            if cell.n_columns == before.n_columns and (cell.high - cell.low == before.high - before.low).all():
+                break
+        return cell
 
     def depths(self, tables: Tables, i: int) -> Ints:
         """Depths of super-block ``i`` that are allowed."""

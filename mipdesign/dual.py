@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .batch import effectiveness_cost, penalty
+from .batch import effectiveness_cost, keeps_ties, penalty
 from .chain import Chain, Pass, Worth, forward, log_ranges, trace
 from .compiled import compiled
 from .lattice import CHANNELS, LAYERS, LOG_CHANNELS, Arrays, Bools, Floats, Ints, Position
@@ -111,6 +111,11 @@ class Paths:
     def layers(self) -> Floats:
         """Layers of each prefix, shape ``(networks, stages)``."""
         return self._part(1 + 2 * self.super_blocks + self.budgets + self.stages, self.stages)
+
+    def tied(self, arrays: Arrays) -> Bools:
+        """Which networks keep the ties, shape ``(networks,)``."""
+        columns, depths = self._part(1, self.super_blocks).astype(np.int64), self.depths
+        return np.array([keeps_ties(arrays, *network) for network in zip(columns, depths, strict=True)], dtype=bool)
 
     @property
     def objective(self) -> Floats:

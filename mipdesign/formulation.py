@@ -176,6 +176,8 @@ class Formulation(ABC):
             return "a latency table"
         if tables.problem.scoring.effectiveness_price:
             return "a price of the effectiveness"
+        if tables.problem.ties:
+            return "ties between super-blocks"
         return None
 
 

@@ -5,6 +5,7 @@ Heuristics only supply cutoffs. The answer of a design run does not depend on th
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +14,7 @@ import numpy as np
 
 from .batch import evaluate_one
 from .compiled import compiled
-from .lattice import Arrays, Contender, Floats, Ints, Position, StageTables, Tables
+from .lattice import Arrays, Contender, Floats, Ints, Position, Tables
 
 FIRST_STEPS, MOST_STEPS = 20_000, 400_000
 """Annealing steps of the first restart, and of the longest; each restart takes half as many again."""
@@ -23,6 +24,8 @@ STRICTNESS = 4.0
 """Price of exceeding one budget by its whole limit, relative to the objective."""
 DESCENT_ROUNDS, POLISH_ROUNDS = 100, 20
 """Most moves of a descent: after annealing, and from a network that a bound pointed at. A round takes one to two ms."""
+STARTS = 1000
+"""Random starts of which the first one on the lattice is taken: with ties few of them are."""
 SAMPLES = 20_000
 """Moves of three and four coordinates that a descent samples before it ends."""
 CHANNELS, FAMILY, WIDTH, KERNEL, DEPTH = 0, 1, 2, 3, 4
@@ -43,6 +46,8 @@ class Moves(NamedTuple):
         Depth values, and where each super-block's begin.
     channels, channel_at:
         Channel values, and where each super-block's begin.
+    leader:
+        The coordinate whose value each coordinate has: its own, or that of the first super-block it is tied to.
     single:
         Moves of one coordinate: coordinate and step, shape ``(moves, 2)``.
     """
@@ -54,6 +59,7 @@ class Moves(NamedTuple):
     depth_at: Ints
     channels: Ints
     channel_at: Ints
+    leader: Ints
     single: Ints
 
 
@@ -62,30 +68,59 @@ REACH = {CHANNELS: (1, 2, 3, 5, 8), FAMILY: (1,), WIDTH: (1, 2, 3), KERNEL: (1,)
 COORDINATES = len(REACH)
 
 
-def _axes(s: StageTables) -> list[Ints]:
-    """Values of channels, families, widths and kernels of a super-block."""
-    return [np.unique(s.c), np.arange(len(s.blocks)), np.unique(s.b), np.unique(s.k)]
+TIED = {"channels": CHANNELS, "block": FAMILY, "bottleneck": WIDTH, "kernel": KERNEL, "depth": DEPTH}
+"""Coordinate of each axis of a tie."""
+
+
+def _axes(tables: Tables) -> list[list[Ints]]:
+    """Values of channels, families, widths, kernels and depths of each super-block; tied ones have only what all have, in the
+    same order.
+    """
+    axes = [[np.unique(s.c), np.arange(len(s.blocks)), np.unique(s.b), np.unique(s.k), s.depths] for s in tables.stages]
+    for tie in tables.problem.tied:
+        kind, stages = TIED[tie.axis], [tables.stages[i] for i in tie.stages]
+        if kind == FAMILY:
+            names = sorted(set.intersection(*(set(s.blocks) for s in stages)))
+            for i, s in zip(tie.stages, stages, strict=True):
+                axes[i][kind] = np.array([s.blocks.index(name) for name in names])
+        else:
+            common = functools.reduce(np.intersect1d, (axes[i][kind] for i in tie.stages))
+            for i in tie.stages:
+                axes[i][kind] = common
+    return axes
+
+
+def _places(axis: Ints, values: Ints) -> Ints:
+    """Where values stand on an axis, -1 for those that do not."""
+    order = np.argsort(axis)
+    at = np.clip(np.searchsorted(axis, values, sorter=order), 0, len(axis) - 1)
+    return np.where(axis[order[at]] == values, order[at], -1)
 
 
 def moves_of(tables: Tables) -> Moves:
     """Coordinates and moves of a space."""
     sizes, columns, depths, channels, single = [len(tables.stem_c)], [], [], [], [(0, 1), (0, -1)]
-    for i, s in enumerate(tables.stages):
-        axes = _axes(s)
-        at = np.full([len(axis) for axis in axes], -1)
-        at[tuple(np.searchsorted(axis, value) for axis, value in zip(axes, (s.c, s.f, s.b, s.k), strict=True))] = np.arange(
-            len(s.c)
-        )
-        sizes += [*at.shape, len(s.depths)]
+    all_axes = _axes(tables)
+    leader = np.arange(1 + COORDINATES * len(all_axes))
+    for tie in tables.problem.tied:
+        of_stages = [1 + COORDINATES * i + TIED[tie.axis] for i in tie.stages]
+        leader[of_stages] = of_stages[0]
+    for i, (s, axes) in enumerate(zip(tables.stages, all_axes, strict=True)):
+        at = np.full([len(axis) for axis in axes[:DEPTH]], -1)
+        places = np.array([_places(axis, values) for axis, values in zip(axes, (s.c, s.f, s.b, s.k), strict=False)])
+        there = np.flatnonzero((places >= 0).all(axis=0))
+        at[tuple(places[:, there])] = there
+        sizes += [*at.shape, len(axes[DEPTH])]
         columns.append(at.ravel())
-        depths.append(s.depths)
+        depths.append(axes[DEPTH])
         channels.append(axes[CHANNELS])
+        first = 1 + COORDINATES * i
         single += [
-            (1 + COORDINATES * i + kind, sign * step)
+            (first + kind, sign * step)
             for kind, steps in REACH.items()
             for step in steps
             for sign in (1, -1)
-            if kind == DEPTH or len(axes[kind]) > 1
+            if (kind == DEPTH or len(axes[kind]) > 1) and leader[first + kind] == first + kind
         ]
 
     def starts(parts: list[Ints]) -> Ints:
@@ -99,6 +134,7 @@ def moves_of(tables: Tables) -> Moves:
         depth_at=starts(depths),
         channels=np.concatenate(channels),
         channel_at=starts(channels),
+        leader=leader,
         single=np.array(single),
     )
 
@@ -124,16 +160,17 @@ def _scratch(m: int, budgets: int, stages: int) -> Scratch:
 def _place(moves: Moves, vector: Ints, scratch: Scratch) -> bool:
     """Writes columns and depths of a vector; whether it is on the lattice."""
     for d in range(len(vector)):
-        if vector[d] < 0 or vector[d] >= moves.sizes[d]:
+        value = vector[moves.leader[d]]
+        if value < 0 or value >= moves.sizes[d]:
             return False
     for i in range(len(scratch.columns)):
         first, at = 1 + COORDINATES * i, 0
         for d in range(first, first + DEPTH):
-            at = at * moves.sizes[d] + vector[d]
+            at = at * moves.sizes[d] + vector[moves.leader[d]]
         scratch.columns[i] = moves.columns[moves.column_at[i] + at]
         if scratch.columns[i] < 0:
             return False
-        scratch.depths[i] = moves.depths[moves.depth_at[i] + vector[first + DEPTH]]
+        scratch.depths[i] = moves.depths[moves.depth_at[i] + vector[moves.leader[first + DEPTH]]]
     return True
 
 
@@ -239,9 +276,13 @@ def _anneal(arrays: Arrays, moves: Moves, steps: int, seed: int, scale: float) -
     np.random.seed(seed)
     m = len(moves.column_at)
     scratch = _scratch(m, len(arrays.limits), len(arrays.weights))
-    current = _start(arrays, moves, m)
+    merit = -np.inf
+    for _ in range(STARTS):
+        current = _start(arrays, moves, m)
+        merit, _ = _merit(arrays, moves, current, scale, scratch)
+        if merit > -np.inf:
+            break
     trial, best, best_value = current.copy(), current.copy(), -np.inf
-    merit, _ = _merit(arrays, moves, current, scale, scratch)
     for step in range(steps):
         temperature = scale * HOT * (COLD / HOT) ** (step / steps)
         trial[:] = current
@@ -281,10 +322,12 @@ def _contender(tables: Tables, moves: Moves, vector: Ints, objective: float) -> 
 def polish(tables: Tables, moves: Moves, start: Position) -> Contender | None:
     """Best network reached from ``start``, which may exceed budgets; ``None`` if no feasible network is reached."""
     parts = [np.array([start.stem])]
-    for s, j, depth in zip(tables.stages, start.columns, start.depths, strict=True):
-        pairs = zip((*_axes(s), s.depths), (s.c[j], s.f[j], s.b[j], s.k[j], depth), strict=True)
-        parts.append(np.array([np.searchsorted(axis, value) for axis, value in pairs]))
+    for s, axes, j, depth in zip(tables.stages, _axes(tables), start.columns, start.depths, strict=True):
+        values = (s.c[j], s.f[j], s.b[j], s.k[j], depth)
+        parts.append(np.array([_places(axis, np.array(value)) for axis, value in zip(axes, values, strict=True)]))
     vector = np.concatenate(parts)
+    if (vector < 0).any():
+        return None
     arrays = tables.arrays
     scratch = _scratch(len(tables.stages), len(arrays.limits), tables.n_stages)
     objective = _merit(arrays, moves, vector, 0.0, scratch)[0]

@@ -12,6 +12,7 @@ exact evaluator by the tests.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -35,9 +36,13 @@ MAX_CHANNELS = 2**31
 MAX_COLUMNS = 2_000_000
 """Most columns that one super-block may have."""
 
-CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, TWIN_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR, COUNTS = range(11)
+CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, TWIN_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR = range(10)
 """Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, the place of ``C``, where the column's two
-tables of pairs begin, and the first count."""
+tables of pairs begin."""
+FAMILY, WIDTH, KERNEL, COUNTS = range(10, 14)
+"""Further places: which of all families the column has, ``b, k``, and the first count."""
+DEPTH = -1
+"""Stands for the depth in :attr:`Arrays.ties`, where the other parts are places in a row."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -68,7 +73,10 @@ class Arrays(NamedTuple):
     rows:
         One row per column of every super-block: ``C, log C, t``, layers per block, :attr:`StageTables.most_incoming`,
         ``twin_fits`` and ``rest_fits``, the place of ``C`` among the channels, where the two tables of :attr:`pairs` begin,
-        then ``fixed, slope, same, rest`` of each budget.
+        the family, ``b`` and ``k``, then ``fixed, slope, same, rest`` of each budget.
+    ties:
+        Pairs of super-blocks that have something in common: its place in a row (or :data:`DEPTH`), and both super-blocks;
+        shape ``(ties, 3)``.
     paired, pairs:
         Budget whose counts depend on pairs of incoming channels and column in no simple way (-1 if there is none), and what
         it counts for them: ``pairs[begin + place of ci]`` of both tables together.
@@ -94,6 +102,7 @@ class Arrays(NamedTuple):
     """
 
     rows: Floats
+    ties: Ints
     paired: int
     pairs: Floats
     offsets: Ints
@@ -251,16 +260,19 @@ class Tables:
         """Everything that compiled loops need."""
         scoring, m = self.problem.scoring, len(self.stages)
         parts, growth, n_pairs = [], [], 0
+        families = {name: n for n, name in enumerate(sorted({block for s in self.stages for block in s.blocks}))}
         for s, space in zip(self.stages, self.problem.space, strict=True):
             place = np.searchsorted(space.channels, s.c)
             limits = (s.most_incoming, s.twin_fits, s.rest_fits)
-            numbers = np.array([s.c, s.log_c, s.t, s.layers, *limits, place, *(s.pair_at + n_pairs)])
+            family = np.array([families[block] for block in s.blocks])[s.f]
+            numbers = np.array([s.c, s.log_c, s.t, s.layers, *limits, place, *(s.pair_at + n_pairs), family, s.b, s.k])
             n_pairs += len(s.pairs)
             parts.append(np.concatenate([numbers, s.fixed, s.slope, s.same, s.rest]).T)
             low, high = s.growth
             growth.append([*low.as_integer_ratio(), *(high.as_integer_ratio() if high is not None else (0, 0))])
         return Arrays(
             rows=np.ascontiguousarray(np.concatenate(parts)),
+            ties=self._ties(),
             paired=self.counts.index("latency") if "latency" in self.counts else -1,
             pairs=np.concatenate([s.pairs for s in self.stages]).astype(np.float64),
             offsets=np.cumsum([0] + [len(s.c) for s in self.stages]),
@@ -284,6 +296,12 @@ class Tables:
             beta=float(scoring.beta),
             squared=scoring.penalty_form == "exp_var",
         )
+
+    def _ties(self) -> Ints:
+        """:attr:`Arrays.ties`: each super-block of a tie with the one before it."""
+        places = {"block": FAMILY, "channels": CHANNELS, "bottleneck": WIDTH, "kernel": KERNEL, "depth": DEPTH}
+        pairs = [(places[tie.axis], i, j) for tie in self.problem.tied for i, j in itertools.pairwise(tie.stages)]
+        return np.array(pairs, dtype=np.int64).reshape(-1, 3)
 
     def log_end(self, stage: int, channels: Ints | None) -> Floats:
         """``x_j = log(r^2 C)`` at the end of a stage; ``channels`` are those of its last super-block."""

@@ -292,6 +292,42 @@ class NearSpec(_Model):
         return self.ratio is None or abs(value - other) <= _exact(self.ratio) * other
 
 
+TIED = ("block", "channels", "bottleneck", "kernel", "depth")
+"""What super-blocks may be asked to have in common; the names of the fields of a stage of an architecture."""
+
+
+class TieSpec(_Model):
+    """Super-blocks (counted from 1) that have to be the same in some respects."""
+
+    stages: tuple[Positive, ...]
+    same: tuple[Literal["block", "channels", "bottleneck", "kernel", "depth"], ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_tuple(cls, data: Any) -> Any:
+        return _with_tuples(_with_tuples(data, "stages"), "same", texts=True)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.stages)) < 2:
+            raise SpecError("stages", f"{list(self.stages)} ties nothing", "name at least two super-blocks, counted from 1")
+        if not self.same:
+            raise SpecError("same", "ties nothing", f"list some of {', '.join(TIED)}")
+        return self
+
+    def holds(self, stages: Sequence[Stage]) -> bool:
+        """Whether the super-blocks of a network keep it."""
+        return all(len({getattr(stages[i - 1], axis) for i in self.stages}) == 1 for axis in self.same)
+
+
+@dataclass(frozen=True)
+class Tie:
+    """Super-blocks (from 0) that have one of :data:`TIED` in common."""
+
+    axis: str
+    stages: tuple[int, ...]
+
+
 class PenaltySpec(_Model):
     """Depth penalty: its form, and the super-blocks (counted from 1) whose depths it counts (all by default)."""
 
@@ -543,6 +579,18 @@ class SuperBlockSpace:
             )
         return part
 
+    def values(self, axis: str) -> set[Any]:
+        """The values of one of :data:`TIED` that occur."""
+        if axis == "block":
+            return set(self.blocks)
+        if axis == "channels":
+            return set(self.channels)
+        if axis == "depth":
+            return set(self.depths)
+        if axis == "kernel":
+            return {k for choice in self.choices for k in choice.kernels}
+        return {b for choice in self.choices for widths in choice.widths for b in widths}
+
     def follows(self, previous: int, channels: int) -> bool:
         """Whether ``channels`` may come after ``previous``."""
         low, high = self.growth
@@ -587,11 +635,12 @@ class Problem(_Model):
     budgets: Budgets = Budgets()
     objective: ObjectiveSpec = ObjectiveSpec()
     near: NearSpec | None = None
+    ties: tuple[TieSpec, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        return _with_tuples(data, "stages")
+        return _with_tuples(data, "stages", "ties")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -609,6 +658,7 @@ class Problem(_Model):
             if stage > len(self.stages):
                 raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
         self._check_attention()
+        self._check_ties()
         reachable = list(self.stem.channels.values)
         for i, space in enumerate(self.space):
             possible = [c for at, c in enumerate(space.channels) if space.columns(at)]
@@ -632,6 +682,16 @@ class Problem(_Model):
         if strides != [stage.stride for stage in self.stages]:
             remedy = f"give a network with strides {[stage.stride for stage in self.stages]}"
             raise SpecError("near.network", f"has super-blocks of strides {strides}", remedy)
+
+    def _check_ties(self) -> None:
+        """Tied super-blocks exist and have something in common."""
+        for n, tie in enumerate(self.ties):
+            if max(tie.stages) > len(self.stages):
+                raise SpecError(f"ties.{n}.stages", f"super-block {max(tie.stages)} of {len(self.stages)}", "count from 1")
+            for axis in tie.same:
+                if not set.intersection(*(self.space[i - 1].values(axis) for i in tie.stages)):
+                    text = f"super-blocks {list(tie.stages)} have no {axis} in common"
+                    raise SpecError(f"ties.{n}", text, "widen their lattices, or leave the tie out")
 
     def _check_attention(self) -> None:
         """Where the convention forgets the resolution after the first SE block, it has to be known which block that is."""
@@ -731,10 +791,26 @@ class Problem(_Model):
             if not inside:
                 wrong.append(f"stages.{i}")
             previous = stage.channels
-        return wrong
+        return wrong + [f"ties.{n}" for n, tie in enumerate(self.ties) if not tie.holds(architecture.stages)]
+
+    @cached_property
+    def tied(self) -> tuple[Tie, ...]:
+        """The ties, one per group of super-blocks and what they have in common; groups that share a super-block are one."""
+        groups: list[tuple[str, set[int]]] = []
+        for tie in self.ties:
+            for axis in tie.same:
+                joined = {i - 1 for i in tie.stages}
+                apart = []
+                for other, stages in groups:
+                    if other == axis and joined & stages:
+                        joined |= stages
+                    else:
+                        apart.append((other, stages))
+                groups = [*apart, (axis, joined)]
+        return tuple(Tie(axis, tuple(sorted(stages))) for axis, stages in groups)
 
     def size(self) -> int:
-        """Number of networks in the space, budgets aside, exactly."""
+        """Number of networks in the space, budgets and ties aside, exactly."""
         channels, ways = self.stem.channels.values, [1] * len(self.stem.channels.values)
         for space in self.space:
             up_to = [0, *itertools.accumulate(ways)]
@@ -806,6 +882,8 @@ class Problem(_Model):
             return value
 
         data: dict[str, Any] = plain(self)
+        if not self.ties:
+            del data["ties"]
         return data
 
     def dumps(self) -> str:
