@@ -14,7 +14,7 @@ from mipdesign.cell import Cell
 from mipdesign.formulation import formulation_ids
 from mipdesign.lattice import Position, Tables, build_tables
 from mipdesign.scip import solve_cell
-from mipdesign.solve import TIE_MARGIN
+from mipdesign.solve import EQUAL_MARGIN
 
 
 def found_by(way: str, tables: Tables, cutoff: float | None) -> set[Position]:
@@ -59,7 +59,7 @@ def main() -> None:
         known = listing(tables, Cell.whole(tables))
         infeasible += not known.networks
         best = float(known.networks[0][1]) if known.networks else None
-        cutoff = None if best is None else best - TIE_MARGIN * abs(best)
+        cutoff = None if best is None else best - EQUAL_MARGIN * abs(best)
         expected = set() if cutoff is None else known.reaching(cutoff)
         for way in ways:
             if not expected <= (found := found_by(way, tables, cutoff)) or (not expected and found):

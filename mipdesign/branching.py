@@ -31,7 +31,7 @@ BLOCK, PRODUCT, FAMILY, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD = 0.2, 0.3, 10.0, 0
 KEPT_PATHS = 6
 """Paths handed to the children of a node beside those that support its bound."""
 LEAD = 1e-6
-"""Relative distance from the best network of a listing within which others are kept; ten times the margin of ties."""
+"""Relative distance from the best network of a listing within which others are kept; ten times the margin of equals."""
 NEAR = 1e-9
 """Relative margin within which a floating-point objective is taken to reach the cutoff; exact arithmetic decides."""
 

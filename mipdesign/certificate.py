@@ -1,6 +1,6 @@
 """What proves an optimum, written down so that a reader can check it without searching.
 
-A certificate holds the incumbent, every network that came within the tie margin of it, and the presolve tree: for each node
+A certificate holds the incumbent, every network within the margin of equals of it, and the presolve tree: for each node
 the prices of its bound, the cutoff, and what was done with it. :class:`Verifier` walks the tree from the whole space and
 recomputes each bound; cells that SCIP closed are matched by content and, on request, solved again.
 """
@@ -21,7 +21,7 @@ from .cell import Cell
 from .errors import CertificateError, SpecError
 from .lattice import Position, Tables, build_tables
 from .problem import Problem
-from .solve import OPTIMAL_GAP, TIE_MARGIN, Outcome, cutoff_of, relative_gap, tie_order
+from .solve import EQUAL_MARGIN, OPTIMAL_GAP, Outcome, cutoff_of, design_order, relative_gap
 
 FORMAT = "mipdesign-certificate/1"
 SECTIONS = ("problem", "claim", "contenders", "tree", "cells", "open")
@@ -69,7 +69,7 @@ class Certificate:
                 "objective": outcome.best.objective if outcome.best else None,
                 "bound": finite(outcome.bound),
                 "gap_limit": gap,
-                "tie_margin": TIE_MARGIN,
+                "equal_margin": EQUAL_MARGIN,
                 "proves": "infeasibility" if outcome.feasibility_only else "bound",
             },
             "contenders": contenders,
@@ -202,7 +202,7 @@ class Verifier:
             yield Check(
                 f"contender {i} objective", exact == entry["objective"], "" if exact == entry["objective"] else f"it is {exact}"
             )
-            order = tie_order(problem, architecture)
+            order = design_order(problem, architecture)
             if previous is not None:
                 yield Check(f"contender {i} comes after contender {i - 1}", previous < order)
             previous = order

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .architecture import Architecture
 from .blocks import FAMILIES, Operation, plain_conv
 from .errors import SpecError
-from .graph import FUNCTIONS
+from .graph import FUNCTIONS, to_graph
 from .latency import HEADER, LARGEST, MAX_TABLE_BYTES, LatencyTable, Row, Shape, is_line, kind_of
 from .lattice import excess_of
-from .lowering import require_torch
+from .lowering import require_torch, to_module
 from .pairs import tail_operations
 from .parsing import read_text
 
@@ -239,6 +240,26 @@ def _known(path: Path, settings: Settings) -> set[tuple[object, ...]]:
         return {row[:-1] for row in LatencyTable.from_lines(lines).rows}
     except SpecError as error:
         raise error.at(str(path)) from None
+
+
+def time_network(architecture: Architecture, *, batch: int = 1, threads: int = 1, seconds: float = 2.0) -> float:
+    """Microseconds of a whole network on the CPU, measured as its operations are: what a table's prediction is held against.
+
+    Raises
+    ------
+    MissingExtraError
+        If torch is not installed.
+    """
+    require_torch("measuring latency")
+    import torch
+    from torch.utils.benchmark import Timer
+
+    network = to_module(to_graph(architecture)).eval()
+    picture = torch.randn(batch, architecture.input_channels, architecture.resolution, architecture.resolution)
+    with torch.inference_mode():
+        network(picture)
+        timer = Timer("network(picture)", globals={"network": network, "picture": picture}, num_threads=threads)
+        return float(timer.blocked_autorange(min_run_time=seconds).median) * 1e6
 
 
 def measure(rows: Sequence[Row], settings: Settings) -> Iterator[Row]:

@@ -94,7 +94,7 @@ class ScipSettings:
         Seed of SCIP's random numbers.
     attempt:
         Place on the ladder :data:`ATTEMPTS`; beyond its end the last entry is used, with another seed.
-    tie_margin:
+    equal_margin:
         Once a network is found, the cutoff becomes its objective less this, if that is more.
     """
 
@@ -102,7 +102,7 @@ class ScipSettings:
     memory_limit: float = math.inf
     seed: int = 0
     attempt: int = 0
-    tie_margin: float = 0.0
+    equal_margin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -347,7 +347,7 @@ class _Search:
         if not reasons and (exact := evaluator.exact_objective()) >= Decimal(self.cutoff):
             self.found.append(Contender(position, objective))
             self.best = max(self.best, round_up(exact))
-            self.cutoff = max(self.cutoff, -round_up(Decimal(self.settings.tie_margin) - exact))
+            self.cutoff = max(self.cutoff, -round_up(Decimal(self.settings.equal_margin) - exact))
         if claimed is not None and claimed > objective + TRUSTED * max(self.form.magnitude, abs(objective)):
             reasons.append(f"objective {objective!r}, not {claimed!r}")
         if reasons:

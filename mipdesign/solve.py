@@ -32,7 +32,7 @@ from .tasks import Close, Closed, Explore, Explored, SolverCell, Task
 
 OPTIMAL_GAP = 1e-6
 """Relative gap up to which a design is called optimal."""
-TIE_MARGIN = 1e-7
+EQUAL_MARGIN = 1e-7
 """Networks within this relative distance of the best are all kept and compared exactly."""
 HEURISTIC_SECONDS = 1.0
 NEIGHBOURHOODS = 8
@@ -137,7 +137,7 @@ class Outcome:
 
 def cutoff_of(objective: float, gap: float) -> float:
     """Objective below which networks need not be looked at: a little under the best, or above it by the gap asked for."""
-    return objective - TIE_MARGIN * abs(objective) if gap <= OPTIMAL_GAP else objective + gap * (1 - 1e-12) * abs(objective)
+    return objective - EQUAL_MARGIN * abs(objective) if gap <= OPTIMAL_GAP else objective + gap * (1 - 1e-12) * abs(objective)
 
 
 def relative_gap(bound: float, objective: float) -> float:
@@ -247,7 +247,7 @@ class Run:
     # ------------------------------------------------------------- incumbents
 
     def consider(self, contender: Contender) -> bool:
-        """Checks a network exactly and keeps it if it is within the tie margin of the best; says whether the best rose."""
+        """Checks a network exactly and keeps it within the margin of equals of the best; says whether the best rose."""
         s = self.state
         if contender in s.contenders or contender in s.refused:
             return False
@@ -258,20 +258,20 @@ class Run:
         exact = Contender(contender.position, self.problem.evaluator(architecture).evaluation.objective)
         if exact != contender:
             s.refused.add(contender)
-        if self.best is not None and exact.objective < self.best.objective - TIE_MARGIN * abs(self.best.objective):
+        if self.best is not None and exact.objective < self.best.objective - EQUAL_MARGIN * abs(self.best.objective):
             return False
         s.contenders[exact] = architecture
         if self.best is None or exact.objective > self.best.objective:
             self.best = exact
-            least = exact.objective - TIE_MARGIN * abs(exact.objective)
+            least = exact.objective - EQUAL_MARGIN * abs(exact.objective)
             s.contenders = {c: a for c, a in s.contenders.items() if c.objective >= least}
             return True
         return False
 
     def winner(self) -> Contender | None:
-        """The best contender in exact arithmetic; of equals the one that comes first in the order of :func:`tie_order`."""
+        """The best contender in exact arithmetic; of equals the one that comes first in the order of :func:`design_order`."""
         items = self.state.contenders.items()
-        return min(items, key=lambda item: tie_order(self.problem, item[1]), default=(None, None))[0]
+        return min(items, key=lambda item: design_order(self.problem, item[1]), default=(None, None))[0]
 
     # ------------------------------------------------------------------- run
 
@@ -384,13 +384,13 @@ class Run:
                 _, _, cell = heapq.heappop(s.cells)
                 attempt = s.failures.get(cell.node.name, 0)
                 s.task_bound[child] = cell.bound
-                tie_margin = TIE_MARGIN * abs(self.best.objective) if self.best else 0.0
+                equal_margin = EQUAL_MARGIN * abs(self.best.objective) if self.best else 0.0
                 settings = ScipSettings(
                     time_limit=self._seconds_for_scip(),
                     memory_limit=SCIP_MEMORY * self.options.memory_mb,
                     seed=self.options.seed,
                     attempt=attempt,
-                    tie_margin=tie_margin,
+                    equal_margin=equal_margin,
                 )
                 child.give(Close(cell, self.options.formulation, settings))
 
@@ -534,7 +534,7 @@ class Run:
             best=best,
             bound=bound,
             cutoff=self.cutoff,
-            contenders=sorted(s.contenders, key=lambda c: tie_order(self.problem, s.contenders[c])),
+            contenders=sorted(s.contenders, key=lambda c: design_order(self.problem, s.contenders[c])),
             feasibility_only=self.feasibility_only,
             records=s.records,
             solved=s.solved,
@@ -546,7 +546,7 @@ class Run:
         )
 
 
-def tie_order(problem: Problem, architecture: Architecture) -> tuple[object, ...]:
+def design_order(problem: Problem, architecture: Architecture) -> tuple[object, ...]:
     """The documented order of designs: larger exact objective (40 digits), fewer parameters, fewer FLOPs, smaller numbers."""
     evaluator = problem.evaluator(architecture)
     evaluation = evaluator.evaluation

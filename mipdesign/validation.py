@@ -33,7 +33,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,10 @@ from .evaluation import Evaluator, default_scoring
 from .graph import Graph, to_graph
 from .lowering import require_torch
 from .theory import effectiveness, entropy
+
+if TYPE_CHECKING:
+    from .measurement import Trace
+    from .network import DesignedNetwork
 
 Figure: TypeAlias = int | float | tuple[int, ...]
 
@@ -158,20 +162,45 @@ def validate(
     trace = measurement.trace(network, graph.nodes["input"]["out_shape"])
     convs = measurement.main_path(network, graph)
     ratios = measurement.variance_ratios(list(convs.values()), draws, map_size, seed)
-
-    total, linear = measurement.parameter_count(network), measurement.parameter_count(network.classifier)
-    counts = {"params_total": total, "params_backbone": total - linear, "macs": trace.macs, "layers": len(convs)}
-    counts["activations"] = trace.activations
     evaluator = Evaluator(architecture, default_scoring("paper", architecture))
     widths = [widths for _, widths in evaluator.stages]
     stages = stage_estimates(ratios, layer_stages(graph, list(convs), architecture))
     checks = [
-        *(Check(name, evaluator.counts[name], count) for name, count in counts.items()),
-        *shape_checks(expected_shapes(architecture), trace.shapes),
+        *_exact_checks(architecture, network, trace, len(convs)),
         *variance_checks(widths, stages, sigmas),
         *derived_checks(widths, stages, evaluator.stages[-1][0], trace.shapes["head"], sigmas),
     ]
     return ValidationReport(tuple(checks), draws, map_size, sigmas, seed)
+
+
+def exact_checks(architecture: Architecture) -> list[Check]:
+    """The checks that need no sampling: parameters, MACs, layers, activations, and the shape of every part's output.
+
+    Raises
+    ------
+    MissingExtraError
+        If torch is not installed.
+    """
+    require_torch("validation")
+    from . import measurement
+
+    graph = to_graph(architecture)
+    network = measurement.meta_network(graph)
+    trace = measurement.trace(network, graph.nodes["input"]["out_shape"])
+    return _exact_checks(architecture, network, trace, len(measurement.main_path(network, graph)))
+
+
+def _exact_checks(architecture: Architecture, network: DesignedNetwork, trace: Trace, layers: int) -> list[Check]:
+    from . import measurement
+
+    expected = Evaluator(architecture, default_scoring("paper", architecture)).counts
+    total, linear = measurement.parameter_count(network), measurement.parameter_count(network.classifier)
+    counts = {"params_total": total, "params_backbone": total - linear, "macs": trace.macs, "layers": layers}
+    counts["activations"] = trace.activations
+    return [
+        *(Check(name, expected[name], count) for name, count in counts.items()),
+        *shape_checks(expected_shapes(architecture), trace.shapes),
+    ]
 
 
 def _check_options(draws: int, map_size: int, sigmas: float, seed: int) -> None:

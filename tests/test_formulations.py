@@ -46,12 +46,12 @@ def check_cell(tables: Tables, cell: Cell, formulation: str) -> CellResult:
         assert (result.status, result.networks, result.bound) == ("closed", (), -math.inf)
         return result
     best = float(expected.networks[0][1])
-    result = solve_cell(tables, cell, -math.inf, formulation, ScipSettings(tie_margin=TIE * abs(best)))
+    result = solve_cell(tables, cell, -math.inf, formulation, ScipSettings(equal_margin=TIE * abs(best)))
     check_result(tables, result, expected)
     assert result.bound == pytest.approx(best, rel=1e-12)
     assert max(found.objective for found in result.networks) == pytest.approx(best, rel=1e-12)
     lower = float(expected.networks[min(len(expected.networks), 6) - 1][1])
-    everything = solve_cell(tables, cell, lower - 1e-9 * abs(lower), formulation, ScipSettings(tie_margin=1e30))
+    everything = solve_cell(tables, cell, lower - 1e-9 * abs(lower), formulation, ScipSettings(equal_margin=1e30))
     check_result(tables, everything, expected)
     nothing = solve_cell(tables, cell, best + 1e-9 * abs(best), formulation)
     assert (nothing.status, nothing.networks) == ("closed", ())
@@ -166,7 +166,7 @@ def test_excluding_a_network_takes_it_and_no_other() -> None:
     cutoff = float(expected.networks[3][1]) * (1 - 1e-9)
     form = formulation_named("lattice").build(tables, Cell.whole(tables))
     form.exclude(first)
-    search = scip._Search(form, cutoff, ScipSettings(tie_margin=1e30), None)
+    search = scip._Search(form, cutoff, ScipSettings(equal_margin=1e30), None)
     assert search.run(time.monotonic()) == ("closed", "")
     assert {found.position for found in search.found} == expected.reaching(cutoff) - {first}
     with pytest.raises(ValueError, match="not in the model"):
@@ -264,7 +264,7 @@ def test_every_rung_of_the_ladder_gives_the_same_networks(attempt: int) -> None:
     tables = build_tables(small_problem(6, "inverted"))
     expected = listing(tables, Cell.whole(tables))
     cutoff = float(expected.networks[4][1]) * (1 - 1e-9)
-    result = solve_cell(tables, Cell.whole(tables), cutoff, settings=ScipSettings(attempt=attempt, seed=5, tie_margin=1e30))
+    result = solve_cell(tables, Cell.whole(tables), cutoff, settings=ScipSettings(attempt=attempt, seed=5, equal_margin=1e30))
     check_result(tables, result, expected)
 
 

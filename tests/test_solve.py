@@ -26,14 +26,14 @@ MEDIUM = ["budgets.flops=3e8", "budgets.params=2e6"]
 
 def enumerated(problem: Problem) -> tuple[object, ...] | None:
     """The best network by exhaustive listing, in the documented order; ``None`` if there is none."""
-    from mipdesign.solve import tie_order
+    from mipdesign.solve import design_order
 
     tables = build_tables(problem)
     known = listing(tables, Cell.whole(tables)).networks
     if not known:
         return None
     top = [tables.architecture(p) for p, z in known if z >= known[0][1] - abs(known[0][1]) * known[0][1].__class__("1e-7")]
-    return min((tie_order(problem, a), a) for a in top)
+    return min((design_order(problem, a), a) for a in top)
 
 
 @pytest.mark.parametrize("seed", [1, 5, 7, 12])
