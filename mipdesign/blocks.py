@@ -192,7 +192,11 @@ class Bottleneck(BlockFamily):
         main.conv("conv1", b, act=act)
         main.conv("conv2", b, kernel=k, stride=s, act=act)
         main.conv("conv3", c)
-        return with_shortcut(main, ci, c, s, r, projection=first, act=act)
+        return self._joined(main, ci, c, s, r, first)
+
+    def _joined(self, main: OperationChain, ci: Int, c: Int, s: int, r: Int, first: bool) -> tuple[Operation, ...]:
+        """The main path with the family's shortcut."""
+        return with_shortcut(main, ci, c, s, r, projection=first, act=self.activation)
 
 
 class Basic(BlockFamily):
@@ -273,7 +277,7 @@ class InvertedSE(Inverted):
         main.add("se_scale", "scale", inputs=(trunk, main.last), resolution=resolution, role="se")
 
 
-class ResNetBottleneck(BlockFamily):
+class ResNetBottleneck(Bottleneck):
     """torchvision's bottleneck block: :class:`Bottleneck` with a strided 1x1 projection where stride or channels change.
 
     The stride is that of the k x k convolution (He et al., CVPR 2016, arXiv 1512.03385, with the stride moved as in
@@ -281,18 +285,9 @@ class ResNetBottleneck(BlockFamily):
     """
 
     name = "resnet_bottleneck"
-    layers = 3
 
-    def widths(self, ci: Int, c: Int, b: Int, k: Int) -> tuple[Int, ...]:
-        return ci, b * k**2, b
-
-    def operations(self, ci: Int, c: Int, b: Int, k: Int, s: int, r: Int, *, first: bool) -> tuple[Operation, ...]:
-        act = self.activation
-        main = OperationChain(ci, r)
-        main.conv("conv1", b, act=act)
-        main.conv("conv2", b, kernel=k, stride=s, act=act)
-        main.conv("conv3", c)
-        return with_shortcut(main, ci, c, s, r, projection=s == 2 or ci != c, act=act, pooled=False)
+    def _joined(self, main: OperationChain, ci: Int, c: Int, s: int, r: Int, first: bool) -> tuple[Operation, ...]:
+        return with_shortcut(main, ci, c, s, r, projection=s == 2 or ci != c, act=self.activation, pooled=False)
 
 
 class ResNetBasic(BlockFamily):

@@ -6,7 +6,7 @@ The modules are plain ``nn.Module``: whatever trains a network of timm can train
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypedDict
 
 import torch
@@ -65,24 +65,32 @@ class Block(nn.Module):
     Attributes
     ----------
     wiring:
-        Per child, in the order of execution: its name and the names of what it reads (``input`` is the part's input).
+        Per child, in the order of execution: its name, the names of what it reads (``input`` is the part's input), and those of
+        them that nothing after it reads, whose maps can go.
     """
 
     def __init__(self, graph: Graph, part: Part) -> None:
         super().__init__()
-        wiring: list[tuple[str, tuple[str, ...]]] = []
+        steps: list[tuple[str, tuple[str, ...]]] = []
         for node in part.nodes:
             op = operation_of(graph, node)
             self.add_module(op.name, MODULES[op.kind](op))
             read = tuple(BLOCK_INPUT if source == part.source else local_name(source) for source in arguments(graph, node))
-            wiring.append((op.name, read))
-        self.wiring = tuple(wiring)
+            steps.append((op.name, read))
+        self.wiring = tuple((name, read, _spent(read, steps[n + 1 :])) for n, (name, read) in enumerate(steps))
 
     def forward(self, x: Tensor) -> Tensor:
         values = {BLOCK_INPUT: x}
-        for name, read in self.wiring:
-            x = values[name] = self.get_submodule(name)(*(values[source] for source in read))
+        for name, read, spent in self.wiring:
+            x = values[name] = self._modules[name](*[values[source] for source in read])  # type: ignore[misc]
+            for source in spent:
+                del values[source]
         return x
+
+
+def _spent(read: tuple[str, ...], after: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
+    """What a step reads and no later one does."""
+    return tuple(sorted(set(read) - {source for _, sources in after for source in sources}))
 
 
 class FeatureInfo(TypedDict):

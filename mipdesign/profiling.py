@@ -1,11 +1,14 @@
 """Measuring a latency table on the machine at hand: which operations a problem needs, and how long torch takes for them.
 
 :func:`plan` needs no torch; :func:`measure` does. Each operation is run alone, in inference mode, on its torch module as
-:mod:`mipdesign.network` builds it, and timed by ``torch.utils.benchmark`` (median of blocks of calls, after a warm-up).
+:mod:`mipdesign.network` builds it, and timed by ``torch.utils.benchmark`` (median of blocks of calls, after a warm-up). Calls
+take turns among copies of weights and input that no cache holds together: in a whole network an operation finds neither there.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +29,8 @@ from .parsing import read_text
 if TYPE_CHECKING:
     from .problem import Problem
 
+CACHE_NUMBERS, MOST_COPIES = 2**24, 64
+"""Numbers (of four bytes) that a cache surely does not hold, and most copies of one operation's operands."""
 Axes = dict[Shape, tuple[set[int], set[int]]]
 """Input and output channels that occur with a shape."""
 
@@ -279,16 +284,26 @@ def measure(rows: Sequence[Row], settings: Settings) -> Iterator[Row]:
         raise SpecError("device", "torch sees no CUDA device", "use --device cpu")
     for row in rows:
         op = operation_of(row)
-        module = MODULES[op.kind](op).to(settings.device).eval()
         size = 1 if op.kind == "linear" else op.resolution
-        inputs = [torch.randn(row.batch, row.in_channels, size, size, device=settings.device)]
-        if op.kind == "add":
-            inputs.append(torch.randn_like(inputs[0]))
+        shapes = [(row.batch, row.in_channels, size, size)] * (2 if op.kind == "add" else 1)
         if op.kind == "scale":
-            inputs.append(torch.rand(row.batch, row.in_channels, 1, 1, device=settings.device))
+            shapes.append((row.batch, row.in_channels, 1, 1))
+        weights = _copies(op.params)
+        modules = [MODULES[op.kind](op).to(settings.device).eval() for _ in range(weights)]
+        maps = [
+            [torch.randn(shape, device=settings.device) for shape in shapes]
+            for _ in range(_copies(sum(map(math.prod, shapes))))
+        ]
+        calls = itertools.cycle(zip(itertools.cycle(modules), maps * weights, strict=False))
         with torch.inference_mode():
-            module(*inputs)
-            names = {"module": module, "inputs": inputs}
-            timer = Timer("module(*inputs)", globals=names, num_threads=settings.threads)
+            for module in modules:
+                module(*maps[0])
+            stmt = "module, inputs = next(calls)\nmodule(*inputs)"
+            timer = Timer(stmt, globals={"calls": calls}, num_threads=settings.threads)
             measured = timer.blocked_autorange(min_run_time=settings.seconds)
         yield row._replace(microseconds=round(measured.median * 1e6, 3))
+
+
+def _copies(numbers: int) -> int:
+    """How many copies of operands it takes that a cache does not hold them all."""
+    return max(1, min(MOST_COPIES, CACHE_NUMBERS // max(numbers, 1)))

@@ -10,9 +10,10 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks.small import best_by_enumeration, listing, small_problem, varied_problem
+from benchmarks.small import best_by_enumeration, listing, random_table, small_problem, varied_problem
 from mipdesign import Architecture, Design, Problem, SpecError, design
 from mipdesign.cell import Cell
 from mipdesign.formulation import _registered
@@ -20,6 +21,7 @@ from mipdesign.lattice import build_tables
 from mipdesign.parsing import load_yaml
 from mipdesign.solve import Progress
 
+SMALL = Path(__file__).parent / "data" / "small.yaml"
 MEDIUM = ["budgets.flops=3e8", "budgets.params=2e6"]
 """r18's space with budgets that make a run last some seconds."""
 
@@ -83,19 +85,40 @@ def test_choices_and_all_budgets_are_proved_and_verified(seed: int) -> None:
     assert all(check.passed for check in found.checks())
 
 
-@pytest.mark.parametrize(
-    "change", [{"block": ["bottleneck", "basic"]}, None], ids=["a choice between families", "a limit on single operations"]
-)
-def test_what_no_formulation_expresses_is_closed_by_the_tree_alone(change: dict[str, object] | None) -> None:
-    data = Problem.preset("deepmad-r18").to_dict()
-    for stage in data["stages"]:
-        stage |= {"channels": [32, 64], "bottleneck": [16, 32], "depth": [1, 2]} | (change or {})
-    if change is None:
-        data["budgets"] = {"activation_memory": 4e6}
-    problem = Problem.from_dict(data)
+UNEXPRESSED: dict[str, list[str]] = {
+    "chooses between block families": ["stages.1.block=[bottleneck, basic]"],
+    "a limit on single operations": ["budgets.activation_memory=2.5e5"],
+    "a price of the effectiveness": ["objective.effectiveness_price=100"],
+    "ties between super-blocks": ["ties=[{stages: [1, 2], same: depth}]"],
+    "a latency table": ["budgets.latency.max=1e4"],
+}
+"""What no formulation expresses, with changes of the small problem that ask for it."""
+
+
+@pytest.mark.parametrize("reason", UNEXPRESSED)
+def test_what_no_formulation_expresses_is_closed_by_the_tree_alone(reason: str, tmp_path: Path) -> None:
+    changes = UNEXPRESSED[reason]
+    if "latency" in reason:
+        (tmp_path / "table.csv").write_text("\n".join(random_table(Problem.load(SMALL), np.random.default_rng(0))))
+        changes = [*changes, f"budgets.latency.table={tmp_path / 'table.csv'}"]
+    problem = Problem.load(SMALL, changes)
     assert design(problem, workers=1).status == "optimal"
-    with pytest.raises(SpecError, match="leave out --no-presolve"):
+    with pytest.raises(SpecError, match=f"{reason}; leave out --no-presolve"):
         design(problem, workers=1, presolve=False)
+
+
+@pytest.mark.parametrize("convention", ["paper", "reference"])
+def test_a_priced_effectiveness_is_lower_and_the_objective_accounts_for_it(convention: str) -> None:
+    free = design(Problem.load(SMALL, [f"convention={convention}"]), workers=1)
+    problem = Problem.load(SMALL, [f"convention={convention}", "objective.effectiveness_price=5000"])
+    priced = design(problem, workers=1)
+    assert free.evaluation is not None and priced.evaluation is not None and priced.status == "optimal"
+    e = priced.evaluation
+    assert e.objective == pytest.approx(e.weighted_entropy - e.penalty - 5000 * e.effectiveness, rel=1e-12)
+    assert float(problem.evaluator(priced.architecture).exact_objective()) == pytest.approx(e.objective, rel=1e-12)
+    assert e.effectiveness <= free.evaluation.effectiveness
+    assert e.objective >= free.evaluation.objective - 5000 * free.evaluation.effectiveness - 1e-9
+    assert all(check.passed for check in priced.checks())
 
 
 def test_answer_depends_neither_on_seed_nor_on_workers() -> None:
