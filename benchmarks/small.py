@@ -12,12 +12,14 @@ import numpy as np
 
 from mipdesign.architecture import Architecture, Stage, Stem
 from mipdesign.batch import Batch, evaluate_batch
+from mipdesign.budgets import Budgets
 from mipdesign.cell import Cell
 from mipdesign.evaluation import UPPER_ONLY
 from mipdesign.latency import LatencyTable
 from mipdesign.lattice import Position, Tables, build_tables
-from mipdesign.problem import TIED, Budgets, FamilyRules, Problem, StageSpace
+from mipdesign.problem import Problem
 from mipdesign.profiling import plan
+from mipdesign.space import TIED, FamilyRules, StageSpace
 
 MAX_NETWORKS = 12_000
 FAMILIES = ("bottleneck", "basic", "mixed", "inverted", "inverted_se")

@@ -25,8 +25,9 @@ from .architecture import Architecture, Stage, Stem
 from .blocks import FAMILIES, Int, Operation, plain_conv
 from .errors import SpecError
 from .evaluation import LOWER, UPPER_ONLY, count_of_budget
-from .pairs import Excess, Timer, with_latency
-from .problem import Problem, SuperBlockSpace
+from .pairs import Excess, StageColumns, StageLatency, Timer, stage_latencies
+from .problem import Problem
+from .space import SuperBlockSpace
 from .theory import stage_of_super_blocks
 
 MAX_COUNT = 2**53
@@ -370,7 +371,8 @@ def build_tables(problem: Problem) -> Tables:
     stem_counts = _counts(stem, figures, stem_c.shape, layers=1, blocks=0)
     if latency is not None and problem.budgets.latency is not None:
         timer = Timer(problem.budgets.latency.model, excess_of(problem), int(latency * 1000) + 1)
-        stages = with_latency(problem, stages, timer)
+        latencies = stage_latencies(problem, [StageColumns(s.c, s.f, s.b, s.k) for s in stages], timer)
+        stages = [_with_latency(*pair) for pair in zip(stages, latencies, strict=True)]
         counts, most = (*counts, "latency"), [*most, int(latency * 1000)]
         stem_counts = np.vstack([stem_counts, np.zeros_like(stem_c)])
         tail_fixed, tail_slope = np.append(tail_fixed, 0), np.append(tail_slope, 0)
@@ -390,6 +392,20 @@ def build_tables(problem: Problem) -> Tables:
         ends=tuple(ends),
         end_resolution=tuple(resolution),
         end_channels=problem.head.channels if problem.head else None,
+    )
+
+
+def _with_latency(tables: StageTables, latency: StageLatency) -> StageTables:
+    """Tables of a super-block with one more budget."""
+    zero = np.zeros_like(tables.c)
+    return replace(
+        tables,
+        fixed=np.vstack([tables.fixed, latency.fixed]),
+        slope=np.vstack([tables.slope, zero]),
+        same=np.vstack([tables.same, zero]),
+        rest=np.vstack([tables.rest, latency.rest]),
+        pairs=latency.pairs,
+        pair_at=latency.pair_at,
     )
 
 

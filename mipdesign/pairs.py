@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .architecture import Architecture
 from .blocks import FAMILIES, BlockFamily, Int, Operation, plain_conv
 from .errors import SpecError
-from .latency import MISSING, LatencyModel, missing
+from .latency import MISSING, Ints, LatencyModel, missing
 
 if TYPE_CHECKING:
-    from .lattice import Ints, StageTables
-    from .problem import Problem, SuperBlockSpace
+    from .problem import Problem
+    from .space import SuperBlockSpace
 
 MOST_PAIRS = 20_000_000
 """Most entries of the tables of one super-block: 160 MB."""
@@ -78,8 +78,35 @@ class Timer:
         return total
 
 
-def with_latency(problem: Problem, stages: Sequence[StageTables], timer: Timer) -> list[StageTables]:
-    """Tables with one more budget, the latency of super-blocks, stem, head and classifier.
+class StageColumns(NamedTuple):
+    """Columns of one super-block: channels, place of the family, bottleneck width and kernel of each."""
+
+    c: Ints
+    f: Ints
+    b: Ints
+    k: Ints
+
+
+class StageLatency(NamedTuple):
+    """Nanoseconds of one super-block.
+
+    Attributes
+    ----------
+    fixed, rest:
+        What the first block of each column takes whatever enters it, and what each further block takes.
+    pairs, pair_at:
+        What the first block takes beside that, in two flat tables: ``pairs[pair_at[0, column] + place of ci]`` and the same of
+        ``pair_at[1]``.
+    """
+
+    fixed: Ints
+    rest: Ints
+    pairs: Ints
+    pair_at: Ints
+
+
+def stage_latencies(problem: Problem, stages: Sequence[StageColumns], timer: Timer) -> list[StageLatency]:
+    """Latency of every super-block, with that of stem, head and classifier.
 
     The stem's part depends on the family of the first super-block (its activation) and so belongs to that one's pairs.
     """
@@ -104,18 +131,7 @@ def with_latency(problem: Problem, stages: Sequence[StageTables], timer: Timer) 
                 at[part, mine] = n_pairs + classes * len(incoming)
                 flat.append(table.ravel())
                 n_pairs += table.size
-        zero = np.zeros_like(fixed)
-        made.append(
-            replace(
-                tables,
-                fixed=np.vstack([tables.fixed, fixed]),
-                slope=np.vstack([tables.slope, zero]),
-                same=np.vstack([tables.same, zero]),
-                rest=np.vstack([tables.rest, rest]),
-                pairs=np.concatenate(flat),
-                pair_at=at,
-            )
-        )
+        made.append(StageLatency(fixed, rest, np.concatenate(flat), at))
         incoming = np.array(space.channels, dtype=np.int64)
     return made
 

@@ -9,25 +9,38 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from functools import cache, cached_property
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from .architecture import Architecture, KernelSize, Positive, Stage, Stem, Stride, require_kernel
+from .architecture import Architecture, Positive, Stem, require_kernel
 from .blocks import FAMILIES
+from .budgets import Budget, Budgets, Range
 from .errors import SpecError
-from .evaluation import DEFAULT_BYTES, LOWER, SIZES, UPPER_ONLY, Evaluator, Scoring, violations
-from .latency import KINDS, LatencyModel, LatencyTable
-from .parsing import load_yaml, parse_scalar, read_text, short, validated
+from .evaluation import SIZES, Evaluator, Scoring, violations
+from .latency import LatencyTable
+from .parsing import load_yaml, parse_scalar, read_text, validated
+from .space import (
+    HeadSpace,
+    Input,
+    Lattice,
+    NearSpec,
+    SpecModel,
+    StageSpace,
+    StemSpace,
+    SuperBlockSpace,
+    Tie,
+    TieSpec,
+    brief,
+    choice_of,
+    exactly,
+    with_tuples,
+)
 from .theory import (
     CONVENTIONS,
     ConventionName,
@@ -37,298 +50,10 @@ from .theory import (
     stage_of_super_blocks,
 )
 
-MAX_LATTICE = 4096
-"""Most values that one lattice may have."""
-
-MOST_KERNELS = 16
-"""Most kernel sizes that one stage may list."""
-
-Ratio = Annotated[float, Field(strict=True, gt=0, le=1e6, allow_inf_nan=False)]
 Weight = Annotated[float, Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)]
 
 
-def _with_tuples(data: Any, *names: str, texts: bool = False) -> Any:
-    """Plain data with the lists of some fields as tuples; with ``texts`` a single text becomes a tuple of one."""
-    if not isinstance(data, dict):
-        return data
-    made = dict(data)
-    for name in names:
-        if isinstance(made.get(name), list):
-            made[name] = tuple(made[name])
-        elif texts and isinstance(made.get(name), str):
-            made[name] = (made[name],)
-    return made
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class Lattice(_Model):
-    """A finite set of positive integers: ``[8, 16]``, or ``{min: 8, max: 2048, step: 8}`` (``min`` defaults to ``step``)."""
-
-    listed: tuple[Positive, ...] | None = None
-    min: Positive | None = None
-    max: Positive | None = None
-    step: Positive = 1
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_list(cls, data: Any) -> Any:
-        if isinstance(data, list):
-            return {"listed": tuple(data)}
-        if isinstance(data, int) and not isinstance(data, bool):
-            return {"listed": (data,)}
-        if not isinstance(data, (dict, Lattice)):
-            raise ValueError("give a list of integers, or a mapping with min, max and step")
-        return data
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.listed is None and self.max is None:
-            raise SpecError("max", "is missing", "give a list, or min, max and step")
-        if self.listed is not None and (self.max is not None or self.min is not None):
-            raise SpecError("listed", "stands beside min or max", "give either")
-        if not self.values:
-            raise SpecError("", "the lattice is empty", "let min be at most max, or list at least one value")
-        if len(self.values) > MAX_LATTICE:
-            raise SpecError("", f"the lattice has {len(self.values)} values", f"at most {MAX_LATTICE} are allowed: raise step")
-        return self
-
-    @cached_property
-    def values(self) -> tuple[int, ...]:
-        """The integers in increasing order."""
-        if self.listed is not None:
-            return tuple(sorted(set(self.listed)))
-        assert self.max is not None
-        return tuple(range(self.step if self.min is None else self.min, self.max + 1, self.step))
-
-    def to_plain(self) -> list[int] | dict[str, int]:
-        """The form in which a specification writes it."""
-        if self.listed is not None:
-            return list(self.values)
-        return {"min": self.values[0], "max": self.values[-1], "step": self.step}
-
-
-class RatioRange(_Model):
-    """Bounds of a quotient; ``max`` may be left out."""
-
-    min: Ratio
-    max: Ratio | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.max is not None and self.max < self.min:
-            raise SpecError("max", f"{self.max} is below min {self.min}", "let min be at most max")
-        return self
-
-
-class WidthRatio(RatioRange):
-    """Bounds of ``b / C``.
-
-    ``to_rounding`` lists the ends at which the lattice value nearest to the bound is admitted too, so that no channel count is
-    left without a width.
-    """
-
-    to_rounding: tuple[str, ...] = ("min",)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_tuple(cls, data: Any) -> Any:
-        return _with_tuples(data, "to_rounding")
-
-    @model_validator(mode="after")
-    def _check_ends(self) -> Self:
-        for end in self.to_rounding:
-            if end not in ("min", "max"):
-                raise SpecError("to_rounding", f"{end!r} is not an end", "list 'min', 'max', both or none")
-        return self
-
-
-class Input(_Model):
-    """What enters the network."""
-
-    resolution: Annotated[int, Field(strict=True, ge=1, le=16384)]
-    channels: Positive = 3
-
-
-class StemSpace(_Model):
-    """The stem: one plain convolution with normalisation and activation."""
-
-    channels: Lattice
-    kernel: KernelSize = 3
-    stride: Stride = 2
-
-
-class FamilyRules(_Model):
-    """Widths and kernels of one block family of a stage, where they differ from those of the stage."""
-
-    bottleneck: Lattice | None = None
-    bottleneck_ratio: WidthRatio | None = None
-    kernels: Lattice | None = None
-
-
-class Forbidden(_Model):
-    """A combination that no super-block of the stage may have: all given parts at once. Each is one value or a list."""
-
-    block: tuple[str, ...] | None = None
-    channels: Lattice | None = None
-    bottleneck: Lattice | None = None
-    kernels: Lattice | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_tuple(cls, data: Any) -> Any:
-        return _with_tuples(data, "block", texts=True)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.block is None and self.channels is None and self.bottleneck is None and self.kernels is None:
-            raise SpecError("", "forbids nothing", "give block, channels, bottleneck or kernels")
-        return self
-
-
-class StageSpace(_Model):
-    """Choices of one super-block.
-
-    Attributes
-    ----------
-    block:
-        Block family, or several of which the optimum takes the best.
-    per_block:
-        Widths and kernels of a family where they differ from those of the stage.
-    growth:
-        Bounds of ``C_i / C_{i-1}``; ``min: 1`` keeps the channels non-decreasing.
-    bottleneck, bottleneck_ratio:
-        Lattice of the bottleneck width ``b``, and bounds of ``b / C``.
-    kernels:
-        Kernel sizes; those with ``1.5 k`` above the input resolution of the super-block are left out.
-    depth:
-        Numbers of blocks.
-    multiple_of:
-        What channels and bottleneck widths have to be multiples of, beside lying on their lattices.
-    forbidden:
-        Combinations that are left out.
-    """
-
-    block: tuple[str, ...] = ("bottleneck",)
-    per_block: dict[str, FamilyRules] = {}
-    stride: Stride
-    channels: Lattice
-    growth: RatioRange = RatioRange(min=1.0)
-    bottleneck: Lattice
-    bottleneck_ratio: WidthRatio = WidthRatio(min=0.1, max=1.0)
-    kernels: Lattice
-    depth: Lattice
-    multiple_of: Positive = 1
-    forbidden: tuple[Forbidden, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_tuple(cls, data: Any) -> Any:
-        return _with_tuples(data, "block", "forbidden", texts=True)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if not self.block:
-            raise SpecError("block", "names no block family", f"use one or more of {sorted(FAMILIES)}")
-        for name in (*self.block, *self.per_block, *(n for f in self.forbidden for n in f.block or ())):
-            if name not in FAMILIES:
-                raise SpecError("block", f"{name!r} is not a block family", f"use one of {sorted(FAMILIES)}")
-        if len(set(self.block)) < len(self.block):
-            raise SpecError("block", f"{list(self.block)} names a family twice", "name each family once")
-        for name in self.per_block:
-            if name not in self.block:
-                raise SpecError(f"per_block.{name}", "is not a family of this stage", f"use one of {list(self.block)}")
-        lattices = [self.kernels] + [rules.kernels for rules in self.per_block.values() if rules.kernels is not None]
-        for k in (k for lattice in lattices for k in lattice.values):
-            if k % 2 == 0:
-                raise SpecError("kernels", f"kernel {k} is even", "use odd kernels such as 3 and 5")
-        if max(len(lattice.values) for lattice in lattices) > MOST_KERNELS:
-            raise SpecError("kernels", f"{len(self.kernels.values)} sizes", f"list at most {MOST_KERNELS}")
-        if self.depth.values[-1] > 1000:
-            raise SpecError("depth", f"{self.depth.values[-1]} blocks", "use at most 1000")
-        return self
-
-
-class HeadSpace(_Model):
-    """A 1x1 convolution with normalisation and activation before the classifier."""
-
-    channels: Positive
-
-
-class NearSpec(_Model):
-    """At most this much different from a network, super-block by super-block.
-
-    Attributes
-    ----------
-    network:
-        The network, in the schema of architecture files.
-    ratio:
-        Channels and bottleneck widths differ by at most this share of the network's.
-    blocks:
-        Depths differ by at most so many blocks.
-    same:
-        What may not differ at all: ``block``, ``kernel`` or both.
-    """
-
-    network: dict[str, Any]
-    ratio: Annotated[float, Field(strict=True, ge=0, le=1e3, allow_inf_nan=False)] | None = None
-    blocks: Annotated[int, Field(strict=True, ge=0)] | None = None
-    same: tuple[Literal["block", "kernel"], ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_tuple(cls, data: Any) -> Any:
-        return _with_tuples(data, "same", texts=True)
-
-    @cached_property
-    def stages(self) -> tuple[Stage, ...]:
-        """The super-blocks of the network."""
-        return Architecture.from_dict(self.network).stages
-
-    def close(self, value: int, other: int) -> bool:
-        """Whether channels or widths are near enough."""
-        return self.ratio is None or abs(value - other) <= _exact(self.ratio) * other
-
-
-TIED = ("block", "channels", "bottleneck", "kernel", "depth")
-"""What super-blocks may be asked to have in common; the names of the fields of a stage of an architecture."""
-
-
-class TieSpec(_Model):
-    """Super-blocks (counted from 1) that have to be the same in some respects."""
-
-    stages: tuple[Positive, ...]
-    same: tuple[Literal["block", "channels", "bottleneck", "kernel", "depth"], ...]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_tuple(cls, data: Any) -> Any:
-        return _with_tuples(_with_tuples(data, "stages"), "same", texts=True)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if len(set(self.stages)) < 2:
-            raise SpecError("stages", f"{list(self.stages)} ties nothing", "name at least two super-blocks, counted from 1")
-        if not self.same:
-            raise SpecError("same", "ties nothing", f"list some of {', '.join(TIED)}")
-        return self
-
-    def holds(self, stages: Sequence[Stage]) -> bool:
-        """Whether the super-blocks of a network keep it."""
-        return all(len({getattr(stages[i - 1], axis) for i in self.stages}) == 1 for axis in self.same)
-
-
-@dataclass(frozen=True)
-class Tie:
-    """Super-blocks (from 0) that have one of :data:`TIED` in common."""
-
-    axis: str
-    stages: tuple[int, ...]
-
-
-class PenaltySpec(_Model):
+class PenaltySpec(SpecModel):
     """Depth penalty: its form, and the super-blocks (counted from 1) whose depths it counts (all by default)."""
 
     form: PenaltyForm
@@ -337,10 +62,10 @@ class PenaltySpec(_Model):
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        return _with_tuples(data, "stages")
+        return with_tuples(data, "stages")
 
 
-class ObjectiveSpec(_Model):
+class ObjectiveSpec(SpecModel):
     """``sum_j alpha_j H_j - beta Q - p rho``: ``log_base`` is that of the entropy, ``effectiveness_price`` is ``p``.
 
     What is left out follows the convention, where ``p`` is 0.
@@ -355,270 +80,10 @@ class ObjectiveSpec(_Model):
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        return _with_tuples(data, "alpha")
+        return with_tuples(data, "alpha")
 
 
-class Range(_Model):
-    """Limits of one figure: at most ``max``, at least ``min``; ``bytes`` per number where the figure is a size."""
-
-    max: float | None = None
-    min: float | None = None
-    bytes: Annotated[int, Field(strict=True, ge=1, le=16)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_number(cls, data: Any) -> Any:
-        plain = not isinstance(data, (dict, Range))
-        values = {"": data} if plain else {name: data.get(name) for name in ("max", "min")} if isinstance(data, dict) else {}
-        for name, value in values.items():
-            if value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise SpecError(
-                    name, f"{short(value)} is not a number", "give a positive number, or a mapping with max and min"
-                )
-            if isinstance(value, int) and abs(value) > 10**18:
-                raise SpecError(name, "is beyond 1e18", "give a smaller number, or leave the budget out")
-            if not math.isfinite(value) or value <= 0:
-                raise SpecError(name, f"{value} is refused", "give a finite number greater than 0")
-        data = {"max": data} if plain else data
-        return data
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.max is None and self.min is None:
-            raise SpecError("", "limits nothing", "give max, min or both")
-        if self.max is not None and self.min is not None and self.max < self.min:
-            raise SpecError("max", f"{self.max} is below min {self.min}", "let min be at most max")
-        return self
-
-
-class LatencyRange(Range):
-    """A limit of the latency in microseconds, by a table of measured operations; see :mod:`mipdesign.latency`.
-
-    Attributes
-    ----------
-    table:
-        The path of a CSV file, or its lines. A problem that was read holds the lines.
-    batch:
-        Which rows of the table count.
-    free:
-        Kinds of operations that take no time, for example those that a device fuses into the convolution before.
-    """
-
-    table: LatencyTable
-    batch: Positive = 1
-    free: tuple[str, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_table(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            raise SpecError("", f"{short(data)} comes without a table", "give a mapping with max and table")
-        made = _with_tuples(data, "free", texts=True)
-        table = made.get("table")
-        try:
-            if isinstance(table, str):
-                made["table"] = LatencyTable.load(table)
-            elif isinstance(table, (list, tuple)) and all(isinstance(line, str) for line in table):
-                made["table"] = LatencyTable.from_lines(table)
-            elif table is not None and not isinstance(table, LatencyTable):
-                raise SpecError("", f"{short(table)} is not a table", "give the path of a CSV file, or its lines")
-        except SpecError as error:
-            raise SpecError(".".join(part for part in ("table", error.field) if part), error.problem, error.remedy) from None
-        return made
-
-    @model_validator(mode="after")
-    def _check_table(self) -> Self:
-        for kind in self.free:
-            if kind not in KINDS:
-                raise SpecError("free", f"{kind!r} is not a kind of operation", f"use some of: {', '.join(KINDS)}")
-        self.table.of_batch(self.batch)
-        return self
-
-    @cached_property
-    def model(self) -> LatencyModel:
-        """What computes the latency of a network."""
-        return LatencyModel(self.table.of_batch(self.batch), self.free)
-
-
-class Budgets(_Model):
-    """Limits; any subset. A number is an upper limit; ``{min: .., max: ..}`` sets a lower one too.
-
-    ``flops`` and ``params`` follow the convention, the other names mean the same in both. ``activations`` is the sum of the
-    outputs of all convolutions, ``activation_memory`` the largest sum of input and output maps of one operation, in bytes,
-    ``weights_bytes`` the size of all parameters, ``latency`` microseconds by a table.
-    """
-
-    flops: Range | None = None
-    params: Range | None = None
-    macs: Range | None = None
-    params_backbone: Range | None = None
-    layers: Range | None = None
-    blocks: Range | None = None
-    activations: Range | None = None
-    weights_bytes: Range | None = None
-    activation_memory: Range | None = None
-    latency: LatencyRange | None = None
-    effectiveness: Range | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        for name in type(self).model_fields:
-            limits = getattr(self, name)
-            if limits is None:
-                continue
-            if limits.bytes is not None and name not in SIZES:
-                raise SpecError(f"{name}.bytes", "has no meaning for this budget", f"use it with {' or '.join(SIZES)}")
-            if limits.min is not None and name in UPPER_ONLY:
-                raise SpecError(f"{name}.min", "is not supported for this budget", "give an upper limit only")
-        return self
-
-    def bytes_of(self, name: str) -> int:
-        """Bytes per number of a budget that is a size."""
-        limits = getattr(self, name)
-        return DEFAULT_BYTES if limits is None or limits.bytes is None else limits.bytes
-
-    def limits(self) -> dict[str, Fraction]:
-        """The limits that are set, as exact numbers (a float means its decimal text); lower ones as ``min_<name>``."""
-        limits = {}
-        for name in type(self).model_fields:
-            given = getattr(self, name)
-            if given is not None and given.max is not None:
-                limits[name] = Fraction(repr(given.max))
-            if given is not None and given.min is not None:
-                limits[LOWER + name] = Fraction(repr(given.min))
-        return limits
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One block family of a super-block, with its rules resolved.
-
-    Attributes
-    ----------
-    widths:
-        For each channel count of the super-block the admitted bottleneck widths.
-    kernels:
-        Kernel sizes.
-    excluded:
-        Triples ``(C, b, k)`` that are forbidden.
-    """
-
-    block: str
-    widths: tuple[tuple[int, ...], ...]
-    kernels: tuple[int, ...]
-    excluded: frozenset[tuple[int, int, int]]
-
-    def columns(self, at: int, channels: int) -> int:
-        """Number of columns with a channel count, which stands at place ``at``."""
-        return len(self.widths[at]) * len(self.kernels) - sum(c == channels for c, _, _ in self.excluded)
-
-    def holds(self, at: int, c: int, b: int, k: int) -> bool:
-        """Whether a column belongs to the space; ``c`` stands at place ``at``."""
-        return b in self.widths[at] and k in self.kernels and (c, b, k) not in self.excluded
-
-
-@dataclass(frozen=True)
-class SuperBlockSpace:
-    """What one super-block may be, with the rules resolved.
-
-    Attributes
-    ----------
-    resolution:
-        Resolution at its input.
-    channels, depths:
-        The lattices, in increasing order.
-    choices:
-        The block families, in the order of the specification.
-    """
-
-    stride: int
-    resolution: int
-    channels: tuple[int, ...]
-    choices: tuple[Choice, ...]
-    depths: tuple[int, ...]
-    growth: tuple[Fraction, Fraction | None]
-
-    @property
-    def blocks(self) -> tuple[str, ...]:
-        """Names of the block families."""
-        return tuple(choice.block for choice in self.choices)
-
-    def columns(self, at: int) -> int:
-        """Number of columns with the channel count at a place of :attr:`channels`."""
-        return sum(choice.columns(at, self.channels[at]) for choice in self.choices)
-
-    def holds(self, block: str, c: int, b: int, k: int) -> bool:
-        """Whether a column belongs to the space."""
-        if block not in self.blocks or c not in self.channels:
-            return False
-        return self.choices[self.blocks.index(block)].holds(self.channels.index(c), c, b, k)
-
-    def near(self, limits: NearSpec, i: int) -> SuperBlockSpace:
-        """The part of it that is near super-block ``i`` of a network.
-
-        Raises
-        ------
-        SpecError
-            If that part is empty.
-        """
-        centre = limits.stages[i]
-        at = [j for j, c in enumerate(self.channels) if limits.close(c, centre.channels)]
-        depths = tuple(d for d in self.depths if limits.blocks is None or abs(d - centre.depth) <= limits.blocks)
-        choices = []
-        for choice in self.choices:
-            widths = tuple(tuple(b for b in choice.widths[j] if limits.close(b, centre.bottleneck)) for j in at)
-            kernels = tuple(k for k in choice.kernels if "kernel" not in limits.same or k == centre.kernel)
-            if kernels and ("block" not in limits.same or choice.block == centre.block):
-                choices.append(replace(choice, widths=widths, kernels=kernels))
-        part = replace(self, channels=tuple(self.channels[j] for j in at), choices=tuple(choices), depths=depths)
-        if not depths or not any(part.columns(j) for j in range(len(at))):
-            raise SpecError(
-                "near", f"leaves nothing of stages.{i} around {centre}", "raise ratio or blocks, or widen the stage"
-            )
-        return part
-
-    def values(self, axis: str) -> set[Any]:
-        """The values of one of :data:`TIED` that occur."""
-        if axis == "block":
-            return set(self.blocks)
-        if axis == "channels":
-            return set(self.channels)
-        if axis == "depth":
-            return set(self.depths)
-        if axis == "kernel":
-            return {k for choice in self.choices for k in choice.kernels}
-        return {b for choice in self.choices for widths in choice.widths for b in widths}
-
-    def follows(self, previous: int, channels: int) -> bool:
-        """Whether ``channels`` may come after ``previous``."""
-        low, high = self.growth
-        return channels >= low * previous and (high is None or channels <= high * previous)
-
-    def predecessors(self, previous: Sequence[int], channels: int) -> slice:
-        """Where in the sorted ``previous`` the values stand that ``channels`` may follow."""
-        low, high = self.growth
-        first = 0 if high is None else bisect_left(previous, channels / high)
-        return slice(first, max(first, bisect_right(previous, channels / low)))
-
-
-@dataclass(frozen=True)
-class Budget:
-    """One budget of the final network, in exact numbers where it counts something."""
-
-    name: str
-    value: float
-    limit: float
-    holds: bool
-
-    @property
-    def slack(self) -> float:
-        """What is left of it."""
-        return self.value - self.limit if self.name.startswith(LOWER) else self.limit - self.value
-
-
-class Problem(_Model):
+class Problem(SpecModel):
     """A search space with budgets and an objective: what :func:`mipdesign.design` solves.
 
     Make one with :meth:`preset`, :meth:`load` or :meth:`from_dict`; every fault is a :class:`SpecError` with field, value and
@@ -640,7 +105,7 @@ class Problem(_Model):
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        return _with_tuples(data, "stages", "ties")
+        return with_tuples(data, "stages", "ties")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -667,7 +132,7 @@ class Problem(_Model):
                 before = "stem.channels" if i == 0 else f"stages.{i - 1}.channels"
                 raise SpecError(
                     f"stages.{i}.channels",
-                    f"no value of {_brief(space.channels)} may follow {before} {_brief(reachable)}",
+                    f"no value of {brief(space.channels)} may follow {before} {brief(reachable)}",
                     f"widen a lattice, stages.{i}.growth or stages.{i}.bottleneck_ratio",
                 )
             reachable = now
@@ -728,8 +193,8 @@ class Problem(_Model):
         for i, stage in enumerate(self.stages):
             if r < stage.stride:
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
-            growth = (_exact(stage.growth.min), None if stage.growth.max is None else _exact(stage.growth.max))
-            choices = tuple(_choice(stage, block, r, i) for block in stage.block)
+            growth = (exactly(stage.growth.min), None if stage.growth.max is None else exactly(stage.growth.max))
+            choices = tuple(choice_of(stage, block, r, i) for block in stage.block)
             space = SuperBlockSpace(stage.stride, r, stage.channels.values, choices, stage.depth.values, growth)
             resolved.append(space if self.near is None else space.near(self.near, i))
             r = -(-r // stage.stride)
@@ -917,84 +382,6 @@ def preset_names() -> list[str]:
     return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
 
 
-def _choice(stage: StageSpace, block: str, r: int, i: int) -> Choice:
-    """Columns of one family of a stage whose input map is ``r x r``.
-
-    Raises
-    ------
-    SpecError
-        If no kernel fits the map.
-    """
-    rules = stage.per_block.get(block, FamilyRules())
-    lattice, ratio = rules.bottleneck or stage.bottleneck, rules.bottleneck_ratio or stage.bottleneck_ratio
-    listed = (rules.kernels or stage.kernels).values
-    kernels = tuple(k for k in listed if 3 * k <= 2 * r)
-    if not kernels:
-        raise SpecError(
-            f"stages.{i}.kernels",
-            f"no kernel of {_brief(listed)} fits a map of {r} x {r}",
-            f"use kernels of at most {2 * r // 3}, or raise input.resolution",
-        )
-    channels = stage.channels.values
-    widths = tuple(
-        tuple(b for b in _admitted_widths(lattice.values, ratio, c) if b % stage.multiple_of == 0)
-        if c % stage.multiple_of == 0
-        else ()
-        for c in channels
-    )
-    return Choice(block, widths, kernels, _excluded(stage, block, widths, kernels))
-
-
-def _excluded(
-    stage: StageSpace, block: str, widths: tuple[tuple[int, ...], ...], kernels: tuple[int, ...]
-) -> frozenset[tuple[int, int, int]]:
-    """Columns of a family that the stage forbids."""
-    excluded = set()
-    for rule in stage.forbidden:
-        if rule.block is not None and block not in rule.block:
-            continue
-        for c, admitted in zip(stage.channels.values, widths, strict=True):
-            if rule.channels is None or c in rule.channels.values:
-                some = [b for b in admitted if rule.bottleneck is None or b in rule.bottleneck.values]
-                excluded |= {(c, b, k) for b in some for k in kernels if rule.kernels is None or k in rule.kernels.values}
-    return frozenset(excluded)
-
-
-def _admitted_widths(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tuple[int, ...]:
-    """Bottleneck widths that go with ``c`` channels; see :class:`WidthRatio`."""
-    low = _exact(ratio.min) * c
-    high = None if ratio.max is None else _exact(ratio.max) * c
-    first = bisect_left(values, -(-low.numerator // low.denominator))
-    stop = len(values) if high is None else bisect_right(values, high.numerator // high.denominator)
-    admitted = list(values[first:stop])
-    if "min" in ratio.to_rounding:
-        nearest = _nearest(values, low)
-        if (high is None or nearest <= high) and nearest not in admitted[:1]:
-            admitted = sorted({nearest, *admitted})
-    if "max" in ratio.to_rounding and high is not None:
-        nearest = _nearest(values, high)
-        if nearest not in admitted[-1:]:
-            admitted = sorted({nearest, *admitted})
-    return tuple(admitted)
-
-
-def _nearest(values: Sequence[int], target: Fraction) -> int:
-    """The lattice value nearest to ``target``; of two, the one at an even position, as rounding half to even does."""
-    i = max(0, bisect_right(values, target) - 1)
-    if i + 1 == len(values) or target <= values[i]:
-        return values[i]
-    down, up = target - values[i], values[i + 1] - target
-    if down == up:
-        return values[i] if (i + 1) % 2 == 0 else values[i + 1]
-    return values[i] if down < up else values[i + 1]
-
-
-@cache
-def _exact(number: float) -> Fraction:
-    """The decimal number that the text of a float stands for."""
-    return Fraction(repr(number))
-
-
 def _find_table(data: dict[str, Any], folder: Path) -> None:
     """Makes the path of a latency table that is relative to the specification's folder one from here."""
     try:
@@ -1040,7 +427,3 @@ def _index(target: list[Any], part: str, key: str) -> int:
     if isinstance(target[int(part)], dict):
         target[int(part)] = target[int(part)].copy()
     return int(part)
-
-
-def _brief(values: Sequence[int]) -> str:
-    return str(list(values)) if len(values) <= 6 else f"{values[0]}..{values[-1]} ({len(values)} values)"

@@ -195,6 +195,7 @@ def profile(
     settings, path = Settings(device, threads, seconds), Path(path)
     _check(settings, batch, points)
     require_torch("measuring latency")
+    _require_device(device)
     wanted, known = plan(problem, points, batch), _known(path, settings)
     todo = [row for row in wanted if row[:-1] not in known]
     done = len(wanted) - len(todo)
@@ -223,6 +224,13 @@ def _check(settings: Settings, batch: int, points: int) -> None:
         raise SpecError("batch", f"{batch} is out of range", "give a number from 1 to 65536")
     if not 2 <= points <= 100:
         raise SpecError("points", f"{points} is out of range", "give a number from 2 to 100")
+
+
+def _require_device(device: str) -> None:
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SpecError("device", "torch sees no CUDA device", "use --device cpu")
 
 
 def _known(path: Path, settings: Settings) -> set[tuple[object, ...]]:
@@ -268,20 +276,12 @@ def time_network(architecture: Architecture, *, batch: int = 1, threads: int = 1
 
 
 def measure(rows: Sequence[Row], settings: Settings) -> Iterator[Row]:
-    """The rows with their latency, one by one.
-
-    Raises
-    ------
-    SpecError
-        If the device is not there.
-    """
+    """The rows with their latency, one by one."""
     import torch
     from torch.utils.benchmark import Timer
 
     from .network import MODULES
 
-    if settings.device == "cuda" and not torch.cuda.is_available():
-        raise SpecError("device", "torch sees no CUDA device", "use --device cpu")
     for row in rows:
         op = operation_of(row)
         size = 1 if op.kind == "linear" else op.resolution

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from .comparison import Comparison
     from .evaluation import Evaluation
     from .formulation import Formulation
-    from .problem import Lattice, Problem, RatioRange
+    from .problem import Problem
     from .run import Design
     from .solve import Progress
+    from .space import Lattice, RatioRange
     from .validation import ValidationReport
 
 PIPE_WIDTH = 200

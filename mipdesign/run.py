@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .architecture import Architecture
+from .budgets import Budget
 from .certificate import Certificate, Check, Verifier, digest, finite, restore, stated_figures
 from .errors import CertificateError, SpecError
 from .evaluation import Evaluation
@@ -22,7 +23,7 @@ from .files import write_whole
 from .formulation import formulation_named
 from .lattice import Tables, build_tables
 from .parsing import load_json, read_text
-from .problem import Budget, Problem
+from .problem import Problem
 from .solve import OPTIMAL_GAP, Options, Progress, Resumed, Status, relative_gap, solve
 from .warmup import is_warm, warm_up
 

@@ -20,6 +20,7 @@ from mipdesign.interrupts import Interrupts
 from mipdesign.problem import Problem, preset_names
 from mipdesign.run import Design
 from mipdesign.validation import Check, ValidationReport
+from mipdesign.warmup import warm_up
 
 SMALL = str(Path(__file__).parent / "data" / "small.yaml")
 COMMANDS = ("presets", "show", "design", "compare", "evaluate", "verify", "export", "validate", "formulations")
@@ -54,6 +55,7 @@ def process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProce
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
     """Folder and answer of a run of the small problem."""
     folder = tmp_path_factory.mktemp("run") / "small"
+    warm_up()  # so that nothing is compiled while the run shows its progress
     yield folder, process("design", SMALL, "--workers", "1", "--out", folder)
 
 

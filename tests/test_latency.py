@@ -221,6 +221,10 @@ def test_profile_measures_resumes_and_refuses_other_settings(tmp_path: Path, cap
     assert [row[:-1] for row in LatencyTable.load(path).rows] == [row[:-1] for row in wanted]
     assert cli.main(["profile", str(SMALL), "--out", str(path), "--threads", "2"]) == 2
     assert "was measured otherwise" in capsys.readouterr().err
+    for option, value in (("device", "tpu"), ("threads", "0"), ("seconds", "0"), ("batch", "0"), ("points", "1")):
+        assert cli.main(["profile", str(SMALL), "--out", str(tmp_path / "other.csv"), f"--{option}", value]) == 2
+        assert f"error: {option}: " in capsys.readouterr().err
+    assert not (tmp_path / "other.csv").exists()
 
 
 def test_evaluate_predicts_the_latency_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

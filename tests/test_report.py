@@ -21,9 +21,10 @@ from mipdesign.architecture import Architecture
 from mipdesign.blocks import FAMILIES
 from mipdesign.certificate import Certificate, Check
 from mipdesign.evaluation import Evaluator, default_scoring, evaluate
-from mipdesign.problem import Lattice, Problem, RatioRange, preset_names
+from mipdesign.problem import Problem, preset_names
 from mipdesign.run import Design
 from mipdesign.solve import Progress
+from mipdesign.space import Lattice, RatioRange
 from mipdesign.validation import Check as FigureCheck
 from mipdesign.validation import ValidationReport
 
