@@ -139,7 +139,7 @@ def varied_problem(seed: int) -> Problem:
         if rng.random() < 0.3:
             data["objective"]["effectiveness_price"] = float(rng.choice([1.0, 30.0, 1000.0]))
         for stage in data["stages"]:
-            _vary(stage, rng, data["convention"] == "paper")
+            _vary(stage, rng)
         if rng.random() < 0.4:
             tied = rng.choice(len(data["stages"]), 2, replace=False) + 1
             data["ties"] = [
@@ -181,10 +181,9 @@ def random_table(problem: Problem, rng: np.random.Generator) -> list[str]:
     return LatencyTable(tuple(rows)).to_lines()
 
 
-def _vary(stage: dict[str, Any], rng: np.random.Generator, any_family: bool) -> None:
+def _vary(stage: dict[str, Any], rng: np.random.Generator) -> None:
     """Gives a stage further families and rules, and few values of everything else."""
-    pool = FAMILIES if any_family else FAMILIES[:4]
-    stage["block"] = [str(name) for name in rng.choice(pool, int(rng.integers(1, 4)), replace=False)]
+    stage["block"] = [str(name) for name in rng.choice(FAMILIES, int(rng.integers(1, 4)), replace=False)]
     for axis in ("channels", "bottleneck", "kernels", "depth"):
         stage[axis] = sorted(rng.choice(stage[axis], min(2, len(stage[axis])), replace=False).tolist())
     if rng.random() < 0.3:

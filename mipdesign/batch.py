@@ -13,6 +13,7 @@ from .lattice import (
     CHANNELS,
     COUNTS,
     DEPTH,
+    HAS_SE,
     LAYERS,
     LOG_CHANNELS,
     PLACE,
@@ -146,7 +147,7 @@ def evaluate_one(
     log_c, log_sum, n_layers, j, linked, value = np.log(c), arrays.stem_log, 1, 0, True, 0.0
     for b in range(nb):
         counts[b] = arrays.stem_counts[b, stem] + arrays.tail_fixed[b]
-    place = stem
+    place, seen = stem, False
     if arrays.ends[0] < 0:
         logs[0], layers[0] = log_sum, n_layers
         value += arrays.weights[0] * (arrays.log_areas[0] + log_c) * log_sum
@@ -164,6 +165,7 @@ def evaluate_one(
         if arrays.paired >= 0:
             counts[arrays.paired] += pair_count(arrays, row, place)
         place = int(row[PLACE])
+        seen |= arrays.forgets and row[HAS_SE] > 0
         log_sum += log_ci + t + (depth - 1) * (log_c + t)
         n_layers += int(row[LAYERS]) * depth
         end_log = log_c
@@ -173,7 +175,8 @@ def evaluate_one(
             end_log = arrays.head_log
         if arrays.ends[j] == i:
             logs[j], layers[j] = log_sum, n_layers
-            value += arrays.weights[j] * (arrays.log_areas[j] + end_log) * log_sum
+            area = 0.0 if seen else arrays.log_areas[j]
+            value += arrays.weights[j] * (area + end_log) * log_sum
             j = min(j + 1, stages - 1)
     for b in range(nb):
         counts[b] += c * arrays.tail_slope[b]

@@ -14,7 +14,7 @@ import numpy as np
 from .batch import effectiveness_cost, keeps_ties, penalty
 from .chain import Chain, Pass, Worth, forward, log_ranges, trace
 from .compiled import compiled
-from .lattice import CHANNELS, LAYERS, LOG_CHANNELS, Arrays, Bools, Floats, Ints, Position
+from .lattice import CHANNELS, HAS_SE, LAYERS, LOG_CHANNELS, Arrays, Bools, Floats, Ints, Position
 from .level import project_to_level
 
 ERROR = 1e-11
@@ -36,8 +36,8 @@ class Ranges(NamedTuple):
     floor:
         ``S_l`` of the McCormick overestimator of each stage, times ``alpha`` and the convention's factor: least ``sum log w``
         of a network that reaches the cutoff.
-    x_high:
-        Largest ``x_j = log(r^2 C_j)`` of each stage.
+    x_high, areas:
+        Largest ``x_j = log(r^2 C_j)`` and ``log r^2`` of each stage, as the convention sees it.
     flat, spread:
         Least and largest ``|d - mean d|`` of the penalised depths.
     rho_low, rho_high:
@@ -51,6 +51,7 @@ class Ranges(NamedTuple):
     n_high: Floats
     floor: Floats
     x_high: Floats
+    areas: Floats
     flat: float
     spread: float
     rho_low: float
@@ -297,6 +298,23 @@ def _prefix_sums(arrays: Arrays, per_super_block: Floats, stem: float, head: flo
 
 
 @compiled
+def _log_areas(arrays: Arrays, chain: Chain) -> Floats:
+    """Largest ``log r^2`` of each stage: 0 where every network of the cell has an SE block before its end and that counts."""
+    areas = arrays.log_areas.copy()
+    if arrays.forgets:
+        certain = False
+        for i in range(len(chain.low)):
+            without = False
+            for p in range(chain.at[i], chain.at[i + 1]):
+                without |= arrays.rows[chain.rows[p], HAS_SE] == 0
+            certain |= not without
+            for j in range(len(areas)):
+                if certain and arrays.ends[j] >= i:
+                    areas[j] = 0.0
+    return areas
+
+
+@compiled
 def ranges_of(arrays: Arrays, chain: Chain, stems: Ints, cutoff: float) -> Ranges:
     """Ranges of a cell, for networks whose objective is at least ``cutoff``."""
     stages, m = arrays.prefix.shape
@@ -309,7 +327,8 @@ def ranges_of(arrays: Arrays, chain: Chain, stems: Ints, cutoff: float) -> Range
         x_high[j] = chain.stem_logs[-1] if end < 0 else chain.logs[chain.groups[end + 1] - 1]
     if arrays.head_log >= 0:
         x_high[stages - 1] = arrays.head_log
-    x_high += arrays.log_areas
+    areas = _log_areas(arrays, chain)
+    x_high += areas
     flat, spread, n = 0.0, 0.0, len(arrays.penalised)
     if n:
         flat = _least_spread(arrays, chain)
@@ -324,7 +343,7 @@ def ranges_of(arrays: Arrays, chain: Chain, stems: Ints, cutoff: float) -> Range
     if np.isfinite(cutoff):
         needed = cutoff + penalty_at(arrays, flat) + (arrays.rho_price * rho_low if arrays.rho_price > 0 else 0.0)
         floor[-1] = max(floor[-1], arrays.weights[-1] * _least_entropy_sum(arrays.weights * x_high, s_high, needed))
-    return Ranges(stems, s_low, s_high, n_low, n_high, floor, x_high, flat, spread, rho_low, rho_high)
+    return Ranges(stems, s_low, s_high, n_low, n_high, floor, x_high, areas, flat, spread, rho_low, rho_high)
 
 
 @compiled
@@ -400,10 +419,10 @@ def price(arrays: Arrays, chain: Chain, ranges: Ranges, prices: Floats, weight: 
         if j == stages - 1 and arrays.head_log >= 0:
             constant += rate * ranges.x_high[j]  # x is a constant: its product is exact
         elif i < 0:
-            stem += rate * (arrays.log_areas[j] + chain.stem_logs)
+            stem += rate * (ranges.areas[j] + chain.stem_logs)
         else:
             end[i] = rate
-            offset[i] = rate * arrays.log_areas[j]
+            offset[i] = rate * ranges.areas[j]
     if arrays.head_log >= 0:
         end[m - 1] += per_stage[stages - 1]
         constant -= layer_price[stages - 1]
@@ -441,7 +460,10 @@ def evaluate(
         end_log = chain.stem_logs[k] if i < 0 else arrays.rows[chain.rows[places[i]], LOG_CHANNELS]
         if j == stages - 1 and arrays.head_log >= 0:
             end_log = arrays.head_log
-        x = arrays.log_areas[j] + end_log
+        seen = False
+        for q in range(i + 1 if arrays.forgets else 0):
+            seen |= arrays.rows[chain.rows[places[q]], HAS_SE] > 0
+        x = end_log + (0.0 if seen else arrays.log_areas[j])
         path[after + j], path[after + stages + j], path[after + 2 * stages + j] = log_widths[j], layers[j], x
         objective += arrays.weights[j] * x * log_widths[j]
     path[-1] = objective - effectiveness_cost(arrays, log_widths, layers)

@@ -40,8 +40,8 @@ MAX_COLUMNS = 2_000_000
 CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, TWIN_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR = range(10)
 """Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, the place of ``C``, where the column's two
 tables of pairs begin."""
-FAMILY, WIDTH, KERNEL, COUNTS = range(10, 14)
-"""Further places: which of all families the column has, ``b, k``, and the first count."""
+FAMILY, WIDTH, KERNEL, HAS_SE, COUNTS = range(10, 15)
+"""Further places: which of all families the column has, ``b, k``, whether it has SE blocks, and the first count."""
 DEPTH = -1
 """Stands for the depth in :attr:`Arrays.ties`, where the other parts are places in a row."""
 
@@ -74,7 +74,7 @@ class Arrays(NamedTuple):
     rows:
         One row per column of every super-block: ``C, log C, t``, layers per block, :attr:`StageTables.most_incoming`,
         ``twin_fits`` and ``rest_fits``, the place of ``C`` among the channels, where the two tables of :attr:`pairs` begin,
-        the family, ``b`` and ``k``, then ``fixed, slope, same, rest`` of each budget.
+        the family, ``b`` and ``k``, whether it has SE blocks, then ``fixed, slope, same, rest`` of each budget.
     ties:
         Pairs of super-blocks that have something in common: its place in a row (or :data:`DEPTH`), and both super-blocks;
         shape ``(ties, 3)``.
@@ -89,8 +89,9 @@ class Arrays(NamedTuple):
         Numerators and denominators of each super-block's bounds of ``C / ci``; 0 where there is no upper one.
     prefix:
         1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``.
-    log_areas:
-        ``log r^2`` at the end of each stage, as the convention sees it.
+    log_areas, forgets:
+        ``log r^2`` at the end of each stage, and whether the convention takes it as 0 from the first SE block on; already 0
+        where every network has one before.
     weights:
         :attr:`mipdesign.evaluation.Scoring.weights`.
     head_log:
@@ -112,6 +113,7 @@ class Arrays(NamedTuple):
     prefix: Floats
     ends: Ints
     log_areas: Floats
+    forgets: bool
     weights: Floats
     stem_c: Ints
     stem_counts: Floats
@@ -216,7 +218,8 @@ class Tables:
     ends:
         For each stage, the super-block (from 0; -1 for the stem) whose channels are those at its end.
     end_resolution:
-        Resolution at the end of each stage, as the convention sees it.
+        Resolution at the end of each stage, as the convention sees it; where a choice of families leaves open whether it
+        forgets the resolution, the true one.
     end_channels:
         Channels at the end of the last stage if a head fixes them.
     """
@@ -266,7 +269,8 @@ class Tables:
             place = np.searchsorted(space.channels, s.c)
             limits = (s.most_incoming, s.twin_fits, s.rest_fits)
             family = np.array([families[block] for block in s.blocks])[s.f]
-            numbers = np.array([s.c, s.log_c, s.t, s.layers, *limits, place, *(s.pair_at + n_pairs), family, s.b, s.k])
+            has_se = np.array([FAMILIES[block].has_se for block in s.blocks])[s.f]
+            numbers = np.array([s.c, s.log_c, s.t, s.layers, *limits, place, *(s.pair_at + n_pairs), family, s.b, s.k, has_se])
             n_pairs += len(s.pairs)
             parts.append(np.concatenate([numbers, s.fixed, s.slope, s.same, s.rest]).T)
             low, high = s.growth
@@ -282,6 +286,7 @@ class Tables:
             prefix=(np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64).reshape(-1, m),
             ends=np.array(self.ends, dtype=np.int64),
             log_areas=2.0 * np.log(np.array(self.end_resolution, dtype=np.float64)),
+            forgets=scoring.convention.forgets_resolution,
             weights=np.array(scoring.weights, dtype=np.float64),
             stem_c=self.stem_c,
             stem_counts=self.stem_counts.astype(np.float64),
@@ -360,7 +365,7 @@ def build_tables(problem: Problem) -> Tables:
     resolution = [first.resolution] * len(ends)
     se_seen = False
     for i, (space, stage) in enumerate(zip(problem.space, stage_of, strict=True)):
-        se_seen |= conv.forgets_resolution and FAMILIES[space.blocks[0]].has_se
+        se_seen |= conv.forgets_resolution and all(FAMILIES[block].has_se for block in space.blocks)
         ends[stage] = i
         resolution[stage] = 1 if se_seen else -(-space.resolution // space.stride)
     tail_fixed, tail_slope = _tail(problem, figures)

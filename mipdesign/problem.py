@@ -19,7 +19,6 @@ import yaml
 from pydantic import BaseModel, Field, model_validator
 
 from .architecture import Architecture, Positive, Stem, require_kernel
-from .blocks import FAMILIES
 from .budgets import Budget, Budgets, Range
 from .errors import SpecError
 from .evaluation import SIZES, Evaluator, Scoring, violations
@@ -122,7 +121,6 @@ class Problem(SpecModel):
         for stage in penalty.stages if penalty is not None and penalty.stages is not None else ():
             if stage > len(self.stages):
                 raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
-        self._check_attention()
         self._check_ties()
         reachable = list(self.stem.channels.values)
         for i, space in enumerate(self.space):
@@ -157,21 +155,6 @@ class Problem(SpecModel):
                 if not set.intersection(*(self.space[i - 1].values(axis) for i in tie.stages)):
                     text = f"super-blocks {list(tie.stages)} have no {axis} in common"
                     raise SpecError(f"ties.{n}", text, "widen their lattices, or leave the tie out")
-
-    def _check_attention(self) -> None:
-        """Where the convention forgets the resolution after the first SE block, it has to be known which block that is."""
-        if not CONVENTIONS[self.convention].forgets_resolution:
-            return
-        for i, stage in enumerate(self.stages):
-            with_se = [FAMILIES[block].has_se for block in stage.block]
-            if all(with_se):
-                return
-            if any(with_se):
-                raise SpecError(
-                    f"stages.{i}.block",
-                    f"{list(stage.block)} leaves open whether the network has SE blocks from here on",
-                    "use the convention 'paper', or families with SE only",
-                )
 
     # --------------------------------------------------------------- resolved
 
