@@ -13,6 +13,8 @@ Kind = Literal["B", "I", "C"]
 """Binary, integer, continuous."""
 Terms = list[tuple[int, float]]
 """A linear expression: pairs of a variable's number and its coefficient; a variable may occur more than once."""
+ScipModel = tuple[Any, dict[str, Any]]
+"""A PySCIPOpt model, and its variables by name."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class LinearModel:
         Coefficient by variable.
     rows:
         The constraints.
+    sos2:
+        Special ordered sets of type 2: variables in order, of which at most two may be nonzero, and only neighbours.
     """
 
     names: list[str] = field(default_factory=list)
@@ -48,6 +52,7 @@ class LinearModel:
     priorities: dict[int, int] = field(default_factory=dict)
     objective: dict[int, float] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
+    sos2: list[tuple[int, ...]] = field(default_factory=list)
 
     def variable(self, name: str, kind: Kind = "C", lower: float = 0.0, upper: float = 1.0, priority: int = 0) -> int:
         """Adds a variable and returns its number."""
@@ -72,7 +77,7 @@ class LinearModel:
         for variable, coefficient in terms:
             self.objective[variable] = self.objective.get(variable, 0.0) + factor * float(coefficient)
 
-    def to_scip(self, scale: float) -> tuple[Any, dict[str, Any]]:
+    def to_scip(self, scale: float) -> ScipModel:
         """A PySCIPOpt model with the objective divided by ``scale``, and its variables by name.
 
         Integer variables are kept through presolve, for they carry the branching.
@@ -92,6 +97,8 @@ class LinearModel:
                 model.addCons(expression >= row.low, name=row.name)
             else:
                 model.addCons((row.low <= expression) <= row.high, name=row.name)
+        for number, members in enumerate(self.sos2):
+            model.addConsSOS2([variables[v] for v in members], list(map(float, range(1, 1 + len(members)))), f"sos2_{number}")
         model.setObjective(quicksum(c / scale * variables[v] for v, c in self.objective.items()), "maximize")
         for v, priority in self.priorities.items():
             model.chgVarBranchPriority(variables[v], priority)
