@@ -23,7 +23,19 @@ from mipdesign.validation import Check, ValidationReport
 from mipdesign.warmup import warm_up
 
 SMALL = str(Path(__file__).parent / "data" / "small.yaml")
-COMMANDS = ("presets", "show", "design", "compare", "evaluate", "verify", "export", "validate", "formulations")
+COMMANDS = (
+    "presets",
+    "show",
+    "design",
+    "compare",
+    "evaluate",
+    "verify",
+    "export",
+    "validate",
+    "formulations",
+    "solvers",
+    "model",
+)
 
 
 class Answer(NamedTuple):
