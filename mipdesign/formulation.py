@@ -63,7 +63,9 @@ class FormulationModel:
     linear:
         The model where it is linear; its objective is that of the network.
     nonlinear:
-        Writes the PySCIPOpt model, to be maximised, where it is not.
+        Writes a PySCIPOpt model, to be maximised, where it is not.
+    written:
+        A PySCIPOpt model that is there already; :meth:`take_scip` hands it over.
     objective_scale:
         What one unit of a solver's objective means: solvers are handed the objective divided by it.
     magnitude:
@@ -91,7 +93,7 @@ class FormulationModel:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     linear: LinearModel | None = None
     nonlinear: Callable[[], ScipModel] | None = None
-    _scip: ScipModel | None = field(default=None, init=False, repr=False)
+    written: ScipModel | None = None
 
     def __post_init__(self) -> None:
         if (self.linear is None) == (self.nonlinear is None):
@@ -107,10 +109,15 @@ class FormulationModel:
     @property
     def scip(self) -> ScipModel:
         """The PySCIPOpt model and its variables by name, written when first asked for."""
-        if self._scip is None:
+        if self.written is None:
             write = self.nonlinear or (lambda: self.linear.to_scip(self.objective_scale))  # type: ignore[union-attr]
-            self._scip = write()
-        return self._scip
+            self.written = write()
+        return self.written
+
+    def take_scip(self) -> ScipModel:
+        """The PySCIPOpt model for someone who changes it: it is written again for who asks next."""
+        model, self.written = self.scip, None
+        return model
 
     @property
     def model(self) -> Any:
@@ -158,7 +165,7 @@ class FormulationModel:
         if self.linear is not None:
             terms = [(self.linear.names.index(name), 1.0) for name in names]
             self.linear.row(f"excluded_{len(self.linear.rows)}", terms, high=len(names) - 1.0)
-        if self.linear is None or self._scip is not None:
+        if self.linear is None or self.written is not None:
             self.model.addCons(quicksum(self.variables[name] for name in names) <= len(names) - 1)
 
     def values(self, solution: Any) -> dict[str, float]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pyscipopt import Model, quicksum
 
 Kind = Literal["B", "I", "C"]
@@ -25,6 +27,28 @@ class Row:
     terms: dict[int, float]
     low: float
     high: float
+
+
+class Matrix(NamedTuple):
+    """A linear model as arrays: maximise ``objective x``, ``low <= A x <= high``, ``lower <= x <= upper``.
+
+    Attributes
+    ----------
+    starts, indices, values:
+        ``A`` by compressed rows.
+    integral:
+        Which variables are integers; binaries are.
+    """
+
+    starts: NDArray[np.int32]
+    indices: NDArray[np.int32]
+    values: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    objective: NDArray[np.float64]
+    integral: NDArray[np.bool_]
 
 
 @dataclass
@@ -76,6 +100,44 @@ class LinearModel:
         """Adds ``factor * terms`` to the objective."""
         for variable, coefficient in terms:
             self.objective[variable] = self.objective.get(variable, 0.0) + factor * float(coefficient)
+
+    def matrix(self, scale: float) -> Matrix:
+        """The model without its ordered sets, with the objective divided by ``scale``."""
+        objective = np.zeros(len(self.names))
+        objective[list(self.objective)] = np.array(list(self.objective.values())) / scale
+        return Matrix(
+            starts=np.cumsum([0] + [len(row.terms) for row in self.rows], dtype=np.int32),
+            indices=np.array([v for row in self.rows for v in row.terms], dtype=np.int32),
+            values=np.array([c for row in self.rows for c in row.terms.values()], dtype=np.float64),
+            low=np.array([row.low for row in self.rows], dtype=np.float64),
+            high=np.array([row.high for row in self.rows], dtype=np.float64),
+            lower=np.array(self.lower, dtype=np.float64),
+            upper=np.array(self.upper, dtype=np.float64),
+            objective=objective,
+            integral=np.array([kind != "C" for kind in self.kinds], dtype=np.bool_),
+        )
+
+    @property
+    def bounded(self) -> bool:
+        """Whether all variables have finite bounds, so that the objective has one."""
+        return all(map(math.isfinite, self.lower + self.upper))
+
+    def violation(self, values: Mapping[str, float]) -> float:
+        """By how much a solution breaks bounds, integrality, rows and ordered sets at most; for a row relative to its largest
+        term.
+        """
+        x = [values[name] for name in self.names]
+        worst = max((max(low - v, v - high) for v, low, high in zip(x, self.lower, self.upper, strict=True)), default=0.0)
+        worst = max([worst] + [abs(v - round(v)) for v, kind in zip(x, self.kinds, strict=True) if kind != "C"])
+        for row in self.rows:
+            terms = [c * x[v] for v, c in row.terms.items()]
+            total = math.fsum(terms)
+            worst = max(worst, max(row.low - total, total - row.high) / max([1.0] + [abs(term) for term in terms]))
+        for members in self.sos2:
+            sizes = [abs(x[v]) for v in members]
+            pairs = range(max(1, len(members) - 1))
+            worst = max(worst, min(max([0.0] + sizes[:j] + sizes[j + 2 :]) for j in pairs))
+        return worst
 
     def to_scip(self, scale: float) -> ScipModel:
         """A PySCIPOpt model with the objective divided by ``scale``, and its variables by name.

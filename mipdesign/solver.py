@@ -17,11 +17,12 @@ from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from .errors import MissingExtraError
+from .errors import MissingExtraError, SpecError
 from .registry import load, registered
 
 if TYPE_CHECKING:
     from .formulation import FormulationModel
+    from .linear import LinearModel
 
 GROUP = "mipdesign.solvers"
 """Entry-point group of the registry."""
@@ -178,6 +179,20 @@ def refusal(solver: Solver, form: FormulationModel) -> str | None:
     if missing:
         return f"the model needs {' and '.join(missing)}, which {solver.id!r} does not have"
     return solver.refuses(form)
+
+
+def linear_model(solver: Solver, form: FormulationModel) -> LinearModel:
+    """The linear model of a form, for a solver that takes no other.
+
+    Raises
+    ------
+    SpecError
+        If :func:`refusal` has a reason.
+    """
+    reason = refusal(solver, form)
+    if reason is not None or form.linear is None:
+        raise SpecError("solver", reason or "the model is not linear", "use 'scip'")
+    return form.linear
 
 
 def solver_ids() -> list[str]:
