@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ def execute(data: dict[str, Any]) -> dict[str, Any]:
     """The Dask task: one job in a process of its own. Plain data in and out."""
     job = Job(**data)
     allowed = job.limits["seconds"] + job.limits["grace_seconds"]
-    command = [sys.executable, "-m", "benchmarks.trial"]
+    command = [sys.executable, "-m", "benchmarks.trial", str(os.getpid())]
     return asdict(record_of(job, supervise(command, json.dumps(data).encode(), allowed, job.limits["memory_mb"])))
 
 

@@ -1,4 +1,4 @@
-"""One run of a study, as a process of its own: ``python -m benchmarks.trial`` with a job as JSON on standard input.
+"""One run of a study, as a process of its own: ``python -m benchmarks.trial SUPERVISOR`` with a job as JSON on standard input.
 
 What is known is written to standard output at once, as lines of JSON that add up: a run that crashes or is killed while it
 solves has told the size of its model by then. Whatever a solver prints goes nowhere.
@@ -35,10 +35,12 @@ PR_SET_PDEATHSIG = 1
 Say = Callable[[dict[str, Any]], None]
 
 
-def die_with_parent() -> None:
-    """Has the kernel kill this process when its supervisor is gone; Linux only."""
+def die_with(parent: int) -> None:
+    """Has the kernel kill this process when its supervisor is gone (Linux only), and ends it if that has happened already."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def machine() -> dict[str, Any]:
@@ -149,7 +151,7 @@ def plain(value: Any) -> Any:
 
 def main() -> None:
     """Entry point of the process."""
-    die_with_parent()
+    die_with(int(sys.argv[1]))
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
