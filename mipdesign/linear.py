@@ -39,6 +39,8 @@ class LinearModel:
         Coefficient by variable.
     rows:
         The constraints.
+    sos2:
+        Ordered sets of variables of which at most two are not 0, and these are neighbours.
     """
 
     names: list[str] = field(default_factory=list)
@@ -48,6 +50,7 @@ class LinearModel:
     priorities: dict[int, int] = field(default_factory=dict)
     objective: dict[int, float] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
+    sos2: list[tuple[int, ...]] = field(default_factory=list)
 
     def variable(self, name: str, kind: Kind = "C", lower: float = 0.0, upper: float = 1.0, priority: int = 0) -> int:
         """Adds a variable and returns its number."""
@@ -92,6 +95,8 @@ class LinearModel:
                 model.addCons(expression >= row.low, name=row.name)
             else:
                 model.addCons((row.low <= expression) <= row.high, name=row.name)
+        for place, ordered in enumerate(self.sos2):
+            model.addConsSOS2([variables[v] for v in ordered], name=f"sos2_{place}")
         model.setObjective(quicksum(c / scale * variables[v] for v, c in self.objective.items()), "maximize")
         for v, priority in self.priorities.items():
             model.chgVarBranchPriority(variables[v], priority)
