@@ -14,9 +14,10 @@ of its two segments to the other side, and lets an optimum only rise.
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -94,26 +95,34 @@ class Breakpoints(Part):
     def places(self, values: Sequence[int]) -> list[int]:
         """Which of the increasing values are breakpoints; the first and the last always are."""
 
-    def logs(self, points: Sequence[float]) -> Floats:
-        """What stands for the logarithm at the breakpoints."""
-        return np.log(points) + self._shift([log_error(a, b) for a, b in zip(points, points[1:], strict=False)])
+    def logs(self, values: Sequence[int]) -> Floats:
+        """What stands for the logarithm at the breakpoints of a lattice."""
+        points = np.array(values, dtype=np.float64)[self.places(values)]
+        return np.log(points) + self._shift(values, log_error)
 
-    def squares(self, points: Sequence[float]) -> Floats:
-        """What stands for the square at the breakpoints."""
-        return np.square(points) - self._shift([square_error(a, b) for a, b in zip(points, points[1:], strict=False)])
+    def squares(self, values: Sequence[int]) -> Floats:
+        """What stands for the square at the breakpoints of a lattice."""
+        points = np.array(values, dtype=np.float64)[self.places(values)]
+        return np.square(points) - self._shift(values, square_error)
 
-    def _shift(self, errors: Sequence[float]) -> Floats:
-        padded = np.array([0.0, *errors, 0.0])
-        return np.maximum(padded[:-1], padded[1:]) * self.outer
+    def log_error(self, values: Sequence[int]) -> float:
+        """Proven bound of the distance between the logarithm and what stands for it, over the lattice."""
+        return max(self._errors(values, log_error), default=0.0)
 
-    def error(self, values: Sequence[int]) -> float:
-        """Proven bound of the distance between the logarithm and what stands for it, over the lattice.
+    def square_error(self, values: Sequence[int]) -> float:
+        """Proven bound of the distance between the square and what stands for it, over the lattice."""
+        return max(self._errors(values, square_error), default=0.0)
 
-        The secants are off by ``e`` of their segment; moved breakpoints by the largest of all, at most.
-        """
-        points = [float(values[j]) for j in self.places(values)]
-        gaps = [(a, b) for a, b in zip(points, points[1:], strict=False) if any(a < v < b for v in values) or self.outer]
-        return max((log_error(a, b) for a, b in gaps), default=0.0)
+    def _errors(self, values: Sequence[int], error: Callable[[float, float], float]) -> list[float]:
+        """Error of each segment; one without lattice points in between has none."""
+        pairs = itertools.pairwise(self.places(values))
+        return [error(values[i], values[j]) if j > i + 1 else 0.0 for i, j in pairs]
+
+    def _shift(self, values: Sequence[int], error: Callable[[float, float], float]) -> Floats:
+        """How far the outer approximation moves each breakpoint."""
+        padded = np.array([0.0, *self._errors(values, error), 0.0])
+        shift: Floats = np.maximum(padded[:-1], padded[1:]) * self.outer
+        return shift
 
 
 class LatticeBreakpoints(Breakpoints):
