@@ -1,15 +1,15 @@
 r"""Which breakpoints a function of a lattice gets, and what the approximation costs.
 
-``lattice`` takes every lattice point, and is exact there. The others take some of them. Between two of them, ``a < b``, a secant
-of the logarithm is at most::
+``lattice`` takes every lattice point, and is exact there. The others take some of them. Between two of them, ``a < b``, a
+secant of the logarithm is at most::
 
     e(b / a) = log((r - 1) / log r) + log r / (r - 1) - 1,   r = b / a
 
-below the logarithm, attained where the derivative is that of the secant (the classical interpolation error, de Boor, A Practical
-Guide to Splines, 1978, chapter II; its quadratic bound is ``(b - a)^2 / (8 a^2)``). A secant of the square is at most
-``(b - a)^2 / 4`` above it, in the middle. So there are two approximations: the *inner* one by secants, which keeps logarithms low
-and squares high and lets an optimum only fall; and the *outer* one (``-outer``), which moves every breakpoint by the larger error
-of its two segments to the other side, and lets an optimum only rise.
+below the logarithm, attained where the derivative is that of the secant (the classical interpolation error, de Boor, A
+Practical Guide to Splines, 1978, chapter II; its quadratic bound is ``(b - a)^2 / (8 a^2)``). A secant of the square is at most
+``(b - a)^2 / 4`` above it, in the middle. So there are two approximations: the *inner* one by secants, which keeps logarithms
+low and squares high and lets an optimum only fall; and the *outer* one (``-outer``), which moves all breakpoints by the largest
+error to the other side, and lets an optimum only rise. Concave stays concave, convex convex.
 """
 
 from __future__ import annotations
@@ -98,12 +98,14 @@ class Breakpoints(Part):
     def logs(self, values: Sequence[int]) -> Floats:
         """What stands for the logarithm at the breakpoints of a lattice."""
         points = np.array(values, dtype=np.float64)[self.places(values)]
-        return np.log(points) + self._shift(values, log_error)
+        logs: Floats = np.log(points) + self.outer * self.log_error(values)
+        return logs
 
     def squares(self, values: Sequence[int]) -> Floats:
         """What stands for the square at the breakpoints of a lattice."""
         points = np.array(values, dtype=np.float64)[self.places(values)]
-        return np.square(points) - self._shift(values, square_error)
+        squares: Floats = np.square(points) - self.outer * self.square_error(values)
+        return squares
 
     def log_error(self, values: Sequence[int]) -> float:
         """Proven bound of the distance between the logarithm and what stands for it, over the lattice."""
@@ -118,12 +120,6 @@ class Breakpoints(Part):
         pairs = itertools.pairwise(self.places(values))
         return [error(values[i], values[j]) if j > i + 1 else 0.0 for i, j in pairs]
 
-    def _shift(self, values: Sequence[int], error: Callable[[float, float], float]) -> Floats:
-        """How far the outer approximation moves each breakpoint."""
-        padded = np.array([0.0, *self._errors(values, error), 0.0])
-        shift: Floats = np.maximum(padded[:-1], padded[1:]) * self.outer
-        return shift
-
 
 class LatticeBreakpoints(Breakpoints):
     """Every lattice point: nothing is approximated."""
@@ -131,7 +127,7 @@ class LatticeBreakpoints(Breakpoints):
     id = "lattice"
     title = "every lattice point: exact"
     reference = "A function of a finite set is its own interpolant; docs/formulations.md"
-    claim = "exact"  # type: ignore[assignment]
+    claim = "exact"
 
     @classmethod
     def with_parameter(cls, parameter: str) -> Self:
@@ -166,7 +162,7 @@ class GeometricBreakpoints(Breakpoints):
 
 
 class ErrorBreakpoints(Breakpoints):
-    """As few as keep the error of the logarithm at the lattice within a tolerance: each as far as it may be from the one before."""
+    """As few as keep the logarithm at the lattice within a tolerance: each as far as it may be from the one before."""
 
     id = "error"
     title = "-EPS: as few breakpoints as keep the logarithm within EPS; -outer for an upper bound"

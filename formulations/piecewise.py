@@ -209,7 +209,9 @@ class MultipleChoice(Encoding):
 
     id = "mc"
     title = "multiple choice"
-    reference = "Balakrishnan, Graves, Networks 19(2), 1989; Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010, section 3"
+    reference = (
+        "Balakrishnan, Graves, Networks 19(2), 1989; Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010, section 3"
+    )
 
     def weights(self, piece: Piece) -> Sequence[Terms]:
         weights: list[Terms] = [[] for _ in piece.points]
@@ -275,7 +277,9 @@ class DisaggregatedLogarithmic(Encoding):
 
     id = "dlog"
     title = "logarithmic, disaggregated"
-    reference = "Vielma, Nemhauser, Mathematical Programming 128, 2011; Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010"
+    reference = (
+        "Vielma, Nemhauser, Mathematical Programming 128, 2011; Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010"
+    )
 
     def weights(self, piece: Piece) -> Sequence[Terms]:
         pairs, n = _pairs(piece), piece.n_segments
@@ -456,7 +460,7 @@ def _zig_zag(n: int) -> list[tuple[int, ...]]:
     """The first ``n`` points of the zig-zag curve (Huchette, Vielma, section 4): each half repeats the one before, shifted."""
     codes: list[tuple[int, ...]] = [()]
     for _ in range(_n_bits(n)):
-        codes = [(*code, 0) for code in codes] + [
-            (*(a + b for a, b in zip(code, codes[-1], strict=True)), 1) for code in codes
-        ]
+        last = codes[-1]
+        shifted = [(*(a + b for a, b in zip(code, last, strict=True)), 1) for code in codes]
+        codes = [(*code, 0) for code in codes] + shifted
     return codes[:n]

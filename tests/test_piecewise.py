@@ -200,7 +200,7 @@ def test_chords_bound_a_concave_function_from_above_and_a_convex_one_from_below(
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: e.id)
 def test_breakpoints_have_to_increase(encoding: Encoding, points: list[float]) -> None:
     linear = LinearModel()
-    with pytest.raises(SpecError, match="breakpoints: .*'f'"):
+    with pytest.raises(SpecError, match=r"breakpoints: .*'f'"):
         encoding.encode(linear, "f", points, linear.variable("one", lower=1.0))
 
 
