@@ -37,7 +37,7 @@ from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
 from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup
 from mipdesign.lattice import Ints, Position, StageTables, Tables
-from mipdesign.linear import Kind, LinearModel, Terms
+from mipdesign.linear import Kind, LinearModel, ScipModel, Terms
 from mipdesign.theory import PenaltyForm, depth_variance
 
 from . import common
@@ -222,16 +222,13 @@ class _Writer:
         self._penalty()
 
     def finish(self) -> FormulationModel:
-        """The model, handed to SCIP."""
+        """The model: linear, unless the penalty needs the cone."""
         names = self.linear.names
-        model, variables = self.linear.to_scip(self.penalty.scale)
-        if self.cone is not None:
-            self.cone.constrain(model, [variables[names[v]] for v in self.cone.deviations], variables)
         return FormulationModel(
             tables=self.tables,
             cell=self.cell,
-            model=model,
-            variables=variables,
+            linear=self.linear if self.cone is None else None,
+            nonlinear=None if self.cone is None else self._with_cone,
             objective_scale=self.penalty.scale,
             magnitude=self.penalty.magnitude,
             floor=self.penalty.floor,
@@ -240,6 +237,12 @@ class _Writer:
             rules=self._values,
             parameters={} if self.cone is None else NONLINEAR_PARAMETERS,
         )
+
+    def _with_cone(self) -> ScipModel:
+        assert self.cone is not None
+        model, variables = self.linear.to_scip(self.penalty.scale)
+        self.cone.constrain(model, [variables[self.linear.names[v]] for v in self.cone.deviations], variables)
+        return model, variables
 
     def _values(self, position: Position) -> dict[str, float]:
         network = _Network.of(self.tables, position)

@@ -293,8 +293,8 @@ class _Writer:
         return FormulationModel(
             tables=self.tables,
             cell=self.cell,
-            model=self.model,
-            variables=self.variables,
+            nonlinear=lambda: _Writer(self.tables, self.cell).build().scip,
+            written=(self.model, self.variables),
             objective_scale=penalty.scale,
             magnitude=penalty.magnitude,
             floor=penalty.floor,

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Iterable
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import ClassVar, Self
 
 from mipdesign.errors import SpecError
 from mipdesign.formulation import Claim
+from mipdesign.registry import load, registered
 
 KINDS = ("encodings", "breakpoints", "products")
 """Kinds of parts, in the order in which they are named; the entry-point groups are ``mipdesign.<kind>``."""
@@ -53,14 +52,9 @@ class Part(ABC):
         return cls()
 
 
-@cache
-def _registered(kind: str) -> dict[str, EntryPoint]:
-    return {point.name: point for point in sorted(entry_points(group=f"mipdesign.{kind}"), key=lambda point: point.name)}
-
-
 def part_classes(kind: str) -> list[type[Part]]:
     """The registered parts of a kind."""
-    return [point.load() for point in _registered(kind).values()]
+    return [point.load() for point in registered(f"mipdesign.{kind}").values()]
 
 
 def part_named(kind: str, name: str) -> Part:
@@ -71,12 +65,8 @@ def part_named(kind: str, name: str) -> Part:
     SpecError
         If there is none.
     """
-    points = _registered(kind)
     part_id, _, parameter = name.partition("-")
-    if part_id not in points:
-        known = ", ".join(points) or "none: install the package, for example with: pip install -e ."
-        raise SpecError("formulation", f"{name!r} is not one of the {kind}", f"use one of: {known}")
-    part: Part = points[part_id].load().with_parameter(parameter)
+    part: Part = load(f"mipdesign.{kind}", part_id, f"formulation: {kind}").with_parameter(parameter)
     return part
 
 

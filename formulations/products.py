@@ -1,15 +1,17 @@
 r"""Products of a number on a lattice, or a function of it, with a bounded linear expression, one class per treatment.
 
-Throughout, ``g`` is the function, ``e`` the expression with ``low <= e <= high``, and ``u = (e - low) / (high - low)``. The product
-of a binary ``z`` with ``u`` is a variable ``m`` with ``m <= z``, ``m <= u`` and ``m >= z + u - 1``, which is exact; the classes
-differ in the binaries.
+Throughout, ``g`` is the function, ``e`` the expression with ``low <= e <= high``, and ``u = (e - low) / (high - low)``. The
+product of a binary ``z`` with ``u`` is a variable ``m`` with ``m <= z``, ``m <= u`` and ``m >= z + u - 1``, which is exact; the
+classes differ in the binaries.
 """
 
 from __future__ import annotations
 
+import itertools
 from abc import abstractmethod
 from collections.abc import Sequence
 
+from mipdesign.formulation import Claim
 from mipdesign.linear import Terms
 
 from .parts import Part
@@ -19,7 +21,7 @@ from .sheet import Axis, Bounded, Rule, Sheet
 class Product(Part):
     """A way to write a product."""
 
-    claim = "exact"
+    claim: Claim = "exact"
 
     def multiply(self, name: str, axis: Axis, g: Sequence[float], factor: Bounded, e: Bounded) -> Bounded:
         """The product of a function of an axis and an expression.
@@ -52,7 +54,7 @@ class McCormick(Product):
 
     id = "mccormick"
     title = "one McCormick box: a relaxation"
-    claim = "upper"
+    claim: Claim = "upper"
     reference = "McCormick, Mathematical Programming 10, 1976; Al-Khayyal, Falk, Mathematics of Operations Research 8(2), 1983"
 
     def terms(self, name: str, axis: Axis, g: Sequence[float], factor: Bounded, e: Bounded) -> Terms:
@@ -182,7 +184,7 @@ def _unary(axis: Axis) -> list[Terms]:
     beyond = [
         sheet.variable(f"{axis.name}_t{j}", axis.is_place(set(range(j, n))), "B", priority=axis.priority) for j in range(1, n)
     ]
-    for j, (before, after) in enumerate(zip(beyond, beyond[1:], strict=False)):
+    for j, (before, after) in enumerate(itertools.pairwise(beyond)):
         sheet.row(f"{axis.name}_after{j}", [(after, 1.0), (before, -1.0)], high=0.0)
     sheet.row(f"{axis.name}_unary", [(v, 1.0) for v in beyond] + [(v, -c) for v, c in axis.place.terms], 0.0, 0.0)
     return [[(v, 1.0)] for v in beyond]

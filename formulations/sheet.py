@@ -212,8 +212,8 @@ def write_axis(
 ) -> Functions:
     """An integer on a lattice.
 
-    The number and the ``exact`` functions are piecewise linear in its place, with breakpoints where their step changes; one that
-    never changes needs no binary. Where the functions have a breakpoint at every lattice point, one piece holds them all.
+    The number and the ``exact`` functions are piecewise linear in its place, with breakpoints where their step changes; steps
+    that never change need no binary. Where the functions have a breakpoint at every lattice point, one piece holds them all.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def write_axis(
     if n == 1:
         axis = Axis(sheet, name, lattice, sheet.constant(0.0), sheet.constant(lattice[0]), [[(sheet.one, 1.0)]], priority)
     else:
-        v = sheet.variable(f"{name}_place", lambda p: float(where[read(p)]), "I", 0.0, n - 1.0, priority + 1)
+        v = sheet.variable(f"{name}_place", lambda p: float(where[read(p.position)]), "I", 0.0, n - 1.0, priority + 1)
         place = Bounded([(v, 1.0)], 0.0, n - 1.0)
         graph = encoding if encoding.is_graph else Incremental()
         everywhere = weighted or (encoding.is_graph and len(places) == n)

@@ -9,15 +9,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Literal
 
 from pyscipopt import quicksum
 
 from .cell import Cell
-from .errors import SpecError
 from .lattice import MAX_CHANNELS, Position, Tables
+from .linear import LinearModel, ScipModel
+from .registry import load, registered
+from .solver import Capability
 
 GROUP = "mipdesign.formulations"
 """Entry-point group of the registry."""
@@ -56,22 +56,24 @@ class ModelStatistics:
 
 @dataclass
 class FormulationModel:
-    """A solver model of a cell, and the way back from its solutions to networks.
+    """A model of a cell, and the way back from its solutions to networks.
 
     Attributes
     ----------
-    model:
-        The PySCIPOpt model, to be maximised.
-    variables:
-        Its variables by name.
+    linear:
+        The model where it is linear; its objective is that of the network.
+    nonlinear:
+        Writes a PySCIPOpt model, to be maximised, where it is not.
+    written:
+        A PySCIPOpt model that is there already; :meth:`take_scip` hands it over.
     objective_scale:
-        The objective of a network is this times the model's objective.
+        What one unit of a solver's objective means: solvers are handed the objective divided by it.
     magnitude:
         Size of the objectives of interest, to which tolerances are relative.
     floor:
         Networks whose objective is at most this may be missing from the model (their depth penalty is beyond its number range).
     priorities:
-        Branching priorities by variable name, already set in ``model``.
+        Branching priorities by variable name, already set in the PySCIPOpt model.
     groups:
         The one-hot groups that make up a network.
     rules:
@@ -82,8 +84,6 @@ class FormulationModel:
 
     tables: Tables
     cell: Cell
-    model: Any
-    variables: Mapping[str, Any]
     objective_scale: float
     magnitude: float
     floor: float
@@ -91,6 +91,43 @@ class FormulationModel:
     groups: tuple[OneHotGroup, ...]
     rules: Callable[[Position], dict[str, float]]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    linear: LinearModel | None = None
+    nonlinear: Callable[[], ScipModel] | None = None
+    written: ScipModel | None = None
+
+    def __post_init__(self) -> None:
+        if (self.linear is None) == (self.nonlinear is None):
+            raise ValueError("a model is either linear or nonlinear")
+
+    @property
+    def requires(self) -> frozenset[Capability]:
+        """What a solver has to be capable of."""
+        if self.linear is None:
+            return frozenset({Capability.NONLINEAR})
+        return frozenset({Capability.SOS2}) if self.linear.sos2 else frozenset()
+
+    @property
+    def scip(self) -> ScipModel:
+        """The PySCIPOpt model and its variables by name, written when first asked for."""
+        if self.written is None:
+            write = self.nonlinear or (lambda: self.linear.to_scip(self.objective_scale))  # type: ignore[union-attr]
+            self.written = write()
+        return self.written
+
+    def take_scip(self) -> ScipModel:
+        """The PySCIPOpt model for someone who changes it: it is written again for who asks next."""
+        model, self.written = self.scip, None
+        return model
+
+    @property
+    def model(self) -> Any:
+        """The PySCIPOpt model, to be maximised."""
+        return self.scip[0]
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """Variables of the PySCIPOpt model by name."""
+        return self.scip[1]
 
     def position(self, values: Mapping[str, float]) -> Position:
         """The network that a solution stands for: in every group the variable with the largest value."""
@@ -121,9 +158,15 @@ class FormulationModel:
         return self.rules(position)
 
     def exclude(self, position: Position) -> None:
-        """Cuts off one network; the model must not be in the solving stage (``model.freeTransform()`` leaves it)."""
+        """Cuts off one network, for every solver; a PySCIPOpt model must not be in the solving stage (``model.freeTransform()``
+        leaves it).
+        """
         names = self.indicators(position)
-        self.model.addCons(quicksum(self.variables[name] for name in names) <= len(names) - 1)
+        if self.linear is not None:
+            terms = [(self.linear.names.index(name), 1.0) for name in names]
+            self.linear.row(f"excluded_{len(self.linear.rows)}", terms, high=len(names) - 1.0)
+        if self.linear is None or self.written is not None:
+            self.model.addCons(quicksum(self.variables[name] for name in names) <= len(names) - 1)
 
     def values(self, solution: Any) -> dict[str, float]:
         """Values of a PySCIPOpt solution by variable name."""
@@ -131,14 +174,21 @@ class FormulationModel:
 
     def statistics(self) -> ModelStatistics:
         """Size of the model as it stands before presolve."""
-        model = self.model
-        constraints = model.getConss(False)
+        if self.linear is not None:
+            return ModelStatistics(
+                variables=len(self.linear.names),
+                binaries=self.linear.kinds.count("B"),
+                integers=self.linear.kinds.count("I"),
+                constraints=len(self.linear.rows) + len(self.linear.sos2),
+                nonzeros=sum(len(row.terms) for row in self.linear.rows) + sum(map(len, self.linear.sos2)),
+            )
+        constraints = self.model.getConss(False)
         return ModelStatistics(
-            variables=model.getNVars(False),
+            variables=self.model.getNVars(False),
             binaries=sum(v.vtype() == "BINARY" for v in self.variables.values()),
             integers=sum(v.vtype() == "INTEGER" for v in self.variables.values()),
             constraints=len(constraints),
-            nonzeros=sum(model.getConsNVars(c) for c in constraints),
+            nonzeros=sum(self.model.getConsNVars(c) for c in constraints),
         )
 
 
@@ -181,14 +231,9 @@ class Formulation(ABC):
         return None
 
 
-@cache
-def _registered() -> dict[str, EntryPoint]:
-    return {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
-
-
 def formulation_ids() -> list[str]:
     """Ids of the registered formulations."""
-    return list(_registered())
+    return list(registered(GROUP))
 
 
 def formulation_named(formulation_id: str) -> Formulation:
@@ -199,9 +244,5 @@ def formulation_named(formulation_id: str) -> Formulation:
     SpecError
         If there is none.
     """
-    points = _registered()
-    if formulation_id not in points:
-        known = ", ".join(points) or "none: install the package, for example with: pip install -e ."
-        raise SpecError("formulation", f"{formulation_id!r} is not registered", f"use one of: {known}")
-    formulation: Formulation = points[formulation_id].load()()
+    formulation: Formulation = load(GROUP, formulation_id, "formulation")()
     return formulation

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pyscipopt import Model, quicksum
 
 Kind = Literal["B", "I", "C"]
 """Binary, integer, continuous."""
 Terms = list[tuple[int, float]]
 """A linear expression: pairs of a variable's number and its coefficient; a variable may occur more than once."""
+ScipModel = tuple[Any, dict[str, Any]]
+"""A PySCIPOpt model, and its variables by name."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,28 @@ class Row:
     terms: dict[int, float]
     low: float
     high: float
+
+
+class Matrix(NamedTuple):
+    """A linear model as arrays: maximise ``objective x``, ``low <= A x <= high``, ``lower <= x <= upper``.
+
+    Attributes
+    ----------
+    starts, indices, values:
+        ``A`` by compressed rows.
+    integral:
+        Which variables are integers; binaries are.
+    """
+
+    starts: NDArray[np.int32]
+    indices: NDArray[np.int32]
+    values: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    objective: NDArray[np.float64]
+    integral: NDArray[np.bool_]
 
 
 @dataclass
@@ -40,7 +66,7 @@ class LinearModel:
     rows:
         The constraints.
     sos2:
-        Ordered sets of variables of which at most two are not 0, and these are neighbours.
+        Special ordered sets of type 2: variables in order, of which at most two may be nonzero, and only neighbours.
     """
 
     names: list[str] = field(default_factory=list)
@@ -75,7 +101,45 @@ class LinearModel:
         for variable, coefficient in terms:
             self.objective[variable] = self.objective.get(variable, 0.0) + factor * float(coefficient)
 
-    def to_scip(self, scale: float) -> tuple[Any, dict[str, Any]]:
+    def matrix(self, scale: float) -> Matrix:
+        """The model without its ordered sets, with the objective divided by ``scale``."""
+        objective = np.zeros(len(self.names))
+        objective[list(self.objective)] = np.array(list(self.objective.values())) / scale
+        return Matrix(
+            starts=np.cumsum([0] + [len(row.terms) for row in self.rows], dtype=np.int32),
+            indices=np.array([v for row in self.rows for v in row.terms], dtype=np.int32),
+            values=np.array([c for row in self.rows for c in row.terms.values()], dtype=np.float64),
+            low=np.array([row.low for row in self.rows], dtype=np.float64),
+            high=np.array([row.high for row in self.rows], dtype=np.float64),
+            lower=np.array(self.lower, dtype=np.float64),
+            upper=np.array(self.upper, dtype=np.float64),
+            objective=objective,
+            integral=np.array([kind != "C" for kind in self.kinds], dtype=np.bool_),
+        )
+
+    @property
+    def bounded(self) -> bool:
+        """Whether all variables have finite bounds, so that the objective has one."""
+        return all(map(math.isfinite, self.lower + self.upper))
+
+    def violation(self, values: Mapping[str, float]) -> float:
+        """By how much a solution breaks bounds, integrality, rows and ordered sets at most; for a row relative to its largest
+        term.
+        """
+        x = [values[name] for name in self.names]
+        worst = max((max(low - v, v - high) for v, low, high in zip(x, self.lower, self.upper, strict=True)), default=0.0)
+        worst = max([worst] + [abs(v - round(v)) for v, kind in zip(x, self.kinds, strict=True) if kind != "C"])
+        for row in self.rows:
+            terms = [c * x[v] for v, c in row.terms.items()]
+            total = math.fsum(terms)
+            worst = max(worst, max(row.low - total, total - row.high) / max([1.0] + [abs(term) for term in terms]))
+        for members in self.sos2:
+            sizes = [abs(x[v]) for v in members]
+            pairs = range(max(1, len(members) - 1))
+            worst = max(worst, min(max([0.0] + sizes[:j] + sizes[j + 2 :]) for j in pairs))
+        return worst
+
+    def to_scip(self, scale: float) -> ScipModel:
         """A PySCIPOpt model with the objective divided by ``scale``, and its variables by name.
 
         Integer variables are kept through presolve, for they carry the branching.
@@ -95,8 +159,8 @@ class LinearModel:
                 model.addCons(expression >= row.low, name=row.name)
             else:
                 model.addCons((row.low <= expression) <= row.high, name=row.name)
-        for place, ordered in enumerate(self.sos2):
-            model.addConsSOS2([variables[v] for v in ordered], name=f"sos2_{place}")
+        for number, members in enumerate(self.sos2):
+            model.addConsSOS2([variables[v] for v in members], list(map(float, range(1, 1 + len(members)))), f"sos2_{number}")
         model.setObjective(quicksum(c / scale * variables[v] for v, c in self.objective.items()), "maximize")
         for v, priority in self.priorities.items():
             model.chgVarBranchPriority(variables[v], priority)

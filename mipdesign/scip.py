@@ -277,7 +277,7 @@ class _Search:
     def __post_init__(self) -> None:
         apply_settings(self.form.model, self.settings, self.form.parameters)
         if self.on_progress is not None:
-            handler = _Reporter(self.on_progress, self.form.objective_scale)
+            handler = Reporter(self.on_progress, self.form.objective_scale)
             self.form.model.includeEventhdlr(handler, "mipdesign progress", "reports bounds and solutions")
 
     @property
@@ -366,7 +366,7 @@ def round_up(number: Decimal) -> float:
     return value if Decimal(value) >= number else math.nextafter(value, math.inf)
 
 
-class _Reporter(Eventhdlr):  # type: ignore[misc]
+class Reporter(Eventhdlr):  # type: ignore[misc]
     """Passes bounds and solutions on while SCIP runs."""
 
     EVENTS = (SCIP_EVENTTYPE.BESTSOLFOUND, SCIP_EVENTTYPE.NODESOLVED)

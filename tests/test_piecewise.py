@@ -209,7 +209,7 @@ def test_parts_are_registered_under_their_ids() -> None:
         for part in part_classes(kind):
             assert isinstance(part_named(kind, part.id), part)
             assert part.title and part.reference
-    with pytest.raises(SpecError, match=r"'spline' is not one of the encodings; use one of: cc, .*zzi"):
+    with pytest.raises(SpecError, match=r"formulation: encodings: 'spline' is not registered; use one of: cc, .*zzi"):
         part_named("encodings", "spline")
     with pytest.raises(SpecError, match="'log' takes no parameter"):
         part_named("encodings", "log-3")

@@ -1,0 +1,200 @@
+r"""OR-tools' CP-SAT, which knows integers only, on an outer approximation of the model whose error is stated.
+
+A continuous variable ``x`` with bounds ``l <= x <= u`` becomes ``x = l + h X`` with an integer ``X`` and a power of two ``h``,
+and a row's coefficients become integers after multiplication by a power of two ``T``. Both are roundings, so each row is
+loosened by the most that they can change it: ``h |a| / 2`` for every rounded variable, ``max |X| / (2 T)`` at most for every
+rounded coefficient.
+Each solution of the model, rounded, is then a solution of CP-SAT's. So
+
+* ``infeasible`` is true of the model itself, and
+* CP-SAT's bound, plus what rounding can change the objective by, is a bound of the model, free of floating-point error,
+
+while its solutions hold in the model up to the loosening, which is of the size of another solver's feasibility tolerance; where
+it is larger than :data:`LOOSEST`, the answer is a failure. All coefficients are fractions until the last rounding.
+
+ortools and highspy cannot be imported in one process.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from mipdesign.formulation import FormulationModel
+from mipdesign.linear import LinearModel
+from mipdesign.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, linear_model
+
+GRID_BITS = 26
+"""Steps into which the range of a continuous variable is divided, as a power of two."""
+ACTIVITY_BITS = 57
+"""Size of the largest sum of a row's terms: CP-SAT computes in 64 bits."""
+LOOSEST = 1e-6
+"""Relative violation of a row above which a solution is none."""
+
+
+class CpSat(Solver):
+    """CP-SAT; see the module."""
+
+    id = "cpsat"
+    title = "CP-SAT of OR-tools, on an outer approximation in integers"
+    package = "ortools"
+    extra = "cpsat"
+    capabilities = frozenset({Capability.TIME_LIMIT, Capability.SEED, Capability.START, Capability.BOUND})
+
+    def refuses(self, form: FormulationModel) -> str | None:
+        """Variables have to be bounded: they are put on a grid."""
+        if form.linear is not None and not form.linear.bounded:
+            return "the model has a variable without bounds, which CP-SAT cannot put on a grid"
+        return None
+
+    def solve(self, form: FormulationModel, options: SolveOptions) -> Answer:
+        """Solves a model; see :meth:`mipdesign.solver.Solver.solve`."""
+        linear = linear_model(self, form)
+        self.version()
+        from ortools.sat.python import cp_model
+
+        began = time.monotonic()
+        grids = [Grid.of(*column) for column in zip(linear.kinds, linear.lower, linear.upper, strict=True)]
+        gain = _Scaled.of(linear.objective.items(), grids)
+        model, variables = _model(cp_model, linear, grids, gain)
+        if options.start is not None:
+            for name, grid, variable in zip(linear.names, grids, variables, strict=True):
+                model.add_hint(variable, grid.nearest(options.start[name]))
+        solver = cp_model.CpSolver()
+        solver.parameters.max_time_in_seconds = min(options.time_limit, 1e9)
+        solver.parameters.random_seed = options.seed
+        solver.parameters.num_workers = options.threads
+        solver.parameters.relative_gap_limit = options.gap
+        trace: list[TracePoint] = []
+        started = time.monotonic()
+
+        class Watcher(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
+            """Notes bounds at every solution."""
+
+            def on_solution_callback(self) -> None:
+                primal, dual = gain.worth(self.objective_value), gain.at_most(self.best_objective_bound)
+                trace.append((time.monotonic() - started, primal, dual))
+
+        word = solver.status_name(solver.solve(model, Watcher()))
+        seconds = time.monotonic() - started
+        status = _status(word, seconds, options)
+        values = None
+        if word in ("OPTIMAL", "FEASIBLE"):
+            values = {n: grid.value(solver.value(v)) for n, grid, v in zip(linear.names, grids, variables, strict=True)}
+            if (violation := linear.violation(values)) > LOOSEST:
+                status, word = "failed", f"{word}, but the grid is too coarse: the solution breaks the model by {violation:.1e}"
+        bounded = word.startswith(("OPTIMAL", "FEASIBLE", "UNKNOWN"))
+        return Answer(
+            status=status,
+            values=values,
+            objective=None if values is None else gain.worth(solver.objective_value),
+            bound=-math.inf if status == "infeasible" else gain.at_most(solver.best_objective_bound) if bounded else None,
+            nodes=None,
+            build_seconds=started - began,
+            solver_seconds=seconds,
+            message=word,
+            trace=tuple(trace),
+        )
+
+
+def _status(word: str, seconds: float, options: SolveOptions) -> Status:
+    """What CP-SAT's words mean."""
+    if word in ("OPTIMAL", "INFEASIBLE"):
+        return "optimal" if word == "OPTIMAL" else "infeasible"
+    return "limit" if word == "FEASIBLE" or (word == "UNKNOWN" and seconds >= 0.9 * options.time_limit) else "failed"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A variable as ``origin + step * X`` with an integer ``X`` from ``first`` to ``last``."""
+
+    origin: Fraction
+    step: Fraction
+    first: int
+    last: int
+    rounded: bool
+
+    @classmethod
+    def of(cls, kind: str, lower: float, upper: float) -> Grid:
+        """The grid of a variable; an integer is its own."""
+        if kind != "C":
+            return cls(Fraction(0), Fraction(1), math.ceil(lower), math.floor(upper), False)
+        if lower == upper:
+            return cls(Fraction(lower), Fraction(1), 0, 0, False)
+        low, span = Fraction(lower), Fraction(upper) - Fraction(lower)
+        step = Fraction(2) ** (math.frexp(float(span))[1] - GRID_BITS)
+        return cls(low, step, 0, math.ceil(span / step), True)
+
+    @property
+    def largest(self) -> int:
+        """Largest ``|X|``."""
+        return max(abs(self.first), abs(self.last))
+
+    def value(self, x: int) -> float:
+        """The variable where the integer is ``x``."""
+        return float(self.origin + self.step * x)
+
+    def nearest(self, value: float) -> int:
+        """The integer for a value."""
+        return min(self.last, max(self.first, round((Fraction(value) - self.origin) / self.step)))
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A sum of terms in integers: ``sum = offset + (integer sum) / unit``, up to ``error``."""
+
+    terms: list[tuple[int, int]]
+    offset: Fraction
+    unit: Fraction
+    error: Fraction
+
+    @classmethod
+    def of(cls, terms: Iterable[tuple[int, float]], grids: list[Grid]) -> _Scaled:
+        """Scales a sum as far as its activity allows."""
+        exact = [(v, Fraction(c) * grids[v].step) for v, c in terms]
+        offset = sum((Fraction(c) / grids[v].step * grids[v].origin for v, c in exact), Fraction(0))
+        activity = sum((abs(c) * max(1, grids[v].largest) for v, c in exact), Fraction(0))
+        bits = ACTIVITY_BITS - math.frexp(float(activity))[1] if activity else 0
+        unit = Fraction(2) ** bits
+        whole = [(v, round(c * unit)) for v, c in exact]
+        error = Fraction(0)
+        for (v, c), (_, integer) in zip(exact, whole, strict=True):
+            error += abs(c) / 2 if grids[v].rounded else 0
+            error += abs(c - integer / unit) * grids[v].largest
+        return cls([(v, c) for v, c in whole if c], offset, unit, error)
+
+    def range(self, low: float, high: float) -> tuple[int, int]:
+        """Bounds of the integer sum that every sum between ``low`` and ``high`` keeps, where need be beyond all sums."""
+        beyond = 2 ** (ACTIVITY_BITS + 1)
+        least = -beyond if low == -math.inf else math.ceil((Fraction(low) - self.offset - self.error) * self.unit)
+        most = beyond if high == math.inf else math.floor((Fraction(high) - self.offset + self.error) * self.unit)
+        return min(max(least, -beyond), beyond), max(min(most, beyond), -beyond)
+
+    def worth(self, total: float) -> float:
+        """The sum that an integer sum stands for."""
+        return float(self.offset + Fraction(total) / self.unit)
+
+    def at_most(self, total: float) -> float:
+        """The largest sum that an integer sum can stand for; ``total`` is a float, rounded from an integer."""
+        return float(self.offset + (Fraction(total) + abs(Fraction(total)) / 2**52) / self.unit + self.error)
+
+
+def _model(cp_model: Any, linear: LinearModel, grids: list[Grid], gain: _Scaled) -> tuple[Any, list[Any]]:
+    """CP-SAT's model, and its variables."""
+    model = cp_model.CpModel()
+    columns = zip(grids, linear.names, strict=True)
+    variables = [model.new_int_var(grid.first, grid.last, name) for grid, name in columns]
+
+    def total(scaled: _Scaled) -> Any:
+        parts = [variables[v] for v, _ in scaled.terms]
+        return cp_model.LinearExpr.weighted_sum(parts, [c for _, c in scaled.terms])
+
+    for row in linear.rows:
+        scaled = _Scaled.of(row.terms.items(), grids)
+        model.add_linear_constraint(total(scaled), *scaled.range(row.low, row.high))
+    model.maximize(total(gain))
+    return model, variables

@@ -1,0 +1,113 @@
+"""SCIP by PySCIPOpt, with its default settings, the cures of :mod:`mipdesign.scip` and a feasibility tolerance of 1e-9.
+
+Root bound: SCIP's own figure for the root node after cuts. Trace: at every new incumbent, and every 0.2 seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+from mipdesign.formulation import FormulationModel
+from mipdesign.linear import ScipModel
+from mipdesign.scip import Reporter, cure_crashes, scip_version
+from mipdesign.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint
+
+STATUS: dict[str, Status] = {
+    "optimal": "optimal",
+    "gaplimit": "optimal",
+    "infeasible": "infeasible",
+    "timelimit": "limit",
+    "memlimit": "limit",
+    "userinterrupt": "limit",
+    "terminate": "limit",
+}
+"""What SCIP's words mean; any other is a failure."""
+HUGE = 1e20
+"""SCIP's infinity."""
+
+
+class Scip(Solver):
+    """SCIP by PySCIPOpt; see the module."""
+
+    id = "scip"
+    title = "SCIP by PySCIPOpt"
+    package = "pyscipopt"
+    extra = ""
+    capabilities = frozenset(Capability)
+
+    def version(self) -> str:
+        """Version of SCIP and of PySCIPOpt."""
+        from pyscipopt import Model
+
+        return f"{scip_version(Model())} (PySCIPOpt {super().version()})"
+
+    def solve(self, form: FormulationModel, options: SolveOptions) -> Answer:
+        """Solves a model; see :meth:`mipdesign.solver.Solver.solve`."""
+        began = time.monotonic()
+        scip = form.take_scip()
+        model, variables = scip
+        _set_up(scip, form, options)
+        trace: list[TracePoint] = []
+        started = time.monotonic()
+
+        def report(bound: float, incumbent: float) -> None:
+            trace.append((time.monotonic() - started, _finite(incumbent), _finite(bound)))
+
+        model.includeEventhdlr(Reporter(report, form.objective_scale), "mipdesign trace", "notes bounds over time")
+        message = ""
+        try:
+            model.optimizeNogil()
+        except Exception as error:  # PySCIPOpt raises bare exceptions for SCIP's return codes
+            message = f"SCIP stopped with an error: {error}"
+        seconds = time.monotonic() - started
+        if message:
+            return Answer("failed", None, None, None, None, started - began, seconds, message, tuple(trace))
+        best = model.getBestSol() if model.getNSols() else None
+        word = str(model.getStatus())
+        status = STATUS.get(word, "failed")
+        bound = -math.inf if status == "infeasible" else _scaled(model.getDualbound(), form)
+        only_root = model.getNTotalNodes() <= 1 and status == "optimal"
+        return Answer(
+            status=status,
+            values=None if best is None else {name: model.getSolVal(best, v) for name, v in variables.items()},
+            objective=None if best is None else model.getSolObjVal(best) * form.objective_scale,
+            bound=bound,
+            nodes=model.getNTotalNodes(),
+            build_seconds=started - began,
+            solver_seconds=seconds,
+            message=word,
+            trace=tuple(trace),
+            root_bound=bound if only_root else _scaled(model.getDualboundRoot(), form),
+        )
+
+
+def _set_up(scip: ScipModel, form: FormulationModel, options: SolveOptions) -> None:
+    """Tolerances, limits, what the formulation asks for, the cures, and the start."""
+    model, variables = scip
+    model.setParam("numerics/feastol", 1e-9)
+    model.setParam("misc/catchctrlc", False)
+    model.setParam("limits/gap", options.gap)
+    model.setParam("randomization/randomseedshift", options.seed)
+    model.setParam("parallel/maxnthreads", options.threads)
+    model.setParam("lp/threads", options.threads)
+    model.setParams(dict(form.parameters))
+    model.setParam("limits/time", min(options.time_limit, HUGE))
+    if math.isfinite(options.memory_limit_mb):
+        model.setParam("limits/memory", options.memory_limit_mb)
+    cure_crashes(model)
+    model.hideOutput()
+    if options.start is not None:
+        solution = model.createSol()
+        for name, value in options.start.items():
+            model.setSolVal(solution, variables[name], value)
+        model.addSol(solution)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _scaled(bound: float, form: FormulationModel) -> float | None:
+    """A bound of SCIP in units of the network's objective; ``None`` where SCIP has none."""
+    return bound * form.objective_scale if abs(bound) < HUGE else None
