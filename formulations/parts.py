@@ -52,9 +52,9 @@ class Part(ABC):
         return cls()
 
 
-def part_classes(kind: str) -> list[type[Part]]:
-    """The registered parts of a kind."""
-    return [point.load() for point in registered(f"mipdesign.{kind}").values()]
+def registered_parts(kind: str) -> list[Part]:
+    """The registered parts of a kind, without a parameter."""
+    return [point.load()() for point in registered(f"mipdesign.{kind}").values()]
 
 
 def part_named(kind: str, name: str) -> Part:

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from formulations.breakpoints import Breakpoints, log_error, square_error
-from formulations.parts import part_classes, part_named
+from formulations.parts import part_named, registered_parts
 from mipdesign.errors import SpecError
 
 NAMES = ["lattice"] + [
@@ -88,5 +88,5 @@ def test_malformed_names_are_refused(name: str, said: str) -> None:
 
 
 def test_parts_are_registered_under_their_ids() -> None:
-    assert {kind.id for kind in part_classes("breakpoints")} == {"lattice", "uniform", "geometric", "error"}
-    assert all(kind.title and kind.reference for kind in part_classes("breakpoints"))
+    assert {part.id for part in registered_parts("breakpoints")} == {"lattice", "uniform", "geometric", "error"}
+    assert all(part.title and part.reference for part in registered_parts("breakpoints"))

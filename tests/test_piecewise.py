@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from formulations.parts import part_classes, part_named
+from formulations.parts import part_named, registered_parts
 from formulations.piecewise import Encoding, Piece
 from mipdesign.errors import SpecError
 from mipdesign.linear import LinearModel, Terms
 
-ENCODINGS: list[Encoding] = [kind() for kind in part_classes("encodings") if issubclass(kind, Encoding)]
+ENCODINGS: list[Encoding] = [part for part in registered_parts("encodings") if isinstance(part, Encoding)]
 GRAPHS = [encoding for encoding in ENCODINGS if encoding.is_graph]
 BINARIES = {"sos2": 0, "cc": -1, "dcc": -1, "mc": -1, "inc": -1, "log": -2, "dlog": -2, "zzb": -2, "zzi": 0}
 """Binaries of ``n`` segments: -1 stands for one per segment, -2 for the logarithm."""
@@ -205,10 +205,9 @@ def test_breakpoints_have_to_increase(encoding: Encoding, points: list[float]) -
 
 
 def test_parts_are_registered_under_their_ids() -> None:
-    for kind in ("encodings",):
-        for part in part_classes(kind):
-            assert isinstance(part_named(kind, part.id), part)
-            assert part.title and part.reference
+    for part in registered_parts("encodings"):
+        assert isinstance(part_named("encodings", part.id), type(part))
+        assert part.title and part.reference
     with pytest.raises(SpecError, match=r"formulation: encodings: 'spline' is not registered; use one of: cc, .*zzi"):
         part_named("encodings", "spline")
     with pytest.raises(SpecError, match="'log' takes no parameter"):
