@@ -13,6 +13,8 @@ SHIFT = 10.0
 """Shift of the geometric mean of times, in seconds."""
 PENALTY = 10.0
 """How many times its limit an unsolved run costs in :func:`penalised_average`."""
+ROUNDING = 1e-9
+"""Relative gap at the root that is no gap."""
 
 Trace = Sequence[tuple[float, float | None, float | None]]
 """Seconds, primal bound and dual bound from then on; ``None`` where there is none."""
@@ -107,8 +109,9 @@ def dual_integral(trace: Trace, best: float, end: float) -> float:
 def root_gap(bound: float | None, best: float) -> float | None:
     """Relative distance of a root bound to the best known objective; ``None`` where either has no meaning.
 
-    A bound below the objective by rounding has the gap 0.
+    A bound that differs from the objective by rounding, or is below it, has the gap 0.
     """
     if bound is None or not math.isfinite(bound) or best == 0:
         return None
-    return max(0.0, bound - best) / abs(best)
+    gap = (bound - best) / abs(best)
+    return gap if gap > ROUNDING else 0.0
