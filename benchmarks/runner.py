@@ -122,7 +122,7 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Client]:
         return
     with (
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=None
+            n_workers=workers, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", memory_limit=None
         ) as local,
         Client(local, set_as_default=False) as client,
     ):

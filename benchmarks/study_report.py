@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999933", "#882255")
 """Okabe and Ito's colours, which stay apart for the colour-blind and on light and dark ground, and two of Tol's."""
-DASHES = ("-", "--", "-.", ":")
+DASHES = ("-", "--")
 INK = "#010203"
 """Stands for the colour of the text, which the page decides: lines and letters of pictures follow its light or dark ground."""
-MOST_CURVES = len(COLOURS) * len(DASHES)
+MOST_CURVES = 2 * len(COLOURS)
+"""Curves that one picture tells apart."""
 
 
 def write_report(records: Sequence[Record], optima: Mapping[str, Optimum], page: Path) -> list[Path]:
@@ -125,14 +126,17 @@ def _step_picture(
         return ""
     figure = _figure(8.0, 4.5 + 0.22 * math.ceil(min(len(curves), MOST_CURVES) / 2))
     axes = figure.subplots()
-    for at, (name, steps) in enumerate(list(curves.items())[:MOST_CURVES]):
+    strongest = sorted(curves, key=lambda name: (-curves[name][-1][1], curves[name][-1][0], name))[:MOST_CURVES]
+    for at, (name, steps) in enumerate((name, curves[name]) for name in curves if name in strongest):
         x, y = [first, *(tau for tau, _ in steps), last], [0.0, *(share for _, share in steps), steps[-1][1]]
         colour, dashes = COLOURS[at % len(COLOURS)], DASHES[at // len(COLOURS)]
         axes.step(x, y, where="post", label=name, color=colour, ls=dashes, lw=1.8)
     axes.set(xscale="log", xlabel=across, ylabel=upwards, xlim=(first, last))
     axes.set_ylim(bottom=0.0)
     axes.grid(alpha=0.25)
-    _legend(figure)
+    cut = f"the {MOST_CURVES} of {len(curves)} that solve most" if len(curves) > MOST_CURVES else None
+    legend = figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small", labelcolor=INK, title=cut)
+    legend.get_title().set_color(INK)
     return _svg(figure)
 
 
@@ -162,10 +166,6 @@ def _figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)
     return figure
-
-
-def _legend(figure: Figure) -> None:
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small", labelcolor=INK)
 
 
 def _svg(figure: Figure) -> str:

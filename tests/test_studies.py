@@ -268,7 +268,7 @@ def test_a_killed_worker_of_the_cluster_loses_nothing(tmp_path: Path, monkeypatc
     study, log = write_study(tmp_path, **MANY), tmp_path / "log"
     for name, value in environment(FAKE_SOLVERS_PAUSE="1", FAKE_SOLVERS_LOG=str(log)).items():
         monkeypatch.setenv(name, value)
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0") as cluster:
         command = arguments("run", study, "--out", tmp_path, "--scheduler", cluster.scheduler_address)
         running = subprocess.Popen(command, env=environment())
         wait_for(lambda: lines(log) >= 1, running)
@@ -487,6 +487,17 @@ def test_the_report_stands_alone_and_counts_every_run(ways_to_fail: tuple[Path, 
         "unsupported": 0,
     }
     assert len((tmp_path / "runs.csv").read_text().splitlines()) == 1 + len(FAKES)
+
+
+def test_a_picture_says_how_many_curves_it_leaves_out(tmp_path: Path) -> None:
+    with RecordLog(tmp_path) as log:
+        for n in range(20):
+            log.append(replace(RUN, key=str(n), solver=f"solver-{n:02}", solver_seconds=1.0 + n / 10))
+    assert process("report", tmp_path).returncode == 0
+    text = (tmp_path / "report.html").read_text()
+    assert text.count("the 16 of 20 that solve most") >= 2
+    picture = text[text.index("<svg") : text.index("</svg>")]
+    assert "solver-00" in picture and "solver-19" not in picture
 
 
 def test_the_same_records_give_the_same_report(ways_to_fail: tuple[Path, Path], tmp_path: Path) -> None:
