@@ -76,6 +76,8 @@ class CpSat(Solver):
         solver.parameters.num_workers = options.threads
         solver.parameters.relative_gap_limit = options.gap
         trace: list[TracePoint] = []
+        bounds: list[float] = []  # as they are reported: without any, CP-SAT calls its bound 0
+        solver.best_bound_callback = bounds.append
         started = time.monotonic()
 
         class Watcher(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
@@ -87,18 +89,18 @@ class CpSat(Solver):
 
         word = solver.status_name(solver.solve(model, Watcher()))
         seconds = time.monotonic() - started
+        bound = solver.best_objective_bound if word in ("OPTIMAL", "FEASIBLE") else bounds[-1] if bounds else None
         status = _status(word, seconds, options)
         values = None
         if word in ("OPTIMAL", "FEASIBLE"):
             values = {n: grid.value(solver.value(v)) for n, grid, v in zip(linear.names, grids, variables, strict=True)}
             if (violation := linear.violation(values)) > LOOSEST:
                 status, word = "failed", f"{word}, but the grid is too coarse: the solution breaks the model by {violation:.1e}"
-        bounded = word.startswith(("OPTIMAL", "FEASIBLE", "UNKNOWN"))
         return Answer(
             status=status,
             values=values,
             objective=None if values is None else gain.worth(solver.objective_value),
-            bound=-math.inf if status == "infeasible" else gain.at_most(solver.best_objective_bound) if bounded else None,
+            bound=-math.inf if status == "infeasible" else None if bound is None else gain.at_most(bound),
             nodes=None,
             build_seconds=started - began,
             solver_seconds=seconds,
