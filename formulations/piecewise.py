@@ -195,7 +195,7 @@ class DisaggregatedConvexCombination(Encoding):
 
     id = "dcc"
     title = "convex combination, disaggregated"
-    reference = "Meyer, Mathematical Programming 11, 1976; Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010, section 3"
+    reference = "Meyer, Discrete Mathematics 16, 1976; Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010, section 3"
 
     def weights(self, piece: Piece) -> Sequence[Terms]:
         pairs = _pairs(piece)

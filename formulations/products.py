@@ -113,7 +113,7 @@ class UnaryProduct(Product):
 
     id = "unary"
     title = "unary expansion of the place"
-    reference = "Sherali, Adams, A Reformulation-Linearization Technique, 1999; Roy, INFORMS J. Computing 19(1), 2007"
+    reference = "Owen, Mehrotra, Operations Research 50(5), 2002; Bonami, Margot, Mathematical Programming 154, 2015"
 
     def terms(self, name: str, axis: Axis, g: Sequence[float], factor: Bounded, e: Bounded) -> Terms:
         product = [(v, g[0] * c) for v, c in e.terms]

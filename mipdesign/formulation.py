@@ -194,14 +194,16 @@ class FormulationModel:
 
 
 class Described(Protocol):
-    """A part that variants of a formulation are combined from."""
-
-    id: ClassVar[str]
-    title: ClassVar[str]
-    reference: ClassVar[str]
+    """What people are told of a formulation, and of a part that its variants are combined from."""
 
     @property
+    def id(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
     def claim(self) -> Claim: ...
+    @property
+    def reference(self) -> str: ...
 
 
 class Formulation(ABC):
