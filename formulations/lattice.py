@@ -25,7 +25,6 @@ relative 1e-9. What slips through is a network that the exact check of :func:`mi
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,14 +36,14 @@ from pyscipopt import exp, quicksum
 from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
 from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup
-from mipdesign.lattice import Bools, Ints, Position, StageTables, Tables
+from mipdesign.lattice import Ints, Position, StageTables, Tables
 from mipdesign.linear import Kind, LinearModel, ScipModel, Terms
-from mipdesign.theory import PenaltyForm, depth_penalty, depth_variance
+from mipdesign.theory import PenaltyForm, depth_variance
 
-from .scaling import BUDGET_UNIT, LOOSENED, NONLINEAR_PARAMETERS, PenaltyScale
+from . import common
+from .common import PENALTY_VECTORS, Layers
+from .scaling import NONLINEAR_PARAMETERS, PenaltyScale
 
-PENALTY_VECTORS = 2000
-"""Up to this many vectors of penalised depths get a variable each."""
 MAX_POINTS = 500_000
 """Most binaries of lattice points that a model may have."""
 DEPTH, WIDTH, KERNEL, CHANNELS = 40, 30, 20, 10
@@ -76,7 +75,7 @@ class Lattice(Formulation):
         if points > MAX_POINTS:
             raise SpecError("formulation", f"'lattice' needs {points} binaries for this cell", f"split it below {MAX_POINTS}")
         writer = _Writer(tables, cell)
-        chain = _reachable(tables, cell)
+        chain = common.reachable(tables, cell)
         if chain is None:
             writer.nothing("no_chain")
         else:
@@ -139,14 +138,6 @@ class _Sum:
         """The sum with one of several parts added, each on its binary."""
         terms = self.terms + list(parts.items())
         return _Sum(terms, self.low + min(parts.values()), self.high + max(parts.values()))
-
-
-@dataclass(frozen=True)
-class _Layers:
-    """A number of layers as a linear expression, with the values that it can take, increasing."""
-
-    terms: Terms
-    attainable: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -214,10 +205,10 @@ class _Writer:
         for c, v in channels.items():
             self._charge([(v, 1.0)], t.stem_counts[:, index[c]])
         total = _Sum([(self.one, t.stem_log)], t.stem_log, t.stem_log)
-        layers = _Layers([(self.one, 1.0)], (1,))
+        layers = Layers([(self.one, 1.0)], (1,))
         if t.ends[0] < 0:
             self._gain_of_stem(channels)
-            self._effectiveness(0, total, layers)
+            common.effectiveness(self.linear, t, 0, total.terms, layers)
         for i, own_columns in enumerate(columns):
             block = self._super_block(i, own_columns, channels)
             entering = total.plus({v: math.log(c) for c, v in channels.items()})
@@ -227,7 +218,7 @@ class _Writer:
                 self._end_of_stage(block, entering, total, layers)
         for c, v in channels.items():
             self._charge([(v, float(c))], t.tail_slope)
-        self._budgets()
+        common.budgets(self.linear, self.tables, self.counts)
         self._penalty()
 
     def finish(self) -> FormulationModel:
@@ -280,12 +271,6 @@ class _Writer:
             index = self._variable(f"{name}_place", lambda n: place[read(n)], "I", 0.0, len(values) - 1.0, priority + 1)
             self.linear.row(f"place_{name}", [(binaries[x], j) for x, j in place.items()] + [(index, -1.0)], 0.0, 0.0)
         return binaries
-
-    def _link(self, name: str, hot: Mapping[int, int], members: Mapping[int, Terms]) -> None:
-        """Says that each binary of ``hot`` is the sum of its members."""
-        if len(hot) > 1:
-            for value, v in hot.items():
-                self.linear.row(f"of_{name}_{value}", members[value] + [(v, -1.0)], 0.0, 0.0)
 
     def _copies(
         self, name: str, total: Terms, read: Rule, hot: Mapping[Key, _Hot], ranges: Mapping[Key, tuple[float, float]]
@@ -340,7 +325,7 @@ class _Writer:
                 members.setdefault(of(*point), []).append((v, 1.0))
             name = f"{letter}{i + 1}"
             hot = self._one_hot(name, sorted(members), lambda n: of(n.position.columns[i], n.position.depths[i]), priority)
-            self._link(name, hot, members)
+            common.link(self.linear, name, {value: [(v, 1.0)] for value, v in hot.items()}, members)
             return hot
 
         by_depth = marginal("L", DEPTH, lambda q, d: d)
@@ -445,12 +430,6 @@ class _Writer:
             self.linear.row(f"both_{name}", [(e, -1.0), (z, 1.0)] + here, high=1.0)
             self._charge([(e, 1.0)], np.array(same))
 
-    def _budgets(self) -> None:
-        """``count <= limit``, with the limit scaled to :data:`BUDGET_UNIT`."""
-        for name, limit, terms in zip(self.tables.counts, self.tables.limits, self.counts, strict=True):
-            unit = max(float(limit), 1.0) / BUDGET_UNIT
-            self.linear.row(f"budget_{name}", [(v, c / unit) for v, c in terms], high=(float(limit) + 0.5) / unit)
-
     # ------------------------------------------------------------------- sums
 
     def _sum(self, block: _Block, entering: _Sum) -> _Sum:
@@ -462,27 +441,27 @@ class _Writer:
         self.linear.row(f"sum_{number}", entering.terms + own + [(v, -1.0)], 0.0, 0.0)
         return _Sum([(v, 1.0)], low, high)
 
-    def _layers(self, block: _Block, before: _Layers) -> _Layers:
+    def _layers(self, block: _Block, before: Layers) -> Layers:
         """Layers up to and with a super-block."""
         number, per_block = block.index + 1, int(block.tables.layers[0])
         attainable = tuple(sorted({n + per_block * d for n in before.attainable for d in block.depths}))
         if len(attainable) == 1:
-            return _Layers([(self.one, float(attainable[0]))], attainable)
+            return Layers([(self.one, float(attainable[0]))], attainable)
         v = self._variable(f"n{number}", lambda n: float(n.layers[number]), lower=attainable[0], upper=attainable[-1])
         added = [(hot, float(per_block * d)) for d, hot in block.depths.items()]
         self.linear.row(f"layers_{number}", before.terms + added + [(v, -1.0)], 0.0, 0.0)
-        return _Layers([(v, 1.0)], attainable)
+        return Layers([(v, 1.0)], attainable)
 
     # ------------------------------------------------------- entropy and limits
 
-    def _end_of_stage(self, block: _Block, entering: _Sum, total: _Sum, layers: _Layers) -> None:
+    def _end_of_stage(self, block: _Block, entering: _Sum, total: _Sum, layers: Layers) -> None:
         """Entropy and effectiveness of the prefix that ends with a super-block, and with the head after the last."""
         if block.index == len(self.tables.stages) - 1 and self.tables.has_head:
             total = total.plus({v: math.log(c) for c, v in block.channels.items()})
-            layers = _Layers(layers.terms + [(self.one, 1.0)], tuple(n + 1 for n in layers.attainable))
+            layers = layers.with_head(self.one)
         stage = self.tables.stage_of[block.index]
         self._gain_of_stage(stage, block, entering, total)
-        self._effectiveness(stage, total, layers)
+        common.effectiveness(self.linear, self.tables, stage, total.terms, layers)
 
     def _weight(self, stage: int) -> float:
         scoring = self.tables.problem.scoring
@@ -513,57 +492,20 @@ class _Writer:
         for (q, d), v in block.points.items():
             self.linear.gain([(v, _own_sum(block.tables, q, d))], weight * log_end[int(block.tables.c[q])])
 
-    def _effectiveness(self, stage: int, total: _Sum, layers: _Layers) -> None:
-        """``S >= phi(n)`` for the prefix that ends with a stage."""
-        if self.tables.rho is None or stage not in self.tables.rho_stages:
-            return
-        log_rho = math.log(self.tables.rho)
-        phi = {n: n * math.log(n) - n * log_rho for n in layers.attainable}
-        loose = LOOSENED * max(1.0, *(abs(value) for value in phi.values()))
-        if len(phi) == 1:
-            self.linear.row(f"effectiveness_{stage}", total.terms, low=min(phi.values()) - loose)
-        for n, after in itertools.pairwise(layers.attainable):
-            slope = (phi[after] - phi[n]) / (after - n)
-            terms = total.terms + [(v, -slope * c) for v, c in layers.terms]
-            self.linear.row(f"effectiveness_{stage}_{n}", terms, low=phi[n] - slope * n - loose)
-
     # ----------------------------------------------------------------- penalty
 
     def _penalty(self) -> None:
         """``- beta Q`` in the objective; sets the scale and the floor of the model."""
-        scoring = self.tables.problem.scoring
-        lists = [list(self.depths[i]) for i in scoring.penalised]
-        if scoring.penalty_form == "none" or not scoring.penalised or not scoring.beta:
-            self.penalty = PenaltyScale.without_penalty(self.entropy_limit)
+        scoring, penalised = self.tables.problem.scoring, self.tables.penalised
+        depths = {i: {d: [(v, 1.0)] for d, v in self.depths[i].items()} for i in penalised}
+        self.penalty = common.penalty_scale(self.tables, self.entropy_limit, {i: list(hot) for i, hot in depths.items()})
+        if not depths:
             return
-        self.penalty = PenaltyScale.of(self.entropy_limit, scoring.penalty_form, scoring.beta, lists)
-        if math.prod(len(depths) for depths in lists) > PENALTY_VECTORS:
-            self._cone(scoring.penalty_form, scoring.beta, scoring.penalised)
-        else:
-            self._weights(scoring.penalty_form, scoring.beta, scoring.penalised)
-
-    def _weights(self, form: PenaltyForm, beta: float, penalised: Sequence[int]) -> None:
-        """One weight per vector of penalised depths."""
-
-        def is_vector(depths: tuple[int, ...]) -> Rule:
-            return lambda n: float(tuple(n.position.depths[i] for i in penalised) == depths)
-
-        weights: dict[tuple[int, ...], int] = {}
-        for depths in itertools.product(*(self.depths[i] for i in penalised)):
-            value = beta * depth_penalty(form, depths)
-            if value <= self.penalty.limit:
-                name = "Q_" + "_".join(map(str, depths))
-                weights[depths] = self._variable(name, is_vector(depths))
-                self.linear.gain([(weights[depths], -value)])
-        if not weights:
+        form, beta = scoring.penalty_form, scoring.beta
+        if math.prod(len(hot) for hot in depths.values()) > PENALTY_VECTORS:
+            self._cone(form, beta, penalised)
+        elif not common.penalty_weights(self.linear, self._variable, form, beta, self.penalty.limit, depths):
             self.nothing("penalty_out_of_range")
-            return
-        self.linear.row("one_Q", [(w, 1.0) for w in weights.values()], 1.0, 1.0)
-        for place, i in enumerate(penalised):
-            members: dict[int, Terms] = {d: [] for d in self.depths[i]}
-            for depths, w in weights.items():
-                members[depths[place]].append((w, 1.0))
-            self._link(f"Q{i + 1}", self.depths[i], members)
 
     def _cone(self, form: PenaltyForm, beta: float, penalised: Sequence[int]) -> None:
         """Deviations of the penalised depths from their mean, the exponent of ``Q``, and ``Q``; :class:`_Cone` joins them."""
@@ -622,17 +564,3 @@ def _slope_per_channel(s: StageTables, columns: Ints) -> Ints:
             quotient: Ints = (s.slope[:, q] - s.slope[:, p]) // (s.c[q] - s.c[p])
             return quotient
     return np.zeros(len(s.slope), dtype=np.int64)
-
-
-def _reachable(tables: Tables, cell: Cell) -> tuple[Ints, list[Ints]] | None:
-    """Stem indices and columns of a cell that lie on some chain of channels, or ``None`` if there is no chain."""
-    c = [tables.stem_c[cell.stem]] + [s.c[columns] for s, columns in zip(tables.stages, cell.columns, strict=True)]
-    alive: list[Bools] = [np.ones(len(values), dtype=bool) for values in c]
-    for i, s in enumerate(tables.stages):
-        alive[i + 1] = np.any(s.follows(c[i][alive[i], None], c[i + 1][None, :]), axis=0)
-    for i in range(len(tables.stages) - 1, -1, -1):
-        leads_on: Bools = np.any(tables.stages[i].follows(c[i][:, None], c[i + 1][None, alive[i + 1]]), axis=1)
-        alive[i] = alive[i] & leads_on
-    if not all(mask.any() for mask in alive):
-        return None
-    return cell.stem[alive[0]], [columns[mask] for columns, mask in zip(cell.columns, alive[1:], strict=True)]

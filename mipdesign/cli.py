@@ -111,12 +111,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     The arguments are those of the process by default; signals are then taken over, as :mod:`mipdesign.__main__` does earlier.
     """
+    return run_app(app, "mipdesign", arguments)
+
+
+def run_app(commands: typer.Typer, name: str, arguments: Sequence[str] | None) -> int:
+    """:func:`main` for any set of commands: one line for an error, an exit code, and signals taken over."""
     if arguments is None:
         INTERRUPTS.install()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # tables have signs that not every terminal knows
     try:
-        code = app(args=arguments, prog_name="mipdesign", standalone_mode=False) or 0
+        code = commands(args=arguments, prog_name=name, standalone_mode=False) or 0
     except MipdesignError as error:
         code = _fail(str(error), error.exit_code)
     except UsageError as error:

@@ -7,13 +7,14 @@ package asks the registry by id and imports none by name, so a variant can be ad
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from pyscipopt import quicksum
 
 from .cell import Cell
+from .errors import SpecError
 from .lattice import MAX_CHANNELS, Position, Tables
 from .linear import LinearModel, ScipModel
 from .registry import load, registered
@@ -192,6 +193,19 @@ class FormulationModel:
         )
 
 
+class Described(Protocol):
+    """What people are told of a formulation, and of a part that its variants are combined from."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def claim(self) -> Claim: ...
+    @property
+    def reference(self) -> str: ...
+
+
 class Formulation(ABC):
     """One way to write the networks of a cell as a mixed-integer model. Instances are stateless.
 
@@ -207,10 +221,26 @@ class Formulation(ABC):
         The literature that it follows.
     """
 
-    id: ClassVar[str]
+    id: str
     title: ClassVar[str]
-    claim: ClassVar[Claim]
+    claim: Claim
     reference: ClassVar[str]
+
+    @classmethod
+    def with_parts(cls, parts: str) -> Formulation:
+        """The variant that is named ``id:parts``.
+
+        Raises
+        ------
+        SpecError
+            If there is none.
+        """
+        raise SpecError("formulation", f"{cls.id!r} has no parts, not {parts!r}", f"write {cls.id!r}")
+
+    @classmethod
+    def parts(cls) -> Mapping[str, Sequence[Described]]:
+        """What variants are combined from, by kind in the order of their names; empty if there are none."""
+        return {}
 
     @abstractmethod
     def build(self, tables: Tables, cell: Cell) -> FormulationModel:
@@ -237,12 +267,13 @@ def formulation_ids() -> list[str]:
 
 
 def formulation_named(formulation_id: str) -> Formulation:
-    """The registered formulation of that id.
+    """The registered formulation of that id, or the variant ``id:parts`` of it.
 
     Raises
     ------
     SpecError
         If there is none.
     """
-    formulation: Formulation = load(GROUP, formulation_id, "formulation")()
-    return formulation
+    registered_id, _, parts = formulation_id.partition(":")
+    kind: type[Formulation] = load(GROUP, registered_id, "formulation")
+    return kind.with_parts(parts) if ":" in formulation_id else kind()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .certificate import Certificate, Check
     from .comparison import Comparison
     from .evaluation import Evaluation
-    from .formulation import Formulation, FormulationModel
+    from .formulation import Described, Formulation, FormulationModel
     from .problem import Problem
     from .run import Design
     from .solve import Progress
@@ -293,9 +293,15 @@ def verification_lines(certificate: Certificate, checks: Sequence[Check], resolv
 
 
 def formulation_lines(formulation: Formulation) -> list[str]:
-    """A registered formulation: its id, what its optimum says of a cell, what it is, and where it comes from."""
-    f = formulation
-    return [f"{f.id:<12} {f.claim:<6} {f.title}", f"{'':<19} {f.reference}"]
+    """A registered formulation and the parts of its variants: id, what its optimum says, what it is, where it comes from."""
+    lines = _described(formulation, "")
+    for kind, parts in formulation.parts().items():
+        lines += [f"  {kind}", *(line for part in parts for line in _described(part, "    "))]
+    return lines
+
+
+def _described(part: Described, indent: str) -> list[str]:
+    return [f"{indent}{part.id:<12} {part.claim:<6} {part.title}", f"{indent}{'':<19} {part.reference}"]
 
 
 def solver_lines(solver: Solver) -> list[str]:

@@ -1,0 +1,126 @@
+"""Instances of a study: problems from presets, files and generators, and parts of them around a network."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from benchmarks.small import small_problem
+from mipdesign.errors import SpecError
+from mipdesign.exchange import read_network
+from mipdesign.formatting import number
+from mipdesign.parsing import short
+from mipdesign.problem import Problem
+
+MOST_SMALL = 10_000
+"""Most seeds of small problems in one entry."""
+
+
+class StudyModel(BaseModel):
+    """Base of the parts of a study file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Near(StudyModel):
+    """A part of the space around a network, as ``near`` of a problem; the network is named by its file.
+
+    Attributes
+    ----------
+    network:
+        The file of a network in any format that ``mipdesign evaluate`` reads, relative to the study's folder.
+    """
+
+    network: Annotated[str, Field(min_length=1)]
+    ratio: float | None = None
+    blocks: int | None = None
+    same: list[str] = []
+
+
+class InstanceSpec(StudyModel):
+    """One entry of ``instances``: one problem, or a family of them.
+
+    Attributes
+    ----------
+    small:
+        Seeds of random problems that can be enumerated (:mod:`benchmarks.small`).
+    problem:
+        A preset, or the path of a specification relative to the study's folder.
+    name:
+        Name of the instance, that of the problem by default; members of a family have their values added.
+    overrides:
+        Values by dotted key, as of ``--set``.
+    vary:
+        Lists of values by dotted key; every combination is one instance.
+    near:
+        The part of the space that is kept.
+    """
+
+    small: list[Annotated[int, Field(strict=True, ge=0)]] | None = None
+    problem: Annotated[str, Field(min_length=1)] | None = None
+    name: Annotated[str, Field(pattern=r"^\S+$", max_length=60)] | None = None
+    overrides: dict[str, Any] = {}
+    vary: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    near: Near | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.small is None) == (self.problem is None):
+            raise SpecError("", "an instance needs 'small' or 'problem', and not both", "give one of them")
+        if self.small is not None and (self.overrides or self.vary or self.near or self.name):
+            raise SpecError("small", "stands beside other fields", "leave out name, overrides, vary and near")
+        if self.small is not None and not 0 < len(self.small) <= MOST_SMALL:
+            raise SpecError("small", f"{len(self.small)} seeds", f"list 1 to {MOST_SMALL}")
+        return self
+
+    def problems(self, folder: Path) -> Iterator[Problem]:
+        """The problems of the entry, each with the name of its instance.
+
+        Raises
+        ------
+        SpecError
+            If a file cannot be read, or a problem is not valid.
+        """
+        for seed in self.small or ():
+            yield _renamed(small_problem(seed), f"small-{seed}")
+        if self.problem is None:
+            return
+        fixed = [_override(key, value) for key, value in self.overrides.items()]
+        for values in itertools.product(*self.vary.values()):
+            varied = dict(zip(self.vary, values, strict=True))
+            problem = Problem.named(_located(self.problem, folder), [*fixed, *(_override(k, v) for k, v in varied.items())])
+            base = self.name or problem.name
+            if self.near is not None:
+                problem = _part(problem, self.near, folder)
+            yield _renamed(problem, "-".join([base, *(f"{key.split('.')[-1]}={_text(v)}" for key, v in varied.items())]))
+
+
+def _override(key: str, value: Any) -> str:
+    """``KEY=VALUE`` in YAML syntax, for any plain value."""
+    return f"{key}={json.dumps(value)}"
+
+
+def _text(value: Any) -> str:
+    """A varied value as it stands in a name."""
+    return (number(value).replace(",", "") if isinstance(value, (int, float)) else short(value)).replace(" ", "")
+
+
+def _located(name: str, folder: Path) -> str:
+    """A preset's name as it is, and the path of a specification from here."""
+    return str(folder / name) if name.endswith((".yaml", ".yml", ".json")) else name
+
+
+def _renamed(problem: Problem, name: str) -> Problem:
+    return Problem.from_dict(problem.to_dict() | {"name": name})
+
+
+def _part(problem: Problem, near: Near, folder: Path) -> Problem:
+    """A problem with only what is near a network."""
+    limits = {key: value for key, value in near.model_dump(exclude={"network"}).items() if value not in (None, [])}
+    network = read_network(folder / near.network)
+    return Problem.from_dict(problem.to_dict() | {"near": {"network": network.to_dict(), **limits}})

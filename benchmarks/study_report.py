@@ -1,0 +1,186 @@
+"""The report of a study: a page that needs nothing but itself, and its tables as CSV beside it."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks import study_tables as tables
+from benchmarks.metrics import performance_profile
+from benchmarks.optima import Optimum
+from benchmarks.records import Record
+from benchmarks.study_tables import Results, Table
+from benchmarks.verdict import contradictions, judged
+from mipdesign.errors import MissingExtraError, SpecError
+from mipdesign.files import write_whole
+from mipdesign.formatting import number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999933", "#882255")
+"""Okabe and Ito's colours, which stay apart for the colour-blind and on light and dark ground, and two of Tol's."""
+DASHES = ("-", "--")
+INK = "#010203"
+"""Stands for the colour of the text, which the page decides: lines and letters of pictures follow its light or dark ground."""
+MOST_CURVES = 2 * len(COLOURS)
+"""Curves that one picture tells apart."""
+
+
+def write_report(records: Sequence[Record], optima: Mapping[str, Optimum], page: Path) -> list[Path]:
+    """Writes the page and the tables, and returns their paths.
+
+    Raises
+    ------
+    MissingExtraError
+        If jinja2 or matplotlib is not installed.
+    SpecError
+        If the files cannot be written.
+    """
+    results = Results.of(judged(records, optima), optima)
+    made = [make(results) for make in (tables.summary, tables.statuses, tables.wrong_answers, tables.root_gaps)]
+    made += [make(results) for make in (tables.sizes, tables.instances, tables.failures)]
+    contents = {page: render(results, made, contradictions(records, optima))}
+    contents |= {page.with_name(f"{table.name}.csv"): table.to_csv() for table in [*made, tables.runs(results)]}
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        for path, content in contents.items():
+            write_whole(path, content.encode())
+    except OSError as error:
+        raise SpecError("--out", f"cannot write to {page.parent} ({error.strerror})", "give a writable folder") from None
+    return list(contents)
+
+
+def render(results: Results, made: Sequence[Table], warnings: Sequence[str]) -> str:
+    """The page."""
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ModuleNotFoundError:
+        raise MissingExtraError("jinja2", "study", "a report") from None
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters["cell"] = cell_text
+    pictures = [
+        ("Performance profile", profile_picture(results)),
+        ("Solved over time", solved_picture(results)),
+        ("Gap at the root", root_picture(next(table for table in made if table.name == "root_gaps"))),
+    ]
+    machines = sorted({", ".join(f"{key} {value}" for key, value in r.machine.items()) for r in results.records if r.machine})
+    settings = sorted({", ".join(f"{k} {v:g}" for k, v in (r.limits | r.parameters).items()) for r in results.records})
+    versions = sorted({f"{r.solver} {r.solver_version}" for r in results.records if r.solver_version is not None})
+    return environment.get_template("report.html.j2").render(
+        tables=[table for table in made if table.rows],
+        pictures=[(title, picture) for title, picture in pictures if picture],
+        warnings=warnings,
+        wrong=sum(record.status == "wrong" for record in results.records),
+        runs=len(results.records),
+        facts=[("machine", machines), ("settings", settings), ("solvers", versions)],
+    )
+
+
+def cell_text(value: tables.Cell) -> str:
+    """A value as the page shows it."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return "-" if not math.isfinite(value) else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.1f}"
+    return number(value) if isinstance(value, int) else value
+
+
+# ---------------------------------------------------------------------------------------------------------------- pictures
+
+
+def profile_picture(results: Results) -> str:
+    """Performance profiles as SVG; empty where there is nothing to compare."""
+    ratios = tables.profile_ratios(results)
+    curves = {name: performance_profile(row) for name, row in ratios.items()}
+    curves = {name: steps for name, steps in curves.items() if steps}
+    last = max((tau for steps in curves.values() for tau, _ in steps), default=1.0)
+    return _step_picture(curves, 1.0, max(2.0, 1.1 * last), "time over the best time", "share of runs solved")
+
+
+def solved_picture(results: Results) -> str:
+    """How many runs each variant had solved by when, as SVG."""
+    curves = {}
+    for variant, times in results.times().items():
+        finite = sorted(time for time in times if math.isfinite(time))
+        if finite:
+            curves[tables.label(variant)] = [(max(time, 1e-3), float(n)) for n, time in enumerate(finite, 1)]
+    first = min((steps[0][0] for steps in curves.values()), default=1e-3)
+    last = max((steps[-1][0] for steps in curves.values()), default=1.0)
+    return _step_picture(curves, first, max(2 * first, 1.1 * last), "seconds", "runs solved")
+
+
+def _step_picture(
+    curves: Mapping[str, Sequence[tuple[float, float]]], first: float, last: float, across: str, upwards: str
+) -> str:
+    """Step curves over a logarithmic axis, each going on to the right end."""
+    if not curves:
+        return ""
+    figure = _figure(8.0, 4.5 + 0.22 * math.ceil(min(len(curves), MOST_CURVES) / 2))
+    axes = figure.subplots()
+    strongest = sorted(curves, key=lambda name: (-curves[name][-1][1], curves[name][-1][0], name))[:MOST_CURVES]
+    for at, (name, steps) in enumerate((name, curves[name]) for name in curves if name in strongest):
+        x, y = [first, *(tau for tau, _ in steps), last], [0.0, *(share for _, share in steps), steps[-1][1]]
+        colour, dashes = COLOURS[at % len(COLOURS)], DASHES[at // len(COLOURS)]
+        axes.step(x, y, where="post", label=name, color=colour, ls=dashes, lw=1.8)
+    axes.set(xscale="log", xlabel=across, ylabel=upwards, xlim=(first, last))
+    axes.set_ylim(bottom=0.0)
+    axes.grid(alpha=0.25)
+    cut = f"the {MOST_CURVES} of {len(curves)} that solve most" if len(curves) > MOST_CURVES else None
+    legend = figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small", labelcolor=INK, title=cut)
+    legend.get_title().set_color(INK)
+    return _svg(figure)
+
+
+def root_picture(table: Table) -> str:
+    """Root gaps as points, one row per variant, as SVG."""
+    names, rows = table.header[1:], table.rows[:-1]
+    if not names or not rows:
+        return ""
+    figure = _figure(8.0, 1.4 + 0.3 * len(names))
+    axes = figure.subplots()
+    for at, name in enumerate(names):
+        gaps = [float(row[at + 1]) for row in rows if row[at + 1] is not None]  # type: ignore[arg-type]
+        axes.plot(gaps, [name] * len(gaps), "o", color=COLOURS[0], alpha=0.7, ms=6)
+    axes.set(xlabel="gap at the root, per cent (0 is best)", xscale="symlog")
+    axes.set_xlim(left=0.0)
+    axes.invert_yaxis()
+    axes.grid(alpha=0.25)
+    return _svg(figure)
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise MissingExtraError("matplotlib", "study", "a report") from None
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def _svg(figure: Figure) -> str:
+    """An SVG element without ground, drawn in the page's own colour of text; the same for the same figure."""
+    import matplotlib
+
+    for axes in figure.axes:
+        axes.patch.set_alpha(0.0)
+        axes.tick_params(which="both", colors=INK)
+        for spine in axes.spines.values():
+            spine.set_color(INK)
+        for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
+            text.set_color(INK)
+    out = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "mipdesign", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    content = out.getvalue().replace(INK, "currentColor")
+    return content[content.index("<svg") :]

@@ -1,0 +1,92 @@
+"""Approximations of the logarithm and the square: on their side, and within their proven errors."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from formulations.breakpoints import Breakpoints, log_error, square_error
+from formulations.parts import part_named, registered_parts
+from mipdesign.errors import SpecError
+
+NAMES = ["lattice"] + [
+    name + side for name in ("uniform-1", "uniform-4", "geometric-3", "error-1e-3", "error-0.2") for side in ("", "-outer")
+]
+LATTICES = st.sets(st.integers(1, 2048), min_size=1, max_size=40).map(sorted)
+
+
+def named(name: str) -> Breakpoints:
+    part = part_named("breakpoints", name)
+    assert isinstance(part, Breakpoints)
+    return part
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(values=LATTICES)
+def test_side_and_error(name: str, values: list[int]) -> None:
+    part = named(name)
+    places = part.places(values)
+    assert places[0] == 0 and places[-1] == len(values) - 1 and places == sorted(set(places))
+    points = [values[j] for j in places]
+    logs = np.interp(values, points, part.logs(values)) - np.log(values)
+    squares = np.interp(values, points, part.squares(values)) - np.square(values)
+    sign = {"exact": 0.0, "upper": 1.0, "lower": -1.0}[part.claim]
+    rounding = 1e-9 * max(values) ** 2
+    assert (sign * logs >= -1e-12).all() and (-sign * squares >= -rounding).all()
+    assert abs(logs).max() <= part.log_error(values) + 1e-12
+    assert abs(squares).max() <= part.square_error(values) + rounding
+    if name.startswith("error"):
+        assert part.log_error(values) <= part.parameter
+    if name == "lattice":
+        assert part.log_error(values) == part.square_error(values) == 0.0
+
+
+@given(a=st.floats(1, 1000), ratio=st.floats(1.001, 1000))
+def test_errors_of_a_segment_are_attained(a: float, ratio: float) -> None:
+    b = a * ratio
+    x = np.linspace(a, b, 20001)
+    secant = np.interp(x, [a, b], [math.log(a), math.log(b)])
+    assert (np.log(x) - secant).max() == pytest.approx(log_error(a, b), rel=1e-3, abs=1e-12)
+    assert log_error(a, b) <= (b - a) ** 2 / (8 * a * a) * (1 + 1e-6) + 1e-12
+    chord = np.interp(x, [a, b], [a * a, b * b])
+    assert (chord - x * x).max() == pytest.approx(square_error(a, b), rel=1e-6, abs=1e-7 * b * b)
+
+
+@given(values=LATTICES, tolerance=st.floats(1e-4, 0.5))
+def test_no_fewer_breakpoints_keep_the_tolerance(values: list[int], tolerance: float) -> None:
+    """The greedy choice against the shortest path over all segments that keep the tolerance."""
+    assume(len(values) > 1)
+    fewest = [0] + [10**6] * (len(values) - 1)
+    for j in range(1, len(values)):
+        for i in range(j):
+            if j == i + 1 or log_error(values[i], values[j]) <= tolerance:
+                fewest[j] = min(fewest[j], fewest[i] + 1)
+    assert len(named(f"error-{tolerance!r}").places(values)) == fewest[-1] + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("uniform", "write uniform-N"),
+        ("uniform-0", "write uniform-N"),
+        ("geometric-2.5", "write geometric-N"),
+        ("error--1", "write error-EPS"),
+        ("error-nan", "write error-EPS"),
+        ("uniform-3-outerly", "'ly' after '-outer'"),
+        ("uniform-3-inner", "write uniform-N"),
+        ("lattice-3", "takes no parameter"),
+        ("cubic-3", "use one of: error, geometric, lattice, uniform"),
+    ],
+)
+def test_malformed_names_are_refused(name: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        named(name)
+
+
+def test_parts_are_registered_under_their_ids() -> None:
+    assert {part.id for part in registered_parts("breakpoints")} == {"lattice", "uniform", "geometric", "error"}
+    assert all(part.title and part.reference for part in registered_parts("breakpoints"))
