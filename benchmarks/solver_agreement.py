@@ -115,6 +115,8 @@ def main() -> None:
             faults += len(wrong)
             taken = len(seeds) - len(found.get("refused", ()))
             agree = len(found.get("agree", ()))
+            if not taken:
+                continue
             rows.append((solver_id, versions[solver_id], formulation_id, taken, agree, "; ".join(wrong) or None))
     print(table(("solver", "version", "formulation", "models taken", "agree", "seeds that do not"), rows))
     raise SystemExit(bool(faults))

@@ -532,6 +532,42 @@ def formulations() -> None:
     PlainConsole().lines(line for name in formulation_ids() for line in formulation_lines(formulation_named(name)))
 
 
+@app.command()
+def solvers() -> None:
+    """List the solvers that formulations can be given to, and what each can do."""
+    from .report import PlainConsole, solver_lines
+    from .solver import solver_ids, solver_named
+
+    PlainConsole().lines(line for name in solver_ids() for line in solver_lines(solver_named(name)))
+
+
+@app.command()
+def model(
+    spec: Spec,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="A file that ends with .cip, .mps, .mps.gz, .lp or .nl.")],
+    formulation: Annotated[str, typer.Option(metavar="ID", help="How the model is written; see 'formulations'.")] = "lattice",
+    convention: ConventionOverride = None,
+    overrides: Overrides = None,
+) -> None:
+    """Write the model of a whole problem for another solver, and read it back.
+
+    Large spaces have to be narrowed first: see --set.
+    """
+    from .cell import Cell
+    from .formulation import formulation_named
+    from .lattice import build_tables
+    from .model_files import write_model
+    from .report import PlainConsole, model_lines
+
+    tables = build_tables(_problem(spec, convention, overrides))
+    chosen = formulation_named(formulation)
+    if reason := chosen.unsupported(tables):
+        raise SpecError("formulation", f"{formulation!r} has no words for {reason}", "leave it out, or choose another one")
+    form = chosen.build(tables, Cell.whole(tables))
+    write_model(form, out)
+    PlainConsole().lines(model_lines(form, out))
+
+
 def _print_json(console: Any, data: Any) -> None:
     console.lines([_json(data)])
 

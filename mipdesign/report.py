@@ -12,6 +12,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -21,17 +22,20 @@ from rich.live import Live
 from rich.table import Table
 
 from .blocks import Operation, total
+from .errors import MissingExtraError
 from .formatting import number, percent, scientific, score
+from .solver import Capability
 
 if TYPE_CHECKING:
     from .architecture import Architecture
     from .certificate import Certificate, Check
     from .comparison import Comparison
     from .evaluation import Evaluation
-    from .formulation import Described, Formulation
+    from .formulation import Described, Formulation, FormulationModel
     from .problem import Lattice, Problem, RatioRange
     from .run import Design
     from .solve import Progress
+    from .solver import Solver
     from .validation import ValidationReport
 
 PIPE_WIDTH = 200
@@ -297,6 +301,26 @@ def formulation_lines(formulation: Formulation) -> list[str]:
 
 def _described(part: Described, indent: str) -> list[str]:
     return [f"{indent}{part.id:<12} {part.claim:<6} {part.title}", f"{indent}{'':<19} {part.reference}"]
+
+
+def solver_lines(solver: Solver) -> list[str]:
+    """A registered solver: its id, what it is, its version if it is installed, and what it can do."""
+    try:
+        version = solver.version()
+    except MissingExtraError as error:
+        version = f"not installed: {error}"
+    able = ", ".join(capability.value for capability in Capability if capability in solver.capabilities)
+    return [f"{solver.id:<14} {solver.title}", f"{'':<14} {version}", f"{'':<14} {able}"]
+
+
+def model_lines(form: FormulationModel, path: Path) -> list[str]:
+    """What was written to a file, and what its objective means."""
+    size = form.statistics()
+    return [
+        f"{path}: {size.variables} variables ({size.binaries} binary, {size.integers} integer), "
+        f"{size.constraints} constraints, {size.nonzeros} nonzeros",
+        f"to be maximised; one unit of its objective is {form.objective_scale!r} of the network's",
+    ]
 
 
 def lattice_text(lattice: Lattice) -> str:

@@ -173,6 +173,19 @@ class Solver(ABC):
         return None
 
 
+def root_bound(status: Status, nodes: int, bound: float | None, reported: float | None) -> float | None:
+    """The root bound of an answer: the final bound where there was nothing but the root, ``None`` where it was not finished.
+
+    Parameters
+    ----------
+    reported:
+        The solver's own figure for the root node, right where it went on to further nodes.
+    """
+    if nodes > 1:
+        return reported
+    return bound if status == "optimal" else None
+
+
 def refusal(solver: Solver, form: FormulationModel) -> str | None:
     """Why a solver does not take a model; ``None`` if it does. The solver need not be installed."""
     missing = sorted(capability.value for capability in form.requires - solver.capabilities)

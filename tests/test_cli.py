@@ -22,7 +22,19 @@ from mipdesign.run import Design
 from mipdesign.validation import Check, ValidationReport
 
 SMALL = str(Path(__file__).parent / "data" / "small.yaml")
-COMMANDS = ("presets", "show", "design", "compare", "evaluate", "verify", "export", "validate", "formulations")
+COMMANDS = (
+    "presets",
+    "show",
+    "design",
+    "compare",
+    "evaluate",
+    "verify",
+    "export",
+    "validate",
+    "formulations",
+    "solvers",
+    "model",
+)
 
 
 class Answer(NamedTuple):

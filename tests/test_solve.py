@@ -15,9 +15,9 @@ import pytest
 from benchmarks.small import best_by_enumeration, listing, small_problem, varied_problem
 from mipdesign import Architecture, Design, Problem, SpecError, design
 from mipdesign.cell import Cell
-from mipdesign.formulation import _registered
 from mipdesign.lattice import build_tables
 from mipdesign.parsing import load_yaml
+from mipdesign.registry import registered
 from mipdesign.solve import Progress
 
 MEDIUM = ["budgets.flops=3e8", "budgets.params=2e6"]
@@ -220,7 +220,7 @@ def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (info / "entry_points.txt").write_text("[mipdesign.formulations]\ncrashing = crashing:Crashing\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    _registered.cache_clear()
+    registered.cache_clear()
     return "crashing"
 
 

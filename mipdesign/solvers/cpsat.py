@@ -12,6 +12,9 @@ Each solution of the model, rounded, is then a solution of CP-SAT's. So
 while its solutions hold in the model up to the loosening, which is of the size of another solver's feasibility tolerance; where
 it is larger than :data:`LOOSEST`, the answer is a failure. All coefficients are fractions until the last rounding.
 
+CP-SAT 9.15 calls solutions optimal that are not: a rule of its presolve adds coefficients beyond 2^31 in 32 bits (issue 5293 of
+or-tools). :data:`CURE` turns the rule off.
+
 ortools and highspy cannot be imported in one process.
 """
 
@@ -32,6 +35,8 @@ GRID_BITS = 26
 """Steps into which the range of a continuous variable is divided, as a power of two."""
 ACTIVITY_BITS = 57
 """Size of the largest sum of a row's terms: CP-SAT computes in 64 bits."""
+CURE = ("presolve_inclusion_work_limit", 0)
+"""The parameter that keeps CP-SAT from wrong proofs, and its value."""
 LOOSEST = 1e-6
 """Relative violation of a row above which a solution is none."""
 
@@ -65,11 +70,14 @@ class CpSat(Solver):
             for name, grid, variable in zip(linear.names, grids, variables, strict=True):
                 model.add_hint(variable, grid.nearest(options.start[name]))
         solver = cp_model.CpSolver()
+        setattr(solver.parameters, *CURE)
         solver.parameters.max_time_in_seconds = min(options.time_limit, 1e9)
         solver.parameters.random_seed = options.seed
         solver.parameters.num_workers = options.threads
         solver.parameters.relative_gap_limit = options.gap
         trace: list[TracePoint] = []
+        bounds: list[float] = []  # as they are reported: without any, CP-SAT calls its bound 0
+        solver.best_bound_callback = bounds.append
         started = time.monotonic()
 
         class Watcher(cp_model.CpSolverSolutionCallback):  # type: ignore[misc]
@@ -81,18 +89,18 @@ class CpSat(Solver):
 
         word = solver.status_name(solver.solve(model, Watcher()))
         seconds = time.monotonic() - started
+        bound = solver.best_objective_bound if word in ("OPTIMAL", "FEASIBLE") else bounds[-1] if bounds else None
         status = _status(word, seconds, options)
         values = None
         if word in ("OPTIMAL", "FEASIBLE"):
             values = {n: grid.value(solver.value(v)) for n, grid, v in zip(linear.names, grids, variables, strict=True)}
             if (violation := linear.violation(values)) > LOOSEST:
                 status, word = "failed", f"{word}, but the grid is too coarse: the solution breaks the model by {violation:.1e}"
-        bounded = word.startswith(("OPTIMAL", "FEASIBLE", "UNKNOWN"))
         return Answer(
             status=status,
             values=values,
             objective=None if values is None else gain.worth(solver.objective_value),
-            bound=-math.inf if status == "infeasible" else gain.at_most(solver.best_objective_bound) if bounded else None,
+            bound=-math.inf if status == "infeasible" else None if bound is None else gain.at_most(bound),
             nodes=None,
             build_seconds=started - began,
             solver_seconds=seconds,
@@ -110,24 +118,33 @@ def _status(word: str, seconds: float, options: SolveOptions) -> Status:
 
 @dataclass(frozen=True)
 class Grid:
-    """A variable as ``origin + step * X`` with an integer ``X`` from ``first`` to ``last``."""
+    """A variable as ``origin + step * X`` with an integer ``X`` from ``first`` to ``last``.
+
+    Attributes
+    ----------
+    upper:
+        Its upper bound, which the last point of the grid may be beyond.
+    rounded:
+        Whether it is continuous, so that the grid does not hold all its values.
+    """
 
     origin: Fraction
     step: Fraction
     first: int
     last: int
+    upper: float
     rounded: bool
 
     @classmethod
     def of(cls, kind: str, lower: float, upper: float) -> Grid:
         """The grid of a variable; an integer is its own."""
         if kind != "C":
-            return cls(Fraction(0), Fraction(1), math.ceil(lower), math.floor(upper), False)
+            return cls(Fraction(0), Fraction(1), math.ceil(lower), math.floor(upper), upper, False)
         if lower == upper:
-            return cls(Fraction(lower), Fraction(1), 0, 0, False)
+            return cls(Fraction(lower), Fraction(1), 0, 0, upper, False)
         low, span = Fraction(lower), Fraction(upper) - Fraction(lower)
         step = Fraction(2) ** (math.frexp(float(span))[1] - GRID_BITS)
-        return cls(low, step, 0, math.ceil(span / step), True)
+        return cls(low, step, 0, math.ceil(span / step), upper, True)
 
     @property
     def largest(self) -> int:
@@ -136,7 +153,7 @@ class Grid:
 
     def value(self, x: int) -> float:
         """The variable where the integer is ``x``."""
-        return float(self.origin + self.step * x)
+        return min(self.upper, float(self.origin + self.step * x))
 
     def nearest(self, value: float) -> int:
         """The integer for a value."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from mipdesign.formulation import FormulationModel
 from mipdesign.linear import Matrix
-from mipdesign.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, linear_model
+from mipdesign.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, linear_model, root_bound
 
 TOLERANCE = 1e-9
 """For rows, bounds, integrality and reduced costs."""
@@ -45,7 +45,7 @@ class Highs(Solver):
 
         began = time.monotonic()
         highs, trace = highspy.Highs(), _Trace(form.objective_scale)
-        highs.setOptionValue("output_flag", False)
+        highs.setOptionValue("log_to_console", False)  # output_flag would turn the reports off as well
         for name, value in _options(options).items():
             highs.setOptionValue(name, value)
         highspy.Highs.resetGlobalScheduler(True)  # it keeps the number of threads of the first run
@@ -74,7 +74,7 @@ class Highs(Solver):
             solver_seconds=seconds,
             message=word,
             trace=tuple(trace.points),
-            root_bound=bound if info.mip_node_count <= 1 and status == "optimal" else trace.root_bound,
+            root_bound=root_bound(status, int(info.mip_node_count), bound, trace.root_bound),
         )
 
 

@@ -11,7 +11,7 @@ import time
 from mipdesign.formulation import FormulationModel
 from mipdesign.linear import ScipModel
 from mipdesign.scip import Reporter, cure_crashes, scip_version
-from mipdesign.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint
+from mipdesign.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, root_bound
 
 STATUS: dict[str, Status] = {
     "optimal": "optimal",
@@ -67,18 +67,18 @@ class Scip(Solver):
         word = str(model.getStatus())
         status = STATUS.get(word, "failed")
         bound = -math.inf if status == "infeasible" else _scaled(model.getDualbound(), form)
-        only_root = model.getNTotalNodes() <= 1 and status == "optimal"
+        nodes = int(model.getNTotalNodes())
         return Answer(
             status=status,
             values=None if best is None else {name: model.getSolVal(best, v) for name, v in variables.items()},
             objective=None if best is None else model.getSolObjVal(best) * form.objective_scale,
             bound=bound,
-            nodes=model.getNTotalNodes(),
+            nodes=nodes,
             build_seconds=started - began,
             solver_seconds=seconds,
             message=word,
             trace=tuple(trace),
-            root_bound=bound if only_root else _scaled(model.getDualboundRoot(), form),
+            root_bound=root_bound(status, nodes, bound, _scaled(model.getDualboundRoot(), form)),
         )
 
 
