@@ -242,6 +242,17 @@ class Formulation(ABC):
         """What variants are combined from, by kind in the order of their names; empty if there are none."""
         return {}
 
+    def check_proves(self) -> None:
+        """That no network of a cell is missing from the model or worth less there, so that it can close a cell.
+
+        Raises
+        ------
+        SpecError
+            If it is a lower bound.
+        """
+        if self.claim == "lower":
+            raise SpecError("formulation", f"{self.id!r} is a lower bound and proves nothing", "use an exact one, or 'lattice'")
+
     @abstractmethod
     def build(self, tables: Tables, cell: Cell) -> FormulationModel:
         """The model of the networks of ``cell``; equal inputs give equal models."""

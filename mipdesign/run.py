@@ -233,6 +233,7 @@ def design(
     if seed < 0:
         raise SpecError("seed", f"{seed!r} is negative", "give a number from 0 up")
     chosen = formulation_named(formulation)
+    chosen.check_proves()
     earlier = None if resume is None else _earlier(problem, Path(resume))
     if not is_warm():
         if on_progress is not None:

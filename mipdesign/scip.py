@@ -176,12 +176,14 @@ def solve_cell(
     Raises
     ------
     SpecError
-        If the formulation is not registered or does not handle the problem.
+        If the formulation is not registered, does not handle the problem, or is a lower bound.
     ValueError
         If ``start`` is not in the cell.
     """
     began = time.monotonic()
-    form = formulation_named(formulation_id).build(tables, cell)
+    formulation = formulation_named(formulation_id)
+    formulation.check_proves()
+    form = formulation.build(tables, cell)
     statistics, model_hash = form.statistics(), hashlib.sha256(cip_text(form.model)).hexdigest()
     search = _Search(form, cutoff, settings, on_progress)
     if start is not None:

@@ -137,6 +137,8 @@ def test_the_formulations_are_listed(call: Callable[..., Answer]) -> None:
     assert answer.code == 0
     assert "lattice      exact" in answer.out
     assert "arXiv 2303.02165" in answer.out
+    for part in ("encodings", "zzi          exact  zig-zag", "products", "mccormick    upper  one McCormick box"):
+        assert part in answer.out
 
 
 # ------------------------------------------------------------------------------------------------------------------ design

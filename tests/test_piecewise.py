@@ -107,7 +107,16 @@ def test_every_number_of_segments(encoding: Encoding, n: int) -> None:
         assert written.extremes(float(x)) == pytest.approx((expected, expected), abs=1e-6)
     binaries = {0: 0, -1: n - (encoding.id == "inc") if n > 1 else 0, -2: math.ceil(math.log2(n))}[BINARIES[encoding.id]]
     assert written.linear.kinds.count("B") == binaries
+    assert len(written.linear.rows) == rows_of(encoding.id, n)
     assert written.linear.kinds.count("I") == (math.ceil(math.log2(n)) if encoding.id == "zzi" else 0)
+
+
+def rows_of(encoding_id: str, n: int) -> int:
+    """Rows of ``n`` segments as ``docs/formulations.md`` states them, without the one that sets the argument."""
+    m = math.ceil(math.log2(n))
+    rows = {"sos2": 1, "cc": n + 3, "dcc": n + 1, "mc": 2 * n + 1, "inc": 2 * n - 2, "log": 2 * m + 1, "dlog": m + 1}
+    one_segment_less = n == 1 and encoding_id in ("cc", "dcc", "mc")
+    return rows.get(encoding_id, 2 * m + 1) - one_segment_less
 
 
 @by_id

@@ -227,6 +227,12 @@ def test_malformed_names_are_refused(name: str, said: str) -> None:
         formulation_named(name)
 
 
+def test_a_lower_bound_closes_no_cell() -> None:
+    tables = small(0)[0]
+    with pytest.raises(SpecError, match="'compact:inc:uniform-2:onehot' is a lower bound and proves nothing"):
+        scip.solve_cell(tables, Cell.whole(tables), 0.0, "compact:inc:uniform-2:onehot")
+
+
 def test_claims_follow_from_the_parts() -> None:
     claims = {
         "log:lattice:unary": "exact",
