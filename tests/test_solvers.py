@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.small import listing, positions, small_problem
-from benchmarks.solver_agreement import in_child, installed
+from benchmarks.solver_agreement import in_child
 from mipdesign import cli, model_files, solver
 from mipdesign.cell import Cell
 from mipdesign.errors import MissingExtraError, SpecError
@@ -33,7 +33,8 @@ from mipdesign.solvers import scip
 
 ROOT = Path(__file__).parents[1]
 COUNT = 30
-INSTALLED = installed()
+OPEN = ("scip", "highs", "cpsat", "cvxpy-scip", "cvxpy-highs", "cvxpy-scipy", "cvxpy-glpk_mi", "cvxpy-cbc")
+"""Solvers that need no licence: the test command installs them."""
 LOOSE = {"cvxpy-glpk_mi"}
 """Solvers that break a budget by less than a tolerance that cannot be set; ``docs/solvers.md`` has the smallest case."""
 
@@ -68,10 +69,8 @@ def child(code: str, *arguments: str, **options: Any) -> Any:
 # ---------------------------------------------------------------------------------------------------------- every solver
 
 
-@pytest.mark.parametrize("solver_id", solver_ids())
+@pytest.mark.parametrize("solver_id", OPEN)
 def test_finds_the_enumerated_optimum(solver_id: str) -> None:
-    if solver_id not in INSTALLED:
-        pytest.skip("not installed")
     found = in_child(solver_id, "lattice", range(COUNT))
     if solver_id in LOOSE:
         assert len(found["agree"]) >= COUNT - len(found.pop("refuted", [])) and set(found) == {"agree"}
@@ -94,11 +93,9 @@ print(json.dumps([a.status, broken, a.bound, a.root_bound, tables.problem.evalua
 """
 
 
-@pytest.mark.parametrize("solver_id", solver_ids())
+@pytest.mark.parametrize("solver_id", OPEN)
 def test_a_limit_is_called_one_and_no_bound_or_solution_is_made_up(solver_id: str) -> None:
     """Regression: zeros of HiGHS and a relaxation of CBC through cvxpy, a bound of 0 from CP-SAT; see ``docs/solvers.md``."""
-    if solver_id not in INSTALLED:
-        pytest.skip("not installed")
     status, broken, bound, at_root, objective = child(LIMITED, solver_id)
     assert status == "limit"
     assert broken is None or broken <= 1e-5
@@ -124,10 +121,8 @@ print(json.dumps([a.status, a.objective, a.bound, b.status, b.objective, float(n
 """
 
 
-@pytest.mark.parametrize("solver_id", [i for i in solver_ids() if Capability.START in solver_named(i).capabilities])
+@pytest.mark.parametrize("solver_id", [i for i in OPEN if Capability.START in solver_named(i).capabilities])
 def test_a_start_changes_nothing_and_an_excluded_network_is_gone(solver_id: str) -> None:
-    if solver_id not in INSTALLED:
-        pytest.skip("not installed")
     status, objective, bound, second_status, second_objective, best, second = child(STARTED, solver_id)
     assert (status, second_status) == ("optimal", "optimal")
     assert objective == pytest.approx(best, rel=1e-6) and bound == pytest.approx(best, rel=1e-6)
@@ -136,8 +131,6 @@ def test_a_start_changes_nothing_and_an_excluded_network_is_gone(solver_id: str)
 
 def test_cpsat_proves_what_its_presolve_got_wrong() -> None:
     """Regression: or-tools issue 5293, coefficients added in 32 bits."""
-    if "cpsat" not in INSTALLED:
-        pytest.skip("not installed")
     assert in_child("cpsat", "lattice", [28]) == {"agree": [28]}
 
 
@@ -335,8 +328,6 @@ print(json.dumps([said, refusal(solver, whole)]))
 
 def test_a_solver_of_ones_own_is_one_file_outside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of the docs, installed as a package of its own would be."""
-    if "cvxpy-scipy" not in INSTALLED:
-        pytest.skip("scipy is not installed")
     text = (ROOT / "docs" / "solvers.md").read_text()
     example = re.search(r'```python\n("""A solver by enumeration.*?)```', text, re.DOTALL)
     assert example is not None

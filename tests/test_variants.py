@@ -118,10 +118,9 @@ def test_wide_lattices_are_exact_in_every_encoding(encoding: Encoding) -> None:
     assert found.agrees and found.error is not None and found.error < 1e-6
 
 
-@pytest.mark.parametrize("name", ONE_ENCODING)
+@pytest.mark.parametrize("name", [name for name in ONE_ENCODING if "mccormick" not in name])
 def test_wide_lattices_are_bounded(name: str) -> None:
-    if "mccormick" in name:
-        pytest.skip("a relaxation of every product takes minutes here; small problems test it")
+    """Relaxations of products are held against enumeration on the small problems above."""
     tables, best = wide()
     found = outcome(name, tables, best)
     assert found.agrees and found.error is not None and 1e-9 < found.error < 0.2
