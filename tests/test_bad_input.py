@@ -155,7 +155,6 @@ SPECIFICATIONS: list[tuple[str, Any, tuple[str, ...]]] = [
     ("budgets", {"effectiveness": {"min": 0.1}}, ("budgets.effectiveness.min: is not supported", "upper limit")),
     ("stages.0.block", [], ("stages.0.block: names no block family",)),
     ("stages.0.block", ["basic", "basic"], ("stages.0.block", "names a family twice")),
-    ("stages.0.block", ["basic", "inverted_se"], ("stages.0.block", "SE blocks", "'paper'")),
     ("stages.0.per_block", {"basic": {}}, ("stages.0.per_block.basic: is not a family of this stage", "bottleneck")),
     ("stages.0.per_block", {"bottleneck": {"kernels": [4]}}, ("stages.0.kernels: kernel 4 is even",)),
     ("near", {"network": {}}, ("near.network.resolution: is missing",)),
