@@ -115,8 +115,7 @@ class Paths:
 
     def tied(self, arrays: Arrays) -> Bools:
         """Which networks keep the ties, shape ``(networks,)``."""
-        columns, depths = self._part(1, self.super_blocks).astype(np.int64), self.depths
-        return np.array([keeps_ties(arrays, *network) for network in zip(columns, depths, strict=True)], dtype=bool)
+        return _tied(arrays, self._part(1, self.super_blocks).astype(np.int64), self.depths)
 
     @property
     def objective(self) -> Floats:
@@ -128,6 +127,14 @@ class Paths:
         m = self.super_blocks
         numbers = self.table[k, : 1 + 2 * m].astype(np.int64).tolist()
         return Position(numbers[0], tuple(numbers[1 : 1 + m]), tuple(numbers[1 + m :]))
+
+
+@compiled
+def _tied(arrays: Arrays, columns: Ints, depths: Ints) -> Bools:
+    kept = np.empty(len(columns), np.bool_)
+    for k in range(len(columns)):
+        kept[k] = keeps_ties(arrays, columns[k], depths[k])
+    return kept
 
 
 # ---------------------------------------------------------------------- penalty
