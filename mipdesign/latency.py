@@ -69,8 +69,8 @@ class Row(NamedTuple):
 
     @property
     def shape(self) -> Shape:
-        depthwise = self.kind == "conv" and self.groups > 1 and self.groups == self.in_channels == self.out_channels
-        return Shape(self.kind, self.kernel, self.stride, 0 if depthwise else self.groups, self.resolution)
+        groups = int(group_class(self.in_channels, self.out_channels, self.groups)) if self.kind == "conv" else self.groups
+        return Shape(self.kind, self.kernel, self.stride, groups, self.resolution)
 
     @property
     def nanoseconds(self) -> int:
@@ -80,6 +80,11 @@ class Row(NamedTuple):
     def text(self) -> str:
         """The row as a line of CSV."""
         return ",".join(map(str, self))
+
+
+def group_class(ci: Int, co: Int, groups: Int) -> Int:
+    """:attr:`Shape.groups` of convolutions: their number of groups, 0 where they are depthwise."""
+    return np.where((groups == ci) & (groups == co) & (groups > 1), 0, groups)
 
 
 def kind_of(op: Operation) -> str:
@@ -262,7 +267,7 @@ class LatencyModel:
         value = np.zeros(ci.shape, dtype=np.int64)
         if kind not in self.free:
             value += MISSING
-            classes = np.where((groups == ci) & (groups == co) & (groups > 1) & (kind == "conv"), 0, groups)
+            classes = group_class(ci, co, groups) if kind == "conv" else groups
             for k in np.unique(kernel).tolist():
                 for g in np.unique(classes).tolist():
                     grid = self.table.grids.get(Shape(kind, k, op.stride, g, op.resolution))

@@ -20,7 +20,7 @@ from .architecture import Architecture
 from .blocks import FAMILIES, Operation, plain_conv
 from .errors import SpecError
 from .graph import FUNCTIONS, to_graph
-from .latency import HEADER, LARGEST, MAX_TABLE_BYTES, LatencyTable, Row, Shape, is_line, kind_of
+from .latency import HEADER, LARGEST, MAX_TABLE_BYTES, LatencyTable, Row, Shape, group_class, is_line, kind_of
 from .lattice import excess_of
 from .lowering import require_torch, to_module
 from .pairs import tail_operations
@@ -122,9 +122,9 @@ def _collect(axes: Axes, operations: Sequence[Operation]) -> None:
         ci, co, groups, _ = np.broadcast_arrays(op.in_channels, op.out_channels, op.groups, op.present)
         if max(ci.max(), co.max()) > LARGEST:
             raise SpecError("stages", f"{max(ci.max(), co.max())} channels", f"a latency table lists at most {LARGEST}")
-        depthwise = (groups == ci) & (groups == co) & (groups > 1)
-        for g in np.unique(np.where(depthwise, 0, groups)).tolist():
-            here = np.where(depthwise, 0, groups) == g
+        classes = group_class(ci, co, groups)
+        for g in np.unique(classes).tolist():
+            here = classes == g
             ins, outs = axes.setdefault(Shape(kind_of(op), int(op.kernel), op.stride, g, op.resolution), (set(), set()))
             ins.update(np.unique(ci[here]).tolist())
             outs.update(np.unique(co[here]).tolist())
