@@ -122,6 +122,10 @@ class LinearModel:
         """Whether all variables have finite bounds, so that the objective has one."""
         return all(map(math.isfinite, self.lower + self.upper))
 
+    def worth(self, values: Mapping[str, float]) -> float:
+        """The objective of a solution."""
+        return math.fsum(c * values[self.names[v]] for v, c in self.objective.items())
+
     def violation(self, values: Mapping[str, float]) -> float:
         """By how much a solution breaks bounds, integrality, rows and ordered sets at most; for a row relative to its largest
         term.

@@ -134,6 +134,32 @@ def test_cpsat_proves_what_its_presolve_got_wrong() -> None:
     assert in_child("cpsat", "lattice", [28]) == {"agree": [28]}
 
 
+COARSE = """
+import json, sys
+from benchmarks.small import listing, small_problem
+from mipdesign.cell import Cell
+from mipdesign.formulation import formulation_named
+from mipdesign.lattice import build_tables
+from mipdesign.solver import SolveOptions, solver_named
+from mipdesign.solvers import cpsat
+cpsat.GRID_BITS = int(sys.argv[2])
+tables = build_tables(small_problem(1))
+form = formulation_named(sys.argv[1]).build(tables, Cell.whole(tables))
+answer = solver_named("cpsat").solve(form, SolveOptions())
+best = float(listing(tables, Cell.whole(tables)).networks[0][1])
+print(json.dumps([answer.status, answer.objective, answer.bound, form.linear.violation(answer.values), best]))
+"""
+
+
+@pytest.mark.parametrize("formulation", ["lattice", "compact:log:lattice:onehot"])
+def test_a_coarse_grid_of_cpsat_gives_a_network_that_holds_and_a_bound_that_is_valid(formulation: str) -> None:
+    status, objective, bound, violation, best = child(COARSE, formulation, "22")
+    assert status == "optimal" and violation <= 1e-6
+    assert objective == pytest.approx(best, rel=1e-6) and bound >= best * (1 - 1e-12)
+    status, _, bound, violation, best = child(COARSE, formulation, "8")
+    assert status == "failed" and bound >= best * (1 - 1e-12)
+
+
 def test_scip_takes_nonlinear_models_and_solves_one_twice() -> None:
     tables, form = whole(1, "native")
     expected = float(listing(tables, Cell.whole(tables)).networks[0][1])

@@ -9,8 +9,10 @@ Each solution of the model, rounded, is then a solution of CP-SAT's. So
 * ``infeasible`` is true of the model itself, and
 * CP-SAT's bound, plus what rounding can change the objective by, is a bound of the model, free of floating-point error,
 
-while its solutions hold in the model up to the loosening, which is of the size of another solver's feasibility tolerance; where
-it is larger than :data:`LOOSEST`, the answer is a failure. All coefficients are fractions until the last rounding.
+while its solutions hold in the model up to the loosening, which is of the size of another solver's feasibility tolerance. Where
+it is larger than :data:`LOOSEST`, the answer is the network that the solution stands for, with the values that the formulation
+gives it; if these break the model too, or fall short of an optimum that was claimed, it is a failure. All coefficients are
+fractions until the last rounding.
 
 CP-SAT 9.15 calls solutions optimal that are not: a rule of its presolve adds coefficients beyond 2^31 in 32 bits (issue 5293 of
 or-tools). :data:`CURE` turns the rule off.
@@ -91,15 +93,23 @@ class CpSat(Solver):
         seconds = time.monotonic() - started
         bound = solver.best_objective_bound if word in ("OPTIMAL", "FEASIBLE") else bounds[-1] if bounds else None
         status = _status(word, seconds, options)
-        values = None
+        values = objective = None
         if word in ("OPTIMAL", "FEASIBLE"):
             values = {n: grid.value(solver.value(v)) for n, grid, v in zip(linear.names, grids, variables, strict=True)}
+            objective = gain.worth(solver.objective_value)
             if (violation := linear.violation(values)) > LOOSEST:
-                status, word = "failed", f"{word}, but the grid is too coarse: the solution breaks the model by {violation:.1e}"
+                values |= form.start(form.position(values))
+                objective = linear.worth(values)
+                short = bound is not None and gain.at_most(bound) - objective > (options.gap + LOOSEST) * abs(objective)
+                if linear.violation(values) > LOOSEST or (word == "OPTIMAL" and short):
+                    status, word = (
+                        "failed",
+                        f"{word}, but the grid is too coarse: the solution breaks the model by {violation:.1e}",
+                    )
         return Answer(
             status=status,
             values=values,
-            objective=None if values is None else gain.worth(solver.objective_value),
+            objective=objective,
             bound=-math.inf if status == "infeasible" else None if bound is None else gain.at_most(bound),
             nodes=None,
             build_seconds=started - began,
