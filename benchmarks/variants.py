@@ -11,11 +11,12 @@ wrong with them:
 * ``refuted``: its network breaks a budget by exact arithmetic, or has not the objective that the model says;
 * ``error``: objective or count of a network in the model are on the wrong side of the exact ones, or further from them than
   the formulation's proven error;
-* ``failed``: it ended without a claim, or without an end.
+* ``failed``: it ended without a claim, or not at all.
 
-A formulation that is an upper bound promises no network, one that is a lower bound excludes none. A solver has processes of its
-own, for not all of them can live together, and one that crashes is followed by another for what it left. Every answer is a line
-of ``FILE``; what has one is not run again. Disagreements end it with exit code 1.
+One that runs out of time (``--seconds``) is counted apart. A formulation that is an upper bound promises no network, one that
+is a lower bound excludes none. A solver has processes of its own, for not all of them can live together, and one that crashes
+is followed by another for what it left. Every answer is a line of ``FILE``; what has one is not run again. Disagreements end it
+with exit code 1.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ class Outcome:
     Attributes
     ----------
     verdict:
-        ``agree``, ``refused`` where the solver does not take the model, or one of :data:`FAULTS`.
+        ``agree``, ``refused`` where the solver does not take the model, ``limit`` where it ran out of time, or one of
+        :data:`FAULTS`.
     error:
         Relative distance of the model's optimum to that of the problem, where there are both.
     detail:
@@ -168,7 +170,7 @@ def verdict(claim: Claim, answer: Answer, shown: Shown | None, best: float | Non
         The largest objective that the model has to reach; ``None`` if there is no network that it has to have.
     """
     if answer.status not in ("optimal", "infeasible"):
-        return "failed", f"{answer.status}: {answer.message}"
+        return answer.status, answer.message
     slack = TOLERANCE * max(1.0, abs(best or 0.0), abs(answer.objective or 0.0))
     if shown is not None and answer.objective is not None and claim != "upper":
         if shown.violations:
@@ -432,13 +434,25 @@ def summary(outcomes: Iterable[Outcome]) -> str:
                 taken[0].claim,
                 len(taken),
                 sum(found.agrees for found in taken),
+                sum(found.verdict == "limit" for found in taken),
                 middle(errors),
                 max(errors, default=None),
                 sum(found.seconds for found in taken),
                 wrong or None,
             )
         )
-    header = ("formulation", "solver", "version", "claim", "models taken", "agree", "median error", "largest error", "seconds")
+    header = (
+        "formulation",
+        "solver",
+        "version",
+        "claim",
+        "models taken",
+        "agree",
+        "limit",
+        "median error",
+        "largest error",
+        "seconds",
+    )
     return table((*header, "seeds that do not"), rows)
 
 
@@ -469,7 +483,7 @@ def main() -> None:
     parser.add_argument("--solver", action="append", help="all that are installed by default; repeatable")
     parser.add_argument("--formulation", action="append", help="all by default; repeatable")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes at a time")
-    parser.add_argument("--seconds", type=float, default=300.0, help="time limit of a solver")
+    parser.add_argument("--seconds", type=float, default=60.0, help="time limit of a solver")
     parser.add_argument("--out", type=Path, help="file of outcomes, one line each; what is in it is not run again")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()

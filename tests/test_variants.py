@@ -295,7 +295,7 @@ def test_claims_are_judged_by_side() -> None:
     for claim in ("exact", "upper", "lower"):
         assert verdict(claim, said("infeasible"), None, None)[0] == "agree"  # type: ignore[arg-type]
         assert verdict(claim, said("optimal", 3.0, 3.0), fine, 3.0)[0] == "agree"  # type: ignore[arg-type]
-        assert verdict(claim, said("limit", 3.0, 4.0), fine, 3.0)[0] == "failed"  # type: ignore[arg-type]
+        assert verdict(claim, said("limit", 2.0, 2.0), fine, 3.0)[0] == "limit"  # type: ignore[arg-type]
     assert verdict("exact", said("infeasible"), None, 3.0)[0] == verdict("upper", said("infeasible"), None, 3.0)[0] == "missed"
     assert verdict("lower", said("infeasible"), None, 3.0)[0] == verdict("lower", said("optimal", 2.0), fine, 9.0)[0] == "agree"
     assert verdict("upper", said("optimal", 3.1), Shown(1.0, ["macs"]), 3.0)[0] == "agree"
@@ -349,7 +349,7 @@ def test_outcomes_are_kept_and_a_cut_line_is_dropped(tmp_path: Path) -> None:
     again.add(kept[0])
     assert Lines(file).outcomes == [*kept, kept[0]]
     text = summary(kept)
-    assert "| lattice | scip | 1 | exact | 6 | 1 |" in text
+    assert "| lattice | scip | 1 | exact | 6 | 1 | 0 |" in text
     assert "missed: 1; bound: 2; refuted: 3; error: 4; failed: 5" in text
     file.write_text("no outcome\n")
     with pytest.raises(SpecError, match="no outcomes"):
