@@ -22,6 +22,7 @@ from mipdesign.cli import run_app
 from mipdesign.errors import SpecError
 from mipdesign.interrupts import INTERRUPTS
 from mipdesign.report import CountDisplay, PlainConsole
+from mipdesign.warmup import warm_up
 
 app = typer.Typer(
     add_completion=False,
@@ -66,6 +67,8 @@ def run(
         raise SpecError("--workers", "stands beside --scheduler", "the cluster has its own workers: leave it out")
     loaded = Study.load(study)
     jobs, known = loaded.jobs(study), read_optima(optima)
+    if any(job.presolve for job in jobs):
+        warm_up()
     folder = Path("build") / loaded.name if out is None else out
     with (
         RecordLog(folder) as log,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ import yaml
 
 from benchmarks import __main__ as commands
 from benchmarks.optima import Optimum, parse_line, read_optima, write_optima
-from benchmarks.records import RECORDS, Record, RecordLog, read_records
+from benchmarks.records import RECORDS, Record, RecordLog, parse, read_records
 from benchmarks.small import best_by_enumeration, small_problem
 from benchmarks.study import Study
 from benchmarks.verdict import STATUSES, Known, contradictions, judge, judged
@@ -312,6 +313,7 @@ def test_the_key_is_of_all_that_decides_a_run(tmp_path: Path, fakes: None) -> No
         {"seeds": [1]},
         {"threads": 2},
         {"gap": 0.1},
+        {"presolve": [True]},
         {"limits": {"seconds": 61, "memory_mb": 2000}},
         {"limits": {"seconds": 60, "memory_mb": 2001}},
         {"instances": [{"small": [1]}]},
@@ -319,6 +321,17 @@ def test_the_key_is_of_all_that_decides_a_run(tmp_path: Path, fakes: None) -> No
     keys = [key(), *(key(**change) for change in changed)]
     assert len(set(keys)) == len(keys)
     assert key(name="other", solvers=["fake-honest", "fake-limit"]) == key()
+    assert key(presolve=[False, True]) == key(presolve=[False]) == key()
+
+
+def test_records_from_before_presolve_are_those_without(tmp_path: Path, fakes: None) -> None:
+    """A run without presolve has the key of old, and an old record is read as one."""
+    job = Study.load(write_study(tmp_path)).jobs(tmp_path / "study.yaml")[0]
+    old = {k: v for k, v in asdict(job).items() if k not in ("instance", "problem", "presolve")}
+    assert job.key == hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
+    line = {k: v for k, v in asdict(RUN).items() if k not in ("presolve", "presolve_seconds", "incumbent")}
+    (record,), _ = parse(json.dumps(line).encode() + b"\n", tmp_path)
+    assert record == RUN and not record.presolve
 
 
 # ---------------------------------------------------------------------------------------------------------------- instances
@@ -377,6 +390,9 @@ FAULTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"solvers": ["oracle"]}, ("solvers.0: 'oracle' is not registered", "scip")),
     ({"seeds": [-1]}, ("seeds.0: -1 is refused",)),
     ({"seeds": []}, ("seeds: [] is refused",)),
+    ({"presolve": []}, ("presolve: [] is refused",)),
+    ({"presolve": [True, True]}, ("presolve", "twice")),
+    ({"presolve": ["often"]}, ("presolve.0: 'often' is refused",)),
     ({"threads": 0}, ("threads: 0 is refused",)),
     ({"gap": -0.5}, ("gap: -0.5 is refused",)),
     ({"gap": float("nan")}, ("gap: nan is refused",)),
