@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from benchmarks import __main__ as commands
+from benchmarks.families import with_step, with_super_blocks
 from benchmarks.optima import Optimum, parse_line, read_optima, write_optima
 from benchmarks.records import RECORDS, Record, RecordLog, parse, read_records
 from benchmarks.small import best_by_enumeration, small_problem
@@ -353,6 +354,31 @@ def test_a_family_is_made_by_overrides(tmp_path: Path, fakes: None) -> None:
     assert {p.budgets.params.max for p in problems if p.budgets.params} == {50000}
 
 
+def test_families_vary_super_blocks_and_steps(tmp_path: Path, fakes: None) -> None:
+    shrunk = {"stages.*.depth": [1, 2], "stages.*.channels.max": 128, "stages.*.bottleneck.max": 96}
+    entry = {"problem": "deepmad-r18", "name": "r", "overrides": shrunk, "super_blocks": [3, 6], "step": [16, 4]}
+    path = write_study(tmp_path, instances=[entry])
+    problems = Study.load(path).problems(path)
+    assert [p.name for p in problems] == [f"r-super_blocks={n}-step={step}" for n in (3, 6) for step in (16, 4)]
+    for problem, (n, step) in zip(problems, [(3, 16), (3, 4), (6, 16), (6, 4)], strict=True):
+        assert len(problem.stages) == n and sum(s.stride == 2 for s in problem.stages) == min(n, 4)
+        assert problem.stem.channels.values == tuple(range(step, 33, step))
+        for s in problem.stages:
+            assert s.channels.values == tuple(range(step, 129, step))
+            assert s.bottleneck.values == tuple(range(step, 97, step))
+            assert s.depth.values == (1, 2)
+    assert len({p.digest for p in problems}) == 4
+
+
+def test_a_family_keeps_what_has_no_step() -> None:
+    data = {"stem": {"channels": [8]}, "stages": [{"channels": {"min": 24, "max": 100, "step": 8}, "bottleneck": [8, 24, 40]}]}
+    made = with_step(data, 16)
+    assert made["stem"] == {"channels": [8]}
+    assert made["stages"][0]["channels"] == {"min": 32, "max": 96, "step": 16}
+    assert made["stages"][0]["bottleneck"] == {"min": 16, "max": 32, "step": 16}
+    assert [s["stride"] for s in with_super_blocks(made, 5)["stages"]] == [2, 2, 2, 1, 2]
+
+
 def test_a_part_around_a_network_is_small(tmp_path: Path, fakes: None) -> None:
     network = ROOT / "benchmarks" / "studies" / "networks" / "deepmad-r18.json"
     entry = {"problem": "deepmad-r18", "name": "part", "near": {"network": str(network), "ratio": 0.1, "blocks": 1}}
@@ -385,6 +411,9 @@ FAULTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"instances": [{"problem": "deepmad-r18", "vary": {"classes": []}}]}, ("instances.0.vary.classes: [] is refused",)),
     ({"instances": [{"problem": "deepmad-r18", "near": {"network": "no.json"}}]}, ("instances.0", "no.json", "cannot be read")),
     ({"instances": [{"problem": "deepmad-r18", "name": "a b"}]}, ("instances.0.name: 'a b' is refused",)),
+    ({"instances": [{"problem": "deepmad-r18", "super_blocks": [9]}]}, ("instances.0", "9 super-blocks", "give 3 to 8")),
+    ({"instances": [{"problem": "deepmad-r18", "step": [0]}]}, ("instances.0.step.0: 0 is refused",)),
+    ({"instances": [{"small": [0], "step": [8]}]}, ("instances.0.small: stands beside",)),
     ({"formulations": ["zigzag"]}, ("formulations.0: 'zigzag' is not registered", "lattice")),
     ({"formulations": ["lattice", "lattice"]}, ("formulations", "twice")),
     ({"solvers": ["oracle"]}, ("solvers.0: 'oracle' is not registered", "scip")),
