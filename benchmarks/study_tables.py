@@ -227,8 +227,8 @@ def sizes(results: Results) -> Table:
         seconds = shifted_geometric_mean((r.formulation_seconds or 0.0 for r in by_digest.values()), 1.0)
         rows.append((formulation, len(by_digest), *means, seconds))
     note = (
-        "Before the solver's presolve, and after that of mipdesign where the name says so; geometric means over the instances "
-        "that leave a model to solve, with a shift of 1."
+        "Before the solver's presolve, and after that of mipdesign where the name says so (0 where it proved everything); "
+        "geometric means over the instances, with a shift of 1."
     )
     return Table("sizes", "Sizes of models", note, ("formulation", "instances", *names, "seconds to write"), tuple(rows))
 

@@ -27,7 +27,7 @@ from benchmarks.study import Job
 from benchmarks.verdict import TOLERANCE
 from mipdesign.cell import Cell
 from mipdesign.errors import MissingExtraError, SpecError
-from mipdesign.formulation import FormulationModel, formulation_named
+from mipdesign.formulation import FormulationModel, ModelStatistics, formulation_named
 from mipdesign.lattice import Position, Tables, build_tables
 from mipdesign.problem import Problem
 from mipdesign.run import installed_versions
@@ -82,7 +82,8 @@ def run(job: Job, say: Say) -> None:
             return
         before, spent = reduced(job, tables, say) if job.presolve else (None, 0.0)
         if before is not None and before.is_proven:
-            say(answered(before.answer))
+            nothing = ModelStatistics(0, 0, 0, 0, 0)
+            say({"formulation_seconds": 0.0, "sizes": vars(nothing), **answered(before.answer)})
             say({"ended": "answered", **checked(tables, None if before.incumbent is None else before.incumbent.position)})
             return
         cell = Cell.whole(tables) if before is None or before.cell is None else before.cell

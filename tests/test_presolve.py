@@ -183,6 +183,7 @@ def test_a_study_tells_presolve_apart_and_goes_on_where_it_stopped(tmp_path: Pat
     results = Results.of(records, {})
     names = {"lattice", "lattice + presolve", "compact:log:lattice:onehot", "compact:log:lattice:onehot + presolve"}
     assert {row[0] for row in summary(results).rows} == names | {"virtual best"}
+    assert all(record.sizes is not None for record in records)
     of_sizes = {row[0]: row[2] for row in sizes(results).rows}
     assert of_sizes["lattice + presolve"] < of_sizes["lattice"]  # type: ignore[operator]
     at = runs(results).header.index("presolve")

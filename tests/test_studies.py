@@ -534,6 +534,25 @@ def test_the_report_stands_alone_and_counts_every_run(ways_to_fail: tuple[Path, 
     assert len((tmp_path / "runs.csv").read_text().splitlines()) == 1 + len(FAKES)
 
 
+def test_pictures_are_files_on_request_and_leave_the_page_as_it_is(tmp_path: Path) -> None:
+    with RecordLog(tmp_path) as log:
+        for n in range(3):
+            log.append(
+                replace(RUN, key=str(n), solver=f"solver-{n}", solver_seconds=1.0 + n, root_bound=101.0, presolve=n == 2)
+            )
+    names = [f"{name}.{kind}" for name in ("profile", "solved", "root_gaps") for kind in ("svg", "png")]
+    assert process("report", tmp_path).returncode == 0
+    page = (tmp_path / "report.html").read_bytes()
+    assert not any((tmp_path / name).exists() for name in names)
+    for _ in range(2):
+        assert process("report", tmp_path, "--pictures").returncode == 0
+        contents = {name: (tmp_path / name).read_bytes() for name in names}
+        assert all(c.startswith(b"\x89PNG" if name.endswith("png") else b"<?xml") for name, c in contents.items())
+    assert contents == {name: (tmp_path / name).read_bytes() for name in names}
+    assert (tmp_path / "report.html").read_bytes() == page
+    assert b"lattice + presolve / solver-2" in page
+
+
 def test_a_picture_says_how_many_curves_it_leaves_out(tmp_path: Path) -> None:
     with RecordLog(tmp_path) as log:
         for n in range(20):
