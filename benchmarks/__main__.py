@@ -22,6 +22,7 @@ from mipdesign.cli import run_app
 from mipdesign.errors import SpecError
 from mipdesign.interrupts import INTERRUPTS
 from mipdesign.report import CountDisplay, PlainConsole
+from mipdesign.warmup import warm_up
 
 app = typer.Typer(
     add_completion=False,
@@ -66,6 +67,8 @@ def run(
         raise SpecError("--workers", "stands beside --scheduler", "the cluster has its own workers: leave it out")
     loaded = Study.load(study)
     jobs, known = loaded.jobs(study), read_optima(optima)
+    if any(job.presolve for job in jobs):
+        warm_up()
     folder = Path("build") / loaded.name if out is None else out
     with (
         RecordLog(folder) as log,
@@ -85,13 +88,16 @@ def report(
         Path | None,
         typer.Option(metavar="report.html", help="The page; its tables go beside it as CSV. DIR/report.html by default."),
     ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Write the pictures beside the CSV files as well, as SVG and PNG.")
+    ] = False,
     optima: OptimaFile = SHIPPED,
 ) -> None:
     """Compare formulations and solvers: one page and tables as CSV, from the records of one or more runs."""
     from benchmarks.study_report import write_report
 
     page = folder / "report.html" if out is None else out
-    for path in write_report(read_records(folder), read_optima(optima), page):
+    for path in write_report(read_records(folder), read_optima(optima), page, pictures):
         PlainConsole().lines([str(path)])
 
 

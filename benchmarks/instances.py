@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from benchmarks.families import with_step, with_super_blocks
 from benchmarks.small import small_problem
 from mipdesign.errors import SpecError
 from mipdesign.exchange import read_network
@@ -17,6 +18,8 @@ from mipdesign.formatting import number
 from mipdesign.parsing import short
 from mipdesign.problem import Problem
 
+FAMILIES = {"super_blocks": with_super_blocks, "step": with_step}
+"""What makes the members of a family from a specification, by field."""
 MOST_SMALL = 10_000
 """Most seeds of small problems in one entry."""
 
@@ -54,9 +57,12 @@ class InstanceSpec(StudyModel):
     name:
         Name of the instance, that of the problem by default; members of a family have their values added.
     overrides:
-        Values by dotted key, as of ``--set``.
+        Values by dotted key, as of ``--set``; ``stages.*`` stands for every super-block.
     vary:
         Lists of values by dotted key; every combination is one instance.
+    super_blocks, step:
+        Numbers of super-blocks, and steps of channels and widths (:mod:`benchmarks.families`), of what the overrides leave;
+        every combination is one instance.
     near:
         The part of the space that is kept.
     """
@@ -66,14 +72,16 @@ class InstanceSpec(StudyModel):
     name: Annotated[str, Field(pattern=r"^\S+$", max_length=60)] | None = None
     overrides: dict[str, Any] = {}
     vary: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    super_blocks: Annotated[list[Annotated[int, Field(strict=True)]], Field(min_length=1)] | None = None
+    step: Annotated[list[Annotated[int, Field(strict=True, ge=1, le=4096)]], Field(min_length=1)] | None = None
     near: Near | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.small is None) == (self.problem is None):
             raise SpecError("", "an instance needs 'small' or 'problem', and not both", "give one of them")
-        if self.small is not None and (self.overrides or self.vary or self.near or self.name):
-            raise SpecError("small", "stands beside other fields", "leave out name, overrides, vary and near")
+        if self.small is not None and self.model_fields_set != {"small"}:
+            raise SpecError("small", "stands beside other fields", "make an entry of its own of it")
         if self.small is not None and not 0 < len(self.small) <= MOST_SMALL:
             raise SpecError("small", f"{len(self.small)} seeds", f"list 1 to {MOST_SMALL}")
         return self
@@ -90,19 +98,29 @@ class InstanceSpec(StudyModel):
             yield _renamed(small_problem(seed), f"small-{seed}")
         if self.problem is None:
             return
-        fixed = [_override(key, value) for key, value in self.overrides.items()]
-        for values in itertools.product(*self.vary.values()):
-            varied = dict(zip(self.vary, values, strict=True))
-            problem = Problem.named(_located(self.problem, folder), [*fixed, *(_override(k, v) for k, v in varied.items())])
+        named, n_stages = _located(self.problem, folder), 1
+        if any(".*." in key for key in (*self.overrides, *self.vary)):
+            n_stages = len(Problem.named(named).stages)
+        generated = {name: values for name in FAMILIES if (values := getattr(self, name)) is not None}
+        for values in itertools.product(*self.vary.values(), *generated.values()):
+            varied = dict(zip((*self.vary, *generated), values, strict=True))
+            settings = self.overrides | {key: varied[key] for key in self.vary}
+            problem = Problem.named(
+                named, [text for key, value in settings.items() for text in _override(key, value, n_stages)]
+            )
             base = self.name or problem.name
+            for name in generated:
+                problem = Problem.from_dict(FAMILIES[name](problem.to_dict(), varied[name]))
             if self.near is not None:
                 problem = _part(problem, self.near, folder)
             yield _renamed(problem, "-".join([base, *(f"{key.split('.')[-1]}={_text(v)}" for key, v in varied.items())]))
 
 
-def _override(key: str, value: Any) -> str:
-    """``KEY=VALUE`` in YAML syntax, for any plain value."""
-    return f"{key}={json.dumps(value)}"
+def _override(key: str, value: Any, n_stages: int) -> list[str]:
+    """``KEY=VALUE`` in YAML syntax, for any plain value; for every super-block where the key says so."""
+    first, star, rest = key.partition(".*.")
+    keys = [f"{first}.{i}.{rest}" for i in range(n_stages)] if star else [key]
+    return [f"{one}={json.dumps(value)}" for one in keys]
 
 
 def _text(value: Any) -> str:

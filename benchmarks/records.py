@@ -40,6 +40,9 @@ class Record:
         As the solver says.
     exact:
         Objective of its network by the exact evaluator, as decimal text; ``violations`` says what the network breaks.
+    presolve, presolve_seconds, presolve_bound, incumbent, choices:
+        Whether the space was reduced first (:mod:`benchmarks.presolve`), and its time, its bound, the exact objective of its
+        network as decimal text, and stems, columns and depths of the space (``of``) and of what was left of it (``left``).
     formulation_seconds, build_seconds, solver_seconds, wall_seconds:
         Writing the model, handing it over, solving it, and the whole process.
     sizes:
@@ -70,6 +73,11 @@ class Record:
     violations: list[str] = field(default_factory=list)
     architecture: dict[str, Any] | None = None
     nodes: int | None = None
+    presolve: bool = False
+    presolve_seconds: float | None = None
+    presolve_bound: float | None = None
+    incumbent: str | None = None
+    choices: dict[str, int] | None = None
     formulation_seconds: float | None = None
     build_seconds: float | None = None
     solver_seconds: float | None = None
@@ -84,8 +92,8 @@ class Record:
 
     @property
     def variant(self) -> tuple[str, str]:
-        """Formulation and solver."""
-        return self.formulation, self.solver
+        """Formulation, with a word on its presolve, and solver."""
+        return self.formulation + " + presolve" * self.presolve, self.solver
 
     @property
     def case(self) -> tuple[str, int, str]:
@@ -94,8 +102,13 @@ class Record:
 
     @property
     def solving_seconds(self) -> float:
-        """Time of the model and the solver together, without the start of the process."""
-        return sum(part or 0.0 for part in (self.formulation_seconds, self.build_seconds, self.solver_seconds))
+        """Time of presolve, model and solver together, without the start of the process."""
+        return self.seconds_before + (self.solver_seconds or 0.0)
+
+    @property
+    def seconds_before(self) -> float:
+        """The part of it before the solver starts."""
+        return sum(part or 0.0 for part in (self.presolve_seconds, self.formulation_seconds, self.build_seconds))
 
 
 def parse(text: bytes, source: Path) -> tuple[list[Record], int]:

@@ -15,32 +15,11 @@ import yaml
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmarks.families import with_step, with_super_blocks
 from benchmarks.measure import Run, middle, run_design, table
 from mipdesign import Problem
 
 R18_FLOPS, R18_PARAMS = 1.82e9, 11.69e6
-
-
-def with_super_blocks(data: dict[str, Any], count: int) -> None:
-    """Gives the space another number of super-blocks: the last stages at stride 1 beyond five, fewer strides below."""
-    first, *rest = data["stages"]
-    strides = {
-        3: (2, 2, 2),
-        4: (2, 2, 2, 2),
-        5: (2, 2, 2, 1, 2),
-        6: (2, 2, 2, 1, 1, 2),
-        7: (2, 2, 1, 2, 1, 1, 2),
-        8: (2, 2, 1, 2, 1, 1, 2, 1),
-    }
-    data["stages"] = [{**(first if i == 0 else rest[0]), "stride": stride} for i, stride in enumerate(strides[count])]
-
-
-def with_step(data: dict[str, Any], step: int) -> None:
-    """Gives channels and widths another step."""
-    data["stem"]["channels"] = {"min": step, "max": 32, "step": step}
-    for stage in data["stages"]:
-        for axis in ("channels", "bottleneck"):
-            stage[axis] = {"min": step, "max": 2048, "step": step}
 
 
 AXES: dict[str, list[float]] = {
@@ -65,9 +44,9 @@ def problem_at(axis: str, value: float) -> dict[str, Any]:
     elif axis == "rho":
         data["budgets"]["effectiveness"] = value
     elif axis == "super-blocks":
-        with_super_blocks(data, int(value))
+        data = with_super_blocks(data, int(value))
     elif axis == "step":
-        with_step(data, int(value))
+        data = with_step(data, int(value))
     else:
         data["input"]["resolution"] = int(value)
         for stage in data["stages"]:  # small maps have no room for others

@@ -48,6 +48,8 @@ class Job:
     ----------
     problem:
         The specification of the instance, and its digest.
+    presolve:
+        Whether the package's own bounds reduce the space first (:mod:`benchmarks.presolve`).
     """
 
     instance: str
@@ -58,11 +60,17 @@ class Job:
     seed: int
     limits: dict[str, float]
     parameters: dict[str, Any]
+    presolve: bool = False
 
     @cached_property
     def key(self) -> str:
-        """What tells the run from all others, whatever the instance is called: SHA-256 of all that decides its outcome."""
+        """What tells the run from all others, whatever the instance is called: SHA-256 of all that decides its outcome.
+
+        Runs without presolve have the keys that they had before there was one.
+        """
         data = {name: value for name, value in asdict(self).items() if name not in ("instance", "problem")}
+        if not self.presolve:
+            del data["presolve"]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
@@ -79,6 +87,8 @@ class Study(StudyModel):
         Processor threads of each run.
     gap:
         Relative gap at which a solver may stop.
+    presolve:
+        Whether runs presolve; with both values every combination is run with and without.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -89,10 +99,11 @@ class Study(StudyModel):
     limits: Limits
     threads: Annotated[int, Field(strict=True, ge=1, le=1024)] = 1
     gap: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    presolve: list[Annotated[bool, Field(strict=True)]] = Field(default=[False], min_length=1)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for field in ("formulations", "solvers", "seeds"):
+        for field in ("formulations", "solvers", "seeds", "presolve"):
             values = getattr(self, field)
             if len(set(values)) < len(values):
                 raise SpecError(field, f"{values} has an entry twice", "list each once")
@@ -142,6 +153,8 @@ class Study(StudyModel):
         parameters = {"threads": self.threads, "gap": self.gap}
         plain = [Job(p.name, p.digest, p.to_dict(), "", "", 0, limits, parameters) for p in self.problems(path)]
         return [
-            replace(job, formulation=formulation, solver=solver, seed=seed)
-            for seed, job, formulation, solver in itertools.product(self.seeds, plain, self.formulations, self.solvers)
+            replace(job, formulation=formulation, solver=solver, seed=seed, presolve=presolve)
+            for seed, job, formulation, presolve, solver in itertools.product(
+                self.seeds, plain, self.formulations, self.presolve, self.solvers
+            )
         ]

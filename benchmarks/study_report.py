@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,23 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#9
 DASHES = ("-", "--")
 INK = "#010203"
 """Stands for the colour of the text, which the page decides: lines and letters of pictures follow its light or dark ground."""
+MOST_LINEAR = 20.0
+"""Largest gap, per cent, that is shown on a linear axis."""
+PIXELS_PER_INCH = 160
+"""Of PNG files."""
 MOST_CURVES = 2 * len(COLOURS)
 """Curves that one picture tells apart."""
 
 
-def write_report(records: Sequence[Record], optima: Mapping[str, Optimum], page: Path) -> list[Path]:
+def write_report(
+    records: Sequence[Record], optima: Mapping[str, Optimum], page: Path, with_pictures: bool = False
+) -> list[Path]:
     """Writes the page and the tables, and returns their paths.
+
+    Parameters
+    ----------
+    with_pictures:
+        Whether the pictures are written beside the tables as well, as SVG and PNG on white ground.
 
     Raises
     ------
@@ -43,18 +55,42 @@ def write_report(records: Sequence[Record], optima: Mapping[str, Optimum], page:
     results = Results.of(judged(records, optima), optima)
     made = [make(results) for make in (tables.summary, tables.statuses, tables.wrong_answers, tables.root_gaps)]
     made += [make(results) for make in (tables.sizes, tables.instances, tables.failures)]
-    contents = {page: render(results, made, contradictions(records, optima))}
-    contents |= {page.with_name(f"{table.name}.csv"): table.to_csv() for table in [*made, tables.runs(results)]}
+    drawn = pictures(results, made)
+    contents: dict[Path, bytes] = {}
+    if with_pictures:  # before the page gives them its own colours
+        contents = {page.with_name(f"{p.name}.{kind}"): image(p.figure, kind) for p in drawn for kind in ("svg", "png")}
+    contents[page] = render(results, made, drawn, contradictions(records, optima)).encode()
+    contents |= {page.with_name(f"{table.name}.csv"): table.to_csv().encode() for table in [*made, tables.runs(results)]}
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():
-            write_whole(path, content.encode())
+            write_whole(path, content)
     except OSError as error:
         raise SpecError("--out", f"cannot write to {page.parent} ({error.strerror})", "give a writable folder") from None
     return list(contents)
 
 
-def render(results: Results, made: Sequence[Table], warnings: Sequence[str]) -> str:
+@dataclass(frozen=True)
+class Picture:
+    """A picture with a title and a name for its file."""
+
+    name: str
+    title: str
+    figure: Figure
+
+
+def pictures(results: Results, made: Sequence[Table]) -> list[Picture]:
+    """The pictures of a report, those that have something to show."""
+    gaps = next(table for table in made if table.name == "root_gaps")
+    drawn = [
+        ("profile", "Performance profile", profile_picture(results)),
+        ("solved", "Solved over time", solved_picture(results)),
+        ("root_gaps", "Gap at the root", root_picture(gaps)),
+    ]
+    return [Picture(name, title, figure) for name, title, figure in drawn if figure is not None]
+
+
+def render(results: Results, made: Sequence[Table], drawn: Sequence[Picture], warnings: Sequence[str]) -> str:
     """The page."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -67,17 +103,12 @@ def render(results: Results, made: Sequence[Table], warnings: Sequence[str]) -> 
         trim_blocks=True,
     )
     environment.filters["cell"] = cell_text
-    pictures = [
-        ("Performance profile", profile_picture(results)),
-        ("Solved over time", solved_picture(results)),
-        ("Gap at the root", root_picture(next(table for table in made if table.name == "root_gaps"))),
-    ]
     machines = sorted({", ".join(f"{key} {value}" for key, value in r.machine.items()) for r in results.records if r.machine})
     settings = sorted({", ".join(f"{k} {v:g}" for k, v in (r.limits | r.parameters).items()) for r in results.records})
     versions = sorted({f"{r.solver} {r.solver_version}" for r in results.records if r.solver_version is not None})
     return environment.get_template("report.html.j2").render(
         tables=[table for table in made if table.rows],
-        pictures=[(title, picture) for title, picture in pictures if picture],
+        pictures=[(picture.title, _svg(picture.figure)) for picture in drawn],
         warnings=warnings,
         wrong=sum(record.status == "wrong" for record in results.records),
         runs=len(results.records),
@@ -97,8 +128,8 @@ def cell_text(value: tables.Cell) -> str:
 # ---------------------------------------------------------------------------------------------------------------- pictures
 
 
-def profile_picture(results: Results) -> str:
-    """Performance profiles as SVG; empty where there is nothing to compare."""
+def profile_picture(results: Results) -> Figure | None:
+    """Performance profiles; ``None`` where there is nothing to compare."""
     ratios = tables.profile_ratios(results)
     curves = {name: performance_profile(row) for name, row in ratios.items()}
     curves = {name: steps for name, steps in curves.items() if steps}
@@ -106,8 +137,8 @@ def profile_picture(results: Results) -> str:
     return _step_picture(curves, 1.0, max(2.0, 1.1 * last), "time over the best time", "share of runs solved")
 
 
-def solved_picture(results: Results) -> str:
-    """How many runs each variant had solved by when, as SVG."""
+def solved_picture(results: Results) -> Figure | None:
+    """How many runs each variant had solved by when."""
     curves = {}
     for variant, times in results.times().items():
         finite = sorted(time for time in times if math.isfinite(time))
@@ -120,10 +151,10 @@ def solved_picture(results: Results) -> str:
 
 def _step_picture(
     curves: Mapping[str, Sequence[tuple[float, float]]], first: float, last: float, across: str, upwards: str
-) -> str:
+) -> Figure | None:
     """Step curves over a logarithmic axis, each going on to the right end."""
     if not curves:
-        return ""
+        return None
     figure = _figure(8.0, 4.5 + 0.22 * math.ceil(min(len(curves), MOST_CURVES) / 2))
     axes = figure.subplots()
     strongest = sorted(curves, key=lambda name: (-curves[name][-1][1], curves[name][-1][0], name))[:MOST_CURVES]
@@ -137,24 +168,26 @@ def _step_picture(
     cut = f"the {MOST_CURVES} of {len(curves)} that solve most" if len(curves) > MOST_CURVES else None
     legend = figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small", labelcolor=INK, title=cut)
     legend.get_title().set_color(INK)
-    return _svg(figure)
+    return figure
 
 
-def root_picture(table: Table) -> str:
-    """Root gaps as points, one row per variant, as SVG."""
+def root_picture(table: Table) -> Figure | None:
+    """Root gaps as points, one row per variant."""
     names, rows = table.header[1:], table.rows[:-1]
     if not names or not rows:
-        return ""
+        return None
     figure = _figure(8.0, 1.4 + 0.3 * len(names))
     axes = figure.subplots()
+    largest = 0.0
     for at, name in enumerate(names):
         gaps = [float(row[at + 1]) for row in rows if row[at + 1] is not None]  # type: ignore[arg-type]
+        largest = max([largest, *gaps])
         axes.plot(gaps, [name] * len(gaps), "o", color=COLOURS[0], alpha=0.7, ms=6)
-    axes.set(xlabel="gap at the root, per cent (0 is best)", xscale="symlog")
+    axes.set(xlabel="gap at the root, per cent (0 is best)", xscale="symlog" if largest > MOST_LINEAR else "linear")
     axes.set_xlim(left=0.0)
     axes.invert_yaxis()
     axes.grid(alpha=0.25)
-    return _svg(figure)
+    return figure
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -166,6 +199,17 @@ def _figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)
     return figure
+
+
+def image(figure: Figure, kind: str) -> bytes:
+    """A picture file on white ground; the same for the same figure."""
+    import matplotlib
+
+    out = io.BytesIO()
+    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
+    with matplotlib.rc_context({"svg.hashsalt": "mipdesign", "font.family": "sans-serif"}):
+        figure.savefig(out, format=kind, dpi=PIXELS_PER_INCH, facecolor="white", metadata=metadata)
+    return out.getvalue()
 
 
 def _svg(figure: Figure) -> str:

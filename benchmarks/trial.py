@@ -16,18 +16,23 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmarks.presolve import Presolved, choices, joined, presolved
+from benchmarks.small import small_problem
 from benchmarks.study import Job
+from benchmarks.verdict import TOLERANCE
 from mipdesign.cell import Cell
 from mipdesign.errors import MissingExtraError, SpecError
-from mipdesign.formulation import FormulationModel, formulation_named
-from mipdesign.lattice import build_tables
+from mipdesign.formulation import FormulationModel, ModelStatistics, formulation_named
+from mipdesign.lattice import Position, Tables, build_tables
 from mipdesign.problem import Problem
 from mipdesign.run import installed_versions
-from mipdesign.solver import Answer, SolveOptions, refusal, solver_named
+from mipdesign.solver import Answer, Capability, SolveOptions, Solver, refusal, solver_named
+from mipdesign.warmup import warm_up
 
 PR_SET_PDEATHSIG = 1
 """Request to the kernel (prctl): a signal when the parent dies."""
@@ -75,22 +80,62 @@ def run(job: Job, say: Say) -> None:
         if missing is not None:
             say({"ended": "unsupported", "incidents": [f"the formulation has no words for {missing}"]})
             return
+        before, spent = reduced(job, tables, say) if job.presolve else (None, 0.0)
+        if before is not None and before.is_proven:
+            nothing = ModelStatistics(0, 0, 0, 0, 0)
+            say({"formulation_seconds": 0.0, "sizes": vars(nothing), **answered(before.answer)})
+            say({"ended": "answered", **checked(tables, None if before.incumbent is None else before.incumbent.position)})
+            return
+        cell = Cell.whole(tables) if before is None or before.cell is None else before.cell
         began = time.monotonic()
-        form = formulation.build(tables, Cell.whole(tables))
+        form = formulation.build(tables, cell)
         built = time.monotonic() - began
         reason = refusal(solver, form)
         if reason is not None:
             say({"ended": "unsupported", "incidents": [reason]})
             return
         say({"formulation_seconds": built, "sizes": vars(form.statistics())})
-        answer = solver.solve(form, options(job, job.limits["seconds"] - built))
+        asked = options(job, job.limits["seconds"] - spent - built)
+        answer = solver.solve(form, replace(asked, start=start(solver, form, before)))
     except MissingExtraError as error:
         say({"ended": "missing", "incidents": [str(error)]})
     except SpecError as error:
         say({"ended": "unsupported", "incidents": [str(error)]})
     else:
+        position = None if answer.values is None else form.position(answer.values)
+        if before is not None and before.incumbent is not None:
+            reaches = before.incumbent.objective > form.floor
+            answer, is_incumbent = joined(before, answer, formulation.claim, reaches, TOLERANCE)
+            position = before.incumbent.position if is_incumbent else position
         say(answered(answer))
-        say({"ended": "answered", **checked(form, answer)})
+        say({"ended": "answered", **checked(tables, position)})
+
+
+def reduced(job: Job, tables: Tables, say: Say) -> tuple[Presolved, float]:
+    """The presolve of a run, and its seconds, without those of loading machine code once per process."""
+    warm_up()
+    presolved(build_tables(small_problem(0)), 0)
+    began, whole = time.monotonic(), Cell.whole(tables)
+    before = presolved(tables, job.seed)
+    spent = time.monotonic() - began
+    best, cells = before.incumbent, {"of": whole} | ({} if before.cell is None else {"left": before.cell})
+    incumbent = None if best is None else str(tables.problem.evaluator(tables.architecture(best.position)).exact_objective())
+    say(
+        {
+            "presolve_seconds": spent,
+            "incumbent": incumbent,
+            "presolve_bound": before.bound,
+            "choices": {name: choices(tables, cell) for name, cell in cells.items()},
+        }
+    )
+    return before, spent
+
+
+def start(solver: Solver, form: FormulationModel, before: Presolved | None) -> dict[str, float] | None:
+    """The incumbent as a start solution, where there is one and the solver takes it."""
+    if before is None or before.incumbent is None or Capability.START not in solver.capabilities:
+        return None
+    return form.start(before.incumbent.position) if before.incumbent.objective > form.floor else None
 
 
 def options(job: Job, seconds: float) -> SolveOptions:
@@ -120,12 +165,11 @@ def answered(answer: Answer) -> dict[str, Any]:
     }
 
 
-def checked(form: FormulationModel, answer: Answer) -> dict[str, Any]:
-    """The network of an answer, its violations, and its objective by the exact evaluator; empty without a solution."""
-    if answer.values is None:
+def checked(tables: Tables, position: Position | None) -> dict[str, Any]:
+    """The network of an answer, its violations, and its objective by the exact evaluator; empty without a network."""
+    if position is None:
         return {}
-    problem = form.tables.problem
-    architecture = form.tables.architecture(form.position(answer.values))
+    problem, architecture = tables.problem, tables.architecture(position)
     return {
         "architecture": architecture.to_dict(),
         "violations": problem.violations(architecture),

@@ -41,11 +41,17 @@ def feasible_objective(record: Record) -> Decimal | None:
     return Decimal(record.exact) if record.exact is not None and not record.violations else None
 
 
+def verified_objective(record: Record) -> Decimal | None:
+    """The best exact objective of a feasible network that a run has shown: the solver's, or that of its presolve."""
+    shown = [feasible_objective(record), None if record.incumbent is None else Decimal(record.incumbent)]
+    return max((objective for objective in shown if objective is not None), default=None)
+
+
 def knowledge(records: Iterable[Record], optima: Mapping[str, Optimum]) -> dict[str, Known]:
     """What is known of every instance, by digest."""
     known = {digest: Known(optimum.objective, True) for digest, optimum in optima.items()}
     for record in records:
-        objective, before = feasible_objective(record), known.get(record.digest, Known())
+        objective, before = verified_objective(record), known.get(record.digest, Known())
         if objective is not None and (before.best is None or objective > before.best):
             known[record.digest] = Known(objective, False)
     return known

@@ -32,7 +32,7 @@ from pyscipopt import quicksum
 from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
 from mipdesign.evaluation import LOWER
-from mipdesign.formulation import Formulation, FormulationModel
+from mipdesign.formulation import Formulation, FormulationModel, ProvenError
 from mipdesign.lattice import Bools, Floats, Ints, Position, StageTables, Tables
 
 from . import common
@@ -41,6 +41,7 @@ from .common import PENALTY_VECTORS, Layers
 from .parts import KINDS, Part, joint_claim, part_named, registered_parts
 from .piecewise import Encoding
 from .products import Product
+from .proven_error import BlockErrors, proven_error
 from .sheet import Axis, Bounded, Functions, Sheet, write_axis
 
 DEPTH, WIDTH, KERNEL, CHANNELS = 40, 30, 20, 10
@@ -121,6 +122,25 @@ class Compact(Formulation):
             raise SpecError("formulation", f"{self.id!r} has no words for {reason}", "use 'lattice'")
         writer.network(cell)
         return writer.finish()
+
+    def proven_errors(self, tables: Tables, cell: Cell, positions: Sequence[Position]) -> list[ProvenError] | None:
+        """Those of its breakpoints (:mod:`formulations.proven_error`), where the products are exact."""
+        chain = common.reachable(tables, cell)
+        if self.product.claim != "exact" or chain is None:
+            return None
+        stem, columns = chain
+        of_log, of_square, blocks = self.breakpoints.log_error, self.breakpoints.square_error, []
+        for s, among in zip(tables.stages, columns, strict=True):
+            counts, lattices = _Counts.of(s, among), _Widths.of(s, among)
+            square, kk = of_square(lattices.widths), np.square(s.k.astype(np.float64))
+            first, rest = (
+                square * np.array([abs(p.get("bb", 0.0)) + abs(p.get("kkbb", 0.0)) * kk for p in polynomials])
+                for polynomials in (counts.first, counts.rest)
+            )
+            of_widths = abs(counts.log_width[1]) * of_log(lattices.widths)
+            blocks.append(BlockErrors(of_log(lattices.channels), of_widths, first, rest))
+        of_stem = of_log([int(c) for c in tables.stem_c[stem]])
+        return [proven_error(tables, position, of_stem, blocks) for position in positions]
 
 
 @dataclass

@@ -193,6 +193,22 @@ class FormulationModel:
         )
 
 
+@dataclass(frozen=True)
+class ProvenError:
+    """How far a model's figures of one network are from the exact ones at most.
+
+    Attributes
+    ----------
+    objective:
+        In units of the objective.
+    counts:
+        In units of each budget, in the order of ``tables.counts``.
+    """
+
+    objective: float
+    counts: tuple[float, ...]
+
+
 class Described(Protocol):
     """What people are told of a formulation, and of a part that its variants are combined from."""
 
@@ -256,6 +272,13 @@ class Formulation(ABC):
     @abstractmethod
     def build(self, tables: Tables, cell: Cell) -> FormulationModel:
         """The model of the networks of ``cell``; equal inputs give equal models."""
+
+    def proven_errors(self, tables: Tables, cell: Cell, positions: Sequence[Position]) -> list[ProvenError] | None:
+        """How far objective and counts that the model of a cell has at each of some networks are from the exact ones.
+
+        ``None`` where nothing is proven: a relaxation does not have one objective at a network.
+        """
+        return [ProvenError(0.0, (0.0,) * len(tables.counts))] * len(positions) if self.claim == "exact" else None
 
     def unsupported(self, tables: Tables) -> str | None:
         """What of a problem the formulation has no words for: the presolve tree then closes all cells. ``None`` if nothing."""

@@ -45,6 +45,21 @@ def test_side_and_error(name: str, values: list[int]) -> None:
         assert part.log_error(values) == part.square_error(values) == 0.0
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("values", [[1], [7], [1, 2], [1, 2048], [1, 2, 3], [8, 16, 512, 520], [1, 2, 64, 72, 2048]])
+def test_edges(name: str, values: list[int]) -> None:
+    """A single value, one segment, the logarithm at 1, gaps: breakpoints are values of the lattice, each once, in its order;
+    what has no lattice point in between has no error, and neither side moves then.
+    """
+    part = named(name)
+    places = part.places(values)
+    assert places == sorted(set(places)) and {0, len(values) - 1} <= set(places) <= set(range(len(values)))
+    assert np.isfinite(part.logs(values)).all() and len(part.logs(values)) == len(part.squares(values)) == len(places)
+    if len(values) <= 2:
+        assert part.log_error(values) == part.square_error(values) == 0.0
+        assert part.logs(values) == pytest.approx(np.log(values)) and part.squares(values) == pytest.approx(np.square(values))
+
+
 @given(a=st.floats(1, 1000), ratio=st.floats(1.001, 1000))
 def test_errors_of_a_segment_are_attained(a: float, ratio: float) -> None:
     b = a * ratio

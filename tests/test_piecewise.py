@@ -111,6 +111,35 @@ def test_every_number_of_segments(encoding: Encoding, n: int) -> None:
     assert written.linear.kinds.count("I") == (math.ceil(math.log2(n)) if encoding.id == "zzi" else 0)
 
 
+EDGES: dict[str, tuple[list[float], list[float]]] = {
+    "one point": ([3.0], [7.0]),
+    "two points": ([3.0, 11.0], [7.0, -1.0]),
+    "two points of equal value": ([3.0, 11.0], [7.0, 7.0]),
+    "equal values throughout": ([1.0, 2.0, 4.0, 5.0], [2.0] * 4),
+    "equal values in the middle": ([1.0, 2.0, 4.0, 5.0, 8.0], [0.0, 3.0, 3.0, 3.0, 0.0]),
+    "collinear": ([0.0, 1.0, 2.0, 3.0], [0.0, 2.0, 4.0, 6.0]),
+    "logarithm from 1": ([1.0, 2.0, 3.0, 4.0], [math.log(x) for x in (1, 2, 3, 4)]),
+    "logarithm at 1 alone": ([1.0], [0.0]),
+    "logarithm on a lattice with gaps": ([1.0, 2.0, 64.0, 72.0, 2048.0], [math.log(x) for x in (1, 2, 64, 72, 2048)]),
+}
+"""Breakpoints and values at which encodings have been wrong elsewhere; all but two of them are concave."""
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: e.id)
+def test_edges(encoding: Encoding, edge: str) -> None:
+    """At every breakpoint and between any two the function, and no more; one side of it by encodings that keep one."""
+    points, values = EDGES[edge]
+    written = Written(encoding, points, values)
+    for x in [*points, *((a + b) / 2 for a, b in itertools.pairwise(points))]:
+        expected, found = float(np.interp(x, points, values)), written.extremes(x)
+        assert found is not None and found[1] == pytest.approx(expected, abs=1e-6)
+        assert found[0] == pytest.approx(expected if encoding.is_graph else min(values), abs=1e-6)
+    assert written.extremes(points[0] - 0.5) is None and written.extremes(points[-1] + 0.5) is None
+    if encoding.is_graph:
+        assert written.linear.kinds.count("B") == 0 or len(points) > 2
+
+
 def rows_of(encoding_id: str, n: int) -> int:
     """Rows of ``n`` segments as ``docs/formulations.md`` states them, without the one that sets the argument."""
     m = math.ceil(math.log2(n))
@@ -205,7 +234,7 @@ def test_chords_bound_a_concave_function_from_above_and_a_convex_one_from_below(
         Written(chords, points, squares)
 
 
-@pytest.mark.parametrize("points", [[2.0, 1.0], [1.0, 1.0, 2.0], [1.0, math.nan], []])
+@pytest.mark.parametrize("points", [[2.0, 1.0], [1.0, 3.0, 2.0], [1.0, 1.0], [1.0, 1.0, 2.0], [1.0, math.nan], []])
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: e.id)
 def test_breakpoints_have_to_increase(encoding: Encoding, points: list[float]) -> None:
     linear = LinearModel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -20,8 +21,9 @@ import pytest
 import yaml
 
 from benchmarks import __main__ as commands
+from benchmarks.families import with_step, with_super_blocks
 from benchmarks.optima import Optimum, parse_line, read_optima, write_optima
-from benchmarks.records import RECORDS, Record, RecordLog, read_records
+from benchmarks.records import RECORDS, Record, RecordLog, parse, read_records
 from benchmarks.small import best_by_enumeration, small_problem
 from benchmarks.study import Study
 from benchmarks.verdict import STATUSES, Known, contradictions, judge, judged
@@ -312,6 +314,7 @@ def test_the_key_is_of_all_that_decides_a_run(tmp_path: Path, fakes: None) -> No
         {"seeds": [1]},
         {"threads": 2},
         {"gap": 0.1},
+        {"presolve": [True]},
         {"limits": {"seconds": 61, "memory_mb": 2000}},
         {"limits": {"seconds": 60, "memory_mb": 2001}},
         {"instances": [{"small": [1]}]},
@@ -319,6 +322,17 @@ def test_the_key_is_of_all_that_decides_a_run(tmp_path: Path, fakes: None) -> No
     keys = [key(), *(key(**change) for change in changed)]
     assert len(set(keys)) == len(keys)
     assert key(name="other", solvers=["fake-honest", "fake-limit"]) == key()
+    assert key(presolve=[False, True]) == key(presolve=[False]) == key()
+
+
+def test_records_from_before_presolve_are_those_without(tmp_path: Path, fakes: None) -> None:
+    """A run without presolve has the key of old, and an old record is read as one."""
+    job = Study.load(write_study(tmp_path)).jobs(tmp_path / "study.yaml")[0]
+    old = {k: v for k, v in asdict(job).items() if k not in ("instance", "problem", "presolve")}
+    assert job.key == hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
+    line = {k: v for k, v in asdict(RUN).items() if k not in ("presolve", "presolve_seconds", "incumbent")}
+    (record,), _ = parse(json.dumps(line).encode() + b"\n", tmp_path)
+    assert record == RUN and not record.presolve
 
 
 # ---------------------------------------------------------------------------------------------------------------- instances
@@ -338,6 +352,31 @@ def test_a_family_is_made_by_overrides(tmp_path: Path, fakes: None) -> None:
         (f, c) for f in (2e6, 4e6) for c in (10, 20)
     ]
     assert {p.budgets.params.max for p in problems if p.budgets.params} == {50000}
+
+
+def test_families_vary_super_blocks_and_steps(tmp_path: Path, fakes: None) -> None:
+    shrunk = {"stages.*.depth": [1, 2], "stages.*.channels.max": 128, "stages.*.bottleneck.max": 96}
+    entry = {"problem": "deepmad-r18", "name": "r", "overrides": shrunk, "super_blocks": [3, 6], "step": [16, 4]}
+    path = write_study(tmp_path, instances=[entry])
+    problems = Study.load(path).problems(path)
+    assert [p.name for p in problems] == [f"r-super_blocks={n}-step={step}" for n in (3, 6) for step in (16, 4)]
+    for problem, (n, step) in zip(problems, [(3, 16), (3, 4), (6, 16), (6, 4)], strict=True):
+        assert len(problem.stages) == n and sum(s.stride == 2 for s in problem.stages) == min(n, 4)
+        assert problem.stem.channels.values == tuple(range(step, 33, step))
+        for s in problem.stages:
+            assert s.channels.values == tuple(range(step, 129, step))
+            assert s.bottleneck.values == tuple(range(step, 97, step))
+            assert s.depth.values == (1, 2)
+    assert len({p.digest for p in problems}) == 4
+
+
+def test_a_family_keeps_what_has_no_step() -> None:
+    data = {"stem": {"channels": [8]}, "stages": [{"channels": {"min": 24, "max": 100, "step": 8}, "bottleneck": [8, 24, 40]}]}
+    made = with_step(data, 16)
+    assert made["stem"] == {"channels": [8]}
+    assert made["stages"][0]["channels"] == {"min": 32, "max": 96, "step": 16}
+    assert made["stages"][0]["bottleneck"] == {"min": 16, "max": 32, "step": 16}
+    assert [s["stride"] for s in with_super_blocks(made, 5)["stages"]] == [2, 2, 2, 1, 2]
 
 
 def test_a_part_around_a_network_is_small(tmp_path: Path, fakes: None) -> None:
@@ -372,11 +411,17 @@ FAULTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"instances": [{"problem": "deepmad-r18", "vary": {"classes": []}}]}, ("instances.0.vary.classes: [] is refused",)),
     ({"instances": [{"problem": "deepmad-r18", "near": {"network": "no.json"}}]}, ("instances.0", "no.json", "cannot be read")),
     ({"instances": [{"problem": "deepmad-r18", "name": "a b"}]}, ("instances.0.name: 'a b' is refused",)),
+    ({"instances": [{"problem": "deepmad-r18", "super_blocks": [9]}]}, ("instances.0", "9 super-blocks", "give 3 to 8")),
+    ({"instances": [{"problem": "deepmad-r18", "step": [0]}]}, ("instances.0.step.0: 0 is refused",)),
+    ({"instances": [{"small": [0], "step": [8]}]}, ("instances.0.small: stands beside",)),
     ({"formulations": ["zigzag"]}, ("formulations.0: 'zigzag' is not registered", "lattice")),
     ({"formulations": ["lattice", "lattice"]}, ("formulations", "twice")),
     ({"solvers": ["oracle"]}, ("solvers.0: 'oracle' is not registered", "scip")),
     ({"seeds": [-1]}, ("seeds.0: -1 is refused",)),
     ({"seeds": []}, ("seeds: [] is refused",)),
+    ({"presolve": []}, ("presolve: [] is refused",)),
+    ({"presolve": [True, True]}, ("presolve", "twice")),
+    ({"presolve": ["often"]}, ("presolve.0: 'often' is refused",)),
     ({"threads": 0}, ("threads: 0 is refused",)),
     ({"gap": -0.5}, ("gap: -0.5 is refused",)),
     ({"gap": float("nan")}, ("gap: nan is refused",)),
@@ -487,6 +532,25 @@ def test_the_report_stands_alone_and_counts_every_run(ways_to_fail: tuple[Path, 
         "unsupported": 0,
     }
     assert len((tmp_path / "runs.csv").read_text().splitlines()) == 1 + len(FAKES)
+
+
+def test_pictures_are_files_on_request_and_leave_the_page_as_it_is(tmp_path: Path) -> None:
+    with RecordLog(tmp_path) as log:
+        for n in range(3):
+            log.append(
+                replace(RUN, key=str(n), solver=f"solver-{n}", solver_seconds=1.0 + n, root_bound=101.0, presolve=n == 2)
+            )
+    names = [f"{name}.{kind}" for name in ("profile", "solved", "root_gaps") for kind in ("svg", "png")]
+    assert process("report", tmp_path).returncode == 0
+    page = (tmp_path / "report.html").read_bytes()
+    assert not any((tmp_path / name).exists() for name in names)
+    for _ in range(2):
+        assert process("report", tmp_path, "--pictures").returncode == 0
+        contents = {name: (tmp_path / name).read_bytes() for name in names}
+        assert all(c.startswith(b"\x89PNG" if name.endswith("png") else b"<?xml") for name, c in contents.items())
+    assert contents == {name: (tmp_path / name).read_bytes() for name in names}
+    assert (tmp_path / "report.html").read_bytes() == page
+    assert b"lattice + presolve / solver-2" in page
 
 
 def test_a_picture_says_how_many_curves_it_leaves_out(tmp_path: Path) -> None:
