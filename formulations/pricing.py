@@ -40,6 +40,7 @@ from mipdesign.linear import ScipModel, Terms
 from mipdesign.solver import Capability
 
 from .lattice import Figure, LatticeWriter, Points, write
+from .scaling import NONLINEAR_PARAMETERS
 
 MAX_COLUMNS = 2_000_000
 """Most columns (channels, width and kernel) that the super-blocks of a model may have together."""
@@ -50,6 +51,8 @@ OPTIMALITY = 1e-7
 INFEASIBILITY = 1e-10
 """The same for a proof of infeasibility, relative to its largest multiplier."""
 PRICING_PARAMETERS: Mapping[str, Any] = {
+    # SCIP repeats a relaxation whose proof of infeasibility is in doubt with a tolerance 1000 times as strict.
+    **NONLINEAR_PARAMETERS,
     # Presolve sees a few of the points only.
     "presolving/maxrounds": 0,
     "presolving/maxrestarts": 0,
