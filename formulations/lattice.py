@@ -203,6 +203,11 @@ class Figure:
         j, d = np.searchsorted(self.points.columns, column), np.searchsorted(self.points.depths, depth)
         return float(self.fixed[j] + self.rise[j] * depth + self.at[d])
 
+    def within(self, low: float, high: float) -> Figure:
+        """Its place between two bounds: 0 at the lower one, 1 at the upper one."""
+        size = high - low
+        return replace(self, fixed=(self.fixed - low) / size, rise=self.rise / size, at=self.at / size)
+
     def range(self) -> tuple[float, float]:
         """The least and the largest number, where none depends on the depth other than affinely."""
         ends = [self.fixed + self.rise * depth for depth in (self.points.depths[0], self.points.depths[-1])]
@@ -389,20 +394,26 @@ class LatticeWriter:
         self.add_points(points)
 
         def marginal(
-            letter: str, priority: int, read: Callable[[Position], int], figures: Mapping[int, Figure]
+            letter: str, priority: int, read: Callable[[Position], int], values: Ints, is_value: Callable[[int], Figure]
         ) -> dict[int, int]:
             name = f"{letter}{i + 1}"
-            hot = self._one_hot(name, list(figures), lambda n: read(n.position), priority)
+            hot = self._one_hot(name, values.tolist(), lambda n: read(n.position), priority)
             if len(hot) > 1:
                 for value, v in hot.items():
-                    self.match_points(f"of_{name}_{value}", v, figures[value])
+                    self.match_points(f"of_{name}_{value}", v, is_value(value))
             return hot
 
         def of_columns(letter: str, priority: int, values: Ints) -> dict[int, int]:
-            inside = {int(value): points.figure(values[columns] == value) for value in np.unique(values[columns])}
-            return marginal(letter, priority, lambda p: int(values[p.columns[i]]), inside)
+            of_column = values[columns]
+            return marginal(
+                letter,
+                priority,
+                lambda p: int(values[p.columns[i]]),
+                np.unique(of_column),
+                lambda value: points.figure(of_column == value),
+            )
 
-        by_depth = marginal("L", DEPTH, lambda p: p.depths[i], {int(d): points.of_depth(int(d)) for d in points.depths})
+        by_depth = marginal("L", DEPTH, lambda p: p.depths[i], points.depths, points.of_depth)
         by_width = of_columns("b", WIDTH, s.b)
         by_kernel = of_columns("k", KERNEL, s.k)
         by_channels = of_columns("C", CHANNELS, s.c)

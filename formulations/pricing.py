@@ -6,7 +6,7 @@ The model is that of :mod:`formulations.lattice` with the points ``x_i[q, L] >= 
     sum_p a_r[p] x_i[p] = u_r,
 
 one for each marginal, for each binary of a group of columns, and for each figure of a super-block that the rest of the model
-reads (its own counts, its own part of ``S_i``, its own part of the entropy). All other rows, the objective, branching decisions
+reads (its own counts, its own part of ``S_i``, its own part of the entropy; ``u_r`` is its place in its range). All other rows, the objective, branching decisions
 and excluded networks speak of the other variables. So a relaxation is worth what that of ``lattice`` is.
 
 * **Pricing.** The reduced cost of a point is ``- sum_r y_r a_r[p]``, in Farkas pricing with the multipliers of the proof of
@@ -53,8 +53,7 @@ INFEASIBILITY = 1e-10
 PRICING_PARAMETERS: Mapping[str, Any] = {
     # SCIP repeats a relaxation whose proof of infeasibility is in doubt with a tolerance 1000 times as strict.
     **NONLINEAR_PARAMETERS,
-    # Presolve sees a few of the points only.
-    "presolving/maxrounds": 0,
+    # Presolve sees a few of the points only: it may conclude from what is infeasible, not from what is not optimal.
     "presolving/maxrestarts": 0,
     "misc/allowstrongdualreds": False,
     "misc/allowweakdualreds": False,
@@ -100,8 +99,8 @@ class _Writer(LatticeWriter):
 
     def __init__(self, tables: Tables, cell: Cell) -> None:
         super().__init__(tables, cell)
-        self.links: dict[int, dict[str, Figure]] = {}
-        """Of each super-block with more than one point, the link rows and the figures in them."""
+        self.links: dict[int, dict[str, Link]] = {}
+        """The link rows of each super-block with more than one point."""
 
     def add_points(self, points: Points) -> None:
         """Opens the link rows of a super-block."""
@@ -109,18 +108,18 @@ class _Writer(LatticeWriter):
             self.links[points.index] = {}
 
     def of_points(self, name: str, figure: Figure) -> Terms:
-        """A variable that a link row makes the figure."""
+        """The figure by its place in its range, a variable between 0 and 1: SoPlex fails on link rows of counts near 1e9."""
         low, high = figure.range()
         if low == high:
             return [(self.one, low)]
-        i = figure.points.index
-        variable = self._variable(name, lambda n: figure.of(n.position.columns[i], n.position.depths[i]), "C", low, high)
-        self.match_points(f"of_{name}", variable, figure)
-        return [(variable, 1.0)]
+        i, place = figure.points.index, figure.within(low, high)
+        variable = self._variable(name, lambda n: place.of(n.position.columns[i], n.position.depths[i]))
+        self.match_points(f"of_{name}", variable, place)
+        return [(self.one, low), (variable, high - low)]
 
     def match_points(self, name: str, variable: int, figure: Figure) -> None:
         """A link row."""
-        self.links[figure.points.index][name] = figure
+        self.links[figure.points.index][name] = Link.of(figure)
         self.linear.row(name, [(variable, -1.0)], 0.0, 0.0)
 
     def model(self, **parts: Any) -> PricedModel:
@@ -140,6 +139,22 @@ class _Writer(LatticeWriter):
                 priced.append(PricedPoints.of(labels, block.points, links))
         parameters = {**PRICING_PARAMETERS, **parts.pop("parameters")}
         return PricedModel(**parts, parameters=parameters, marginals=tuple(marginals), priced=tuple(priced))
+
+
+@dataclass(frozen=True)
+class Link:
+    """A figure of which only what is not 0 is kept: ``fixed + L rise`` for some columns, and ``at`` for all of them."""
+
+    columns: Ints
+    fixed: Floats
+    rise: Floats
+    at: Floats
+
+    @classmethod
+    def of(cls, figure: Figure) -> Link:
+        """A figure without its zeros."""
+        here = np.flatnonzero((figure.fixed != 0) | (figure.rise != 0))
+        return cls(here, figure.fixed[here], figure.rise[here], figure.at)
 
 
 @dataclass(frozen=True)
@@ -179,25 +194,19 @@ class PricedPoints:
     at: Floats
 
     @classmethod
-    def of(cls, labels: Ints, points: Points, links: Mapping[str, Figure]) -> PricedPoints:
+    def of(cls, labels: Ints, points: Points, links: Mapping[str, Link]) -> PricedPoints:
         """The columns of link rows."""
-        row, column, fixed, rise = [], [], [], []
-        for r, figure in enumerate(links.values()):
-            here = np.flatnonzero((figure.fixed != 0) | (figure.rise != 0))
-            row.append(np.full(len(here), r))
-            column.append(here)
-            fixed.append(figure.fixed[here])
-            rise.append(figure.rise[here])
-        order = np.argsort(np.concatenate(column), kind="stable")
+        columns = np.concatenate([link.columns for link in links.values()])
+        order = np.argsort(columns, kind="stable")
         return cls(
             points=points,
             labels=labels,
             rows=tuple(links),
-            row=np.concatenate(row)[order],
-            column=np.concatenate(column)[order],
-            fixed=np.concatenate(fixed)[order],
-            rise=np.concatenate(rise)[order],
-            at=np.array([figure.at for figure in links.values()]),
+            row=np.repeat(np.arange(len(links)), [len(link.columns) for link in links.values()])[order],
+            column=columns[order],
+            fixed=np.concatenate([link.fixed for link in links.values()])[order],
+            rise=np.concatenate([link.rise for link in links.values()])[order],
+            at=np.array([link.at for link in links.values()]),
         )
 
     def name(self, j: int, d: int) -> str:
