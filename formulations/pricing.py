@@ -6,13 +6,14 @@ The model is that of :mod:`formulations.lattice` with the points ``x_i[q, L] >= 
     sum_p a_r[p] x_i[p] = u_r,
 
 one for each marginal, for each binary of a group of columns, and for each figure of a super-block that the rest of the model
-reads (its own counts, its own part of ``S_i``, its own part of the entropy; ``u_r`` is its place in its range). All other rows, the objective, branching decisions
-and excluded networks speak of the other variables. So a relaxation is worth what that of ``lattice`` is.
+reads: its own counts, its own part of ``S_i``, its own part of the entropy; there ``u_r`` is the figure's place in its range.
+All other rows, the objective, branching decisions and excluded networks speak of the other variables. A relaxation is worth
+what that of ``lattice`` is.
 
 * **Pricing.** The reduced cost of a point is ``- sum_r y_r a_r[p]``, in Farkas pricing with the multipliers of the proof of
   infeasibility. Every ``a_r`` is affine in the depth but for the marginals of the depths, so the reduced costs of all points of
   a super-block are ``alpha[q] + L beta[q] + gamma[L]``: two sums over the columns, whatever the number of depths. No table of
-  points is ever written, and whole spaces with 10^7 points are priced in a fraction of a second.
+  coefficients of the points is written, and a space with 10^7 points is priced in a fraction of a second.
 * **Branching** needs nothing of the pricer: a marginal that a node fixes to 0 stays in its link row, whose dual makes its
   points worthless. They are left out of the search all the same, for at that node they are 0.
 * **Bound.** The points of a super-block sum to 1 (its marginals do), so the value of the restricted relaxation plus the best
