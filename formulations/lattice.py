@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,7 +36,7 @@ from pyscipopt import exp, quicksum
 from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
 from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup
-from mipdesign.lattice import Ints, Position, StageTables, Tables
+from mipdesign.lattice import Bools, Floats, Ints, Position, StageTables, Tables
 from mipdesign.linear import Kind, LinearModel, ScipModel, Terms
 from mipdesign.theory import PenaltyForm, depth_variance
 
@@ -50,6 +50,17 @@ DEPTH, WIDTH, KERNEL, CHANNELS = 40, 30, 20, 10
 """Branching priorities of the one-hot binaries; the integers of their places have one more."""
 
 Key = TypeVar("Key", bound=Hashable)
+Numbers = Floats | Ints | Bools | float
+
+
+def write(writer: LatticeWriter) -> FormulationModel:
+    """The model of the cell of a writer."""
+    chain = common.reachable(writer.tables, writer.cell)
+    if chain is None:
+        writer.nothing("no_chain")
+    else:
+        writer.network(*chain)
+    return writer.finish()
 
 
 class Lattice(Formulation):
@@ -74,17 +85,11 @@ class Lattice(Formulation):
         points = sum(len(columns) * len(cell.depths(tables, i)) for i, columns in enumerate(cell.columns))
         if points > MAX_POINTS:
             raise SpecError("formulation", f"'lattice' needs {points} binaries for this cell", f"split it below {MAX_POINTS}")
-        writer = _Writer(tables, cell)
-        chain = common.reachable(tables, cell)
-        if chain is None:
-            writer.nothing("no_chain")
-        else:
-            writer.network(*chain)
-        return writer.finish()
+        return write(LatticeWriter(tables, cell))
 
 
 @dataclass(frozen=True)
-class _Network:
+class Network:
     """A network in the terms of the model: what the rules of the variables read.
 
     Attributes
@@ -105,7 +110,7 @@ class _Network:
     layers: tuple[int, ...]
 
     @classmethod
-    def of(cls, tables: Tables, position: Position) -> _Network:
+    def of(cls, tables: Tables, position: Position) -> Network:
         channels, sums, layers = [int(tables.stem_c[position.stem])], [tables.stem_log], [1]
         for s, q, depth in zip(tables.stages, position.columns, position.depths, strict=True):
             sums.append(sums[-1] + math.log(channels[-1]) + _own_sum(s, q, depth))
@@ -114,7 +119,7 @@ class _Network:
         return cls(position, tuple(channels), tuple(sums), tuple(layers))
 
 
-Rule = Callable[[_Network], float]
+Rule = Callable[[Network], float]
 """The value of a variable in a network."""
 
 
@@ -141,7 +146,76 @@ class _Sum:
 
 
 @dataclass(frozen=True)
-class _Block:
+class Points:
+    """The lattice points of a super-block: every column of a cell with every depth.
+
+    Attributes
+    ----------
+    index:
+        Number of the super-block, from 0.
+    columns:
+        The columns, increasing.
+    depths:
+        The depths, increasing.
+    """
+
+    index: int
+    columns: Ints
+    depths: Ints
+
+    def __len__(self) -> int:
+        return len(self.columns) * len(self.depths)
+
+    def figure(self, fixed: Numbers = 0.0, rise: Numbers = 0.0) -> Figure:
+        """A figure that is affine in the depth, from one number for each column or one for all."""
+        n = len(self.columns)
+        of_columns, per_depth = (np.broadcast_to(np.asarray(part, dtype=np.float64), n) for part in (fixed, rise))
+        return Figure(self, of_columns, per_depth, np.zeros(len(self.depths)))
+
+    def having(self, columns: Iterable[int]) -> Figure:
+        """1 if the column is one of these."""
+        return self.figure(np.isin(self.columns, list(columns)))
+
+    def of_depth(self, depth: int) -> Figure:
+        """1 if the depth is this one."""
+        return replace(self.figure(), at=(self.depths == depth).astype(np.float64))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number for each point of a super-block: ``fixed[j] + L rise[j] + at[d]`` for column ``j`` and depth ``L = depths[d]``.
+
+    Everything that a model reads off a point is one, so neither a model nor a pricer has to list the points.
+    """
+
+    points: Points
+    fixed: Floats
+    rise: Floats
+    at: Floats
+
+    def table(self, columns: Ints) -> Floats:
+        """The numbers of the points of some columns ``j``, shape ``(columns, depths)``."""
+        values: Floats = self.fixed[columns, None] + self.rise[columns, None] * self.points.depths + self.at
+        return values
+
+    def of(self, column: int, depth: int) -> float:
+        """The number of one point."""
+        j, d = np.searchsorted(self.points.columns, column), np.searchsorted(self.points.depths, depth)
+        return float(self.fixed[j] + self.rise[j] * depth + self.at[d])
+
+    def within(self, low: float, high: float) -> Figure:
+        """Its place between two bounds: 0 at the lower one, 1 at the upper one."""
+        size = high - low
+        return replace(self, fixed=(self.fixed - low) / size, rise=self.rise / size, at=self.at / size)
+
+    def range(self) -> tuple[float, float]:
+        """The least and the largest number, where none depends on the depth other than affinely."""
+        ends = [self.fixed + self.rise * depth for depth in (self.points.depths[0], self.points.depths[-1])]
+        return float(np.min(ends)), float(np.max(ends))
+
+
+@dataclass(frozen=True)
+class Block:
     """What one super-block is made of while it is written.
 
     Attributes
@@ -150,31 +224,27 @@ class _Block:
         Its number, from 0.
     tables:
         Its tables.
-    columns:
-        The columns that the cell leaves it.
     points:
-        Binary of each ``(column, depth)``.
-    before, channels, widths, depths:
-        Binary of each channel count before it, and of each of its own channel counts, widths and depths.
+        The columns and the depths that the cell leaves it.
+    before, channels, widths, kernels, depths:
+        Binary of each channel count before it, and of each of its own channel counts, widths, kernels and depths.
     """
 
     index: int
     tables: StageTables
-    columns: Ints
-    points: Mapping[tuple[int, int], int]
+    points: Points
     before: Mapping[int, int]
     channels: Mapping[int, int]
     widths: Mapping[int, int]
+    kernels: Mapping[int, int]
     depths: Mapping[int, int]
 
-    def chosen(self, columns: Iterable[int]) -> Terms:
-        """1 if the column is one of these."""
-        inside = set(columns)
-        return [(x, 1.0) for (q, _), x in self.points.items() if q in inside]
 
+class LatticeWriter:
+    """Writes the model of one cell, super-block by super-block.
 
-class _Writer:
-    """Writes the model of one cell, super-block by super-block."""
+    Only three methods know how points are written: :meth:`add_points`, :meth:`of_points` and :meth:`match_points`.
+    """
 
     def __init__(self, tables: Tables, cell: Cell) -> None:
         self.tables, self.cell = tables, cell
@@ -185,8 +255,9 @@ class _Writer:
         self.counts: list[Terms] = [[(self.one, float(c))] for c in tables.tail_fixed]
         self.entropy_limit = 0.0
         """Upper bound of the weighted entropy."""
-        self.depths: list[Mapping[int, int]] = []
-        """Binary of each depth of each super-block."""
+        self.binaries: list[Ints] = []
+        """Binaries of the points of each super-block, shape ``(columns, depths)``."""
+        self.blocks: list[Block] = []
         self.penalty = PenaltyScale.without_penalty(0.0)
         self.cone: _Cone | None = None
 
@@ -224,7 +295,7 @@ class _Writer:
     def finish(self) -> FormulationModel:
         """The model: linear, unless the penalty needs the cone."""
         names = self.linear.names
-        return FormulationModel(
+        return self.model(
             tables=self.tables,
             cell=self.cell,
             linear=self.linear if self.cone is None else None,
@@ -238,6 +309,10 @@ class _Writer:
             parameters={} if self.cone is None else NONLINEAR_PARAMETERS,
         )
 
+    def model(self, **parts: Any) -> FormulationModel:
+        """The model of these parts."""
+        return FormulationModel(**parts)
+
     def _with_cone(self) -> ScipModel:
         assert self.cone is not None
         model, variables = self.linear.to_scip(self.penalty.scale)
@@ -245,7 +320,7 @@ class _Writer:
         return model, variables
 
     def _values(self, position: Position) -> dict[str, float]:
-        network = _Network.of(self.tables, position)
+        network = Network.of(self.tables, position)
         return {name: rule(network) for name, rule in zip(self.linear.names, self.rules, strict=True)}
 
     # --------------------------------------------------------------- variables
@@ -256,7 +331,7 @@ class _Writer:
         self.rules.append(rule)
         return self.linear.variable(name, kind, lower, upper, priority)
 
-    def _one_hot(self, name: str, values: Sequence[int], read: Callable[[_Network], int], priority: int) -> dict[int, int]:
+    def _one_hot(self, name: str, values: Sequence[int], read: Callable[[Network], int], priority: int) -> dict[int, int]:
         """Binaries of which exactly one is 1, with an integer for its place among them; a single value needs neither."""
         if len(values) == 1:
             return {values[0]: self.one}
@@ -312,44 +387,73 @@ class _Writer:
 
     # -------------------------------------------------------------- super-block
 
-    def _super_block(self, i: int, columns: Ints, before: Mapping[int, int]) -> _Block:
+    def _super_block(self, i: int, columns: Ints, before: Mapping[int, int]) -> Block:
         """Variables and counts of one super-block."""
-        s, m = self.tables.stages[i], len(self.tables.stages)
-        depths = [int(d) for d in self.cell.depths(self.tables, i)]
-        points = self._points(i, [(int(q), d) for q in columns for d in depths])
-        self.groups.append(OneHotGroup((1 + i, 1 + m + i), {p: self.linear.names[v] for p, v in points.items()}))
+        s = self.tables.stages[i]
+        points = Points(i, columns, self.cell.depths(self.tables, i))
+        self.add_points(points)
 
-        def marginal(letter: str, priority: int, of: Callable[[int, int], int]) -> dict[int, int]:
-            members: dict[int, Terms] = {}
-            for point, v in points.items():
-                members.setdefault(of(*point), []).append((v, 1.0))
+        def marginal(
+            letter: str, priority: int, read: Callable[[Position], int], values: Ints, is_value: Callable[[int], Figure]
+        ) -> dict[int, int]:
             name = f"{letter}{i + 1}"
-            hot = self._one_hot(name, sorted(members), lambda n: of(n.position.columns[i], n.position.depths[i]), priority)
-            common.link(self.linear, name, {value: [(v, 1.0)] for value, v in hot.items()}, members)
+            hot = self._one_hot(name, values.tolist(), lambda n: read(n.position), priority)
+            if len(hot) > 1:
+                for value, v in hot.items():
+                    self.match_points(f"of_{name}_{value}", v, is_value(value))
             return hot
 
-        by_depth = marginal("L", DEPTH, lambda q, d: d)
-        by_width = marginal("b", WIDTH, lambda q, d: int(s.b[q]))
-        marginal("k", KERNEL, lambda q, d: int(s.k[q]))
-        by_channels = marginal("C", CHANNELS, lambda q, d: int(s.c[q]))
-        self.depths.append(by_depth)
-        block = _Block(i, s, columns, points, before, by_channels, by_width, by_depth)
-        for (q, d), v in points.items():
-            self._charge([(v, 1.0)], s.fixed[:, q] + (d - 1) * s.rest[:, q])
+        def of_columns(letter: str, priority: int, values: Ints) -> dict[int, int]:
+            of_column = values[columns]
+            return marginal(
+                letter,
+                priority,
+                lambda p: int(values[p.columns[i]]),
+                np.unique(of_column),
+                lambda value: points.figure(of_column == value),
+            )
+
+        by_depth = marginal("L", DEPTH, lambda p: p.depths[i], points.depths, points.of_depth)
+        by_width = of_columns("b", WIDTH, s.b)
+        by_kernel = of_columns("k", KERNEL, s.k)
+        by_channels = of_columns("C", CHANNELS, s.c)
+        block = Block(i, s, points, before, by_channels, by_width, by_kernel, by_depth)
+        self.blocks.append(block)
+        for name, count, fixed, rest in zip(self.tables.counts, self.counts, s.fixed, s.rest, strict=True):
+            figure = points.figure((fixed - rest)[columns], rest[columns])
+            count.extend(self.of_points(f"own{i + 1}_{name}", figure))
         self._slopes(block)
         self._equal_channels(block)
         return block
 
-    def _points(self, i: int, points: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
-        """The binaries ``x_i[q, L]``; that their sum is 1 follows from the marginals."""
-        if len(points) == 1:
-            return {points[0]: self.one}
-        s = self.tables.stages[i]
+    def add_points(self, points: Points) -> None:
+        """Makes the points of a super-block known; that exactly one is chosen follows from the marginals."""
+        i, s, m = points.index, self.tables.stages[points.index], len(self.tables.stages)
+        names: dict[tuple[int, ...], str] = {}
+        binaries = np.full((len(points.columns), len(points.depths)), self.one)
 
         def is_point(point: tuple[int, int]) -> Rule:
             return lambda n: float((n.position.columns[i], n.position.depths[i]) == point)
 
-        return {(q, d): self._variable(f"x{i + 1}_{s.c[q]}_{s.b[q]}_{s.k[q]}_{d}", is_point((q, d)), "B") for q, d in points}
+        for j, q in enumerate(points.columns.tolist()):
+            for d, depth in enumerate(points.depths.tolist()):
+                if len(points) > 1:
+                    name = f"x{i + 1}_{s.c[q]}_{s.b[q]}_{s.k[q]}_{depth}"
+                    binaries[j, d] = self._variable(name, is_point((q, depth)), "B")
+                names[q, depth] = self.linear.names[binaries[j, d]]
+        self.binaries.append(binaries)
+        self.groups.append(OneHotGroup((1 + i, 1 + m + i), names))
+
+    def of_points(self, name: str, figure: Figure) -> Terms:
+        """The figure of the point that is chosen, as a linear expression that a new variable may be named for."""
+        columns = np.flatnonzero((figure.fixed != 0) | (figure.rise != 0) | figure.at.any())
+        values, binaries = figure.table(columns), self.binaries[figure.points.index][columns]
+        here = values != 0
+        return list(zip(binaries[here].tolist(), values[here].tolist(), strict=True))
+
+    def match_points(self, name: str, variable: int, figure: Figure) -> None:
+        """Says by a row that a variable is the figure of the point that is chosen."""
+        self.linear.row(name, self.of_points(name, figure) + [(variable, -1.0)], 0.0, 0.0)
 
     # ------------------------------------------------------------------ counts
 
@@ -359,7 +463,7 @@ class _Writer:
             if count:
                 row.extend((v, coefficient * float(count)) for v, coefficient in terms)
 
-    def _slopes(self, block: _Block) -> None:
+    def _slopes(self, block: Block) -> None:
         """Counts ``C_{i-1} slope_q``, and the chain rule.
 
         The slope is split into a multiple of ``C_i`` and a rest that groups of columns share.
@@ -367,19 +471,19 @@ class _Writer:
         i, s = block.index, block.tables
         entering: Terms = [(v, float(c)) for c, v in block.before.items()]
 
-        def read(n: _Network) -> float:
+        def read(n: Network) -> float:
             return float(n.channels[i])
 
         allowed = {c: [p for p in block.before if s.follows(np.array(p), np.array(c))] for c in block.channels}
         ranges = {c: (float(min(ps)), float(max(ps))) for c, ps in allowed.items()}
-        per_channel = _slope_per_channel(s, block.columns)
+        per_channel = _slope_per_channel(s, block.points.columns)
         if per_channel.any() or any(len(ps) < len(block.before) for ps in allowed.values()):
             copies = self._copies(f"p{i + 1}", entering, read, self._hot(block.channels), ranges)
             for c, copy in copies.items():
                 self._charge(copy, per_channel * c)
 
         groups: dict[tuple[int, ...], list[int]] = {}
-        for q in block.columns:
+        for q in block.points.columns:
             groups.setdefault(tuple(int(x) for x in s.slope[:, q] - per_channel * s.c[q]), []).append(int(q))
         group_ranges = {
             rest: (min(ranges[int(s.c[q])][0] for q in qs), max(ranges[int(s.c[q])][1] for q in qs))
@@ -389,7 +493,7 @@ class _Writer:
         for rest, copy in self._copies(f"w{i + 1}", entering, read, hot, group_ranges).items():
             self._charge(copy, np.array(rest))
 
-    def _group_binaries(self, block: _Block, groups: Mapping[tuple[int, ...], list[int]]) -> dict[tuple[int, ...], int]:
+    def _group_binaries(self, block: Block, groups: Mapping[tuple[int, ...], list[int]]) -> dict[tuple[int, ...], int]:
         """Binary of each group of columns: that of a width where the groups are the widths."""
         widths = {key: {int(block.tables.b[q]) for q in qs} for key, qs in groups.items()}
         if len(groups) == 1:
@@ -404,14 +508,14 @@ class _Writer:
         for place, (key, qs) in enumerate(groups.items()):
             name = f"g{block.index + 1}_{place}"
             binaries[key] = self._variable(name, is_inside(frozenset(qs)))
-            self.linear.row(f"of_{name}", block.chosen(qs) + [(binaries[key], -1.0)], 0.0, 0.0)
+            self.match_points(f"of_{name}", binaries[key], block.points.having(qs))
         return binaries
 
-    def _equal_channels(self, block: _Block) -> None:
+    def _equal_channels(self, block: Block) -> None:
         """Counts that arise only where the channels stay the same: products of a channel binary before and columns here."""
         i, s = block.index, block.tables
         groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
-        for q in block.columns:
+        for q in block.points.columns:
             if int(s.c[q]) in block.before and s.same[:, q].any():
                 groups.setdefault((int(s.c[q]), tuple(int(x) for x in s.same[:, q])), []).append(int(q))
 
@@ -419,29 +523,30 @@ class _Writer:
             return lambda n: float(n.channels[i] == c and n.position.columns[i] in columns)
 
         for place, ((c, same), qs) in enumerate(groups.items()):
-            here, z = block.chosen(qs), block.before[c]
+            name, z = f"same{i + 1}_{place}", block.before[c]
+            here = self.of_points(f"of_{name}", block.points.having(qs))
             if z == self.one:
                 self._charge(here, np.array(same))
                 continue
-            name = f"same{i + 1}_{place}"
             e = self._variable(name, both(c, frozenset(qs)))
             self.linear.row(f"before_{name}", [(e, 1.0), (z, -1.0)], high=0.0)
-            self.linear.row(f"here_{name}", [(e, 1.0)] + [(x, -1.0) for x, _ in here], high=0.0)
+            self.linear.row(f"here_{name}", [(e, 1.0)] + [(x, -c) for x, c in here], high=0.0)
             self.linear.row(f"both_{name}", [(e, -1.0), (z, 1.0)] + here, high=1.0)
             self._charge([(e, 1.0)], np.array(same))
 
     # ------------------------------------------------------------------- sums
 
-    def _sum(self, block: _Block, entering: _Sum) -> _Sum:
+    def _sum(self, block: Block, entering: _Sum) -> _Sum:
         """``S_i`` as a variable; ``entering`` is ``S_{i-1} + log C_{i-1}``."""
         number = block.index + 1
-        own = [(v, _own_sum(block.tables, q, d)) for (q, d), v in block.points.items()]
-        low, high = entering.low + min(value for _, value in own), entering.high + max(value for _, value in own)
+        figure = _own_figure(block)
+        own = self.of_points(f"own{number}_S", figure)
+        low, high = entering.low + figure.range()[0], entering.high + figure.range()[1]
         v = self._variable(f"S{number}", lambda n: n.sums[number], lower=low, upper=high)
         self.linear.row(f"sum_{number}", entering.terms + own + [(v, -1.0)], 0.0, 0.0)
         return _Sum([(v, 1.0)], low, high)
 
-    def _layers(self, block: _Block, before: Layers) -> Layers:
+    def _layers(self, block: Block, before: Layers) -> Layers:
         """Layers up to and with a super-block."""
         number, per_block = block.index + 1, int(block.tables.layers[0])
         attainable = tuple(sorted({n + per_block * d for n in before.attainable for d in block.depths}))
@@ -454,7 +559,7 @@ class _Writer:
 
     # ------------------------------------------------------- entropy and limits
 
-    def _end_of_stage(self, block: _Block, entering: _Sum, total: _Sum, layers: Layers) -> None:
+    def _end_of_stage(self, block: Block, entering: _Sum, total: _Sum, layers: Layers) -> None:
         """Entropy and effectiveness of the prefix that ends with a super-block, and with the head after the last."""
         if block.index == len(self.tables.stages) - 1 and self.tables.has_head:
             total = total.plus({v: math.log(c) for c, v in block.channels.items()})
@@ -474,7 +579,7 @@ class _Writer:
         self.linear.gain((v, value[c]) for c, v in channels.items())
         self.entropy_limit += max(value.values())
 
-    def _gain_of_stage(self, stage: int, block: _Block, entering: _Sum, total: _Sum) -> None:
+    def _gain_of_stage(self, stage: int, block: Block, entering: _Sum, total: _Sum) -> None:
         """Entropy ``log(r^2 C) S`` at the end of a super-block; ``total`` is ``S``, ``entering`` its part that comes before."""
         weight, i = self._weight(stage), block.index
         log_end = {c: float(self.tables.log_end(stage, np.array(c))) for c in block.channels}
@@ -483,21 +588,21 @@ class _Writer:
             self.linear.gain(total.terms, weight * min(log_end.values()))
             return
 
-        def read(n: _Network) -> float:
+        def read(n: Network) -> float:
             return n.sums[i] + math.log(n.channels[i])
 
         ranges = dict.fromkeys(block.channels, (entering.low, entering.high))
         for c, copy in self._copies(f"A{i + 1}", entering.terms, read, self._hot(block.channels), ranges).items():
             self.linear.gain(copy, weight * log_end[c])
-        for (q, d), v in block.points.items():
-            self.linear.gain([(v, _own_sum(block.tables, q, d))], weight * log_end[int(block.tables.c[q])])
+        at_end = weight * np.array([log_end[int(c)] for c in block.tables.c[block.points.columns]])
+        self.linear.gain(self.of_points(f"own{i + 1}_H", _own_figure(block, at_end)))
 
     # ----------------------------------------------------------------- penalty
 
     def _penalty(self) -> None:
         """``- beta Q`` in the objective; sets the scale and the floor of the model."""
         scoring, penalised = self.tables.problem.scoring, self.tables.penalised
-        depths = {i: {d: [(v, 1.0)] for d, v in self.depths[i].items()} for i in penalised}
+        depths = {i: {d: [(v, 1.0)] for d, v in self.blocks[i].depths.items()} for i in penalised}
         self.penalty = common.penalty_scale(self.tables, self.entropy_limit, {i: list(hot) for i, hot in depths.items()})
         if not depths:
             return
@@ -510,17 +615,17 @@ class _Writer:
     def _cone(self, form: PenaltyForm, beta: float, penalised: Sequence[int]) -> None:
         """Deviations of the penalised depths from their mean, the exponent of ``Q``, and ``Q``; :class:`_Cone` joins them."""
         n_penalised = len(penalised)
-        expected = {i: [(v, float(d)) for d, v in self.depths[i].items()] for i in penalised}
+        expected = {i: [(v, float(d)) for d, v in self.blocks[i].depths.items()] for i in penalised}
         mean = [(v, d / n_penalised) for terms in expected.values() for v, d in terms]
 
         def deviation(i: int) -> Rule:
             return lambda n: n.position.depths[i] - sum(n.position.depths[j] for j in penalised) / n_penalised
 
-        def exponent(n: _Network) -> float:
+        def exponent(n: Network) -> float:
             variance = float(depth_variance([n.position.depths[i] for i in penalised]))
             return math.sqrt(variance) if form == "exp_std" else variance
 
-        largest = float(max(max(self.depths[i]) for i in penalised))
+        largest = float(max(max(self.blocks[i].depths) for i in penalised))
         deviations = []
         for i in penalised:
             v = self._variable(f"dev{i + 1}", deviation(i), lower=-largest, upper=largest)
@@ -553,6 +658,12 @@ class _Cone:
 def _own_sum(s: StageTables, q: int, depth: int) -> float:
     """What a super-block adds to the log-width sum, the channels before it aside."""
     return float(depth * s.t[q] + (depth - 1) * s.log_c[q])
+
+
+def _own_figure(block: Block, factor: Floats | float = 1.0) -> Figure:
+    """:func:`_own_sum` of each point times a factor of its column."""
+    s, columns = block.tables, block.points.columns
+    return block.points.figure(-factor * s.log_c[columns], factor * (s.t + s.log_c)[columns])
 
 
 def _slope_per_channel(s: StageTables, columns: Ints) -> Ints:

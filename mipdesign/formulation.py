@@ -158,6 +158,14 @@ class FormulationModel:
         """Values of all variables for a network of the cell, by name: a start solution if the network is feasible."""
         return self.rules(position)
 
+    def start_solution(self, scip: ScipModel, start: Mapping[str, float]) -> Any:
+        """A PySCIPOpt solution with the values of :meth:`start`, for a model that :attr:`scip` or :meth:`take_scip` gave."""
+        model, variables = scip
+        solution = model.createSol()
+        for name, value in start.items():
+            model.setSolVal(solution, variables[name], value)
+        return solution
+
     def exclude(self, position: Position) -> None:
         """Cuts off one network, for every solver; a PySCIPOpt model must not be in the solving stage (``model.freeTransform()``
         leaves it).

@@ -44,10 +44,7 @@ def write_model(form: FormulationModel, path: str | Path) -> None:
     ending = next((e for e in sorted(FORMATS, key=len, reverse=True) if path.name.endswith(e)), None)
     if ending is None:
         raise SpecError("--out", f"{path.name!r} names no format of models", f"end it with one of: {', '.join(FORMATS)}")
-    missing = sorted(capability.value for capability in form.requires - FORMATS[ending])
-    if missing:
-        able = ", ".join(e for e, carries in FORMATS.items() if form.requires <= carries)
-        raise SpecError("--out", f"a {ending} file cannot carry {' and '.join(missing)}", f"end it with one of: {able}")
+    require_carried(form, ending)
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / f"model{ending.removesuffix('.gz')}"
         form.model.writeProblem(str(plain), verbose=False)
@@ -57,6 +54,23 @@ def write_model(form: FormulationModel, path: str | Path) -> None:
         write_whole(path, gzip.compress(content, mtime=0) if ending.endswith(".gz") else content)
     except OSError as error:
         raise SpecError("--out", f"cannot write {path} ({error.strerror})", "give a writable file") from None
+
+
+def require_carried(form: FormulationModel, ending: str) -> None:
+    """That a format can carry all that a model needs.
+
+    Raises
+    ------
+    SpecError
+        If it cannot.
+    """
+    missing = sorted(capability.value for capability in form.requires - FORMATS[ending])
+    if missing:
+        able = ", ".join(e for e, carries in FORMATS.items() if form.requires <= carries)
+        remedy = (
+            f"end it with one of: {able}" if able else "no format can: choose a formulation without them, such as 'lattice'"
+        )
+        raise SpecError("--out", f"a {ending} file cannot carry {' and '.join(missing)}", remedy)
 
 
 def read_model(path: str | Path) -> Any:

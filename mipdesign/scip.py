@@ -27,6 +27,7 @@ from pyscipopt import SCIP_EVENTTYPE, SCIP_PARAMSETTING, Eventhdlr, Model
 from .cell import Cell
 from .formulation import FormulationModel, ModelStatistics, formulation_named
 from .lattice import Contender, Position, Tables
+from .model_files import require_carried
 
 MARGIN = 1e-8
 """By how much SCIP's cutoff is below the true one, relative to the magnitude of the model's objective."""
@@ -216,8 +217,15 @@ def export_cip(tables: Tables, cell: Cell, path: str | Path, formulation_id: str
     """Writes the model of a cell as a ``.cip`` file, which keeps nonlinear constraints too, and returns its hash.
 
     Branching priorities are not part of the format.
+
+    Raises
+    ------
+    SpecError
+        If a file cannot carry the model.
     """
-    text = cip_text(formulation_named(formulation_id).build(tables, cell).model)
+    form = formulation_named(formulation_id).build(tables, cell)
+    require_carried(form, ".cip")
+    text = cip_text(form.model)
     Path(path).write_bytes(text)
     return hashlib.sha256(text).hexdigest()
 

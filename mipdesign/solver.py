@@ -33,10 +33,11 @@ TracePoint = tuple[float, float | None, float | None]
 
 
 class Capability(Enum):
-    """What a solver can do; the first two may be needed by a model."""
+    """What a solver can do; the first three may be needed by a model."""
 
     SOS2 = "special ordered sets of type 2"
     NONLINEAR = "nonlinear constraints"
+    PRICING = "columns that a pricer adds"
     TIME_LIMIT = "a time limit"
     MEMORY_LIMIT = "a memory limit"
     SEED = "a seed"

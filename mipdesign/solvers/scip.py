@@ -84,7 +84,7 @@ class Scip(Solver):
 
 def _set_up(scip: ScipModel, form: FormulationModel, options: SolveOptions) -> None:
     """Tolerances, limits, what the formulation asks for, the cures, and the start."""
-    model, variables = scip
+    model = scip[0]
     model.setParam("numerics/feastol", 1e-9)
     model.setParam("misc/catchctrlc", False)
     model.setParam("limits/gap", options.gap)
@@ -98,10 +98,7 @@ def _set_up(scip: ScipModel, form: FormulationModel, options: SolveOptions) -> N
     cure_crashes(model)
     model.hideOutput()
     if options.start is not None:
-        solution = model.createSol()
-        for name, value in options.start.items():
-            model.setSolVal(solution, variables[name], value)
-        model.addSol(solution)
+        model.addSol(form.start_solution(scip, options.start))
 
 
 def _finite(value: float) -> float | None:
