@@ -25,6 +25,7 @@ from mipdesign.cell import Cell
 from mipdesign.errors import MissingExtraError
 from mipdesign.formulation import FormulationModel, formulation_ids, formulation_named
 from mipdesign.lattice import build_tables
+from mipdesign.refinement import solve
 from mipdesign.solver import SolveOptions, Solver, refusal, solver_ids, solver_named
 
 TOLERANCE = 1e-6
@@ -42,7 +43,7 @@ def verdict(form: FormulationModel, solver: Solver, best: float | None) -> str:
     """
     if refusal(solver, form) is not None:
         return "refused"
-    answer = solver.solve(form, SolveOptions())
+    answer = solve(solver, form, SolveOptions())
     if answer.status not in ("optimal", "infeasible"):
         return "failed"
     slack = 0.0 if best is None else TOLERANCE * abs(best)

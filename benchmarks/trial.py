@@ -26,6 +26,7 @@ from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.formulation import FormulationModel, formulation_named
 from mipdesign.lattice import build_tables
 from mipdesign.problem import Problem
+from mipdesign.refinement import solve
 from mipdesign.run import installed_versions
 from mipdesign.solver import Answer, SolveOptions, refusal, solver_named
 
@@ -83,7 +84,7 @@ def run(job: Job, say: Say) -> None:
             say({"ended": "unsupported", "incidents": [reason]})
             return
         say({"formulation_seconds": built, "sizes": vars(form.statistics())})
-        answer = solver.solve(form, options(job, job.limits["seconds"] - built))
+        answer = solve(solver, form, options(job, job.limits["seconds"] - built))
     except MissingExtraError as error:
         say({"ended": "missing", "incidents": [str(error)]})
     except SpecError as error:

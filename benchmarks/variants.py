@@ -1,4 +1,4 @@
-"""Every variant of the compact formulation on random small problems, held against exhaustive enumeration.
+"""Every variant of the compact and the adaptive formulation on random small problems, held against exhaustive enumeration.
 
 ``python -m benchmarks.variants [--count N] [--first SEED]`` prints, for each combination of encoding, breakpoints and products,
 how many optima are right (exact variants) or on the stated side (bounds), how far bounds are off, and the seeds that disagree.
@@ -10,7 +10,7 @@ import argparse
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.measure import middle, table
@@ -19,10 +19,15 @@ from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
 from mipdesign.formulation import Claim, formulation_named
 from mipdesign.lattice import Position, Tables, build_tables
+from mipdesign.refinement import solve
 from mipdesign.solver import SolveOptions, solver_named
 
-BREAKPOINTS = ("lattice", "uniform-2", "uniform-2-outer", "geometric-2", "geometric-2-outer", "error-0.05", "error-0.05-outer")
+BREAKPOINTS = ("lattice",) + tuple(
+    name + side for name in ("uniform-2", "geometric-2", "error-0.05") for side in ("", "-outer", "-touching")
+)
 """Breakpoints with the parameters that small lattices have."""
+COARSE = ("uniform-1",)
+"""With what adaptive variants begin."""
 TOLERANCE = 1e-6
 """Relative error of an objective that solvers are allowed."""
 
@@ -43,9 +48,14 @@ class Outcome:
 
 def variant_names() -> Iterator[str]:
     """All combinations that bound something."""
-    parts = formulation_named("compact").parts()
-    for encoding, breakpoints, product in itertools.product(parts["encodings"], BREAKPOINTS, parts["products"]):
-        name = f"compact:{encoding.id}:{breakpoints}:{product.id}"
+    yield from _combined("compact", BREAKPOINTS)
+    yield from _combined("adaptive", COARSE)
+
+
+def _combined(formulation_id: str, of_breakpoints: Iterable[str]) -> Iterator[str]:
+    parts = formulation_named(formulation_id).parts()
+    for encoding, breakpoints, product in itertools.product(parts["encodings"], of_breakpoints, parts["products"]):
+        name = f"{formulation_id}:{encoding.id}:{breakpoints}:{product.id}"
         try:
             formulation_named(name)
         except SpecError:
@@ -72,7 +82,7 @@ def outcome(name: str, tables: Tables, optimum: float | None) -> Outcome:
     began = time.monotonic()
     form = formulation.build(tables, Cell.whole(tables))
     while True:
-        answer = solver.solve(form, SolveOptions())
+        answer = solve(solver, form, SolveOptions())
         if answer.status not in ("optimal", "infeasible"):
             raise SystemExit(f"{name} ended with {answer.status}: {answer.message}")
         if formulation.claim == "upper" or answer.values is None or not _at_limit(tables, form.position(answer.values)):
