@@ -86,8 +86,8 @@ class Adaptive(Formulation):
     title = "a coarse relaxation, refined until the gap closes; adaptive:<encoding>:<breakpoints>:<products> is how it starts"
     claim = "exact"
     reference = (
-        "Geissler, Martin, Morsi, Schewe, in Mixed Integer Nonlinear Programming, IMA 154, 2012; "
-        "Burlacu, Geissler, Schewe, Optimization Methods and Software 35(1), 2020"
+        "Burlacu, Geissler, Schewe, Optimization Methods and Software 35(1), 2020; "
+        "Nagarajan, Lu, Wang, Bent, Sundar, J. Global Optimization 74, 2019"
     )
 
     def __init__(self, parts: str = DEFAULT) -> None:
