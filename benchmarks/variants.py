@@ -22,8 +22,10 @@ from mipdesign.lattice import Position, Tables, build_tables
 from mipdesign.refinement import solve
 from mipdesign.solver import SolveOptions, solver_named
 
-BREAKPOINTS = ("lattice",) + tuple(
-    name + side for name in ("uniform-2", "geometric-2", "error-0.05") for side in ("", "-outer", "-touching")
+BREAKPOINTS = (
+    "lattice",
+    *(name + side for name in ("uniform-2", "geometric-2", "error-0.05") for side in ("", "-outer")),
+    "uniform-2-touching",
 )
 """Breakpoints with the parameters that small lattices have."""
 COARSE = ("uniform-1",)
