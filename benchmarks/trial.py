@@ -30,6 +30,7 @@ from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.formulation import FormulationModel, ModelStatistics, formulation_named
 from mipdesign.lattice import Position, Tables, build_tables
 from mipdesign.problem import Problem
+from mipdesign.refinement import solve
 from mipdesign.run import installed_versions
 from mipdesign.solver import Answer, Capability, SolveOptions, Solver, refusal, solver_named
 from mipdesign.warmup import warm_up
@@ -96,7 +97,7 @@ def run(job: Job, say: Say) -> None:
             return
         say({"formulation_seconds": built, "sizes": vars(form.statistics())})
         asked = options(job, job.limits["seconds"] - spent - built)
-        answer = solver.solve(form, replace(asked, start=start(solver, form, before)))
+        answer = solve(solver, form, replace(asked, start=start(solver, form, before)))
     except MissingExtraError as error:
         say({"ended": "missing", "incidents": [str(error)]})
     except SpecError as error:

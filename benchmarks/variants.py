@@ -1,8 +1,8 @@
 """Every formulation and every solver on random small problems, held against the enumeration of all networks.
 
 ``python -m benchmarks.variants [--count N] [--first SEED] [--solver ID] [--formulation ID] [--workers N] [--out FILE]`` solves
-each problem with every registered formulation, every combination of parts of the compact one, and every solver that is
-installed and takes the model (bounds: SCIP, unless solvers are named). The table at the end says for each of them how many
+each problem with every registered formulation, every combination of parts of the compact and the adaptive one, and every
+solver that is installed and takes the model (bounds: SCIP, unless solvers are named). The table at the end says for each of them how many
 models it took, how many answers agree, how far they are from the optimum, and the seeds of those that do not agree, by what is
 wrong with them:
 
@@ -46,10 +46,17 @@ from mipdesign.cell import Cell
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.formulation import Claim, FormulationModel, ProvenError, formulation_ids, formulation_named
 from mipdesign.lattice import Position, Tables, build_tables
+from mipdesign.refinement import solve
 from mipdesign.solver import Answer, SolveOptions, refusal, solver_ids, solver_named
 
-BREAKPOINTS = ("lattice", "uniform-2", "uniform-2-outer", "geometric-2", "geometric-2-outer", "error-0.05", "error-0.05-outer")
+BREAKPOINTS = (
+    "lattice",
+    *(name + side for name in ("uniform-2", "geometric-2", "error-0.05") for side in ("", "-outer")),
+    "uniform-2-touching",
+)
 """Breakpoints with the parameters that small lattices have."""
+COARSE = ("uniform-1",)
+"""With what adaptive variants begin."""
 FAULTS = ("missed", "bound", "refuted", "error", "failed")
 TOLERANCE = 1e-6
 """Relative error of an objective that solvers are allowed."""
@@ -122,10 +129,15 @@ class Shown:
 
 
 def variant_names() -> Iterator[str]:
-    """All combinations of parts of the compact formulation that bound something."""
-    parts = formulation_named("compact").parts()
-    for encoding, breakpoints, product in itertools.product(parts["encodings"], BREAKPOINTS, parts["products"]):
-        name = f"compact:{encoding.id}:{breakpoints}:{product.id}"
+    """All combinations of parts of the compact and the adaptive formulation that bound something."""
+    yield from _combined("compact", BREAKPOINTS)
+    yield from _combined("adaptive", COARSE)
+
+
+def _combined(formulation_id: str, of_breakpoints: Iterable[str]) -> Iterator[str]:
+    parts = formulation_named(formulation_id).parts()
+    for encoding, breakpoints, product in itertools.product(parts["encodings"], of_breakpoints, parts["products"]):
+        name = f"{formulation_id}:{encoding.id}:{breakpoints}:{product.id}"
         try:
             formulation_named(name)
         except SpecError:
@@ -256,7 +268,7 @@ def outcome(
     if reason is not None:
         return judged("refused", reason)
     while True:
-        answer = solver.solve(form, SolveOptions(time_limit=seconds))
+        answer = solve(solver, form, SolveOptions(time_limit=seconds))
         position = None if answer.values is None else form.position(answer.values)
         if claim == "upper" or position is None or not _at_limit(tables, position):
             break

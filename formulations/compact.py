@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -62,21 +62,22 @@ class Compact(Formulation):
     reference = "Vielma, SIAM Review 57(1), 2015; problem: DeepMAD, CVPR 2023, arXiv 2303.02165. The parts name their own"
 
     def __init__(self, parts: str = DEFAULT) -> None:
-        names = parts.split(":")
-        if len(names) != len(KINDS):
-            problem = f"'compact:{parts}' has {len(names)} parts"
-            raise SpecError("formulation", problem, "write compact:<encoding>:<breakpoints>:<products>")
-        found = [part_named(kind, name) for kind, name in zip(KINDS, names, strict=True)]
-        encoding, breakpoints, product = found
-        assert isinstance(encoding, Encoding) and isinstance(breakpoints, Breakpoints) and isinstance(product, Product)
+        self.combine(*parts_named(self.id, parts))
+
+    def combine(self, encoding: Encoding, breakpoints: Breakpoints, product: Product) -> None:
+        """Takes parts, from which the claim follows."""
         self.encoding, self.breakpoints, self.product = encoding, breakpoints, product
-        self.claim = joint_claim(found)
+        self.claim = joint_claim((encoding, breakpoints, product))
 
     @classmethod
     def with_parts(cls, parts: str) -> Self:
         formulation = cls(parts)
         formulation.id = f"{cls.id}:{parts}"
         return formulation
+
+    def breakpoints_of(self, name: str) -> Breakpoints:
+        """Breakpoints of one number, by its name in the model: ``C0``, or ``C`` or ``b`` and the number of the super-block."""
+        return self.breakpoints
 
     @classmethod
     def parts(cls) -> Mapping[str, Sequence[Part]]:
@@ -143,6 +144,23 @@ class Compact(Formulation):
         return [proven_error(tables, position, of_stem, blocks) for position in positions]
 
 
+def parts_named(formulation_id: str, parts: str) -> tuple[Encoding, Breakpoints, Product]:
+    """The parts of the variant ``formulation_id:parts``.
+
+    Raises
+    ------
+    SpecError
+        If there are none of these names.
+    """
+    names = parts.split(":")
+    if len(names) != len(KINDS):
+        problem = f"'{formulation_id}:{parts}' has {len(names)} parts"
+        raise SpecError("formulation", problem, f"write {formulation_id}:<encoding>:<breakpoints>:<products>")
+    encoding, breakpoints, product = (part_named(kind, name) for kind, name in zip(KINDS, names, strict=True))
+    assert isinstance(encoding, Encoding) and isinstance(breakpoints, Breakpoints) and isinstance(product, Product)
+    return encoding, breakpoints, product
+
+
 @dataclass
 class CompactModel(FormulationModel):
     """A model whose networks are read off integers.
@@ -152,9 +170,12 @@ class CompactModel(FormulationModel):
     numbers:
         For the stem, then ``C, b, k`` and depth of each super-block: the variable of its place (``None`` if it has a single
         value), and its lattice.
+    exact:
+        Values at which functions of a number are exact, for ``C0`` and each ``C_i`` and ``b_i``.
     """
 
     numbers: tuple[tuple[str | None, tuple[int, ...]], ...] = ()
+    exact: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def position(self, values: Mapping[str, float]) -> Position:
         chosen = [lattice[round(values[name]) if name else 0] for name, lattice in self.numbers]
@@ -186,8 +207,10 @@ class CompactModel(FormulationModel):
         """Cuts off one network: some place is above or below its own, which a binary each says."""
         linear = self.linear
         assert linear is not None
+        places = self.places(position)
+        self.excluded.append(position)
         first_row, first_variable, sides = len(linear.rows), len(linear.names), []
-        for name, at in self.places(position).items():
+        for name, at in places.items():
             v = linear.names.index(name)
             last = round(linear.upper[v])
             for side, bound, sign in (("above", at + 1, 1.0), ("below", at - 1, -1.0)):
@@ -354,6 +377,7 @@ class _Writer:
         self.sheet = Sheet()
         self.counts = [self.sheet.constant(float(c)) for c in tables.tail_fixed]
         self.numbers: list[tuple[str | None, tuple[int, ...]]] = []
+        self.exact: dict[str, frozenset[int]] = {}
         self.depths: list[Axis] = []
         self.entropy_limit = 0.0
         self.penalty = common.penalty_scale(tables, 0.0, {})
@@ -408,6 +432,7 @@ class _Writer:
             groups=(),
             rules=lambda position: dict(zip(names, sheet.values(position), strict=False)),
             numbers=tuple(self.numbers),
+            exact=self.exact,
         )
 
     # ------------------------------------------------------------------- parts
@@ -424,20 +449,34 @@ class _Writer:
     ) -> Functions:
         """A number by the parts of the formulation."""
         f = self.formulation
-        breakpoints = LatticeBreakpoints() if every_value else f.breakpoints
-        return write_axis(self.sheet, name, values, read, priority, f.encoding, breakpoints, exact, square, every_value)
+        breakpoints = LatticeBreakpoints() if every_value else f.breakpoints_of(name)
+        found = write_axis(self.sheet, name, values, read, priority, f.encoding, breakpoints, exact, square, every_value)
+        if not every_value:
+            self.exact[name] = frozenset(int(values[j]) for j in found.places)
+        return found
 
     def _number(self, axis: Axis, lattice: Sequence[int]) -> None:
         name = f"{axis.name}_place" if len(axis.values) > 1 else None
         self.numbers.append((name, tuple(lattice)))
 
-    def _times(self, name: str, axis: Axis, g: Sequence[float] | Floats, factor: Bounded, e: Bounded) -> Bounded:
-        return self.formulation.product.multiply(name, axis, [float(x) for x in g], factor, e)
+    def _times(
+        self,
+        name: str,
+        axis: Axis,
+        g: Sequence[float] | Floats,
+        factor: Bounded,
+        e: Bounded,
+        knots: Sequence[float] | Floats = (),
+    ) -> Bounded:
+        return self.formulation.product.multiply(name, axis, [float(x) for x in g], factor, e, knots)
+
+    def _times_number(self, name: str, axis: Axis, e: Bounded) -> Bounded:
+        return self._times(name, axis, axis.values, axis.number, e, axis.knots)
 
     def _both(self, name: str, a: Axis, b: Axis) -> Bounded:
         """The product of two numbers: of the one with fewer values and the other as an expression."""
         few, other = (a, b) if len(a.values) <= len(b.values) else (b, a)
-        return self._times(name, few, few.values, few.number, other.number)
+        return self._times_number(name, few, other.number)
 
     def _stem(self, stem: Ints) -> Functions:
         t = self.tables
@@ -521,9 +560,7 @@ class _Writer:
                     incoming[name] = (
                         self._both(label, before.axis, axes[name])
                         if name in axes
-                        else self._times(
-                            label, before.axis, before.axis.values, before.axis.number, self._monomial(block, name)
-                        )
+                        else self._times_number(label, before.axis, self._monomial(block, name))
                     )
                 total = total.plus(incoming[name].times(x))
             rest = sheet.constant(0.0)
@@ -579,7 +616,8 @@ class _Writer:
             entropy = total.times(float(t.log_end(stage, None)))
         else:
             factor = channels.log.plus(self.sheet.constant(area))
-            entropy = self._times(f"H{stage}", channels.axis, channels.logs + area, factor, total)
+            knots = channels.knot_logs + area if channels.axis.knots else ()
+            entropy = self._times(f"H{stage}", channels.axis, channels.logs + area, factor, total, knots)
         self.sheet.linear.gain(entropy.terms, weight)
         self.entropy_limit += weight * max(entropy.high, 0.0)
         common.effectiveness(self.sheet.linear, t, stage, total.terms, layers)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import itertools
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 from mipdesign.formulation import Claim
+from mipdesign.lattice import Floats
 from mipdesign.linear import Terms
 
 from .parts import Part
@@ -22,8 +24,12 @@ class Product(Part):
     """A way to write a product."""
 
     claim: Claim = "exact"
+    exact_at_breakpoints: ClassVar[bool] = True
+    """Whether a product is exact where its number is a breakpoint."""
 
-    def multiply(self, name: str, axis: Axis, g: Sequence[float], factor: Bounded, e: Bounded) -> Bounded:
+    def multiply(
+        self, name: str, axis: Axis, g: Sequence[float], factor: Bounded, e: Bounded, knots: Sequence[float] | Floats = ()
+    ) -> Bounded:
         """The product of a function of an axis and an expression.
 
         Parameters
@@ -36,13 +42,21 @@ class Product(Part):
             The function as an expression.
         e:
             The expression.
+        knots:
+            Values of the function at the knots of the axis, for products that go by these; empty if it has none.
         """
         if e.low == e.high:
             return factor.times(e.low)
         if min(g) == max(g):
             return e.times(float(g[0]))
         corners = [a * b for a in (min(g), max(g)) for b in (e.low, e.high)]
-        return Bounded(self.terms(name, axis, [float(x) for x in g], factor, e), float(min(corners)), float(max(corners)))
+        terms = self.terms_by_knots(name, axis, [float(x) for x in knots], e) if len(knots) else None
+        terms = self.terms(name, axis, [float(x) for x in g], factor, e) if terms is None else terms
+        return Bounded(terms, float(min(corners)), float(max(corners)))
+
+    def terms_by_knots(self, name: str, axis: Axis, knots: Sequence[float], e: Bounded) -> Terms | None:
+        """The product of a function that is linear between the knots of the axis; ``None`` if the part does not go by them."""
+        return None
 
     @abstractmethod
     def terms(self, name: str, axis: Axis, g: Sequence[float], factor: Bounded, e: Bounded) -> Terms:
@@ -55,6 +69,7 @@ class McCormick(Product):
     id = "mccormick"
     title = "one McCormick box: a relaxation"
     claim: Claim = "upper"
+    exact_at_breakpoints = False
     reference = "McCormick, Mathematical Programming 10, 1976; Al-Khayyal, Falk, Mathematics of Operations Research 8(2), 1983"
 
     def terms(self, name: str, axis: Axis, g: Sequence[float], factor: Bounded, e: Bounded) -> Terms:
@@ -82,6 +97,27 @@ class OneHotProduct(Product):
 
     def terms(self, name: str, axis: Axis, g: Sequence[float], factor: Bounded, e: Bounded) -> Terms:
         return _copies(name, axis.sheet, axis.hot(), g, e)
+
+
+class KnotsProduct(OneHotProduct):
+    r"""A copy of the expression for every breakpoint, between its bounds times the breakpoint's weight.
+
+    With weights ``w_j`` of the breakpoints and ``e_j`` in ``[low w_j, high w_j]`` that sum to ``e``, the product is
+    ``sum g_j e_j``. At a breakpoint its weight is 1, all other copies are 0, and the product is ``g_j e``: exact. Between two
+    ``e_j = w_j e`` is admitted, which gives ``e sum g_j w_j``, the product with the function's interpolation: nothing is lost,
+    and more is admitted, the hull over the segment. Where there are weights at every lattice point it is ``onehot``.
+    """
+
+    id = "knots"
+    title = "a copy of the expression for every breakpoint: exact there, a relaxation between"
+    claim: Claim = "upper"
+    reference = (
+        "Sherali, Adams, SIAM J. Discrete Math. 3(3), 1990; by segments: Misener, Thompson, Floudas, "
+        "Computers and Chemical Engineering 35(5), 2011"
+    )
+
+    def terms_by_knots(self, name: str, axis: Axis, knots: Sequence[float], e: Bounded) -> Terms | None:
+        return _copies(name, axis.sheet, axis.knot_weights, knots, e)
 
 
 class LogProduct(Product):
@@ -128,7 +164,7 @@ def _copies(name: str, sheet: Sheet, hot: Sequence[Terms], g: Sequence[float], e
     size = e.high - e.low
 
     def copy(z: Terms) -> Rule:
-        return lambda p: round(p.of(z)) * (p.of(e.terms) - e.low) / size
+        return lambda p: p.of(z) * (p.of(e.terms) - e.low) / size
 
     product: Terms = []
     everything: Terms = [(v, -c) for v, c in e.terms] + [(sheet.one, e.low)]

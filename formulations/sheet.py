@@ -134,6 +134,9 @@ class Axis:
     weights:
         For each lattice point an expression that is 1 there and 0 elsewhere, where the place is integral; empty where the
         encoding gives none.
+    knots, knot_weights:
+        Where the number is between breakpoints: these, and their weights. Empty where there are weights at every lattice point,
+        or none at all.
     """
 
     sheet: Sheet
@@ -143,6 +146,8 @@ class Axis:
     number: Bounded
     weights: Sequence[Terms]
     priority: int
+    knots: tuple[float, ...] = ()
+    knot_weights: Sequence[Terms] = ()
     _cached: dict[str, list[Terms]] = field(default_factory=dict)
 
     def function(self, values: Sequence[float] | Floats) -> Bounded:
@@ -184,6 +189,10 @@ class Functions:
         The number.
     logs, squares:
         What stands for the logarithm and the square at each lattice point, shape ``(values,)``.
+    knot_logs:
+        What stands for the logarithm at the knots of the axis.
+    places:
+        Lattice points at which all functions are exact, if they are anywhere.
     log, square:
         The same as expressions; the square only where it is wanted.
     exact:
@@ -196,6 +205,8 @@ class Functions:
     log: Bounded
     square: Bounded | None
     exact: tuple[Bounded, ...]
+    places: Sequence[int]
+    knot_logs: Floats
 
 
 def write_axis(
@@ -228,8 +239,9 @@ def write_axis(
     """
     n, lattice = len(values), tuple(int(v) for v in values)
     places = breakpoints.places(lattice)
-    logs = np.interp(lattice, [lattice[j] for j in places], breakpoints.logs(lattice))
-    squares = np.interp(lattice, [lattice[j] for j in places], breakpoints.squares(lattice))
+    points, knot_logs = breakpoints.points(lattice, square), breakpoints.logs(lattice, square)
+    logs = np.interp(lattice, points, knot_logs)
+    squares = np.interp(lattice, breakpoints.points(lattice), breakpoints.squares(lattice))
     where = {value: j for j, value in enumerate(lattice)}
     if n == 1:
         axis = Axis(sheet, name, lattice, sheet.constant(0.0), sheet.constant(lattice[0]), [[(sheet.one, 1.0)]], priority)
@@ -248,17 +260,18 @@ def write_axis(
         )
     if axis.weights:
         one_piece = tuple(axis.function(f) for f in exact) if n == 1 else functions
-        return Functions(axis, logs, squares, axis.function(logs), axis.function(squares), one_piece)
+        return Functions(axis, logs, squares, axis.function(logs), axis.function(squares), one_piece, places, knot_logs)
     found: list[Bounded] = []
 
     def write(piece: Piece) -> None:
-        sides: list[tuple[Floats, Side]] = [(breakpoints.logs(lattice), "at most")]
+        sides: list[tuple[Floats, Side]] = [(knot_logs, "at most")]
         sides += [(breakpoints.squares(lattice), "at least")] * square
         found.extend(Bounded(piece.value([float(x) for x in f], side), float(f[0]), float(f[-1])) for f, side in sides)
 
-    points = [float(lattice[j]) for j in places]
-    sheet.encoded(encoding, f"{name}_f", points, axis.number.terms, priority, write)
-    return Functions(axis, logs, squares, found[0], found[1] if square else None, functions)
+    functions_piece = sheet.encoded(encoding, f"{name}_f", points.tolist(), axis.number.terms, priority, write)
+    if encoding.is_graph:
+        axis.knots, axis.knot_weights = tuple(points.tolist()), functions_piece.weights
+    return Functions(axis, logs, squares, found[0], found[1] if square else None, functions, places, knot_logs)
 
 
 def _knots(functions: Sequence[Sequence[int]]) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Protocol
 
 from pyscipopt import quicksum
@@ -81,6 +81,11 @@ class FormulationModel:
         Values of all variables for a network; see :meth:`start`.
     parameters:
         SCIP parameters that the formulation asks for.
+    refinement:
+        Of a relaxation: the model of the same networks in which a network is represented exactly, or ``None`` if it is already.
+        See :meth:`refined`.
+    excluded:
+        The networks that were cut off.
     """
 
     tables: Tables
@@ -95,6 +100,8 @@ class FormulationModel:
     linear: LinearModel | None = None
     nonlinear: Callable[[], ScipModel] | None = None
     written: ScipModel | None = None
+    refinement: Callable[[Position], FormulationModel | None] | None = None
+    excluded: list[Position] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if (self.linear is None) == (self.nonlinear is None):
@@ -171,11 +178,30 @@ class FormulationModel:
         leaves it).
         """
         names = self.indicators(position)
+        self.excluded.append(position)
         if self.linear is not None:
             terms = [(self.linear.names.index(name), 1.0) for name in names]
             self.linear.row(f"excluded_{len(self.linear.rows)}", terms, high=len(names) - 1.0)
         if self.linear is None or self.written is not None:
             self.model.addCons(quicksum(self.variables[name] for name in names) <= len(names) - 1)
+
+    def without(self, position: Position) -> FormulationModel:
+        """A model of its own that lacks one network more."""
+        linear = None if self.linear is None else self.linear.copy()
+        model = replace(self, linear=linear, written=None, excluded=[*self.excluded])
+        model.exclude(position)
+        return model
+
+    def refined(self, position: Position) -> FormulationModel | None:
+        """A model of its own in which a network is exact and the same ones are cut off; ``None`` if it is exact already.
+
+        The optimum of a model that can be refined is an upper bound; :func:`mipdesign.refinement.solve` closes the gap.
+        """
+        finer = self.refinement(position) if self.refinement is not None else None
+        if finer is not None:
+            for other in self.excluded:
+                finer.exclude(other)
+        return finer
 
     def values(self, solution: Any) -> dict[str, float]:
         """Values of a PySCIPOpt solution by variable name."""

@@ -117,6 +117,11 @@ class LinearModel:
             integral=np.array([kind != "C" for kind in self.kinds], dtype=np.bool_),
         )
 
+    def copy(self) -> LinearModel:
+        """A model of its own with the same content."""
+        lists = {name: value.copy() for name, value in vars(self).items()}
+        return LinearModel(**lists)
+
     @property
     def bounded(self) -> bool:
         """Whether all variables have finite bounds, so that the objective has one."""

@@ -16,7 +16,7 @@ import hashlib
 import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -285,6 +285,10 @@ class _Search:
     """Upper bound of the objectives of the networks found."""
 
     def __post_init__(self) -> None:
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """Settings and reports of the present model."""
         apply_settings(self.form.model, self.settings, self.form.parameters)
         if self.on_progress is not None:
             handler = Reporter(self.on_progress, self.form.objective_scale)
@@ -297,8 +301,8 @@ class _Search:
 
     def run(self, began: float) -> tuple[Status, str]:
         """Calls SCIP until the cell is closed or a limit is reached."""
-        model = self.form.model
         while True:
+            model = self.form.model
             left = self.settings.time_limit - (time.monotonic() - began)
             if left <= 0:
                 return "limit", "timelimit"
@@ -315,8 +319,7 @@ class _Search:
                 model.freeTransform()
             except Exception as error:  # PySCIPOpt raises bare exceptions for SCIP's return codes
                 return "failed", f"SCIP stopped with an error: {error}"
-            for position, claimed in answers:
-                self.judge(position, claimed)
+            wrong = [position for position, claimed in answers if not self.judge(position, claimed)]
             if scip_status == "infeasible":
                 return "closed", ""
             if scip_status != "optimal":
@@ -324,6 +327,16 @@ class _Search:
                 return ("limit" if ended else "failed"), scip_status
             if not answers:
                 return "failed", "SCIP reports an optimum without a solution that reaches the cutoff"
+            self._refine(wrong)
+
+    def _refine(self, wrong: Sequence[Position]) -> None:
+        """Replaces a relaxation by one in which networks that it was wrong about are exact."""
+        finer = self.form
+        for position in wrong:
+            finer = finer.refined(position) or finer
+        if finer is not self.form:
+            self.form = finer
+            self._set_up()
 
     def _outward(self, bound: float) -> float:
         """A dual bound of SCIP in units of the objective, rounded up by the margin; infinite where SCIP has none."""
@@ -341,8 +354,8 @@ class _Search:
                 answers.setdefault(self.form.position(self.form.values(solution)), claimed)
         return sorted(answers.items(), key=lambda item: -item[1])
 
-    def judge(self, position: Position, claimed: float | None) -> None:
-        """Records a network by exact arithmetic, raises the cutoff, and cuts the network off.
+    def judge(self, position: Position, claimed: float | None) -> bool:
+        """Records a network by exact arithmetic, raises the cutoff, and cuts the network off; whether the claim is right.
 
         Parameters
         ----------
@@ -363,6 +376,7 @@ class _Search:
         if reasons:
             self.rejected.append(Rejected(position, math.nan if claimed is None else claimed, tuple(reasons)))
         self.form.exclude(position)
+        return not reasons
 
     def bound(self, status: Status) -> float:
         """Upper bound of the objective in the cell."""

@@ -14,7 +14,9 @@ from formulations.parts import part_named, registered_parts
 from mipdesign.errors import SpecError
 
 NAMES = ["lattice"] + [
-    name + side for name in ("uniform-1", "uniform-4", "geometric-3", "error-1e-3", "error-0.2") for side in ("", "-outer")
+    name + side
+    for name in ("uniform-1", "uniform-4", "geometric-3", "error-1e-3", "error-0.2")
+    for side in ("", "-outer", "-touching")
 ]
 LATTICES = st.sets(st.integers(1, 2048), min_size=1, max_size=40).map(sorted)
 
@@ -31,7 +33,7 @@ def test_side_and_error(name: str, values: list[int]) -> None:
     part = named(name)
     places = part.places(values)
     assert places[0] == 0 and places[-1] == len(values) - 1 and places == sorted(set(places))
-    points = [values[j] for j in places]
+    points = part.points(values)
     logs = np.interp(values, points, part.logs(values)) - np.log(values)
     squares = np.interp(values, points, part.squares(values)) - np.square(values)
     sign = {"exact": 0.0, "upper": 1.0, "lower": -1.0}[part.claim]
@@ -39,7 +41,7 @@ def test_side_and_error(name: str, values: list[int]) -> None:
     assert (sign * logs >= -1e-12).all() and (-sign * squares >= -rounding).all()
     assert abs(logs).max() <= part.log_error(values) + 1e-12
     assert abs(squares).max() <= part.square_error(values) + rounding
-    if name.startswith("error"):
+    if name.startswith("error") and part.approximation != "touching":
         assert part.log_error(values) <= part.parameter
     if name == "lattice":
         assert part.log_error(values) == part.square_error(values) == 0.0
@@ -83,6 +85,34 @@ def test_no_fewer_breakpoints_keep_the_tolerance(values: list[int], tolerance: f
     assert len(named(f"error-{tolerance!r}").places(values)) == fewest[-1] + 1
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("-touching")])
+@given(values=LATTICES)
+def test_touching_ones_are_exact_at_their_breakpoints(name: str, values: list[int]) -> None:
+    part = named(name)
+    places, alone = part.places(values), part.points(values, square=False)
+    at = np.array([values[j] for j in places], dtype=float)
+    assert set(at) <= set(alone) <= set(part.points(values)) and len(alone) <= 2 * len(places) - 1
+    np.testing.assert_allclose(np.interp(at, part.points(values), part.logs(values)), np.log(at), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(np.interp(at, part.points(values), part.squares(values)), at * at, rtol=1e-12)
+    np.testing.assert_allclose(np.interp(at, alone, part.logs(values, square=False)), np.log(at), rtol=1e-12, atol=1e-12)
+    for points, logs in ((alone, part.logs(values, square=False)), (part.points(values), part.logs(values))):
+        assert (np.interp(values, points, logs) >= np.log(values) - 1e-12).all()
+        assert (np.diff(logs) >= 0).all() and (np.diff(np.diff(logs) / np.diff(points)) <= 1e-9).all()
+    squares = part.squares(values)
+    assert (np.diff(np.diff(squares) / np.diff(part.points(values))) >= -1e-6).all()
+
+
+@given(values=st.sets(st.integers(1, 2048), min_size=3, max_size=40).map(sorted))
+def test_touching_is_the_lower_one_of_two_secants(values: list[int]) -> None:
+    """Of one segment: the lower one of the secants at its two ends, at every lattice point."""
+    part = named("uniform-1-touching")
+    points, logs = part.points(values, square=False), np.log(values)
+    first = logs[0] + (logs[1] - logs[0]) / (values[1] - values[0]) * (np.array(values) - values[0])
+    last = logs[-1] + (logs[-1] - logs[-2]) / (values[-1] - values[-2]) * (np.array(values) - values[-1])
+    found = np.interp(values, points, part.logs(values, square=False))
+    np.testing.assert_allclose(found, np.minimum(first, last), rtol=1e-9, atol=1e-11)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -93,6 +123,7 @@ def test_no_fewer_breakpoints_keep_the_tolerance(values: list[int], tolerance: f
         ("error-nan", "write error-EPS"),
         ("uniform-3-outerly", "'ly' after '-outer'"),
         ("uniform-3-inner", "write uniform-N"),
+        ("geometric-3-touchingly", "'ly' after '-touching'"),
         ("lattice-3", "takes no parameter"),
         ("cubic-3", "use one of: error, geometric, lattice, uniform"),
     ],

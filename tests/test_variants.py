@@ -134,12 +134,13 @@ def test_wide_lattices_are_exact_in_every_encoding(encoding: Encoding) -> None:
     assert found.agrees and found.error is not None and found.error < 1e-6
 
 
-@pytest.mark.parametrize("name", [name for name in ONE_ENCODING if "mccormick" not in name])
+@pytest.mark.parametrize("name", [name for name in ONE_ENCODING if "mccormick" not in name and "lattice" not in name])
 def test_wide_lattices_are_bounded(name: str) -> None:
     """Relaxations of products are held against enumeration on the small problems above."""
     tables, expected = wide()
     found = outcome(name, tables, expected)
-    assert found.agrees and found.error is not None and 1e-9 < found.error < 0.2
+    assert found.agrees and found.error is not None and found.error < 0.2
+    assert found.error > 1e-9 or "touching" in name  # what touches may do so at the optimum
 
 
 @pytest.mark.parametrize(
@@ -226,7 +227,7 @@ def test_excluding_a_network_takes_it_and_no_other() -> None:
     [
         ("compact:log", "has 1 parts; write compact:<encoding>"),
         ("compact:", "has 1 parts"),
-        ("compact:log:lattice:cubic", "products: 'cubic' is not registered; use one of: log, mccormick"),
+        ("compact:log:lattice:cubic", "products: 'cubic' is not registered; use one of: knots, log, mccormick"),
         ("compact:nested:lattice:log", "encodings: 'nested' is not registered"),
         ("compact:log:uniform-2:mccormick", "bounds nothing"),
         ("lattice:log", "'lattice' has no parts"),
