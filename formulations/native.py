@@ -31,10 +31,8 @@ from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup
 from mipdesign.lattice import Position, Tables
 from mipdesign.theory import depth_variance
 
+from .common import CHANNELS, DEPTH, KERNEL, WIDTH
 from .scaling import BUDGET_UNIT, LOOSENED, NONLINEAR_PARAMETERS, PenaltyScale
-
-DEPTH, WIDTH, KERNEL, CHANNELS = 40, 30, 20, 10
-"""Branching priorities."""
 
 Rule = Callable[[Position], float]
 """The value of a variable in a network."""
