@@ -36,7 +36,8 @@ from mipdesign.theory import depth_variance
 
 SEEDS = range(40)
 LINEAR = ("columns", "lattice")
-EXACT = (*LINEAR, "native")
+NONLINEAR = ("logspace", "native")
+EXACT = (*LINEAR, *NONLINEAR)
 OTHERS = [(block, seed) for block in (*FAMILIES[1:], None) for seed in range(6)]
 TIE = 1e-6
 
@@ -107,6 +108,28 @@ def test_many_depth_vectors_are_exact_too(seed: int, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(lattice, "PENALTY_VECTORS", 0)
     tables = build_tables(small_problem(seed))
     check_cell(tables, Cell.whole(tables), "lattice")
+
+
+@pytest.mark.parametrize("formulation", EXACT)
+@pytest.mark.parametrize("seed", [0, 4, 5])
+def test_every_budget_and_lower_limits_are_kept(seed: int, formulation: str) -> None:
+    """Regression: ``native`` took a lower limit for an upper one, and bytes and activations for MACs."""
+    data = small_problem(seed).to_dict() | {"budgets": {}}
+    tables = build_tables(Problem.from_dict(data))
+    networks = positions(Cell.whole(tables).networks(tables))
+    some = [tables.problem.evaluator(tables.architecture(p)) for p in networks[:: max(1, len(networks) // 200)]]
+
+    def quantile(name: str, level: float) -> int:
+        return int(np.quantile([evaluator.figure(name) for evaluator in some], level))
+
+    budgets = {
+        "params": {"min": quantile("params_total", 0.3)},
+        "weights_bytes": {"max": 4 * quantile("params_total", 0.8), "bytes": 4},
+        "activations": quantile("activations", 0.7),
+    }
+    tables = build_tables(Problem.from_dict(data | {"budgets": budgets}))
+    assert listing(tables, Cell.whole(tables)).networks
+    check_cell(tables, Cell.whole(tables), formulation)
 
 
 def test_the_problems_cover_what_matters() -> None:
@@ -236,10 +259,11 @@ def test_the_package_imports_no_formulation() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_native_says_which_families_it_lacks() -> None:
+@pytest.mark.parametrize("formulation", NONLINEAR)
+def test_nonlinear_formulations_say_which_families_they_lack(formulation: str) -> None:
     tables = build_tables(small_problem(0, "basic"))
-    with pytest.raises(SpecError, match=r"stages\.0\.block.*'basic'.*use 'lattice'"):
-        formulation_named("native").build(tables, Cell.whole(tables))
+    with pytest.raises(SpecError, match=rf"stages\.0\.block.*'basic'.*'{formulation}'.*use 'lattice'"):
+        formulation_named(formulation).build(tables, Cell.whole(tables))
 
 
 def test_lattice_refuses_a_cell_that_is_far_too_large() -> None:
