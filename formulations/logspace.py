@@ -8,7 +8,7 @@ posynomials, which is left to SCIP, as the products are in ``native``. Monomials
 linear in the binaries.
 
 An ``exp`` holds to SCIP's feasibility tolerance, and so do budgets: networks that exceed one by less than that are reported and
-refuted by the exact check. :mod:`formulations.nonlinear` has the rest.
+refuted by the exact check. The other way round, a network within a relative 1e-6 of a cutoff may be lost. :mod:`formulations.nonlinear` has the rest.
 """
 
 from __future__ import annotations
@@ -20,12 +20,17 @@ from typing import Any
 from pyscipopt import exp, quicksum
 
 from .nonlinear import NonlinearFormulation, Number, Writer
+from .scaling import NONLINEAR_PARAMETERS
+
+PARAMETERS = {**NONLINEAR_PARAMETERS, "nlhdlr/convex/enabled": False}
+"""SCIP 10.0.2 loses optima where its handler of convex expressions cuts at sums of exponentials: each ``exp`` is handled alone."""
 
 
 class _Writer(Writer):
     """Logarithms with ``exp``."""
 
     logarithm_of_depth = True
+    parameters = PARAMETERS
 
     def log_row(self, log_value: Any, integer: Any, terms: Sequence[tuple[float, Any]]) -> Any:
         return quicksum(x * binary for x, binary in terms) == log_value

@@ -113,11 +113,14 @@ class Writer(ABC):
     ----------
     logarithm_of_depth:
         Whether depths get a logarithm as well.
+    parameters:
+        SCIP parameters that the model asks for.
     counts:
         By budget, in units of :func:`formulations.common.budget_unit`.
     """
 
     logarithm_of_depth: ClassVar[bool]
+    parameters: ClassVar[Mapping[str, Any]] = NONLINEAR_PARAMETERS
 
     @abstractmethod
     def log_row(self, log_value: Any, integer: Any, terms: Sequence[tuple[float, Any]]) -> Any:
@@ -339,7 +342,7 @@ class Writer(ABC):
             priorities=self.priorities,
             groups=tuple(self.groups),
             rules=lambda position: {name: rule(position) for name, rule in self.rules.items()},
-            parameters=NONLINEAR_PARAMETERS,
+            parameters=self.parameters,
         )
 
     def _penalty(self, penalty: PenaltyScale, depths: Sequence[Any]) -> None:
