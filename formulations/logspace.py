@@ -8,7 +8,8 @@ posynomials, which is left to SCIP, as the products are in ``native``. Monomials
 linear in the binaries.
 
 An ``exp`` holds to SCIP's feasibility tolerance, and so do budgets: networks that exceed one by less than that are reported and
-refuted by the exact check. The other way round, a network within a relative 1e-6 of a cutoff may be lost. :mod:`formulations.nonlinear` has the rest.
+refuted by the exact check. The other way round, a network within a relative 1e-6 of a cutoff may be lost.
+:mod:`formulations.nonlinear` has the rest.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .nonlinear import NonlinearFormulation, Number, Writer
 from .scaling import NONLINEAR_PARAMETERS
 
 PARAMETERS = {**NONLINEAR_PARAMETERS, "nlhdlr/convex/enabled": False}
-"""SCIP 10.0.2 loses optima where its handler of convex expressions cuts at sums of exponentials: each ``exp`` is handled alone."""
+"""SCIP 10.0.2 loses optima where its handler of convex expressions cuts at sums of ``exp``: each one is handled alone."""
 
 
 class _Writer(Writer):
