@@ -221,7 +221,7 @@ class ErrorBreakpoints(Breakpoints):
 
     id = "error"
     title = "-EPS: as few breakpoints as keep the logarithm within EPS; -outer and -touching for upper bounds"
-    reference = "Longest admissible segments: Rebennack, Kallrath, J. Optimization Theory and Applications 167, 2015"
+    reference = "Longest admissible segments: Rebennack, Kallrath, J. Optimization Theory and Applications 167(2), 2015"
     form = "EPS"
 
     @staticmethod

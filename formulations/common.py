@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from mipdesign.cell import Cell
+from mipdesign.errors import SpecError
 from mipdesign.lattice import Bools, Ints, Position, Tables
 from mipdesign.linear import LinearModel, Terms
 from mipdesign.theory import PenaltyForm, depth_penalty
@@ -19,6 +20,10 @@ from .scaling import BUDGET_UNIT, LOOSENED, PenaltyScale
 
 PENALTY_VECTORS = 2000
 """Up to this many vectors of penalised depths get a variable each."""
+MAX_BINARIES = 500_000
+"""Most binaries of lattice points or columns that a model may have."""
+DEPTH, WIDTH, KERNEL, CHANNELS = 40, 30, 20, 10
+"""Branching priorities of one-hot binaries; the integers of their places have one more."""
 
 
 class Placed(Protocol):
@@ -38,6 +43,26 @@ class Layers:
     def with_head(self, one: int) -> Layers:
         """One layer more; ``one`` is a variable that is 1."""
         return Layers(self.terms + [(one, 1.0)], tuple(n + 1 for n in self.attainable))
+
+
+def check_size(formulation_id: str, binaries: int) -> None:
+    """Refuses a model that is far too large.
+
+    Raises
+    ------
+    SpecError
+        If it has more than :data:`MAX_BINARIES` binaries.
+    """
+    if binaries > MAX_BINARIES:
+        problem = f"{formulation_id!r} needs {binaries} binaries for this cell"
+        raise SpecError("formulation", problem, f"split it below {MAX_BINARIES}")
+
+
+def too_many_vectors(tables: Tables, cell: Cell) -> str | None:
+    """What a formulation without another way to write the penalty lacks for a cell, if it does."""
+    if math.prod(len(cell.depths(tables, i)) for i in tables.penalised) > PENALTY_VECTORS:
+        return f"more than {PENALTY_VECTORS} vectors of penalised depths"
+    return None
 
 
 def budget_unit(limit: float) -> float:

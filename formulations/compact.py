@@ -37,15 +37,13 @@ from mipdesign.lattice import Bools, Floats, Ints, Position, StageTables, Tables
 
 from . import common
 from .breakpoints import Breakpoints, LatticeBreakpoints
-from .common import PENALTY_VECTORS, Layers
+from .common import CHANNELS, DEPTH, KERNEL, WIDTH, Layers
 from .parts import KINDS, Part, joint_claim, part_named, registered_parts
 from .piecewise import Encoding
 from .products import Product
 from .proven_error import BlockErrors, proven_error
 from .sheet import Axis, Bounded, Functions, Sheet, write_axis
 
-DEPTH, WIDTH, KERNEL, CHANNELS = 40, 30, 20, 10
-"""Branching priorities of the binaries; the places have one more."""
 DEFAULT = "inc:lattice:onehot"
 """Parts of the variant without a name of its own."""
 ROUNDING = 1e-3
@@ -99,9 +97,7 @@ class Compact(Formulation):
                 return f"super-block {i + 1}: {reason}"
             if one_sided and counts.has_negative_square:
                 return f"super-block {i + 1}: counts that fall with the square of the width, by bounds that keep one side"
-        if math.prod(len(cell.depths(tables, i)) for i in tables.penalised) > PENALTY_VECTORS:
-            return f"more than {PENALTY_VECTORS} vectors of penalised depths"
-        return None
+        return common.too_many_vectors(tables, cell)
 
     def build(self, tables: Tables, cell: Cell) -> FormulationModel:
         """The model of the networks of ``cell``.

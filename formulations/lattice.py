@@ -34,20 +34,14 @@ import numpy as np
 from pyscipopt import exp, quicksum
 
 from mipdesign.cell import Cell
-from mipdesign.errors import SpecError
 from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup
 from mipdesign.lattice import Bools, Floats, Ints, Position, StageTables, Tables
 from mipdesign.linear import Kind, LinearModel, ScipModel, Terms
 from mipdesign.theory import PenaltyForm, depth_variance
 
 from . import common
-from .common import PENALTY_VECTORS, Layers
+from .common import CHANNELS, DEPTH, KERNEL, PENALTY_VECTORS, WIDTH, Layers
 from .scaling import NONLINEAR_PARAMETERS, PenaltyScale
-
-MAX_POINTS = 500_000
-"""Most binaries of lattice points that a model may have."""
-DEPTH, WIDTH, KERNEL, CHANNELS = 40, 30, 20, 10
-"""Branching priorities of the one-hot binaries; the integers of their places have one more."""
 
 Key = TypeVar("Key", bound=Hashable)
 Numbers = Floats | Ints | Bools | float
@@ -80,11 +74,10 @@ class Lattice(Formulation):
         Raises
         ------
         SpecError
-            If the cell has more than :data:`MAX_POINTS` lattice points.
+            If the cell has too many lattice points.
         """
         points = sum(len(columns) * len(cell.depths(tables, i)) for i, columns in enumerate(cell.columns))
-        if points > MAX_POINTS:
-            raise SpecError("formulation", f"'lattice' needs {points} binaries for this cell", f"split it below {MAX_POINTS}")
+        common.check_size(self.id, points)
         return write(LatticeWriter(tables, cell))
 
 

@@ -166,7 +166,7 @@ class SpecialOrderedSet(Encoding):
 
     id = "sos2"
     title = "special ordered set of type 2"
-    reference = "Beale, Tomlin, Proc. 5th Int. Conf. Operational Research, 1970"
+    reference = "Beale, Tomlin, Proc. 5th Int. Conf. Operational Research, 1970 (J. Lawrence, ed.), 447-454"
 
     def weights(self, piece: Piece) -> Sequence[Terms]:
         weights = piece.convex_weights()

@@ -93,7 +93,7 @@ class OneHotProduct(Product):
 
     id = "onehot"
     title = "a copy of the expression for every lattice point"
-    reference = "Balas, SIAM J. Algebraic and Discrete Methods 6(3), 1985; Sherali, Adams, SIAM J. Discrete Math. 3(3), 1990"
+    reference = "Balas, SIAM J. Algebraic Discrete Methods 6(3), 1985; Sherali, Adams, SIAM J. Discrete Math. 3(3), 1990"
 
     def terms(self, name: str, axis: Axis, g: Sequence[float], factor: Bounded, e: Bounded) -> Terms:
         return _copies(name, axis.sheet, axis.hot(), g, e)

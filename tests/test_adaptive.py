@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.solver_agreement import in_child, installed
 
 from benchmarks.instances import InstanceSpec, Near
 from benchmarks.small import Listing, listing, small_problem
-from benchmarks.solver_agreement import in_child, installed
 from benchmarks.variants import variant_names
 from formulations.adaptive import numbers_of
 from formulations.breakpoints import LatticeBreakpoints

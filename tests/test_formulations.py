@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import re
 import subprocess
 import sys
 import threading
@@ -20,10 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.small import FAMILIES, Listing, listing, positions, small_problem
-from formulations import lattice
+from formulations import common, lattice
 from formulations.scaling import PenaltyScale, least_variance, most_variance
 from mipdesign import scip
 from mipdesign.architecture import Architecture, Stage, Stem
+from mipdesign.batch import evaluate_batch
 from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
 from mipdesign.formulation import Formulation, FormulationModel, formulation_ids, formulation_named
@@ -33,7 +35,12 @@ from mipdesign.scip import ATTEMPTS, NLP_HEURISTICS, CellResult, ScipSettings, e
 from mipdesign.theory import depth_variance
 
 SEEDS = range(40)
-EXACT = ("lattice", "native")
+LINEAR = ("columns", "lattice")
+NONLINEAR = ("logspace", "native")
+EXACT = (*LINEAR, *NONLINEAR)
+EVERY = {"columns": 2, "lattice": 1, "logspace": 4, "native": 1}
+"""Of how many seeds a formulation gets one: the newer ones went through all of them once."""
+CASES = [(formulation, seed) for formulation in EXACT for seed in SEEDS[:: EVERY[formulation]]]
 OTHERS = [(block, seed) for block in (*FAMILIES[1:], None) for seed in range(6)]
 TIE = 1e-6
 
@@ -78,21 +85,20 @@ def some_cell(tables: Tables, seed: int) -> Cell:
     return Cell(whole.stem[: rng.integers(1, len(whole.stem) + 1)], columns, low, high)
 
 
-@pytest.mark.parametrize("formulation", EXACT)
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(("formulation", "seed"), CASES)
 def test_finds_exactly_the_networks_of_the_listing(seed: int, formulation: str) -> None:
     tables = build_tables(small_problem(seed))
     check_cell(tables, Cell.whole(tables), formulation)
 
 
+@pytest.mark.parametrize("formulation", LINEAR)
 @pytest.mark.parametrize(("block", "seed"), OTHERS)
-def test_lattice_is_exact_for_every_family(block: str | None, seed: int) -> None:
+def test_linear_formulations_are_exact_for_every_family(block: str | None, seed: int, formulation: str) -> None:
     tables = build_tables(small_problem(seed, block))
-    check_cell(tables, Cell.whole(tables), "lattice")
+    check_cell(tables, Cell.whole(tables), formulation)
 
 
-@pytest.mark.parametrize("formulation", EXACT)
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize(("formulation", "seed"), [case for case in CASES if case[1] < 15])
 def test_respects_the_cell(seed: int, formulation: str) -> None:
     tables = build_tables(small_problem(seed))
     check_cell(tables, some_cell(tables, seed), formulation)
@@ -103,6 +109,28 @@ def test_many_depth_vectors_are_exact_too(seed: int, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(lattice, "PENALTY_VECTORS", 0)
     tables = build_tables(small_problem(seed))
     check_cell(tables, Cell.whole(tables), "lattice")
+
+
+@pytest.mark.parametrize("formulation", EXACT)
+@pytest.mark.parametrize("seed", [0, 4, 5])
+def test_every_budget_and_lower_limits_are_kept(seed: int, formulation: str) -> None:
+    """Regression: ``native`` took a lower limit for an upper one, and bytes and activations for MACs."""
+    data = small_problem(seed).to_dict() | {"budgets": {}}
+    tables = build_tables(Problem.from_dict(data))
+    networks = positions(Cell.whole(tables).networks(tables))
+    some = [tables.problem.evaluator(tables.architecture(p)) for p in networks[:: max(1, len(networks) // 200)]]
+
+    def quantile(name: str, level: float) -> int:
+        return int(np.quantile([evaluator.figure(name) for evaluator in some], level))
+
+    budgets = {
+        "params": {"min": quantile("params_total", 0.3)},
+        "weights_bytes": {"max": 4 * quantile("params_total", 0.8), "bytes": 4},
+        "activations": quantile("activations", 0.7),
+    }
+    tables = build_tables(Problem.from_dict(data | {"budgets": budgets}))
+    assert listing(tables, Cell.whole(tables)).networks
+    check_cell(tables, Cell.whole(tables), formulation)
 
 
 def test_the_problems_cover_what_matters() -> None:
@@ -232,16 +260,51 @@ def test_the_package_imports_no_formulation() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_native_says_which_families_it_lacks() -> None:
+@pytest.mark.parametrize("formulation", NONLINEAR)
+def test_nonlinear_formulations_say_which_families_they_lack(formulation: str) -> None:
     tables = build_tables(small_problem(0, "basic"))
-    with pytest.raises(SpecError, match=r"stages\.0\.block.*'basic'.*use 'lattice'"):
-        formulation_named("native").build(tables, Cell.whole(tables))
+    with pytest.raises(SpecError, match=rf"stages\.0\.block.*'basic'.*'{formulation}'.*use 'lattice'"):
+        formulation_named(formulation).build(tables, Cell.whole(tables))
 
 
 def test_lattice_refuses_a_cell_that_is_far_too_large() -> None:
     tables = build_tables(Problem.preset("deepmad-r18"))
-    with pytest.raises(SpecError, match=r"needs \d+ binaries.*split it"):
+    with pytest.raises(SpecError, match=r"'lattice' needs \d+ binaries.*split it"):
         formulation_named("lattice").build(tables, Cell.whole(tables))
+
+
+def test_columns_says_that_it_needs_a_weight_per_vector_of_depths(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = build_tables(small_problem(4))
+    assert len(tables.penalised) > 1
+    monkeypatch.setattr(common, "PENALTY_VECTORS", 1)
+    assert formulation_named("columns").unsupported(tables) == "more than 1 vectors of penalised depths"
+    with pytest.raises(SpecError, match=r"'columns' has no words for more than 1 vectors.*use 'lattice'"):
+        formulation_named("columns").build(tables, Cell.whole(tables))
+
+
+def test_columns_has_a_binary_per_column_and_per_depth_and_no_row_that_could_be_tighter() -> None:
+    n_rows = 0
+    for seed in range(30):
+        tables = build_tables(small_problem(seed, None))
+        cell = Cell.whole(tables)
+        networks = cell.networks(tables)
+        if cell.n_points(tables) > 300 or not (chained := evaluate_batch(tables, networks).chained).any():
+            continue
+        form = formulation_named("columns").build(tables, cell)
+        linear = form.linear
+        assert linear is not None
+        most = len(cell.stem) + sum(len(c) + len(cell.depths(tables, i)) for i, c in enumerate(cell.columns))
+        assert linear.kinds.count("B") <= most
+        starts = np.array([list(form.start(position).values()) for position in positions(networks.take(chained))])
+        for row in linear.rows:
+            if row.high and re.match(r"[RPTH].*_is_\d+$", row.name):
+                *_, switch = row.terms
+                size = max(abs(c) * abs(starts[:, v]).max() for v, c in row.terms.items())
+                slack = row.high - starts[:, list(row.terms)] @ np.array(list(row.terms.values()))
+                assert slack.min() >= -1e-9 * size
+                assert slack[starts[:, switch] == 0].min() <= 1e-9 * size
+                n_rows += 1
+    assert n_rows > 50
 
 
 # ------------------------------------------------------------------ the solver

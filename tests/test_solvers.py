@@ -90,6 +90,11 @@ def test_finds_the_enumerated_optimum(solver_id: str) -> None:
         assert found == {"agree": list(range(COUNT))}
 
 
+@pytest.mark.parametrize("solver_id", ["highs", "cvxpy-cbc"])
+def test_big_m_rows_are_within_the_tolerances_of_solvers(solver_id: str) -> None:
+    assert in_child(solver_id, "columns", range(COUNT)) == {"agree": list(range(COUNT))}
+
+
 LIMITED = """
 import json, sys
 from tests.test_formulations import R18, around
