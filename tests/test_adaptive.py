@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.solver_agreement import in_child, installed
 
 from benchmarks.instances import InstanceSpec, Near
 from benchmarks.small import Listing, listing, small_problem
@@ -31,6 +30,7 @@ from mipdesign.formulation import FormulationModel, formulation_named
 from mipdesign.lattice import Position, Tables, build_tables
 from mipdesign.problem import Problem
 from mipdesign.solver import Answer, SolveOptions, Solver, solver_named
+from tests.agreement import verdicts
 from tests.test_formulations import check_cell, sample
 from tests.test_piecewise import extremes
 
@@ -155,9 +155,8 @@ def test_the_problems_cover_what_matters() -> None:
     assert any(not wide(seed)[1].networks for seed in range(24))
 
 
-@pytest.mark.skipif("highs" not in installed(), reason="highspy is not installed")
 def test_another_solver_agrees_too() -> None:
-    assert in_child("highs", NAME, range(10)) == {"agree": list(range(10))}
+    assert verdicts("highs", NAME, range(10)) == {"agree": list(range(10))}
 
 
 @pytest.mark.parametrize("seed", range(4, 10))

@@ -56,7 +56,9 @@ def test_edges(name: str, values: list[int]) -> None:
     part = named(name)
     places = part.places(values)
     assert places == sorted(set(places)) and {0, len(values) - 1} <= set(places) <= set(range(len(values)))
-    assert np.isfinite(part.logs(values)).all() and len(part.logs(values)) == len(part.squares(values)) == len(places)
+    assert np.isfinite(part.logs(values)).all() and len(part.logs(values)) == len(part.squares(values)) == len(
+        part.points(values)
+    )
     if len(values) <= 2:
         assert part.log_error(values) == part.square_error(values) == 0.0
         assert part.logs(values) == pytest.approx(np.log(values)) and part.squares(values) == pytest.approx(np.square(values))

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.small import listing, positions, small_problem
-from benchmarks.variants import Outcome, Task, run
 from mipdesign import cli, model_files, solver
 from mipdesign.cell import Cell
 from mipdesign.errors import MissingExtraError, SpecError
@@ -31,6 +29,7 @@ from mipdesign.model_files import FORMATS, read_model, write_model
 from mipdesign.scip import NLP_HEURISTICS
 from mipdesign.solver import Capability, SolveOptions, Solver, refusal, root_bound, solver_ids, solver_named
 from mipdesign.solvers import scip
+from tests.agreement import verdicts
 
 ROOT = Path(__file__).parents[1]
 COUNT = 30
@@ -70,17 +69,6 @@ def child(code: str, *arguments: str, **options: Any) -> Any:
 # ---------------------------------------------------------------------------------------------------------- every solver
 
 
-def verdicts(solver_id: str, formulation_id: str, seeds: Iterable[int]) -> dict[str, list[int]]:
-    """Seeds by what the benchmark says of them, from processes of the solver's own."""
-    found: dict[str, list[int]] = {}
-
-    def tell(outcome: Outcome) -> None:
-        found.setdefault(outcome.verdict, []).append(outcome.seed)
-
-    run([Task(formulation_id, solver_id, seed) for seed in seeds], 1, 300.0, tell)
-    return found
-
-
 @pytest.mark.parametrize("solver_id", OPEN)
 def test_finds_the_enumerated_optimum(solver_id: str) -> None:
     found = verdicts(solver_id, "lattice", range(COUNT))
@@ -92,7 +80,7 @@ def test_finds_the_enumerated_optimum(solver_id: str) -> None:
 
 @pytest.mark.parametrize("solver_id", ["highs", "cvxpy-cbc"])
 def test_big_m_rows_are_within_the_tolerances_of_solvers(solver_id: str) -> None:
-    assert in_child(solver_id, "columns", range(COUNT)) == {"agree": list(range(COUNT))}
+    assert verdicts(solver_id, "columns", range(COUNT)) == {"agree": list(range(COUNT))}
 
 
 LIMITED = """
