@@ -174,7 +174,7 @@ def test_every_network_is_a_solution_iff_it_is_feasible(name: str, seed: int) ->
             assert (form.linear.violation(values) < 1e-10) == (not tables.problem.violations(architecture))
 
 
-@pytest.mark.parametrize("name", [name for name in ONE_ENCODING if "mccormick" not in name])
+@pytest.mark.parametrize("name", [name for name in ONE_ENCODING if formulation_named(name).product.claim == "exact"])
 @pytest.mark.parametrize("head", [None, {"channels": 20}])
 @pytest.mark.parametrize("convention", ["paper", "reference"])
 def test_networks_are_within_their_proven_error(name: str, head: object, convention: str) -> None:
@@ -186,7 +186,8 @@ def test_networks_are_within_their_proven_error(name: str, head: object, convent
     assert network_errors(name, form, networks) == ""
     proven = formulation.proven_errors(tables, form.cell, networks)
     assert proven is not None and form.linear is not None
-    assert max(p.objective for p in proven) > 0 and max(max(p.counts) for p in proven) > 0
+    assert max(p.objective for p in proven) > 0
+    assert max(max(p.counts) for p in proven) > 0 or "touching" in name  # exact around a single lattice point
 
 
 def test_exact_formulations_have_no_error_and_relaxations_prove_none() -> None:
