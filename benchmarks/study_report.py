@@ -17,7 +17,6 @@ from benchmarks.study_tables import Results, Table
 from benchmarks.verdict import contradictions, judged
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.files import write_whole
-from mipdesign.formatting import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,14 +52,15 @@ def write_report(
         If the files cannot be written.
     """
     results = Results.of(judged(records, optima), optima)
-    made = [make(results) for make in (tables.summary, tables.statuses, tables.wrong_answers, tables.root_gaps)]
-    made += [make(results) for make in (tables.sizes, tables.instances, tables.failures)]
+    made = [make(results) for make in (tables.summary, tables.times, tables.statuses, tables.wrong_answers)]
+    made += [make(results) for make in (tables.bounds, tables.root_gaps, tables.sizes, tables.instances, tables.failures)]
     drawn = pictures(results, made)
     contents: dict[Path, bytes] = {}
     if with_pictures:  # before the page gives them its own colours
         contents = {page.with_name(f"{p.name}.{kind}"): image(p.figure, kind) for p in drawn for kind in ("svg", "png")}
     contents[page] = render(results, made, drawn, contradictions(records, optima)).encode()
     contents |= {page.with_name(f"{table.name}.csv"): table.to_csv().encode() for table in [*made, tables.runs(results)]}
+    contents[page.with_name("tables.md")] = "\n".join(table.to_markdown() for table in made if table.rows).encode()
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():
@@ -81,11 +81,12 @@ class Picture:
 
 def pictures(results: Results, made: Sequence[Table]) -> list[Picture]:
     """The pictures of a report, those that have something to show."""
-    gaps = next(table for table in made if table.name == "root_gaps")
+    of_name = {table.name: table for table in made}
     drawn = [
+        ("means", "Times of the exact variants", means_picture(of_name["summary"])),
         ("profile", "Performance profile", profile_picture(results)),
         ("solved", "Solved over time", solved_picture(results)),
-        ("root_gaps", "Gap at the root", root_picture(gaps)),
+        ("root_gaps", "Gap at the root", root_picture(of_name["root_gaps"])),
     ]
     return [Picture(name, title, figure) for name, title, figure in drawn if figure is not None]
 
@@ -102,7 +103,7 @@ def render(results: Results, made: Sequence[Table], drawn: Sequence[Picture], wa
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters["cell"] = cell_text
+    environment.filters["cell"] = tables.cell_text
     machines = sorted({", ".join(f"{key} {value}" for key, value in r.machine.items()) for r in results.records if r.machine})
     settings = sorted({", ".join(f"{k} {v:g}" for k, v in (r.limits | r.parameters).items()) for r in results.records})
     versions = sorted({f"{r.solver} {r.solver_version}" for r in results.records if r.solver_version is not None})
@@ -116,20 +117,40 @@ def render(results: Results, made: Sequence[Table], drawn: Sequence[Picture], wa
     )
 
 
-def cell_text(value: tables.Cell) -> str:
-    """A value as the page shows it."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return "-" if not math.isfinite(value) else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.1f}"
-    return number(value) if isinstance(value, int) else value
-
-
 # ---------------------------------------------------------------------------------------------------------------- pictures
 
 
+def means_picture(table: Table) -> Figure | None:
+    """Shifted geometric means of the exact variants: a row per formulation, a colour per solver, hollow where runs were not
+    solved; the formulation with the fastest solver first.
+    """
+    rows = [row for row in table.rows if row[2] == "exact"]
+    if len(rows) < 2:
+        return None
+    at = {name: table.header.index(name) for name in ("runs", "solved", "shifted geom. mean, s")}
+    means = {(row[0], row[1]): float(row[at["shifted geom. mean, s"]] or 0.0) for row in rows}
+    best = {name: min(mean for (other, _), mean in means.items() if other == name) for name, _ in means}
+    names, solvers = sorted(best, key=lambda name: best[name]), sorted({str(row[1]) for row in rows})
+    figure = _figure(8.0, 1.6 + 0.3 * len(names))
+    axes = figure.subplots()
+    for colour, solver in zip(COLOURS * len(solvers), solvers, strict=False):
+        of_solver = [row for row in rows if row[1] == solver]
+        for row in of_solver:
+            whole = row[at["solved"]] == row[at["runs"]]
+            axes.plot(means[row[0], row[1]], names.index(row[0]), "o", color=colour, mfc=colour if whole else "none", ms=6)
+        axes.plot([], [], "o", color=colour, label=solver)
+    axes.set_yticks(range(len(names)), [str(name) for name in names])
+    axes.set(xlabel="shifted geometric mean, seconds (hollow: not all runs solved)", xscale="log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.invert_yaxis()
+    axes.grid(alpha=0.25)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="small", labelcolor=INK)
+    return figure
+
+
 def profile_picture(results: Results) -> Figure | None:
-    """Performance profiles; ``None`` where there is nothing to compare."""
+    """Performance profiles of the exact variants; ``None`` where there is nothing to compare."""
     ratios = tables.profile_ratios(results)
     curves = {name: performance_profile(row) for name, row in ratios.items()}
     curves = {name: steps for name, steps in curves.items() if steps}
@@ -138,10 +159,11 @@ def profile_picture(results: Results) -> Figure | None:
 
 
 def solved_picture(results: Results) -> Figure | None:
-    """How many runs each variant had solved by when."""
+    """How many runs each exact variant had solved by when."""
     curves = {}
-    for variant, times in results.times().items():
-        finite = sorted(time for time in times if math.isfinite(time))
+    of_all = results.times()
+    for variant in results.exact():
+        finite = sorted(time for time in of_all[variant] if math.isfinite(time))
         if finite:
             curves[tables.label(variant)] = [(max(time, 1e-3), float(n)) for n, time in enumerate(finite, 1)]
     first = min((steps[0][0] for steps in curves.values()), default=1e-3)
@@ -157,7 +179,11 @@ def _step_picture(
         return None
     figure = _figure(8.0, 4.5 + 0.22 * math.ceil(min(len(curves), MOST_CURVES) / 2))
     axes = figure.subplots()
-    strongest = sorted(curves, key=lambda name: (-curves[name][-1][1], curves[name][-1][0], name))[:MOST_CURVES]
+
+    def weakness(name: str) -> tuple[float, float, str]:
+        return -curves[name][-1][1], math.fsum(math.log(x) for x, _ in curves[name]), name
+
+    strongest = sorted(curves, key=weakness)[:MOST_CURVES]
     for at, (name, steps) in enumerate((name, curves[name]) for name in curves if name in strongest):
         x, y = [first, *(tau for tau, _ in steps), last], [0.0, *(share for _, share in steps), steps[-1][1]]
         colour, dashes = COLOURS[at % len(COLOURS)], DASHES[at // len(COLOURS)]
@@ -173,16 +199,15 @@ def _step_picture(
 
 def root_picture(table: Table) -> Figure | None:
     """Root gaps as points, one row per variant."""
-    names, rows = table.header[1:], table.rows[:-1]
-    if not names or not rows:
+    if not table.rows:
         return None
-    figure = _figure(8.0, 1.4 + 0.3 * len(names))
+    figure = _figure(8.0, 1.4 + 0.3 * len(table.rows))
     axes = figure.subplots()
     largest = 0.0
-    for at, name in enumerate(names):
-        gaps = [float(row[at + 1]) for row in rows if row[at + 1] is not None]  # type: ignore[arg-type]
+    for formulation, solver, *of_instances, _ in table.rows:
+        gaps = [float(gap) for gap in of_instances if gap is not None]
         largest = max([largest, *gaps])
-        axes.plot(gaps, [name] * len(gaps), "o", color=COLOURS[0], alpha=0.7, ms=6)
+        axes.plot(gaps, [f"{formulation} / {solver}"] * len(gaps), "o", color=COLOURS[0], alpha=0.7, ms=6)
     axes.set(xlabel="gap at the root, per cent (0 is best)", xscale="symlog" if largest > MOST_LINEAR else "linear")
     axes.set_xlim(left=0.0)
     axes.invert_yaxis()

@@ -540,7 +540,7 @@ def test_pictures_are_files_on_request_and_leave_the_page_as_it_is(tmp_path: Pat
             log.append(
                 replace(RUN, key=str(n), solver=f"solver-{n}", solver_seconds=1.0 + n, root_bound=101.0, presolve=n == 2)
             )
-    names = [f"{name}.{kind}" for name in ("profile", "solved", "root_gaps") for kind in ("svg", "png")]
+    names = [f"{name}.{kind}" for name in ("means", "profile", "solved", "root_gaps") for kind in ("svg", "png")]
     assert process("report", tmp_path).returncode == 0
     page = (tmp_path / "report.html").read_bytes()
     assert not any((tmp_path / name).exists() for name in names)
