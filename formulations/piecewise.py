@@ -137,8 +137,11 @@ class Encoding(Part):
         Raises
         ------
         SpecError
-            If the breakpoints do not increase: sorting them here would part them from the values that belong to them.
+            If the breakpoints are not finite or do not increase: sorting them here would part them from the values that belong
+            to them.
         """
+        if not all(map(math.isfinite, points)):
+            raise SpecError("breakpoints", f"{[*points]} of {name!r} are not finite", "give finite breakpoints")
         for j, (before, after) in enumerate(itertools.pairwise(points)):
             if not before < after:
                 problem = f"{after} after {before} at place {j + 1} of {name!r}"
