@@ -33,7 +33,7 @@ from tests.agreement import verdicts
 
 ROOT = Path(__file__).parents[1]
 COUNT = 30
-OPEN = ("scip", "highs", "cpsat", "cvxpy-scip", "cvxpy-highs", "cvxpy-scipy", "cvxpy-glpk_mi", "cvxpy-cbc")
+OPEN = ("scip", "scip-nocuts", "highs", "cpsat", "cvxpy-scip", "cvxpy-highs", "cvxpy-scipy", "cvxpy-glpk_mi", "cvxpy-cbc")
 """Solvers that need no licence: the test command installs them."""
 LOOSE = {"cvxpy-glpk_mi"}
 """Solvers that break a budget by less than a tolerance that cannot be set; ``docs/solvers.md`` has the smallest case."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from mipdesign.formulation import FormulationModel
 from mipdesign.linear import ScipModel
@@ -35,6 +37,8 @@ class Scip(Solver):
     package = "pyscipopt"
     extra = ""
     capabilities = frozenset(Capability)
+    settings: ClassVar[Mapping[str, Any]] = {}
+    """Parameters of SCIP beside tolerances, limits and what a formulation asks for."""
 
     def version(self) -> str:
         """Version of SCIP and of PySCIPOpt."""
@@ -48,6 +52,7 @@ class Scip(Solver):
         scip = form.take_scip()
         model, variables = scip
         _set_up(scip, form, options)
+        model.setParams(dict(self.settings))
         trace: list[TracePoint] = []
         started = time.monotonic()
 
@@ -80,6 +85,14 @@ class Scip(Solver):
             trace=tuple(trace),
             root_bound=root_bound(status, nodes, bound, _scaled(model.getDualboundRoot(), form)),
         )
+
+
+class ScipWithoutCuts(Scip):
+    """SCIP without cutting planes, which cost more than they gain on models whose relaxation is near the hull."""
+
+    id = "scip-nocuts"
+    title = "SCIP by PySCIPOpt, without cutting planes"
+    settings: ClassVar[Mapping[str, Any]] = {"separating/maxrounds": 0, "separating/maxroundsroot": 0}
 
 
 def _set_up(scip: ScipModel, form: FormulationModel, options: SolveOptions) -> None:
