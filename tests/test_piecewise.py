@@ -234,7 +234,9 @@ def test_chords_bound_a_concave_function_from_above_and_a_convex_one_from_below(
         Written(chords, points, squares)
 
 
-@pytest.mark.parametrize("points", [[2.0, 1.0], [1.0, 3.0, 2.0], [1.0, 1.0], [1.0, 1.0, 2.0], [1.0, math.nan], [1.0, math.inf], []])
+@pytest.mark.parametrize(
+    "points", [[2.0, 1.0], [1.0, 3.0, 2.0], [1.0, 1.0], [1.0, 1.0, 2.0], [1.0, math.nan], [1.0, math.inf], []]
+)
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: e.id)
 def test_breakpoints_have_to_increase(encoding: Encoding, points: list[float]) -> None:
     linear = LinearModel()

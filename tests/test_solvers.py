@@ -206,7 +206,7 @@ def test_what_a_model_needs() -> None:
     assert convex_combination([1.0, 2.0], 1.0).requires == {Capability.SOS2}
 
 
-@pytest.mark.parametrize("solver_id", [i for i in solver_ids() if i != "scip"])
+@pytest.mark.parametrize("solver_id", [i for i in solver_ids() if Capability.NONLINEAR not in solver_named(i).capabilities])
 def test_a_model_that_needs_more_is_refused_with_the_reason(solver_id: str) -> None:
     chosen = solver_named(solver_id)
     for form, need in (
@@ -226,7 +226,7 @@ def test_cpsat_refuses_what_has_no_grid() -> None:
     assert refusal(solver_named("cpsat"), form) == "the model has a variable without bounds, which CP-SAT cannot put on a grid"
 
 
-@pytest.mark.parametrize("solver_id", [i for i in solver_ids() if i != "scip"])
+@pytest.mark.parametrize("solver_id", [i for i in solver_ids() if solver_named(i).extra])
 def test_a_solver_that_is_not_installed_names_its_extra(solver_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(package: str) -> str:
         raise PackageNotFoundError(package)
