@@ -54,11 +54,10 @@ def write_report(
     results = Results.of(judged(records, optima), optima)
     made = [make(results) for make in (tables.summary, tables.times, tables.statuses, tables.wrong_answers)]
     made += [make(results) for make in (tables.bounds, tables.root_gaps, tables.sizes, tables.instances, tables.failures)]
-    drawn = pictures(results, made)
-    contents: dict[Path, bytes] = {}
-    if with_pictures:  # before the page gives them its own colours
-        contents = {page.with_name(f"{p.name}.{kind}"): image(p.figure, kind) for p in drawn for kind in ("svg", "png")}
-    contents[page] = render(results, made, drawn, contradictions(records, optima)).encode()
+    contents = {page: render(results, made, pictures(results, made), contradictions(records, optima)).encode()}
+    if with_pictures:  # drawn anew: a picture's layout moves whenever it is drawn, and the page has colours of its own
+        files = [(p, kind) for p in pictures(results, made) for kind in ("svg", "png")]
+        contents |= {page.with_name(f"{p.name}.{kind}"): image(p.figure, kind) for p, kind in files}
     contents |= {page.with_name(f"{table.name}.csv"): table.to_csv().encode() for table in [*made, tables.runs(results)]}
     contents[page.with_name("tables.md")] = "\n".join(table.to_markdown() for table in made if table.rows).encode()
     try:

@@ -180,7 +180,7 @@ def test_the_hash_speaks_of_the_points_that_are_not_there_yet(monkeypatch: pytes
     assert len(hashes) == 1
 
 
-@pytest.mark.parametrize("solver_id", [i for i in solver_ids() if i != "scip"])
+@pytest.mark.parametrize("solver_id", [i for i in solver_ids() if Capability.PRICING not in solver_named(i).capabilities])
 def test_no_other_solver_takes_it(solver_id: str) -> None:
     form = priced(build_tables(small_problem(1)))
     assert Capability.PRICING in form.requires
