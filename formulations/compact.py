@@ -131,7 +131,8 @@ class Compact(Formulation):
             counts, lattices = _Counts.of(s, among), _Widths.of(s, among)
             square, kk = of_square(lattices.widths), np.square(s.k.astype(np.float64))
             first, rest = (
-                square * np.array([abs(p.get("bb", 0.0)) + abs(p.get("kkbb", 0.0)) * kk for p in polynomials])
+                square
+                * np.array([abs(p.get("bb", 0.0)) + abs(p.get("kkbb", 0.0)) * kk for p in polynomials]).reshape(-1, len(kk))
                 for polynomials in (counts.first, counts.rest)
             )
             of_widths = abs(counts.log_width[1]) * of_log(lattices.widths)

@@ -190,6 +190,13 @@ def test_networks_are_within_their_proven_error(name: str, head: object, convent
     assert max(max(p.counts) for p in proven) > 0 or "touching" in name  # exact around a single lattice point
 
 
+@pytest.mark.parametrize("name", ["compact:inc:uniform-2:onehot", "compact:inc:uniform-2-touching:unary"])
+def test_a_problem_without_budgets_has_proven_errors(name: str) -> None:
+    """Regression: there were no counts to be off."""
+    tables, expected = small(92)
+    assert not tables.counts and outcome(name, tables, expected).agrees
+
+
 def test_exact_formulations_have_no_error_and_relaxations_prove_none() -> None:
     tables, expected = wide()
     networks = [position for position, _ in expected.networks[:3]]
