@@ -70,13 +70,7 @@ class Columns(Formulation):
         reason = super().unsupported(tables) or common.too_many_vectors(tables, cell)
         if reason is not None:
             raise SpecError("formulation", f"{self.id!r} has no words for {reason}", "use 'lattice'")
-        writer = _Writer(tables, cell)
-        chain = common.reachable(tables, cell)
-        if chain is None:
-            writer.nothing("no_chain")
-        else:
-            writer.network(*chain)
-        return writer.finish()
+        return common.write(_Writer(tables, cell))
 
 
 @dataclass(frozen=True)
@@ -391,7 +385,7 @@ class _Writer:
     def _layers(self, block: _Block, before: Layers) -> Layers:
         """Layers up to and with a super-block."""
         per_block = int(block.tables.layers[0])
-        attainable = tuple(sorted({n + per_block * int(d) for n in before.attainable for d in block.depths}))
+        attainable = before.attainable_with(per_block, block.depths)
         added = block.repeats.plus(self.sheet.constant(1.0)).times(float(per_block))
         value = Bounded(before.terms + added.terms, float(attainable[0]), float(attainable[-1]))
         return Layers(self.sheet.named(f"n{block.index + 1}", value).terms, attainable)

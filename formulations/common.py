@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
+from mipdesign.formulation import FormulationModel
 from mipdesign.lattice import Bools, Ints, Position, Tables
 from mipdesign.linear import LinearModel, Terms
 from mipdesign.theory import PenaltyForm, depth_penalty
@@ -33,12 +34,37 @@ class Placed(Protocol):
     def position(self) -> Position: ...
 
 
+class Writer(Protocol):
+    """Writes the model of one cell."""
+
+    tables: Tables
+    cell: Cell
+
+    def nothing(self, reason: str) -> None: ...
+    def network(self, stem: Ints, columns: Sequence[Ints]) -> None: ...
+    def finish(self) -> FormulationModel: ...
+
+
+def write(writer: Writer) -> FormulationModel:
+    """The model of the cell of a writer: of what of it is on some chain."""
+    chain = reachable(writer.tables, writer.cell)
+    if chain is None:
+        writer.nothing("no_chain")
+    else:
+        writer.network(*chain)
+    return writer.finish()
+
+
 @dataclass(frozen=True)
 class Layers:
     """A number of layers as a linear expression, with the values that it can take, increasing."""
 
     terms: Terms
     attainable: tuple[int, ...]
+
+    def attainable_with(self, per_block: int, depths: Iterable[int]) -> tuple[int, ...]:
+        """The values that it can take with a super-block of any of some depths added."""
+        return tuple(sorted({n + per_block * int(d) for n in self.attainable for d in depths}))
 
     def with_head(self, one: int) -> Layers:
         """One layer more; ``one`` is a variable that is 1."""

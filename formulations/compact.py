@@ -602,7 +602,7 @@ class _Writer:
         """Layers up to and with a super-block."""
         per_block = int(self.tables.stages[block.index].layers[0])
         axis = block.depths.axis
-        attainable = tuple(sorted({n + per_block * d for n in before.attainable for d in axis.values}))
+        attainable = before.attainable_with(per_block, axis.values)
         return Layers(before.terms + axis.number.times(per_block).terms, attainable)
 
     def _end_of_stage(self, stage: int, channels: Functions, total: Bounded, layers: Layers) -> None:

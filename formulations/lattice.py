@@ -47,16 +47,6 @@ Key = TypeVar("Key", bound=Hashable)
 Numbers = Floats | Ints | Bools | float
 
 
-def write(writer: LatticeWriter) -> FormulationModel:
-    """The model of the cell of a writer."""
-    chain = common.reachable(writer.tables, writer.cell)
-    if chain is None:
-        writer.nothing("no_chain")
-    else:
-        writer.network(*chain)
-    return writer.finish()
-
-
 class Lattice(Formulation):
     """Disaggregated lattice formulation; see the module."""
 
@@ -78,7 +68,7 @@ class Lattice(Formulation):
         """
         points = sum(len(columns) * len(cell.depths(tables, i)) for i, columns in enumerate(cell.columns))
         common.check_size(self.id, points)
-        return write(LatticeWriter(tables, cell))
+        return common.write(LatticeWriter(tables, cell))
 
 
 @dataclass(frozen=True)
@@ -542,7 +532,7 @@ class LatticeWriter:
     def _layers(self, block: Block, before: Layers) -> Layers:
         """Layers up to and with a super-block."""
         number, per_block = block.index + 1, int(block.tables.layers[0])
-        attainable = tuple(sorted({n + per_block * d for n in before.attainable for d in block.depths}))
+        attainable = before.attainable_with(per_block, block.depths)
         if len(attainable) == 1:
             return Layers([(self.one, float(attainable[0]))], attainable)
         v = self._variable(f"n{number}", lambda n: float(n.layers[number]), lower=attainable[0], upper=attainable[-1])

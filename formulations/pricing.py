@@ -40,7 +40,8 @@ from mipdesign.lattice import Bools, Floats, Ints, Position, Tables
 from mipdesign.linear import ScipModel, Terms
 from mipdesign.solver import Capability
 
-from .lattice import Figure, LatticeWriter, Points, write
+from . import common
+from .lattice import Figure, LatticeWriter, Points
 from .scaling import NONLINEAR_PARAMETERS
 
 MAX_COLUMNS = 2_000_000
@@ -92,7 +93,7 @@ class BranchAndPrice(Formulation):
         if cell.n_columns > MAX_COLUMNS:
             problem = f"'branch-price' would have to price {cell.n_columns} columns for this cell"
             raise SpecError("formulation", problem, f"split it below {MAX_COLUMNS}")
-        return write(_Writer(tables, cell))
+        return common.write(_Writer(tables, cell))
 
 
 class _Writer(LatticeWriter):
