@@ -33,20 +33,23 @@ def require_torch(purpose: str) -> None:
         raise MissingExtraError("torch", "torch", purpose) from error
 
 
-def to_module(graph: Graph) -> DesignedNetwork:
+def to_module(
+    graph: Graph, *, drop_rate: float = 0.0, drop_path_rate: float = 0.0, zero_init_last: bool = False
+) -> DesignedNetwork:
     """The torch module of a network, Kaiming-initialised from torch's global generator.
 
-    Under ``with torch.device("meta")`` it takes no memory; see :class:`~mipdesign.network.DesignedNetwork` for its interface.
+    Under ``with torch.device("meta")`` it takes no memory; see :class:`~mipdesign.network.DesignedNetwork` for its interface
+    and what the parameters mean.
 
     Raises
     ------
     MissingExtraError
         If torch is not installed.
     SpecError
-        If the graph is not one that :func:`~mipdesign.graph.check_graph` accepts.
+        If the graph is not one that :func:`~mipdesign.graph.check_graph` accepts, or a rate is not a probability below 1.
     """
     require_torch("a torch module")
     from .network import DesignedNetwork
 
     check_graph(graph)
-    return DesignedNetwork(graph)
+    return DesignedNetwork(graph, drop_rate=drop_rate, drop_path_rate=drop_path_rate, zero_init_last=zero_init_last)

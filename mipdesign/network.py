@@ -1,29 +1,51 @@
 """The torch module of a designed network. Importing this file needs torch; :func:`mipdesign.lowering.to_module` is its front.
 
-The modules are plain ``nn.Module``: whatever trains a network of timm can train a :class:`DesignedNetwork`.
+The module follows timm's model contract, without timm: what trains a network of timm trains a :class:`DesignedNetwork`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TypedDict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from .blocks import BLOCK_INPUT, Operation
+from .errors import SpecError
 from .graph import OUTSIDE, Graph, Part, arguments, is_main_path, local_name, operation_of, parts
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU, "sigmoid": nn.Sigmoid}
 """Activation modules by the name of the function."""
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and standard deviation of ImageNet's colours, with which training code normalises pictures unless told otherwise."""
 
 
 class Add(nn.Module):
-    """Sum of main path and shortcut, both ``(N, C, H, W)``."""
+    """Sum of main path and shortcut, both ``(N, C, H, W)``.
+
+    Attributes
+    ----------
+    drop_path_rate:
+        Stochastic depth: in training the main path of each picture of a batch is dropped with this probability, and scaled up
+        by ``1 / (1 - drop_path_rate)`` where it is kept (Huang et al., ECCV 2016, arXiv 1603.09382).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop_path_rate = 0.0
 
     def forward(self, main: Tensor, shortcut: Tensor) -> Tensor:
+        if self.drop_path_rate and self.training:
+            kept = 1.0 - self.drop_path_rate
+            main = main * main.new_empty(len(main), 1, 1, 1).bernoulli_(kept).div_(kept)
         return main + shortcut
+
+    def extra_repr(self) -> str:
+        return f"drop_path_rate={self.drop_path_rate:g}" if self.drop_path_rate else ""
 
 
 class Scale(nn.Module):
@@ -79,6 +101,13 @@ class Block(nn.Module):
             steps.append((op.name, read))
         self.wiring = tuple((name, read, _spent(read, steps[n + 1 :])) for n, (name, read) in enumerate(steps))
 
+    def begin_as_shortcut(self) -> None:
+        """Sets the weight of the normalisation at the end of the main path to 0, where there is a shortcut beside it."""
+        for name, read, _ in self.wiring:
+            last = self._modules.get(read[0])
+            if isinstance(self._modules[name], Add) and isinstance(last, nn.BatchNorm2d):
+                nn.init.zeros_(last.weight)
+
     def forward(self, x: Tensor) -> Tensor:
         values = {BLOCK_INPUT: x}
         for name, read, spent in self.wiring:
@@ -106,24 +135,40 @@ class DesignedNetwork(nn.Module):
 
     Children are ``stem``, ``stages`` (one ``nn.Sequential`` of blocks per super-block), ``head`` (an identity where there is
     none) and ``classifier``. Every node of the graph is the submodule of the same name, so the keys of the state dict are
-    node names: ``stages.0.1.conv2.weight``. Input is ``(N, input_channels, H, W)`` with any ``N``; other resolutions than the
+    node names: ``stages.0.1.conv2.weight``. Input is ``(N, in_chans, H, W)`` with any ``N``; other resolutions than the
     designed one work as well. Weights are initialised from torch's global generator: seed it for a reproducible network.
 
     Parameters
     ----------
     graph:
         A graph that :func:`~mipdesign.graph.check_graph` accepts.
+    drop_rate:
+        Probability of dropout before the classifier.
+    drop_path_rate:
+        Stochastic depth (:class:`Add`) of the last block; from 0 it grows linearly over the blocks.
+    zero_init_last:
+        Whether residual blocks begin as their shortcut: the last normalisation of their main path has weight 0 (Goyal et al.,
+        2017, arXiv 1706.02677, section 5.1).
 
     Attributes
     ----------
-    num_classes, num_features:
-        Outputs of the classifier (0 without one) and channels of the map that it pools.
+    num_classes, in_chans:
+        Outputs of the classifier (0 without one) and channels of the input.
+    num_features, head_hidden_size:
+        Channels of the map that the classifier pools.
     feature_info:
-        Channels, reduction and module of each super-block's output.
+        Channels, reduction and module of the last map of each resolution, the stem's first.
+    default_cfg, pretrained_cfg:
+        What timm's data loaders and heads ask for: input size, and names of the first convolution and the classifier.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(
+        self, graph: Graph, *, drop_rate: float = 0.0, drop_path_rate: float = 0.0, zero_init_last: bool = False
+    ) -> None:
         super().__init__()
+        for name, rate in (("drop_rate", drop_rate), ("drop_path_rate", drop_path_rate)):
+            if not 0.0 <= rate < 1.0:
+                raise SpecError(name, f"{rate!r} is not a probability below 1", "give one from 0, such as 0.1")
         stem, *middle, classifier = parts(graph)
         blocks = [part for part in middle if part.name != "head"]
         heads = [part for part in middle if part.name == "head"]
@@ -131,10 +176,27 @@ class DesignedNetwork(nn.Module):
         self.stages = nn.ModuleList(_stages(graph, blocks))
         self.head: nn.Module = Block(graph, heads[0]) if heads else nn.Identity()
         self.classifier = Block(graph, classifier)
-        self.num_classes = int(graph.graph["classes"])
-        self.num_features = int(graph.nodes[classifier.source]["out_shape"][0])
+        self.num_classes, self.in_chans = int(graph.graph["classes"]), int(graph.graph["input_channels"])
+        self.num_features = self.head_hidden_size = int(graph.nodes[classifier.source]["out_shape"][0])
+        self.drop_rate, self.drop_path_rate, self.global_pool = drop_rate, drop_path_rate, "avg"
+        self.grad_checkpointing = False
         self.feature_info = _feature_info(graph, [stem, *blocks])
+        self.default_cfg = self.pretrained_cfg = _default_cfg(graph, classifier)
+        for rate, block in zip(torch.linspace(0.0, drop_path_rate, len(blocks)).tolist(), self.blocks(), strict=True):
+            for child in block.children():
+                if isinstance(child, Add):
+                    child.drop_path_rate = rate
         self.apply(initialise)
+        if zero_init_last:
+            for block in self.blocks():
+                block.begin_as_shortcut()
+
+    def blocks(self) -> Iterator[Block]:
+        """All blocks of all super-blocks, in order."""
+        for stage in self.stages:
+            yield from stage.children()  # type: ignore[misc]
+
+    # ---------------------------------------------------------------- forward
 
     def forward_stages(self, x: Tensor) -> dict[str, Tensor]:
         """Runs the network and returns the output of every part: ``stem``, ``stages.0``, ..., ``head`` and ``classifier``."""
@@ -150,30 +212,154 @@ class DesignedNetwork(nn.Module):
         """The last map before the pool, ``(N, num_features, h, w)``."""
         x = self.stem(x)
         for stage in self.stages:
-            x = stage(x)
+            x = self._through(stage, x)
         return self.head(x)  # type: ignore[no-any-return]
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """Logits ``(N, num_classes)`` of a last map; with ``pre_logits`` the pooled features ``(N, num_features)``."""
-        if pre_logits:
-            return self.classifier.get_submodule("pool")(x).flatten(1)  # type: ignore[no-any-return]
-        return self.classifier(x)  # type: ignore[no-any-return]
+        """Logits ``(N, num_classes)`` of a last map; with ``pre_logits`` what the linear layer reads, ``(N, num_features)``."""
+        x = self.classifier.get_submodule("pool")(x).flatten(1)
+        if self.drop_rate:
+            x = functional.dropout(x, self.drop_rate, self.training)
+        return x if pre_logits else self.get_classifier()(x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(N, num_classes)``."""
         return self.forward_head(self.forward_features(x))
 
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: int | Sequence[int] | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: str = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
+        """Maps of the levels of :attr:`feature_info`, and the last map.
+
+        Parameters
+        ----------
+        indices:
+            Which levels: all (``None``), the last so many, or those of the numbers given.
+        norm:
+            For other networks: every map here is normalised already.
+        stop_early:
+            Whether the network ends after the last level asked for; the last map is then that level's.
+        output_fmt:
+            ``NCHW``.
+        intermediates_only:
+            Whether only the maps of the levels are returned.
+
+        Raises
+        ------
+        SpecError
+            If there is no such level or format.
+        """
+        if output_fmt != "NCHW":
+            raise SpecError("output_fmt", f"{output_fmt!r}", "maps are 'NCHW'")
+        taken = self._levels(indices)
+        modules = [info["module"] for info in self.feature_info]
+        wanted = {modules[level] for level in taken}
+        last = modules[max(taken)]
+        found: list[Tensor] = []
+        for name, part in [("stem", self.stem), *((f"stages.{i}", stage) for i, stage in enumerate(self.stages))]:
+            x = self._through(part, x)
+            if name in wanted:
+                found.append(x)
+            if stop_early and name == last:
+                break
+        else:
+            x = self.head(x)
+        return found if intermediates_only else (x, found)
+
+    def _through(self, part: nn.Module, x: Tensor) -> Tensor:
+        """The output of the stem or a super-block; where asked for, block by block without keeping what is inside them."""
+        if self.grad_checkpointing and isinstance(part, nn.Sequential) and torch.is_grad_enabled():
+            for block in part:
+                x = checkpoint(block, x, use_reentrant=False)
+            return x
+        return part(x)  # type: ignore[no-any-return]
+
+    def _levels(self, indices: int | Sequence[int] | None) -> list[int]:
+        """Levels of :attr:`feature_info`, increasing."""
+        n = len(self.feature_info)
+        asked = range(n) if indices is None else range(-indices, 0) if isinstance(indices, int) else indices
+        levels = sorted({level + n if level < 0 else level for level in asked})
+        if not levels or levels[0] < 0 or levels[-1] >= n:
+            raise SpecError("indices", f"{indices!r}", f"there are {n} levels, 0 to {n - 1}")
+        return levels
+
+    # ------------------------------------------------------- timm's contract
+
     def get_classifier(self) -> nn.Module:
         """The linear layer, or what :meth:`reset_classifier` put in its place."""
         return self.classifier.get_submodule("linear")
 
-    def reset_classifier(self, num_classes: int) -> None:
-        """A new linear layer with that many classes; 0 leaves the pooled features as the output."""
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """A new linear layer with that many classes; 0 leaves the pooled features as the output.
+
+        Raises
+        ------
+        SpecError
+            If ``global_pool`` is given and not ``avg``.
+        """
+        if global_pool not in (None, "avg"):
+            raise SpecError("global_pool", f"{global_pool!r}", "the network pools by 'avg'")
         like = next(self.parameters())
         linear = FlatLinear(self.num_features, num_classes) if num_classes else nn.Flatten()
         initialise(linear)
         self.classifier.add_module("linear", linear.to(like.device, like.dtype))
         self.num_classes = num_classes
+
+    def prune_intermediate_layers(
+        self, indices: int | Sequence[int] = 1, prune_norm: bool = False, prune_head: bool = True
+    ) -> list[int]:
+        """Drops what the levels ``indices`` of :attr:`feature_info` do not need; ``prune_norm`` is for other networks.
+
+        Returns
+        -------
+        The levels, increasing.
+        """
+        taken = self._levels(indices)
+        names = ["stem", *(f"stages.{i}" for i in range(len(self.stages)))]
+        last = self.feature_info[taken[-1]]
+        for i in range(names.index(last["module"]), len(self.stages)):
+            self.stages[i] = nn.Sequential()
+        if taken[-1] < len(self.feature_info) - 1:
+            self.head = nn.Identity()
+            self.num_features = self.head_hidden_size = last["num_chs"]
+            prune_head = True
+        if prune_head:
+            self.reset_classifier(0)
+        return taken
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Whether training recomputes the inside of every block in the backward pass in place of keeping it."""
+        self.grad_checkpointing = enable
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Patterns that put parameters into groups by depth, for learning rates that decay with it; by super-block if
+        ``coarse``.
+        """
+        of_blocks = r"^stages\.(\d+)" if coarse else [(r"^stages\.(\d+)\.(\d+)", None), (r"^head", (99999,))]
+        return {"stem": r"^stem", "blocks": of_blocks}
+
+
+def _default_cfg(graph: Graph, classifier: Part) -> dict[str, Any]:
+    """What timm keeps of a network beside its structure."""
+    r, c = int(graph.graph["resolution"]), int(graph.graph["input_channels"])
+    return {
+        "url": "",
+        "num_classes": int(graph.graph["classes"]),
+        "input_size": (c, r, r),
+        "pool_size": tuple(graph.nodes[classifier.source]["out_shape"][1:]),
+        "crop_pct": 0.875,
+        "interpolation": "bicubic",
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+        "first_conv": "stem.conv",
+        "classifier": "classifier.linear",
+    }
 
 
 def _stages(graph: Graph, blocks: list[Part]) -> list[nn.Sequential]:
@@ -187,14 +373,16 @@ def _stages(graph: Graph, blocks: list[Part]) -> list[nn.Sequential]:
 
 
 def _feature_info(graph: Graph, stem_and_blocks: list[Part]) -> list[FeatureInfo]:
+    """One entry per resolution: super-blocks of stride 1 stand for what is before them."""
     info: dict[int, FeatureInfo] = {}
     reduction = 1
     for part in stem_and_blocks:
         shrinking = [node for node in part.nodes if is_main_path(graph, node) or graph.nodes[node]["kind"] == "max_pool"]
         reduction *= math.prod(graph.nodes[node]["stride"] for node in shrinking)
         last = graph.nodes[part.nodes[-1]]
-        info[last["stage"]] = {"num_chs": last["out_shape"][0], "reduction": reduction, "module": f"stages.{last['stage']}"}
-    return [info[stage] for stage in sorted(info) if stage != OUTSIDE]
+        module = "stem" if last["stage"] == OUTSIDE else f"stages.{last['stage']}"
+        info[reduction] = {"num_chs": last["out_shape"][0], "reduction": reduction, "module": module}
+    return list(info.values())
 
 
 @torch.no_grad()
