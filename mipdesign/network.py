@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from .architecture import Architecture
 from .blocks import BLOCK_INPUT, Operation
 from .errors import SpecError
 from .graph import OUTSIDE, Graph, Part, arguments, is_main_path, local_name, operation_of, parts
@@ -176,6 +178,7 @@ class DesignedNetwork(nn.Module):
         self.stages = nn.ModuleList(_stages(graph, blocks))
         self.head: nn.Module = Block(graph, heads[0]) if heads else nn.Identity()
         self.classifier = Block(graph, classifier)
+        self.designed = Architecture.from_dict(graph.graph["architecture"])
         self.num_classes, self.in_chans = int(graph.graph["classes"]), int(graph.graph["input_channels"])
         self.num_features = self.head_hidden_size = int(graph.nodes[classifier.source]["out_shape"][0])
         self.drop_rate, self.drop_path_rate, self.global_pool = drop_rate, drop_path_rate, "avg"
@@ -190,6 +193,11 @@ class DesignedNetwork(nn.Module):
         if zero_init_last:
             for block in self.blocks():
                 block.begin_as_shortcut()
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network as it is now: with the classes that its classifier has."""
+        return replace(self.designed, classes=self.num_classes)
 
     def blocks(self) -> Iterator[Block]:
         """All blocks of all super-blocks, in order."""
