@@ -19,9 +19,9 @@ from benchmarks.runner import OnRecord, cluster, run_jobs
 from benchmarks.study import Study
 from benchmarks.verdict import STATUSES, contradictions, judged
 from mipdesign.cli import run_app
+from mipdesign.console import CountDisplay, PlainConsole
 from mipdesign.errors import SpecError
 from mipdesign.interrupts import INTERRUPTS
-from mipdesign.report import CountDisplay, PlainConsole
 from mipdesign.warmup import warm_up
 
 app = typer.Typer(

@@ -25,8 +25,8 @@ from .errors import MipdesignError, SpecError
 from .interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
+    from .console import ProgressDisplay
     from .problem import Problem
-    from .report import ProgressDisplay
     from .run import Design
     from .solve import Progress
 
@@ -175,8 +175,8 @@ def root(
 @app.command()
 def presets() -> None:
     """List the problems that ship with the package."""
+    from .console import PlainConsole, presets_table
     from .problem import Problem, preset_names
-    from .report import PlainConsole, presets_table
 
     PlainConsole().print(presets_table(Problem.preset(name) for name in preset_names()))
 
@@ -191,7 +191,7 @@ def show(
     ] = False,
 ) -> None:
     """Print a problem and the number of networks in its space."""
-    from .report import PlainConsole, problem_lines, problem_table
+    from .console import PlainConsole, problem_lines, problem_table
 
     problem = _problem(spec, convention, overrides)
     console = PlainConsole()
@@ -237,7 +237,7 @@ def design(
 
     Exit codes: 0 with a design, optimal or not; 2 bad input; 3 no network keeps the budgets; 4 stopped before one was found.
     """
-    from .report import PlainConsole, ProgressDisplay
+    from .console import PlainConsole, ProgressDisplay
     from .run import design as run
 
     problem = _problem(spec, convention, overrides)
@@ -294,7 +294,7 @@ def _require_writable(folder: Path) -> None:
 
 
 def _print_design(found: Design, folder: Path, as_json: bool) -> None:
-    from .report import PlainConsole, budget_table, network_table, outcome_lines
+    from .console import PlainConsole, budget_table, network_table, outcome_lines
 
     console = PlainConsole()
     if as_json:
@@ -310,7 +310,7 @@ def _print_design(found: Design, folder: Path, as_json: bool) -> None:
 def _print_how_to_resume(
     found: Design, folder: Path, spec: str, convention: str | None, overrides: Sequence[str] | None
 ) -> None:
-    from .report import PlainConsole
+    from .console import PlainConsole
 
     command = ["mipdesign", "design", spec]
     command += [] if convention is None else ["--convention", convention]
@@ -348,7 +348,7 @@ def compare(
     Exit codes: as those of 'design'.
     """
     from .comparison import compare as comparison_of
-    from .report import PlainConsole, ProgressDisplay, comparison_lines, comparison_table
+    from .console import PlainConsole, ProgressDisplay, comparison_lines, comparison_table
 
     if out is not None:
         _require_writable(out)
@@ -391,10 +391,10 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Print all figures of one network."""
+    from .console import PlainConsole, evaluation_table
     from .evaluation import Evaluator, default_scoring
     from .exchange import read_network
     from .latency import LatencyModel, LatencyTable
-    from .report import PlainConsole, evaluation_table
 
     architecture = read_network(file, resolution)
     model = None if latency is None else LatencyModel(LatencyTable.load(latency).of_batch(batch))
@@ -420,7 +420,7 @@ def verify(
     Exit codes: 0 every claim holds, 1 some claim does not, 2 there is no certificate to check.
     """
     from .certificate import Certificate
-    from .report import CountDisplay, PlainConsole, checks_table, verification_lines
+    from .console import CountDisplay, PlainConsole, checks_table, verification_lines
     from .run import read_files, verify_folder
 
     with CountDisplay(PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
@@ -443,9 +443,9 @@ def export(
     resolution: Resolution = None,
 ) -> None:
     """Write a network in another format."""
+    from .console import PlainConsole
     from .exchange import network_text, read_network
     from .files import write_whole
-    from .report import PlainConsole
 
     text = network_text(read_network(file, resolution), form)
     if out is None:
@@ -469,9 +469,9 @@ def validate(
 
     Exit codes: 0 every figure agrees, 1 some figure does not, 2 bad input, or torch is not installed.
     """
+    from .console import PlainConsole, validation_table
     from .exchange import read_network
     from .files import write_whole
-    from .report import PlainConsole, validation_table
     from .validation import validate as measure
 
     report = measure(read_network(path, resolution))
@@ -510,8 +510,8 @@ def profile(
     Use it as a budget: --set budgets.latency.max=MICROSECONDS --set budgets.latency.table=FILE.csv. A run that was cut off goes
     on where it stopped when the command is given again.
     """
+    from .console import CountDisplay, PlainConsole
     from .profiling import profile as measure
-    from .report import CountDisplay, PlainConsole
 
     problem = _problem(spec, None, overrides)
     with CountDisplay(PlainConsole(stderr=True), "measured {done} of {total} operations", 5.0) as display:
@@ -531,8 +531,8 @@ def profile(
 @app.command()
 def formulations() -> None:
     """List the formulations that SCIP can be given."""
+    from .console import PlainConsole, formulation_lines
     from .formulation import formulation_ids, formulation_named
-    from .report import PlainConsole, formulation_lines
 
     PlainConsole().lines(line for name in formulation_ids() for line in formulation_lines(formulation_named(name)))
 
@@ -540,7 +540,7 @@ def formulations() -> None:
 @app.command()
 def solvers() -> None:
     """List the solvers that formulations can be given to, and what each can do."""
-    from .report import PlainConsole, solver_lines
+    from .console import PlainConsole, solver_lines
     from .solver import solver_ids, solver_named
 
     PlainConsole().lines(line for name in solver_ids() for line in solver_lines(solver_named(name)))
@@ -559,10 +559,10 @@ def model(
     Large spaces have to be narrowed first: see --set.
     """
     from .cell import Cell
+    from .console import PlainConsole, model_lines
     from .formulation import formulation_named
     from .lattice import build_tables
     from .model_files import write_model
-    from .report import PlainConsole, model_lines
 
     tables = build_tables(_problem(spec, convention, overrides))
     chosen = formulation_named(formulation)

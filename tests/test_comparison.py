@@ -14,8 +14,8 @@ from mipdesign import Architecture, Comparison, Problem, SpecError, cli, compare
 from mipdesign.architecture import Stage, Stem
 from mipdesign.blocks import BUILT_IN
 from mipdesign.comparison import SPACES, comparable_scoring, default_space, least_effectiveness
+from mipdesign.console import comparison_lines
 from mipdesign.problem import preset_names
-from mipdesign.report import comparison_lines
 
 SMALL = str(Path(__file__).parent / "data" / "small.yaml")
 

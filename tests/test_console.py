@@ -283,7 +283,7 @@ def test_long_lines_stay_whole_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
-    script = "from mipdesign.report import PlainConsole; c = PlainConsole(); c.lines(['x' * 99] * 9999); print('end')"
+    script = "from mipdesign.console import PlainConsole; c = PlainConsole(); c.lines(['x' * 99] * 9999); print('end')"
     reading, writing = os.pipe()
     os.close(reading)
     run = subprocess.run([sys.executable, "-c", script], stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60)
