@@ -17,6 +17,7 @@ from benchmarks.study_tables import Results, Table
 from benchmarks.verdict import contradictions, judged
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.files import write_whole
+from mipdesign.page import render_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,28 +93,19 @@ def pictures(results: Results, made: Sequence[Table]) -> list[Picture]:
 
 def render(results: Results, made: Sequence[Table], drawn: Sequence[Picture], warnings: Sequence[str]) -> str:
     """The page."""
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ModuleNotFoundError:
-        raise MissingExtraError("jinja2", "study", "a report") from None
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    environment.filters["cell"] = tables.cell_text
     machines = sorted({", ".join(f"{key} {value}" for key, value in r.machine.items()) for r in results.records if r.machine})
     settings = sorted({", ".join(f"{k} {v:g}" for k, v in (r.limits | r.parameters).items()) for r in results.records})
     versions = sorted({f"{r.solver} {r.solver_version}" for r in results.records if r.solver_version is not None})
-    return environment.get_template("report.html.j2").render(
-        tables=[table for table in made if table.rows],
-        pictures=[(picture.title, _svg(picture.figure)) for picture in drawn],
-        warnings=warnings,
-        wrong=sum(record.status == "wrong" for record in results.records),
-        runs=len(results.records),
-        facts=[("machine", machines), ("settings", settings), ("solvers", versions)],
-    )
+    content = {
+        "tables": [table for table in made if table.rows],
+        "cell": tables.cell_text,
+        "pictures": [(picture.title, _svg(picture.figure)) for picture in drawn],
+        "warnings": warnings,
+        "wrong": sum(record.status == "wrong" for record in results.records),
+        "runs": len(results.records),
+        "facts": [("machine", machines), ("settings", settings), ("solvers", versions)],
+    }
+    return render_page("report.html.j2", content, "study", Path(__file__).parent / "templates")
 
 
 # ---------------------------------------------------------------------------------------------------------------- pictures

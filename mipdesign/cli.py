@@ -436,6 +436,23 @@ def verify(
 
 
 @app.command()
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of designs, or of frontiers.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="The page; report.html in the first folder by default.")
+    ] = None,
+) -> None:
+    """Write a page that shows designs: one HTML file that needs nothing but itself.
+
+    Several designs are compared.
+    """
+    from .console import PlainConsole
+    from .report import write_report
+
+    PlainConsole().lines([str(write_report(folders, out))])
+
+
+@app.command()
 def export(
     file: Network,
     form: Annotated[str, typer.Option("--to", metavar="FORMAT", help="json, or reference-txt: a structure file of the tool.")],

@@ -11,19 +11,20 @@ import itertools
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
 from rich import box
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
 
-from .blocks import Operation, total
+from .blocks import total
 from .errors import MissingExtraError
 from .formatting import number, percent, scientific, score
+from .parts import parts
 from .solver import Capability
 
 if TYPE_CHECKING:
@@ -69,18 +70,6 @@ class PlainConsole(Console):
             self.print(line, soft_wrap=True)
 
 
-class _Part(NamedTuple):
-    """One row of the network table; ``sizes`` are channels, bottleneck width, kernel and depth."""
-
-    name: str
-    stride: int | None
-    block: str
-    sizes: tuple[int | None, ...]
-    operations: Sequence[Operation]
-    resolution: int
-    """Of its output."""
-
-
 def network_table(architecture: Architecture) -> Table:
     """The network part by part.
 
@@ -89,7 +78,7 @@ def network_table(architecture: Architecture) -> Table:
     """
     table = _table("part", "map", "s", "block", "C", "b", "k", "L", "params", "MACs/1e6", left=("part", "block"))
     resolution = architecture.resolution
-    for part in _parts(architecture):
+    for part in parts(architecture):
         stride, *sizes = ("" if size is None else str(size) for size in (part.stride, *part.sizes))
         figures = total(part.operations)
         cells = [part.name, f"{resolution}→{part.resolution}", stride, part.block, *sizes]
@@ -100,21 +89,6 @@ def network_table(architecture: Architecture) -> Table:
     table.add_section()
     table.add_row("total", *[""] * 6, str(depth), number(figures["params"]), f"{figures['macs'] / 1e6:,.3f}")
     return table
-
-
-def _parts(a: Architecture) -> Iterator[_Part]:
-    """The parts of a network in order."""
-    resolution = a.stem_resolution
-    name = "conv, pool" if a.stem.pool else "conv"
-    yield _Part("stem", a.stem.stride, name, (a.stem.channels, None, a.stem.kernel, None), a.stem_operations, resolution)
-    for i, stage in enumerate(a.stages):
-        operations = [op for block in a.blocks() if block.stage == i for op in block.operations]
-        resolution = -(-resolution // stage.stride)
-        sizes = (stage.channels, stage.bottleneck, stage.kernel, stage.depth)
-        yield _Part(f"stages.{i}", stage.stride, stage.block, sizes, operations, resolution)
-    if a.head is not None:
-        yield _Part("head", 1, "conv", (a.head, None, 1, None), a.head_operations, resolution)
-    yield _Part("classifier", None, "linear", (a.classes, None, None, None), a.classifier_operations, 1)
 
 
 def budget_table(design: Design) -> Table:
@@ -295,8 +269,8 @@ def verification_lines(certificate: Certificate, checks: Sequence[Check], resolv
 def formulation_lines(formulation: Formulation) -> list[str]:
     """A registered formulation and the parts of its variants: id, what its optimum says, what it is, where it comes from."""
     lines = _described(formulation, "")
-    for kind, parts in formulation.parts().items():
-        lines += [f"  {kind}", *(line for part in parts for line in _described(part, "    "))]
+    for kind, of_kind in formulation.parts().items():
+        lines += [f"  {kind}", *(line for part in of_kind for line in _described(part, "    "))]
     return lines
 
 

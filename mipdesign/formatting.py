@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
+PREFIXES = ("", "k", "M", "G", "T", "P")
+"""SI prefixes of the powers of a thousand."""
+
 
 def number(value: float) -> str:
     """A figure for a table: integers in full with separators, others to six digits."""
@@ -26,3 +29,15 @@ def percent(ratio: float | None) -> str:
 def scientific(count: int) -> str:
     """A count of any size with four digits, exactly if it is small."""
     return f"{count:,}" if count < 10**6 else f"{Decimal(count):.3e}"
+
+
+def points(value: float | None) -> str:
+    """An objective or a bound with its thousands apart; a dash where there is none."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:,.3f}"
+
+
+def quantity(value: float) -> str:
+    """A count or a size to four digits with its SI prefix: ``1.812 G``, ``11.69 M``, ``600``."""
+    exponent = 0 if value == 0 else math.floor(math.log10(abs(float(f"{value:.3e}")))) // 3
+    exponent = min(max(exponent, 0), len(PREFIXES) - 1)
+    return f"{value / 1000**exponent:.4g} {PREFIXES[exponent]}".rstrip()

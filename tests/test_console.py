@@ -16,7 +16,7 @@ import pytest
 from networks import PUBLISHED, published, small
 from rich.console import Console
 
-from mipdesign import formatting, picture, report
+from mipdesign import console, formatting, picture
 from mipdesign.architecture import Architecture
 from mipdesign.blocks import FAMILIES
 from mipdesign.certificate import Certificate, Check
@@ -33,10 +33,10 @@ SMALL = Path(__file__).parent / "data" / "small.yaml"
 
 def text_of(content: Any, width: int = 200) -> str:
     """What a terminal of that width would show."""
-    console = Console(width=width, file=io.StringIO(), markup=False)
-    console.print(content)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    terminal = Console(width=width, file=io.StringIO(), markup=False)
+    terminal.print(content)
+    assert isinstance(terminal.file, io.StringIO)
+    return terminal.file.getvalue()
 
 
 def rows_of(content: Any) -> dict[str, list[str]]:
@@ -58,7 +58,7 @@ def progress(seconds: float, incumbent: float | None, bound: float = math.inf, p
 def test_the_network_table_adds_up(name: str) -> None:
     architecture = published(name)
     counts = Evaluator(architecture, default_scoring("reference", architecture)).counts
-    rows = rows_of(report.network_table(architecture))
+    rows = rows_of(console.network_table(architecture))
     parts = [cells for part, cells in rows.items() if part not in ("part", "total") and not part.startswith("─")]
     assert len(parts) == 2 + len(architecture.stages) + (architecture.head is not None)
     assert sum(int(cells[-2].replace(",", "")) for cells in parts) == counts["params_total"]
@@ -67,14 +67,14 @@ def test_the_network_table_adds_up(name: str) -> None:
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_network_table_fits_a_terminal(name: str) -> None:
-    table = report.network_table(published(name))
+    table = console.network_table(published(name))
     lines = [line.rstrip() for line in text_of(table, width=80).splitlines()]
     assert lines == [line.rstrip() for line in text_of(table).splitlines()]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_network_table_has_every_size(family: str) -> None:
-    rows = rows_of(report.network_table(small(family)))
+    rows = rows_of(console.network_table(small(family)))
     assert rows["stages.0"][:7] == ["17→9", "2", family, "12", "16", "5", "2"]
     assert rows["head"][:3] == ["5→5", "1", "conv"]
     assert rows["classifier"][:3] == ["5→1", "linear", "10"]
@@ -82,7 +82,7 @@ def test_the_network_table_has_every_size(family: str) -> None:
 
 def test_the_evaluation_table_has_every_figure() -> None:
     evaluation = evaluate(published("deepmad-r18"))
-    rows = rows_of(report.evaluation_table(evaluation))
+    rows = rows_of(console.evaluation_table(evaluation))
     assert rows["params"] == ["11,153,088"]
     assert rows["objective"] == ["32085.396949"]
     assert {name.split(".")[0] for name in rows} >= set(evaluation.to_dict())
@@ -90,28 +90,28 @@ def test_the_evaluation_table_has_every_figure() -> None:
 
 def test_the_problem_is_shown_with_the_size_of_its_space() -> None:
     problem = Problem.preset("deepmad-r18")
-    rows = rows_of(report.problem_table(problem))
+    rows = rows_of(console.problem_table(problem))
     assert rows["stages.4"][:4] == ["14", "→", "7", "2"]
-    lines = "\n".join(report.problem_lines(problem))
+    lines = "\n".join(console.problem_lines(problem))
     assert f"{problem.size():.3e}".split("e")[0] in lines
     assert "flops 1,820,000,000, params 11,690,000, effectiveness 0.3" in lines
     assert "penalty exp_std over stages.2, stages.3, stages.4" in lines
 
 
 def test_the_presets_are_listed() -> None:
-    rows = rows_of(report.presets_table(map(Problem.preset, preset_names())))
+    rows = rows_of(console.presets_table(map(Problem.preset, preset_names())))
     assert set(rows) >= set(preset_names())
 
 
 def test_nothing_of_a_name_is_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
     problem = Problem.load(SMALL, ["name='[red]x[/red] :smile:'"])
-    report.PlainConsole().print(report.presets_table([problem]))
+    console.PlainConsole().print(console.presets_table([problem]))
     assert "[red]x[/red] :smile:" in capsys.readouterr().out
 
 
 def test_the_checks_of_a_validation_are_listed() -> None:
     checks = (FigureCheck("params_total", 10, 10), FigureCheck("log_variance", 1.0, 2.0, 0.5, 0.125))
-    rows = rows_of(report.validation_table(ValidationReport(checks, 16, 8, 4.0, 0)))
+    rows = rows_of(console.validation_table(ValidationReport(checks, 16, 8, 4.0, 0)))
     assert rows["params_total"] == ["10", "10", "exact", "ok"]
     assert rows["log_variance"] == ["1", "2", "0.125", "0.5", "FAILED"]
 
@@ -137,7 +137,7 @@ def design_of(architecture: Architecture | None, **fields: Any) -> Design:
 
 
 def test_each_budget_is_shown_with_its_slack() -> None:
-    rows = rows_of(report.budget_table(design_of(published("deepmad-r18"))))
+    rows = rows_of(console.budget_table(design_of(published("deepmad-r18"))))
     assert rows["flops"] == ["1,837,323,208", "1,820,000,000", "-17,323,208", "100.95", "%", "EXCEEDED"]
     assert rows["params"] == ["11,153,088", "11,690,000", "536,912", "95.41", "%", "kept"]
     assert rows["effectiveness"][:2] == ["0.299096", "0.3"]
@@ -145,7 +145,7 @@ def test_each_budget_is_shown_with_its_slack() -> None:
 
 def test_the_outcome_is_told() -> None:
     lines = "\n".join(
-        report.outcome_lines(design_of(published("deepmad-r18"), interrupted=True, incidents=("1.0 s: a child died",)))
+        console.outcome_lines(design_of(published("deepmad-r18"), interrupted=True, incidents=("1.0 s: a child died",)))
     )
     for fragment in (
         "feasible: within all budgets, but not proven best (interrupted)",
@@ -160,18 +160,18 @@ def test_the_outcome_is_told() -> None:
 
 
 def test_the_outcome_without_a_network_has_no_figures() -> None:
-    lines = report.outcome_lines(design_of(None, status="infeasible", bound=-math.inf))
+    lines = console.outcome_lines(design_of(None, status="infeasible", bound=-math.inf))
     assert [line.split()[-1] for line in lines[1:4]] == ["-", "-", "-"]
 
 
 def test_failed_claims_are_told_plainly() -> None:
     checks = [Check("format", True), Check("bound", False, "9 does not follow"), Check("status", False)]
-    lines = report.verification_lines(design_of(None).certificate, checks, False)
+    lines = console.verification_lines(design_of(None).certificate, checks, False)
     assert lines == ["FAILED: bound: 9 does not follow", "FAILED: status", "2 of 3 claims do not hold"]
 
 
 def test_a_verified_certificate_is_summed_up() -> None:
-    lines = report.verification_lines(design_of(None).certificate, [Check("format", True)], True)
+    lines = console.verification_lines(design_of(None).certificate, [Check("format", True)], True)
     assert lines == [
         "status feasible, objective 1.000, bound 2.000",
         "2 nodes, 1 left open; 0 cells closed by the solver, solved again",
@@ -198,13 +198,13 @@ def test_a_verified_certificate_is_summed_up() -> None:
         (formatting.percent, 1e-6, "0.0001 %"),
         (formatting.scientific, 123456, "123,456"),
         (formatting.scientific, 667 * 10**400, "6.670e+402"),
-        (report.lattice_text, Lattice(listed=(3, 5)), "3, 5"),
-        (report.lattice_text, Lattice(min=1, max=64), "1..64"),
-        (report.lattice_text, Lattice(max=2048, step=8), "8..2048 by 8"),
-        (report.lattice_text, Lattice(listed=(1, 2, 4, 8, 16)), "1, 2, 4, 8, 16"),
-        (report.lattice_text, Lattice(listed=(1, 2, 4, 8, 16, 32, 64, 128, 256)), "1..256 (9 values)"),
-        (report.range_text, RatioRange(min=1.0), ">= 1"),
-        (report.range_text, RatioRange(min=0.1, max=4.0), "0.1..4"),
+        (console.lattice_text, Lattice(listed=(3, 5)), "3, 5"),
+        (console.lattice_text, Lattice(min=1, max=64), "1..64"),
+        (console.lattice_text, Lattice(max=2048, step=8), "8..2048 by 8"),
+        (console.lattice_text, Lattice(listed=(1, 2, 4, 8, 16)), "1, 2, 4, 8, 16"),
+        (console.lattice_text, Lattice(listed=(1, 2, 4, 8, 16, 32, 64, 128, 256)), "1..256 (9 values)"),
+        (console.range_text, RatioRange(min=1.0), ">= 1"),
+        (console.range_text, RatioRange(min=0.1, max=4.0), "0.1..4"),
     ],
 )
 def test_a_figure_in_few_characters(function: Callable[[Any], str], value: Any, text: str) -> None:
@@ -215,17 +215,17 @@ def test_a_figure_in_few_characters(function: Callable[[Any], str], value: Any, 
 
 
 def test_a_line_of_progress() -> None:
-    line = report.progress_line(progress(12.0, 36538.339, 36571.2))
+    line = console.progress_line(progress(12.0, 36538.339, 36571.2))
     assert line == "    12.0 s  presolve     incumbent 36538.339  bound 36571.200  gap 0.0899 %  open 3  closed 7"
 
 
 def test_a_line_of_progress_before_the_first_design() -> None:
-    assert "incumbent -  bound -  gap -" in report.progress_line(progress(0.1, None))
+    assert "incumbent -  bound -  gap -" in console.progress_line(progress(0.1, None))
 
 
 def lines_of(points: list[Progress], capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Lines that are printed where there is no terminal."""
-    with report.ProgressDisplay(report.PlainConsole(stderr=True)) as display:
+    with console.ProgressDisplay(console.PlainConsole(stderr=True)) as display:
         for point in points:
             display.update(point)
     out, err = capsys.readouterr()
@@ -250,7 +250,7 @@ def test_plain_progress_always_tells_the_end(capsys: pytest.CaptureFixture[str])
 
 def test_live_progress_is_cleared_in_the_end() -> None:
     file = io.StringIO()
-    with report.ProgressDisplay(Console(file=file, force_terminal=True, width=100)) as display:
+    with console.ProgressDisplay(Console(file=file, force_terminal=True, width=100)) as display:
         display.update(progress(1.0, 36538.3, 36571.2))
     assert "36538.300" in file.getvalue()
     assert file.getvalue().endswith("\x1b[2K")
@@ -265,20 +265,19 @@ class BrokenFile(io.StringIO):
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_terminal_that_is_gone_does_not_end_the_run(terminal: bool) -> None:
-    console = Console(file=BrokenFile(), force_terminal=terminal)
-    display = report.ProgressDisplay(console)
+    display = console.ProgressDisplay(Console(file=BrokenFile(), force_terminal=terminal))
     with display:
         display.update(progress(1.0, 1.0))
 
 
 def test_nodes_are_not_counted_into_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    with report.CountDisplay(report.PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
+    with console.CountDisplay(console.PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
         display.update(1, 2)
     assert capsys.readouterr().err == ""
 
 
 def test_long_lines_stay_whole_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    report.PlainConsole().lines(["x" * 1000])
+    console.PlainConsole().lines(["x" * 1000])
     assert capsys.readouterr().out == "x" * 1000 + "\n"
 
 
