@@ -20,7 +20,9 @@ from .parts import parts
 
 NETWORK_WIDTHS, CHART_WIDTHS, SIDE_WIDTHS = (340, 700, 1120), (340, 700), (340, 400)
 """Widths of drawings of networks, of charts, and of charts that stand beside another one."""
-COLUMN, PAD = 92.0, 14.0
+SLANT = (0.34, 0.24)
+"""How far to the right and up the back of a map stands, relative to its height."""
+COLUMN, PAD = 77.0, 12.0
 """Least width of a network's part that is drawn as a column, with its label, and the room between two columns."""
 LINE = 17.0
 """Height of a line of text."""
@@ -89,14 +91,14 @@ class Drawn(NamedTuple):
         """Channels that a block takes room for."""
         return max(self.channels, self.inner)
 
-    def lines(self) -> list[str]:
+    def lines(self, channels: str = "channels") -> list[str]:
         """What is written at it, its name apart."""
-        lines = [f"{self.resolution} × {self.resolution}", f"{self.channels:,} channels"]
+        lines = [f"{self.resolution} × {self.resolution}", f"{self.channels:,} {channels}"]
         if self.inner:
             lines.append(f"{self.depth} block" + ("s" if self.depth != 1 else ""))
         if self.kernel is not None:
-            lines.append(f"{self.kernel} × {self.kernel}" + (f", width {self.inner:,}" if self.inner else ""))
-        return lines
+            lines.append(f"{self.kernel} × {self.kernel}")
+        return lines + ([f"width {self.inner:,}"] if self.inner else [])
 
 
 def drawn_parts(architecture: Architecture) -> list[Drawn]:
@@ -118,9 +120,13 @@ class Scale(NamedTuple):
         """From one block of a part to the next: its thickness and a gap."""
         return 1.15 * part.widest * self.channels
 
+    def height(self, part: Drawn) -> float:
+        """Of the front of a map."""
+        return part.resolution * self.resolution
+
     def length(self, part: Drawn) -> float:
-        """Of all blocks of a part beside each other."""
-        return part.depth * self.pitch(part)
+        """Of all blocks of a part beside each other, with the slant of the last one."""
+        return part.depth * self.pitch(part) + SLANT[0] * self.height(part)
 
 
 def in_columns(drawn: Sequence[Drawn], width: int) -> bool:
@@ -136,7 +142,7 @@ def column_widths(drawn: Sequence[Drawn], scale: Scale) -> list[float]:
 def common_scale(networks: Sequence[Architecture], width: int) -> Scale:
     """The largest scale at which every one of these networks fits the width."""
     lists = [drawn_parts(network) for network in networks]
-    tall = 200.0 if all(in_columns(drawn, width) for drawn in lists) else 120.0
+    tall = 190.0 if all(in_columns(drawn, width) for drawn in lists) else 110.0
     by_resolution = tall / max(part.resolution for drawn in lists for part in drawn)
     low, high = 0.0, MOST_PIXELS / max(part.widest for drawn in lists for part in drawn)
 
@@ -155,7 +161,7 @@ def common_scale(networks: Sequence[Architecture], width: int) -> Scale:
 
 
 def draw_network(architecture: Architecture, name: str, width: int, scale: Scale) -> str:
-    """One network: each block a bar as high as its map and as thick as its channels, with its bottleneck width inside."""
+    """One network: each block a slab as high as its map and as thick as its channels, with its bottleneck width inside."""
     drawn = drawn_parts(architecture)
     draw = _draw_columns if in_columns(drawn, width) else _draw_rows
     title, description = f"Network of {architecture.resolution} × {architecture.resolution} input", network_words(architecture)
@@ -169,17 +175,18 @@ def network_words(architecture: Architecture) -> str:
 
 def _draw_columns(drawn: Sequence[Drawn], root_of: Callable[[float], Element], scale: Scale, width: int) -> Element:
     """Parts from left to right about a common axis, labels below."""
-    tallest = max(part.resolution for part in drawn) * scale.resolution
-    axis, labels = tallest / 2 + 4, tallest + 28
-    root = root_of(labels + 4 * LINE + 8)
+    tallest = max(scale.height(part) for part in drawn)
+    rise = SLANT[1] * tallest
+    axis, labels = rise / 2 + (tallest + rise) / 2 + 2, tallest + rise + 26
+    root = root_of(labels + 5 * LINE + 8)
     widths = column_widths(drawn, scale)
     gap = (width - sum(widths)) / len(drawn)
     left = gap / 2
-    _line(root, left + widths[0] / 2, axis, width - gap / 2 - widths[-1] / 2, axis, "flow")
+    _line(root, left, axis, width - gap / 2, axis, "flow")
     for part, room in zip(drawn, widths, strict=True):
         middle = left + room / 2
         _draw_blocks(root, part, middle - scale.length(part) / 2, axis, scale)
-        for i, line in enumerate([part.name, *part.lines()]):
+        for i, line in enumerate([part.name, *part.lines("ch.")]):
             _text(root, middle, labels + i * LINE, line, "strong" if i == 0 else "", "middle")
         left += room + gap
     return root
@@ -187,7 +194,7 @@ def _draw_columns(drawn: Sequence[Drawn], root_of: Callable[[float], Element], s
 
 def _draw_rows(drawn: Sequence[Drawn], root_of: Callable[[float], Element], scale: Scale, width: int) -> Element:
     """Parts from top to bottom, each under its label."""
-    heights = [part.resolution * scale.resolution for part in drawn]
+    heights = [(1 + SLANT[1]) * scale.height(part) for part in drawn]
     root = root_of(sum(heights) + len(drawn) * (2 * LINE + 22))
     top = 0.0
     for part, height in zip(drawn, heights, strict=True):
@@ -195,20 +202,30 @@ def _draw_rows(drawn: Sequence[Drawn], root_of: Callable[[float], Element], scal
         _text(root, 0, top + LINE - 3, part.name, "strong")
         _text(root, width, top + LINE - 3, size, "", "end")
         _text(root, 0, top + 2 * LINE - 3, ", ".join([channels, *others]))
-        _draw_blocks(root, part, 0.0, top + 2 * LINE + 5 + height / 2, scale)
+        _draw_blocks(root, part, 0.0, top + 2 * LINE + 5 + height - scale.height(part) / 2, scale)
         top += height + 2 * LINE + 22
     return root
 
 
 def _draw_blocks(root: Element, part: Drawn, left: float, axis: float, scale: Scale) -> None:
-    """The blocks of a part, beginning at ``left``."""
-    pitch, height = scale.pitch(part), part.resolution * scale.resolution
+    """The blocks of a part, beginning at ``left``; the middle of their fronts is on the axis."""
+    pitch, height = scale.pitch(part), scale.height(part)
     outer, inner = part.channels * scale.channels, part.inner * scale.channels
     for i in range(part.depth):
         middle = left + (i + 0.5) * pitch
-        _rect(root, middle - outer / 2, axis - height / 2, outer, height, "map")
+        _slab(root, middle - outer / 2, axis - height / 2, outer, height)
         if inner:
             _rect(root, middle - inner / 2, axis - height / 4, inner, height / 2, "inner")
+
+
+def _slab(root: Element, x: float, y: float, thick: float, height: float) -> None:
+    """A map as a body: its side of ``height`` x ``height`` seen from the left, its thickness in front."""
+    right, up = SLANT[0] * height, SLANT[1] * height
+    back, top = f"l{_pixels(right)} {_pixels(-up)}", f"M{_pixels(x)} {_pixels(y)}"
+    SubElement(root, "path", {"d": f"{top}{back}h{_pixels(thick)}l{_pixels(-right)} {_pixels(up)}Z", "class": "top"})
+    side = f"M{_pixels(x + thick)} {_pixels(y)}{back}v{_pixels(height)}l{_pixels(-right)} {_pixels(up)}Z"
+    SubElement(root, "path", {"d": side, "class": "side"})
+    _rect(root, x, y, thick, height, "map")
 
 
 # ------------------------------------------------------------------------------------------------------------------ charts
@@ -307,7 +324,7 @@ def draw_chart(chart: Chart, width: int, height: float) -> str:
     for tick, label in zip(y_ticks, y_labels, strict=True):
         _line(root, left, y_of(tick), right, y_of(tick), "grid")
         _text(root, left - 6, y_of(tick) + 4, label, "faint", "end")
-    x_ticks = ticks(*chart.x_range, max(2, int((right - left) / 80)))
+    x_ticks = ticks(*chart.x_range, max(2, int((right - left) / 50)))
     for tick, label in zip(x_ticks, tick_labels(x_ticks), strict=True):
         _line(root, x_of(tick), bottom, x_of(tick), bottom + 5, "axis")
         _text(root, x_of(tick), bottom + 18, label, "faint", "middle")

@@ -31,9 +31,7 @@ def report(folders: Sequence[str | Path]) -> str:
 
 def render(views: Sequence[View]) -> str:
     """HTML of views; everything in them is escaped but the drawings, which escape their own texts."""
-    title = views[0].title if len(views) == 1 else f"{views[0].title}: " + ", ".join(view.title for view in views[1:])
-    if len(views) > 1 and views[0].id != "both":
-        title = ", ".join(view.title for view in views)
+    title = views[0].title if len(views) == 1 else f"{len(views) - (views[0].id == 'both')} results of mipdesign"
     return render_page("report.html.j2", {"views": views, "title": title}, "report")
 
 

@@ -137,6 +137,8 @@ class DesignFolder:
         Name of the folder.
     digests:
         SHA-256 by what they are of, as the files state them.
+    solvers:
+        What closed the cells of the certificate.
     faults:
         What in the files does not agree with itself.
     """
@@ -144,6 +146,7 @@ class DesignFolder:
     label: str
     design: Design
     digests: dict[str, str]
+    solvers: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     explanation: Explanation | None = None
     validation: Validation | None = None
@@ -184,8 +187,11 @@ def _read_design(folder: Path, label: str) -> DesignFolder:
     design = Design.load(folder)
     try:
         design.certificate.summary()
-        if design.status not in STATUS_WORDS or not isinstance(design.certificate.claim, dict):
-            raise ValueError(design.status)
+        if design.status not in STATUS_WORDS or not isinstance(certificate["claim"], dict):
+            raise ValueError(f"status {design.status!r}")
+        if not isinstance(certificate["contenders"], list):
+            raise ValueError("no contenders")
+        solvers = tuple(sorted({str(cell["solver"]) for cell in certificate["cells"]}))
         stated = {"result": result["sha256"], "certificate": result["certificate_sha256"]}
         digests = {name: str(value) for name, value in (stated | certificate["sha256"]).items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -201,6 +207,7 @@ def _read_design(folder: Path, label: str) -> DesignFolder:
         label,
         design,
         digests,
+        solvers,
         tuple(faults),
         _read_optional(folder / EXPLANATION, Explanation),
         _read_optional(folder / VALIDATION, Validation),

@@ -41,6 +41,8 @@ VERDICTS = {
 """What became of a node of the certificate's tree."""
 MOST_SETTINGS = 8
 """Overrides of a preset that a command may have; beyond, the specification is printed."""
+MOST_DIFFERENCES = 24
+"""Fields in which problems differ that are all shown."""
 MOST_LINES = 400
 """Of a specification that is printed."""
 FIGURES = ("params", "flops", "params_total", "macs", "effectiveness", "layers", "blocks", "activations")
@@ -91,6 +93,8 @@ class View:
 
     id: str
     title: str
+    name: str
+    """In a list of the page's views; the title may be that of another one too."""
     kind: str
     badge: str
     status: str
@@ -127,6 +131,7 @@ def design_view(folder: DesignFolder, prefix: str = "p0") -> View:
     return View(
         id=prefix,
         title=design.problem.name,
+        name=f"{design.problem.name} ({folder.label})",
         kind=f"Design, convention {design.problem.convention}, folder {folder.label}",
         badge=BADGES[design.status] + (", interrupted" if design.interrupted else ""),
         status=design.status,
@@ -148,7 +153,7 @@ def design_facts(design: Design) -> tuple[tuple[str, str, str], ...]:
         limits = {budget.name: budget.limit for budget in design.budgets}
         for name, words in (("flops", "FLOPs"), ("params", "parameters")):
             facts.append((words, quantity(getattr(design.evaluation, name)), _of_limit(limits.get(name))))
-        facts.append(("effectiveness", f"{design.evaluation.effectiveness:.4g}", _of_limit(limits.get("effectiveness"))))
+        facts.append(("effectiveness", number(design.evaluation.effectiveness), _of_limit(limits.get("effectiveness"))))
         facts.append(("layers", number(design.evaluation.layers), f"{design.evaluation.blocks} blocks"))
     facts.append(("time", f"{design.wall_seconds:,.1f} s", f"seed {design.seed}"))
     facts.append(("peak memory", f"{design.peak_rss_mb:,.0f} MB", "all processes"))
@@ -199,7 +204,10 @@ def network_sections(design: Design, prefix: str) -> list[Section]:
     ]
 
 
-NETWORK_CAPTION = "To scale: each block is a bar as high as its feature map and as thick as its channels; the darker core is its bottleneck width."
+NETWORK_CAPTION = (
+    "To scale: each block is a slab as high as its feature map and as thick as its channels; "
+    "the dark core is its bottleneck width."
+)
 
 
 def network_figure(
@@ -314,8 +322,7 @@ def certificate_section(folder: DesignFolder, prefix: str) -> Section:
     counts.append(("all", number(summary["nodes"]), "nodes of the presolve tree; its leaves cover the whole space"))
     lines = [f"{summary['open']} nodes are left open." if summary["open"] else "No node is left open."]
     if summary["cells"]:
-        solvers = sorted({str(cell.get("solver", "SCIP")) for cell in certificate.data["cells"]})
-        lines.append(f"{summary['cells']} cells were closed by {', '.join(solvers)}.")
+        lines.append(f"{summary['cells']} cells were closed by {', '.join(folder.solvers)}.")
     contenders = len(certificate.data["contenders"])
     lines.append(f"{contenders} network{'s' if contenders != 1 else ''} within the margin of equals, compared exactly.")
     if not folder.faults:
@@ -465,8 +472,11 @@ def comparison_view(folders: Sequence[DesignFolder]) -> View:
     different = differences([{} if d.architecture is None else d.architecture.to_dict() for d in designs])
     grids += [Grid("Where the networks differ", ("field", *names), tuple(different))] if different else []
     asked = differences([{k: v for k, v in design.problem.to_dict().items() if k != "name"} for design in designs])
-    grids += [Grid("Where the problems differ", ("field", *names), tuple(asked))] if asked else []
     lines = [] if different else ["The networks are the same."]
+    if len(asked) > MOST_DIFFERENCES:
+        lines.append(f"The problems differ in {len(asked)} fields; those of the super-blocks are left out below.")
+        asked = [row for row in asked if not row[0].startswith(("stages.", "stem."))]
+    grids += [Grid("Where the problems differ", ("field", *names), tuple(asked))] if asked else []
     if len({design.problem.convention for design in designs}) > 1:
         lines.append(
             "Objectives, FLOPs and parameters of different conventions are not comparable: each counts by its own rules."
@@ -477,7 +487,8 @@ def comparison_view(folders: Sequence[DesignFolder]) -> View:
     return View(
         id="both",
         title="Comparison",
-        kind=f"{len(designs)} designs",
+        name="Comparison",
+        kind=", ".join(names),
         badge=f"{proven} of {len(designs)} proven",
         status="optimal" if proven == len(designs) else "feasible",
         summary="",
@@ -487,9 +498,9 @@ def comparison_view(folders: Sequence[DesignFolder]) -> View:
 
 
 def unique_names(folders: Sequence[DesignFolder]) -> list[str]:
-    """Names of designs; with their folders where names, and with numbers where these are the same too."""
+    """Names of designs; those of their folders where they are the same, with numbers where these are the same too."""
     names = [folder.design.problem.name for folder in folders]
-    names = [n if names.count(n) == 1 else f"{n} ({folder.label})" for n, folder in zip(names, folders, strict=True)]
+    names = [name if names.count(name) == 1 else folder.label for name, folder in zip(names, folders, strict=True)]
     return [n if names.count(n) == 1 else f"{n} #{i}" for i, n in enumerate(names, 1)]
 
 
@@ -502,8 +513,9 @@ def comparison_rows(designs: Sequence[Design]) -> Iterator[tuple[str, ...]]:
     yield "gap", *(percent(design.gap) for design in designs)
     for name in (*FIGURES, *SIZES, "weighted_entropy", "penalty"):
         values = [None if design.evaluation is None else getattr(design.evaluation, name) for design in designs]
+        text = points if name in ("weighted_entropy", "penalty") else number
         if any(value is not None for value in values):
-            yield name, *("-" if value is None else number(value) for value in values)
+            yield name, *("-" if value is None else text(value) for value in values)
     yield "seconds", *(f"{design.wall_seconds:,.1f}" for design in designs)
     yield "peak memory, MB", *(f"{design.peak_rss_mb:,.0f}" for design in designs)
 
@@ -534,8 +546,7 @@ def frontier_view(folder: FrontierFolder, prefix: str = "p0") -> View:
     charts = [frontier_figure(frontier, prefix), *price_figures(frontier, prefix)]
     settled = all(point.status in ("optimal", "infeasible") for point in frontier.points)
     sections = [
-        Section(f"{prefix}-frontier", "Frontier", figures=tuple(f for f in charts[:1] if f is not None)),
-        Section(f"{prefix}-prices", "Prices", figures=tuple(f for f in charts[1:] if f is not None)),
+        Section(f"{prefix}-frontier", "Frontier and prices", figures=tuple(figure for figure in charts if figure is not None)),
         Section(f"{prefix}-points", "Points", grids=(frontier_grid(frontier),)),
         Section(
             f"{prefix}-versions",
@@ -546,6 +557,7 @@ def frontier_view(folder: FrontierFolder, prefix: str = "p0") -> View:
     return View(
         id=prefix,
         title=frontier.name,
+        name=f"{frontier.name} ({folder.label})",
         kind=f"Frontier over {swept}, convention {frontier.convention}, folder {folder.label}",
         badge="all proven" if settled else "partly proven",
         status="optimal" if settled else "feasible",
@@ -638,7 +650,7 @@ def price_figures(frontier: Frontier, prefix: str) -> list[Figure]:
         _x_range(frontier),
         (0.0, 1.08 * high or 1.0),
     )
-    drawings = tuple(draw_chart(chart, width, 260) for width in CHART_WIDTHS)
+    drawings = tuple(draw_chart(chart, width, 340) for width in SIDE_WIDTHS)
     return [Figure(drawings, "What one more unit of the budget is worth, by the multipliers of the bound.", tuple(legend))]
 
 

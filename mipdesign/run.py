@@ -10,6 +10,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ class Design:
     incidents: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def evaluation(self) -> Evaluation | None:
         """All figures of the network, in the problem's convention and objective."""
         return None if self.architecture is None else self.problem.evaluator(self.architecture).evaluation

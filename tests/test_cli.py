@@ -30,6 +30,7 @@ COMMANDS = (
     "compare",
     "evaluate",
     "verify",
+    "report",
     "export",
     "validate",
     "formulations",
