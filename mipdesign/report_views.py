@@ -206,7 +206,7 @@ def network_sections(design: Design, prefix: str) -> list[Section]:
 
 NETWORK_CAPTION = (
     "To scale: each block is a slab as high as its feature map and as thick as its channels; "
-    "the dark core is its bottleneck width."
+    "the dark core is its bottleneck width. Sizes and channels (ch.) are those of its output."
 )
 
 
@@ -426,6 +426,8 @@ def preset_settings(problem: Problem) -> list[str] | None:
         return None
     theirs, ours = (dict(leaves(p.to_dict())) for p in (Problem.preset(problem.name), problem))
     settings = [f"{key}={setting_text(value)}" for key, value in ours.items() if theirs.get(key) != value]
+    if theirs == ours:
+        return []
     if len(settings) > MOST_SETTINGS:
         return None
     try:

@@ -53,7 +53,7 @@ def test_networks_fit_at_a_common_scale(networks: list[Architecture], width: int
         height = float(root.attrib["height"])
         for front in of_class(root, "map"):
             x, y, thick, high = numbers(front, "x", "y", "width", "height")
-            assert -0.02 <= x and x + thick + drawing.SLANT[0] * high <= width + 0.05
+            assert x >= -0.02 and x + thick + drawing.SLANT[0] * high <= width + 0.05
             assert drawing.SLANT[1] * high <= y + 0.05 and y + high <= height
         assert all(0 <= numbers(text, "y")[0] <= height for text in root.iter("text"))
 
