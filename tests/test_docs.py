@@ -28,12 +28,39 @@ OF_RUN = ("test", "check", "docs")
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 
 
+def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, since highspy and ortools cannot be in one, and a page may register families."""
+    program = [sys.executable, str(ROOT / "tests" / "documentation.py"), str(page), str(folder)]
+    return subprocess.run(program, capture_output=True, text=True, check=False)
+
+
 @EVERY_PAGE
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
-    """In a process of its own, since highspy and ortools cannot be in one, and a page may register families."""
-    program = [sys.executable, str(ROOT / "tests" / "documentation.py"), str(page), str(tmp_path)]
-    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    done = run_page(page, tmp_path)
     assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+
+
+FAULTS = {
+    "```\nno language\n```": "'' is not one of",
+    "    indented\n": "'' is not one of",
+    "```python\na = 1\n```\n\n```python\nassert a == 2\n```": "line 7",
+    "```bash\ntrue\nexit 3\n```": "exit code 3",
+    "```bash\ntrue  # exit code 3\n```": "exit code 0",
+    '```bash\necho a\n```\n\n```text title="output"\nb\n```': "not printed, or not there: b",
+    "```json\n{\n```": "JSONDecodeError",
+    "```yaml\nname: a\n```": "SpecError",
+    "<!-- part of: deepmad-r18 -->\n\n```yaml\nstem: {channel: 1}\n```": "SpecError",
+    '```toml\n[project.entry-points."mipdesign.families"]\na = "nowhere:A"\n```': "No module named",
+}
+"""Pages that are wrong, and what is said of each."""
+
+
+@pytest.mark.parametrize(("text", "said"), FAULTS.items(), ids=map(str, range(len(FAULTS))))
+def test_what_does_not_run_is_found(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "page.md").write_text(f"# A page\n\n{text}\n")
+    done = run_page(tmp_path / "page.md", tmp_path / "folder")
+    assert done.returncode == 1 and said in done.stderr
 
 
 @EVERY_PAGE
