@@ -1,4 +1,4 @@
-"""A block family that the package does not bring, as a user would write it; ``docs/architecture.md`` shows it."""
+"""A block family that the package does not bring, as a user would write it; ``docs/howto/extending.md`` shows it."""
 
 from __future__ import annotations
 

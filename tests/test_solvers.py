@@ -360,7 +360,7 @@ print(json.dumps([said, refusal(solver, whole)]))
 def test_a_solver_of_ones_own_is_one_file_outside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of the docs, installed as a package of its own would be."""
     text = (ROOT / "docs" / "solvers.md").read_text()
-    example = re.search(r'```python\n("""A solver by enumeration.*?)```', text, re.DOTALL)
+    example = re.search(r'```python title="enumeration.py"\n("""A solver by enumeration.*?)```', text, re.DOTALL)
     assert example is not None
     assert len(example[1].splitlines()) <= 60
     (tmp_path / "enumeration.py").write_text(example[1])
