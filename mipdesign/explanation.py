@@ -1,27 +1,30 @@
 """Why a design is what it is: which limits bind, what a little more of each would buy, and the next better design beyond each.
 
-Everything here is solved, not estimated: for each limit the problem is designed again with 1 % more, and then with ever tighter
-limits, until the least limit is known at which a better network exists. The prices of the bound's multipliers stand beside that.
+All of it is solved, not estimated: for each limit the problem is designed again with 1 % more, and then with ever tighter
+limits, until the least limit is known at which a better network exists. Prices from the bound's multipliers stand beside that.
 """
 
 from __future__ import annotations
 
-import math
+import functools
+import json
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .architecture import Architecture
-from .errors import SpecError
+from .errors import MipdesignError, SpecError
 from .evaluation import LOWER
-from .frontier import price_of
+from .files import write_whole
 from .lattice import build_tables
 from .pool import Pool
-from .prices import shadow_prices
+from .prices import shadow_prices, unit_of
 from .problem import Problem
 from .run import Design, design
 from .solve import Progress
+from .sweep import REAL
 from .warmup import warm_up
 
 EXPLANATION = "explanation.json"
@@ -32,6 +35,9 @@ REACHES = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Shares by which a limit is relaxed, one after the other, while nothing better is found."""
 CLOSENESS = 1e-9
 """Relative distance between two values of a limit that is not a whole number."""
+
+OnProgress = Callable[[str, float, Progress], None]
+"""Told which limit has which value, and where the search of its optimum stands."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,8 @@ class Explanation:
                     "slack": limit.slack,
                     "binds": limit.binds,
                     "price": limit.price,
+                    "unit": unit_of(limit.name)[0],
+                    "unit_name": unit_of(limit.name)[1],
                     "relaxed": limit.relaxed.to_dict() | {"predicted": limit.predicted(self.objective)},
                     "outside": None if limit.outside is None else limit.outside.to_dict(),
                 }
@@ -117,13 +125,21 @@ class Explanation:
             ],
         }
 
+    def save(self, folder: str | Path) -> None:
+        """Writes ``explanation.json``."""
+        path = Path(folder) / EXPLANATION
+        try:
+            write_whole(path, (json.dumps(self.to_dict(), indent=1) + "\n").encode())
+        except OSError as error:
+            raise SpecError("", f"cannot write {path} ({error.strerror})", "give a writable folder") from None
+
 
 def explain(
     found: Design,
     *,
     budgets: Iterable[str] | None = None,
     workers: int | None = None,
-    on_progress: Callable[[str, Progress], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Explanation:
     """Explains an optimum by designing its neighbours.
 
@@ -136,7 +152,7 @@ def explain(
     workers:
         Child processes; one per processor by default.
     on_progress:
-        Told what is being solved, and where it stands.
+        Told which limit has which value, and where the search of its optimum stands.
 
     Raises
     ------
@@ -154,6 +170,7 @@ def explain(
             raise SpecError("--budget", f"{name!r} is not a limit of this design", f"use some of: {', '.join(usage)}")
     if workers is not None and not 1 <= workers <= 1024:
         raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
+    told = on_progress or (lambda name, limit, progress: None)
     warm_up()
     objective = found.problem.evaluator(best).evaluation.objective
     prices = shadow_prices(build_tables(found.problem), objective)
@@ -161,9 +178,8 @@ def explain(
     try:
         limits = []
         for name in names:
-            told = (lambda progress: None) if on_progress is None else functools.partial(on_progress, name)
-            search = _Search(found.problem, best, objective, name, pool, told)
             budget = usage[name]
+            search = Search(found.problem, best, name, budget.limit, pool, told)
             relaxed = search.at(search.relaxed(STEP))
             limits.append(
                 Limit(name, budget.limit, budget.value, budget.slack, prices.get(name), relaxed, search.nearest(relaxed))
@@ -171,3 +187,101 @@ def explain(
     finally:
         pool.close()
     return Explanation(objective, tuple(limits))
+
+
+@dataclass(frozen=True)
+class Search:
+    """Designs under changed values of one limit.
+
+    Attributes
+    ----------
+    best, limit:
+        The optimum that is explained, and the limit that it keeps.
+    """
+
+    problem: Problem
+    best: Architecture
+    name: str
+    limit: float
+    pool: Pool
+    on_progress: OnProgress
+
+    @property
+    def sign(self) -> int:
+        """In which direction the limit is relaxed."""
+        return -1 if self.name.startswith(LOWER) else 1
+
+    @property
+    def real(self) -> bool:
+        """Whether the budget has values that are not whole."""
+        return self.name in REAL
+
+    def relaxed(self, share: float) -> float:
+        """The limit, relaxed by a share of it."""
+        value = self.limit * (1 + self.sign * share)
+        return value if self.real else int(value)
+
+    def at(self, limit: float) -> Better:
+        """The optimum under a limit."""
+        changed = self.problem.with_limits({self.name: limit})
+        watch = functools.partial(self.on_progress, self.name, limit)
+        found = design(changed, starts=(self.best,), pool=self.pool, on_progress=watch)
+        if found.status != "optimal" or found.architecture is None:
+            raise MipdesignError(f"the problem with {self.name} {limit} ended '{found.status}'; {'; '.join(found.incidents)}")
+        evaluator = changed.evaluator(found.architecture)
+        value = evaluator.figure(self.name)
+        return Better(limit, evaluator.evaluation.objective, value, found.architecture, changes(self.best, found.architecture))
+
+    def better(self, found: Better) -> bool:
+        """Whether a network is better than the one that is explained, in exact arithmetic."""
+        exact = [self.problem.evaluator(architecture).exact_objective() for architecture in (found.architecture, self.best)]
+        return exact[0] > exact[1]
+
+    def nearest(self, relaxed: Better) -> Better | None:
+        """The better network that needs least of the budget.
+
+        Parameters
+        ----------
+        relaxed:
+            The optimum where the limit is relaxed by :data:`STEP`.
+        """
+        none_at, found = self.limit, relaxed
+        for share in REACHES:
+            if self.better(found):
+                break
+            none_at, found = found.limit, self.at(self.relaxed(share))
+        if not self.better(found):
+            return None
+        halving = True
+        while self._beyond(last := self._before(found.value), none_at):
+            trial = (none_at + last) / 2 if halving else last
+            trial = last if not self.real and abs(last - none_at) <= 2 else trial if self.real else int(trial)
+            reached = self.at(trial)
+            if self.better(reached):
+                found = reached
+            else:
+                none_at = trial
+            halving = not halving
+        return found
+
+    def _beyond(self, a: float, b: float) -> bool:
+        """Whether limit ``a`` is looser than ``b``."""
+        return self.sign * (a - b) > (CLOSENESS * abs(b) if self.real else 0)
+
+    def _before(self, value: float) -> float:
+        """The loosest limit that a value does not keep."""
+        return value * (1 - self.sign * CLOSENESS) if self.real else value - self.sign
+
+
+def changes(before: Architecture, after: Architecture) -> tuple[str, ...]:
+    """What differs between two networks with as many super-blocks, in words."""
+    found = []
+    if before.stem.channels != after.stem.channels:
+        found.append(f"stem: channels {before.stem.channels} -> {after.stem.channels}")
+    for i, (old, new) in enumerate(zip(before.stages, after.stages, strict=True), 1):
+        fields = ("block", "channels", "bottleneck", "kernel", "depth")
+        pairs = [(name, getattr(old, name), getattr(new, name)) for name in fields]
+        differing = [f"{name} {a} -> {b}" for name, a, b in pairs if a != b]
+        if differing:
+            found.append(f"super-block {i}: {', '.join(differing)}")
+    return tuple(found)

@@ -20,6 +20,26 @@ EVALUATIONS = 300
 NANOSECONDS = 1000
 """The tables count a latency in nanoseconds, budgets give it in microseconds."""
 
+UNITS = {
+    "flops": (1e6, "MFLOP"),
+    "macs": (1e6, "MMAC"),
+    "params": (1e3, "1000 parameters"),
+    "params_backbone": (1e3, "1000 parameters"),
+    "activations": (1e3, "1000 activations"),
+    "activation_memory": (1e3, "kB"),
+    "weights_bytes": (1e3, "kB"),
+    "latency": (1.0, "microsecond"),
+    "effectiveness": (0.01, "0.01"),
+    "layers": (1.0, "layer"),
+    "blocks": (1.0, "block"),
+}
+"""What a price is stated for, by budget."""
+
+
+def unit_of(name: str) -> tuple[float, str]:
+    """How many units of a budget its price is stated for, and what they are called."""
+    return UNITS[name.removeprefix(LOWER)]
+
 
 def shadow_prices(tables: Tables, objective: float) -> dict[str, float]:
     """Objective per unit of each limit, at a problem's optimum.
