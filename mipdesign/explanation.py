@@ -30,7 +30,7 @@ from .warmup import warm_up
 EXPLANATION = "explanation.json"
 FORMAT = "mipdesign-explanation-1"
 STEP = 0.01
-"""Share by which each limit is relaxed."""
+"""Share by which each limit is relaxed; a lower one is divided by as much more than 1."""
 REACHES = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Shares by which a limit is relaxed, one after the other, while nothing better is found."""
 CLOSENESS = 1e-9
@@ -217,9 +217,11 @@ class Search:
         return self.name in REAL
 
     def relaxed(self, share: float) -> float:
-        """The limit, relaxed by a share of it."""
-        value = self.limit * (1 + self.sign * share)
-        return value if self.real else int(value)
+        """The limit, relaxed by a share of it, by one at least where it is a whole number; lower limits stay positive."""
+        value = self.limit * (1 + share) ** self.sign
+        if self.real:
+            return value
+        return int(max(value, self.limit + 1)) if self.sign > 0 else max(1, int(min(value, self.limit - 1)))
 
     def at(self, limit: float) -> Better:
         """The optimum under a limit."""

@@ -55,9 +55,9 @@ class Sweep:
         numbers = _numbers(values)
         if parts[0] not in REAL:
             numbers = [int(n) if abs(n) < 2**63 else n for n in numbers]
-        if len(set(numbers)) < max(2, len(numbers)) or min(numbers) <= 0:
+        if len(set(numbers)) < 2 or min(numbers) <= 0:
             raise SpecError("--sweep", f"{values!r} gives {numbers}", "give two or more different limits greater than 0")
-        return cls(side + parts[0], tuple(sorted(numbers)))
+        return cls(side + parts[0], tuple(sorted(set(numbers))))
 
     def looser(self, a: float, b: float) -> bool:
         """Whether limit ``a`` admits all that limit ``b`` does."""
