@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,14 +20,12 @@ from benchmarks.records import Ending, Record, RecordLog
 from benchmarks.study import Job
 from benchmarks.supervision import Ended, end_all, supervise
 from benchmarks.verdict import Known, judge, knowledge
-from mipdesign.errors import MissingExtraError, SpecError
+from mipdesign.cluster import connected, require_distributed
 from mipdesign.solve import relative_gap
 
 if TYPE_CHECKING:
     from distributed import Client
 
-CONNECT_SECONDS = 10
-"""Time for a scheduler to answer."""
 CRASHES_OF_WORKERS = 3
 """Dask workers that may die over one run before it is recorded as a crash."""
 INCIDENT_CHARACTERS = 1000
@@ -104,22 +101,15 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Client]:
     SpecError
         If the scheduler does not answer.
     """
-    try:
-        import dask
-        from distributed import Client, LocalCluster
-    except ModuleNotFoundError:
-        raise MissingExtraError("distributed", "study", "a study") from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what concerns a run is in its record
-    dask.config.set({"distributed.scheduler.allowed-failures": CRASHES_OF_WORKERS})
     if scheduler is not None:
-        try:
-            client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
-            text = f"{scheduler!r} does not answer ({error})"
-            raise SpecError("--scheduler", text, "give the address that 'dask scheduler' prints") from None
-        with client:
+        with connected(scheduler, "a study") as client:
             yield client
         return
+    require_distributed("a study")
+    import dask
+    from distributed import Client, LocalCluster
+
+    dask.config.set({"distributed.scheduler.allowed-failures": CRASHES_OF_WORKERS})
     with (
         LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", memory_limit=None

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from .errors import MipdesignError, MissingExtraError, SpecError
     from .evaluation import Evaluation, evaluate
     from .exchange import network_text, read_network
+    from .explanation import Explanation, explain
+    from .frontier import Frontier
     from .graph import to_graph
+    from .lanes import pareto
     from .lowering import to_module
     from .problem import Problem
     from .profiling import profile
     from .run import Design, design
+    from .sweep import Sweep
     from .validation import validate
 
 __all__ = [
@@ -30,14 +34,19 @@ __all__ = [
     "Comparison",
     "Design",
     "Evaluation",
+    "Explanation",
+    "Frontier",
     "MipdesignError",
     "MissingExtraError",
     "Problem",
     "SpecError",
+    "Sweep",
     "compare",
     "design",
     "evaluate",
+    "explain",
     "network_text",
+    "pareto",
     "profile",
     "read_network",
     "register_family",
@@ -52,14 +61,19 @@ _HOME = {
     "Comparison": "comparison",
     "Design": "run",
     "Evaluation": "evaluation",
+    "Explanation": "explanation",
+    "Frontier": "frontier",
     "MipdesignError": "errors",
     "MissingExtraError": "errors",
     "Problem": "problem",
     "SpecError": "errors",
+    "Sweep": "sweep",
     "compare": "comparison",
     "design": "run",
     "evaluate": "evaluation",
+    "explain": "explanation",
     "network_text": "exchange",
+    "pareto": "lanes",
     "profile": "profiling",
     "read_network": "exchange",
     "register_family": "blocks",

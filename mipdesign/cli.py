@@ -321,6 +321,97 @@ def _print_how_to_resume(
 
 
 @app.command()
+def pareto(
+    spec: Spec,
+    sweeps: Annotated[
+        list[str],
+        typer.Option(
+            "--sweep",
+            metavar="KEY=VALUES",
+            help="Limits of a budget: budgets.flops=0.5e9:4e9:8 (first, last, how many), the same with :log at the end for "
+            "equal ratios, or budgets.flops=1e9,2e9; once or twice.",
+        ),
+    ],
+    convention: ConventionOverride = None,
+    overrides: Overrides = None,
+    time_limit: TimeLimit = None,
+    gap: Gap = 1e-6,
+    seed: Seed = 0,
+    workers: Workers = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Dask scheduler whose workers solve the points, in place of this machine."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the result files: frontiers/<name> by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the best networks along one or two budgets, each with proof, and what a little more of each budget buys.
+
+    The time limit is that of each point. A run that was cut off goes on where it stopped when the command is given again.
+
+    Exit codes: as those of 'design', for the point that comes off best.
+    """
+    from .console import FrontierDisplay, PlainConsole, frontier_lines, frontier_table
+    from .lanes import pareto as solve_frontier
+
+    problem = _problem(spec, convention, overrides)
+    folder = out or Path("frontiers") / _folder_name(problem.name)
+    _require_writable(folder)
+    with FrontierDisplay(PlainConsole(stderr=True)) as display:
+        found = solve_frontier(
+            problem,
+            sweeps,
+            folder,
+            time_limit=time_limit,
+            gap=gap,
+            seed=seed,
+            workers=workers,
+            scheduler=scheduler,
+            on_frontier=display.solved,
+            on_point=display.update,
+        )
+    console = PlainConsole()
+    if as_json:
+        _print_json(console, found.to_dict())
+    else:
+        console.print(frontier_table(found))
+        console.lines([*frontier_lines(found), f"files        {folder}"])
+    raise typer.Exit(min(EXIT_CODES[point.status] for point in found.points))
+
+
+@app.command()
+def explain(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a design that is proven optimal.")],
+    budgets: Annotated[
+        list[str] | None, typer.Option("--budget", metavar="NAME", help="Look at this limit only; repeatable.")
+    ] = None,
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which budgets bind, what 1 % more of each would change, and what the next better design beyond each is.
+
+    Everything is solved to proven optimality; DIR/explanation.json holds it.
+    """
+    from .console import ExplanationDisplay, PlainConsole, explanation_lines, explanation_table
+    from .explanation import explain as explain_design
+    from .run import Design
+
+    found = Design.load(folder)
+    _require_writable(folder)
+    with ExplanationDisplay(PlainConsole(stderr=True)) as display:
+        explanation = explain_design(found, budgets=budgets, workers=workers, on_progress=display.update)
+    explanation.save(folder)
+    console = PlainConsole()
+    if as_json:
+        _print_json(console, explanation.to_dict())
+        return
+    console.print(explanation_table(explanation))
+    console.lines(explanation_lines(explanation))
+
+
+@app.command()
 def compare(
     network: Network,
     space: Annotated[

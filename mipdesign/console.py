@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from .certificate import Certificate, Check
     from .comparison import Comparison
     from .evaluation import Evaluation
+    from .explanation import Explanation
     from .formulation import Described, Formulation, FormulationModel
+    from .frontier import Frontier
     from .problem import Problem
     from .run import Design
     from .solve import Progress
@@ -98,6 +100,80 @@ def budget_table(design: Design) -> Table:
         used = f"{100 * b.value / b.limit:.2f} %"
         table.add_row(b.name, number(b.value), number(b.limit), number(b.slack), used, "kept" if b.holds else "EXCEEDED")
     return table
+
+
+def frontier_table(frontier: Frontier) -> Table:
+    """The points of a frontier: limits, what was proved, what the network uses of the limits, and prices."""
+    names = [sweep.budget for sweep in frontier.sweeps]
+    prices = list(dict.fromkeys(name for point in frontier.points for name in point.prices))
+    headings = [*names, "status", "objective", "gap", "", *(f"{name} used" for name in names)]
+    table = _table(*headings, *(f"per {_unit(name)}" for name in prices), left=("status", ""))
+    for point in frontier.points:
+        usage = {} if point.architecture is None else {b.name: b for b in point.problem.usage(point.architecture)}
+        table.add_row(
+            *(number(point.limits[name]) for name in names),
+            point.status,
+            score(point.objective),
+            percent(point.gap),
+            "dominated" if point.dominated else "",
+            *(f"{100 * usage[name].value / usage[name].limit:.2f} %" if name in usage else "-" for name in names),
+            *(price_text(name, point.prices.get(name)) for name in prices),
+        )
+    return table
+
+
+def frontier_lines(frontier: Frontier) -> list[str]:
+    """How many points are settled, and what the table's prices are."""
+    settled = sum(point.status in ("optimal", "infeasible") for point in frontier.points)
+    searched = len({point.proof for point in frontier.points if point.status in ("optimal", "infeasible")})
+    return [
+        f"points       {settled} of {len(frontier.points)} proven, {searched} of them by a search of their own",
+        "prices       objective that so much more of a budget buys, by the multipliers of the bound; 'explain' solves it",
+    ]
+
+
+def explanation_table(explanation: Explanation) -> Table:
+    """Each limit with its slack, its price, and what is solved about it."""
+    headings = ("budget", "limit", "slack", "binds", "price", "per", "1 % more", "foretold", "next at", "gains")
+    table = _table(*headings, left=("budget", "per"))
+    for limit in explanation.limits:
+        foretold, beyond = limit.predicted(explanation.objective), limit.outside
+        table.add_row(
+            limit.name,
+            number(limit.limit),
+            number(limit.slack),
+            "yes" if limit.binds else "no",
+            price_text(limit.name, limit.price),
+            _unit(limit.name),
+            f"{limit.relaxed.objective - explanation.objective:+.3f}",
+            "-" if foretold is None else f"{foretold - explanation.objective:+.3f}",
+            "-" if beyond is None else f"{number(beyond.value)} ({100 * (beyond.value / limit.limit - 1):+.3g} %)",
+            "-" if beyond is None else f"{beyond.objective - explanation.objective:+.3f}",
+        )
+    return table
+
+
+def explanation_lines(explanation: Explanation) -> list[str]:
+    """What the networks beyond each limit change."""
+    lines = [f"objective    {score(explanation.objective)}"]
+    for limit in explanation.limits:
+        cases = {"1 % more": limit.relaxed.changes, "next": () if limit.outside is None else limit.outside.changes}
+        lines += [f"{limit.name}, {case}: {'; '.join(changes)}" for case, changes in cases.items() if changes]
+    return lines
+
+
+def price_text(name: str, price: float | None) -> str:
+    """A price for what :func:`mipdesign.prices.unit_of` says; a dash where there is none."""
+    from .prices import unit_of
+
+    return "-" if price is None else f"{price * unit_of(name)[0]:.4g}"
+
+
+def _unit(name: str) -> str:
+    from .prices import unit_of
+
+    unit = unit_of(name)[1]
+    return f"{unit} of {name}" if unit[0].isdigit() and name == "effectiveness" else unit
 
 
 def outcome_lines(design: Design) -> list[str]:
@@ -408,6 +484,53 @@ class ProgressDisplay(LiveDisplay):
             return True
         pause = self.LINE_SECONDS if progress.incumbent == self.last.incumbent else self.INCUMBENT_SECONDS
         return progress.seconds >= self.last.seconds + pause
+
+
+class FrontierDisplay(LiveDisplay):
+    """Progress of a frontier: a line for each point that is solved, and on a terminal the searches that are under way."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.running: dict[int, Progress] = {}
+        self.settled: set[int] = set()
+
+    def solved(self, frontier: Frontier) -> None:
+        """Tells of the points that have been solved since the last time."""
+        for index, point in enumerate(frontier.points):
+            if point.status == "unknown" or index in self.settled:
+                continue
+            self.settled.add(index)
+            self.running.pop(index, None)
+            limits = ", ".join(f"{name} {number(limit)}" for name, limit in point.limits.items())
+            count = f"{len(self.settled):>{len(str(len(frontier.points)))}} of {len(frontier.points)}"
+            with contextlib.suppress(OSError):
+                self.console.print(f"{count}  {limits}  {point.status}  {score(point.objective)}", soft_wrap=True)
+
+    def update(self, index: int, progress: Progress) -> None:
+        """Tells where the search of a point stands."""
+        if index not in self.settled:
+            self.running[index] = progress
+        table = _table("point", "time", "phase", "incumbent", "bound", "gap", "open", left=("phase",))
+        for point, p in sorted(self.running.copy().items()):
+            figures = (score(p.incumbent), score(p.bound), percent(p.gap), str(p.open_nodes))
+            table.add_row(str(point), f"{p.seconds:.1f} s", p.phase, *figures)
+        self.show(table)
+
+
+class ExplanationDisplay(LiveDisplay):
+    """Progress of an explanation: a line for each limit whose value is changed, and on a terminal the search under way."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self.told: tuple[str, float] | None = None
+
+    def update(self, name: str, limit: float, progress: Progress) -> None:
+        """Tells which limit has which value, and where the search of its optimum stands."""
+        if self.told != (name, limit):
+            self.told = (name, limit)
+            with contextlib.suppress(OSError):
+                self.console.print(f"solving with {name} {number(limit)}", soft_wrap=True)
+        self.show(progress_table(progress))
 
 
 class CountDisplay(LiveDisplay):

@@ -330,12 +330,31 @@ class Tables:
         return Architecture(p.input.resolution, stem_part, stages, head, p.input.channels, p.classes)
 
     def position(self, architecture: Architecture) -> Position:
-        """Inverse of :meth:`architecture`, for a network of the space."""
+        """Inverse of :meth:`architecture`, for a network of the tables.
+
+        Raises
+        ------
+        ValueError
+            If the tables do not hold it.
+        """
+        found = self.find(architecture)
+        if found is None:
+            raise ValueError("the tables do not hold this network")
+        return found
+
+    def find(self, architecture: Architecture) -> Position | None:
+        """Where a network stands, budgets and chain rule aside; ``None`` if the tables do not hold it."""
+        if architecture.stem.channels not in self.stem_c or len(architecture.stages) != len(self.stages):
+            return None
         columns = []
         for s, stage in zip(self.stages, architecture.stages, strict=True):
+            if stage.block not in s.blocks or stage.depth not in s.depths:
+                return None
             match = (s.c == stage.channels) & (s.b == stage.bottleneck) & (s.k == stage.kernel)
-            match &= s.f == s.blocks.index(stage.block)
-            columns.append(int(np.flatnonzero(match)[0]))
+            there = np.flatnonzero(match & (s.f == s.blocks.index(stage.block)))
+            if not len(there):
+                return None
+            columns.append(int(there[0]))
         stem = int(np.searchsorted(self.stem_c, architecture.stem.channels))
         return Position(stem, tuple(columns), tuple(stage.depth for stage in architecture.stages))
 

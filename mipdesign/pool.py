@@ -1,4 +1,4 @@
-"""The parent's side of the child processes: starts them, hands them tasks, hears of their deaths."""
+"""The parent's side of the child processes: starts them, tells them the problem, hands them tasks, hears of their deaths."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ class Message:
 
 
 class Child:
-    """One child process."""
+    """One child process; :attr:`ready` once it has the tables of its problem."""
 
-    def __init__(self, problem: Problem, memory_mb: int, inbox: SimpleQueue[Message]) -> None:
+    def __init__(self, memory_mb: int, inbox: SimpleQueue[Message]) -> None:
         self.task: Task | None = None
         self.ready = False
+        self.dismissed = False
         environment = os.environ | {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mipdesign.worker"],
@@ -44,7 +45,7 @@ class Child:
             start_new_session=True,
         )
         self.lock = threading.Lock()
-        self._send((problem.to_dict(), memory_mb, registered_families()))
+        self._send((memory_mb, registered_families()))
         threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
 
     def _listen(self, inbox: SimpleQueue[Message]) -> None:
@@ -66,6 +67,11 @@ class Child:
         except OSError:
             pass  # the listener reports the death
 
+    def set_problem(self, problem: Problem) -> None:
+        """Tells the problem that the next tasks are of."""
+        self.ready = False
+        self._send(("problem", problem.to_dict()))
+
     def give(self, task: Task) -> None:
         """Starts a task."""
         self.task = task
@@ -79,15 +85,38 @@ class Child:
         """Ends the process at once."""
         self.process.kill()
 
+    def dismiss(self) -> None:
+        """Ends the process at once; nothing of what it still has to say is heard."""
+        self.dismissed = True
+        self.kill()
+
 
 class Pool:
-    """A fixed number of children; one that dies is replaced."""
+    """A fixed number of children that work on one problem after another; one that dies is replaced."""
 
-    def __init__(self, problem: Problem, workers: int, memory_mb: int = MEMORY_MB) -> None:
-        self.problem, self.memory_mb = problem, memory_mb
+    def __init__(self, workers: int, memory_mb: int = MEMORY_MB) -> None:
+        self.memory_mb = memory_mb
         self.inbox: SimpleQueue[Message] = SimpleQueue()
         self.cutoff = float("-inf")
-        self.children = [Child(problem, memory_mb, self.inbox) for _ in range(workers)]
+        self.children = [Child(memory_mb, self.inbox) for _ in range(workers)]
+        self.problem: Problem | None = None
+
+    def begin(self, problem: Problem) -> None:
+        """Turns to a problem. Who is still busy with the one before is replaced, and what was said of it is not heard."""
+        self.problem, self.cutoff = problem, float("-inf")
+        for child in self.busy():
+            child.dismiss()
+            self._replace(child)
+        while not self.inbox.empty():
+            self.inbox.get()
+        for child in self.children:
+            child.set_problem(problem)
+
+    def _replace(self, child: Child) -> None:
+        new = Child(self.memory_mb, self.inbox)
+        self.children[self.children.index(child)] = new
+        if self.problem is not None:
+            new.set_problem(self.problem)
 
     def idle(self) -> list[Child]:
         """Children that wait for a task."""
@@ -109,11 +138,13 @@ class Pool:
             message = self.inbox.get(timeout=seconds)
         except Empty:
             return None
+        if message.child.dismissed:
+            return self.listen(seconds)
         if message.kind == "ready":
             message.child.ready = True
             message.child.set_cutoff(self.cutoff)
         elif message.kind == "died" and message.child in self.children:
-            self.children[self.children.index(message.child)] = Child(self.problem, self.memory_mb, self.inbox)
+            self._replace(message.child)
         return message
 
     def close(self) -> None:

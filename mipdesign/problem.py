@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, model_validator
 from .architecture import Architecture, Positive, Stem, require_kernel
 from .budgets import Budget, Budgets, Range
 from .errors import SpecError
-from .evaluation import SIZES, Evaluator, Scoring, violations
+from .evaluation import LOWER, SIZES, Evaluator, Scoring, violations
 from .latency import LatencyTable
 from .parsing import load_yaml, parse_scalar, read_text, validated
 from .space import (
@@ -333,6 +333,15 @@ class Problem(SpecModel):
         if not self.ties:
             del data["ties"]
         return data
+
+    def with_limits(self, limits: Mapping[str, float]) -> Problem:
+        """The same problem with other limits, by name: ``flops``, or ``min_flops`` for a lower one."""
+        data = self.to_dict()
+        for name, limit in limits.items():
+            budget, side = (name.removeprefix(LOWER), "min") if name.startswith(LOWER) else (name, "max")
+            given = data["budgets"].get(budget, {})
+            data["budgets"][budget] = (given if isinstance(given, dict) else {"max": given}) | {side: limit}
+        return Problem.from_dict(data)
 
     def dumps(self) -> str:
         """The specification as YAML."""

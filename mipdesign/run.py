@@ -8,7 +8,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import metadata
@@ -24,6 +24,7 @@ from .files import write_whole
 from .formulation import formulation_named
 from .lattice import Tables, build_tables
 from .parsing import load_json, read_text
+from .pool import Pool
 from .problem import Problem
 from .solve import OPTIMAL_GAP, Options, Progress, Resumed, Status, relative_gap, solve
 from .warmup import is_warm, warm_up
@@ -135,9 +136,9 @@ class Design:
         data["sha256"] = digest(data)
         return data
 
-    def save(self, folder: str | Path) -> None:
-        """Writes ``result.json``, ``certificate.json``, ``trace.csv`` and, where matplotlib is installed
-        and the run was not interrupted, ``convergence.png``.
+    def save(self, folder: str | Path, picture: bool = True) -> None:
+        """Writes ``result.json``, ``certificate.json``, ``trace.csv`` and, if wanted, where matplotlib is installed and the
+        run was not interrupted, ``convergence.png``.
         """
         folder = Path(folder)
         try:
@@ -147,7 +148,7 @@ class Design:
             write_whole(folder / TRACE, trace_csv(self.trace).encode())
         except OSError as error:
             raise SpecError("--out", f"cannot write to {folder} ({error.strerror})", "give a writable folder") from None
-        if self.interrupted:  # drawing takes longer than somebody who pressed Ctrl-C wants to wait
+        if self.interrupted or not picture:  # drawing takes longer than somebody who pressed Ctrl-C wants to wait
             return
         from .picture import draw_convergence
 
@@ -199,6 +200,8 @@ def design(
     formulation: str = "lattice",
     presolve: bool = True,
     resume: str | Path | None = None,
+    starts: Iterable[Architecture] = (),
+    pool: Pool | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Design:
     """Finds the best network of a problem and proves that there is no better one.
@@ -217,6 +220,11 @@ def design(
         ``False`` hands the whole space to SCIP; for comparison.
     resume:
         Folder of an earlier, unfinished run of the same problem.
+    starts:
+        Good networks of a similar problem, for example of other limits; the search for an incumbent begins with them, whether
+        they fit this problem or not. The answer does not depend on them.
+    pool:
+        Child processes that are kept for a next design, in place of ``workers``.
     on_progress:
         Called with a :class:`Progress` a few times a second.
 
@@ -235,7 +243,7 @@ def design(
         raise SpecError("seed", f"{seed!r} is negative", "give a number from 0 up")
     chosen = formulation_named(formulation)
     chosen.check_proves()
-    earlier = None if resume is None else _earlier(problem, Path(resume))
+    earlier = None if resume is None else earlier_run(problem, Path(resume))
     if not is_warm():
         if on_progress is not None:
             on_progress(Progress(0.0, "compiling", None, math.inf, None, 0, 0))
@@ -248,7 +256,8 @@ def design(
         if not presolve:
             raise SpecError("formulation", f"{formulation!r} cannot express {missing}", "leave out --no-presolve")
         options = replace(options, solver_columns=0)
-    outcome = solve(tables, options, on_progress, None if earlier is None else _resumed(tables, earlier))
+    resumed = None if earlier is None else _resumed(tables, earlier)
+    outcome = solve(tables, options, on_progress, resumed, tuple(starts), pool)
     architecture = None
     if outcome.best is not None:
         architecture = tables.architecture(outcome.best.position)
@@ -268,15 +277,21 @@ def design(
     )
 
 
-def _earlier(problem: Problem, folder: Path) -> Design:
-    """The design of an earlier run of the same problem."""
-    earlier = Design.load(folder)
-    if earlier.problem.digest != problem.digest:
+def earlier_run(problem: Problem, folder: Path) -> Design:
+    """The design of an earlier run of the same problem.
+
+    Raises
+    ------
+    SpecError, CertificateError
+        If the folder holds a run of another problem, or its files are not what a run wrote.
+    """
+    found = Design.load(folder)
+    if found.problem.digest != problem.digest:
         raise SpecError("--resume", f"{folder} holds a run of another problem", "resume with the same problem and overrides")
-    for check in Verifier(earlier.certificate).form_checks():
+    for check in Verifier(found.certificate).form_checks():
         if not check.passed:
             raise CertificateError(f"cannot resume from {folder}: {check.claim}: {check.detail}")
-    return earlier
+    return found
 
 
 def _resumed(tables: Tables, earlier: Design) -> Resumed | None:

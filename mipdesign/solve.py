@@ -12,7 +12,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -22,7 +22,7 @@ from .bounds import Prices, Relaxation
 from .branching import Node, Record
 from .cell import Cell
 from .errors import MipdesignError
-from .heuristics import incumbent
+from .heuristics import incumbent, moves_of, polish
 from .interrupts import deferred
 from .lattice import Contender, Tables
 from .pool import MEMORY_MB, Child, Message, Pool
@@ -34,7 +34,8 @@ OPTIMAL_GAP = 1e-6
 """Relative gap up to which a design is called optimal."""
 EQUAL_MARGIN = 1e-7
 """Networks within this relative distance of the best are all kept and compared exactly."""
-HEURISTIC_SECONDS = 1.0
+HEURISTIC_SECONDS, STARTED_SECONDS = 1.0, 0.3
+"""Time of the heuristics that come before the tree: without a network to start from, and with one."""
 NEIGHBOURHOODS = 8
 """Searches of the neighbourhood of an incumbent: channels within 30 %, widths within 2 steps, depths within 3 blocks."""
 NEIGHBOURHOOD_SECONDS = 1.5
@@ -171,7 +172,12 @@ class Run:
     """One design run. Use :func:`solve`."""
 
     def __init__(
-        self, tables: Tables, options: Options, on_progress: Callable[[Progress], None], resumed: Resumed | None = None
+        self,
+        tables: Tables,
+        options: Options,
+        on_progress: Callable[[Progress], None],
+        resumed: Resumed | None,
+        starts: Sequence[Architecture],
     ) -> None:
         self.tables, self.options, self.on_progress, self.resumed = tables, options, on_progress, resumed
         self.problem = tables.problem
@@ -182,11 +188,11 @@ class Run:
         self.begun = False
         self.feasibility_only = False
         self.order = itertools.count()
-        self.workers = options.workers or os.cpu_count() or 1
-        self.heuristics_done = threading.Event()
         self.stop_heuristics = threading.Event()
-        for architecture in resumed.designs if resumed else ():
-            self.consider(Contender(self.tables.position(architecture), math.nan))
+        self.starts = [position for position in map(tables.find, starts) if position is not None]
+        self.starts += [tables.position(architecture) for architecture in (resumed.designs if resumed else ())]
+        for position in self.starts:
+            self.consider(Contender(position, math.nan))
 
     # --------------------------------------------------------------- numbers
 
@@ -275,12 +281,13 @@ class Run:
 
     # ------------------------------------------------------------------- run
 
-    def run(self) -> Outcome:
+    def run(self, pool: Pool) -> Outcome:
         """Runs to the end, to a limit, or to an interruption."""
         interrupted = False
-        pool = Pool(self.problem, self.workers, self.options.memory_mb)
-        thread = threading.Thread(target=self._search_incumbent, args=(pool,), daemon=True)
-        thread.start()
+        self.workers = len(pool.children)
+        pool.begin(self.problem)
+        self.heuristics = threading.Thread(target=self._search_incumbent, args=(pool,), daemon=True)
+        self.heuristics.start()
         try:
             with deferred() as check_interrupt:
                 self._loop(pool, check_interrupt)
@@ -289,17 +296,19 @@ class Run:
         finally:
             self.stop_heuristics.set()
             remaining = self._remaining(pool)
-            pool.close()
         return self._outcome(remaining, interrupted)
 
     def _search_incumbent(self, pool: Pool) -> None:
         def found(contender: Contender) -> None:
             pool.inbox.put(Message(pool.children[0], "contender", contender))
 
-        try:
-            incumbent(self.tables, self.options.seed, HEURISTIC_SECONDS, found, self.stop_heuristics.is_set)
-        finally:
-            self.heuristics_done.set()
+        moves = moves_of(self.tables)
+        for position in self.starts:
+            better = polish(self.tables, moves, position)
+            if better is not None:
+                found(better)
+        seconds = STARTED_SECONDS if self.starts else HEURISTIC_SECONDS
+        incumbent(self.tables, self.options.seed, seconds, found, self.stop_heuristics.is_set)
 
     def _loop(self, pool: Pool, check_interrupt: Callable[[], None]) -> None:
         limit = self.options.time_limit
@@ -308,7 +317,7 @@ class Run:
             while message is not None:
                 self._hear(pool, message)
                 message = pool.listen(0.0)
-            if not self.begun and self.heuristics_done.is_set() and pool.inbox.empty():
+            if not self.begun and not self.heuristics.is_alive() and pool.inbox.empty():
                 self._begin(pool)
             if self.begun:
                 if self._finished(pool):
@@ -558,12 +567,31 @@ def solve(
     options: Options | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     resumed: Resumed | None = None,
+    starts: Sequence[Architecture] = (),
+    pool: Pool | None = None,
 ) -> Outcome:
     """Solves a tabulated problem to proven optimality, or as far as its limits allow.
 
     ``KeyboardInterrupt`` ends the search, not the program: the outcome then holds the best design and a valid bound.
+
+    Parameters
+    ----------
+    starts:
+        Networks of a similar problem, for example of other limits; the heuristics begin with them, and they need not fit.
+    pool:
+        Child processes that are kept for a next run; by default there are new ones, as ``options.workers`` says.
     """
-    return Run(tables, options or Options(), on_progress or (lambda progress: None), resumed).run()
+    options = options or Options()
+    run = Run(tables, options, on_progress or (lambda progress: None), resumed, starts)
+    if pool is not None:
+        outcome = run.run(pool)
+        run.heuristics.join()  # else it might yet speak of this problem while the pool is at the next one
+        return outcome
+    pool = Pool(options.workers or os.cpu_count() or 1, options.memory_mb)
+    try:
+        return run.run(pool)
+    finally:
+        pool.close()
 
 
 def _own_rss_mb() -> float:

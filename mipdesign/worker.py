@@ -12,13 +12,13 @@ import resource
 import sys
 import threading
 import traceback
-from functools import cached_property
+from functools import cache
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
 from .blocks import import_families
 from .errors import MipdesignError
-from .heuristics import Moves, moves_of
+from .heuristics import moves_of
 from .lattice import Contender, build_tables
 from .problem import Problem
 from .tasks import Close, Closed, Desk, Explore, Task, explore
@@ -27,18 +27,18 @@ from .tasks import Close, Closed, Desk, Explore, Task, explore
 class Worker:
     """State of the child: the tables, the cutoff that the parent last sent, and the message stream."""
 
-    def __init__(self, out: BinaryIO, specification: dict[str, Any], memory_mb: int) -> None:
+    def __init__(self, out: BinaryIO, memory_mb: int) -> None:
         self.out, self.lock = out, threading.Lock()
         self.cutoff = float("-inf")
         if memory_mb:
             limit = memory_mb * 2**20
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        self.tables = build_tables(Problem.from_dict(specification))
 
-    @cached_property
-    def moves(self) -> Moves:
-        """Coordinates and moves of the space, for its local searches."""
-        return moves_of(self.tables)
+    def begin(self, specification: dict[str, Any]) -> None:
+        """Turns to a problem."""
+        self.tables = build_tables(Problem.from_dict(specification))
+        self.moves = cache(lambda: moves_of(self.tables))  # coordinates and moves of the space, for its local searches
+        self.send("ready")
 
     def send(self, kind: str, content: Any = None) -> None:
         with self.lock:
@@ -54,7 +54,7 @@ class Worker:
                 reported.add(contender)
                 self.send("contender", contender)
 
-        desk = Desk(self.tables, lambda: self.moves, lambda: self.cutoff, report, lambda bound: self.send("bound", bound))
+        desk = Desk(self.tables, self.moves, lambda: self.cutoff, report, lambda bound: self.send("bound", bound))
         try:
             outcome = explore(task, desk) if isinstance(task, Explore) else close(task, desk)
         except MipdesignError as error:
@@ -89,10 +89,10 @@ def main() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     source = sys.stdin.buffer
-    specification, memory_mb, families = pickle.load(source)
+    memory_mb, families = pickle.load(source)
     import_families(families)
-    worker = Worker(out, specification, memory_mb)
-    tasks: SimpleQueue[Task | None] = SimpleQueue()
+    worker = Worker(out, memory_mb)
+    asked: SimpleQueue[tuple[str, Any]] = SimpleQueue()
 
     def listen() -> None:
         try:
@@ -101,14 +101,17 @@ def main() -> None:
                 if kind == "cutoff":
                     worker.cutoff = content
                 else:
-                    tasks.put(content)
+                    asked.put((kind, content))
         except (EOFError, OSError):
             os._exit(0)
 
     threading.Thread(target=listen, daemon=True).start()
-    worker.send("ready")
-    while (task := tasks.get()) is not None:
-        worker.run(task)
+    while True:
+        kind, content = asked.get()
+        if kind == "problem":
+            worker.begin(content)
+        else:
+            worker.run(content)
 
 
 if __name__ == "__main__":

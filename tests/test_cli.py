@@ -27,6 +27,8 @@ COMMANDS = (
     "presets",
     "show",
     "design",
+    "pareto",
+    "explain",
     "compare",
     "evaluate",
     "verify",

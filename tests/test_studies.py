@@ -465,7 +465,7 @@ def test_bad_options_are_refused_on_one_line(
     monkeypatch: pytest.MonkeyPatch,
     fakes: None,
 ) -> None:
-    monkeypatch.setattr("benchmarks.runner.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("mipdesign.cluster.CONNECT_SECONDS", 1)
     named = {"study": write_study(tmp_path), "folder": tmp_path}
     assert commands.main([option.format(**named) for option in options]) == 2
     err = capsys.readouterr().err

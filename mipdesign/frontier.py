@@ -1,0 +1,278 @@
+"""Frontiers: the proven optima along one or two budgets, and what follows for one point from another.
+
+What no network does within the looser limits, none does within the tighter ones: a point whose looser neighbour has an optimum
+that fits it too needs no search, and every bound holds for all tighter points.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .architecture import Architecture
+from .certificate import finite, stated_figures
+from .errors import SpecError
+from .evaluation import LOWER
+from .files import write_whole
+from .parsing import load_json
+from .problem import Problem
+from .run import RESULT, Design, earlier_run, installed_versions
+from .solve import Status, relative_gap
+from .sweep import MOST_POINTS, Sweep
+
+FRONTIER, POINTS, PRICES = "frontier.json", "points", "prices.json"
+FORMAT = "mipdesign-frontier-1"
+STARTS = 3
+"""Neighbours whose optima a search begins with."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a frontier.
+
+    Attributes
+    ----------
+    limits:
+        The limits that are swept, by budget.
+    problem:
+        The problem with these limits.
+    status, architecture, objective, bound:
+        As of a design; ``unknown`` and ``None`` where it has not been solved.
+    proof:
+        The point whose certificate proves it: its own, or that of looser limits.
+    dominated:
+        Whether another point has no looser limits, one of them tighter, and an objective that is no less.
+    prices:
+        Objective per unit of each budget; see :mod:`mipdesign.prices`.
+    """
+
+    limits: Mapping[str, float]
+    problem: Problem
+    status: Status
+    architecture: Architecture | None
+    objective: float | None
+    bound: float
+    proof: int
+    dominated: bool
+    prices: Mapping[str, float]
+
+    @property
+    def gap(self) -> float | None:
+        """Relative gap, or ``None`` without a design or a bound."""
+        known = self.objective is not None and not math.isinf(self.bound)
+        return relative_gap(self.bound, self.objective) if known and self.objective is not None else None
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """The optima along one or two budgets; points in the order of the limits, the last sweep's fastest."""
+
+    problem: Problem
+    sweeps: tuple[Sweep, ...]
+    points: tuple[Point, ...]
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``frontier.json``; it depends on nothing but the problem, the sweeps and the limits of the runs."""
+        keys = {sweep.budget: sweep.key for sweep in self.sweeps}
+        return {
+            "format": FORMAT,
+            "name": self.problem.name,
+            "convention": self.problem.convention,
+            "sweeps": [{"key": sweep.key, "values": list(sweep.values)} for sweep in self.sweeps],
+            "points": [
+                {
+                    "limits": {keys[name]: limit for name, limit in point.limits.items()},
+                    "status": point.status,
+                    "objective": point.objective,
+                    "bound": finite(point.bound),
+                    "gap": point.gap,
+                    "architecture": None if point.architecture is None else point.architecture.to_dict(),
+                    "budgets": stated_figures(point.problem, point.architecture)["budgets"],
+                    "dominated": point.dominated,
+                    "prices": {name: {"per_unit": price} for name, price in point.prices.items()},
+                    "proof": f"{POINTS}/{point_name(point.proof, len(self.points))}",
+                }
+                for point in self.points
+            ],
+            "problem": self.problem.to_dict(),
+            "seed": self.seed,
+            "versions": installed_versions(),
+        }
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What is known of one point: its design (``None`` where a looser point's serves), and its prices."""
+
+    design: Design | None
+    prices: Mapping[str, float]
+
+
+def point_name(index: int, total: int) -> str:
+    """Name of a point's folder."""
+    return str(index).zfill(len(str(total - 1)))
+
+
+def grid(problem: Problem, sweeps: Sequence[Sweep]) -> list[tuple[dict[str, float], Problem]]:
+    """The limits of all points, each with its problem.
+
+    Raises
+    ------
+    SpecError
+        For no sweep, more than two, two of one limit, too many points, or limits that contradict the problem.
+    """
+    if not 1 <= len(sweeps) <= 2:
+        raise SpecError("--sweep", f"is given {len(sweeps)} times", "give it once or twice")
+    if len({sweep.budget for sweep in sweeps}) < len(sweeps):
+        raise SpecError("--sweep", f"names {sweeps[0].key} twice", "sweep two different limits")
+    total = math.prod(len(sweep.values) for sweep in sweeps)
+    if total > MOST_POINTS:
+        raise SpecError("--sweep", f"gives {total} points", f"give at most {MOST_POINTS}")
+    names = [sweep.budget for sweep in sweeps]
+    limits = [dict(zip(names, values, strict=True)) for values in itertools.product(*(sweep.values for sweep in sweeps))]
+    return [(each, problem.with_limits(each)) for each in limits]
+
+
+class Plan:
+    """Which points are solved, which one is next, and what follows from the solved ones."""
+
+    def __init__(self, problem: Problem, sweeps: Sequence[Sweep]) -> None:
+        self.problem, self.sweeps, self.points = problem, tuple(sweeps), grid(problem, sweeps)
+        self.solved: dict[int, Solved] = {}
+        places = list(itertools.product(*(range(len(sweep.values)) for sweep in sweeps)))
+        self.places = [
+            tuple(-at if sweep.budget.startswith(LOWER) else at for at, sweep in zip(place, sweeps, strict=True))
+            for place in places
+        ]
+        """Where each point stands; the limits grow looser with each number."""
+        self.order = sorted(range(len(places)), key=lambda i: (-sum(self.places[i]), i))
+        """The points from the loosest to the tightest."""
+
+    def _admits(self, a: int, b: int) -> bool:
+        """Whether the limits of point ``a`` admit all that those of ``b`` do."""
+        return all(x >= y for x, y in zip(self.places[a], self.places[b], strict=True))
+
+    def proof(self, index: int) -> int | None:
+        """The loosest point whose own design settles a point: it is infeasible, or its optimum fits. ``None`` without one."""
+        problem = self.points[index][1]
+        for other in self.order:
+            found = self.solved.get(other)
+            if found is None or found.design is None or not self._admits(other, index):
+                continue
+            whole = found.design.architecture
+            if found.design.status == "infeasible" or other == index:
+                return other
+            if found.design.status == "optimal" and whole is not None and not problem.violations(whole):
+                return other
+        return None
+
+    def starts(self, index: int) -> list[Architecture]:
+        """Optima of the nearest solved points."""
+        place = self.places[index]
+
+        def distance(other: int) -> int:
+            return sum(abs(x - y) for x, y in zip(self.places[other], place, strict=True))
+
+        found: dict[Architecture, None] = {}
+        for other in sorted(self.solved, key=lambda other: (distance(other), other)):
+            proof = self.proof(other)
+            known = None if proof is None else self.solved[proof].design
+            if known is not None and known.architecture is not None:
+                found[known.architecture] = None
+        return list(found)[:STARTS]
+
+    def frontier(self, seed: int) -> Frontier:
+        """What is known now."""
+        points = [self._point(i) for i in range(len(self.points))]
+        objectives = [-math.inf if point.objective is None else point.objective for point in points]
+        reached = list(zip(objectives, self.places, strict=True))
+        marked = [replace(point, dominated=_dominated(i, reached)) for i, point in enumerate(points)]
+        return Frontier(self.problem, self.sweeps, tuple(marked), seed)
+
+    def _point(self, i: int) -> Point:
+        limits, problem = self.points[i]
+        proof, known = self.proof(i), self.solved.get(i)
+        own = None if known is None or proof is None else self.solved[proof].design
+        if known is None or proof is None or own is None:
+            return Point(limits, problem, "unknown", None, None, math.inf, i, False, {})
+        bounds = [s.design.bound for j, s in self.solved.items() if s.design is not None and self._admits(j, i)]
+        objective = None if own.architecture is None else problem.evaluator(own.architecture).evaluation.objective
+        return Point(limits, problem, own.status, own.architecture, objective, min(bounds), proof, False, known.prices)
+
+
+def _dominated(i: int, reached: Sequence[tuple[float, tuple[int, ...]]]) -> bool:
+    """Whether another point reaches as much with limits none of which is looser and one of which is tighter."""
+    objective, place = reached[i]
+    return any(
+        other >= objective > -math.inf and at != place and all(x <= y for x, y in zip(at, place, strict=True))
+        for other, at in reached
+    )
+
+
+class Store:
+    """The folder of a frontier: ``frontier.json``, and a folder for each point with what ``design`` writes, and its prices.
+
+    Raises
+    ------
+    SpecError
+        If the folder holds another frontier, or cannot be written to.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, seed: int) -> None:
+        self.folder, self.plan = folder, plan
+        frontier = plan.frontier(seed)
+        if (folder / FRONTIER).exists():
+            before, now = load_json(folder / FRONTIER), frontier.to_dict()
+            same = isinstance(before, dict) and all(before.get(key) == now[key] for key in ("format", "problem", "sweeps"))
+            if not same:
+                raise SpecError("--out", f"{folder} holds another frontier", "give another folder, or the same sweeps")
+            self._read()
+        else:
+            self.write(frontier)
+
+    def path(self, index: int) -> Path:
+        """Folder of a point."""
+        return self.folder / POINTS / point_name(index, len(self.plan.points))
+
+    def _read(self) -> None:
+        """Takes over what an earlier run has solved."""
+        for index in self.plan.order:
+            path = self.path(index)
+            if (path / RESULT).exists() and (path / PRICES).exists():
+                found = earlier_run(self.plan.points[index][1], path)
+                if found is not None and found.status in ("optimal", "infeasible"):
+                    self.plan.solved[index] = Solved(found, load_json(path / PRICES))
+        for index in self.plan.order:
+            path = self.path(index)
+            if index not in self.plan.solved and (path / PRICES).exists() and self.plan.proof(index) is not None:
+                self.plan.solved[index] = Solved(None, load_json(path / PRICES))
+
+    def unfinished(self, index: int) -> Path | None:
+        """Folder of a point whose search an earlier run has begun and left with a design."""
+        path = self.path(index)
+        return path if (path / RESULT).exists() and earlier_run(self.plan.points[index][1], path) is not None else None
+
+    def add(self, index: int, solved: Solved) -> None:
+        """Keeps a point."""
+        path = self.path(index)
+        self._write(path / PRICES, json.dumps(dict(solved.prices)) + "\n")
+        if solved.design is not None:
+            solved.design.save(path, picture=False)
+        self.write(self.plan.frontier(0 if solved.design is None else solved.design.seed))
+
+    def write(self, frontier: Frontier) -> None:
+        """Writes ``frontier.json``."""
+        self._write(self.folder / FRONTIER, json.dumps(frontier.to_dict(), indent=1) + "\n")
+
+    def _write(self, path: Path, text: str) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, text.encode())
+        except OSError as error:
+            raise SpecError("--out", f"cannot write to {path.parent} ({error.strerror})", "give a writable folder") from None

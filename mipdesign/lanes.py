@@ -1,0 +1,238 @@
+"""Solving a frontier: side by side on the cores of this machine, or on the workers of a Dask cluster.
+
+The points are solved from the loosest limits on. Each search begins with the optima of its neighbours, and child processes are
+kept from one point to the next.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from .architecture import Architecture
+from .cluster import connected
+from .errors import SpecError
+from .frontier import Frontier, Plan, Solved, Store
+from .lattice import build_tables
+from .pool import Pool
+from .prices import shadow_prices
+from .problem import Problem
+from .run import design
+from .solve import OPTIMAL_GAP, Progress
+from .sweep import Sweep
+from .warmup import warm_up
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+WAIT_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How each point is solved; as of :func:`mipdesign.design`."""
+
+    time_limit: float | None
+    gap: float
+    seed: int
+    workers: int
+
+
+OnPoint = Callable[[int, Progress], None]
+"""Told where the search of a point stands."""
+OnFrontier = Callable[[Frontier], None]
+"""Told of the frontier whenever a point has been solved; often, while nothing changes, so that it may raise an interruption."""
+
+
+def solve_point(
+    problem: Problem,
+    starts: Sequence[Architecture],
+    settings: Settings,
+    resume: Path | None = None,
+    pool: Pool | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Solved:
+    """Designs one point, and prices it."""
+    found = design(
+        problem,
+        time_limit=settings.time_limit,
+        gap=settings.gap,
+        seed=settings.seed,
+        workers=settings.workers,
+        resume=resume,
+        starts=starts,
+        pool=pool,
+        on_progress=on_progress,
+    )
+    return Solved(found, price_point(problem, found.architecture))
+
+
+def price_point(problem: Problem, architecture: Architecture | None) -> dict[str, float]:
+    """Prices of a point's limits, none where it has no network."""
+    if architecture is None:
+        return {}
+    return shadow_prices(build_tables(problem), problem.evaluator(architecture).evaluation.objective)
+
+
+class Lanes:
+    """Threads that solve points side by side, each with child processes of its own that are kept from point to point."""
+
+    def __init__(self, lanes: int, children: int, on_point: OnPoint) -> None:
+        self.on_point, self.stopping = on_point, threading.Event()
+        self.pools: SimpleQueue[Pool] = SimpleQueue()
+        self.all_pools = [Pool(children) for _ in range(lanes)]
+        for pool in self.all_pools:
+            self.pools.put(pool)
+        self.executor = ThreadPoolExecutor(lanes)
+        self.lanes = lanes
+
+    def __enter__(self) -> Lanes:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stopping.set()
+        self.executor.shutdown(cancel_futures=True)
+        for pool in self.all_pools:
+            pool.close()
+
+    def submit(
+        self, index: int, problem: Problem, starts: Sequence[Architecture], settings: Settings, resume: Path | None
+    ) -> Future[Solved]:
+        """Starts the search of a point."""
+        return self.executor.submit(self._solve, index, problem, starts, settings, resume)
+
+    def _solve(
+        self, index: int, problem: Problem, starts: Sequence[Architecture], settings: Settings, resume: Path | None
+    ) -> Solved:
+        def watch(progress: Progress) -> None:
+            if self.stopping.is_set():
+                raise KeyboardInterrupt
+            self.on_point(index, progress)
+
+        pool = self.pools.get()
+        try:
+            return solve_point(problem, starts, settings, resume, pool, watch)
+        finally:
+            self.pools.put(pool)
+
+
+class Cluster:
+    """The workers of a Dask cluster as lanes; each thread of a worker solves one point at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.lanes = max(1, sum(client.nthreads().values()))
+        self.executor = client.get_executor(pure=False)
+
+    def submit(
+        self, index: int, problem: Problem, starts: Sequence[Architecture], settings: Settings, resume: Path | None
+    ) -> Future[Solved]:
+        """Starts the search of a point; a point that was cut off before begins anew, since its files are not on the cluster."""
+        future: Future[Solved] = self.executor.submit(solve_point, problem, starts, settings)
+        return future
+
+
+@contextmanager
+def _lanes(scheduler: str | None, workers: int, points: int, on_point: OnPoint) -> Iterator[Lanes | Cluster]:
+    if scheduler is None:
+        lanes = max(1, min(workers, points))
+        warm_up()
+        with Lanes(lanes, workers // lanes, on_point) as local:
+            yield local
+    else:
+        with connected(scheduler, "a frontier on a cluster") as client:
+            yield Cluster(client)
+
+
+def pareto(
+    problem: Problem,
+    sweeps: Sequence[Sweep | str],
+    folder: str | Path | None = None,
+    *,
+    time_limit: float | None = None,
+    gap: float = OPTIMAL_GAP,
+    seed: int = 0,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    on_frontier: OnFrontier | None = None,
+    on_point: OnPoint | None = None,
+) -> Frontier:
+    """The proven optima of a problem along one or two of its limits.
+
+    Parameters
+    ----------
+    sweeps:
+        One or two sweeps, or their texts: ``budgets.flops=0.5e9:4e9:8``.
+    folder:
+        Where every point is kept as soon as it is solved, with its certificate; a run that was cut off goes on there.
+    time_limit:
+        Seconds for each point.
+    gap, seed:
+        Of :func:`mipdesign.design`.
+    workers:
+        Child processes in all; one per processor by default. On a cluster, one per point.
+    scheduler:
+        Address of a Dask scheduler whose workers solve the points, in place of this machine's cores.
+    on_frontier, on_point:
+        Told of the frontier when a point is solved, and of each search a few times a second (not on a cluster).
+
+    Raises
+    ------
+    SpecError
+        For sweeps or options that cannot be used, or a folder of another frontier.
+    """
+    parsed = [sweep if isinstance(sweep, Sweep) else Sweep.parse(sweep) for sweep in sweeps]
+    if workers is not None and not 1 <= workers <= 1024:
+        raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
+    plan = Plan(problem, parsed)
+    store = None if folder is None else Store(Path(folder), plan, seed)
+    settings = Settings(time_limit, gap, seed, 1)
+    told = on_frontier or (lambda frontier: None)
+    missing = [i for i in plan.order if i not in plan.solved]
+    if missing:
+        with _lanes(
+            scheduler, workers or os.cpu_count() or 1, len(missing), on_point or (lambda index, progress: None)
+        ) as lanes:
+            _solve_all(plan, missing, lanes, store, settings, told)
+    frontier = plan.frontier(seed)
+    if store is not None:
+        store.write(frontier)
+    told(frontier)
+    return frontier
+
+
+def _solve_all(
+    plan: Plan, missing: list[int], lanes: Lanes | Cluster, store: Store | None, settings: Settings, told: OnFrontier
+) -> None:
+    """Solves what is missing, the loosest limits first."""
+    running: dict[Future[Solved], int] = {}
+
+    def keep(index: int, solved: Solved) -> None:
+        if solved.design is not None and solved.design.interrupted:
+            return
+        plan.solved[index] = solved
+        if store is not None:
+            store.add(index, solved)
+        told(plan.frontier(settings.seed))
+
+    while missing or running:
+        while missing and len(running) < lanes.lanes:
+            index = missing.pop(0)
+            problem = plan.points[index][1]
+            proof = plan.proof(index)
+            if proof is not None:
+                known = plan.solved[proof].design
+                keep(index, Solved(None, price_point(problem, None if known is None else known.architecture)))
+                continue
+            resume = None if store is None else store.unfinished(index)
+            running[lanes.submit(index, problem, plan.starts(index), settings, resume)] = index
+        done, _ = wait(running, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
+        for future in done:
+            keep(running.pop(future), future.result())
