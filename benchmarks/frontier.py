@@ -1,8 +1,8 @@
 """A frontier against as many separate runs, and against itself after kills.
 
-``python -m benchmarks.frontier [--problem NAME] [--sweep KEY=VALUES] [--kills N]`` solves a frontier by one command, then every
-point by a ``design`` of its own, and prints both times and whether all objectives and networks are equal. With ``--kills`` it is
-solved once more, killed with SIGKILL so many times at equal distances of its time, and compared byte by byte.
+``python -m benchmarks.frontier [--problem NAME] [--sweep KEY=VALUES] [--kills N]`` solves a frontier by one command, then
+every point by a ``design`` of its own, and prints both times and whether all objectives and networks are equal. With
+``--kills`` it is solved once more, killed with SIGKILL so many times at equal distances of its time, and compared byte by byte.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -569,20 +570,32 @@ def export(
 def validate(
     path: Network,
     resolution: Resolution = None,
+    draws: Annotated[int, typer.Option(parser=_whole, metavar="N", help="Draws of weights for the log-variance.")] = 16,
+    seed: Annotated[int, typer.Option(parser=_seed, metavar="N", help="Seed of weights and pictures.")] = 0,
+    batch: Annotated[int, typer.Option(parser=_whole, metavar="N", help="Pictures at a time, for memory and latency.")] = 1,
+    threads: Annotated[int, typer.Option(parser=_whole, metavar="N", help="Threads of torch on the CPU.")] = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out latency and gradients, which run the network.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a network's torch module against the theory.
+    """Measure a network's torch module against the theory, and what it does on this machine.
+
+    The figures of the theory can fail: counts, shapes, and the log-variance of every stage. Activation memory, latency,
+    gradients at initialisation and the effectiveness of known networks are shown beside them.
 
     In the folder of a design, the outcome is written to validation.json as well.
 
     Exit codes: 0 every figure agrees, 1 some figure does not, 2 bad input, or torch is not installed.
     """
-    from .console import PlainConsole, validation_table
+    from .behaviour import behaviour
+    from .console import PlainConsole, behaviour_tables, validation_table
     from .exchange import read_network
     from .files import write_whole
+    from .standing import standings
     from .validation import validate as measure
 
-    report = measure(read_network(path, resolution))
+    network = read_network(path, resolution)
+    measured = behaviour(network, batch=batch, threads=threads, seed=seed, quick=quick)
+    report = replace(measure(network, draws=draws, seed=seed), behaviour=measured, standings=standings(network))
     if path.is_dir():
         try:
             write_whole(path / "validation.json", f"{_json(report.to_dict())}\n".encode())
@@ -595,6 +608,7 @@ def validate(
         _print_json(console, report.to_dict())
     else:
         console.print(validation_table(report))
+        console.print(*behaviour_tables(measured, report.standings))
         failed = ", ".join(check.name for check in report.failures)
         console.lines([f"FAILED: {failed}" if failed else f"all {len(report.checks)} figures agree"])
     raise typer.Exit(0 if report.passed else 1)

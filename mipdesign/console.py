@@ -29,6 +29,7 @@ from .solver import Capability
 
 if TYPE_CHECKING:
     from .architecture import Architecture
+    from .behaviour import Behaviour
     from .certificate import Certificate, Check
     from .comparison import Comparison
     from .evaluation import Evaluation
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .solve import Progress
     from .solver import Solver
     from .space import Lattice, RatioRange
+    from .standing import Standing
     from .validation import ValidationReport
 
 PIPE_WIDTH = 200
@@ -317,6 +319,39 @@ def validation_table(report: ValidationReport) -> Table:
     for row in report.rows():
         table.add_row(*row)
     return table
+
+
+def behaviour_tables(measured: Behaviour, known: Iterable[Standing]) -> list[Table]:
+    """What a network does on this machine, and where its effectiveness stands; parts that were left out have no table."""
+    memory = measured.memory
+    tables = [_table(f"activation memory, batch {memory.batch}", "MB", left=(f"activation memory, batch {memory.batch}",))]
+    figures = {
+        "inference, peak": memory.inference,
+        "training, kept for the backward pass": memory.kept,
+        "training, peak with gradients": memory.training,
+        "inference, allocated by CUDA": memory.allocated_inference,
+        "training, allocated by CUDA": memory.allocated_training,
+    }
+    for name, size in figures.items():
+        if size is not None:
+            tables[0].add_row(name, f"{size / 1e6:,.3f}")
+    if measured.latencies:
+        tables.append(_table("latency on", "threads", "batch", "runs", "median, ms", "quartiles, ms", left=("latency on",)))
+    for run in measured.latencies:
+        quartiles = f"{1e3 * run.lower:.3f} to {1e3 * run.upper:.3f}"
+        counts = ("-" if run.threads is None else str(run.threads), str(run.batch), str(run.runs))
+        tables[-1].add_row(run.device, *counts, f"{1e3 * run.median:.3f}", quartiles)
+    if measured.gradients:
+        tables.append(_table("gradient of", "parameters", "norm", "standard error", "relative", left=("gradient of",)))
+    for part in measured.gradients:
+        norms = (f"{part.norm:.3g}", f"{part.standard_error:.2g}", f"{part.relative:.3g}")
+        tables[-1].add_row(part.part, number(part.parameters), *norms)
+    tables.append(_table("network", "layers", "mean width", "rho", "rho of a prefix", "params", left=("network",)))
+    for network in known:
+        rhos = (f"{network.effectiveness:.4f}", f"{network.prefix_effectiveness:.4f}")
+        name = f"> {network.name}" if network.given else network.name
+        tables[-1].add_row(name, str(network.layers), f"{network.mean_width:.1f}", *rhos, number(network.params))
+    return tables
 
 
 def checks_table(checks: Iterable[Check]) -> Table:

@@ -30,12 +30,15 @@ class Trace:
         Multiply-accumulates of convolutions and matrix products: half of what torch's flop counter reports.
     activations:
         Elements of the outputs of all convolutions.
+    map_elements:
+        Largest number of elements of the input and output maps of one operation.
     shapes:
         Output shape of each part, by its name, without the batch.
     """
 
     macs: int
     activations: int
+    map_elements: int
     shapes: dict[str, tuple[int, ...]]
 
 
@@ -53,18 +56,22 @@ def parameter_count(module: nn.Module) -> int:
 def trace(network: DesignedNetwork, input_shape: Sequence[int]) -> Trace:
     """Runs one picture of shape ``(channels, height, width)`` through a network, on the network's own device."""
     picture = torch.zeros(1, *input_shape, device=next(network.parameters()).device)
-    was_training, sizes = network.training, [0]
+    was_training, sizes, maps = network.training, [0], [0]
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        sizes.append(output.numel())
+        maps.append(output.numel() + sum(tensor.numel() for tensor in inputs))
+        if isinstance(module, nn.Conv2d):
+            sizes.append(output.numel())
 
-    hooks = [module.register_forward_hook(count) for module in network.modules() if isinstance(module, nn.Conv2d)]
+    operations = [m for m in network.modules() if not any(m.children()) and not isinstance(m, nn.Identity)]
+    hooks = [module.register_forward_hook(count) for module in operations]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         outputs = network.eval().forward_stages(picture)
     network.train(was_training)
     for hook in hooks:
         hook.remove()
-    return Trace(counter.get_total_flops() // 2, sum(sizes), {name: tuple(out.shape[1:]) for name, out in outputs.items()})
+    shapes = {name: tuple(out.shape[1:]) for name, out in outputs.items()}
+    return Trace(counter.get_total_flops() // 2, sum(sizes), max(maps), shapes)
 
 
 def main_path(network: DesignedNetwork, graph: Graph) -> dict[str, nn.Conv2d]:

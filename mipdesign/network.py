@@ -185,10 +185,10 @@ class DesignedNetwork(nn.Module):
         self.grad_checkpointing = False
         self.feature_info = _feature_info(graph, [stem, *blocks])
         self.default_cfg = self.pretrained_cfg = _default_cfg(graph, classifier)
-        for rate, block in zip(torch.linspace(0.0, drop_path_rate, len(blocks)).tolist(), self.blocks(), strict=True):
+        for i, block in enumerate(self.blocks()):
             for child in block.children():
                 if isinstance(child, Add):
-                    child.drop_path_rate = rate
+                    child.drop_path_rate = drop_path_rate * i / max(len(blocks) - 1, 1)
         self.apply(initialise)
         if zero_init_last:
             for block in self.blocks():

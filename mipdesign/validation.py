@@ -1,7 +1,8 @@
 r"""Holding the theory against torch: every figure of a network, as computed and as measured on the lowered module.
 
 Exact figures (tolerance 0): parameters and MACs of the module (MACs by torch's own flop counter), the number of main-path
-layers, and the shape of every part's output in a forward pass. All of this happens on torch's ``meta`` device, without memory
+layers, the outputs of all convolutions, the largest maps of one operation (the budget ``activation_memory``), and the shape of
+every part's output in a forward pass. All of this happens on torch's ``meta`` device, without memory
 or arithmetic.
 
 Sampled figures: the log-variance :math:`\sum_l \log w_l` per stage and in whole, and the effectiveness and the entropy that
@@ -40,19 +41,21 @@ import numpy.typing as npt
 
 from .architecture import Architecture
 from .errors import SpecError
-from .evaluation import Evaluator, default_scoring
+from .evaluation import DEFAULT_BYTES, Evaluator, default_scoring
 from .graph import Graph, to_graph
 from .lowering import require_torch
 from .theory import effectiveness, entropy
 
 if TYPE_CHECKING:
+    from .behaviour import Behaviour
     from .measurement import Trace
     from .network import DesignedNetwork
+    from .standing import Standing
 
 Figure: TypeAlias = int | float | tuple[int, ...]
 
-COLUMNS = ("figure", "expected", "measured", "standard error", "tolerance", "result")
-"""Headings of :meth:`ValidationReport.rows`."""
+COLUMNS = ("figure", "expected", "measured", "s.e.", "off by", "result")
+"""Headings of :meth:`ValidationReport.rows`; ``s.e.`` is the standard error of what is sampled."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,16 @@ class Check:
             return self.expected == self.measured
         return abs(self.expected - self.measured) <= self.tolerance
 
+    @property
+    def deviation(self) -> float:
+        """Measured less expected in standard errors; 0 for exact figures."""
+        if isinstance(self.expected, tuple) or isinstance(self.measured, tuple) or not self.standard_error:
+            return 0.0
+        return (self.measured - self.expected) / self.standard_error
+
     def row(self) -> tuple[str, ...]:
         """Text under :data:`COLUMNS`."""
-        errors = (f"{self.standard_error:.3g}", f"{self.tolerance:.3g}") if self.tolerance else ("", "exact")
+        errors = (f"{self.standard_error:.3g}", f"{self.deviation:+.2f} s.e.") if self.tolerance else ("", "exact")
         return self.name, _text(self.expected), _text(self.measured), *errors, "ok" if self.passed else "FAILED"
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,13 +109,22 @@ class Check:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """All checks of one network, and what they were made with; see :func:`validate`."""
+    """All checks of one network, and what they were made with; see :func:`validate`.
+
+    Attributes
+    ----------
+    behaviour, standings:
+        What :func:`mipdesign.behaviour.behaviour` and :func:`mipdesign.standing.standings` found, where they were asked.
+        Nothing of it can fail.
+    """
 
     checks: tuple[Check, ...]
     draws: int
     map_size: int
     sigmas: float
     seed: int
+    behaviour: Behaviour | None = None
+    standings: tuple[Standing, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -125,7 +144,12 @@ class ValidationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return vars(self) | {"passed": self.passed, "checks": [check.to_dict() for check in self.checks]}
+        return vars(self) | {
+            "passed": self.passed,
+            "checks": [check.to_dict() for check in self.checks],
+            "behaviour": None if self.behaviour is None else self.behaviour.to_dict(),
+            "standings": [standing.to_dict() for standing in self.standings],
+        }
 
 
 def validate(
@@ -174,7 +198,7 @@ def validate(
 
 
 def exact_checks(architecture: Architecture) -> list[Check]:
-    """The checks that need no sampling: parameters, MACs, layers, activations, and the shape of every part's output.
+    """The checks that need no sampling: parameters, MACs, layers, maps, and the shape of every part's output.
 
     Raises
     ------
@@ -196,7 +220,7 @@ def _exact_checks(architecture: Architecture, network: DesignedNetwork, trace: T
     expected = Evaluator(architecture, default_scoring("paper", architecture)).counts
     total, linear = measurement.parameter_count(network), measurement.parameter_count(network.classifier)
     counts = {"params_total": total, "params_backbone": total - linear, "macs": trace.macs, "layers": layers}
-    counts["activations"] = trace.activations
+    counts |= {"activations": trace.activations, "activation_memory": trace.map_elements * DEFAULT_BYTES}
     return [
         *(Check(name, expected[name], count) for name, count in counts.items()),
         *shape_checks(expected_shapes(architecture), trace.shapes),

@@ -283,7 +283,7 @@ def test_a_figure_that_is_off_fails_the_validation(
     small: tuple[Path, Any], call: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = ValidationReport((Check("macs", 10, 11), Check("layers", 4, 4)), draws=16, map_size=8, sigmas=4.0, seed=0)
-    monkeypatch.setattr(validation, "validate", lambda architecture: report)
+    monkeypatch.setattr(validation, "validate", lambda architecture, **options: report)
     answer = call("validate", small[0] / "result.json")
     assert answer.code == 1
     assert "FAILED: macs" in answer.out

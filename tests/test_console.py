@@ -113,7 +113,7 @@ def test_the_checks_of_a_validation_are_listed() -> None:
     checks = (FigureCheck("params_total", 10, 10), FigureCheck("log_variance", 1.0, 2.0, 0.5, 0.125))
     rows = rows_of(console.validation_table(ValidationReport(checks, 16, 8, 4.0, 0)))
     assert rows["params_total"] == ["10", "10", "exact", "ok"]
-    assert rows["log_variance"] == ["1", "2", "0.125", "0.5", "FAILED"]
+    assert rows["log_variance"] == ["1", "2", "0.125", "+8.00", "s.e.", "FAILED"]
 
 
 # ---------------------------------------------------------------------------------------------------------------- a design
