@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .exchange import network_text, read_network
     from .graph import to_graph
     from .lowering import to_module
+    from .pretrained import from_pretrained, save_pretrained
     from .problem import Problem
     from .profiling import profile
     from .run import Design, design
@@ -37,10 +38,12 @@ __all__ = [
     "compare",
     "design",
     "evaluate",
+    "from_pretrained",
     "network_text",
     "profile",
     "read_network",
     "register_family",
+    "save_pretrained",
     "to_graph",
     "to_module",
     "validate",
@@ -59,10 +62,12 @@ _HOME = {
     "compare": "comparison",
     "design": "run",
     "evaluate": "evaluation",
+    "from_pretrained": "pretrained",
     "network_text": "exchange",
     "profile": "profiling",
     "read_network": "exchange",
     "register_family": "blocks",
+    "save_pretrained": "pretrained",
     "to_graph": "graph",
     "to_module": "lowering",
     "validate": "validation",
