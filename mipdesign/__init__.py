@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .graph import to_graph
     from .lanes import pareto
     from .lowering import to_module
+    from .pretrained import from_pretrained, save_pretrained
     from .problem import Problem
     from .profiling import profile
     from .run import Design, design
@@ -45,11 +46,13 @@ __all__ = [
     "design",
     "evaluate",
     "explain",
+    "from_pretrained",
     "network_text",
     "pareto",
     "profile",
     "read_network",
     "register_family",
+    "save_pretrained",
     "to_graph",
     "to_module",
     "validate",
@@ -72,11 +75,13 @@ _HOME = {
     "design": "run",
     "evaluate": "evaluation",
     "explain": "explanation",
+    "from_pretrained": "pretrained",
     "network_text": "exchange",
     "pareto": "lanes",
     "profile": "profiling",
     "read_network": "exchange",
     "register_family": "blocks",
+    "save_pretrained": "pretrained",
     "to_graph": "graph",
     "to_module": "lowering",
     "validate": "validation",

@@ -23,6 +23,8 @@ Positive = Annotated[int, Field(strict=True, ge=1, le=10**6)]
 Stride = Annotated[int, Field(strict=True, ge=1, le=2)]
 KernelSize = Annotated[int, Field(strict=True, ge=1, le=63)]
 
+NETWORK = "network.json"
+"""File that says in a folder of weights which network they belong to."""
 DESCRIPTIVE_KEYS = {"name", "imagenet_top1", "budgets", "reference_convention", "with_classifier_1000", "note"}
 """Keys of the published list that describe a network without being part of it; they are read over."""
 
@@ -264,10 +266,14 @@ class Architecture:
 
     @classmethod
     def load(cls, path: str | Path) -> Architecture:
-        """Reads an architecture from a JSON file: an architecture, a ``result.json``, or a folder that holds one."""
+        """Reads an architecture from a JSON file: an architecture, a ``result.json``, or a folder that holds one.
+
+        A folder without a ``result.json`` may have a ``network.json``.
+        """
         path = Path(path)
         if path.is_dir():
-            path = path / "result.json"
+            designed, saved = path / "result.json", path / NETWORK
+            path = saved if saved.is_file() and not designed.exists() else designed
         return cls.from_content(load_json(path), str(path))
 
     @classmethod

@@ -547,23 +547,25 @@ def report(
 @app.command()
 def export(
     file: Network,
-    form: Annotated[str, typer.Option("--to", metavar="FORMAT", help="json, or reference-txt: a structure file of the tool.")],
-    out: Annotated[Path | None, typer.Option(metavar="PATH", help="File to write; standard output by default.")] = None,
+    form: Annotated[
+        str, typer.Option("--to", metavar="FORMAT", help="torch, torch-export, onnx, graphml, dot, json or reference-txt.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="File, for torch folder, to write; by default text is printed, a module goes into DIR."
+        ),
+    ] = None,
     resolution: Resolution = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the weights; by default that of the network, else fresh ones.")
+    ] = None,
 ) -> None:
     """Write a network in another format."""
     from .console import PlainConsole
-    from .exchange import network_text, read_network
-    from .files import write_whole
+    from .exports import export as write
 
-    text = network_text(read_network(file, resolution), form)
-    if out is None:
-        PlainConsole().lines(text.splitlines())
-        return
-    try:
-        write_whole(out, text.encode())
-    except OSError as error:
-        raise SpecError("--out", f"cannot write {out} ({error.strerror})", "give a writable file") from None
+    PlainConsole().lines(write(file, form, out, resolution=resolution, weights=weights).splitlines())
 
 
 @app.command()

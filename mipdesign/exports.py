@@ -1,14 +1,17 @@
 """Networks as files for other tools: torch, torch.export, ONNX, GraphML and Graphviz's DOT, beside the text formats.
 
-Modules are exported in evaluation mode, for any batch size. Without a folder of weights they are initialised from a seed.
+Modules are exported in evaluation mode, at the network's resolution, for batches of any size.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +19,21 @@ import networkx as nx
 
 from .architecture import Architecture
 from .errors import MissingExtraError, SpecError
-from .exchange import FORMATS as TEXT_FORMATS
-from .exchange import network_text
+from .exchange import network_text, read_network
 from .files import write_whole
 from .graph import GRAPH_ATTRIBUTES, NODE_ATTRIBUTES, Graph, check_graph, to_graph
 from .lowering import require_torch, to_module
+from .pretrained import WEIGHTS, from_pretrained, save_pretrained
 
 if TYPE_CHECKING:
     from .network import DesignedNetwork
 
+OPSET = 20
+"""Version of ONNX's operators in an export."""
+ONNX_BYTES = 2**31 - 1
+"""Largest ONNX file: that of a protocol buffer."""
+INPUT_NAME, OUTPUT_NAME = "pictures", "logits"
+"""Names of an ONNX file's input and output."""
 COLOURS = {"conv": "#cfe8ff", "linear": "#cfe8ff", "add": "#ffe3b3", "scale": "#ffe3b3"}
 """Colours of nodes in DOT, by kind."""
 
@@ -51,7 +60,7 @@ def read_graphml(text: str) -> Graph:
         graph: Graph = nx.DiGraph(**{key: _value(value, GRAPH_ATTRIBUTES.get(key)) for key, value in plain.graph.items()})
         for node, data in plain.nodes(data=True):
             graph.add_node(node, **{key: _value(value, NODE_ATTRIBUTES.get(key)) for key, value in data.items()})
-    except (nx.NetworkXException, SyntaxError, ValueError, KeyError) as error:
+    except (nx.NetworkXException, SyntaxError, ValueError, TypeError, KeyError) as error:
         raise SpecError("graphml", f"cannot be read ({error})", "give a file of 'mipdesign export --to graphml'") from None
     graph.graph.pop("node_default", None)
     graph.graph.pop("edge_default", None)
@@ -95,143 +104,222 @@ def _dot_attributes(node: str, data: Mapping[str, Any]) -> str:
     return f"label={json.dumps(label)}, fillcolor={json.dumps(COLOURS.get(kind, 'white'))}"
 
 
-def _module(architecture: Architecture, weights: Path | None, seed: int) -> DesignedNetwork:
-    """The module that is exported, in evaluation mode."""
+# ----------------------------------------------------------------------------------------------------------------- modules
+
+
+def module_of(architecture: Architecture, weights: Path | None = None, seed: int = 0) -> DesignedNetwork:
+    """The module that is exported, in evaluation mode.
+
+    Parameters
+    ----------
+    weights:
+        Folder of :func:`mipdesign.pretrained.save_pretrained`, whose classes and input channels count; fresh weights without.
+    seed:
+        Of fresh weights.
+
+    Raises
+    ------
+    MissingExtraError
+        If torch or safetensors is not installed.
+    SpecError
+        If the weights cannot be read or belong to another network.
+    """
     require_torch("an export of the torch module")
     import torch
 
-    if weights is not None:
-        from .pretrained import from_pretrained
-
-        network = from_pretrained(weights)
-        if network.architecture != architecture:
-            raise SpecError("--weights", f"{weights} has the weights of another network", "give the folder of this network")
-        return network
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return to_module(to_graph(architecture)).eval()
-
-
-def _pictures(architecture: Architecture) -> Any:
-    """A batch of two pictures to trace with: 1 would be taken for a constant."""
-    import torch
-
-    return torch.zeros(2, architecture.input_channels, architecture.resolution, architecture.resolution)
+    if weights is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return to_module(to_graph(architecture)).eval()
+    network = from_pretrained(weights)
+    saved = network.architecture
+    if replace(saved, resolution=architecture.resolution) != replace(
+        architecture, classes=saved.classes, input_channels=saved.input_channels
+    ):
+        raise SpecError("--weights", f"{weights} has the weights of another network", "give the folder of this network")
+    network.architecture = replace(saved, resolution=architecture.resolution)
+    return network
 
 
 def exported_program(network: DesignedNetwork) -> Any:
-    """The ``torch.export.ExportedProgram`` of a network, for any batch size."""
+    """The ``torch.export.ExportedProgram`` of a network in evaluation mode, for batches of any size.
+
+    Height and width of the pictures are the resolution of its architecture. The program names no files of this machine.
+    """
     import torch
 
-    batch = torch.export.Dim("batch", min=1)
-    return torch.export.export(network, (_pictures(network.architecture),), dynamic_shapes=({0: batch},))
+    a, device = network.architecture, next(network.parameters()).device
+    # two pictures, since one would be taken for a constant
+    pictures = torch.zeros(2, a.input_channels, a.resolution, a.resolution, device=device)
+    program = torch.export.export(network.eval(), (pictures,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)
+    return program
 
 
-def _torch_export(network: DesignedNetwork) -> bytes:
+def torch_export_bytes(network: DesignedNetwork) -> bytes:
+    """Content of a ``.pt2`` file, which ``torch.export.load`` reads."""
     import torch
 
     content = io.BytesIO()
-    torch.export.save(exported_program(network), content)
+    with _without_chatter():
+        torch.export.save(exported_program(network), content)
     return content.getvalue()
 
 
-def _onnx(network: DesignedNetwork) -> bytes:
-    import torch
+def onnx_bytes(network: DesignedNetwork) -> bytes:
+    """Content of an ONNX file; its input is :data:`INPUT_NAME`, its output :data:`OUTPUT_NAME`.
 
+    Raises
+    ------
+    MissingExtraError
+        If onnx or onnxscript is not installed.
+    SpecError
+        If the weights are too large for one file.
+    """
     for package in ("onnx", "onnxscript"):
         try:
             __import__(package)
         except ModuleNotFoundError as error:
             raise MissingExtraError(package, "onnx", "an ONNX file") from error
-    batch = torch.export.Dim("batch", min=1)
-    program = torch.onnx.export(
-        network,
-        (_pictures(network.architecture),),
-        input_names=["pictures"],
-        output_names=["logits"],
-        dynamic_shapes=({0: batch},),
-        dynamo=True,
-        verbose=False,
-    )
+    import torch
+
+    if sum(tensor.nbytes for tensor in network.state_dict().values()) > ONNX_BYTES:
+        raise SpecError("--to", "an ONNX file holds 2 GiB, and the weights have more", "use torch-export")
+    with _without_chatter():
+        program = torch.onnx.export(
+            exported_program(network),
+            input_names=[INPUT_NAME],
+            output_names=[OUTPUT_NAME],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None
-    content = io.BytesIO()
-    program.save(content)
-    return content.getvalue()
+    model = program.model_proto
+    graph = model.graph
+    for described in (*graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        described.ClearField("metadata_props")  # the exporter's notes name files of this machine
+    model.metadata_props.add(key="mipdesign.network", value=network.architecture.dumps())
+    return model.SerializeToString(deterministic=True)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Leaves out what torch's exporters say about packages that a network does not need, and about torch's own code."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+# ----------------------------------------------------------------------------------------------------------------- formats
 
 
 @dataclass(frozen=True)
 class Format:
-    """One format of an export.
+    """One format of an export; what makes its content is one of the three.
 
     Attributes
     ----------
     title:
         One line for people.
-    of_graph, of_module:
-        What makes the file's content, from the graph or from the module.
+    text:
+        Text of a network.
+    content:
+        Bytes of a module.
+    file:
+        Name of the file in the folder of a design; for people, text goes to standard output by default.
     """
 
     title: str
-    of_graph: Callable[[Graph], str] | None = None
-    of_module: Callable[[DesignedNetwork], bytes] | None = None
+    text: Callable[[Architecture], str] | None = None
+    content: Callable[[DesignedNetwork], bytes] | None = None
+    file: str = ""
 
 
 FOLDER = "torch"
 """The format that is a folder: ``network.json`` and ``model.safetensors``."""
 FORMATS: dict[str, Format] = {
-    "json": Format("an architecture file"),
-    "reference-txt": Format("a structure file of DeepMAD's tool"),
-    "graphml": Format("the graph, an operation per node", of_graph=graphml_text),
-    "dot": Format("the graph for Graphviz", of_graph=dot_text),
+    "json": Format("an architecture file", lambda network: network_text(network, "json")),
+    "reference-txt": Format("a structure file of DeepMAD's tool", lambda network: network_text(network, "reference-txt")),
+    "graphml": Format("the graph, an operation per node", lambda network: graphml_text(to_graph(network))),
+    "dot": Format("the graph for Graphviz", lambda network: dot_text(to_graph(network))),
     FOLDER: Format("a folder with the network and its weights"),
-    "torch-export": Format("a program of torch.export (.pt2)", of_module=_torch_export),
-    "onnx": Format("an ONNX file", of_module=_onnx),
+    "torch-export": Format("a program of torch.export", content=torch_export_bytes, file="network.pt2"),
+    "onnx": Format("an ONNX file", content=onnx_bytes, file="network.onnx"),
 }
 """Formats by name."""
 
 
-def export(architecture: Architecture, form: str, weights: Path | None = None, seed: int = 0) -> str | bytes:
-    """A network in one of :data:`FORMATS` but :data:`FOLDER`, as the content of a file.
+def export(
+    source: str | Path,
+    form: str,
+    out: Path | None = None,
+    *,
+    resolution: int | None = None,
+    weights: Path | None = None,
+    seed: int = 0,
+) -> str:
+    """Writes a network in another format.
 
     Parameters
     ----------
+    source:
+        What :func:`mipdesign.exchange.read_network` reads.
+    form:
+        One of :data:`FORMATS`.
+    out:
+        File to write, for ``torch`` a folder. By default text is returned, and a module goes into the folder ``source``.
+    resolution:
+        As of :func:`~mipdesign.exchange.read_network`.
     weights:
-        Folder of :func:`mipdesign.pretrained.save_pretrained`; fresh weights from ``seed`` without.
+        Folder of :func:`mipdesign.pretrained.save_pretrained`; by default ``source``, if it holds weights.
+    seed:
+        Of fresh weights, where there are none.
+
+    Returns
+    -------
+    What is to be shown: the text, or nothing if ``out`` is given, or what was written where.
 
     Raises
     ------
     MissingExtraError
         If what the format needs is not installed.
     SpecError
-        If there is no such format, it cannot express the network, or the weights are not the network's.
+        If there is no such format, it cannot express the network, the weights are not the network's, or the file cannot be
+        written.
     """
-    if form not in FORMATS or form == FOLDER:
+    if form not in FORMATS:
         raise SpecError("--to", f"{form!r} is not a format", f"use one of: {', '.join(FORMATS)}")
-    if form in TEXT_FORMATS:
-        return network_text(architecture, form)
     chosen = FORMATS[form]
-    if chosen.of_graph is not None:
-        return chosen.of_graph(to_graph(architecture))
-    assert chosen.of_module is not None
-    return chosen.of_module(_module(architecture, weights, seed))
+    architecture = read_network(source, resolution)
+    if chosen.text is not None:
+        text = chosen.text(architecture)
+        if out is None:
+            return text
+        _write(text.encode(), out)
+        return ""
+    folder = Path(source)
+    if out is None and not folder.is_dir():
+        raise SpecError("--out", f"is missing, and {source} is not a folder", "say where the module goes")
+    target = folder / chosen.file if out is None else out
+    network = module_of(architecture, weights or (folder if (folder / WEIGHTS).is_file() else None), seed)
+    if chosen.content is None:
+        save_pretrained(network, target)
+    else:
+        _write(chosen.content(network), target)
+    return f"{target}: {chosen.title}\n" if out is None else ""
 
 
-def export_folder(architecture: Architecture, folder: Path, seed: int = 0) -> None:
-    """Writes the network with fresh weights into a folder; see :func:`mipdesign.pretrained.save_pretrained`."""
-    from .pretrained import save_pretrained
-
-    save_pretrained(_module(architecture, None, seed), folder)
-
-
-def write(content: str | bytes, path: Path) -> None:
-    """Writes the content of an export.
-
-    Raises
-    ------
-    SpecError
-        If the file cannot be written.
-    """
+def _write(content: bytes, path: Path) -> None:
     try:
-        write_whole(path, content if isinstance(content, bytes) else content.encode())
+        write_whole(path, content)
     except OSError as error:
         raise SpecError("--out", f"cannot write {path} ({error.strerror})", "give a writable file") from None

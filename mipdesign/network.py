@@ -43,7 +43,7 @@ class Add(nn.Module):
     def forward(self, main: Tensor, shortcut: Tensor) -> Tensor:
         if self.drop_path_rate and self.training:
             kept = 1.0 - self.drop_path_rate
-            main = main * main.new_empty(len(main), 1, 1, 1).bernoulli_(kept).div_(kept)
+            main = main * main.new_empty(main.shape[0], 1, 1, 1).bernoulli_(kept).div_(kept)
         return main + shortcut
 
     def extra_repr(self) -> str:
@@ -55,6 +55,22 @@ class Scale(nn.Module):
 
     def forward(self, trunk: Tensor, gate: Tensor) -> Tensor:
         return trunk * gate
+
+
+class AverageAndMax(nn.Module):
+    """Mean of the average and the maximum of every channel: ``(N, C, 1, 1)``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.mean((2, 3), keepdim=True) + x.amax((2, 3), keepdim=True)) / 2
+
+
+POOLS: dict[str, Callable[[], nn.Module]] = {
+    "avg": lambda: nn.AdaptiveAvgPool2d(1),
+    "max": lambda: nn.AdaptiveMaxPool2d(1),
+    "avgmax": AverageAndMax,
+    "": nn.Identity,
+}
+"""The module of each pool before the classifier, by timm's names; the empty one leaves the map as it is."""
 
 
 class FlatLinear(nn.Linear):
@@ -135,7 +151,7 @@ class FeatureInfo(TypedDict):
 class DesignedNetwork(nn.Module):
     """A network whose structure is that of its graph.
 
-    Children are ``stem``, ``stages`` (one ``nn.Sequential`` of blocks per super-block), ``head`` (an identity where there is
+    Children are ``stem``, ``stages`` (a sequence of blocks per super-block), ``head`` (an identity where there is
     none) and ``classifier``. Every node of the graph is the submodule of the same name, so the keys of the state dict are
     node names: ``stages.0.1.conv2.weight``. Input is ``(N, in_chans, H, W)`` with any ``N``; other resolutions than the
     designed one work as well. Weights are initialised from torch's global generator: seed it for a reproducible network.
@@ -154,10 +170,14 @@ class DesignedNetwork(nn.Module):
 
     Attributes
     ----------
+    architecture:
+        The network, with the classes of its last classifier.
     num_classes, in_chans:
         Outputs of the classifier (0 without one) and channels of the input.
     num_features, head_hidden_size:
         Channels of the map that the classifier pools.
+    global_pool:
+        Name of the pool before the classifier, of :data:`POOLS`.
     feature_info:
         Channels, reduction and module of the last map of each resolution, the stem's first.
     default_cfg, pretrained_cfg:
@@ -175,10 +195,10 @@ class DesignedNetwork(nn.Module):
         blocks = [part for part in middle if part.name != "head"]
         heads = [part for part in middle if part.name == "head"]
         self.stem = Block(graph, stem)
-        self.stages = nn.ModuleList(_stages(graph, blocks))
+        self.stages = nn.Sequential(*_stages(graph, blocks))
         self.head: nn.Module = Block(graph, heads[0]) if heads else nn.Identity()
         self.classifier = Block(graph, classifier)
-        self.designed = Architecture.from_dict(graph.graph["architecture"])
+        self.architecture = Architecture.from_dict(graph.graph["architecture"])
         self.num_classes, self.in_chans = int(graph.graph["classes"]), int(graph.graph["input_channels"])
         self.num_features = self.head_hidden_size = int(graph.nodes[classifier.source]["out_shape"][0])
         self.drop_rate, self.drop_path_rate, self.global_pool = drop_rate, drop_path_rate, "avg"
@@ -193,11 +213,6 @@ class DesignedNetwork(nn.Module):
         if zero_init_last:
             for block in self.blocks():
                 block.begin_as_shortcut()
-
-    @property
-    def architecture(self) -> Architecture:
-        """The network as it is now: with the classes that its classifier has."""
-        return replace(self.designed, classes=self.num_classes)
 
     def blocks(self) -> Iterator[Block]:
         """All blocks of all super-blocks, in order."""
@@ -224,8 +239,13 @@ class DesignedNetwork(nn.Module):
         return self.head(x)  # type: ignore[no-any-return]
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """Logits ``(N, num_classes)`` of a last map; with ``pre_logits`` what the linear layer reads, ``(N, num_features)``."""
-        x = self.classifier.get_submodule("pool")(x).flatten(1)
+        """Logits ``(N, num_classes)`` of a last map; with ``pre_logits`` what the linear layer reads, ``(N, num_features)``.
+
+        Without classes both are the pooled features, and without a pool the map itself.
+        """
+        x = self.classifier.get_submodule("pool")(x)
+        if self.global_pool:
+            x = x.flatten(1)
         if self.drop_rate:
             x = functional.dropout(x, self.drop_rate, self.training)
         return x if pre_logits else self.get_classifier()(x)
@@ -306,23 +326,46 @@ class DesignedNetwork(nn.Module):
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """A new linear layer with that many classes; 0 leaves the pooled features as the output.
 
+        Parameters
+        ----------
+        global_pool:
+            One of :data:`POOLS`; the pool stays as it is by default.
+
         Raises
         ------
         SpecError
-            If ``global_pool`` is given and not ``avg``.
+            If there is no such pool, or classes without a pool.
         """
-        if global_pool not in (None, "avg"):
-            raise SpecError("global_pool", f"{global_pool!r}", "the network pools by 'avg'")
+        pool = self.global_pool if global_pool is None else global_pool
+        if pool not in POOLS:
+            raise SpecError("global_pool", f"{pool!r} is not a pool", f"use one of: {', '.join(map(repr, POOLS))}")
+        if num_classes < 0:
+            raise SpecError("num_classes", f"{num_classes}", "give at least 1, or 0 for no classifier")
+        if num_classes and not pool:
+            raise SpecError("global_pool", f"none, with {num_classes} classes", "a classifier needs one, such as 'avg'")
         like = next(self.parameters())
-        linear = FlatLinear(self.num_features, num_classes) if num_classes else nn.Flatten()
+        linear = FlatLinear(self.num_features, num_classes) if num_classes else nn.Flatten() if pool else nn.Identity()
         initialise(linear)
+        self.classifier.add_module("pool", POOLS[pool]())
         self.classifier.add_module("linear", linear.to(like.device, like.dtype))
-        self.num_classes = num_classes
+        self.classifier.train(self.training)
+        self.num_classes, self.global_pool = num_classes, pool
+        if num_classes:
+            self.architecture = replace(self.architecture, classes=num_classes)
 
     def prune_intermediate_layers(
         self, indices: int | Sequence[int] = 1, prune_norm: bool = False, prune_head: bool = True
     ) -> list[int]:
-        """Drops what the levels ``indices`` of :attr:`feature_info` do not need; ``prune_norm`` is for other networks.
+        """Drops what the levels ``indices`` of :attr:`feature_info` do not need.
+
+        Parameters
+        ----------
+        indices:
+            As of :meth:`forward_intermediates`.
+        prune_norm:
+            For other networks: every map here is normalised already.
+        prune_head:
+            Whether pool and classifier go even where the last level stays; they read the last map.
 
         Returns
         -------
@@ -338,11 +381,14 @@ class DesignedNetwork(nn.Module):
             self.num_features = self.head_hidden_size = last["num_chs"]
             prune_head = True
         if prune_head:
-            self.reset_classifier(0)
+            self.reset_classifier(0, "")
         return taken
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Whether training recomputes the inside of every block in the backward pass in place of keeping it."""
+        """Whether training recomputes the inside of every block in the backward pass in place of keeping it.
+
+        Outputs and gradients stay the same; running statistics see each batch twice.
+        """
         self.grad_checkpointing = enable
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:

@@ -1,17 +1,17 @@
 """Weights and the network that they belong to, together in a folder: ``network.json`` and ``model.safetensors``.
 
-``network.json`` is an architecture file as :meth:`mipdesign.architecture.Architecture.load` reads it, with the classes and
-input channels that the weights have; the keys of the weights are node names of its graph. The folder may be that of a design
-run.
+``network.json`` is an architecture file with the classes and input channels that the weights have; the keys of the weights are
+node names of its graph. The folder may be that of a design run.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .architecture import Architecture
+from .architecture import NETWORK, Architecture
 from .errors import MissingExtraError, SpecError
 from .files import write_whole
 from .graph import to_graph
@@ -23,28 +23,37 @@ if TYPE_CHECKING:
 
     from .network import DesignedNetwork
 
-NETWORK, WEIGHTS = "network.json", "model.safetensors"
-"""Names of the files."""
+WEIGHTS = "model.safetensors"
+"""Name of the file of the weights; that of the network is :data:`~mipdesign.architecture.NETWORK`."""
+FIRST_CONVOLUTION = "stem.conv.weight"
+"""Key of the only weights that read the input."""
+CLASSIFIER = "classifier."
+"""How the keys of the classifier's weights begin."""
+POOL = "global_pool"
+"""Key of the pool's name in the metadata of the weights."""
 
 
 def save_pretrained(network: DesignedNetwork, folder: str | Path) -> None:
     """Writes the weights of a network and what it is into a folder, which is made if need be.
+
+    A network without a classifier is saved without one. The name of its pool stands in the metadata of the weights.
 
     Raises
     ------
     MissingExtraError
         If safetensors is not installed.
     SpecError
-        If the folder cannot be written.
+        If parts of the network were pruned, or the folder cannot be written.
     """
     require_safetensors("saving weights")
     from safetensors.torch import save
 
-    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     folder = Path(folder)
+    state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    _check_weights(_expected(network.architecture, bool(network.num_classes)), state, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / WEIGHTS, save(state, {"format": "pt"}))
+        write_whole(folder / WEIGHTS, save(state, {"format": "pt", POOL: network.global_pool}))
         write_whole(folder / NETWORK, f"{network.architecture.dumps()}\n".encode())
     except OSError as error:
         raise SpecError("folder", f"cannot write to {folder} ({error.strerror})", "give a writable folder") from None
@@ -63,7 +72,8 @@ def from_pretrained(
     Parameters
     ----------
     num_classes:
-        Another number of classes than the weights have: the classifier is new then, and 0 leaves it out.
+        Another number of classes than the weights have: the classifier is new then, and 0 leaves it out. Without a saved
+        pool it gets one by average.
     in_chans:
         Another number of input channels: every one gets the mean of the first convolution's weights over its own, scaled so
         that a grey picture has the same response.
@@ -79,30 +89,52 @@ def from_pretrained(
     """
     require_torch("loading weights")
     require_safetensors("loading weights")
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError, safe_open
 
     path = Path(folder) / WEIGHTS
-    saved = Architecture.from_content(load_json(Path(folder) / NETWORK), str(Path(folder) / NETWORK))
+    saved = saved_network(folder)
+    channels = saved.input_channels if in_chans is None else in_chans
+    if channels < 1:
+        raise SpecError("in_chans", f"{channels}", "give at least 1")
     try:
-        state: dict[str, Tensor] = load_file(path)
+        with safe_open(path, "pt") as file:
+            state: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            pool = (file.metadata() or {}).get(POOL, "avg")
     except (OSError, SafetensorError) as error:
         remedy = "give a folder that save_pretrained wrote"
         raise SpecError(WEIGHTS, f"cannot be read ({error})", remedy, str(folder)) from None
-    channels = saved.input_channels if in_chans is None else in_chans
+    classified = any(name.startswith(CLASSIFIER) for name in state)
+    _check_weights(_expected(saved, classified), state, path)
     network = to_module(to_graph(replace(saved, input_channels=channels)), drop_rate=drop_rate, drop_path_rate=drop_path_rate)
-    _check_weights(network, state, saved.input_channels, path)
     if channels != saved.input_channels:
         first = state[FIRST_CONVOLUTION]
         state[FIRST_CONVOLUTION] = first.sum(1, keepdim=True).expand(-1, channels, -1, -1) / channels
+    network.reset_classifier(saved.classes if classified else 0, pool)
     network.load_state_dict(state)
-    if num_classes is not None and num_classes != saved.classes:
-        network.reset_classifier(num_classes)
+    if num_classes is not None and num_classes != network.num_classes:
+        network.reset_classifier(num_classes, network.global_pool or "avg")
     return network.eval()
 
 
-FIRST_CONVOLUTION = "stem.conv.weight"
-"""Key of the only weights that read the input."""
+def saved_network(folder: str | Path) -> Architecture:
+    """The network that the weights in a folder belong to.
+
+    Raises
+    ------
+    SpecError
+        If ``network.json`` is missing or damaged.
+    """
+    path = Path(folder) / NETWORK
+    return Architecture.from_content(load_json(path), str(path))
+
+
+def _expected(architecture: Architecture, classified: bool) -> dict[str, tuple[int, ...]]:
+    """Keys and shapes of a network's weights."""
+    import torch
+
+    with torch.device("meta"):
+        state = to_module(to_graph(architecture)).state_dict()
+    return {name: tuple(tensor.shape) for name, tensor in state.items() if classified or not name.startswith(CLASSIFIER)}
 
 
 def require_safetensors(purpose: str) -> None:
@@ -119,13 +151,11 @@ def require_safetensors(purpose: str) -> None:
         raise MissingExtraError("safetensors", "torch", purpose) from error
 
 
-def _check_weights(network: DesignedNetwork, state: dict[str, Tensor], in_chans: int, path: Path) -> None:
-    """That a file has the weights of a network, each with its shape."""
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    out, _, *window = expected[FIRST_CONVOLUTION]
-    expected[FIRST_CONVOLUTION] = (out, in_chans, *window)
+def _check_weights(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Tensor], path: Path) -> None:
+    """That weights are those of a network, each with its shape."""
     found = {name: tuple(tensor.shape) for name, tensor in state.items()}
     wrong = next((name for name in sorted({**expected, **found}) if expected.get(name) != found.get(name)), None)
     if wrong is not None:
-        problem = f"has shape {found.get(wrong, 'none')}"
-        raise SpecError(wrong, problem, f"{NETWORK} says {expected.get(wrong, 'there are no such weights')}", str(path))
+        problem = f"has shape {found[wrong]}" if wrong in found else "is missing"
+        remedy = f"the network has shape {expected[wrong]} there" if wrong in expected else "the network has no such weights"
+        raise SpecError(wrong, problem, remedy, str(path))

@@ -17,6 +17,15 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 """Entries of the published list by name."""
 
 
+PRESETS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "preset_networks.json").read_text())
+"""A network within the space and the budgets of each preset, within 2 % of its optimum."""
+
+
+def of_preset(name: str) -> Architecture:
+    """A good network of a preset."""
+    return Architecture.from_dict(PRESETS[name])
+
+
 def published(name: str) -> Architecture:
     """A published network."""
     return Architecture.from_dict(PUBLISHED[name])

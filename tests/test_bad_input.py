@@ -494,7 +494,7 @@ def test_a_wrong_description(
 EXCHANGES: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "unknown network": (["evaluate", "torchvision/resnet19"], ("'torchvision/resnet19' is not a network", "resnet18")),
     "name without library": (["evaluate", "resnet50"], ("resnet50", "No such file")),
-    "unknown format": (["export", "torchvision/resnet18", "--to", "onnx"], ("--to: 'onnx' is not a format", "reference-txt")),
+    "unknown format": (["export", "torchvision/resnet18", "--to", "onxx"], ("--to: 'onxx' is not a format", "onnx")),
     "no format": (["export", "torchvision/resnet18"], ("Missing option '--to'",)),
     "pool for the tool": (["export", "torchvision/resnet18", "--to", "reference-txt"], ("stem.pool", "has no max pool")),
     "no folder": (

@@ -204,7 +204,7 @@ def test_feature_info_describes_the_stages() -> None:
     for info in network.feature_info:
         side = 64 // info["reduction"]
         assert maps[info["module"]] == (info["num_chs"], side, side)
-    assert [info["module"] for info in network.feature_info] == ["stages.0", "stages.1"]
+    assert [info["module"] for info in network.feature_info] == ["stem", "stages.0", "stages.1"]
 
 
 def test_the_classifier_can_be_replaced_and_removed() -> None:
@@ -214,6 +214,7 @@ def test_the_classifier_can_be_replaced_and_removed() -> None:
     assert network.forward_head(features).shape == (2, network.num_classes) == (2, 7)
     network.reset_classifier(0)
     assert torch.equal(network.forward_head(features), network.forward_head(features, pre_logits=True))
+    assert network.architecture.classes == 7
     network.reset_classifier(3)
     assert list(network.state_dict())[-2:] == ["classifier.linear.weight", "classifier.linear.bias"]
 
