@@ -88,7 +88,7 @@ def test_what_follows_from_a_looser_point_is_not_searched() -> None:
     plan.solved[5] = Solved(loosest, {})
     assert loosest.evaluation is not None and loosest.evaluation.flops <= 3_000_000 and loosest.evaluation.params > 40_000
     assert [plan.proof(i) for i in range(6)] == [None, 5, None, 5, None, 5]
-    assert plan.starts(0) == [loosest.architecture]
+    assert plan.near(0) == [loosest]
     plan.solved[3] = Solved(None, {})
     points = plan.frontier(0).points
     assert [point.status for point in points] == ["unknown", "unknown", "unknown", "optimal", "unknown", "optimal"]
