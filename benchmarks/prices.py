@@ -52,7 +52,7 @@ def prices_of(problem: Problem, budgets: list[str], pool: Pool) -> list[tuple[ob
         gains: list[object] = []
         for step in STEPS:
             limit = usage[name].limit * (1 + step)
-            relaxed = design(problem.with_limits({name: limit}), starts=[found.architecture], pool=pool)
+            relaxed = design(problem.with_limits({name: limit}), near=[found], pool=pool)
             if relaxed.objective is None or relaxed.status != "optimal":
                 raise SystemExit(f"ended {relaxed.status}")
             gains += [round(prices[name] * usage[name].limit * step, 2), round(relaxed.objective - found.objective, 2)]

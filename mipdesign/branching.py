@@ -8,6 +8,7 @@ which a reader of the certificate can repeat it: node ``"01"`` is the second hal
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,11 +22,15 @@ from .lattice import Bools, Contender, Floats, Ints, Position, Tables
 
 LIST_COLUMNS = 3000
 """Cells with more columns are not searched for all their networks."""
-LIST_STEPS = 50_000
-"""Steps of such a search: about a millisecond, less than what another split costs."""
+LIST_STEPS = 10_000
+"""Steps of such a search: a fraction of a millisecond, less than what another split costs."""
 ROOT_EVALUATIONS = 60
 EVALUATIONS = 25
 """Bound evaluations per node."""
+GUIDE_LEVELS, GUIDED_EVALUATIONS = 4, 3
+"""Levels of a tree that guide another one, and bound evaluations of a node whose prices and split are known from there. Nodes
+near the root are the dear ones, and the most alike; deeper ones are better split anew (``docs/performance.md``).
+"""
 BLOCK, PRODUCT, FAMILY, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD = 0.2, 0.3, 10.0, 0.1, 0.12, 0.02
 """How much a split promises, relative to the objective that the spread of its values is worth; see :func:`choose_split`."""
 KEPT_PATHS = 6
@@ -47,22 +52,34 @@ class Split:
     index: int
     threshold: int
 
-    def half(self, tables: Tables, cell: Cell, upper: bool) -> Cell:
-        """One half of a cell."""
+    def divides(self, tables: Tables, cell: Cell) -> bool:
+        """Whether both halves of a cell hold something."""
+        values = self._values(tables, cell)
+        return bool((values > self.threshold).any() and (values <= self.threshold).any())
+
+    def _values(self, tables: Tables, cell: Cell) -> Ints:
+        """What the choices of a cell have of :attr:`kind`."""
         i = self.index
         if self.kind == "depth":
+            return cell.depths(tables, i)
+        if self.kind == "stem":
+            return tables.stem_c[cell.stem]
+        s = tables.stages[i]
+        values: Ints = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[self.kind][cell.columns[i]]
+        return values
+
+    def half(self, tables: Tables, cell: Cell, upper: bool) -> Cell:
+        """One half of a cell."""
+        i, values = self.index, self._values(tables, cell)
+        kept = (values > self.threshold) == upper
+        if self.kind == "depth":
             low, high = cell.low.copy(), cell.high.copy()
-            depths = cell.depths(tables, i)
-            part = depths[depths > self.threshold] if upper else depths[depths <= self.threshold]
-            low[i], high[i] = part[0], part[-1]
+            low[i], high[i] = values[kept][0], values[kept][-1]
             return Cell(cell.stem, cell.columns, low, high)
         if self.kind == "stem":
-            values = tables.stem_c[cell.stem]
-            return Cell(cell.stem[(values > self.threshold) == upper], cell.columns, cell.low, cell.high)
-        s = tables.stages[i]
-        values = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[self.kind][cell.columns[i]]
+            return Cell(cell.stem[kept], cell.columns, cell.low, cell.high)
         columns = list(cell.columns)
-        columns[i] = cell.columns[i][(values > self.threshold) == upper]
+        columns[i] = cell.columns[i][kept]
         return Cell(cell.stem, tuple(columns), cell.low, cell.high)
 
 
@@ -75,6 +92,12 @@ class Record:
     cutoff: float
     prices: list[float]
     split: Split | None = None
+
+
+Guide = Mapping[str, Record]
+"""The tree of a problem with the same space and other limits, by node: prices to start from and where to split. It is advice:
+every bound is computed anew, so no guide makes one invalid.
+"""
 
 
 @dataclass(frozen=True)
@@ -105,7 +128,14 @@ class Expansion:
     """Paths whose objective exceeds the cutoff but which break a budget: starts for a local search."""
 
 
-def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, list_steps: int = LIST_STEPS) -> Expansion:
+def expand(
+    tables: Tables,
+    node: Node,
+    cutoff: float,
+    solver_columns: int = 0,
+    list_steps: int = LIST_STEPS,
+    advice: Record | None = None,
+) -> Expansion:
     """Bounds, reduces and splits one node.
 
     Parameters
@@ -116,8 +146,15 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, l
         Cells with at most this many columns and a single depth per super-block are left to the solver.
     list_steps:
         Steps that the search for all networks of a cell may take.
+    advice:
+        What a :data:`Guide` knows of the node.
     """
     weight = node.prices.weight
+    start, evaluations, known_split = node.prices, EVALUATIONS if node.name else ROOT_EVALUATIONS, None
+    known = advice is not None and advice.prices[0] == weight and len(advice.prices) == len(node.prices.to_list())
+    if advice is not None and known and advice.split is not None:
+        start, known_split = Prices.from_list(tables, advice.prices), advice.split
+        evaluations = GUIDED_EVALUATIONS
 
     def done(verdict: Verdict, prices: Prices, bound: float, **more: object) -> Expansion:
         fields = {"split": None, "children": (), "contenders": (), "cell": None, "promising": ()} | more
@@ -127,7 +164,7 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, l
     relaxation = Relaxation(tables, node.cell, cutoff)
     if relaxation.empty:
         return done("excluded", node.prices, -math.inf)
-    best = optimise(relaxation, node.prices, EVALUATIONS if node.name else ROOT_EVALUATIONS, node.paths)
+    best = optimise(relaxation, start, evaluations, node.paths)
     bound = best.bound.outward
     if bound < cutoff:
         return done("excluded", best.prices, bound)
@@ -148,7 +185,9 @@ def expand(tables: Tables, node: Node, cutoff: float, solver_columns: int = 0, l
     chosen = best.weights > 1e-6
     chosen[-KEPT_PATHS:] = True
     kept = best.paths.take(chosen)
-    split = choose_split(tables, relaxation, cell, best)
+    split = known_split
+    if split is None or not split.divides(tables, cell):
+        split = choose_split(tables, relaxation, cell, best)
     halves = (split.half(tables, cell, upper) for upper in (False, True))
     children = tuple(Node(f"{node.name}{n}", half, bound, best.prices, kept) for n, half in enumerate(halves))
     return done("split", best.prices, bound, split=split, children=children, contenders=reached, promising=promising)
@@ -227,7 +266,7 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
         if cell.low[i] < cell.high[i]:
             split = Split("depth", i, _depth_threshold(tables, cell, i, best))
             options.append((BLOCK * worth * block * float(cell.high[i] - cell.low[i]), split))
-        channels, widths, kernels = np.unique(s.c[columns]), np.unique(s.b[columns]), np.unique(s.k[columns])
+        channels, widths, kernels = distinct(s.c[columns]), distinct(s.b[columns]), distinct(s.k[columns])
         depth = float(cell.high[i])
         if len(channels) > 1:
             spread, product = math.log(channels[-1] / channels[0]), 0.0
@@ -237,7 +276,7 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
         if len(widths) > 1:
             spread = math.log(widths[-1] / widths[0])
             options.append((WIDTH_SPREAD * worth * depth * spread**2, Split("width", i, _middle(widths))))
-        families = np.unique(s.f[columns])
+        families = distinct(s.f[columns])
         if len(families) > 1:
             options.append((FAMILY * worth * depth, Split("family", i, int(families[len(families) // 2 - 1]))))
         if len(kernels) > 1:
@@ -248,6 +287,12 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
     return max(options, key=lambda option: option[0])[1]
 
 
+def distinct(values: Ints) -> Ints:
+    """The different values, increasing; by counting where they are small, as on nearly every lattice."""
+    return np.flatnonzero(np.bincount(values)) if values.max() < COUNTED else np.unique(values)
+
+
+COUNTED = 2**16
 AXES = {"block": "family", "channels": "channels", "bottleneck": "width", "kernel": "kernel", "depth": "depth"}
 """Kind of split of each axis of a tie."""
 

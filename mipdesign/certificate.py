@@ -16,7 +16,7 @@ from typing import Any
 
 from .architecture import Architecture
 from .bounds import Prices, Relaxation
-from .branching import Node, Record, Split, list_networks
+from .branching import GUIDE_LEVELS, Node, Record, Split, list_networks
 from .cell import Cell
 from .errors import CertificateError, SpecError
 from .lattice import Position, Tables, build_tables
@@ -100,6 +100,10 @@ class Certificate:
         """Status, objective, bound and what they rest on."""
         claim: dict[str, Any] = self.data["claim"]
         return claim
+
+    def guide(self) -> dict[str, Record]:
+        """The first levels of the tree, for the search of a problem with other limits."""
+        return {row[0]: _record_from_plain(row) for row in self.data["tree"] if len(row[0]) <= GUIDE_LEVELS}
 
     def summary(self) -> dict[str, int]:
         """How many nodes the tree has of each verdict, and how many cells SCIP closed."""

@@ -21,7 +21,6 @@ from .files import write_whole
 from .lattice import build_tables
 from .pool import Pool
 from .prices import shadow_prices, unit_of
-from .problem import Problem
 from .run import Design, design
 from .solve import Progress
 from .sweep import REAL
@@ -179,7 +178,7 @@ def explain(
         limits = []
         for name in names:
             budget = usage[name]
-            search = Search(found.problem, best, name, budget.limit, pool, told)
+            search = Search(found, best, name, budget.limit, pool, told)
             relaxed = search.at(search.relaxed(STEP))
             limits.append(
                 Limit(name, budget.limit, budget.value, budget.slack, prices.get(name), relaxed, search.nearest(relaxed))
@@ -195,11 +194,11 @@ class Search:
 
     Attributes
     ----------
-    best, limit:
-        The optimum that is explained, and the limit that it keeps.
+    found, best, limit:
+        The optimum that is explained, its network, and the limit that it keeps.
     """
 
-    problem: Problem
+    found: Design
     best: Architecture
     name: str
     limit: float
@@ -225,9 +224,9 @@ class Search:
 
     def at(self, limit: float) -> Better:
         """The optimum under a limit."""
-        changed = self.problem.with_limits({self.name: limit})
+        changed = self.found.problem.with_limits({self.name: limit})
         watch = functools.partial(self.on_progress, self.name, limit)
-        found = design(changed, starts=(self.best,), pool=self.pool, on_progress=watch)
+        found = design(changed, near=[self.found], pool=self.pool, on_progress=watch)
         if found.status != "optimal" or found.architecture is None:
             raise MipdesignError(f"the problem with {self.name} {limit} ended '{found.status}'; {'; '.join(found.incidents)}")
         evaluator = changed.evaluator(found.architecture)
@@ -236,7 +235,9 @@ class Search:
 
     def better(self, found: Better) -> bool:
         """Whether a network is better than the one that is explained, in exact arithmetic."""
-        exact = [self.problem.evaluator(architecture).exact_objective() for architecture in (found.architecture, self.best)]
+        exact = [
+            self.found.problem.evaluator(architecture).exact_objective() for architecture in (found.architecture, self.best)
+        ]
         return exact[0] > exact[1]
 
     def nearest(self, relaxed: Better) -> Better | None:

@@ -27,8 +27,8 @@ from .sweep import MOST_POINTS, Sweep
 
 FRONTIER, POINTS, PRICES = "frontier.json", "points", "prices.json"
 FORMAT = "mipdesign-frontier-1"
-STARTS = 3
-"""Neighbours whose optima a search begins with."""
+NEIGHBOURS = 3
+"""Solved points that the search of another one begins with."""
 
 
 @dataclass(frozen=True)
@@ -172,20 +172,20 @@ class Plan:
                 return other
         return None
 
-    def starts(self, index: int) -> list[Architecture]:
-        """Optima of the nearest solved points."""
+    def near(self, index: int) -> list[Design]:
+        """Designs of the nearest solved points, those with a network; the nearest first."""
         place = self.places[index]
 
-        def distance(other: int) -> int:
-            return sum(abs(x - y) for x, y in zip(self.places[other], place, strict=True))
+        def distance(other: int) -> tuple[int, int]:
+            return sum(abs(x - y) for x, y in zip(self.places[other], place, strict=True)), other
 
-        found: dict[Architecture, None] = {}
-        for other in sorted(self.solved, key=lambda other: (distance(other), other)):
+        found: dict[int, Design] = {}
+        for other in sorted(self.solved, key=distance):
             proof = self.proof(other)
             known = None if proof is None else self.solved[proof].design
-            if known is not None and known.architecture is not None:
-                found[known.architecture] = None
-        return list(found)[:STARTS]
+            if proof is not None and known is not None and known.architecture is not None:
+                found[proof] = known
+        return list(found.values())[:NEIGHBOURS]
 
     def frontier(self, seed: int) -> Frontier:
         """What is known now."""

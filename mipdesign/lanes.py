@@ -24,7 +24,7 @@ from .lattice import build_tables
 from .pool import Pool
 from .prices import shadow_prices
 from .problem import Problem
-from .run import design
+from .run import Design, design
 from .solve import OPTIMAL_GAP, Progress
 from .sweep import Sweep
 from .warmup import warm_up
@@ -53,7 +53,7 @@ OnFrontier = Callable[[Frontier], None]
 
 def solve_point(
     problem: Problem,
-    starts: Sequence[Architecture],
+    near: Sequence[Design],
     settings: Settings,
     resume: Path | None = None,
     pool: Pool | None = None,
@@ -67,7 +67,7 @@ def solve_point(
         seed=settings.seed,
         workers=settings.workers,
         resume=resume,
-        starts=starts,
+        near=near,
         pool=pool,
         on_progress=on_progress,
     )
@@ -103,14 +103,12 @@ class Lanes:
             pool.close()
 
     def submit(
-        self, index: int, problem: Problem, starts: Sequence[Architecture], settings: Settings, resume: Path | None
+        self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None
     ) -> Future[Solved]:
         """Starts the search of a point."""
-        return self.executor.submit(self._solve, index, problem, starts, settings, resume)
+        return self.executor.submit(self._solve, index, problem, near, settings, resume)
 
-    def _solve(
-        self, index: int, problem: Problem, starts: Sequence[Architecture], settings: Settings, resume: Path | None
-    ) -> Solved:
+    def _solve(self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None) -> Solved:
         def watch(progress: Progress) -> None:
             if self.stopping.is_set():
                 raise KeyboardInterrupt
@@ -118,7 +116,7 @@ class Lanes:
 
         pool = self.pools.get()
         try:
-            return solve_point(problem, starts, settings, resume, pool, watch)
+            return solve_point(problem, near, settings, resume, pool, watch)
         finally:
             self.pools.put(pool)
 
@@ -132,19 +130,19 @@ class Cluster:
         self.executor = client.get_executor(pure=False)
 
     def submit(
-        self, index: int, problem: Problem, starts: Sequence[Architecture], settings: Settings, resume: Path | None
+        self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None
     ) -> Future[Solved]:
         """Starts the search of a point; a point that was cut off before begins anew, since its files are not on the cluster."""
-        future: Future[Solved] = self.executor.submit(solve_point, problem, starts, settings)
+        future: Future[Solved] = self.executor.submit(solve_point, problem, near, settings)
         return future
 
 
 @contextmanager
 def _lanes(scheduler: str | None, workers: int, points: int, on_point: OnPoint) -> Iterator[Lanes | Cluster]:
     if scheduler is None:
-        lanes = max(1, min(workers, points))
+        lanes = min(workers + 1, points)  # while one lane tabulates or prices, the children of the others have all processors
         warm_up()
-        with Lanes(lanes, workers // lanes, on_point) as local:
+        with Lanes(lanes, max(1, workers // lanes), on_point) as local:
             yield local
     else:
         with connected(scheduler, "a frontier on a cluster") as client:
@@ -177,7 +175,7 @@ def pareto(
     gap, seed:
         Of :func:`mipdesign.design`.
     workers:
-        Child processes in all; one per processor by default. On a cluster, one per point.
+        Processors to use; all by default. On a cluster, one per point.
     scheduler:
         Address of a Dask scheduler whose workers solve the points, in place of this machine's cores.
     on_frontier, on_point:
@@ -232,7 +230,7 @@ def _solve_all(
                 keep(index, Solved(None, price_point(problem, None if known is None else known.architecture)))
                 continue
             resume = None if store is None else store.unfinished(index)
-            running[lanes.submit(index, problem, plan.starts(index), settings, resume)] = index
+            running[lanes.submit(index, problem, plan.near(index), settings, resume)] = index
         done, _ = wait(running, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:
             keep(running.pop(future), future.result())

@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from .blocks import registered_families
+from .branching import Guide
 from .problem import Problem
 from .tasks import Task
 
@@ -67,10 +68,10 @@ class Child:
         except OSError:
             pass  # the listener reports the death
 
-    def set_problem(self, problem: Problem) -> None:
+    def set_problem(self, problem: Problem, guide: Guide) -> None:
         """Tells the problem that the next tasks are of."""
         self.ready = False
-        self._send(("problem", problem.to_dict()))
+        self._send(("problem", (problem.to_dict(), guide)))
 
     def give(self, task: Task) -> None:
         """Starts a task."""
@@ -100,23 +101,24 @@ class Pool:
         self.cutoff = float("-inf")
         self.children = [Child(memory_mb, self.inbox) for _ in range(workers)]
         self.problem: Problem | None = None
+        self.guide: Guide = {}
 
-    def begin(self, problem: Problem) -> None:
+    def begin(self, problem: Problem, guide: Guide) -> None:
         """Turns to a problem. Who is still busy with the one before is replaced, and what was said of it is not heard."""
-        self.problem, self.cutoff = problem, float("-inf")
+        self.problem, self.guide, self.cutoff = problem, guide, float("-inf")
         for child in self.busy():
             child.dismiss()
             self._replace(child)
         while not self.inbox.empty():
             self.inbox.get()
         for child in self.children:
-            child.set_problem(problem)
+            child.set_problem(problem, guide)
 
     def _replace(self, child: Child) -> None:
         new = Child(self.memory_mb, self.inbox)
         self.children[self.children.index(child)] = new
         if self.problem is not None:
-            new.set_problem(self.problem)
+            new.set_problem(self.problem, self.guide)
 
     def idle(self) -> list[Child]:
         """Children that wait for a task."""

@@ -15,8 +15,8 @@ from .evaluation import LOWER
 from .lattice import Tables
 from .solve import OPTIMAL_GAP, cutoff_of
 
-EVALUATIONS = 300
-"""Most bound evaluations; about a hundred are enough for the digits that matter."""
+EVALUATIONS = 60
+"""Most bound evaluations: more would change a price by a few percent, which is less than the steps of the optimum."""
 NANOSECONDS = 1000
 """The tables count a latency in nanoseconds, budgets give it in microseconds."""
 

@@ -8,7 +8,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import metadata
@@ -26,7 +26,7 @@ from .lattice import Tables, build_tables
 from .parsing import load_json, read_text
 from .pool import Pool
 from .problem import Problem
-from .solve import OPTIMAL_GAP, Options, Progress, Resumed, Status, relative_gap, solve
+from .solve import OPTIMAL_GAP, Nearby, Options, Progress, Resumed, Status, relative_gap, solve
 from .warmup import is_warm, warm_up
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def design(
     formulation: str = "lattice",
     presolve: bool = True,
     resume: str | Path | None = None,
-    starts: Iterable[Architecture] = (),
+    near: Sequence[Design] = (),
     pool: Pool | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Design:
@@ -220,9 +220,10 @@ def design(
         ``False`` hands the whole space to SCIP; for comparison.
     resume:
         Folder of an earlier, unfinished run of the same problem.
-    starts:
-        Good networks of a similar problem, for example of other limits; the search for an incumbent begins with them, whether
-        they fit this problem or not. The answer does not depend on them.
+    near:
+        Designs of problems with the same space and other limits, the nearest first: the search for an incumbent begins with
+        their networks, whether they fit or not, and the tree with the first steps of the first one's. The answer does not
+        depend on them.
     pool:
         Child processes that are kept for a next design, in place of ``workers``.
     on_progress:
@@ -257,7 +258,9 @@ def design(
             raise SpecError("formulation", f"{formulation!r} cannot express {missing}", "leave out --no-presolve")
         options = replace(options, solver_columns=0)
     resumed = None if earlier is None else _resumed(tables, earlier)
-    outcome = solve(tables, options, on_progress, resumed, tuple(starts), pool)
+    networks = tuple(other.architecture for other in near if other.architecture is not None)
+    nearby = Nearby(networks, near[0].certificate.guide() if near else {})
+    outcome = solve(tables, options, on_progress, resumed, nearby, pool)
     architecture = None
     if outcome.best is not None:
         architecture = tables.architecture(outcome.best.position)

@@ -12,14 +12,14 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from .architecture import Architecture
 from .bounds import Prices, Relaxation
-from .branching import Node, Record
+from .branching import Guide, Node, Record
 from .cell import Cell
 from .errors import MipdesignError
 from .heuristics import incumbent, moves_of, polish
@@ -34,10 +34,10 @@ OPTIMAL_GAP = 1e-6
 """Relative gap up to which a design is called optimal."""
 EQUAL_MARGIN = 1e-7
 """Networks within this relative distance of the best are all kept and compared exactly."""
-HEURISTIC_SECONDS, STARTED_SECONDS = 1.0, 0.3
-"""Time of the heuristics that come before the tree: without a network to start from, and with one."""
+HEURISTIC_SECONDS = 1.0
+"""Time of the heuristics that come before the tree, where there is no network to start from."""
 NEIGHBOURHOODS = 8
-"""Searches of the neighbourhood of an incumbent: channels within 30 %, widths within 2 steps, depths within 3 blocks."""
+"""Searches of the neighbourhood of an incumbent: channels within 30 %, widths within 2 steps, depths within one block."""
 NEIGHBOURHOOD_SECONDS = 1.5
 SLICE_SECONDS = 0.5
 SCIP_RETURN_SECONDS = 0.5
@@ -91,6 +91,22 @@ class Resumed:
     records: list[Record]
     nodes: list[Node]
     designs: list[Architecture]
+
+
+@dataclass(frozen=True)
+class Nearby:
+    """What is known of problems with the same space and other limits; the answer does not depend on it.
+
+    Attributes
+    ----------
+    designs:
+        Their best networks, with which the heuristics begin, whether they fit this problem or not.
+    guide:
+        The first levels of a tree.
+    """
+
+    designs: tuple[Architecture, ...] = ()
+    guide: Guide = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,9 +193,10 @@ class Run:
         options: Options,
         on_progress: Callable[[Progress], None],
         resumed: Resumed | None,
-        starts: Sequence[Architecture],
+        near: Nearby,
     ) -> None:
         self.tables, self.options, self.on_progress, self.resumed = tables, options, on_progress, resumed
+        self.guide = near.guide
         self.problem = tables.problem
         self.started = time.monotonic()
         self.state = _State()
@@ -189,7 +206,7 @@ class Run:
         self.feasibility_only = False
         self.order = itertools.count()
         self.stop_heuristics = threading.Event()
-        self.starts = [position for position in map(tables.find, starts) if position is not None]
+        self.starts = [position for position in map(tables.find, near.designs) if position is not None]
         self.starts += [tables.position(architecture) for architecture in (resumed.designs if resumed else ())]
         for position in self.starts:
             self.consider(Contender(position, math.nan))
@@ -285,7 +302,7 @@ class Run:
         """Runs to the end, to a limit, or to an interruption."""
         interrupted = False
         self.workers = len(pool.children)
-        pool.begin(self.problem)
+        pool.begin(self.problem, self.guide)
         self.heuristics = threading.Thread(target=self._search_incumbent, args=(pool,), daemon=True)
         self.heuristics.start()
         try:
@@ -303,12 +320,12 @@ class Run:
             pool.inbox.put(Message(pool.children[0], "contender", contender))
 
         moves = moves_of(self.tables)
-        for position in self.starts:
-            better = polish(self.tables, moves, position)
+        polished = [polish(self.tables, moves, position) for position in self.starts]
+        for better in polished:
             if better is not None:
                 found(better)
-        seconds = STARTED_SECONDS if self.starts else HEURISTIC_SECONDS
-        incumbent(self.tables, self.options.seed, seconds, found, self.stop_heuristics.is_set)
+        if not any(polished):
+            incumbent(self.tables, self.options.seed, HEURISTIC_SECONDS, found, self.stop_heuristics.is_set)
 
     def _loop(self, pool: Pool, check_interrupt: Callable[[], None]) -> None:
         limit = self.options.time_limit
@@ -409,11 +426,17 @@ class Run:
         return math.inf if limit is None else max(0.1, limit - self.seconds - SCIP_RETURN_SECONDS)
 
     def _neighbourhood_due(self, pool: Pool) -> bool:
-        """Whether to look for a better incumbent near the present one: never twice near the same, and one search at a time."""
+        """Whether to look for a better incumbent near the present one: never twice near the same, and one search at a time.
+
+        A guided tree finds its incumbents as soon (``docs/performance.md``).
+        """
         s = self.state
         fresh = self.best is not None and self.best != s.centre and s.neighbourhoods < NEIGHBOURHOODS
         return (
-            fresh and self.options.presolve and not any(isinstance(c.task, Explore) and not c.task.record for c in pool.busy())
+            fresh
+            and not self.guide
+            and self.options.presolve
+            and not any(isinstance(c.task, Explore) and not c.task.record for c in pool.busy())
         )
 
     def _neighbourhood(self) -> Explore:
@@ -421,7 +444,7 @@ class Run:
         assert best is not None
         s.centre = best
         s.neighbourhoods += 1
-        cell = Cell.near(self.tables, best.position, 1.3, 2, 3)
+        cell = Cell.near(self.tables, best.position, 1.3, 2, 1)
         node = Node("near", cell, math.inf, Prices.initial(self.tables, max(1.0, abs(self.cutoff))))
         return Explore((node,), NEIGHBOURHOOD_SECONDS, 0, record=False)
 
@@ -567,7 +590,7 @@ def solve(
     options: Options | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     resumed: Resumed | None = None,
-    starts: Sequence[Architecture] = (),
+    near: Nearby | None = None,
     pool: Pool | None = None,
 ) -> Outcome:
     """Solves a tabulated problem to proven optimality, or as far as its limits allow.
@@ -576,13 +599,13 @@ def solve(
 
     Parameters
     ----------
-    starts:
-        Networks of a similar problem, for example of other limits; the heuristics begin with them, and they need not fit.
+    near:
+        What is known of problems with the same space.
     pool:
         Child processes that are kept for a next run; by default there are new ones, as ``options.workers`` says.
     """
     options = options or Options()
-    run = Run(tables, options, on_progress or (lambda progress: None), resumed, starts)
+    run = Run(tables, options, on_progress or (lambda progress: None), resumed, near or Nearby())
     if pool is not None:
         outcome = run.run(pool)
         run.heuristics.join()  # else it might yet speak of this problem while the pool is at the next one

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .branching import Node, Record, expand
+from .branching import Guide, Node, Record, expand
 from .cell import Cell
 from .heuristics import Moves, polish
 from .lattice import Contender, Position, Tables
@@ -17,8 +17,8 @@ from .lattice import Contender, Position, Tables
 if TYPE_CHECKING:
     from .scip import CellResult, ScipSettings
 
-POLISH_EVERY = 8
-"""Nodes between two local searches that start from a promising path."""
+POLISH_SHARE = 0.08
+"""Share of a task's time that may go into local searches from promising paths."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class Desk:
     report: Callable[[Contender], None]
     progress: Callable[[float], None]
     """Told of the bound of what is still open in the task."""
+    guide: Guide = field(default_factory=dict)
 
 
 def explore(task: Explore, desk: Desk) -> Explored:
@@ -95,16 +96,18 @@ def explore(task: Explore, desk: Desk) -> Explored:
     order = itertools.count()
     heap = [(-node.bound, next(order), node) for node in task.nodes]
     heapq.heapify(heap)
-    deadline = time.monotonic() + task.seconds
-    told = time.monotonic()
+    began = told = time.monotonic()
+    deadline, polishing = began + task.seconds, 0.0
     while heap and time.monotonic() < deadline:
         _, _, node = heapq.heappop(heap)
-        expansion = expand(desk.tables, node, desk.cutoff(), task.solver_columns)
+        expansion = expand(desk.tables, node, desk.cutoff(), task.solver_columns, advice=desk.guide.get(node.name))
         out.nodes += 1
         for contender in expansion.contenders:
             desk.report(contender)
-        if expansion.promising and out.nodes % POLISH_EVERY == 0:
+        now = time.monotonic()
+        if expansion.promising and polishing <= POLISH_SHARE * (now - began):
             _repair(desk, expansion.promising[-1])
+            polishing += time.monotonic() - now
         if expansion.record.verdict == "solver":
             assert expansion.cell is not None
             out.solver_cells.append(SolverCell(node, expansion.cell, expansion.record, expansion.bound))

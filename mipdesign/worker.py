@@ -17,6 +17,7 @@ from queue import SimpleQueue
 from typing import Any, BinaryIO
 
 from .blocks import import_families
+from .branching import Guide
 from .errors import MipdesignError
 from .heuristics import moves_of
 from .lattice import Contender, build_tables
@@ -34,8 +35,9 @@ class Worker:
             limit = memory_mb * 2**20
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
-    def begin(self, specification: dict[str, Any]) -> None:
+    def begin(self, specification: dict[str, Any], guide: Guide) -> None:
         """Turns to a problem."""
+        self.guide = guide
         self.tables = build_tables(Problem.from_dict(specification))
         self.moves = cache(lambda: moves_of(self.tables))  # coordinates and moves of the space, for its local searches
         self.send("ready")
@@ -54,7 +56,7 @@ class Worker:
                 reported.add(contender)
                 self.send("contender", contender)
 
-        desk = Desk(self.tables, self.moves, lambda: self.cutoff, report, lambda bound: self.send("bound", bound))
+        desk = Desk(self.tables, self.moves, lambda: self.cutoff, report, lambda bound: self.send("bound", bound), self.guide)
         try:
             outcome = explore(task, desk) if isinstance(task, Explore) else close(task, desk)
         except MipdesignError as error:
@@ -109,7 +111,7 @@ def main() -> None:
     while True:
         kind, content = asked.get()
         if kind == "problem":
-            worker.begin(content)
+            worker.begin(*content)
         else:
             worker.run(content)
 

@@ -21,11 +21,10 @@ from benchmarks.small import every_network, varied_problem
 from mipdesign import cli
 from mipdesign.errors import SpecError
 from mipdesign.evaluation import LOWER
-from mipdesign.frontier import FRONTIER, Plan, Solved, grid
+from mipdesign.frontier import FRONTIER, Frontier, Plan, Solved, grid
 from mipdesign.lanes import pareto
 from mipdesign.problem import Problem
 from mipdesign.run import Design, design
-from mipdesign.solve import Progress
 from mipdesign.sweep import Sweep
 from mipdesign.warmup import warm_up
 
@@ -88,7 +87,7 @@ def test_what_follows_from_a_looser_point_is_not_searched() -> None:
     plan.solved[5] = Solved(loosest, {})
     assert loosest.evaluation is not None and loosest.evaluation.flops <= 3_000_000 and loosest.evaluation.params > 40_000
     assert [plan.proof(i) for i in range(6)] == [None, 5, None, 5, None, 5]
-    assert plan.starts(0) == [loosest.architecture]
+    assert plan.near(0) == [loosest]
     plan.solved[3] = Solved(None, {})
     points = plan.frontier(0).points
     assert [point.status for point in points] == ["unknown", "unknown", "unknown", "optimal", "unknown", "optimal"]
@@ -132,14 +131,13 @@ def test_a_killed_frontier_goes_on_to_the_same_file(tmp_path: Path) -> None:
 
 
 def test_an_interruption_keeps_what_is_solved(tmp_path: Path) -> None:
-    def interrupt(index: int, progress: Progress) -> None:
-        if index < 4:
-            signal.raise_signal(signal.SIGINT)
+    def interrupt(frontier: Frontier) -> None:
+        signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        pareto(Problem.load(SMALL), [SWEEP[1]], tmp_path, workers=1, on_point=interrupt)
+        pareto(Problem.load(SMALL), [SWEEP[1]], tmp_path, workers=1, on_frontier=interrupt)
     points = json.loads((tmp_path / FRONTIER).read_text())["points"]
-    assert [point["status"] for point in points] == ["unknown"] * 4 + ["optimal"]
+    assert sorted(point["status"] for point in points) == ["optimal"] + ["unknown"] * 4
 
 
 def test_points_are_solved_on_a_cluster(tmp_path: Path) -> None:
@@ -156,7 +154,7 @@ def test_the_command_prints_points_and_prices(tmp_path: Path, capsys: pytest.Cap
     assert cli.main(command) == 0
     out, err = capsys.readouterr()
     assert "infeasible" in out and "2268.353" in out and "per 1000 parameters" in out and "2 of 2 proven" in out
-    assert "1 of 2  params 60,000  optimal  2268.353" in err
+    assert "params 60,000  optimal  2268.353" in err and "2 of 2" in err
     assert cli.main([*command, "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data == json.loads((tmp_path / FRONTIER).read_text()) and data["points"][1]["prices"]["params"]["per_unit"] > 0
