@@ -503,24 +503,28 @@ def evaluate(
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a design.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a design, or of a frontier.")],
     resolve: Annotated[bool, typer.Option("--resolve", help="Solve again the cells that SCIP closed.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check the certificate of a design, without searching.
+    """Check the certificate of a design, or those of a frontier, without searching.
 
     Exit codes: 0 every claim holds, 1 some claim does not, 2 there is no certificate to check.
     """
     from .certificate import Certificate
-    from .console import CountDisplay, PlainConsole, checks_table, verification_lines
+    from .console import CountDisplay, PlainConsole, checks_table, claim_lines, verification_lines
+    from .frontier import FRONTIER, verify_frontier
     from .run import read_files, verify_folder
 
+    is_frontier = (folder / FRONTIER).exists()
     with CountDisplay(PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
-        checks = list(verify_folder(folder, resolve, display.update))
+        checks = list((verify_frontier if is_frontier else verify_folder)(folder, resolve, display.update))
     passed = all(check.passed for check in checks)
     console = PlainConsole()
     if as_json:
         _print_json(console, {"passed": passed, "resolved": resolve, "checks": [vars(check) for check in checks]})
+    elif is_frontier:
+        console.lines(claim_lines(checks))
     else:
         console.print(checks_table(checks))
         console.lines(verification_lines(Certificate(read_files(folder)[1]), checks, resolve))

@@ -364,17 +364,23 @@ def checks_table(checks: Iterable[Check]) -> Table:
 
 def verification_lines(certificate: Certificate, checks: Sequence[Check], resolved: bool) -> list[str]:
     """Every claim that failed, and what all of it comes to."""
-    failed = [check for check in checks if not check.passed]
-    lines = [f"FAILED: {check.claim}" + (f": {check.detail}" if check.detail else "") for check in failed]
-    if failed:
-        return lines + [f"{len(failed)} of {len(checks)} claims do not hold"]
+    lines = claim_lines(checks)
+    if not all(check.passed for check in checks):
+        return lines
     claim, summary = certificate.claim, certificate.summary()
     again = "solved again" if resolved else "not solved again (--resolve does it)"
     return [
         f"status {claim['status']}, objective {score(claim['objective'])}, bound {score(claim['bound'])}",
         f"{summary['nodes']} nodes, {summary['open']} left open; {summary['cells']} cells closed by the solver, {again}",
-        f"all {len(checks)} claims hold",
+        *lines,
     ]
+
+
+def claim_lines(checks: Sequence[Check]) -> list[str]:
+    """Every claim that failed, and how many hold."""
+    failed = [check for check in checks if not check.passed]
+    lines = [f"FAILED: {check.claim}" + (f": {check.detail}" if check.detail else "") for check in failed]
+    return [*lines, f"{len(failed)} of {len(checks)} claims do not hold" if failed else f"all {len(checks)} claims hold"]
 
 
 def formulation_lines(formulation: Formulation) -> list[str]:

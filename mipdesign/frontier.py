@@ -9,24 +9,26 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .architecture import Architecture
-from .certificate import finite, stated_figures
+from .certificate import Check, finite, stated_figures
 from .errors import SpecError
 from .evaluation import LOWER
 from .files import write_whole
 from .parsing import load_json
 from .problem import Problem
-from .run import RESULT, Design, earlier_run, installed_versions
+from .run import RESULT, Design, earlier_run, installed_versions, verify_folder
 from .solve import Status, relative_gap
 from .sweep import MOST_POINTS, Sweep
 
 FRONTIER, POINTS, PRICES = "frontier.json", "points", "prices.json"
 FORMAT = "mipdesign-frontier-1"
+CLAIMS = ("limits", "status", "objective", "architecture", "budgets", "dominated", "proof")
+"""Fields of a point that follow from the certificates."""
 NEIGHBOURS = 3
 """Solved points that the search of another one begins with."""
 
@@ -158,19 +160,19 @@ class Plan:
         """Whether the limits of point ``a`` admit all that those of ``b`` do."""
         return all(x >= y for x, y in zip(self.places[a], self.places[b], strict=True))
 
+    def settles(self, other: int, index: int) -> bool:
+        """Whether a point's own design settles another point: it is infeasible, or its optimum fits."""
+        found = self.solved.get(other)
+        if found is None or found.design is None or not self._admits(other, index):
+            return False
+        best = found.design.architecture
+        if found.design.status == "infeasible" or other == index:
+            return True
+        return found.design.status == "optimal" and best is not None and not self.points[index][1].violations(best)
+
     def proof(self, index: int) -> int | None:
-        """The loosest point whose own design settles a point: it is infeasible, or its optimum fits. ``None`` without one."""
-        problem = self.points[index][1]
-        for other in self.order:
-            found = self.solved.get(other)
-            if found is None or found.design is None or not self._admits(other, index):
-                continue
-            whole = found.design.architecture
-            if found.design.status == "infeasible" or other == index:
-                return other
-            if found.design.status == "optimal" and whole is not None and not problem.violations(whole):
-                return other
-        return None
+        """The loosest point whose own design settles a point; ``None`` without one."""
+        return next((other for other in self.order if self.settles(other, index)), None)
 
     def near(self, index: int) -> list[Design]:
         """Designs of the nearest solved points, those with a network; the nearest first."""
@@ -276,3 +278,44 @@ class Store:
             write_whole(path, text.encode())
         except OSError as error:
             raise SpecError("--out", f"cannot write to {path.parent} ({error.strerror})", "give a writable folder") from None
+
+
+def verify_frontier(
+    folder: Path, resolve: bool = False, on_node: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[Check]:
+    """Verifies a frontier: each certificate, and what each point claims of the one that settles it.
+
+    Parameters
+    ----------
+    resolve, on_node:
+        Of :func:`mipdesign.run.verify_folder`.
+
+    Raises
+    ------
+    SpecError
+        If the files cannot be read.
+    """
+    data = load_json(folder / FRONTIER)
+    try:
+        sweeps = [Sweep.parse(f"{sweep['key']}={','.join(map(repr, sweep['values']))}") for sweep in data["sweeps"]]
+        plan = Plan(Problem.from_dict(data["problem"]), sweeps)
+        rows, proofs = data["points"], [str(row["proof"]) for row in data["points"]]
+        if len(rows) != len(plan.points):
+            raise ValueError(f"{len(rows)} points for {len(plan.points)} limits")
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, SpecError):
+            raise
+        raise SpecError("", f"is not a frontier ({error!r})", "give a folder that 'pareto' wrote", str(folder)) from None
+    names = {f"{POINTS}/{point_name(i, len(plan.points))}": i for i in range(len(plan.points))}
+    settled = {proof for row, proof in zip(rows, proofs, strict=True) if row["status"] != "unknown"}
+    for proof in sorted(settled & set(names)):
+        for check in verify_folder(folder / proof, resolve, on_node):
+            yield replace(check, claim=f"{proof}: {check.claim}")
+        plan.solved[names[proof]] = Solved(Design.load(folder / proof), {})
+    for i, row in enumerate(rows):
+        if row["status"] != "unknown":
+            plan.solved.setdefault(i, Solved(None, {}))
+    for i, (row, now) in enumerate(zip(rows, plan.frontier(0).to_dict()["points"], strict=True)):
+        wrong = [key for key in CLAIMS if row.get(key) != now[key]]
+        text = "" if not wrong else f"from the certificates follows another: {', '.join(wrong)}"
+        yield Check(f"point {i} follows from {proofs[i]}", not wrong, text)

@@ -38,7 +38,7 @@ UNITS = {
 
 def unit_of(name: str) -> tuple[float, str]:
     """How many units of a budget its price is stated for, and what they are called."""
-    return UNITS[name.removeprefix(LOWER)]
+    return UNITS.get(name.removeprefix(LOWER), (1.0, "unit"))
 
 
 def shadow_prices(tables: Tables, objective: float) -> dict[str, float]:

@@ -50,7 +50,6 @@ class FrontierPoint(_Read):
     budgets: dict[str, Usage] = {}
     dominated: bool = False
     prices: dict[str, Price] = {}
-    wall_seconds: float | None = None
 
     @property
     def network(self) -> Architecture | None:
@@ -73,6 +72,7 @@ class Frontier(_Read):
     convention: str
     seed: int | None = None
     versions: dict[str, str] = {}
+    problem: dict[str, Any] = {}
     sweeps: tuple[Sweep, ...] = Field(min_length=1, max_length=2)
     points: tuple[FrontierPoint, ...] = Field(min_length=1)
 

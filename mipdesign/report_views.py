@@ -23,9 +23,11 @@ from .drawing import (
     draw_network,
 )
 from .errors import SpecError
+from .evaluation import LOWER
 from .formatting import number, percent, points, quantity
 from .parts import parts
 from .picture import picture_range
+from .prices import unit_of
 from .problem import Problem, preset_names
 from .report_inputs import DesignFolder, Explanation, Frontier, FrontierFolder, FrontierPoint, Validation
 from .run import Design
@@ -539,22 +541,16 @@ def frontier_view(folder: FrontierFolder, prefix: str = "p0") -> View:
     of_status = {status: [p for p in frontier.points if p.status == status] for status in BADGES}
     told = [f"{len(found)} {BADGES[status]}" for status, found in of_status.items() if found]
     swept = " and ".join(sweep.key for sweep in frontier.sweeps)
-    seconds = sum(point.wall_seconds or 0.0 for point in frontier.points)
     dominated = sum(point.dominated for point in frontier.points)
     facts = [("points", str(len(frontier.points)), f"{dominated} dominated"), ("swept", swept.replace("budgets.", ""), "")]
     scores = [point.objective for point in frontier.points if point.objective is not None]
     facts += [("objective", points(max(scores)), f"from {points(min(scores))}")] if scores else []
-    facts.append(("time", f"{seconds:,.1f} s", "" if frontier.seed is None else f"seed {frontier.seed}"))
     charts = [frontier_figure(frontier, prefix), *price_figures(frontier, prefix)]
     settled = all(point.status in ("optimal", "infeasible") for point in frontier.points)
     sections = [
         Section(f"{prefix}-frontier", "Frontier and prices", figures=tuple(figure for figure in charts if figure is not None)),
         Section(f"{prefix}-points", "Points", grids=(frontier_grid(frontier),)),
-        Section(
-            f"{prefix}-versions",
-            "How it was made",
-            grids=(Grid("Versions", ("package", "version"), tuple(frontier.versions.items()), texts=(1,)),),
-        ),
+        frontier_reproduction(folder, prefix),
     ]
     return View(
         id=prefix,
@@ -565,8 +561,38 @@ def frontier_view(folder: FrontierFolder, prefix: str = "p0") -> View:
         status="optimal" if settled else "feasible",
         summary=f"{len(frontier.points)} points: {', '.join(told)}.",
         facts=tuple(facts),
-        sections=tuple(s for s in sections if s.figures or any(grid.rows for grid in s.grids)),
+        sections=tuple(s for s in sections if s.figures or s.commands or any(grid.rows for grid in s.grids)),
     )
+
+
+def frontier_reproduction(folder: FrontierFolder, prefix: str) -> Section:
+    """Commands that make the frontier and check a point of it, and versions."""
+    frontier, settings, specification = folder.frontier, None, ""
+    if frontier.problem:
+        problem = Problem.from_dict(frontier.problem)
+        settings = preset_settings(problem)
+        specification = "" if settings is not None else problem.dumps()
+    options = [word for setting in settings or () for word in ("--set", setting)]
+    for sweep in frontier.sweeps:
+        options += ["--sweep", f"{sweep.key}={','.join(f'{value:.15g}' for value in sweep.values)}"]
+    words = [frontier.name if settings is not None else "problem.yaml", *options]
+    target = shlex.quote(folder.label)
+    lines = ["Every point has a folder with its certificate; points that a looser one settles have none of their own."]
+    lines += ["Save the specification below as problem.yaml."] if specification else []
+    return Section(
+        f"{prefix}-reproduce",
+        "How to reproduce it",
+        tuple(lines),
+        grids=(Grid("Versions", ("package", "version"), tuple(frontier.versions.items()), texts=(1,)),),
+        commands=(f"mipdesign pareto {shlex.join(words)} --out {target}", f"mipdesign verify {target}"),
+        specification=specification,
+    )
+
+
+def _budget(key: str) -> str:
+    """The budget of a swept limit, as its prices are named."""
+    parts = key.removeprefix("budgets.").split(".")
+    return LOWER + parts[0] if parts[-1] == "min" else parts[0]
 
 
 def _curves(frontier: Frontier) -> Iterator[tuple[str, str, list[FrontierPoint]]]:
@@ -622,16 +648,11 @@ def _x_range(frontier: Frontier) -> tuple[float, float]:
     return min(limits) - margin, max(limits) + margin
 
 
-def price_unit(limits: Sequence[float]) -> float:
-    """The power of a thousand in which a price is told: about a hundredth of the limit."""
-    return 1000.0 ** math.floor(math.log(max(max(limits), 1e-300) / 100, 1000) + 1e-9)
-
-
 def price_figures(frontier: Frontier, prefix: str) -> list[Figure]:
     """Price of the first limit's budget along the frontier."""
     key = frontier.sweeps[0].key
-    budget = key.removeprefix("budgets.").removesuffix(".max")
-    unit = price_unit([point.limits[key] for point in frontier.points])
+    budget = _budget(key)
+    unit, unit_name = unit_of(budget)
     series, legend = [], []
     for name, colour, of_curve in _curves(frontier):
         priced = [(p.limits[key], p.prices[budget].per_unit) for p in of_curve if budget in p.prices]
@@ -641,7 +662,7 @@ def price_figures(frontier: Frontier, prefix: str) -> list[Figure]:
     if not series:
         return []
     high = max(y for s in series for _, y in s.points)
-    words = f"objective per {unit_words(unit, budget)}"
+    words = f"objective per {unit_name}"
     chart = Chart(
         f"{prefix}-price-chart",
         f"Price of {budget} along the frontier",
@@ -656,11 +677,6 @@ def price_figures(frontier: Frontier, prefix: str) -> list[Figure]:
     return [Figure(drawings, "What one more unit of the budget is worth, by the multipliers of the bound.", tuple(legend))]
 
 
-def unit_words(unit: float, budget: str) -> str:
-    """A unit of a budget in words: ``M flops``, ``0.001 effectiveness``."""
-    return f"{unit:g} {budget}" if unit < 1 else f"{quantity(unit).removeprefix('1').strip()} {budget}".strip()
-
-
 def frontier_grid(frontier: Frontier) -> Grid:
     """One row per point."""
     keys = [sweep.key for sweep in frontier.sweeps]
@@ -668,27 +684,21 @@ def frontier_grid(frontier: Frontier) -> Grid:
     priced = list(
         dict.fromkeys(name for p in frontier.points for name, price in p.prices.items() if price.per_unit is not None)
     )
-    units = {
-        name: price_unit([u.limit or u.value for p in frontier.points for n, u in p.budgets.items() if n == name] or [1.0])
-        for name in priced
-    }
     rows = []
     for p in frontier.points:
         used = ["-" if name not in p.budgets else quantity(p.budgets[name].value) for name in budgets]
         prices = [p.prices[name].per_unit if name in p.prices else None for name in priced]
-        told = ["-" if price is None else f"{price * units[name]:.3g}" for name, price in zip(priced, prices, strict=True)]
+        told = ["-" if price is None else f"{price * unit_of(name)[0]:.3g}" for name, price in zip(priced, prices, strict=True)]
         status = "dominated" if p.dominated else BADGES[p.status]
-        seconds = "-" if p.wall_seconds is None else f"{p.wall_seconds:,.1f}"
         limits = [quantity(p.limits[key]) for key in keys]
-        rows.append((*limits, status, points(p.objective), percent(p.gap), *used, *told, seconds, network_text(p.network)))
+        rows.append((*limits, status, points(p.objective), percent(p.gap), *used, *told, network_text(p.network)))
     header = (
         *(f"limit of {key.removeprefix('budgets.')}" for key in keys),
         "status",
         "objective",
         "gap",
         *budgets,
-        *(f"price per {unit_words(units[name], name)}" for name in priced),
-        "seconds",
+        *(f"{name}: price per {unit_of(name)[1]}" for name in priced),
         "network: channels × depth",
     )
     faint = frozenset(i for i, p in enumerate(frontier.points) if p.status in ("unknown", "feasible"))

@@ -161,6 +161,26 @@ def test_the_command_prints_points_and_prices(tmp_path: Path, capsys: pytest.Cap
     assert cli.main(["pareto", SMALL, "--sweep", "budgets.params=1,2", "--workers", "1", "--out", str(tmp_path / "no")]) == 3
 
 
+def test_a_frontier_is_verified_and_a_changed_one_is_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pareto(Problem.load(SMALL), ["budgets.params=1,40000,60000", "budgets.flops=3e6,4e6"], tmp_path, workers=1)
+    assert cli.main(["verify", str(tmp_path)]) == 0
+    assert "claims hold" in capsys.readouterr().out
+    text = (tmp_path / FRONTIER).read_text()
+    data = json.loads(text)
+    proofs = [point["proof"] for point in data["points"]]
+    assert len(set(proofs)) < len(proofs)
+    swapped = {"objective": data["points"][5]["objective"], "architecture": data["points"][5]["architecture"]}
+    for change in ({"objective": 1e9}, {"status": "infeasible"}, {"proof": proofs[0]}, {"dominated": None}, swapped):
+        changed = json.loads(text)
+        changed["points"][3].update(change)
+        (tmp_path / FRONTIER).write_text(json.dumps(changed))
+        assert cli.main(["verify", str(tmp_path)]) == 1
+        assert "FAILED: point 3 follows from" in capsys.readouterr().out
+    (tmp_path / FRONTIER).write_text(json.dumps(data | {"points": data["points"][:2]}))
+    assert cli.main(["verify", str(tmp_path)]) == 2
+    assert "is not a frontier" in capsys.readouterr().err
+
+
 # ------------------------------------------------------------------------------------------------------------------- sweeps
 
 

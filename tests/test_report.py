@@ -224,11 +224,6 @@ def test_quantities(value: float, text: str) -> None:
     assert quantity(value) == text
 
 
-@pytest.mark.parametrize(("limits", "unit"), [([1.82e9], 1e6), ([11.69e6], 1e3), ([0.3], 1e-3), ([90.0, 120.0], 1.0)])
-def test_units_of_prices(limits: list[float], unit: float) -> None:
-    assert report_views.price_unit(limits) == pytest.approx(unit)
-
-
 # ------------------------------------------------------------------------------------------------------------------- pages
 
 
