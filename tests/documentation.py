@@ -1,7 +1,7 @@
 """The code blocks of the documentation, and the running of a page: ``python tests/documentation.py PAGE FOLDER``.
 
 The blocks of a page run from top to bottom in one folder that looks like the repository as far as a page may use it: ``run``,
-``tests`` and ``benchmarks/studies`` are there, with ``mipdesign`` and ``python`` on the path.
+``tests``, ``examples`` and ``benchmarks/studies`` are there, with ``mipdesign`` and ``python`` on the path.
 
 ==========  =====================================================================================================
 ``python``  runs in the page's namespace
@@ -44,7 +44,7 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
-SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies")
+SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies", "examples")
 """What a page finds in its folder."""
 
 MEASURED = re.compile(r"\b\d[\d.]* (?:s|ms|MB)\b")
@@ -131,11 +131,11 @@ def prepare(folder: Path) -> dict[str, str]:
         (programs / name).chmod(0o755)
     settings = (ROOT / "pyproject.toml").read_bytes() + (ROOT / "constraints.txt").read_bytes()
     cksum = subprocess.run(["cksum"], input=settings, capture_output=True, check=True).stdout.split()[0].decode()
-    for extras in set(re.findall(r"^ +install ([\w,]+)$", (ROOT / "run").read_text(), re.MULTILINE)):
+    for extras in set(re.findall(r"\binstall ([\w,]+)(?: ;;)?$", (ROOT / "run").read_text(), re.MULTILINE)):
         (folder / ".venv" / f"installed-{extras.replace(',', '-')}-{cksum}").touch()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    return kept | {"PATH": path, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    return kept | {"PATH": path, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
 
 
 class Page:
