@@ -47,6 +47,9 @@ LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
 SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies", "examples")
 """What a page finds in its folder."""
 
+UNDRAWN = "import sys; sys.modules['matplotlib'] = None; from mipdesign.__main__ import main; sys.exit(main())"
+"""``mipdesign`` without matplotlib: drawing its convergence takes as long as all else of a small design, and has its own tests."""
+
 MEASURED = re.compile(r"\b\d[\d.]* (?:s|ms|MB)\b")
 """Figures that differ from run to run."""
 
@@ -126,7 +129,7 @@ def prepare(folder: Path) -> dict[str, str]:
     programs = folder / ".venv" / "bin"
     programs.mkdir(parents=True)
     python = shlex.quote(sys.executable)
-    for name, command in (("python", f"{python}"), ("mipdesign", f"{python} -m mipdesign")):
+    for name, command in (("python", python), ("mipdesign", f"{python} -c {shlex.quote(UNDRAWN)}")):
         (programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         (programs / name).chmod(0o755)
     settings = (ROOT / "pyproject.toml").read_bytes() + (ROOT / "constraints.txt").read_bytes()
@@ -147,6 +150,7 @@ class Page:
         self.module = ModuleType("page")
         self.printed = ""
         sys.modules["page"] = self.module
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]  # as in UNDRAWN
         sys.path[:0] = [str(folder), str(ROOT)]
         os.environ.update(self.environment)
         os.chdir(folder)
