@@ -17,7 +17,8 @@ A block with a title, ``title="mine.yaml"``, is written to that file first; one 
 ``output`` has to be what the block before it printed, line by line, but for times and memory; ``...`` leaves lines out.
 
 A comment right before a block says how it is run: ``<!-- test: COMMANDS -->`` has one line for each command of the block, the
-same command at a smaller scale; ``<!-- part of: NAME|SPEC.yaml -->`` says which specification a part of one belongs to.
+same command at a smaller scale, or with ``--help`` where another page runs it; ``<!-- part of: NAME|SPEC.yaml -->`` says which
+specification a part of one belongs to.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studi
 """What a page finds in its folder."""
 
 UNDRAWN = "import sys; sys.modules['matplotlib'] = None; from mipdesign.__main__ import main; sys.exit(main())"
-"""``mipdesign`` without matplotlib: drawing its convergence takes as long as all else of a small design, and has its own tests."""
+"""``mipdesign`` without matplotlib: drawing the convergence of a small design takes almost half of its time, and is tested
+elsewhere."""
 
 MEASURED = re.compile(r"\b\d[\d.]* (?:s|ms|MB)\b")
 """Figures that differ from run to run."""
