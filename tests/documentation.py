@@ -1,7 +1,7 @@
 """The code blocks of the documentation, and the running of a page: ``python tests/documentation.py PAGE FOLDER``.
 
 The blocks of a page run from top to bottom in one folder that looks like the repository as far as a page may use it: ``run``,
-``tests`` and ``benchmarks/studies`` are there, with ``mipdesign`` and ``python`` on the path.
+``tests``, ``examples`` and ``benchmarks/studies`` are there, with ``mipdesign`` and ``python`` on the path.
 
 ==========  =====================================================================================================
 ``python``  runs in the page's namespace
@@ -17,7 +17,8 @@ A block with a title, ``title="mine.yaml"``, is written to that file first; one 
 ``output`` has to be what the block before it printed, line by line, but for times and memory; ``...`` leaves lines out.
 
 A comment right before a block says how it is run: ``<!-- test: COMMANDS -->`` has one line for each command of the block, the
-same command at a smaller scale; ``<!-- part of: NAME|SPEC.yaml -->`` says which specification a part of one belongs to.
+same command at a smaller scale, or with ``--help`` where another page runs it; ``<!-- part of: NAME|SPEC.yaml -->`` says which
+specification a part of one belongs to.
 """
 
 from __future__ import annotations
@@ -44,8 +45,12 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
-SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies")
+SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies", "examples")
 """What a page finds in its folder."""
+
+UNDRAWN = "import sys; sys.modules['matplotlib'] = None; from mipdesign.__main__ import main; sys.exit(main())"
+"""``mipdesign`` without matplotlib: drawing the convergence of a small design takes almost half of its time, and is tested
+elsewhere."""
 
 MEASURED = re.compile(r"\b\d[\d.]* (?:s|ms|MB)\b")
 """Figures that differ from run to run."""
@@ -126,16 +131,16 @@ def prepare(folder: Path) -> dict[str, str]:
     programs = folder / ".venv" / "bin"
     programs.mkdir(parents=True)
     python = shlex.quote(sys.executable)
-    for name, command in (("python", f"{python}"), ("mipdesign", f"{python} -m mipdesign")):
+    for name, command in (("python", python), ("mipdesign", f"{python} -c {shlex.quote(UNDRAWN)}")):
         (programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         (programs / name).chmod(0o755)
     settings = (ROOT / "pyproject.toml").read_bytes() + (ROOT / "constraints.txt").read_bytes()
     cksum = subprocess.run(["cksum"], input=settings, capture_output=True, check=True).stdout.split()[0].decode()
-    for extras in set(re.findall(r"^ +install ([\w,]+)$", (ROOT / "run").read_text(), re.MULTILINE)):
+    for extras in set(re.findall(r"\binstall ([\w,]+)(?: ;;)?$", (ROOT / "run").read_text(), re.MULTILINE)):
         (folder / ".venv" / f"installed-{extras.replace(',', '-')}-{cksum}").touch()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    return kept | {"PATH": path, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    return kept | {"PATH": path, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
 
 
 class Page:
@@ -147,6 +152,7 @@ class Page:
         self.module = ModuleType("page")
         self.printed = ""
         sys.modules["page"] = self.module
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]  # as in UNDRAWN
         sys.path[:0] = [str(folder), str(ROOT)]
         os.environ.update(self.environment)
         os.chdir(folder)
