@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from networks import PRESETS, of_preset, small
+from networks import DISTINCT, PRESETS, of_preset, small
 
 from mipdesign import Problem
 from mipdesign.architecture import Architecture, Stage, Stem
@@ -44,6 +44,11 @@ def of_family(family: str) -> Architecture:
     return small(family, stages=stages, resolution=64)
 
 
+def block_families(preset: str) -> frozenset[str]:
+    """Families of the blocks of a preset's network."""
+    return frozenset(stage.block for stage in of_preset(preset).stages)
+
+
 def groups(names: Iterable[str], matcher: dict[str, Any]) -> dict[str, tuple[float, ...]]:
     """The group of each parameter as timm reads a matcher: the first pattern that fits, then its numbers; else the last."""
     found: dict[str, tuple[float, ...]] = {}
@@ -64,6 +69,7 @@ def groups(names: Iterable[str], matcher: dict[str, Any]) -> dict[str, tuple[flo
 
 def test_every_preset_has_a_network_within_its_budgets() -> None:
     assert sorted(PRESETS) == sorted(preset_names())
+    assert {block_families(name) for name in DISTINCT} == {block_families(name) for name in PRESETS}
     for name in PRESETS:
         assert Problem.preset(name).violations(of_preset(name)) == []
 
@@ -115,7 +121,7 @@ def test_parameters_fall_into_groups_by_depth(name: str) -> None:
                 assert found[key] == ((float("inf"),) if coarse else (1, MERGED))
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", DISTINCT)
 def test_training_reaches_every_parameter(name: str) -> None:
     """And the outputs are finite, equal from call to call, and those of the two halves.
 

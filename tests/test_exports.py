@@ -12,9 +12,9 @@ from typing import Any
 import networkx as nx
 import pytest
 from hypothesis import given, settings
-from networks import PRESETS, architectures, of_preset, small
+from networks import DISTINCT, architectures, of_preset, small
 
-from benchmarks.exports import as_trained
+from benchmarks.exports import TOLERANCE, as_trained
 from mipdesign import Architecture, MissingExtraError, SpecError, cli, from_pretrained, read_network, save_pretrained
 from mipdesign.architecture import Stage, Stem
 from mipdesign.blocks import FAMILIES
@@ -34,8 +34,6 @@ from mipdesign.lowering import to_module
 
 torch = pytest.importorskip("torch")
 
-TOLERANCE = 1e-4
-"""Greatest difference of an export from the module."""
 EVERY_FAMILY = Architecture(33, Stem(8), tuple(Stage(family, 1, 8, 16, 3, 1) for family in FAMILIES), 20, classes=10)
 """One network with a block of each family; benchmarks/exports.py has all presets at full resolution."""
 STRIDED = Architecture(33, Stem(8, 3, 1, True), tuple(Stage(family, 2, 12, 16, 3, 1) for family in FAMILIES)[:4], classes=10)
@@ -83,7 +81,7 @@ def test_json_gives_the_same_graph_again(architecture: Architecture) -> None:
     assert again.graph == graph.graph
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", DISTINCT)
 def test_networks_of_presets_survive_graphml_and_json(name: str) -> None:
     graph = to_graph(of_preset(name))
     assert same(read_graphml(graphml_text(graph)), graph)
@@ -146,7 +144,7 @@ def test_dot_has_every_node_and_every_edge() -> None:
 def test_an_onnx_file_computes_the_same_for_any_batch(architecture: Architecture) -> None:
     onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
     pictures = torch.randn(3, 3, 33, 33)
-    network = as_trained(architecture, pictures)
+    network = as_trained(architecture)
     content = onnx_bytes(network)
     model = onnx.load_from_string(content)
     onnx.checker.check_model(model, full_check=True)
@@ -165,7 +163,7 @@ def test_an_onnx_file_computes_the_same_for_any_batch(architecture: Architecture
 @pytest.mark.parametrize("architecture", [EVERY_FAMILY, STRIDED], ids=["families", "strided"])
 def test_a_program_of_torch_export_computes_the_same_for_any_batch(architecture: Architecture, tmp_path: Path) -> None:
     pictures = torch.randn(3, 3, 33, 33)
-    network = as_trained(architecture, pictures).train()
+    network = as_trained(architecture).train()
     content = torch_export_bytes(network)
     assert not network.training
     file = tmp_path / "network.pt2"
@@ -223,7 +221,7 @@ def test_modules_go_into_the_folder_of_the_design(
     folder, x = tmp_path / "design", torch.randn(2, 3, 64, 64)
     folder.mkdir()
     (folder / "result.json").write_text(json.dumps({"architecture": json.loads(source.read_text())}))
-    network = as_trained(read_network(source), x)
+    network = as_trained(read_network(source))
     save_pretrained(network, folder)
     for form, name in (("torch-export", "network.pt2"), ("onnx", "network.onnx"), ("torch", "model.safetensors")):
         code, out, err = call(folder, "--to", form)

@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from networks import PUBLISHED, architectures, published, small
@@ -52,10 +54,16 @@ def widths_of(architecture: Architecture) -> list[list[int]]:
 
 def measured(architecture: Architecture, draws: int = 16, map_size: int = 8, seed: int = 0) -> list[Estimate]:
     """Log-variance that each stage adds, from the module."""
+    convs, stages = layers(architecture)
+    return stage_estimates(variance_ratios(convs, draws, map_size, seed), stages)
+
+
+@cache
+def layers(architecture: Architecture) -> tuple[list[nn.Conv2d], npt.NDArray[np.int64]]:
+    """The convolutions that the theory counts, and the stage of each."""
     graph = to_graph(architecture)
     convs = main_path(meta_network(graph), graph)
-    ratios = variance_ratios(list(convs.values()), draws, map_size, seed)
-    return stage_estimates(ratios, layer_stages(graph, list(convs), architecture))
+    return list(convs.values()), layer_stages(graph, list(convs), architecture)
 
 
 def number(figure: Figure) -> float:
@@ -98,7 +106,7 @@ def test_three_standard_errors_are_sharp() -> None:
 
 
 @given(architectures())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_exact_figures_hold_for_random_networks(architecture: Architecture) -> None:
     report = validate(architecture, draws=2, map_size=2, sigmas=1e9)
     assert report.failures == ()
