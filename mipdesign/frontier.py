@@ -51,6 +51,8 @@ class Point:
         Whether another point has no looser limits, one of them tighter, and an objective that is no less.
     prices:
         Objective per unit of each budget; see :mod:`mipdesign.prices`.
+    budgets:
+        Value and limit of each budget, as ``result.json`` states them.
     """
 
     limits: Mapping[str, float]
@@ -62,6 +64,7 @@ class Point:
     proof: int
     dominated: bool
     prices: Mapping[str, float]
+    budgets: Mapping[str, Any]
 
     @property
     def gap(self) -> float | None:
@@ -95,7 +98,7 @@ class Frontier:
                     "bound": finite(point.bound),
                     "gap": point.gap,
                     "architecture": None if point.architecture is None else point.architecture.to_dict(),
-                    "budgets": stated_figures(point.problem, point.architecture)["budgets"],
+                    "budgets": point.budgets,
                     "dominated": point.dominated,
                     "prices": {name: {"per_unit": price} for name, price in point.prices.items()},
                     "proof": f"{POINTS}/{point_name(point.proof, len(self.points))}",
@@ -147,6 +150,8 @@ class Plan:
     def __init__(self, problem: Problem, sweeps: Sequence[Sweep]) -> None:
         self.problem, self.sweeps, self.points = problem, tuple(sweeps), grid(problem, sweeps)
         self.solved: dict[int, Solved] = {}
+        self._fits: dict[tuple[int, int], bool] = {}
+        self._usage: dict[tuple[int, int], dict[str, Any]] = {}
         places = list(itertools.product(*(range(len(sweep.values)) for sweep in sweeps)))
         self.places = [
             tuple(-at if sweep.budget.startswith(LOWER) else at for at, sweep in zip(place, sweeps, strict=True))
@@ -168,7 +173,11 @@ class Plan:
         best = found.design.architecture
         if found.design.status == "infeasible" or other == index:
             return True
-        return found.design.status == "optimal" and best is not None and not self.points[index][1].violations(best)
+        if found.design.status != "optimal" or best is None:
+            return False
+        if (other, index) not in self._fits:
+            self._fits[other, index] = not self.points[index][1].violations(best)
+        return self._fits[other, index]
 
     def proof(self, index: int) -> int | None:
         """The loosest point whose own design settles a point; ``None`` without one."""
@@ -202,10 +211,14 @@ class Plan:
         proof, known = self.proof(i), self.solved.get(i)
         own = None if known is None or proof is None else self.solved[proof].design
         if known is None or proof is None or own is None:
-            return Point(limits, problem, "unknown", None, None, math.inf, i, False, {})
+            return Point(limits, problem, "unknown", None, None, math.inf, i, False, {}, {})
         bounds = [s.design.bound for j, s in self.solved.items() if s.design is not None and self._admits(j, i)]
-        objective = None if own.architecture is None else problem.evaluator(own.architecture).evaluation.objective
-        return Point(limits, problem, own.status, own.architecture, objective, min(bounds), proof, False, known.prices)
+        if (proof, i) not in self._usage:
+            self._usage[proof, i] = stated_figures(problem, own.architecture)["budgets"]
+        usage = self._usage[proof, i]
+        return Point(
+            limits, problem, own.status, own.architecture, own.objective, min(bounds), proof, False, known.prices, usage
+        )
 
 
 def _dominated(i: int, reached: Sequence[tuple[float, tuple[int, ...]]]) -> bool:

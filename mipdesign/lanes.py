@@ -48,7 +48,7 @@ class Settings:
 OnPoint = Callable[[int, Progress], None]
 """Told where the search of a point stands."""
 OnFrontier = Callable[[Frontier], None]
-"""Told of the frontier whenever a point has been solved; often, while nothing changes, so that it may raise an interruption."""
+"""Told of the frontier whenever a point has been solved."""
 
 
 def solve_point(
