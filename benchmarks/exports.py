@@ -1,8 +1,8 @@
 """Exports of a network of every preset at full resolution against the torch module.
 
 ``python -m benchmarks.exports [NAME ...] [--compile]``: for each preset a network near its optimum, with normalisations as
-after training; ONNX run by onnxruntime and the program of torch.export, each with batches of one and of three pictures that
-the network has not seen. Prints, per preset, the greatest difference of a logit from the module's, beside the greatest logit,
+after training; ONNX run by onnxruntime and the program of torch.export, each with batches of one and of three of the pictures
+that made the statistics. Prints, per preset, the greatest difference of a logit from the module's, beside the greatest logit,
 and first the difference of the module itself with numbers of 64 bits: its own rounding. With ``--compile`` the module of
 ``torch.compile``, which needs a C++ compiler, is held against the module too. Ends with exit code 1 if an export differs by
 more than 1e-4, or if the logits are so small or so large that this would say nothing.
@@ -37,15 +37,17 @@ NETWORKS = Path(__file__).parents[1] / "tests" / "data" / "preset_networks.json"
 """By preset, a network within 2 % of its optimum."""
 
 
-def as_trained(architecture: Architecture, batches: int = 4, size: int = 16) -> DesignedNetwork:
-    """A network in evaluation mode with the statistics that training leaves in it, and with logits of size 1.
+def as_trained(architecture: Architecture, batches: int = 4, size: int = 16) -> tuple[DesignedNetwork, Tensor]:
+    """A network in evaluation mode with the statistics that training leaves in it and with logits of size 1, and three pictures
+    that it has seen.
 
     Running means and variances are those of ``batches`` batches of ``size`` random pictures that went through the network in
     training mode; scales and shifts of the normalisations are random, and at the end of residual branches small, as training
     from a start at zero leaves them (Goyal et al., 2017, arXiv 1706.02677, section 5.1): with large ones, dozens of blocks
     amplify rounding errors a thousandfold. A network that has kept the statistics of its beginning would not do: signals grow
-    from layer to layer until its logits mean nothing. Nor would a single batch, since what is normalised after a squeeze has
-    one value per picture: its statistics then fit no other picture.
+    from layer to layer until its logits mean nothing. Nor would other pictures: what is normalised after a squeeze has one
+    value per picture, whose statistics from some dozens of pictures do not fit others. Signals of those then grow through
+    the blocks, to logits of 0.1 or 1000, and with them what is rounded.
     """
     torch.manual_seed(0)
     network = to_module(to_graph(architecture), zero_init_last=True)
@@ -58,13 +60,14 @@ def as_trained(architecture: Architecture, batches: int = 4, size: int = 16) -> 
     network.train()
     with torch.no_grad():
         for _ in range(batches):
-            network(random_pictures(architecture, size))
+            pictures = random_pictures(architecture, size)
+            network(pictures)
         network.eval()
-        pooled = network.forward_head(network.forward_features(random_pictures(architecture, 1)), pre_logits=True)
+        pooled = network.forward_head(network.forward_features(pictures[:1]), pre_logits=True)
         classifier = network.get_classifier()
         assert isinstance(classifier, torch.nn.Linear)
         classifier.weight.normal_(0.0, 1 / pooled.norm().item())
-    return network
+    return network, pictures[:3]
 
 
 def random_pictures(architecture: Architecture, size: int) -> Tensor:
@@ -126,7 +129,7 @@ def main() -> None:
     networks = json.loads(NETWORKS.read_text())
     for name in arguments.names or networks:
         architecture = Architecture.from_dict(networks[name])
-        network, pictures = as_trained(architecture), random_pictures(architecture, 3)
+        network, pictures = as_trained(architecture)
         for kind, exported in kinds.items():
             start = time.perf_counter()
             found, greatest = difference(network, exported(network), pictures)

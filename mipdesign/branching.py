@@ -20,14 +20,14 @@ from .cell import Cell
 from .dual import Paths
 from .lattice import Bools, Contender, Floats, Ints, Position, Tables
 
-LIST_COLUMNS = 3000
+LIST_COLUMNS = 500
 """Cells with more columns are not searched for all their networks."""
 LIST_STEPS = 10_000
 """Steps of such a search: a fraction of a millisecond, less than what another split costs."""
 ROOT_EVALUATIONS = 60
 EVALUATIONS = 25
 """Bound evaluations per node."""
-GUIDE_LEVELS, GUIDED_EVALUATIONS = 4, 3
+GUIDE_LEVELS, GUIDED_EVALUATIONS = 5, 6
 """Levels of a tree that guide another one, and bound evaluations of a node whose prices and split are known from there. Nodes
 near the root are the dear ones, and the most alike; deeper ones are better split anew (``docs/performance.md``).
 """

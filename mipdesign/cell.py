@@ -52,6 +52,13 @@ class Cell:
         )
 
     @classmethod
+    def thinned(cls, tables: Tables, step: int) -> Cell:
+        """The whole space with every ``step``-th channel count of each super-block, the largest among them."""
+        whole = cls.whole(tables)
+        kept = (np.flatnonzero(np.isin(s.c, np.unique(s.c)[::-step])) for s in tables.stages)
+        return cls(whole.stem, tuple(kept), whole.low, whole.high)
+
+    @classmethod
     def near(cls, tables: Tables, centre: Position, ratio: float, steps: int, blocks: int) -> Cell:
         """Networks near another one: any stem and kernel, channels within a ``ratio``, widths within ``steps`` values of their
         lattice, depths within ``blocks``.

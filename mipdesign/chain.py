@@ -206,10 +206,11 @@ def log_ranges(arrays: Arrays, chain: Chain) -> tuple[Floats, Floats]:
 
 
 @compiled
-def _hull(x: Floats, y: Floats, n: int, hull: Ints) -> int:
-    """Upper hull of the first ``n`` points, ``x`` non-decreasing; points at ``-inf`` are left out. Its size."""
-    size = 0
-    for k in range(n):
+def _hull(x: Floats, y: Floats, first: int, stop: int, hull: Ints, size: int) -> int:
+    """Adds the points from ``first`` to before ``stop`` to an upper hull of so many points, ``x`` non-decreasing; points at
+    ``-inf`` are left out. Its size then.
+    """
+    for k in range(first, stop):
         if y[k] == -np.inf:
             continue
         if size and x[hull[size - 1]] == x[k]:
@@ -271,23 +272,29 @@ def forward(arrays: Arrays, chain: Chain, worth: Worth) -> Pass:
     widest = len(chain.stem)
     for i in range(m):
         widest = max(widest, chain.groups[i + 1] - chain.groups[i])
-    x, y, source, hull = np.empty(widest), np.empty(widest), np.empty(widest, np.int64), np.empty(widest, np.int64)
+    hull = np.empty(widest, np.int64)
     incoming, places, into = chain.stem, chain.stem_places, worth.stem + worth.log[0] * chain.stem_logs
     per_pair = pair_price(arrays, worth)
     for i in range(m):
         g_log, low, high, same = worth.log[i], chain.low[i], chain.high[i], arrays.has_same[i]
+        size, begun, reached, equal = 0, 0, 0, 0  # the hull holds the incoming channels from `begun` to before `reached`
         for g in range(chain.groups[i], chain.groups[i + 1]):
-            c = chain.channels[g]
-            size, twin = 0, -1
-            for k in range(chain.first[g], chain.stop[g]):
-                if same and incoming[k] == c:
-                    twin = k
-                    continue
-                x[size], y[size], source[size] = incoming[k], into[k], k
-                size += 1
-            size = _hull(x, y, size, hull)
+            c, first, stop = chain.channels[g], chain.first[g], chain.stop[g]
+            while equal < stop and incoming[equal] < c:
+                equal += 1
+            twin = equal if same and first <= equal < stop and incoming[equal] == c else -1
+            if begun != first or (twin >= 0 and twin < reached):
+                size, begun, reached = 0, first, first
+            if twin < 0:
+                size = _hull(incoming, into, reached, stop, hull, size)
+                reached = max(reached, stop)
+            else:  # it is entered otherwise than the rest
+                size = _hull(incoming, into, reached, twin, hull, size)
+                reached = twin
+                if twin < stop - 1:
+                    size, begun = _hull(incoming, into, twin + 1, stop, hull, size), -1
             place, top = 0, -np.inf
-            widest_incoming = incoming[chain.stop[g] - 1] if chain.stop[g] > chain.first[g] else 0.0
+            widest_incoming = incoming[stop - 1] if stop > first else 0.0
             for p in range(chain.starts[g], chain.starts[g + 1]):
                 row = arrays.rows[chain.rows[p]]
                 fixed, slope, rest, extra = 0.0, 0.0, 0.0, 0.0
@@ -307,7 +314,7 @@ def forward(arrays: Arrays, chain: Chain, worth: Worth) -> Pass:
                 per_block[p] = step
                 own[p] = g_log * row[BLOCK_LOG] - fixed + block + ((high if step > 0 else low) - 1) * step
                 if per_pair > 0 or row[MOST_INCOMING] < widest_incoming or row[TWIN_FITS] == 0:
-                    for k in range(chain.first[g], chain.stop[g]):
+                    for k in range(first, stop):
                         if k != twin and may_enter(row, incoming[k]):
                             entered = into[k] - slope * incoming[k]
                             if per_pair > 0:
@@ -315,9 +322,9 @@ def forward(arrays: Arrays, chain: Chain, worth: Worth) -> Pass:
                             if entered > best[p]:
                                 best[p], before[p] = entered, k
                 elif size:
-                    place = _climb(x, y, hull, size, place, slope)
-                    best[p] = y[hull[place]] - slope * x[hull[place]]
-                    before[p] = source[hull[place]]
+                    place = _climb(incoming, into, hull, size, place, slope)
+                    before[p] = hull[place]
+                    best[p] = into[before[p]] - slope * incoming[before[p]]
                 if twin >= 0 and row[TWIN_FITS] > 0:
                     entered = into[twin] - slope * c - extra
                     if per_pair > 0:
@@ -440,7 +447,7 @@ def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -
                 rising &= slope[q] >= slope[q - 1]
             if not rising:
                 _sort(slope, line, size)
-            size = _hull(slope, line, size, hull)
+            size = _hull(slope, line, 0, size, hull, 0)
             place = size - 1
             for k in range(chain.first[g], chain.stop[g]):
                 if not (arrays.has_same[i] and incoming[k] == c):

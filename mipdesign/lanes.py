@@ -16,11 +16,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from .architecture import Architecture
 from .cluster import connected
 from .errors import SpecError
 from .frontier import Frontier, Plan, Solved, Store
-from .lattice import build_tables
+from .lattice import Tables, build_tables
 from .pool import Pool
 from .prices import shadow_prices
 from .problem import Problem
@@ -71,14 +70,12 @@ def solve_point(
         pool=pool,
         on_progress=on_progress,
     )
-    return Solved(found, price_point(problem, found.architecture))
+    return Solved(found, price_point(build_tables(problem, None if pool is None else pool.tables), found.objective))
 
 
-def price_point(problem: Problem, architecture: Architecture | None) -> dict[str, float]:
+def price_point(tables: Tables, objective: float | None) -> dict[str, float]:
     """Prices of a point's limits, none where it has no network."""
-    if architecture is None:
-        return {}
-    return shadow_prices(build_tables(problem), problem.evaluator(architecture).evaluation.objective)
+    return {} if objective is None else shadow_prices(tables, objective)
 
 
 class Lanes:
@@ -140,7 +137,7 @@ class Cluster:
 @contextmanager
 def _lanes(scheduler: str | None, workers: int, points: int, on_point: OnPoint) -> Iterator[Lanes | Cluster]:
     if scheduler is None:
-        lanes = min(workers + 1, points)  # while one lane tabulates or prices, the children of the others have all processors
+        lanes = min(workers, points)
         warm_up()
         with Lanes(lanes, max(1, workers // lanes), on_point) as local:
             yield local
@@ -211,6 +208,7 @@ def _solve_all(
 ) -> None:
     """Solves what is missing, the loosest limits first."""
     running: dict[Future[Solved], int] = {}
+    tables: Tables | None = None
 
     def keep(index: int, solved: Solved) -> None:
         if solved.design is not None and solved.design.interrupted:
@@ -226,8 +224,8 @@ def _solve_all(
             problem = plan.points[index][1]
             proof = plan.proof(index)
             if proof is not None:
-                known = plan.solved[proof].design
-                keep(index, Solved(None, price_point(problem, None if known is None else known.architecture)))
+                known, tables = plan.solved[proof].design, build_tables(problem, tables)
+                keep(index, Solved(None, price_point(tables, None if known is None else known.objective)))
                 continue
             resume = None if store is None else store.unfinished(index)
             running[lanes.submit(index, problem, plan.near(index), settings, resume)] = index

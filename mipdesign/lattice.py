@@ -13,6 +13,7 @@ exact evaluator by the tests.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from .architecture import Architecture, Stage, Stem
 from .blocks import FAMILIES, Int, Operation, plain_conv
 from .errors import SpecError
-from .evaluation import LOWER, UPPER_ONLY, count_of_budget
+from .evaluation import LOWER, SIZES, UPPER_ONLY, count_of_budget
 from .pairs import Excess, StageColumns, StageLatency, Timer, stage_latencies
 from .problem import Problem
 from .space import SuperBlockSpace
@@ -259,6 +260,17 @@ class Tables:
         every = tuple(range(self.n_stages))
         return every if self.problem.scoring.convention.prefix_effectiveness else every[-1:]
 
+    def with_limits(self, problem: Problem) -> Tables:
+        """The tables of a problem that differs in the limits of sums only; what is large is shared."""
+        limits = problem.budgets.limits()
+        rho = limits.pop("effectiveness", None)
+        most = _most((Figure.of(name, problem) for name in self.counts), limits.values())
+        tables = replace(self, problem=problem, limits=np.array(most, dtype=np.int64), rho=rho)
+        tables.__dict__["arrays"] = self.arrays._replace(
+            limits=tables.limits.astype(np.float64), rho=np.inf if rho is None else float(rho)
+        )
+        return tables
+
     @cached_property
     def arrays(self) -> Arrays:
         """Everything that compiled loops need."""
@@ -359,8 +371,16 @@ class Tables:
         return Position(stem, tuple(columns), tuple(stage.depth for stage in architecture.stages))
 
 
-def build_tables(problem: Problem) -> Tables:
-    """Tabulates a problem."""
+def build_tables(problem: Problem, like: Tables | None = None) -> Tables:
+    """Tabulates a problem.
+
+    Parameters
+    ----------
+    like:
+        Tables of another problem, which serve again where the two differ in nothing but the limits of sums.
+    """
+    if like is not None and _same_columns(problem, like.problem):
+        return like.with_limits(problem)
     check_size(problem)
     conv = problem.scoring.convention
     limits = problem.budgets.limits()
@@ -391,7 +411,7 @@ def build_tables(problem: Problem) -> Tables:
     stages = [_stage_tables(space, figures, most_elements) for space in problem.space]
     if most_elements is not None:
         stages = _with_outer_peaks(problem, stages, _peak(stem), most_elements)
-    most = [figure.limit(limit) for figure, limit in zip(figures, limits.values(), strict=True)]
+    most = _most(figures, limits.values())
     stem_counts = _counts(stem, figures, stem_c.shape, layers=1, blocks=0)
     if latency is not None and problem.budgets.latency is not None:
         timer = Timer(problem.budgets.latency.model, excess_of(problem), int(latency * 1000) + 1)
@@ -416,6 +436,27 @@ def build_tables(problem: Problem) -> Tables:
         ends=tuple(ends),
         end_resolution=tuple(resolution),
         end_channels=problem.head.channels if problem.head else None,
+    )
+
+
+def _most(figures: Iterable[Figure], limits: Iterable[Fraction]) -> list[int]:
+    """The largest sums that keep their limits."""
+    return [figure.limit(limit) for figure, limit in zip(figures, limits, strict=True)]
+
+
+OF_OPERATIONS = ("activation_memory", "latency")
+"""Budgets whose limits decide which columns there are, or what they count."""
+
+
+def _same_columns(problem: Problem, other: Problem) -> bool:
+    """Whether two problems have the same space, objective and budgets, up to the limits of sums."""
+    one, two = problem.budgets, other.budgets
+    limited = list(one.limits())
+    return (
+        all(getattr(problem, name) == getattr(other, name) for name in type(problem).model_fields if name != "budgets")
+        and limited == list(two.limits())
+        and not set(limited) & set(OF_OPERATIONS)
+        and all(one.bytes_of(name) == two.bytes_of(name) for name in SIZES)
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from .blocks import registered_families
 from .branching import Guide
+from .lattice import Tables
 from .problem import Problem
 from .tasks import Task
 
@@ -93,32 +94,38 @@ class Child:
 
 
 class Pool:
-    """A fixed number of children that work on one problem after another; one that dies is replaced."""
+    """A fixed number of children that work on one problem after another; one that dies is replaced.
+
+    Attributes
+    ----------
+    tables:
+        Those of the problem at hand; the next one may have the same columns.
+    """
 
     def __init__(self, workers: int, memory_mb: int = MEMORY_MB) -> None:
         self.memory_mb = memory_mb
         self.inbox: SimpleQueue[Message] = SimpleQueue()
         self.cutoff = float("-inf")
         self.children = [Child(memory_mb, self.inbox) for _ in range(workers)]
-        self.problem: Problem | None = None
+        self.tables: Tables | None = None
         self.guide: Guide = {}
 
-    def begin(self, problem: Problem, guide: Guide) -> None:
+    def begin(self, tables: Tables, guide: Guide) -> None:
         """Turns to a problem. Who is still busy with the one before is replaced, and what was said of it is not heard."""
-        self.problem, self.guide, self.cutoff = problem, guide, float("-inf")
+        self.tables, self.guide, self.cutoff = tables, guide, float("-inf")
         for child in self.busy():
             child.dismiss()
             self._replace(child)
         while not self.inbox.empty():
             self.inbox.get()
         for child in self.children:
-            child.set_problem(problem, guide)
+            child.set_problem(tables.problem, guide)
 
     def _replace(self, child: Child) -> None:
         new = Child(self.memory_mb, self.inbox)
         self.children[self.children.index(child)] = new
-        if self.problem is not None:
-            new.set_problem(self.problem, self.guide)
+        if self.tables is not None:
+            new.set_problem(self.tables.problem, self.guide)
 
     def idle(self) -> list[Child]:
         """Children that wait for a task."""

@@ -250,7 +250,7 @@ def design(
             on_progress(Progress(0.0, "compiling", None, math.inf, None, 0, 0))
         warm_up()
     began = time.monotonic()
-    tables = build_tables(problem)
+    tables = build_tables(problem, None if pool is None else pool.tables)
     options = Options(time_limit=time_limit, gap=gap, seed=seed, workers=workers, formulation=formulation, presolve=presolve)
     missing = chosen.unsupported(tables)
     if missing is not None:

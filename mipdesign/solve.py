@@ -39,6 +39,8 @@ HEURISTIC_SECONDS = 1.0
 NEIGHBOURHOODS = 8
 """Searches of the neighbourhood of an incumbent: channels within 30 %, widths within 2 steps, depths within one block."""
 NEIGHBOURHOOD_SECONDS = 1.5
+NEIGHBOURHOOD_LEAD = 1e-3
+"""What such a search has to gain, relative to the incumbent: what is less, the tree finds as soon."""
 SLICE_SECONDS = 0.5
 SCIP_RETURN_SECONDS = 0.5
 """How long before the end of a run SCIP has to stop."""
@@ -302,7 +304,7 @@ class Run:
         """Runs to the end, to a limit, or to an interruption."""
         interrupted = False
         self.workers = len(pool.children)
-        pool.begin(self.problem, self.guide)
+        pool.begin(self.tables, self.guide)
         self.heuristics = threading.Thread(target=self._search_incumbent, args=(pool,), daemon=True)
         self.heuristics.start()
         try:
@@ -426,17 +428,11 @@ class Run:
         return math.inf if limit is None else max(0.1, limit - self.seconds - SCIP_RETURN_SECONDS)
 
     def _neighbourhood_due(self, pool: Pool) -> bool:
-        """Whether to look for a better incumbent near the present one: never twice near the same, and one search at a time.
-
-        A guided tree finds its incumbents as soon (``docs/performance.md``).
-        """
+        """Whether to look for a better incumbent near the present one: never twice near the same, and one search at a time."""
         s = self.state
         fresh = self.best is not None and self.best != s.centre and s.neighbourhoods < NEIGHBOURHOODS
         return (
-            fresh
-            and not self.guide
-            and self.options.presolve
-            and not any(isinstance(c.task, Explore) and not c.task.record for c in pool.busy())
+            fresh and self.options.presolve and not any(isinstance(c.task, Explore) and not c.task.record for c in pool.busy())
         )
 
     def _neighbourhood(self) -> Explore:
@@ -446,7 +442,7 @@ class Run:
         s.neighbourhoods += 1
         cell = Cell.near(self.tables, best.position, 1.3, 2, 1)
         node = Node("near", cell, math.inf, Prices.initial(self.tables, max(1.0, abs(self.cutoff))))
-        return Explore((node,), NEIGHBOURHOOD_SECONDS, 0, record=False)
+        return Explore((node,), NEIGHBOURHOOD_SECONDS, 0, record=False, lead=NEIGHBOURHOOD_LEAD)
 
     def _hear(self, pool: Pool, message: Message) -> None:
         s, child = self.state, message.child

@@ -17,7 +17,7 @@ from .lattice import Contender, Position, Tables
 if TYPE_CHECKING:
     from .scip import CellResult, ScipSettings
 
-POLISH_SHARE = 0.08
+POLISH_SHARE = 0.02
 """Share of a task's time that may go into local searches from promising paths."""
 
 
@@ -29,12 +29,15 @@ class Explore:
     ----------
     record:
         Whether the steps become part of the certificate; a neighbourhood search of the heuristics does not.
+    lead:
+        How much better than the incumbent, relative to it, a network has to be to be looked for.
     """
 
     nodes: tuple[Node, ...]
     seconds: float
     solver_columns: int
     record: bool = True
+    lead: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,9 @@ def explore(task: Explore, desk: Desk) -> Explored:
     deadline, polishing = began + task.seconds, 0.0
     while heap and time.monotonic() < deadline:
         _, _, node = heapq.heappop(heap)
-        expansion = expand(desk.tables, node, desk.cutoff(), task.solver_columns, advice=desk.guide.get(node.name))
+        cutoff = desk.cutoff()
+        cutoff += task.lead * abs(cutoff)
+        expansion = expand(desk.tables, node, cutoff, task.solver_columns, advice=desk.guide.get(node.name))
         out.nodes += 1
         for contender in expansion.contenders:
             desk.report(contender)

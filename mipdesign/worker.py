@@ -20,7 +20,7 @@ from .blocks import import_families
 from .branching import Guide
 from .errors import MipdesignError
 from .heuristics import moves_of
-from .lattice import Contender, build_tables
+from .lattice import Contender, Tables, build_tables
 from .problem import Problem
 from .tasks import Close, Closed, Desk, Explore, Task, explore
 
@@ -31,6 +31,7 @@ class Worker:
     def __init__(self, out: BinaryIO, memory_mb: int) -> None:
         self.out, self.lock = out, threading.Lock()
         self.cutoff = float("-inf")
+        self.tables: Tables | None = None
         if memory_mb:
             limit = memory_mb * 2**20
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -38,8 +39,8 @@ class Worker:
     def begin(self, specification: dict[str, Any], guide: Guide) -> None:
         """Turns to a problem."""
         self.guide = guide
-        self.tables = build_tables(Problem.from_dict(specification))
-        self.moves = cache(lambda: moves_of(self.tables))  # coordinates and moves of the space, for its local searches
+        tables = self.tables = build_tables(Problem.from_dict(specification), self.tables)
+        self.moves = cache(lambda: moves_of(tables))  # coordinates and moves of the space, for its local searches
         self.send("ready")
 
     def send(self, kind: str, content: Any = None) -> None:
@@ -56,6 +57,7 @@ class Worker:
                 reported.add(contender)
                 self.send("contender", contender)
 
+        assert self.tables is not None
         desk = Desk(self.tables, self.moves, lambda: self.cutoff, report, lambda bound: self.send("bound", bound), self.guide)
         try:
             outcome = explore(task, desk) if isinstance(task, Explore) else close(task, desk)

@@ -143,8 +143,7 @@ def test_dot_has_every_node_and_every_edge() -> None:
 @pytest.mark.parametrize("architecture", [EVERY_FAMILY, STRIDED], ids=["families", "strided"])
 def test_an_onnx_file_computes_the_same_for_any_batch(architecture: Architecture) -> None:
     onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
-    pictures = torch.randn(3, 3, 33, 33)
-    network = as_trained(architecture)
+    network, pictures = as_trained(architecture)
     content = onnx_bytes(network)
     model = onnx.load_from_string(content)
     onnx.checker.check_model(model, full_check=True)
@@ -162,8 +161,8 @@ def test_an_onnx_file_computes_the_same_for_any_batch(architecture: Architecture
 
 @pytest.mark.parametrize("architecture", [EVERY_FAMILY, STRIDED], ids=["families", "strided"])
 def test_a_program_of_torch_export_computes_the_same_for_any_batch(architecture: Architecture, tmp_path: Path) -> None:
-    pictures = torch.randn(3, 3, 33, 33)
-    network = as_trained(architecture).train()
+    network, pictures = as_trained(architecture)
+    network.train()
     content = torch_export_bytes(network)
     assert not network.training
     file = tmp_path / "network.pt2"
@@ -221,7 +220,7 @@ def test_modules_go_into_the_folder_of_the_design(
     folder, x = tmp_path / "design", torch.randn(2, 3, 64, 64)
     folder.mkdir()
     (folder / "result.json").write_text(json.dumps({"architecture": json.loads(source.read_text())}))
-    network = as_trained(read_network(source))
+    network, _ = as_trained(read_network(source))
     save_pretrained(network, folder)
     for form, name in (("torch-export", "network.pt2"), ("onnx", "network.onnx"), ("torch", "model.safetensors")):
         code, out, err = call(folder, "--to", form)

@@ -23,6 +23,7 @@ from mipdesign.errors import SpecError
 from mipdesign.evaluation import LOWER
 from mipdesign.frontier import FRONTIER, Frontier, Plan, Solved, grid
 from mipdesign.lanes import pareto
+from mipdesign.lattice import build_tables
 from mipdesign.problem import Problem
 from mipdesign.run import Design, design
 from mipdesign.sweep import Sweep
@@ -40,6 +41,21 @@ def sweep_of(problem: Problem, budget: str, shares: list[float]) -> Sweep:
     """Limits at quantiles of what the networks of a space have, the first one below or above all where a share is 0 or 1."""
     figures = [problem.evaluator(network).figure(budget.removeprefix(LOWER)) for network in every_network(problem)]
     return Sweep(budget, tuple(sorted({max(1, int(np.quantile(figures, share)) - (share == 0)) for share in shares})))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_tables_of_another_limit_are_those_of_a_new_start(seed: int) -> None:
+    problem = varied_problem(seed)
+    tables = build_tables(problem)
+    for name, limit in problem.budgets.limits().items():
+        other = problem.with_limits({name: float(limit) * (0.9 if name.startswith(LOWER) else 1.1)})
+        again, new = build_tables(other, tables), build_tables(other)
+        assert (again.stages is tables.stages) == (not {"latency", "activation_memory"} & set(problem.budgets.limits()))
+        assert again.problem is other and again.rho == new.rho and again.counts == new.counts
+        for one, two in zip((*again.arrays, again.limits), (*new.arrays, new.limits), strict=True):
+            assert np.array_equal(one, two)
+    fewer = Problem.from_dict(problem.to_dict() | {"budgets": {"params": 10**9}})
+    assert build_tables(fewer, tables).counts == ("params",)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from mipdesign.solvers import scip
 from tests.agreement import verdicts
 
 ROOT = Path(__file__).parents[1]
-COUNT = 30
+COUNT = 20
 OPEN = ("scip", "scip-nocuts", "highs", "cpsat", "cvxpy-scip", "cvxpy-highs", "cvxpy-scipy", "cvxpy-glpk_mi", "cvxpy-cbc")
 """Solvers that need no licence: the test command installs them."""
 LOOSE = {"cvxpy-glpk_mi"}
