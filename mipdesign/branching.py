@@ -27,7 +27,7 @@ LIST_STEPS = 10_000
 ROOT_EVALUATIONS = 60
 EVALUATIONS = 25
 """Bound evaluations per node."""
-GUIDE_LEVELS, GUIDED_EVALUATIONS = 5, 6
+GUIDE_LEVELS, GUIDED_EVALUATIONS = 4, 3
 """Levels of a tree that guide another one, and bound evaluations of a node whose prices and split are known from there. Nodes
 near the root are the dear ones, and the most alike; deeper ones are better split anew (``docs/performance.md``).
 """

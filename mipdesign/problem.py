@@ -212,9 +212,12 @@ class Problem(SpecModel):
             for name, limit in self.budgets.limits().items()
         ]
 
-    def violations(self, architecture: Architecture) -> list[str]:
-        """What a network breaks: budgets by exact arithmetic, and rules of the space; empty if it is feasible."""
-        return self.outside_space(architecture) + violations(self.evaluator(architecture), self.budgets.limits())
+    def violations(self, architecture: Architecture, evaluator: Evaluator | None = None) -> list[str]:
+        """What a network breaks: budgets by exact arithmetic, and rules of the space; empty if it is feasible.
+
+        ``evaluator`` is that of the network where there is one already.
+        """
+        return self.outside_space(architecture) + violations(evaluator or self.evaluator(architecture), self.budgets.limits())
 
     def outside_space(self, architecture: Architecture) -> list[str]:
         """Fields of a network that the search space does not hold."""

@@ -277,10 +277,11 @@ class Run:
         if contender in s.contenders or contender in s.refused:
             return False
         architecture = self.tables.architecture(contender.position)
-        if self.problem.violations(architecture):
+        evaluator = self.problem.evaluator(architecture)
+        if self.problem.violations(architecture, evaluator):
             s.refused.add(contender)
             return False
-        exact = Contender(contender.position, self.problem.evaluator(architecture).evaluation.objective)
+        exact = Contender(contender.position, evaluator.evaluation.objective)
         if exact != contender:
             s.refused.add(contender)
         if self.best is not None and exact.objective < self.best.objective - EQUAL_MARGIN * abs(self.best.objective):

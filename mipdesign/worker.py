@@ -39,8 +39,10 @@ class Worker:
     def begin(self, specification: dict[str, Any], guide: Guide) -> None:
         """Turns to a problem."""
         self.guide = guide
-        tables = self.tables = build_tables(Problem.from_dict(specification), self.tables)
-        self.moves = cache(lambda: moves_of(tables))  # coordinates and moves of the space, for its local searches
+        before, tables = self.tables, build_tables(Problem.from_dict(specification), self.tables)
+        if before is None or tables.stages is not before.stages:
+            self.moves = cache(lambda: moves_of(tables))  # coordinates and moves of the space, for its local searches
+        self.tables = tables
         self.send("ready")
 
     def send(self, kind: str, content: Any = None) -> None:
