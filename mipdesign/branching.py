@@ -151,8 +151,7 @@ def expand(
     """
     weight = node.prices.weight
     start, evaluations, known_split = node.prices, EVALUATIONS if node.name else ROOT_EVALUATIONS, None
-    known = advice is not None and advice.prices[0] == weight and len(advice.prices) == len(node.prices.to_list())
-    if advice is not None and known and advice.split is not None:
+    if advice is not None and advice.split is not None and _same_shape(advice.prices, node.prices.to_list()):
         start, known_split = Prices.from_list(tables, advice.prices), advice.split
         evaluations = GUIDED_EVALUATIONS
 
@@ -191,6 +190,11 @@ def expand(
     halves = (split.half(tables, cell, upper) for upper in (False, True))
     children = tuple(Node(f"{node.name}{n}", half, bound, best.prices, kept) for n, half in enumerate(halves))
     return done("split", best.prices, bound, split=split, children=children, contenders=reached, promising=promising)
+
+
+def _same_shape(prices: list[float], others: list[float]) -> bool:
+    """Whether two rows of prices have the same weight and length."""
+    return prices[0] == others[0] and len(prices) == len(others)
 
 
 def within(tables: Tables, paths: Paths) -> Bools:

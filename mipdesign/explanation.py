@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -235,10 +236,14 @@ class Search:
 
     def better(self, found: Better) -> bool:
         """Whether a network is better than the one that is explained, in exact arithmetic."""
-        exact = [
-            self.found.problem.evaluator(architecture).exact_objective() for architecture in (found.architecture, self.best)
-        ]
-        return exact[0] > exact[1]
+        return self._exact(found.architecture) > self._exact_best
+
+    def _exact(self, architecture: Architecture) -> Decimal:
+        return self.found.problem.evaluator(architecture).exact_objective()
+
+    @functools.cached_property
+    def _exact_best(self) -> Decimal:
+        return self._exact(self.best)
 
     def nearest(self, relaxed: Better) -> Better | None:
         """The better network that needs least of the budget.

@@ -70,7 +70,8 @@ def solve_point(
         pool=pool,
         on_progress=on_progress,
     )
-    return Solved(found, price_point(build_tables(problem, None if pool is None else pool.tables), found.objective))
+    tables = build_tables(problem) if pool is None or pool.tables is None else pool.tables  # those that the design had
+    return Solved(found, price_point(tables, found.objective))
 
 
 def price_point(tables: Tables, objective: float | None) -> dict[str, float]:

@@ -104,7 +104,8 @@ def explore(task: Explore, desk: Desk) -> Explored:
     while heap and time.monotonic() < deadline:
         _, _, node = heapq.heappop(heap)
         cutoff = desk.cutoff()
-        cutoff += task.lead * abs(cutoff)
+        if task.lead:  # there is an incumbent
+            cutoff += task.lead * abs(cutoff)
         expansion = expand(desk.tables, node, cutoff, task.solver_columns, advice=desk.guide.get(node.name))
         out.nodes += 1
         for contender in expansion.contenders:
