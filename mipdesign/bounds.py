@@ -25,7 +25,7 @@ import numpy as np
 
 from .batch import Batch
 from .cell import Cell
-from .chain import Chain, build_groups, keep, list_paths
+from .chain import Chain, build_groups, find_limited, gather, keep, list_paths
 from .dual import Paths, evaluate, minimise, ranges_of
 from .lattice import PLACE, Floats, Tables
 
@@ -140,12 +140,15 @@ class Relaxation:
         np.cumsum([len(columns) for columns in cell.columns], out=at[1:])
         rows = np.concatenate([c + o for c, o in zip(cell.columns, self.arrays.offsets, strict=False)])
         stem = tables.stem_c[cell.stem].astype(np.float64)
-        alive, groups, starts, channels, logs, first, stop = build_groups(self.arrays, rows, at, stem)
+        table = tables.transposed if len(rows) == len(self.arrays.rows) else gather(self.arrays, rows)
+        alive, groups, starts, channels, logs, first, stop = build_groups(self.arrays, table, at, stem)
         self.empty = not alive
         if not self.empty:
-            places = self.arrays.rows[rows[starts[:-1]], PLACE].astype(np.int64)
+            places = table[PLACE, starts[:-1]].astype(np.int64)
             outgoing = (channels, logs, places, first, stop)
-            self.chain = Chain(rows, at, groups, starts, *outgoing, stem, np.log(stem), cell.stem, cell.low, cell.high)
+            limited = find_limited(table, at, stem)
+            stems = (stem, np.log(stem), cell.stem)
+            self.chain = Chain(rows, at, table, limited, groups, starts, *outgoing, *stems, cell.low, cell.high)
             self.ranges = ranges_of(self.arrays, self.chain, cell.stem, cutoff)
 
     def bound(self, prices: Prices) -> Bound:

@@ -31,6 +31,9 @@ from .lattice import (
     Ints,
 )
 
+GATHERED = 1024
+"""Rows that are transposed at a time."""
+
 
 class Chain(NamedTuple):
     """A cell as a chain: which rows of the tables its columns are, and which channels may follow which.
@@ -39,6 +42,10 @@ class Chain(NamedTuple):
     ----------
     rows, at:
         Row of each column; those of super-block ``i`` are ``at[i] : at[i + 1]``.
+    table:
+        Those rows, transposed: passes read a few numbers of all columns again and again.
+    limited:
+        Super-blocks some columns of which may not be entered with all channels, or only once.
     groups, starts:
         Channel counts of super-block ``i`` are the groups ``groups[i] : groups[i + 1]``; group ``g`` consists of the columns
         ``starts[g] : starts[g + 1]``.
@@ -54,6 +61,8 @@ class Chain(NamedTuple):
 
     rows: Ints
     at: Ints
+    table: Floats
+    limited: Bools
     groups: Ints
     starts: Ints
     channels: Floats
@@ -139,19 +148,43 @@ def pair_price(arrays: Arrays, worth: Worth) -> float:
 
 
 @compiled
-def build_groups(arrays: Arrays, rows: Ints, at: Ints, stem: Floats) -> tuple[bool, Ints, Ints, Floats, Floats, Ints, Ints]:
+def gather(arrays: Arrays, rows: Ints) -> Floats:
+    """:attr:`Chain.table`."""
+    n = len(rows)
+    table = np.empty((arrays.rows.shape[1], n))
+    for first in range(0, n, GATHERED):
+        stop = min(n, first + GATHERED)
+        for part in range(len(table)):
+            for p in range(first, stop):
+                table[part, p] = arrays.rows[rows[p], part]
+    return table
+
+
+@compiled
+def find_limited(table: Floats, at: Ints, stem: Floats) -> Bools:
+    """:attr:`Chain.limited`."""
+    limited, widest = np.zeros(len(at) - 1, np.bool_), stem[-1]
+    for i in range(len(limited)):
+        for p in range(at[i], at[i + 1]):
+            limited[i] |= table[MOST_INCOMING, p] < widest or table[TWIN_FITS, p] == 0 or table[REST_FITS, p] == 0
+        widest = table[CHANNELS, at[i + 1] - 1]
+    return limited
+
+
+@compiled
+def build_groups(arrays: Arrays, table: Floats, at: Ints, stem: Floats) -> tuple[bool, Ints, Ints, Floats, Floats, Ints, Ints]:
     """Whether any path exists; the channel groups of each super-block, and their windows of incoming channels."""
-    m = len(at) - 1
+    m, columns = len(at) - 1, table.shape[1]
     groups = np.zeros(m + 1, np.int64)
-    starts = np.empty(len(rows) + 1, np.int64)
+    starts = np.empty(columns + 1, np.int64)
     n = 0
     for i in range(m):
         for p in range(at[i], at[i + 1]):
-            if p == at[i] or arrays.rows[rows[p], CHANNELS] != arrays.rows[rows[p - 1], CHANNELS]:
+            if p == at[i] or table[CHANNELS, p] != table[CHANNELS, p - 1]:
                 starts[n] = p
                 n += 1
         groups[i + 1] = n
-    starts[n] = len(rows)
+    starts[n] = columns
     channels, logs = np.empty(n), np.empty(n)
     first, stop = np.zeros(n, np.int64), np.zeros(n, np.int64)
     reached = np.zeros(n, np.bool_)
@@ -162,8 +195,8 @@ def build_groups(arrays: Arrays, rows: Ints, at: Ints, stem: Floats) -> tuple[bo
         a, b = 0, 0
         any_reached = False
         for g in range(groups[i], groups[i + 1]):
-            c = arrays.rows[rows[starts[g]], CHANNELS]
-            channels[g], logs[g] = c, arrays.rows[rows[starts[g]], LOG_CHANNELS]
+            c = table[CHANNELS, starts[g]]
+            channels[g], logs[g] = c, table[LOG_CHANNELS, starts[g]]
             while b < len(incoming) and c * low_d >= incoming[b] * low_n:
                 b += 1
             if high_d:
@@ -172,7 +205,7 @@ def build_groups(arrays: Arrays, rows: Ints, at: Ints, stem: Floats) -> tuple[bo
             first[g], stop[g] = a, b
             for p in range(starts[g], starts[g + 1]):
                 for k in range(a, b):
-                    if alive[k] and may_enter(arrays.rows[rows[p]], incoming[k]):
+                    if alive[k] and may_enter(table[:, p], incoming[k]):
                         reached[g] = True
                         break
                 if reached[g]:
@@ -192,8 +225,8 @@ def log_ranges(arrays: Arrays, chain: Chain) -> tuple[Floats, Floats]:
     least, most = np.full(m, np.inf), np.full(m, -np.inf)
     for i in range(m):
         for p in range(chain.at[i], chain.at[i + 1]):
-            row = arrays.rows[chain.rows[p]]
-            t, step = row[BLOCK_LOG], row[LOG_CHANNELS] + row[BLOCK_LOG]
+            t = chain.table[BLOCK_LOG, p]
+            step = chain.table[LOG_CHANNELS, p] + t
             least[i] = min(least[i], t + (chain.low[i] - 1) * step)
             most[i] = max(most[i], t + (chain.high[i] - 1) * step)
         if i == 0:
@@ -205,24 +238,37 @@ def log_ranges(arrays: Arrays, chain: Chain) -> tuple[Floats, Floats]:
     return least, most
 
 
+class Hull(NamedTuple):
+    """Room for an upper hull: which points are on it, and their coordinates."""
+
+    at: Ints
+    x: Floats
+    y: Floats
+
+
 @compiled
-def _hull(x: Floats, y: Floats, first: int, stop: int, hull: Ints, size: int) -> int:
+def _hull_for(points: int) -> Hull:
+    return Hull(np.empty(points, np.int64), np.empty(points), np.empty(points))
+
+
+@compiled
+def _extend(hull: Hull, size: int, x: Floats, y: Floats, first: int, stop: int) -> int:
     """Adds the points from ``first`` to before ``stop`` to an upper hull of so many points, ``x`` non-decreasing; points at
     ``-inf`` are left out. Its size then.
     """
     for k in range(first, stop):
         if y[k] == -np.inf:
             continue
-        if size and x[hull[size - 1]] == x[k]:
-            if y[hull[size - 1]] >= y[k]:
+        if size and hull.x[size - 1] == x[k]:
+            if hull.y[size - 1] >= y[k]:
                 continue
             size -= 1
         while size > 1:
-            p, q = hull[size - 2], hull[size - 1]
-            if (y[q] - y[p]) * (x[k] - x[q]) > (y[k] - y[q]) * (x[q] - x[p]):
+            p, q = size - 2, size - 1
+            if (hull.y[q] - hull.y[p]) * (x[k] - hull.x[q]) > (y[k] - hull.y[q]) * (hull.x[q] - hull.x[p]):
                 break
             size -= 1
-        hull[size] = k
+        hull.at[size], hull.x[size], hull.y[size] = k, x[k], y[k]
         size += 1
     return size
 
@@ -244,22 +290,57 @@ def _sort(x: Floats, y: Floats, n: int) -> None:
 
 
 @compiled
-def _climb(x: Floats, y: Floats, hull: Ints, size: int, k: int, price: float) -> int:
+def _climb(hull: Hull, size: int, k: int, price: float) -> int:
     """Place on the hull where ``y - price * x`` is largest, searched from place ``k``."""
-    here = y[hull[k]] - price * x[hull[k]]
+    x, y = hull.x, hull.y
+    here = y[k] - price * x[k]
     while k + 1 < size:
-        there = y[hull[k + 1]] - price * x[hull[k + 1]]
+        there = y[k + 1] - price * x[k + 1]
         if there < here:
             break
         here = there
         k += 1
     while k > 0:
-        there = y[hull[k - 1]] - price * x[hull[k - 1]]
+        there = y[k - 1] - price * x[k - 1]
         if there <= here:
             break
         here = there
         k -= 1
     return k
+
+
+@compiled
+def _worths(chain: Chain, worth: Worth, i: int, own: Floats, per_block: Floats, slope: Floats) -> None:
+    """What each column of a super-block is worth at its better depth, what one more block is, and the price of an incoming
+    channel. Loops over columns only, for the compiler to take several at once.
+    """
+    nb, first, stop = len(worth.budget), chain.at[i], chain.at[i + 1]
+    g_log, low, high = worth.log[i], float(chain.low[i]), float(chain.high[i])
+    per_layer, per_step = worth.layer[i], worth.block[i]
+    for p in range(first, stop):
+        own[p] = slope[p] = per_block[p] = 0.0
+    for b in range(nb):
+        price = worth.budget[b]
+        fixed, of_channel, rest = chain.table[COUNTS + b], chain.table[COUNTS + nb + b], chain.table[COUNTS + 3 * nb + b]
+        for p in range(first, stop):
+            own[p] += price * fixed[p]
+        for p in range(first, stop):
+            slope[p] += price * of_channel[p]
+        for p in range(first, stop):
+            per_block[p] += price * rest[p]
+    log_channels, logs, layers = chain.table[LOG_CHANNELS], chain.table[BLOCK_LOG], chain.table[LAYERS]
+    for p in range(first, stop):
+        block = per_step + layers[p] * per_layer
+        step = g_log * (log_channels[p] + logs[p]) - per_block[p] + block
+        per_block[p] = step
+        own[p] = g_log * logs[p] - own[p] + block + ((high if step > 0 else low) - 1.0) * step
+    if chain.limited[i]:
+        for p in range(first, stop):
+            if chain.table[REST_FITS, p] == 0:  # a single block at most
+                own[p] -= ((high if per_block[p] > 0 else low) - 1.0) * per_block[p]
+                per_block[p] = 0.0
+                if low > 1:
+                    own[p] = -np.inf
 
 
 @compiled
@@ -272,12 +353,14 @@ def forward(arrays: Arrays, chain: Chain, worth: Worth) -> Pass:
     widest = len(chain.stem)
     for i in range(m):
         widest = max(widest, chain.groups[i + 1] - chain.groups[i])
-    hull = np.empty(widest, np.int64)
+    hull, slope = _hull_for(widest), np.empty(n)
     incoming, places, into = chain.stem, chain.stem_places, worth.stem + worth.log[0] * chain.stem_logs
     per_pair = pair_price(arrays, worth)
     for i in range(m):
-        g_log, low, high, same = worth.log[i], chain.low[i], chain.high[i], arrays.has_same[i]
+        _worths(chain, worth, i, own, per_block, slope)
+        same, limited = arrays.has_same[i], chain.limited[i] or per_pair > 0
         size, begun, reached, equal = 0, 0, 0, 0  # the hull holds the incoming channels from `begun` to before `reached`
+        first_place = 0  # of the group before: its columns' slopes begin alike
         for g in range(chain.groups[i], chain.groups[i + 1]):
             c, first, stop = chain.channels[g], chain.first[g], chain.stop[g]
             while equal < stop and incoming[equal] < c:
@@ -286,49 +369,37 @@ def forward(arrays: Arrays, chain: Chain, worth: Worth) -> Pass:
             if begun != first or (twin >= 0 and twin < reached):
                 size, begun, reached = 0, first, first
             if twin < 0:
-                size = _hull(incoming, into, reached, stop, hull, size)
+                size = _extend(hull, size, incoming, into, reached, stop)
                 reached = max(reached, stop)
             else:  # it is entered otherwise than the rest
-                size = _hull(incoming, into, reached, twin, hull, size)
+                size = _extend(hull, size, incoming, into, reached, twin)
                 reached = twin
                 if twin < stop - 1:
-                    size, begun = _hull(incoming, into, twin + 1, stop, hull, size), -1
-            place, top = 0, -np.inf
-            widest_incoming = incoming[stop - 1] if stop > first else 0.0
+                    size, begun = _extend(hull, size, incoming, into, twin + 1, stop), -1
+            place, top = max(0, min(first_place, size - 1)), -np.inf
             for p in range(chain.starts[g], chain.starts[g + 1]):
-                row = arrays.rows[chain.rows[p]]
-                fixed, slope, rest, extra = 0.0, 0.0, 0.0, 0.0
-                for b in range(nb):
-                    price = worth.budget[b]
-                    fixed += price * row[COUNTS + b]
-                    slope += price * row[COUNTS + nb + b]
-                    extra += price * row[COUNTS + 2 * nb + b]
-                    rest += price * row[COUNTS + 3 * nb + b]
-                block = worth.block[i] + row[LAYERS] * worth.layer[i]
-                step = g_log * (row[LOG_CHANNELS] + row[BLOCK_LOG]) - rest + block
-                if row[REST_FITS] == 0:  # a single block at most
-                    step = 0.0
-                    if low > 1:
-                        per_block[p], own[p] = step, -np.inf
-                        continue
-                per_block[p] = step
-                own[p] = g_log * row[BLOCK_LOG] - fixed + block + ((high if step > 0 else low) - 1) * step
-                if per_pair > 0 or row[MOST_INCOMING] < widest_incoming or row[TWIN_FITS] == 0:
+                if limited:
+                    row = chain.table[:, p]
                     for k in range(first, stop):
                         if k != twin and may_enter(row, incoming[k]):
-                            entered = into[k] - slope * incoming[k]
+                            entered = into[k] - slope[p] * incoming[k]
                             if per_pair > 0:
                                 entered -= per_pair * pair_count(arrays, row, places[k])
                             if entered > best[p]:
                                 best[p], before[p] = entered, k
                 elif size:
-                    place = _climb(incoming, into, hull, size, place, slope)
-                    before[p] = hull[place]
-                    best[p] = into[before[p]] - slope * incoming[before[p]]
-                if twin >= 0 and row[TWIN_FITS] > 0:
-                    entered = into[twin] - slope * c - extra
+                    place = _climb(hull, size, place, slope[p])
+                    before[p] = hull.at[place]
+                    best[p] = hull.y[place] - slope[p] * hull.x[place]
+                    if p == chain.starts[g]:
+                        first_place = place
+                if twin >= 0 and chain.table[TWIN_FITS, p] > 0:
+                    extra = 0.0
+                    for b in range(nb):
+                        extra += worth.budget[b] * chain.table[COUNTS + 2 * nb + b, p]
+                    entered = into[twin] - slope[p] * c - extra
                     if per_pair > 0:
-                        entered -= per_pair * pair_count(arrays, row, places[twin])
+                        entered -= per_pair * pair_count(arrays, chain.table[:, p], places[twin])
                     if entered > best[p]:
                         best[p], before[p] = entered, twin
                 if best[p] + own[p] > top:
@@ -363,7 +434,7 @@ def trace(arrays: Arrays, chain: Chain, done: Pass) -> tuple[float, int, Ints, I
             ci, log_ci, place = chain.channels[into], chain.logs[into], chain.places[into]
         else:
             ci, log_ci, place = chain.stem[k], chain.stem_logs[k], chain.stem_places[k]
-        row = arrays.rows[chain.rows[p]]
+        row = chain.table[:, p]
         columns[i] = p
         depths[i] = chain.high[i] if done.per_block[p] > 0 else chain.low[i]
         more = depths[i] - 1
@@ -389,7 +460,7 @@ def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -
     widest = 0
     for g in range(len(chain.channels)):
         widest = max(widest, chain.starts[g + 1] - chain.starts[g])
-    slope, line, hull = np.empty(widest), np.empty(widest), np.empty(widest, np.int64)
+    slope, line, hull = np.empty(widest), np.empty(widest), _hull_for(widest)
     per_pair = pair_price(arrays, worth)
     for i in range(m - 1, -1, -1):
         if i:
@@ -404,7 +475,6 @@ def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -
         for g in range(chain.groups[i], chain.groups[i + 1]):
             beyond = onward[g - chain.groups[i]] + worth.end[i] * chain.logs[g] + worth.constant[i]
             c, size = chain.channels[g], 0
-            widest_incoming = incoming[chain.stop[g] - 1] if chain.stop[g] > chain.first[g] else 0.0
             for p in range(chain.starts[g], chain.starts[g + 1]):
                 spare = done.best[p] + done.own[p] + beyond - least
                 if not spare >= 0:
@@ -419,11 +489,11 @@ def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -
                     least_depth, most_depth = min(least_depth, chain.high[i] - reach), float(chain.high[i])
                 else:
                     least_depth, most_depth = float(chain.low[i]), max(most_depth, chain.low[i] + reach)
-                row, price, extra = arrays.rows[chain.rows[p]], 0.0, 0.0
+                row, price, extra = chain.table[:, p], 0.0, 0.0
                 for b in range(nb):
                     price += worth.budget[b] * row[COUNTS + nb + b]
                     extra += worth.budget[b] * row[COUNTS + 2 * nb + b]
-                if per_pair > 0 or row[MOST_INCOMING] < widest_incoming or row[TWIN_FITS] == 0:
+                if per_pair > 0 or chain.limited[i]:
                     for k in range(chain.first[g], chain.stop[g]):
                         if may_enter(row, incoming[k]) and not (arrays.has_same[i] and incoming[k] == c):
                             passed = done.own[p] + beyond - incoming[k] * price
@@ -447,12 +517,12 @@ def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -
                 rising &= slope[q] >= slope[q - 1]
             if not rising:
                 _sort(slope, line, size)
-            size = _hull(slope, line, 0, size, hull, 0)
+            size = _extend(hull, 0, slope, line, 0, size)
             place = size - 1
             for k in range(chain.first[g], chain.stop[g]):
                 if not (arrays.has_same[i] and incoming[k] == c):
-                    place = _climb(slope, line, hull, size, place, incoming[k])
-                    back[k] = max(back[k], line[hull[place]] - incoming[k] * slope[hull[place]])
+                    place = _climb(hull, size, place, incoming[k])
+                    back[k] = max(back[k], hull.y[place] - incoming[k] * hull.x[place])
         if not found:
             return False, kept, kept_stem, low, high
         low[i], high[i] = int(least_depth), int(most_depth)
@@ -476,7 +546,7 @@ def _least_counts(arrays: Arrays, chain: Chain, stems: Ints) -> tuple[Floats, Fl
         places = chain.stem_places if i == 0 else chain.places[chain.groups[i - 1] : chain.groups[i]]
         for g in range(chain.groups[i], chain.groups[i + 1]):
             for p in range(chain.starts[g], chain.starts[g + 1]):
-                row = arrays.rows[chain.rows[p]]
+                row = chain.table[:, p]
                 for b in range(nb):
                     rest = row[COUNTS + 3 * nb + b]
                     own = row[COUNTS + b] + ((chain.low[i] if rest > 0 else chain.high[i]) - 1) * rest
@@ -570,7 +640,7 @@ def list_paths(
             else:
                 into, place = k, chain.stem_places[k]
                 ci, value = chain.stem[k], worth.stem[k] + worth.log[0] * chain.stem_logs[k]
-            row = arrays.rows[chain.rows[p]]
+            row = chain.table[:, p]
             if not may_enter(row, ci) or (row[REST_FITS] == 0 and depths[depth[i]] > 1):
                 continue
             twin = 1.0 if ci == chain.channels[g] else 0.0

@@ -286,7 +286,7 @@ def _layer_ranges(arrays: Arrays, chain: Chain) -> tuple[Floats, Floats]:
     least, most = np.full(m, np.inf), np.zeros(m)
     for i in range(m):
         for p in range(chain.at[i], chain.at[i + 1]):
-            layers = arrays.rows[chain.rows[p], LAYERS]
+            layers = chain.table[LAYERS, p]
             least[i], most[i] = min(least[i], layers * chain.low[i]), max(most[i], layers * chain.high[i])
     return least, most
 
@@ -313,7 +313,7 @@ def _log_areas(arrays: Arrays, chain: Chain) -> Floats:
         for i in range(len(chain.low)):
             without = False
             for p in range(chain.at[i], chain.at[i + 1]):
-                without |= arrays.rows[chain.rows[p], HAS_SE] == 0
+                without |= chain.table[HAS_SE, p] == 0
             certain |= not without
             for j in range(len(areas)):
                 if certain and arrays.ends[j] >= i:
@@ -449,13 +449,13 @@ def evaluate(
     done = forward(arrays, chain, worth)
     value, k, places, depths, counts, logs = trace(arrays, chain, done)
     stages, m = arrays.prefix.shape
-    last = arrays.rows[chain.rows[places[m - 1]]]
+    last = chain.table[:, places[m - 1]]
     stem, nb, after = ranges.stems[k], len(arrays.limits), 1 + 2 * m
     path[0] = stem
     layers_of = np.empty(m)
     for i in range(m):
         path[1 + i], path[1 + m + i] = chain.rows[places[i]] - arrays.offsets[i], depths[i]
-        layers_of[i] = arrays.rows[chain.rows[places[i]], LAYERS] * depths[i]
+        layers_of[i] = chain.table[LAYERS, places[i]] * depths[i]
     for b in range(nb):
         path[after + b] = counts[b] + arrays.stem_counts[b, stem] + arrays.tail_fixed[b] + last[CHANNELS] * arrays.tail_slope[b]
     after += nb
@@ -464,12 +464,12 @@ def evaluate(
     objective = -penalty(arrays, depths)
     for j in range(stages):
         i = arrays.ends[j]
-        end_log = chain.stem_logs[k] if i < 0 else arrays.rows[chain.rows[places[i]], LOG_CHANNELS]
+        end_log = chain.stem_logs[k] if i < 0 else chain.table[LOG_CHANNELS, places[i]]
         if j == stages - 1 and arrays.head_log >= 0:
             end_log = arrays.head_log
         seen = False
         for q in range(i + 1 if arrays.forgets else 0):
-            seen |= arrays.rows[chain.rows[places[q]], HAS_SE] > 0
+            seen |= chain.table[HAS_SE, places[q]] > 0
         x = end_log + (0.0 if seen else arrays.log_areas[j])
         path[after + j], path[after + stages + j], path[after + 2 * stages + j] = log_widths[j], layers[j], x
         objective += arrays.weights[j] * x * log_widths[j]

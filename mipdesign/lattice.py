@@ -269,7 +269,13 @@ class Tables:
         tables.__dict__["arrays"] = self.arrays._replace(
             limits=tables.limits.astype(np.float64), rho=np.inf if rho is None else float(rho)
         )
+        tables.__dict__["transposed"] = self.transposed
         return tables
+
+    @cached_property
+    def transposed(self) -> Floats:
+        """:attr:`Arrays.rows`, transposed: one row per part."""
+        return np.ascontiguousarray(self.arrays.rows.T)
 
     @cached_property
     def arrays(self) -> Arrays:

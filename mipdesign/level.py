@@ -51,12 +51,19 @@ def project_to_level(
         e[bounds + r, dims] = excess[r] / size
     norms = np.empty(n)
     for r in range(n):
-        norms[r] = np.sqrt((e[r] * e[r]).sum()) + 1e-12
-        e[r] /= norms[r]
+        square = 0.0
+        for d in range(dims + 1):
+            square += e[r, d] * e[r, d]
+        norms[r] = np.sqrt(square) + 1e-12
+        for d in range(dims + 1):
+            e[r, d] /= norms[r]
     gram = np.empty((n, n))
     for r in range(n):
         for s in range(r + 1):
-            gram[r, s] = gram[s, r] = (e[r] * e[s]).sum()
+            product = 0.0
+            for d in range(dims + 1):
+                product += e[r, d] * e[s, d]
+            gram[r, s] = gram[s, r] = product
         gram[r, r] += 1e-13
     solved, u, active = _nnls(gram, e[:, dims].copy(), active)
     step, duals = np.zeros(dims), u[bounds:] / norms[bounds:]

@@ -82,7 +82,7 @@ class Options:
     workers: int | None = None
     formulation: str = "lattice"
     presolve: bool = True
-    solver_columns: int = 64
+    solver_columns: int = 32
     memory_mb: int = MEMORY_MB
 
 
