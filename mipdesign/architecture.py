@@ -205,6 +205,15 @@ class Architecture:
         yield from self.head_operations
         yield from self.classifier_operations
 
+    def distinct_operations(self) -> Iterator[tuple[Operation, int]]:
+        """The operations of :meth:`operations`, those of blocks that are alike once, each with how often it is there."""
+        for op in (*self.stem_operations, *self.head_operations, *self.classifier_operations):
+            yield op, 1
+        for block in self.blocks():
+            if block.index <= 1:
+                times = 1 if block.index == 0 else block.spec.depth - 1
+                yield from ((op, times) for op in block.operations)
+
     def widths(self) -> Iterator[int]:
         """Widths of the main-path convolutions in order: stem, blocks, head."""
         yield self.input_channels * self.stem.kernel**2

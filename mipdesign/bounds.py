@@ -19,6 +19,8 @@ only the prices. Floating-point sums are rounded outward: a bound comes with :at
 
 from __future__ import annotations
 
+import copy
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,10 +29,14 @@ from .batch import Batch
 from .cell import Cell
 from .chain import Chain, build_groups, find_limited, gather, keep, list_paths
 from .dual import Paths, evaluate, minimise, ranges_of
-from .lattice import PLACE, Floats, Tables
+from .lattice import PLACE, Bools, Floats, Ints, Tables
 
 MOST_LISTED = 20_000
 """Most networks that a search for all of them returns."""
+PART_COLUMNS, PART_EVALUATIONS = 1500, 10
+"""Least columns of a cell, and least evaluations, for which a bound is lowered by parts."""
+PART, LEAST_PART, PART_ROUNDS = 16, 200, 4
+"""One in how many columns such a part takes in each round, how many at least, and most rounds."""
 
 
 @dataclass(frozen=True)
@@ -135,21 +141,32 @@ class Relaxation:
         self.empty = part is None
         if part is None:
             return
-        self.cell = cell = part
+        self.cell = part
+        rows = np.concatenate([c + o for c, o in zip(part.columns, self.arrays.offsets, strict=False)])
+        table = tables.transposed if len(rows) == len(self.arrays.rows) else gather(self.arrays, rows)
+        self.empty = not self._link(rows, table)
+        if not self.empty:
+            self.ranges = ranges_of(self.arrays, self.chain, part.stem, cutoff)
+
+    def _link(self, rows: Ints, table: Floats) -> bool:
+        """Makes a chain of the cell's columns; whether it has a path."""
+        cell = self.cell
         at = np.zeros(len(cell.columns) + 1, dtype=np.int64)
         np.cumsum([len(columns) for columns in cell.columns], out=at[1:])
-        rows = np.concatenate([c + o for c, o in zip(cell.columns, self.arrays.offsets, strict=False)])
-        stem = tables.stem_c[cell.stem].astype(np.float64)
-        table = tables.transposed if len(rows) == len(self.arrays.rows) else gather(self.arrays, rows)
+        stem = self.tables.stem_c[cell.stem].astype(np.float64)
         alive, groups, starts, channels, logs, first, stop = build_groups(self.arrays, table, at, stem)
-        self.empty = not alive
-        if not self.empty:
-            places = table[PLACE, starts[:-1]].astype(np.int64)
-            outgoing = (channels, logs, places, first, stop)
-            limited = find_limited(table, at, stem)
-            stems = (stem, np.log(stem), cell.stem)
+        if alive:
+            limited, places = find_limited(table, at, stem), table[PLACE, starts[:-1]].astype(np.int64)
+            outgoing, stems = (channels, logs, places, first, stop), (stem, np.log(stem), cell.stem)
             self.chain = Chain(rows, at, table, limited, groups, starts, *outgoing, *stems, cell.low, cell.high)
-            self.ranges = ranges_of(self.arrays, self.chain, cell.stem, cutoff)
+        return bool(alive)
+
+    def part(self, chosen: Bools) -> Relaxation | None:
+        """The same relaxation of some columns only, a lower one; ``None`` if no path is left."""
+        at, cell, part = self.chain.at, self.cell, copy.copy(self)
+        columns = tuple(c[chosen[at[i] : at[i + 1]]] for i, c in enumerate(cell.columns))
+        part.cell = Cell(cell.stem, columns, cell.low, cell.high)
+        return part if part._link(self.chain.rows[chosen], self.chain.table[:, chosen]) else None
 
     def bound(self, prices: Prices) -> Bound:
         """The bound at given prices, and a network that attains it."""
@@ -159,14 +176,18 @@ class Relaxation:
         )
         return Bound(value, self.error, path)
 
+    @property
+    def _least(self) -> float:
+        """What a path has to be worth at the prices of the last :meth:`bound` for it to reach the cutoff."""
+        return self.cutoff - self.error - self.constant
+
     def reduced(self) -> Cell | None:
         """The part of the cell whose own bounds reach the cutoff, at the prices of the last :meth:`bound`; ``None`` if empty.
 
         A forward and a backward pass give, for every column and every stem, the bound of the networks that use it.
         """
         cell, at = self.cell, self.chain.at
-        least = self.cutoff - self.error - self.constant
-        some, kept, stem, low, high = keep(self.arrays, self.chain, self.worth, self.passed, least)
+        some, spares, stem, low, high = keep(self.arrays, self.chain, self.worth, self.passed, self._least)
         if not some:
             return None
         for i, s in enumerate(self.tables.stages):
@@ -174,8 +195,24 @@ class Relaxation:
             if not len(possible):
                 return None
             low[i], high[i] = possible[0], possible[-1]
-        columns = tuple(c[kept[at[i] : at[i + 1]]] for i, c in enumerate(cell.columns))
+        columns = tuple(c[spares[at[i] : at[i + 1]] >= 0] for i, c in enumerate(cell.columns))
         return Cell(cell.stem[stem], columns, low, high).tied(self.tables)
+
+    def foremost(self, number: int) -> Bools:
+        """So many columns whose networks have the largest bounds at the prices of the last :meth:`bound`, of those that reach
+        the cutoff.
+        """
+        _, spares, *_ = keep(self.arrays, self.chain, self.worth, self.passed, self._least)
+        least = np.partition(spares, len(spares) - number)[len(spares) - number]
+        foremost: Bools = (spares >= least) & (spares >= 0)
+        return foremost
+
+    def on_paths(self, paths: Paths) -> Bools:
+        """The columns that networks use, those that the cell has."""
+        chosen = np.zeros(len(self.chain.rows), dtype=bool)
+        for first, columns, used in zip(self.chain.at, self.cell.columns, paths.columns.T, strict=False):
+            chosen[first : first + len(columns)] = np.isin(columns, used)
+        return chosen
 
     def networks(self, max_steps: int) -> Batch | None:
         """All networks that keep the additive budgets and whose own bound at the prices of the last :meth:`bound` reaches the
@@ -191,7 +228,7 @@ class Relaxation:
             self.cell.stem,
             np.concatenate(depths),
             np.cumsum([0] + [len(d) for d in depths]),
-            self.cutoff - self.error - self.constant,
+            self._least,
             max_steps,
             MOST_LISTED,
         )
@@ -218,11 +255,40 @@ def optimise(
     shows that the bound can fall by no more than ``tolerance`` of its distance to the cutoff. Paths ``known`` from a larger
     cell are cuts of the model from the start, where they lie in this one.
     """
-    r = relaxation
-    before = Paths.none(r.arrays) if known is None else known
+    paths = Paths.none(relaxation.arrays) if known is None else known
+    if len(relaxation.chain.rows) < PART_COLUMNS or max_evaluations < PART_EVALUATIONS:
+        return _minimise(relaxation, start, max_evaluations, paths, tolerance)
+    return _by_parts(relaxation, start, max_evaluations, paths, tolerance)
+
+
+def _minimise(r: Relaxation, start: Prices, max_evaluations: int, known: Paths, tolerance: float) -> Optimised:
     value, error, at, vector, seen, weights, evaluations = minimise(
-        r.arrays, r.chain, r.ranges, start.vector, start.weight, r.cutoff, before.table, max_evaluations, tolerance
+        r.arrays, r.chain, r.ranges, start.vector, start.weight, r.cutoff, known.table, max_evaluations, tolerance
     )
-    paths = replace(before, table=seen)
+    paths = replace(known, table=seen)
     bound = Bound(value, error, paths.take(slice(at, at + 1)))
     return Optimised(bound, start.at(vector), paths, weights, evaluations)
+
+
+def _by_parts(r: Relaxation, start: Prices, max_evaluations: int, known: Paths, tolerance: float) -> Optimised:
+    """Lowers the bound of a small part of the columns, those whose networks have the largest bounds, until that of all columns
+    is hardly larger: few columns are ever on a best path. What it returns is a bound of all columns.
+    """
+    chosen, number = r.on_paths(known), max(LEAST_PART, len(r.chain.rows) // PART)
+    best, of_part, evaluations = r.bound(start), -math.inf, 1
+    prices, latest = start, best
+    paths, weights = known.with_more(best.path), np.zeros(len(known) + 1)
+    for _ in range(PART_ROUNDS):
+        if best.outward < r.cutoff or latest.value <= of_part + tolerance * (best.value - r.cutoff):
+            break
+        chosen |= r.foremost(number)
+        part = r.part(chosen)
+        if part is None:
+            break
+        found = _minimise(part, prices, max_evaluations, paths, tolerance)
+        of_part, latest = found.bound.value, r.bound(found.prices)
+        evaluations += found.evaluations + 1
+        paths, weights = found.paths.with_more(latest.path), np.append(found.weights, 0.0)
+        if latest.value < best.value:
+            best, prices = latest, found.prices
+    return Optimised(best, prices, paths, weights, evaluations)

@@ -451,10 +451,12 @@ def trace(arrays: Arrays, chain: Chain, done: Pass) -> tuple[float, int, Ints, I
 
 
 @compiled
-def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -> tuple[bool, Bools, Bools, Ints, Ints]:
-    """Columns, stems and depths on some path that is worth at least ``least``, and whether there are any."""
+def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -> tuple[bool, Floats, Bools, Ints, Ints]:
+    """Columns, stems and depths on some path that is worth at least ``least``, and whether there are any; of each column, how
+    much more than that its best path is worth, -1 for those that are not kept.
+    """
     nb, m, n = len(worth.budget), len(chain.at) - 1, len(chain.rows)
-    kept, kept_stem = np.zeros(n, np.bool_), np.zeros(len(chain.stem), np.bool_)
+    spares, kept_stem = np.full(n, -1.0), np.zeros(len(chain.stem), np.bool_)
     low, high = chain.low.copy(), chain.high.copy()
     onward = worth.per_channel * chain.channels[chain.groups[m - 1] :]
     widest = 0
@@ -480,7 +482,7 @@ def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -
                 if not spare >= 0:
                     continue
                 found = True
-                kept[p] = True
+                spares[p] = spare
                 step = done.per_block[p]
                 reach = float(chain.high[i] - chain.low[i])
                 if abs(step) * reach > spare:
@@ -524,12 +526,12 @@ def keep(arrays: Arrays, chain: Chain, worth: Worth, done: Pass, least: float) -
                     place = _climb(hull, size, place, incoming[k])
                     back[k] = max(back[k], hull.y[place] - incoming[k] * hull.x[place])
         if not found:
-            return False, kept, kept_stem, low, high
+            return False, spares, kept_stem, low, high
         low[i], high[i] = int(least_depth), int(most_depth)
         onward = back + worth.log[i] * incoming_logs
     for k in range(len(chain.stem)):
         kept_stem[k] = worth.stem[k] + onward[k] >= least
-    return bool(kept_stem.any()), kept, kept_stem, low, high
+    return bool(kept_stem.any()), spares, kept_stem, low, high
 
 
 @compiled

@@ -93,6 +93,15 @@ class Paths:
     def _part(self, first: int, n: int) -> Floats:
         return self.table[:, first : first + n]
 
+    def with_more(self, others: Paths) -> Paths:
+        """These networks, then others."""
+        return replace(self, table=np.concatenate([self.table, others.table]))
+
+    @property
+    def columns(self) -> Ints:
+        """Columns, shape ``(networks, super_blocks)``."""
+        return self._part(1, self.super_blocks).astype(np.int64)
+
     @property
     def depths(self) -> Ints:
         """Depths, shape ``(networks, super_blocks)``."""
@@ -115,7 +124,7 @@ class Paths:
 
     def tied(self, arrays: Arrays) -> Bools:
         """Which networks keep the ties, shape ``(networks,)``."""
-        return _tied(arrays, self._part(1, self.super_blocks).astype(np.int64), self.depths)
+        return _tied(arrays, self.columns, self.depths)
 
     @property
     def objective(self) -> Floats:

@@ -135,11 +135,11 @@ class Evaluator:
         arch = self.architecture
         classifier = sum(op.params for op in arch.classifier_operations)
         total, peak = {"params_total": 0, "macs": 0, "reference_flops": 0, "activations": 0}, 0
-        for op in arch.operations():
-            total["params_total"] += int(op.params)
-            total["macs"] += int(op.macs)
-            total["reference_flops"] += int(op.reference_flops)
-            total["activations"] += int(op.activations)
+        for op, times in arch.distinct_operations():
+            total["params_total"] += times * int(op.params)
+            total["macs"] += times * int(op.macs)
+            total["reference_flops"] += times * int(op.reference_flops)
+            total["activations"] += times * int(op.activations)
             peak = max(peak, int(op.map_elements))
         blocks = sum(s.depth for s in arch.stages)
         return total | {

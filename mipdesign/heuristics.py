@@ -76,6 +76,10 @@ def _axes(tables: Tables) -> list[list[Ints]]:
     """Values of channels, families, widths, kernels and depths of each super-block; tied ones have only what all have, in the
     same order.
     """
+    return tables.once("axes", lambda: _find_axes(tables))
+
+
+def _find_axes(tables: Tables) -> list[list[Ints]]:
     axes = [[np.unique(s.c), np.arange(len(s.blocks)), np.unique(s.b), np.unique(s.k), s.depths] for s in tables.stages]
     for tie in tables.problem.tied:
         kind, stages = TIED[tie.axis], [tables.stages[i] for i in tie.stages]
@@ -99,6 +103,10 @@ def _places(axis: Ints, values: Ints) -> Ints:
 
 def moves_of(tables: Tables) -> Moves:
     """Coordinates and moves of a space."""
+    return tables.once("moves", lambda: _find_moves(tables))
+
+
+def _find_moves(tables: Tables) -> Moves:
     sizes, columns, depths, channels, single = [len(tables.stem_c)], [], [], [], [(0, 1), (0, -1)]
     all_axes = _axes(tables)
     leader = np.arange(1 + COORDINATES * len(all_axes))
@@ -319,9 +327,9 @@ def _contender(tables: Tables, moves: Moves, vector: Ints, objective: float) -> 
     return Contender(Position(int(vector[0]), tuple(scratch.columns.tolist()), tuple(scratch.depths.tolist())), objective)
 
 
-def polish(tables: Tables, moves: Moves, start: Position) -> Contender | None:
+def polish(tables: Tables, start: Position) -> Contender | None:
     """Best network reached from ``start``, which may exceed budgets; ``None`` if no feasible network is reached."""
-    parts = [np.array([start.stem])]
+    moves, parts = moves_of(tables), [np.array([start.stem])]
     for s, axes, j, depth in zip(tables.stages, _axes(tables), start.columns, start.depths, strict=True):
         values = (s.c[j], s.f[j], s.b[j], s.k[j], depth)
         parts.append(np.array([_places(axis, np.array(value)) for axis, value in zip(axes, values, strict=True)]))

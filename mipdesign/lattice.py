@@ -13,11 +13,11 @@ exact evaluator by the tests.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,7 @@ DEPTH = -1
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Result = TypeVar("Result")
 
 
 class Position(NamedTuple):
@@ -223,6 +224,8 @@ class Tables:
         forgets the resolution, the true one.
     end_channels:
         Channels at the end of the last stage if a head fixes them.
+    shared:
+        What :meth:`once` has worked out.
     """
 
     problem: Problem
@@ -240,6 +243,7 @@ class Tables:
     ends: tuple[int, ...]
     end_resolution: tuple[int, ...]
     end_channels: int | None
+    shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def n_stages(self) -> int:
@@ -269,13 +273,19 @@ class Tables:
         tables.__dict__["arrays"] = self.arrays._replace(
             limits=tables.limits.astype(np.float64), rho=np.inf if rho is None else float(rho)
         )
-        tables.__dict__["transposed"] = self.transposed
         return tables
 
-    @cached_property
+    def once(self, name: str, work_out: Callable[[], Result]) -> Result:
+        """What follows from the columns alone, worked out once for all problems that share them."""
+        if name not in self.shared:
+            self.shared[name] = work_out()
+        found: Result = self.shared[name]
+        return found
+
+    @property
     def transposed(self) -> Floats:
         """:attr:`Arrays.rows`, transposed: one row per part."""
-        return np.ascontiguousarray(self.arrays.rows.T)
+        return self.once("transposed", lambda: np.ascontiguousarray(self.arrays.rows.T))
 
     @cached_property
     def arrays(self) -> Arrays:

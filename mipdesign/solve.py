@@ -22,7 +22,7 @@ from .bounds import Prices, Relaxation
 from .branching import Guide, Node, Record
 from .cell import Cell
 from .errors import MipdesignError
-from .heuristics import incumbent, moves_of, polish
+from .heuristics import incumbent, polish
 from .interrupts import deferred
 from .lattice import Contender, Tables
 from .pool import MEMORY_MB, Child, Message, Pool
@@ -322,8 +322,7 @@ class Run:
         def found(contender: Contender) -> None:
             pool.inbox.put(Message(pool.children[0], "contender", contender))
 
-        moves = moves_of(self.tables)
-        polished = [polish(self.tables, moves, position) for position in self.starts]
+        polished = [polish(self.tables, position) for position in self.starts]
         for better in polished:
             if better is not None:
                 found(better)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .branching import Guide, Node, Record, expand
 from .cell import Cell
-from .heuristics import Moves, polish
+from .heuristics import polish
 from .lattice import Contender, Position, Tables
 
 if TYPE_CHECKING:
@@ -85,7 +85,6 @@ class Desk:
     """What a task may use of the process that runs it: the shared cutoff, and a way to report a network at once."""
 
     tables: Tables
-    moves: Callable[[], Moves]
     cutoff: Callable[[], float]
     report: Callable[[Contender], None]
     progress: Callable[[float], None]
@@ -129,6 +128,6 @@ def explore(task: Explore, desk: Desk) -> Explored:
 
 
 def _repair(desk: Desk, position: Position) -> None:
-    better = polish(desk.tables, desk.moves(), position)
+    better = polish(desk.tables, position)
     if better is not None and better.objective > desk.cutoff():
         desk.report(better)

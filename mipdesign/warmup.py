@@ -9,7 +9,7 @@ from .bounds import Prices
 from .branching import Node, expand
 from .cell import Cell
 from .compiled import FOLDER
-from .heuristics import incumbent, moves_of, polish
+from .heuristics import incumbent, polish
 from .lattice import Position, build_tables
 from .problem import Problem
 
@@ -31,6 +31,6 @@ def warm_up() -> None:
     tables = build_tables(Problem.from_dict(data | {"budgets": {"params": 1e6, "effectiveness": 1.0}}))
     expand(tables, Node("", Cell.whole(tables), math.inf, Prices.initial(tables, 1.0)), -1e9)
     incumbent(tables, 0, 0.0, lambda contender: None, lambda: False)
-    polish(tables, moves_of(tables), Position(0, (0, 0), (1, 1)))
+    polish(tables, Position(0, (0, 0), (1, 1)))
     if MARK.parent.is_dir():
         MARK.touch()

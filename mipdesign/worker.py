@@ -12,14 +12,12 @@ import resource
 import sys
 import threading
 import traceback
-from functools import cache
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
 from .blocks import import_families
 from .branching import Guide
 from .errors import MipdesignError
-from .heuristics import moves_of
 from .lattice import Contender, Tables, build_tables
 from .problem import Problem
 from .tasks import Close, Closed, Desk, Explore, Task, explore
@@ -39,10 +37,7 @@ class Worker:
     def begin(self, specification: dict[str, Any], guide: Guide) -> None:
         """Turns to a problem."""
         self.guide = guide
-        before, tables = self.tables, build_tables(Problem.from_dict(specification), self.tables)
-        if before is None or tables.stages is not before.stages:
-            self.moves = cache(lambda: moves_of(tables))  # coordinates and moves of the space, for its local searches
-        self.tables = tables
+        self.tables = build_tables(Problem.from_dict(specification), self.tables)
         self.send("ready")
 
     def send(self, kind: str, content: Any = None) -> None:
@@ -60,7 +55,7 @@ class Worker:
                 self.send("contender", contender)
 
         assert self.tables is not None
-        desk = Desk(self.tables, self.moves, lambda: self.cutoff, report, lambda bound: self.send("bound", bound), self.guide)
+        desk = Desk(self.tables, lambda: self.cutoff, report, lambda bound: self.send("bound", bound), self.guide)
         try:
             outcome = explore(task, desk) if isinstance(task, Explore) else close(task, desk)
         except MipdesignError as error:
