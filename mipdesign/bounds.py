@@ -22,6 +22,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -37,6 +38,8 @@ PART_COLUMNS, PART_EVALUATIONS = 1500, 10
 """Least columns of a cell, and least evaluations, for which a bound is lowered by parts."""
 PART, LEAST_PART, PART_ROUNDS = 16, 200, 4
 """One in how many columns such a part takes in each round, how many at least, and most rounds."""
+SAMPLE = 2000
+"""Columns from which it is estimated which are the foremost ones."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Prices:
             weight=weight,
         )
 
-    @property
+    @cached_property
     def vector(self) -> Floats:
         """All but the weight in one row."""
         return np.concatenate([self.budget, self.rho, self.layer, self.depth])
@@ -91,8 +94,8 @@ class Prices:
     def at(self, vector: Floats) -> Prices:
         """Prices of the same shapes and weight from one row."""
         nb, nr = len(self.budget), len(self.rho)
-        budget, rho, layer, depth = np.split(vector, [nb, nb + nr, nb + 2 * nr])
-        return Prices(budget, rho, layer, depth, self.weight)
+        depth = vector[nb + 2 * nr :]
+        return Prices(vector[:nb], vector[nb : nb + nr], vector[nb + nr : nb + 2 * nr], depth, self.weight)
 
     def to_list(self) -> list[float]:
         """All numbers in one row."""
@@ -143,7 +146,7 @@ class Relaxation:
             return
         self.cell = part
         rows = np.concatenate([c + o for c, o in zip(part.columns, self.arrays.offsets, strict=False)])
-        table = tables.transposed if len(rows) == len(self.arrays.rows) else gather(self.arrays, rows)
+        table = tables.transposed if len(rows) == len(self.arrays.rows) else gather(self.arrays.rows, rows)
         self.empty = not self._link(rows, table)
         if not self.empty:
             self.ranges = ranges_of(self.arrays, self.chain, part.stem, cutoff)
@@ -154,7 +157,7 @@ class Relaxation:
         at = np.zeros(len(cell.columns) + 1, dtype=np.int64)
         np.cumsum([len(columns) for columns in cell.columns], out=at[1:])
         stem = self.tables.stem_c[cell.stem].astype(np.float64)
-        alive, groups, starts, channels, logs, first, stop = build_groups(self.arrays, table, at, stem)
+        alive, groups, starts, channels, logs, first, stop = build_groups(self.arrays.growth, table, at, stem)
         if alive:
             limited, places = find_limited(table, at, stem), table[PLACE, starts[:-1]].astype(np.int64)
             outgoing, stems = (channels, logs, places, first, stop), (stem, np.log(stem), cell.stem)
@@ -191,19 +194,21 @@ class Relaxation:
         if not some:
             return None
         for i, s in enumerate(self.tables.stages):
-            possible = s.depths[(s.depths >= low[i]) & (s.depths <= high[i])]
-            if not len(possible):
+            first, stop = s.depths.searchsorted(low[i]), s.depths.searchsorted(high[i], "right")
+            if first == stop:
                 return None
-            low[i], high[i] = possible[0], possible[-1]
+            low[i], high[i] = s.depths[first], s.depths[stop - 1]
         columns = tuple(c[spares[at[i] : at[i + 1]] >= 0] for i, c in enumerate(cell.columns))
         return Cell(cell.stem[stem], columns, low, high).tied(self.tables)
 
     def foremost(self, number: int) -> Bools:
-        """So many columns whose networks have the largest bounds at the prices of the last :meth:`bound`, of those that reach
-        the cutoff.
+        """About so many columns whose networks have the largest bounds at the prices of the last :meth:`bound`, of those that
+        reach the cutoff.
         """
         _, spares, *_ = keep(self.arrays, self.chain, self.worth, self.passed, self._least)
-        least = np.partition(spares, len(spares) - number)[len(spares) - number]
+        sample = spares[:: max(1, len(spares) // SAMPLE)]
+        rank = len(sample) - max(1, number * len(sample) // len(spares))
+        least = np.partition(sample, rank)[rank]
         foremost: Bools = (spares >= least) & (spares >= 0)
         return foremost
 
@@ -211,7 +216,8 @@ class Relaxation:
         """The columns that networks use, those that the cell has."""
         chosen = np.zeros(len(self.chain.rows), dtype=bool)
         for first, columns, used in zip(self.chain.at, self.cell.columns, paths.columns.T, strict=False):
-            chosen[first : first + len(columns)] = np.isin(columns, used)
+            places = np.minimum(columns.searchsorted(used), len(columns) - 1)
+            chosen[first + places[columns[places] == used]] = True
         return chosen
 
     def networks(self, max_steps: int) -> Batch | None:

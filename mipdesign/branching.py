@@ -16,7 +16,7 @@ import numpy as np
 
 from .batch import Batch, BatchEvaluation, evaluate_batch
 from .bounds import Optimised, Prices, Relaxation, optimise
-from .cell import Cell
+from .cell import Cell, extent
 from .dual import Paths
 from .lattice import Bools, Contender, Floats, Ints, Position, Tables
 
@@ -124,8 +124,8 @@ class Expansion:
     contenders: tuple[Contender, ...]
     cell: Cell | None
     """The reduced cell, where the solver has to close it."""
-    promising: tuple[Position, ...]
-    """Paths whose objective exceeds the cutoff but which break a budget: starts for a local search."""
+    promising: Position | None
+    """A path whose objective reaches the cutoff but which breaks a budget: a start for a local search."""
 
 
 def expand(
@@ -156,7 +156,7 @@ def expand(
         evaluations = GUIDED_EVALUATIONS
 
     def done(verdict: Verdict, prices: Prices, bound: float, **more: object) -> Expansion:
-        fields = {"split": None, "children": (), "contenders": (), "cell": None, "promising": ()} | more
+        fields = {"split": None, "children": (), "contenders": (), "cell": None, "promising": None} | more
         split = fields.pop("split")
         return Expansion(Record(node.name, verdict, cutoff, prices.to_list(), split), bound, **fields)  # type: ignore[arg-type]
 
@@ -172,9 +172,7 @@ def expand(
     if cell is None:
         return done("excluded", best.prices, bound)
     bound = min(bound, node.bound)
-    reached = contenders_of_paths(tables, best.paths, cutoff if weight else -math.inf)
-    exceeding = (best.paths.objective >= cutoff) & ~within(tables, best.paths)
-    promising = tuple(best.paths.position(k) for k in np.flatnonzero(exceeding).tolist() if weight)
+    reached, promising = _judged(tables, best.paths, cutoff if weight else -math.inf)
     if cell.n_columns <= LIST_COLUMNS:
         found = list_networks(tables, cell, cutoff, best.prices, list_steps)
         if found is not None:
@@ -207,10 +205,15 @@ def within(tables: Tables, paths: Paths) -> Bools:
     return ok
 
 
-def contenders_of_paths(tables: Tables, paths: Paths, cutoff: float) -> tuple[Contender, ...]:
-    """Feasible networks among the paths that reach the cutoff."""
-    good = np.flatnonzero((paths.objective >= cutoff - NEAR * abs(cutoff)) & within(tables, paths)).tolist()
-    return tuple({Contender(paths.position(k), float(paths.objective[k])): None for k in good})
+def _judged(tables: Tables, paths: Paths, cutoff: float) -> tuple[tuple[Contender, ...], Position | None]:
+    """Feasible networks among the paths that reach the cutoff, and the last one that reaches a finite cutoff but is not."""
+    reaching = paths.take(paths.objective >= cutoff - NEAR * abs(cutoff))
+    if not len(reaching):
+        return (), None
+    feasible = within(tables, reaching)
+    good, others = np.flatnonzero(feasible).tolist(), np.flatnonzero(~feasible).tolist()
+    contenders = {Contender(reaching.position(k), float(reaching.objective[k])): None for k in good}
+    return tuple(contenders), reaching.position(others[-1]) if others and math.isfinite(cutoff) else None
 
 
 def list_networks(tables: Tables, cell: Cell, cutoff: float, prices: Prices, steps: int = LIST_STEPS) -> list[Contender] | None:
@@ -261,42 +264,38 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
     stage (whose product with the entropy is overestimated), kernels, widths and other channels, each by how much objective
     the spread of its values can feign. The shares were chosen by node counts (``docs/performance.md``).
     """
-    rates, ranges = tables.arrays.weights, relaxation.ranges
+    rates, ranges, weights = tables.arrays.weights, relaxation.ranges, best.weights
+    mixed = weights @ best.paths.depths if weights.sum() > 0 else None
     options: list[tuple[float, Split]] = []
     for i, s in enumerate(tables.stages):
         columns, stage = cell.columns[i], tables.stage_of[i]
         worth = max(best.prices.weight, 1e-3) * float(rates[stage:] @ ranges.x_high[stage:])
-        block = float(s.log_c[columns].max() + s.t[columns].max())
         if cell.low[i] < cell.high[i]:
-            split = Split("depth", i, _depth_threshold(tables, cell, i, best))
+            block = float(s.log_c[columns[-1]] + s.t[columns].max())
+            split = Split("depth", i, _depth_threshold(cell.depths(tables, i), None if mixed is None else mixed[i]))
             options.append((BLOCK * worth * block * float(cell.high[i] - cell.low[i]), split))
-        channels, widths, kernels = distinct(s.c[columns]), distinct(s.b[columns]), distinct(s.k[columns])
         depth = float(cell.high[i])
-        if len(channels) > 1:
-            spread, product = math.log(channels[-1] / channels[0]), 0.0
+        low, high, middle = extent(s.c, columns)
+        if low < high:
+            spread, product = math.log(high / low), 0.0
             if i in tables.ends:
                 product = PRODUCT * float(rates[stage] * (ranges.s_high[stage] - ranges.s_low[stage])) * spread
-            options.append((product + CHANNEL_SPREAD * worth * depth * spread**2, Split("channels", i, _middle(channels))))
-        if len(widths) > 1:
-            spread = math.log(widths[-1] / widths[0])
-            options.append((WIDTH_SPREAD * worth * depth * spread**2, Split("width", i, _middle(widths))))
-        families = distinct(s.f[columns])
-        if len(families) > 1:
-            options.append((FAMILY * worth * depth, Split("family", i, int(families[len(families) // 2 - 1]))))
-        if len(kernels) > 1:
-            options.append((KERNEL * worth * depth, Split("kernel", i, int(kernels[len(kernels) // 2 - 1]))))
+            options.append((product + CHANNEL_SPREAD * worth * depth * spread**2, Split("channels", i, middle)))
+        low, high, middle = extent(s.b, columns)
+        if low < high:
+            options.append((WIDTH_SPREAD * worth * depth * math.log(high / low) ** 2, Split("width", i, middle)))
+        few: tuple[tuple[SplitKind, float, Ints], ...] = (("family", FAMILY, s.f), ("kernel", KERNEL, s.k))
+        for kind, promise, values in few:
+            low, high, _ = extent(values, columns)
+            if low < high:
+                several = np.unique(values[columns])
+                options.append((promise * worth * depth, Split(kind, i, int(several[len(several) // 2 - 1]))))
     options = _joined(tables, options)
     if len(cell.stem) > 1:
         options.append((1e-9, Split("stem", -1, int(tables.stem_c[cell.stem[len(cell.stem) // 2 - 1]]))))
     return max(options, key=lambda option: option[0])[1]
 
 
-def distinct(values: Ints) -> Ints:
-    """The different values, increasing; by counting where they are small, as on nearly every lattice."""
-    return np.flatnonzero(np.bincount(values)) if values.max() < COUNTED else np.unique(values)
-
-
-COUNTED = 2**16
 AXES = {"block": "family", "channels": "channels", "bottleneck": "width", "kernel": "kernel", "depth": "depth"}
 """Kind of split of each axis of a tie."""
 
@@ -311,18 +310,7 @@ def _joined(tables: Tables, options: list[tuple[float, Split]]) -> list[tuple[fl
     return [(joined.get((split.kind, split.index), value), split) for value, split in options]
 
 
-def _depth_threshold(tables: Tables, cell: Cell, i: int, best: Optimised) -> int:
-    """Splits the depths of a super-block at the mean of the relaxation's mixture."""
-    depths = cell.depths(tables, i)
-    mean = float(depths.mean())
-    if best.weights.sum() > 0:
-        mean = float(best.weights @ best.paths.depths[:, i])
-    k = int(np.clip(np.searchsorted(depths, mean, side="right"), 1, len(depths) - 1))
-    return int(depths[k - 1])
-
-
-def _middle(values: Ints) -> int:
-    """The value at or below the geometric middle that leaves both halves non-empty."""
-    target = math.sqrt(float(values[0]) * float(values[-1]))
-    k = int(np.searchsorted(values, target, side="right"))
-    return int(values[min(max(k, 1), len(values) - 1) - 1])
+def _depth_threshold(depths: Ints, mean: float | None) -> int:
+    """Splits the depths of a super-block at the mean of the relaxation's mixture, where there is one."""
+    at_mean = depths.searchsorted(depths.mean() if mean is None else mean, side="right")
+    return int(depths[min(max(int(at_mean), 1), len(depths) - 1) - 1])

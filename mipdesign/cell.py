@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batch import Batch
+from .compiled import compiled
 from .lattice import Ints, Position, StageTables, Tables
 
 
@@ -20,6 +21,21 @@ def axis_values(stage: StageTables, axis: str) -> NDArray[Any]:
     if axis == "block":
         return np.array(stage.blocks)[stage.f]
     return {"channels": stage.c, "bottleneck": stage.b, "kernel": stage.k}[axis]
+
+
+@compiled
+def extent(values: Ints, columns: Ints) -> tuple[int, int, int]:
+    """Least and largest value of some columns, and the largest one that is at or below their geometric middle and less than the
+    largest (the least where all are equal).
+    """
+    low = high = values[columns[0]]
+    for j in columns:
+        low, high = min(low, values[j]), max(high, values[j])
+    middle, target = low, np.sqrt(float(low) * float(high))
+    for j in columns:
+        if middle < values[j] <= target and values[j] < high:
+            middle = values[j]
+    return low, high, middle
 
 
 @dataclass(frozen=True, eq=False)

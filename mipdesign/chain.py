@@ -148,15 +148,15 @@ def pair_price(arrays: Arrays, worth: Worth) -> float:
 
 
 @compiled
-def gather(arrays: Arrays, rows: Ints) -> Floats:
-    """:attr:`Chain.table`."""
+def gather(every: Floats, rows: Ints) -> Floats:
+    """:attr:`Chain.table`: some of every row, transposed."""
     n = len(rows)
-    table = np.empty((arrays.rows.shape[1], n))
+    table = np.empty((every.shape[1], n))
     for first in range(0, n, GATHERED):
         stop = min(n, first + GATHERED)
         for part in range(len(table)):
             for p in range(first, stop):
-                table[part, p] = arrays.rows[rows[p], part]
+                table[part, p] = every[rows[p], part]
     return table
 
 
@@ -172,7 +172,7 @@ def find_limited(table: Floats, at: Ints, stem: Floats) -> Bools:
 
 
 @compiled
-def build_groups(arrays: Arrays, table: Floats, at: Ints, stem: Floats) -> tuple[bool, Ints, Ints, Floats, Floats, Ints, Ints]:
+def build_groups(growth: Ints, table: Floats, at: Ints, stem: Floats) -> tuple[bool, Ints, Ints, Floats, Floats, Ints, Ints]:
     """Whether any path exists; the channel groups of each super-block, and their windows of incoming channels."""
     m, columns = len(at) - 1, table.shape[1]
     groups = np.zeros(m + 1, np.int64)
@@ -191,7 +191,7 @@ def build_groups(arrays: Arrays, table: Floats, at: Ints, stem: Floats) -> tuple
     incoming = stem
     alive = np.ones(len(stem), np.bool_)
     for i in range(m):
-        low_n, low_d, high_n, high_d = arrays.growth[i]
+        low_n, low_d, high_n, high_d = growth[i]
         a, b = 0, 0
         any_reached = False
         for g in range(groups[i], groups[i + 1]):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from numba import njit
 from numba.core import config as _config
 
-SOURCES = ("batch.py", "chain.py", "compiled.py", "dual.py", "heuristics.py", "lattice.py", "level.py")
+SOURCES = ("batch.py", "cell.py", "chain.py", "compiled.py", "dual.py", "heuristics.py", "lattice.py", "level.py")
 """Files with compiled loops, and with the types of what is passed to them."""
 
 config: Any = _config

@@ -13,7 +13,6 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from .cluster import connected
@@ -80,16 +79,22 @@ def price_point(tables: Tables, objective: float | None) -> dict[str, float]:
 
 
 class Lanes:
-    """Threads that solve points side by side, each with child processes of its own that are kept from point to point."""
+    """Threads that solve points side by side, with child processes that are kept from point to point.
+
+    The first point is solved alone, by all children, since all others begin with what is known of it; later on they are divided
+    among the points, and who is left without one helps with another.
+    """
 
     def __init__(self, lanes: int, children: int, on_point: OnPoint) -> None:
         self.on_point, self.stopping = on_point, threading.Event()
-        self.pools: SimpleQueue[Pool] = SimpleQueue()
-        self.all_pools = [Pool(children) for _ in range(lanes)]
-        for pool in self.all_pools:
-            self.pools.put(pool)
+        self.pools = [Pool(children if lane == 0 else 0) for lane in range(lanes)]
+        self.free = list(self.pools)
+        self.taken: dict[Future[Solved], Pool] = {}
         self.executor = ThreadPoolExecutor(lanes)
-        self.lanes = lanes
+
+    def room(self, begun: bool) -> int:
+        """How many points may be solved side by side once a first one has been, or before."""
+        return len(self.pools) if begun else 1
 
     def __enter__(self) -> Lanes:
         return self
@@ -97,26 +102,44 @@ class Lanes:
     def __exit__(self, *error: object) -> None:
         self.stopping.set()
         self.executor.shutdown(cancel_futures=True)
-        for pool in self.all_pools:
+        for pool in self.pools:
             pool.close()
+
+    def divide(self, points: int) -> None:
+        """Divides the children that are free among so many points that are about to be submitted."""
+        children = [child for pool in self.free for child in pool.take()]
+        for n, child in enumerate(children):
+            self.free[n % max(1, min(points, len(self.free)))].join(child)
 
     def submit(
         self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None
     ) -> Future[Solved]:
         """Starts the search of a point."""
-        return self.executor.submit(self._solve, index, problem, near, settings, resume)
+        pool = self.free.pop(0)
+        pool.tables = pool.tables or next((other.tables for other in self.pools if other.tables is not None), None)
+        future = self.executor.submit(self._solve, index, problem, near, settings, resume, pool)
+        self.taken[future] = pool
+        return future
 
-    def _solve(self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None) -> Solved:
+    def end(self, future: Future[Solved]) -> None:
+        """Frees what a point has taken."""
+        self.free.append(self.taken.pop(future))
+
+    def help(self) -> None:
+        """Has the children that are free help with the points that are being solved."""
+        if self.taken:
+            for n, child in enumerate([child for pool in self.free for child in pool.take()]):
+                list(self.taken.values())[n % len(self.taken)].join(child)
+
+    def _solve(
+        self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None, pool: Pool
+    ) -> Solved:
         def watch(progress: Progress) -> None:
             if self.stopping.is_set():
                 raise KeyboardInterrupt
             self.on_point(index, progress)
 
-        pool = self.pools.get()
-        try:
-            return solve_point(problem, near, settings, resume, pool, watch)
-        finally:
-            self.pools.put(pool)
+        return solve_point(problem, near, settings, resume, pool, watch)
 
 
 class Cluster:
@@ -124,8 +147,21 @@ class Cluster:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.lanes = max(1, sum(client.nthreads().values()))
+        self.lanes: int = max(1, sum(client.nthreads().values()))
         self.executor = client.get_executor(pure=False)
+
+    def room(self, begun: bool) -> int:
+        """How many points may be solved side by side: nobody could help with a first one."""
+        return self.lanes
+
+    def divide(self, points: int) -> None:
+        """Nothing is shared here."""
+
+    def end(self, future: Future[Solved]) -> None:
+        """Nothing was taken."""
+
+    def help(self) -> None:
+        """Workers of a cluster do not help one another."""
 
     def submit(
         self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None
@@ -138,9 +174,8 @@ class Cluster:
 @contextmanager
 def _lanes(scheduler: str | None, workers: int, points: int, on_point: OnPoint) -> Iterator[Lanes | Cluster]:
     if scheduler is None:
-        lanes = min(workers, points)
         warm_up()
-        with Lanes(lanes, max(1, workers // lanes), on_point) as local:
+        with Lanes(min(workers, points), workers, on_point) as local:
             yield local
     else:
         with connected(scheduler, "a frontier on a cluster") as client:
@@ -220,7 +255,8 @@ def _solve_all(
         told(plan.frontier(settings.seed))
 
     while missing or running:
-        while missing and len(running) < lanes.lanes:
+        lanes.divide(min(len(missing), lanes.room(bool(plan.solved)) - len(running)))
+        while missing and len(running) < lanes.room(bool(plan.solved)):
             index = missing.pop(0)
             problem = plan.points[index][1]
             proof = plan.proof(index)
@@ -230,6 +266,8 @@ def _solve_all(
                 continue
             resume = None if store is None else store.unfinished(index)
             running[lanes.submit(index, problem, plan.near(index), settings, resume)] = index
+        lanes.help()
         done, _ = wait(running, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:
+            lanes.end(future)
             keep(running.pop(future), future.result())

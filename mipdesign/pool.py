@@ -23,7 +23,9 @@ MEMORY_MB = 4096
 
 @dataclass(frozen=True)
 class Message:
-    """What a child said; ``kind`` is ``ready``, ``contender``, ``bound``, ``done``, ``refused``, ``failed`` or ``died``."""
+    """What a child said; ``kind`` is ``ready``, ``contender``, ``bound``, ``done``, ``refused``, ``failed`` or ``died``; or
+    that it has ``joined``.
+    """
 
     child: Child
     kind: str
@@ -34,6 +36,7 @@ class Child:
     """One child process; :attr:`ready` once it has the tables of its problem."""
 
     def __init__(self, memory_mb: int, inbox: SimpleQueue[Message]) -> None:
+        self.inbox = inbox
         self.task: Task | None = None
         self.ready = False
         self.dismissed = False
@@ -48,17 +51,17 @@ class Child:
         )
         self.lock = threading.Lock()
         self._send((memory_mb, registered_families()))
-        threading.Thread(target=self._listen, args=(inbox,), daemon=True).start()
+        threading.Thread(target=self._listen, daemon=True).start()
 
-    def _listen(self, inbox: SimpleQueue[Message]) -> None:
+    def _listen(self) -> None:
         assert self.process.stdout is not None
         try:
             while True:
                 kind, content = pickle.load(self.process.stdout)
-                inbox.put(Message(self, kind, content))
+                self.inbox.put(Message(self, kind, content))
         except Exception:  # a torn message is a death, whatever it raises
             self.process.kill()
-            inbox.put(Message(self, "died", self.process.wait()))
+            self.inbox.put(Message(self, "died", self.process.wait()))
 
     def _send(self, message: Any) -> None:
         assert self.process.stdin is not None
@@ -94,7 +97,7 @@ class Child:
 
 
 class Pool:
-    """A fixed number of children that work on one problem after another; one that dies is replaced.
+    """Children that work on one problem after another; one that dies is replaced, and more may join or be taken away.
 
     Attributes
     ----------
@@ -113,11 +116,7 @@ class Pool:
     def begin(self, tables: Tables, guide: Guide) -> None:
         """Turns to a problem. Who is still busy with the one before is replaced, and what was said of it is not heard."""
         self.tables, self.guide, self.cutoff = tables, guide, float("-inf")
-        for child in self.busy():
-            child.dismiss()
-            self._replace(child)
-        while not self.inbox.empty():
-            self.inbox.get()
+        self.clear()
         for child in self.children:
             child.set_problem(tables.problem, guide)
 
@@ -126,6 +125,30 @@ class Pool:
         self.children[self.children.index(child)] = new
         if self.tables is not None:
             new.set_problem(self.tables.problem, self.guide)
+
+    def clear(self) -> None:
+        """Forgets the last problem: takes in who has joined, replaces who is busy or dead, hears nothing of what was said."""
+        for child in self.busy():
+            child.dismiss()
+            self._replace(child)
+        while not self.inbox.empty():
+            message = self.inbox.get()
+            if message.kind == "joined":
+                self.children.append(message.child)
+        for child in self.children:
+            if child.process.poll() is not None:
+                self._replace(child)
+
+    def take(self) -> list[Child]:
+        """Takes all children away; nobody may be at work here."""
+        self.clear()
+        children, self.children = self.children, []
+        return children
+
+    def join(self, child: Child) -> None:
+        """Hands over a child that was taken from another pool; this one may be at work."""
+        child.inbox = self.inbox
+        self.inbox.put(Message(child, "joined", None))
 
     def idle(self) -> list[Child]:
         """Children that wait for a task."""
@@ -149,7 +172,13 @@ class Pool:
             return None
         if message.child.dismissed:
             return self.listen(seconds)
-        if message.kind == "ready":
+        if message.kind == "joined":
+            self.children.append(message.child)
+            if message.child.process.poll() is not None:
+                self._replace(message.child)
+            elif self.tables is not None:
+                message.child.set_problem(self.tables.problem, self.guide)
+        elif message.kind == "ready":
             message.child.ready = True
             message.child.set_cutoff(self.cutoff)
         elif message.kind == "died" and message.child in self.children:
@@ -158,6 +187,7 @@ class Pool:
 
     def close(self) -> None:
         """Ends all children."""
+        self.clear()
         for child in self.children:
             child.kill()
         for child in self.children:

@@ -304,7 +304,6 @@ class Run:
     def run(self, pool: Pool) -> Outcome:
         """Runs to the end, to a limit, or to an interruption."""
         interrupted = False
-        self.workers = len(pool.children)
         pool.begin(self.tables, self.guide)
         self.heuristics = threading.Thread(target=self._search_incumbent, args=(pool,), daemon=True)
         self.heuristics.start()
@@ -402,7 +401,7 @@ class Run:
             if self._neighbourhood_due(pool):
                 child.give(self._neighbourhood())
             elif s.open:
-                share = max(1, min(24, len(s.open) // (2 * self.workers)))
+                share = max(1, min(24, len(s.open) // (2 * len(pool.children))))
                 nodes = tuple(heapq.heappop(s.open)[2] for _ in range(min(share, len(s.open))))
                 columns = 0 if any(s.failures.get(node.name, 0) >= ATTEMPTS for node in nodes) else self.options.solver_columns
                 s.task_bound[child] = nodes[0].bound

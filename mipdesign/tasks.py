@@ -110,8 +110,8 @@ def explore(task: Explore, desk: Desk) -> Explored:
         for contender in expansion.contenders:
             desk.report(contender)
         now = time.monotonic()
-        if expansion.promising and polishing <= POLISH_SHARE * (now - began):
-            _repair(desk, expansion.promising[-1])
+        if expansion.promising is not None and polishing <= POLISH_SHARE * (now - began):
+            _repair(desk, expansion.promising)
             polishing += time.monotonic() - now
         if expansion.record.verdict == "solver":
             assert expansion.cell is not None
