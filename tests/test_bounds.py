@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.small import FAMILIES, listing, small_problem, varied_problem
+from mipdesign import bounds
 from mipdesign.batch import evaluate_batch
-from mipdesign.bounds import Prices, Relaxation, optimise
+from mipdesign.bounds import Bound, Prices, Relaxation, optimise
 from mipdesign.branching import Node, expand
 from mipdesign.cell import Cell
 from mipdesign.lattice import Tables, build_tables
@@ -98,8 +99,8 @@ def test_any_prices_bound_every_network_with_any_budgets_and_terms(seed: int, pr
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([*FAMILIES, None]))
-def test_optimised_bound_is_valid_and_no_worse_than_its_start(seed: int, block: str | None) -> None:
+@given(st.integers(0, 10_000), st.sampled_from([*FAMILIES, None]), st.booleans())
+def test_optimised_bound_is_valid_and_no_worse_than_its_start(seed: int, block: str | None, by_parts: bool) -> None:
     tables = build_tables(small_problem(seed, block))
     cell = Cell.whole(tables)
     networks = listing(tables, cell).networks
@@ -108,10 +109,56 @@ def test_optimised_bound_is_valid_and_no_worse_than_its_start(seed: int, block: 
     best = float(networks[0][1])
     relaxation = Relaxation(tables, cell, best - 0.3 * abs(best) - 1.0)
     start = Prices.initial(tables, max(1.0, abs(best)))
-    outcome = optimise(relaxation, start, 20)
+    with pytest.MonkeyPatch.context() as patch:
+        if by_parts:
+            patch.setattr(bounds, "PART_COLUMNS", 0)
+            patch.setattr(bounds, "LEAST_PART", 1)
+        outcome = optimise(relaxation, start, 20)
     assert best <= outcome.bound.outward
     assert outcome.bound.value <= relaxation.bound(start).value
     assert relaxation.bound(outcome.prices).value == outcome.bound.value
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([*FAMILIES, None]))
+def test_bound_of_some_columns_is_no_larger_and_that_of_all_is_the_same(seed: int, block: str | None) -> None:
+    rng = np.random.default_rng(seed)
+    tables = build_tables(small_problem(seed, block))
+    relaxation = Relaxation(tables, Cell.whole(tables), -math.inf)
+    if relaxation.empty:
+        return
+    prices = random_prices(tables, rng, 100.0)
+    whole, columns = relaxation.bound(prices), len(relaxation.chain.rows)
+    same = relaxation.part(np.ones(columns, dtype=bool))
+    assert same is not None and same.bound(prices).value == whole.value
+    best = relaxation.part(relaxation.on_paths(whole.path))
+    assert best is not None and best.bound(prices).value == whole.value
+    some = relaxation.part(rng.random(columns) < 0.5)
+    if some is not None:
+        bound = some.bound(prices)
+        assert bound.value <= whole.outward
+        assert some.on_paths(bound.path).sum() == len(tables.stages) == relaxation.on_paths(bound.path).sum()
+
+
+def test_a_large_cell_is_bounded_by_few_passes_over_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly as well as by passes over all of them only."""
+    tables = build_tables(Problem.preset("deepmad-r18"))
+    relaxation = Relaxation(tables, Cell.whole(tables), 38_000.0)
+    start, passes = Prices.initial(tables, 38_000.0), 0
+
+    def counted(self: Relaxation, prices: Prices, bound=Relaxation.bound) -> Bound:
+        nonlocal passes
+        passes += 1
+        return bound(self, prices)
+
+    monkeypatch.setattr(Relaxation, "bound", counted)
+    by_parts = optimise(relaxation, start, 60).bound
+    assert 1 < passes <= 1 + bounds.PART_ROUNDS
+    monkeypatch.setattr(bounds, "PART_COLUMNS", 10**9)
+    passes = 0
+    at_once = optimise(relaxation, start, 60)
+    assert passes == 0 and at_once.evaluations > 1 + bounds.PART_ROUNDS
+    assert by_parts.value - relaxation.cutoff <= 1.1 * (at_once.bound.value - relaxation.cutoff)
 
 
 @settings(max_examples=100, deadline=None)

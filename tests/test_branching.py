@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks.agreement import varied_agrees
 from benchmarks.small import FAMILIES, listing, small_problem
 from benchmarks.tree import grow
 from mipdesign.branching import Expansion, Node
-from mipdesign.cell import Cell
+from mipdesign.cell import Cell, extent
 from mipdesign.lattice import build_tables
 from mipdesign.scip import solve_cell
 
@@ -72,3 +77,14 @@ def test_larger_cutoff_needs_no_more_nodes() -> None:
     tables = build_tables(small_problem(11))
     best = float(listing(tables, Cell.whole(tables)).networks[0][1])
     assert grow(tables, best).nodes <= grow(tables, best - 0.5 * abs(best)).nodes
+
+
+@given(st.lists(st.integers(1, 5000), min_size=1, max_size=40), st.randoms(use_true_random=False))
+def test_a_split_at_the_middle_of_an_extent_leaves_values_on_both_sides(values: list[int], random) -> None:
+    columns = np.array(sorted(random.sample(range(len(values)), random.randint(1, len(values)))))
+    chosen = np.array(values)[columns]
+    low, high, middle = extent(np.array(values), columns)
+    assert (low, high) == (chosen.min(), chosen.max())
+    below = chosen[(chosen <= math.sqrt(float(low) * float(high))) & (chosen < high)]
+    assert middle == (below.max() if len(below) else low)
+    assert low == high or ((chosen <= middle).any() and (chosen > middle).any())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -11,12 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import PUBLISHED
+from networks import PRESETS, PUBLISHED, of_preset
 
 from benchmarks.small import FAMILIES, small_problem
 from mipdesign import Architecture, Problem, evaluate
 from mipdesign.architecture import Stage, Stem
 from mipdesign.batch import evaluate_batch
+from mipdesign.blocks import Operation
 from mipdesign.cell import Cell
 from mipdesign.evaluation import Evaluator, default_scoring
 from mipdesign.lattice import Position, build_tables
@@ -69,6 +71,17 @@ def test_depth_penalty_is_that_of_population_moments(depths: list[int]) -> None:
         assert depth_penalty("exp_var", depths) == pytest.approx(math.exp(np.var(depths)), rel=1e-9)
         assert depth_penalty("exp_std", depths) == pytest.approx(math.exp(np.std(depths)), rel=1e-9)
     assert depth_penalty("none", depths) == 0.0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_blocks_that_are_alike_are_counted_once_and_as_often_as_they_are(name: str) -> None:
+    def figures(op: Operation) -> tuple[int, ...]:
+        return tuple(int(n) for n in (op.params, op.macs, op.reference_flops, op.activations, op.map_elements))
+
+    network, counted = of_preset(name), Counter[tuple[int, ...]]()
+    for op, times in network.distinct_operations():
+        counted[figures(op)] += times
+    assert counted == Counter(map(figures, network.operations()))
 
 
 @settings(max_examples=60, deadline=None)
