@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from mipdesign.errors import SpecError
-from mipdesign.files import write_whole
+from mipdesign.files import write_whole, writing
 from mipdesign.parsing import read_text, short
 from mipdesign.problem import Problem
 from mipdesign.run import design
@@ -81,10 +81,8 @@ def read_optima(path: Path) -> dict[str, Optimum]:
 def write_optima(path: Path, optima: Mapping[str, Optimum]) -> None:
     """Writes the file whole, ordered by name."""
     lines = sorted((optimum.line() for optimum in optima.values()), key=lambda line: (line.split()[1], line))
-    try:
+    with writing(path, "--optima"):
         write_whole(path, "\n".join([HEADER, *lines, ""]).encode())
-    except OSError as error:
-        raise SpecError("--optima", f"cannot write {path} ({error.strerror})", "give a writable file") from None
 
 
 def prove(

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from mipdesign.errors import SpecError
+from mipdesign.files import writing
 
 RECORDS = "records.jsonl"
 MAX_BYTES = 4_000_000_000
@@ -159,11 +160,9 @@ class RecordLog:
 
     def __init__(self, folder: Path) -> None:
         path = folder / RECORDS
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise SpecError("--out", f"cannot write to {folder} ({error.strerror})", "give a writable folder") from None
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -15,8 +15,8 @@ from benchmarks.optima import Optimum
 from benchmarks.records import Record
 from benchmarks.study_tables import Results, Table
 from benchmarks.verdict import contradictions, judged
-from mipdesign.errors import MissingExtraError, SpecError
-from mipdesign.files import write_whole
+from mipdesign.errors import require
+from mipdesign.files import write_whole, writing
 from mipdesign.page import render_page
 
 if TYPE_CHECKING:
@@ -61,12 +61,10 @@ def write_report(
         contents |= {page.with_name(f"{p.name}.{kind}"): image(p.figure, kind) for p, kind in files}
     contents |= {page.with_name(f"{table.name}.csv"): table.to_csv().encode() for table in [*made, tables.runs(results)]}
     contents[page.with_name("tables.md")] = "\n".join(table.to_markdown() for table in made if table.rows).encode()
-    try:
+    with writing(page.parent):
         page.parent.mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():
             write_whole(path, content)
-    except OSError as error:
-        raise SpecError("--out", f"cannot write to {page.parent} ({error.strerror})", "give a writable folder") from None
     return list(contents)
 
 
@@ -207,11 +205,10 @@ def root_picture(table: Table) -> Figure | None:
 
 
 def _figure(width: float, height: float) -> Figure:
-    try:
-        from matplotlib.backends.backend_svg import FigureCanvasSVG
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise MissingExtraError("matplotlib", "study", "a report") from None
+    require("matplotlib", "study", "a report")
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(figure)
     return figure

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mipdesign.errors import MissingExtraError
+from mipdesign.errors import require
 
 POLL_SECONDS = 0.03
 """Time between two looks at a process."""
@@ -83,10 +83,9 @@ def supervise(command: Sequence[str], content: bytes, seconds: float, memory_mb:
     MissingExtraError
         If psutil is not installed.
     """
-    try:
-        import psutil
-    except ModuleNotFoundError:
-        raise MissingExtraError("psutil", "study", "a study") from None
+    require("psutil", "study", "a study")
+    import psutil
+
     began, cause, peak, polls = time.monotonic(), "exited", 0.0, 0
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         source.write(content)

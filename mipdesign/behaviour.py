@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .architecture import Architecture
-from .errors import SpecError
+from .errors import SpecError, require
 from .graph import to_graph
-from .lowering import require_torch, to_module
+from .lowering import to_module
 
 if TYPE_CHECKING:
     from .network import DesignedNetwork
@@ -131,7 +131,7 @@ def behaviour(
     SpecError
         If an option is out of range.
     """
-    require_torch("validation")
+    require("torch", "torch", "validation")
     _check(batch, threads, seconds, seed)
     memory = peak_memory(architecture, batch)
     if quick:

@@ -595,7 +595,7 @@ def validate(
     from .behaviour import behaviour
     from .console import PlainConsole, behaviour_tables, validation_table
     from .exchange import read_network
-    from .files import write_whole
+    from .files import write_whole, writing
     from .standing import standings
     from .validation import validate as measure
 
@@ -603,12 +603,8 @@ def validate(
     measured = behaviour(network, batch=batch, threads=threads, seed=seed, quick=quick)
     report = replace(measure(network, draws=draws, seed=seed), behaviour=measured, standings=standings(network))
     if path.is_dir():
-        try:
+        with writing(path, ""):
             write_whole(path / "validation.json", f"{_json(report.to_dict())}\n".encode())
-        except OSError as error:
-            raise SpecError(
-                "", f"validation.json cannot be written ({error.strerror})", "give a writable folder", str(path)
-            ) from None
     console = PlainConsole()
     if as_json:
         _print_json(console, report.to_dict())

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from .errors import MissingExtraError, SpecError
+from .errors import SpecError, require
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -25,8 +24,7 @@ def require_distributed(purpose: str) -> None:
     MissingExtraError
         If it is not.
     """
-    if find_spec("distributed") is None:
-        raise MissingExtraError("distributed", "cluster", purpose)
+    require("distributed", "cluster", purpose)
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
 

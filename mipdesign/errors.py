@@ -6,6 +6,8 @@ with :attr:`MipdesignError.exit_code`; a traceback is left for bugs.
 
 from __future__ import annotations
 
+from importlib import import_module
+
 
 class MipdesignError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -53,3 +55,17 @@ class CertificateError(MipdesignError):
     """A claim of a certificate or of a result file does not hold."""
 
     exit_code = 1
+
+
+def require(package: str, extra: str, purpose: str) -> None:
+    """Makes sure that an optional package can be imported; ``purpose`` is what needs it, as the subject of a sentence.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed; ``extra`` is what brings it.
+    """
+    try:
+        import_module(package)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(package, extra, purpose) from error

@@ -18,7 +18,7 @@ from typing import Any
 from .architecture import Architecture
 from .errors import MipdesignError, SpecError
 from .evaluation import LOWER
-from .files import write_whole
+from .files import write_whole, writing
 from .lattice import build_tables
 from .pool import Pool
 from .prices import shadow_prices, unit_of
@@ -128,10 +128,8 @@ class Explanation:
     def save(self, folder: str | Path) -> None:
         """Writes ``explanation.json``."""
         path = Path(folder) / EXPLANATION
-        try:
+        with writing(path.parent, ""):
             write_whole(path, (json.dumps(self.to_dict(), indent=1) + "\n").encode())
-        except OSError as error:
-            raise SpecError("", f"cannot write {path} ({error.strerror})", "give a writable folder") from None
 
 
 def explain(

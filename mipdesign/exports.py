@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from .architecture import Architecture
-from .errors import MissingExtraError, SpecError
+from .errors import SpecError, require
 from .exchange import network_text, read_network
-from .files import write_whole
+from .files import write_whole, writing
 from .graph import GRAPH_ATTRIBUTES, NODE_ATTRIBUTES, Graph, check_graph, to_graph
-from .lowering import require_torch, to_module
+from .lowering import to_module
 from .pretrained import WEIGHTS, from_pretrained, save_pretrained
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def module_of(architecture: Architecture, weights: Path | None = None, seed: int
     SpecError
         If the weights cannot be read or belong to another network.
     """
-    require_torch("an export of the torch module")
+    require("torch", "torch", "an export of the torch module")
     import torch
 
     if weights is None:
@@ -178,10 +178,7 @@ def onnx_bytes(network: DesignedNetwork) -> bytes:
         If the weights are too large for one file.
     """
     for package in ("onnx", "onnxscript"):
-        try:
-            __import__(package)
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(package, "onnx", "an ONNX file") from error
+        require(package, "onnx", "an ONNX file")
     import torch
 
     if sum(tensor.nbytes for tensor in network.state_dict().values()) > ONNX_BYTES:
@@ -304,7 +301,8 @@ def export(
         text = chosen.text(architecture)
         if out is None:
             return text
-        _write(text.encode(), out)
+        with writing(out):
+            write_whole(out, text.encode())
         return ""
     folder = Path(source)
     if out is None and not folder.is_dir():
@@ -314,12 +312,6 @@ def export(
     if chosen.content is None:
         save_pretrained(network, target)
     else:
-        _write(chosen.content(network), target)
+        with writing(target):
+            write_whole(target, chosen.content(network))
     return f"{target}: {chosen.title}\n" if out is None else ""
-
-
-def _write(content: bytes, path: Path) -> None:
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise SpecError("--out", f"cannot write {path} ({error.strerror})", "give a writable file") from None

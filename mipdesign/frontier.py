@@ -18,7 +18,7 @@ from .architecture import Architecture
 from .certificate import Check, finite, stated_figures
 from .errors import SpecError
 from .evaluation import LOWER
-from .files import write_whole
+from .files import write_whole, writing
 from .parsing import load_json
 from .problem import Problem
 from .run import RESULT, Design, earlier_run, installed_versions, verify_folder
@@ -286,11 +286,9 @@ class Store:
         self._write(self.folder / FRONTIER, json.dumps(frontier.to_dict(), indent=1) + "\n")
 
     def _write(self, path: Path, text: str) -> None:
-        try:
+        with writing(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, text.encode())
-        except OSError as error:
-            raise SpecError("--out", f"cannot write to {path.parent} ({error.strerror})", "give a writable folder") from None
 
 
 def verify_frontier(

@@ -7,30 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import MissingExtraError
+from .errors import require
 from .graph import Graph, check_graph
 
 if TYPE_CHECKING:
     from .network import DesignedNetwork
-
-
-def require_torch(purpose: str) -> None:
-    """Makes sure that torch can be imported.
-
-    Parameters
-    ----------
-    purpose:
-        What needs it, as the subject of a sentence.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
-    try:
-        import torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("torch", "torch", purpose) from error
 
 
 def to_module(
@@ -48,7 +29,7 @@ def to_module(
     SpecError
         If the graph is not one that :func:`~mipdesign.graph.check_graph` accepts, or a rate is not a probability below 1.
     """
-    require_torch("a torch module")
+    require("torch", "torch", "a torch module")
     from .network import DesignedNetwork
 
     check_graph(graph)

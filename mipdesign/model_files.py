@@ -16,7 +16,7 @@ from typing import Any
 from pyscipopt import Model
 
 from .errors import SpecError
-from .files import write_whole
+from .files import write_whole, writing
 from .formulation import FormulationModel
 from .solver import Capability
 
@@ -50,10 +50,8 @@ def write_model(form: FormulationModel, path: str | Path) -> None:
         form.model.writeProblem(str(plain), verbose=False)
         _require_equal(form.model, plain, path.name)
         content = plain.read_bytes()
-    try:
+    with writing(path):
         write_whole(path, gzip.compress(content, mtime=0) if ending.endswith(".gz") else content)
-    except OSError as error:
-        raise SpecError("--out", f"cannot write {path} ({error.strerror})", "give a writable file") from None
 
 
 def require_carried(form: FormulationModel, ending: str) -> None:

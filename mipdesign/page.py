@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .errors import MissingExtraError
+from .errors import require
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -18,10 +18,9 @@ def render_page(template: str, content: dict[str, Any], extra: str, folder: Path
     MissingExtraError
         If jinja2 is not installed; ``extra`` is what brings it.
     """
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ModuleNotFoundError:
-        raise MissingExtraError("jinja2", extra, "a report") from None
+    require("jinja2", extra, "a report")
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader([folder, TEMPLATES]),
         autoescape=True,

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .architecture import NETWORK, Architecture
-from .errors import MissingExtraError, SpecError
-from .files import write_whole
+from .errors import SpecError, require
+from .files import write_whole, writing
 from .graph import to_graph
-from .lowering import require_torch, to_module
+from .lowering import to_module
 from .parsing import load_json
 
 if TYPE_CHECKING:
@@ -45,18 +45,16 @@ def save_pretrained(network: DesignedNetwork, folder: str | Path) -> None:
     SpecError
         If parts of the network were pruned, or the folder cannot be written.
     """
-    require_safetensors("saving weights")
+    require("safetensors", "torch", "saving weights")
     from safetensors.torch import save
 
     folder = Path(folder)
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     _check_weights(_expected(network.architecture, bool(network.num_classes)), state, folder)
-    try:
+    with writing(folder, "folder"):
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / WEIGHTS, save(state, {"format": "pt", POOL: network.global_pool}))
         write_whole(folder / NETWORK, f"{network.architecture.dumps()}\n".encode())
-    except OSError as error:
-        raise SpecError("folder", f"cannot write to {folder} ({error.strerror})", "give a writable folder") from None
 
 
 def from_pretrained(
@@ -87,8 +85,8 @@ def from_pretrained(
     SpecError
         If a file is missing or damaged, or the weights are not those of the network.
     """
-    require_torch("loading weights")
-    require_safetensors("loading weights")
+    require("torch", "torch", "loading weights")
+    require("safetensors", "torch", "loading weights")
     from safetensors import SafetensorError, safe_open
 
     path = Path(folder) / WEIGHTS
@@ -135,20 +133,6 @@ def _expected(architecture: Architecture, classified: bool) -> dict[str, tuple[i
     with torch.device("meta"):
         state = to_module(to_graph(architecture)).state_dict()
     return {name: tuple(tensor.shape) for name, tensor in state.items() if classified or not name.startswith(CLASSIFIER)}
-
-
-def require_safetensors(purpose: str) -> None:
-    """Makes sure that safetensors can be imported; ``purpose`` is the subject of a sentence.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
-    try:
-        import safetensors  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("safetensors", "torch", purpose) from error
 
 
 def _check_weights(expected: Mapping[str, tuple[int, ...]], state: Mapping[str, Tensor], path: Path) -> None:

@@ -18,11 +18,12 @@ import numpy as np
 
 from .architecture import Architecture
 from .blocks import FAMILIES, Operation, plain_conv
-from .errors import SpecError
+from .errors import SpecError, require
+from .files import writing
 from .graph import FUNCTIONS, to_graph
 from .latency import HEADER, LARGEST, MAX_TABLE_BYTES, LatencyTable, Row, Shape, group_class, is_line, kind_of
 from .lattice import excess_of
-from .lowering import require_torch, to_module
+from .lowering import to_module
 from .pairs import tail_operations
 from .parsing import read_text
 
@@ -194,22 +195,19 @@ def profile(
     """
     settings, path = Settings(device, threads, seconds), Path(path)
     _check(settings, batch, points)
-    require_torch("measuring latency")
+    require("torch", "torch", "measuring latency")
     _require_device(device)
     wanted, known = plan(problem, points, batch), _known(path, settings)
     todo = [row for row in wanted if row[:-1] not in known]
     done = len(wanted) - len(todo)
     on_row(done, len(wanted))
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            if not path.stat().st_size:
-                file.write(f"{settings.comment()}\n{','.join(HEADER)}\n")
-            for n, row in enumerate(measure(todo, settings), done + 1):
-                file.write(row.text() + "\n")
-                file.flush()
-                on_row(n, len(wanted))
-    except OSError as error:
-        raise SpecError("--out", f"{path} cannot be written ({error.strerror})", "give a writable file") from None
+    with writing(path), path.open("a", encoding="utf-8") as file:
+        if not path.stat().st_size:
+            file.write(f"{settings.comment()}\n{','.join(HEADER)}\n")
+        for n, row in enumerate(measure(todo, settings), done + 1):
+            file.write(row.text() + "\n")
+            file.flush()
+            on_row(n, len(wanted))
     return len(todo)
 
 
@@ -263,7 +261,7 @@ def time_network(architecture: Architecture, *, batch: int = 1, threads: int = 1
     MissingExtraError
         If torch is not installed.
     """
-    require_torch("measuring latency")
+    require("torch", "torch", "measuring latency")
     import torch
     from torch.utils.benchmark import Timer
 

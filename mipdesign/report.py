@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import SpecError
-from .files import write_whole
+from .files import write_whole, writing
 from .page import render_page
 from .report_inputs import read_folder
 from .report_views import View, page_views
@@ -45,9 +45,7 @@ def write_report(folders: Sequence[str | Path], page: Path | None = None) -> Pat
     """
     content = report(folders).encode()
     path = Path(folders[0]) / PAGE if page is None else page
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, content)
-    except OSError as error:
-        raise SpecError("--out", f"cannot write {path} ({error.strerror})", "give a writable file") from None
     return path

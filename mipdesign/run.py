@@ -20,7 +20,7 @@ from .budgets import Budget
 from .certificate import Certificate, Check, Verifier, digest, finite, restore, stated_figures
 from .errors import CertificateError, SpecError
 from .evaluation import Evaluation
-from .files import write_whole
+from .files import write_whole, writing
 from .formulation import formulation_named
 from .lattice import Tables, build_tables
 from .parsing import load_json, read_text
@@ -141,13 +141,11 @@ class Design:
         run was not interrupted, ``convergence.png``.
         """
         folder = Path(folder)
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(folder / CERTIFICATE, certificate_text(self.certificate.data).encode())
             write_whole(folder / RESULT, result_text(self.to_dict()).encode())
             write_whole(folder / TRACE, trace_csv(self.trace).encode())
-        except OSError as error:
-            raise SpecError("--out", f"cannot write to {folder} ({error.strerror})", "give a writable folder") from None
         if self.interrupted or not picture:  # drawing takes longer than somebody who pressed Ctrl-C wants to wait
             return
         from .picture import draw_convergence

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .architecture import Architecture
-from .errors import MissingExtraError, SpecError
+from .errors import SpecError, require
 from .exchange import read_network
 from .graph import to_graph
-from .lowering import require_torch, to_module
+from .lowering import to_module
 from .pretrained import WEIGHTS, saved_network
 
 if TYPE_CHECKING:
@@ -58,11 +58,10 @@ def register(name: str, network: Architecture | str | Path) -> EntryPoint:
     """
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
         raise SpecError("name", f"{name!r}", "use small letters, digits and underscores, such as 'my_network'")
-    require_torch("timm.create_model")
-    try:
-        from timm.models import build_model_with_cfg, register_model
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("timm", "timm", "timm.create_model") from error
+    require("torch", "torch", "timm.create_model")
+    require("timm", "timm", "timm.create_model")
+    from timm.models import build_model_with_cfg, register_model
+
     folder = None if isinstance(network, Architecture) or not (Path(network) / WEIGHTS).is_file() else Path(network)
     architecture = network if isinstance(network, Architecture) else read_network(network)
     if folder is not None:

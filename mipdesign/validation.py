@@ -40,10 +40,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .architecture import Architecture
-from .errors import SpecError
+from .errors import SpecError, require
 from .evaluation import DEFAULT_BYTES, Evaluator, default_scoring
 from .graph import Graph, to_graph
-from .lowering import require_torch
 from .theory import effectiveness, entropy
 
 if TYPE_CHECKING:
@@ -177,7 +176,7 @@ def validate(
     SpecError
         If an option is out of range.
     """
-    require_torch("validation")
+    require("torch", "torch", "validation")
     _check_options(draws, map_size, sigmas, seed)
     from . import measurement
 
@@ -205,7 +204,7 @@ def exact_checks(architecture: Architecture) -> list[Check]:
     MissingExtraError
         If torch is not installed.
     """
-    require_torch("validation")
+    require("torch", "torch", "validation")
     from . import measurement
 
     graph = to_graph(architecture)
