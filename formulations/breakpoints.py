@@ -260,8 +260,21 @@ def _bends(values: Sequence[int], i: int, j: int, square: bool) -> list[float]:
     if j < i + 2:
         return []
     of_log = _crossing(values, i, j, np.log)
-    of_square = [_crossing(values, i, j, np.square)] * square
-    return [of_log, *(x for x in of_square if abs(x - of_log) > APART * (values[j] - values[i]))]
+    if not square:
+        return [of_log]
+    of_square = _crossing(values, i, j, np.square)
+    apart = abs(of_square - of_log) > APART * (values[j] - values[i])
+    return [of_log, of_square] if apart or not _may_bend_at(of_log, values, i, j) else [of_log]
+
+
+def _may_bend_at(x: float, values: Sequence[int], i: int, j: int) -> bool:
+    """Whether what stands for the square stays convex at both ends of a segment if it bends there alone.
+
+    The bend is on the lower one of the two secants. No slope changes to the wrong side at an end if it is above the square's
+    tangents at both: slopes before an end are at most the tangent's then, and those after it at least.
+    """
+    bend = min(float(_secant(values, k, np.square)(np.array([x]))[0]) for k in (i, j - 1))
+    return all(bend >= end * (2 * x - end) for end in (values[i], values[j]))
 
 
 def _nearest(values: Sequence[int], wanted: Floats) -> list[int]:
