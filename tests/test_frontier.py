@@ -148,7 +148,7 @@ def test_a_killed_frontier_goes_on_to_the_same_file(tmp_path: Path) -> None:
 
 def test_an_interruption_keeps_what_is_solved(tmp_path: Path) -> None:
     def interrupt(frontier: Frontier) -> None:
-        signal.raise_signal(signal.SIGINT)
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         pareto(Problem.load(SMALL), [SWEEP[1]], tmp_path, workers=1, on_frontier=interrupt)
