@@ -171,10 +171,10 @@ def explain(
     told = on_progress or (lambda name, limit, progress: None)
     warm_up()
     objective = found.problem.evaluator(best).evaluation.objective
-    prices = shadow_prices(build_tables(found.problem), objective)
     pool = Pool(workers or os.cpu_count() or 1)
     try:
-        limits = []
+        pool.tables = build_tables(found.problem)
+        prices, limits = shadow_prices(pool.tables, objective), []
         for name in names:
             budget = usage[name]
             search = Search(found, best, name, budget.limit, pool, told)
