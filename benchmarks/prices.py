@@ -7,7 +7,6 @@ price, and for each step what it foretells and what the new optimum gains.
 from __future__ import annotations
 
 import argparse
-import os
 
 from benchmarks.measure import table
 from mipdesign.lattice import build_tables
@@ -29,7 +28,7 @@ def main() -> None:
     header = ["flops", "objective", "limit", "used, %", "price", "per"]
     header += [f"{100 * step:+g} %, {what}" for step in STEPS for what in ("foretold", "solved")]
     rows: list[tuple[object, ...]] = []
-    pool = Pool(os.cpu_count() or 1)
+    pool = Pool()
     try:
         for flops in arguments.flops:
             problem = Problem.named(arguments.problem).with_limits({"flops": flops})

@@ -46,6 +46,7 @@ from mipdesign.cell import Cell
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.formulation import Claim, FormulationModel, ProvenError, formulation_ids, formulation_named
 from mipdesign.lattice import Position, Tables, build_tables
+from mipdesign.pool import processors
 from mipdesign.refinement import solve
 from mipdesign.solver import Answer, SolveOptions, refusal, solver_ids, solver_named
 
@@ -494,7 +495,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed of the first one")
     parser.add_argument("--solver", action="append", help="all that are installed by default; repeatable")
     parser.add_argument("--formulation", action="append", help="all by default; repeatable")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes at a time")
+    parser.add_argument("--workers", type=int, default=processors(), help="processes at a time")
     parser.add_argument("--seconds", type=float, default=60.0, help="time limit of a solver")
     parser.add_argument("--out", type=Path, help="file of outcomes, one line each; what is in it is not run again")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -171,7 +170,7 @@ def explain(
     told = on_progress or (lambda name, limit, progress: None)
     warm_up()
     objective = found.problem.evaluator(best).evaluation.objective
-    pool = Pool(workers or os.cpu_count() or 1)
+    pool = Pool(workers)
     try:
         pool.tables = build_tables(found.problem)
         prices, limits = shadow_prices(pool.tables, objective), []

@@ -6,7 +6,6 @@ kept from one point to the next.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -19,7 +18,7 @@ from .cluster import connected
 from .errors import SpecError
 from .frontier import Frontier, Plan, Solved, Store
 from .lattice import Tables, build_tables
-from .pool import Pool
+from .pool import Pool, processors
 from .prices import shadow_prices
 from .problem import Problem
 from .run import Design, design
@@ -228,9 +227,7 @@ def pareto(
     told = on_frontier or (lambda frontier: None)
     missing = [i for i in plan.order if i not in plan.solved]
     if missing:
-        with _lanes(
-            scheduler, workers or os.cpu_count() or 1, len(missing), on_point or (lambda index, progress: None)
-        ) as lanes:
+        with _lanes(scheduler, workers or processors(), len(missing), on_point or (lambda index, progress: None)) as lanes:
             _solve_all(plan, missing, lanes, store, settings, told)
     frontier = plan.frontier(seed)
     if store is not None:

@@ -21,6 +21,13 @@ MEMORY_MB = 4096
 """Address space that a child may take; beyond it the child fails and its task is tried again."""
 
 
+def processors() -> int:
+    """How many processors this process may use: a scheduler or a container may have lent it some of the machine's only."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Message:
     """What a child said; ``kind`` is ``ready``, ``contender``, ``bound``, ``done``, ``refused``, ``failed`` or ``died``; or
@@ -99,17 +106,22 @@ class Child:
 class Pool:
     """Children that work on one problem after another; one that dies is replaced, and more may join or be taken away.
 
+    Parameters
+    ----------
+    workers:
+        How many there are at first; one per processor by default.
+
     Attributes
     ----------
     tables:
         Those of the problem at hand; the next one may have the same columns.
     """
 
-    def __init__(self, workers: int, memory_mb: int = MEMORY_MB) -> None:
+    def __init__(self, workers: int | None = None, memory_mb: int = MEMORY_MB) -> None:
         self.memory_mb = memory_mb
         self.inbox: SimpleQueue[Message] = SimpleQueue()
         self.cutoff = float("-inf")
-        self.children = [Child(memory_mb, self.inbox) for _ in range(workers)]
+        self.children = [Child(memory_mb, self.inbox) for _ in range(processors() if workers is None else workers)]
         self.tables: Tables | None = None
         self.guide: Guide = {}
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -605,7 +604,7 @@ def solve(
         outcome = run.run(pool)
         run.heuristics.join()  # else it might yet speak of this problem while the pool is at the next one
         return outcome
-    pool = Pool(options.workers or os.cpu_count() or 1, options.memory_mb)
+    pool = Pool(options.workers, options.memory_mb)
     try:
         return run.run(pool)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from mipdesign.lanes import Lanes
 from mipdesign.lattice import Tables, build_tables
-from mipdesign.pool import Pool
+from mipdesign.pool import Pool, processors
 from mipdesign.problem import Problem
 
 SMALL = str(Path(__file__).parent / "data" / "small.yaml")
@@ -66,6 +67,19 @@ def test_a_child_that_has_died_before_it_joins_is_replaced(pools: tuple[Pool, Po
         here.begin(tables, {})
     hear(here, 2)
     assert child not in here.children
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system lends no single processors")
+def test_a_pool_has_a_child_for_each_processor_that_it_may_use() -> None:
+    lent = sorted(os.sched_getaffinity(0))
+    assert processors() == len(lent)
+    try:
+        os.sched_setaffinity(0, lent[:1])
+        pool = Pool()
+    finally:
+        os.sched_setaffinity(0, lent)
+    assert len(pool.children) == 1
+    pool.close()
 
 
 def test_children_go_where_there_is_work() -> None:
