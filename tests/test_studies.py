@@ -85,13 +85,9 @@ def ways_to_fail(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder, folder / "log"
 
 
-ON_ONE_WORKER = pytest.mark.xdist_group("ways to fail")
-"""The study of all fake solvers takes half a minute, and is not run by every worker."""
-
 # ---------------------------------------------------------------------------------------------------------------- statuses
 
 
-@ON_ONE_WORKER
 def test_every_way_to_fail_is_told_apart(ways_to_fail: tuple[Path, Path]) -> None:
     records = {record.solver.removeprefix("fake-"): record for record in judged(read_records(ways_to_fail[0]), {})}
     expected = dict.fromkeys(("second", "overstating", "infeasible", "low-bound"), "wrong") | {
@@ -115,13 +111,11 @@ def test_every_way_to_fail_is_told_apart(ways_to_fail: tuple[Path, Path]) -> Non
     assert "no-such-solver" in records["absent"].incidents[-1]
 
 
-@ON_ONE_WORKER
 def test_a_killed_run_leaves_no_process_behind(ways_to_fail: tuple[Path, Path]) -> None:
     (child,) = [int(line.split()[1]) for line in ways_to_fail[1].read_text().splitlines() if line.startswith("child")]
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
-@ON_ONE_WORKER
 def test_what_was_known_before_a_crash_is_recorded(ways_to_fail: tuple[Path, Path]) -> None:
     for record in read_records(ways_to_fail[0]):
         assert record.machine["python"] and record.versions["mipdesign"]
@@ -130,7 +124,6 @@ def test_what_was_known_before_a_crash_is_recorded(ways_to_fail: tuple[Path, Pat
             assert record.formulation_seconds is not None
 
 
-@ON_ONE_WORKER
 def test_a_record_holds_what_the_solver_said_and_what_is_exact(ways_to_fail: tuple[Path, Path]) -> None:
     record = next(r for r in read_records(ways_to_fail[0]) if r.solver == "fake-honest")
     problem = small_problem(FEASIBLE)
@@ -521,7 +514,6 @@ def test_other_lines_are_no_optima(line: str) -> None:
 # ------------------------------------------------------------------------------------------------------------------ report
 
 
-@ON_ONE_WORKER
 def test_the_report_stands_alone_and_counts_every_run(ways_to_fail: tuple[Path, Path], tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     done = process("report", ways_to_fail[0], "--out", page)
@@ -574,7 +566,6 @@ def test_a_picture_says_how_many_curves_it_leaves_out(tmp_path: Path) -> None:
     assert "solver-00" in picture and "solver-19" not in picture
 
 
-@ON_ONE_WORKER
 def test_the_same_records_give_the_same_report(ways_to_fail: tuple[Path, Path], tmp_path: Path) -> None:
     pages = []
     for name in ("one", "two"):
