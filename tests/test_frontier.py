@@ -43,7 +43,7 @@ def sweep_of(problem: Problem, budget: str, shares: list[float]) -> Sweep:
     return Sweep(budget, tuple(sorted({max(1, int(np.quantile(figures, share)) - (share == 0)) for share in shares})))
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_tables_of_another_limit_are_those_of_a_new_start(seed: int) -> None:
     problem = varied_problem(seed)
     tables = build_tables(problem)
