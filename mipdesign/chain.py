@@ -330,17 +330,15 @@ def _worths(chain: Chain, worth: Worth, i: int, own: Floats, per_block: Floats, 
             per_block[p] += price * rest[p]
     log_channels, logs, layers = chain.table[LOG_CHANNELS], chain.table[BLOCK_LOG], chain.table[LAYERS]
     for p in range(first, stop):
-        block = per_step + layers[p] * per_layer
-        step = g_log * (log_channels[p] + logs[p]) - per_block[p] + block
-        per_block[p] = step
-        own[p] = g_log * logs[p] - own[p] + block + ((high if step > 0 else low) - 1.0) * step
+        per_block[p] = g_log * (log_channels[p] + logs[p]) - per_block[p] + (per_step + layers[p] * per_layer)
     if chain.limited[i]:
         for p in range(first, stop):
             if chain.table[REST_FITS, p] == 0:  # a single block at most
-                own[p] -= ((high if per_block[p] > 0 else low) - 1.0) * per_block[p]
                 per_block[p] = 0.0
-                if low > 1:
-                    own[p] = -np.inf
+                own[p] = np.inf if low > 1 else own[p]
+    for p in range(first, stop):
+        step = per_block[p]
+        own[p] = g_log * logs[p] - own[p] + (per_step + layers[p] * per_layer) + ((high if step > 0 else low) - 1.0) * step
 
 
 @compiled

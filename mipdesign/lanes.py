@@ -106,9 +106,7 @@ class Lanes:
 
     def divide(self, points: int) -> None:
         """Divides the children that are free among so many points that are about to be submitted."""
-        children = [child for pool in self.free for child in pool.take()]
-        for n, child in enumerate(children):
-            self.free[n % max(1, min(points, len(self.free)))].join(child)
+        self._deal(self.free[:points])
 
     def submit(
         self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None
@@ -126,9 +124,13 @@ class Lanes:
 
     def help(self) -> None:
         """Has the children that are free help with the points that are being solved."""
-        if self.taken:
-            for n, child in enumerate([child for pool in self.free for child in pool.take()]):
-                list(self.taken.values())[n % len(self.taken)].join(child)
+        self._deal(list(self.taken.values()))
+
+    def _deal(self, pools: Sequence[Pool]) -> None:
+        """Gives the children that are free to some pools in turn; they stay where they are if there is none."""
+        children = [child for pool in self.free for child in pool.take()] if pools else []
+        for n, child in enumerate(children):
+            pools[n % len(pools)].join(child)
 
     def _solve(
         self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None, pool: Pool

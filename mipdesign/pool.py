@@ -128,32 +128,35 @@ class Pool:
     def begin(self, tables: Tables, guide: Guide) -> None:
         """Turns to a problem. Who is still busy with the one before is replaced, and what was said of it is not heard."""
         self.tables, self.guide, self.cutoff = tables, guide, float("-inf")
-        self.clear()
+        self._clear()
         for child in self.children:
             child.set_problem(tables.problem, guide)
 
-    def _replace(self, child: Child) -> None:
+    def _replace(self, child: Child) -> Child:
         new = Child(self.memory_mb, self.inbox)
         self.children[self.children.index(child)] = new
-        if self.tables is not None:
-            new.set_problem(self.tables.problem, self.guide)
+        return new
 
-    def clear(self) -> None:
-        """Forgets the last problem: takes in who has joined, replaces who is busy or dead, hears nothing of what was said."""
-        for child in self.busy():
-            child.dismiss()
-            self._replace(child)
+    def _empty_inbox(self) -> None:
+        """Takes in who has joined; hears nothing of what else was said."""
         while not self.inbox.empty():
             message = self.inbox.get()
             if message.kind == "joined":
                 self.children.append(message.child)
+
+    def _clear(self) -> None:
+        """Forgets the last problem: who is busy with it or dead is replaced."""
+        for child in self.busy():
+            child.dismiss()
+            self._replace(child)
+        self._empty_inbox()
         for child in self.children:
             if child.process.poll() is not None:
                 self._replace(child)
 
     def take(self) -> list[Child]:
         """Takes all children away; nobody may be at work here."""
-        self.clear()
+        self._clear()
         children, self.children = self.children, []
         return children
 
@@ -161,6 +164,10 @@ class Pool:
         """Hands over a child that was taken from another pool; this one may be at work."""
         child.inbox = self.inbox
         self.inbox.put(Message(child, "joined", None))
+
+    def _tell(self, child: Child) -> None:
+        if self.tables is not None:
+            child.set_problem(self.tables.problem, self.guide)
 
     def idle(self) -> list[Child]:
         """Children that wait for a task."""
@@ -184,22 +191,20 @@ class Pool:
             return None
         if message.child.dismissed:
             return self.listen(seconds)
+        child = message.child
         if message.kind == "joined":
-            self.children.append(message.child)
-            if message.child.process.poll() is not None:
-                self._replace(message.child)
-            elif self.tables is not None:
-                message.child.set_problem(self.tables.problem, self.guide)
+            self.children.append(child)
+            self._tell(child if child.process.poll() is None else self._replace(child))
         elif message.kind == "ready":
-            message.child.ready = True
-            message.child.set_cutoff(self.cutoff)
-        elif message.kind == "died" and message.child in self.children:
-            self._replace(message.child)
+            child.ready = True
+            child.set_cutoff(self.cutoff)
+        elif message.kind == "died" and child in self.children:
+            self._tell(self._replace(child))
         return message
 
     def close(self) -> None:
         """Ends all children."""
-        self.clear()
+        self._empty_inbox()
         for child in self.children:
             child.kill()
         for child in self.children:

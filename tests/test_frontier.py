@@ -43,7 +43,7 @@ def sweep_of(problem: Problem, budget: str, shares: list[float]) -> Sweep:
     return Sweep(budget, tuple(sorted({max(1, int(np.quantile(figures, share)) - (share == 0)) for share in shares})))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(40))
 def test_tables_of_another_limit_are_those_of_a_new_start(seed: int) -> None:
     problem = varied_problem(seed)
     tables = build_tables(problem)
@@ -148,10 +148,14 @@ def test_a_killed_frontier_goes_on_to_the_same_file(tmp_path: Path) -> None:
 
 def test_an_interruption_keeps_what_is_solved(tmp_path: Path) -> None:
     def interrupt(frontier: Frontier) -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        pareto(Problem.load(SMALL), [SWEEP[1]], tmp_path, workers=1, on_frontier=interrupt)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have the tests ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            pareto(Problem.load(SMALL), [SWEEP[1]], tmp_path, workers=1, on_frontier=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
     points = json.loads((tmp_path / FRONTIER).read_text())["points"]
     assert sorted(point["status"] for point in points) == ["optimal"] + ["unknown"] * 4
 

@@ -102,7 +102,7 @@ def test_every_number_of_segments(encoding: Encoding, n: int) -> None:
     points = np.cumsum(rng.integers(1, 9, n + 1)).astype(float).tolist()
     values = rng.integers(-9, 9, n + 1).astype(float).tolist()
     written = Written(encoding, points, values)
-    for x in rng.permutation(points + [(a + 2 * b) / 3 for a, b in itertools.pairwise(points)])[:3]:
+    for x in rng.permutation(points + [(a + 2 * b) / 3 for a, b in itertools.pairwise(points)])[:6]:
         expected = float(np.interp(x, points, values))
         assert written.extremes(float(x)) == pytest.approx((expected, expected), abs=1e-6)
     binaries = {0: 0, -1: n - (encoding.id == "inc") if n > 1 else 0, -2: math.ceil(math.log2(n))}[BINARIES[encoding.id]]
