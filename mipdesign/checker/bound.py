@@ -1,0 +1,440 @@
+"""An upper bound of what the networks of a cell score, from the multipliers of a certificate, and what it excludes.
+
+With prices ``lambda, mu >= 0`` of the limits, ``pi`` and ``gamma`` the objective of every network that keeps all limits is at
+most that of a sum which is additive along the chain of super-blocks (``docs/certificate.md`` has the proof)::
+
+    sum_j a_j x_j S_j - beta Q - p rho + sum_b lambda_b (limit_b - count_b) + sum_k mu_k (S_k - n_k log(n_k / rho))
+
+* ``x S <= u S + l (x - u)`` where ``x <= u`` and ``S >= l`` (McCormick 1976);
+* ``n log(n / rho) >= (1 + log q) n - q rho`` for every ``q > 0``, a tangent of what is convex in ``(n, rho)``, so that
+  ``-mu n log(n / rho) <= mu q rho + max_n' (pi - mu (1 + log q)) n' - pi n``;
+* ``beta Q(s) >= beta Q(s0) + beta Q'(s0) (s - s0)`` for the spread ``s = |d - mean d|`` of the depths ``d``, and ``|gamma| s >=
+  gamma d`` for every ``gamma`` of mean 0.
+
+Every number is a float of relative error ``4 u``, ``u = 2^-53``; :attr:`Bound.error` bounds what all of them come to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .cell import Cell
+from .reading import Refused, number, sequence
+from .tables import Floats, Ints, Table, Tables, log
+
+UNIT = 2.0**-53
+CHUNK = 2_000_000
+"""Pairs of columns and incoming channels that are looked at at a time."""
+LARGEST_EXPONENT = 600.0
+"""Where ``exp`` is cut off, for a lower bound of it."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The multipliers of a bound, in the order of a certificate: ``weight`` is 1, or 0 where the objective is left out."""
+
+    weight: float
+    limits: Floats
+    mu: tuple[float, ...]
+    pi: tuple[float, ...]
+    gamma: tuple[float, ...]
+
+
+def read_prices(value: Any, where: str, tables: Tables) -> Prices:
+    """Reads the prices of a record."""
+    n, k, d = len(tables.limits), len(tables.space.rho_stages), len(tables.space.penalised)
+    row = [number(x, f"{where}.{i}") for i, x in enumerate(sequence(value, where, 1 + n + 2 * k + d, 1 + n + 2 * k + d))]
+    prices = Prices(row[0], np.array(row[1 : 1 + n]), *(tuple(row[at:stop]) for at, stop in (
+        (1 + n, 1 + n + k), (1 + n + k, 1 + n + 2 * k), (1 + n + 2 * k, len(row)))))  # fmt: skip
+    if prices.weight not in (0.0, 1.0) or min([0.0, *prices.limits, *prices.mu]) < 0:
+        raise Refused(f"{where} has a weight other than 0 and 1, or a negative price of a limit")
+    return prices
+
+
+class Level:
+    """The columns of a cell in one super-block, in groups of equal channels.
+
+    ``starts, group``: first column of each group, and the group of each column. ``ci``: channels of the groups before (stems).
+    ``first, stop``: which of those may enter a group; ``twin``: the one of them with the same channels, where that case is one of
+    its own, else -1. The forward pass adds ``into``, the worth of what comes before; ``costs``, the priced counts; ``enter``, the best
+    with which a column is entered, its first block's counts paid; ``own``, its worth at its better depth beside that; ``step``, that
+    of one more block; ``value``, the best path that ends in a group.
+    """
+
+    into: Floats
+    costs: list[Floats]
+    enter: Floats
+    own: Floats
+    step: Floats
+    value: Floats
+
+    def __init__(self, table: Table, columns: Ints, incoming: Ints, places: Ints) -> None:
+        self.table, self.columns, s = table, columns, table.block
+        self.rows = table.rows if len(columns) == len(s.c) else table.rows[:, columns]
+        place = s.place[columns]
+        self.starts = np.flatnonzero(np.concatenate([[True], place[1:] != place[:-1]]))
+        self.group = np.repeat(np.arange(len(self.starts)), np.diff(self.starts, append=len(columns)))
+        self.places, self.channels = place[self.starts], s.c[columns[self.starts]]
+        self.log_c = self.rows[0, self.starts]
+        self.ci, self.in_places = incoming.astype(np.float64), places
+        self.first, self.stop = np.searchsorted(places, s.first[self.places]), np.searchsorted(places, s.stop[self.places])
+        at = np.minimum(np.searchsorted(incoming, self.channels), len(incoming) - 1)
+        same = (incoming[at] == self.channels) & (self.first <= at) & (at < self.stop)
+        self.twin = np.where(same & table.special, at, -1)
+
+    def twins(self) -> Ints:
+        """Columns that ``ci = C`` may enter, where that case is one of its own."""
+        may = self.twin[self.group] >= 0
+        if self.table.twin_fits is not None:
+            may &= self.table.twin_fits[self.columns]
+        return np.flatnonzero(may)
+
+    def pair_times(self, at: Ints, entering: Ints | None = None) -> Any:
+        """What the latency adds for columns and all groups before, or for each column and one of them."""
+        total: Any = 0.0
+        for of_column, times in self.table.pairs:
+            row = of_column[self.columns[at]]
+            total = total + (times[row][:, self.in_places] if entering is None else times[row, self.in_places[entering]])
+        return total
+
+
+class Bound:
+    """The bound of a cell for networks whose objective is at least ``cutoff``; -inf where the cell has no network."""
+
+    def __init__(self, tables: Tables, cell: Cell, cutoff: float, prices: Prices) -> None:
+        self.tables, self.cutoff, self.prices = tables, cutoff, prices
+        self.cell, self.value = cell.tied(tables), -math.inf
+        if self.cell.empty:
+            return
+        self.levels = self._levels()
+        self._price()
+        self._forward()
+        best = float(self.levels[-1].value.max()) + self.constant
+        self.value = best + self.error + self.unit * abs(best) if best > -math.inf else best
+
+    # ------------------------------------------------------------ what is linear
+
+    def _levels(self) -> list[Level]:
+        levels, places = [], self.cell.stem
+        channels = np.array(self.tables.space.stem, dtype=np.int64)[places]
+        for table, columns in zip(self.tables.stages, self.cell.columns, strict=True):
+            levels.append(Level(table, columns, channels, places))
+            channels, places = levels[-1].channels, levels[-1].places
+        return levels
+
+    def _price(self) -> None:
+        """What logarithms, layers, blocks and ends of every super-block are worth, the constant beside them, and the error."""
+        space, cell, prices, levels = self.tables.space, self.cell, self.prices, self.levels
+        w, m, stage_of = prices.weight, len(levels), space.stage_of
+        stages = 1 + stage_of[-1]
+        ends = [max((i for i in range(m) if stage_of[i] == j), default=-1) for j in range(stages)]
+        stem_logs = self.tables.stem_logs[cell.stem]
+        s_low, s_high, n_low, n_high = self._ranges(stem_logs)
+        unit = 1.0 if space.log_base is None else 1.0 / log(space.log_base) ** 2
+        a = [float(alpha) * (0.5 if space.reference else 1.0) * unit for alpha in space.alpha]
+        area = self._areas(ends)
+        u = [area[j] + float(stem_logs.max() if ends[j] < 0 else levels[ends[j]].log_c[-1]) for j in range(stages)]
+        if space.head is not None:
+            u[-1] = area[-1] + log(space.head)
+        rho = self._rho_range(s_low, s_high, n_low, n_high)
+        penalty = _Penalty(space.squared, float(space.beta), cell, space.penalised)
+        floor = [a_j * s for a_j, s in zip(a, s_low, strict=True)]
+        if math.isfinite(self.cutoff):
+            needed = self.cutoff + penalty.least + float(space.price) * rho[0]
+            floor[-1] = max(floor[-1], a[-1] * _least_last([x * y for x, y in zip(a, u, strict=True)], s_high, needed))
+
+        per_stage, per_layer = [w * x * y for x, y in zip(a, u, strict=True)], [0.0] * stages
+        gain = 0.0
+        if space.rho_stages:
+            gain = self._effectiveness(rho, n_low, n_high, per_stage, per_layer)
+        gradient, conjugate = penalty.priced(prices.gamma)
+        shift = sum(x * y for x, y in zip(floor, u, strict=True))
+        limits = self.tables.limits.astype(np.float64)
+        self.log = [sum(per_stage[stage_of[i] :]) for i in range(m)]
+        self.layer = [-sum(per_layer[stage_of[i] :]) for i in range(m)]
+        self.block, self.end = [0.0] * m, [0.0] * m
+        for i, g in zip(space.penalised, gradient, strict=True):
+            self.block[i] = -w * g
+        constant = w * (conjugate - shift) + float(prices.limits @ limits) + gain
+        constant += sum(per_stage) * log(space.in_channels * space.stem_kernel**2) - sum(per_layer)
+        self.stem = -(prices.limits @ self.tables.stem_counts[:, cell.stem])
+        for j, i in enumerate(ends):
+            if space.head is not None and j == stages - 1:
+                constant += w * floor[j] * u[j] - per_layer[j]
+                self.end[i] += per_stage[j]
+            elif i < 0:
+                self.stem = self.stem + w * floor[j] * (area[j] + stem_logs)
+            else:
+                self.end[i] += w * floor[j]
+                constant += w * floor[j] * area[j]
+        self.constant = constant
+        self.stem = self.stem + self.log[0] * stem_logs
+        mass = w * (abs(conjugate) + shift + 2 * sum(x * y * z for x, y, z in zip(a, u, s_high, strict=True)))
+        mass += float(prices.limits @ np.abs(limits)) + abs(gain) + sum(abs(b) * h for b, h in zip(self.block, cell.high, strict=True))
+        mass += sum(p * s for p, s in zip(per_stage, s_high, strict=True))
+        mass += sum(abs(p) * n for p, n in zip(per_layer, n_high, strict=True)) + self._negative_counts()
+        operations = 100 + m * (16 + 8 * len(limits))
+        self.unit = 8 * operations * UNIT
+        self.error = self.unit * (mass + (abs(self.cutoff) if math.isfinite(self.cutoff) else 0.0))
+
+    def _ranges(self, stem_logs: Floats) -> list[list[float]]:
+        """Least and largest ``sum log w``, least and largest number of layers of every stage's prefix."""
+        space, into = self.tables.space, stem_logs
+        stem = log(space.in_channels * space.stem_kernel**2)
+        sums = [[stem, stem, 1.0, 1.0] for _ in range(1 + space.stage_of[-1])]
+        for j, level, low, high in zip(space.stage_of, self.levels, self.cell.low, self.cell.high, strict=True):
+            t, step, layers = level.rows[1], level.rows[0] + level.rows[1], level.rows[2]
+            least, most = (t + (low - 1) * step).min() + into.min(), (t + (high - 1) * step).max() + into.max()
+            for row in sums[j:]:
+                for n, more in enumerate((least, most, layers.min() * low, layers.max() * high)):
+                    row[n] += float(more)
+            into = level.log_c
+        if space.head is not None:
+            for n, more in enumerate((into[0], into[-1], 1.0, 1.0)):
+                sums[-1][n] += float(more)
+        return [list(column) for column in zip(*sums, strict=True)]
+
+    def _areas(self, ends: Sequence[int]) -> list[float]:
+        """The largest ``log r^2`` at the end of every stage, as the convention sees it."""
+        space, forgotten, areas = self.tables.space, [], []
+        for s, level in zip(space.super_blocks, self.levels, strict=True):
+            has_se = np.array([space.families[name].has_se for name in s.families])
+            forgotten.append(space.reference and bool(has_se[level.table.block.f[level.columns]].all()))
+        for i in ends:
+            r = space.super_blocks[0].r if i < 0 else space.super_blocks[i].out
+            areas.append(0.0 if any(forgotten[: i + 1]) else 2.0 * log(r))
+        return areas
+
+    def _rho_range(self, s_low: Any, s_high: Any, n_low: Any, n_high: Any) -> tuple[float, float]:
+        """Least and largest effectiveness ``max_j n_j exp(-S_j / n_j)``; its limit, twice, where it has no price."""
+        space = self.tables.space
+        limit = math.inf if space.rho is None else float(space.rho)
+        if not space.price:
+            return limit, limit
+        low = max(n_low[j] * math.exp(-s_high[j] / n_low[j]) for j in space.rho_stages)
+        high = max(n_high[j] * math.exp(-s_low[j] / n_high[j]) for j in space.rho_stages)
+        return min(low * (1 - 1e-10), limit), min(high * (1 + 1e-10), limit)
+
+    def _effectiveness(self, rho: tuple[float, float], n_low: Any, n_high: Any, per_stage: Any, per_layer: Any) -> float:
+        """Adds what effectiveness constraints are worth per nat and per layer; returns what is left, a bound over ``rho``."""
+        prices, stages = self.prices, self.tables.space.rho_stages
+        price = prices.weight * float(self.tables.space.price)
+        steepest = [math.exp(max(-600.0, min(pi / mu, 600.0) - 1.0)) if mu else 1.0 for mu, pi in zip(prices.mu, prices.pi, strict=True)]
+
+        def quotients(t: float) -> list[float]:  # n / rho that touch where the layers are dearest
+            return [min(max(t * q, n_low[j]), n_high[j]) / t for q, j in zip(steepest, stages, strict=True)]
+
+        low, high = rho
+        if low < high:  # the concave function of rho has its maximum where its slope is 0
+            for _ in range(80):
+                middle = math.sqrt(low * high)
+                rising = sum(mu * q for mu, q in zip(prices.mu, quotients(middle), strict=True)) > price
+                low, high = (middle, high) if rising else (low, middle)
+        steep = sum(mu * q for mu, q in zip(prices.mu, quotients(high), strict=True)) > price
+        left, slope = 0.0, -price
+        for mu, pi, q, j in zip(prices.mu, prices.pi, quotients(high if steep else low), stages, strict=True):
+            per_stage[j] += mu
+            per_layer[j] += pi
+            rest = pi - mu * (1.0 + math.log(q))  # 0 but for rounding, or where the layers that touch lie at an end of the range
+            left += max(rest * n_low[j], rest * n_high[j])
+            slope += mu * q
+        return left + max(slope * rho[0], slope * rho[1])
+
+    def _negative_counts(self) -> float:
+        """How much lower limits, whose counts are negative, may add to a path."""
+        mass = 0.0
+        for b, (price, limit) in enumerate(zip(self.prices.limits, self.tables.space.limits, strict=False)):
+            if price and limit.sign < 0:
+                counted = float(np.abs(self.tables.stem_counts[b]).max())
+                for level, high in zip(self.levels, self.cell.high, strict=True):
+                    fixed, slope, twin, rest = (np.abs(row) for row in level.rows[3 + b :: len(self.tables.limits)])
+                    counted += float((fixed + slope * level.ci[-1] + twin + (high - 1) * rest).max())
+                mass += float(price) * counted
+        return mass
+
+    # ---------------------------------------------------------------- the passes
+
+    def _forward(self) -> None:
+        """The best paths to every column and every channel count, from the stem on."""
+        into, n = self.stem, len(self.prices.limits)
+        priced = np.flatnonzero(self.prices.limits)
+        for i, level in enumerate(self.levels):
+            level.into = into
+            level.costs = [self.prices.limits[priced] @ level.rows[3 + part * n + priced] for part in range(4)]
+            per_block = self.block[i] + self.layer[i] * level.rows[2]
+            step = self.log[i] * (level.rows[0] + level.rows[1]) - level.costs[3] + per_block
+            low, high, alone = self.cell.low[i], self.cell.high[i], level.table.rest_fits
+            if alone is not None:  # columns of which there may be a single block only
+                step = np.where(alone[level.columns], step, 0.0)
+            level.step = step
+            level.own = self.log[i] * level.rows[1] + per_block + (np.where(step > 0, high, low) - 1) * step
+            if alone is not None and low > 1:
+                level.own[~alone[level.columns]] = -np.inf
+            level.enter = self._entered(level)
+            level.value = np.maximum.reduceat(level.enter + level.own, level.starts) + self.end[i] * level.log_c
+            into = level.value + (self.log[i + 1] * level.log_c if i + 1 < len(self.levels) else 0.0)
+
+    def _entered(self, level: Level) -> Floats:
+        """The best with which every column is entered, its first block's counts paid."""
+        every = np.arange(len(level.columns))
+        found = []
+        for at, first, stop, twin in self._runs(level, every):
+            values = level.into - level.costs[1][at, None] * level.ci - self.pair_cost(level, at)
+            values[np.flatnonzero(twin >= 0), twin[twin >= 0]] = -np.inf
+            bounds = np.arange(len(at))[:, None] * len(level.ci) + np.column_stack([first, stop])
+            best = np.maximum.reduceat(np.append(values.ravel(), -np.inf), bounds.ravel())[::2]
+            best[first >= stop] = -np.inf
+            found.append(best)
+        entered = np.repeat(np.concatenate(found), np.diff(self._first_of_runs(level, every), append=len(every)))
+        entered -= level.costs[0]
+        may = level.twins()
+        value = level.into[level.twin[level.group[may]]] - level.costs[2][may]
+        value -= self.pair_cost(level, may, level.twin[level.group[may]])
+        entered[may] = np.maximum(entered[may], value)
+        return entered
+
+    def _first_of_runs(self, level: Level, columns: Ints) -> Ints:
+        """Where in some columns of a level those of one group begin that are entered alike."""
+        new = np.ones(len(columns), dtype=bool)
+        if level.table.most is None and not self._pairs_cost:
+            group, slope = level.group[columns], level.costs[1][columns]
+            new[1:] = (group[1:] != group[:-1]) | (slope[1:] != slope[:-1])
+        return np.flatnonzero(new)
+
+    def _runs(self, level: Level, columns: Ints) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
+        """A column of each run, and the groups that may enter it: first, stop, and the twin; some runs at a time."""
+        representatives = columns[self._first_of_runs(level, columns)]
+        size = max(1, CHUNK // len(level.ci))
+        for begin in range(0, len(representatives), size):
+            at = representatives[begin : begin + size]
+            group = level.group[at]
+            first, stop = level.first[group], level.stop[group]
+            if level.table.most is not None:
+                stop = np.minimum(stop, np.searchsorted(level.ci, level.table.most[level.columns[at]], side="right"))
+            yield at, first, np.maximum(first, stop), level.twin[group]
+
+    @property
+    def _pairs_cost(self) -> bool:
+        return self.tables.space.latency is not None and bool(self.prices.limits[-1])
+
+    def pair_cost(self, level: Level, at: Ints, entering: Ints | None = None) -> Any:
+        """The price of what the latency adds for pairs: of columns and all groups before, or of each with one of them."""
+        return self.prices.limits[-1] * level.pair_times(at, entering) if self._pairs_cost else 0.0
+
+    def reduced(self) -> Cell:
+        """The part of the cell whose own bounds reach the cutoff, by a pass back from the end."""
+        cell, least = self.cell, self.cutoff - self.constant - self.error
+        onward = np.zeros(len(self.levels[-1].places))
+        for i in range(len(self.levels) - 1, -1, -1):
+            level, low, high = self.levels[i], cell.low[i], cell.high[i]
+            beyond = (onward + self.end[i] * level.log_c)[level.group]
+            total = level.enter + level.own + beyond
+            kept = np.flatnonzero((total >= least) & (total > -np.inf))
+            cell = cell.with_columns(i, kept)
+            if not len(kept):
+                return cell
+            step = level.step[kept]
+            with np.errstate(divide="ignore"):
+                reach = np.minimum(np.floor((total[kept] - least) / np.abs(step) + 1e-9), high - low)
+            lowest = np.where(step > 0, high - reach, low).min()
+            highest = np.where(step > 0, high, low + reach).max()
+            cell = cell.with_depths(i, [d for d in cell.depths(self.tables, i) if lowest <= d <= highest])
+            onward = self._back(level, kept, (level.own + beyond)[kept])
+            if i:
+                onward += self.log[i] * self.levels[i - 1].log_c
+        stems = self.stem + onward
+        return replace(cell, stem=cell.stem[(stems >= least) & (stems > -np.inf)]).tied(self.tables)
+
+    def _back(self, level: Level, kept: Ints, worth: Floats) -> Floats:
+        """Of every group that may enter some columns: the best that is worth with what comes after them."""
+        back, index = np.full(len(level.ci), -np.inf), np.arange(len(level.ci))
+        best = np.maximum.reduceat(worth - level.costs[0][kept], self._first_of_runs(level, kept))
+        done = 0
+        for at, first, stop, twin in self._runs(level, kept):
+            values = best[done : done + len(at), None] - level.costs[1][at, None] * level.ci - self.pair_cost(level, at)
+            values[(index < first[:, None]) | (index >= stop[:, None]) | (index == twin[:, None])] = -np.inf
+            back = np.maximum(back, values.max(axis=0))
+            done += len(at)
+        may = level.twins()
+        may, of_kept = np.intersect1d(may, kept, assume_unique=True, return_indices=True)[::2]
+        twin = level.twin[level.group[may]]
+        np.maximum.at(back, twin, worth[of_kept] - level.costs[2][may] - self.pair_cost(level, may, twin))
+        return back
+
+
+class _Penalty:
+    """``beta Q`` of the depths ``d`` of a cell, where ``Q = exp(s / sqrt n)`` or ``exp(s^2 / n)`` and ``s = |d - mean d|``."""
+
+    def __init__(self, squared: bool, beta: float, cell: Cell, counted: Sequence[int]) -> None:
+        self.squared, self.beta, self.n = squared, beta, len(counted)
+        self.flat = self.spread = self.least = 0.0
+        if not counted:
+            return
+        lows, highs = [cell.low[i] for i in counted], [cell.high[i] for i in counted]
+        self.spread = 0.5 * (max(highs) - min(lows)) * math.sqrt(self.n) * (1 + 1e-12)  # Popoviciu 1935
+        middle = (sum(lows) + sum(highs)) / (2 * self.n)
+        for _ in range(40):  # towards the flattest point of the box
+            depths = [min(max(middle, a), b) for a, b in zip(lows, highs, strict=True)]
+            middle = sum(depths) / self.n
+        size = math.hypot(*(d - middle for d in depths))
+        if size > 1e-9:  # s >= v d for every unit vector v of mean 0
+            v = [(d - middle) / size for d in depths]
+            least = sum(min(x * a, x * b) for x, a, b in zip(v, lows, highs, strict=True))
+            self.flat = max(0.0, least - 64 * UNIT * sum(abs(x) * b for x, b in zip(v, highs, strict=True)))
+        self.least = self._at(self.flat) * (1 - 1e-12)
+
+    def _exponent(self, s: float) -> float:
+        return s * s / self.n if self.squared else s / math.sqrt(self.n)
+
+    def _at(self, s: float) -> float:
+        """``beta Q``, or less where the exponential is cut off."""
+        return self.beta * math.exp(min(self._exponent(s), LARGEST_EXPONENT))
+
+    def _touching(self, size: float) -> float:
+        """Where the slope of ``beta Q`` is ``size``, within the spreads of the cell."""
+        goal, root = math.log(size) - math.log(self.beta) + 0.5 * math.log(self.n), math.sqrt(self.n)
+        if not self.squared:
+            return min(max(root * goal, self.flat), self.spread)
+        low, high = 1e-150, 50.0  # log(2 y exp(y^2)) = goal
+        for _ in range(100):
+            y = 0.5 * (low + high)
+            low, high = (y, high) if math.log(2 * y) + y * y < goal else (low, y)
+        return min(max(root * low, self.flat), self.spread)
+
+    def priced(self, gamma: Sequence[float]) -> tuple[list[float], float]:
+        """``gamma`` less its mean, and a bound of ``|gamma| s - beta Q(s)`` over the spreads of the cell."""
+        if not self.n:
+            return [], 0.0
+        mean = sum(g / self.n for g in gamma)
+        gradient = [g - mean for g in gamma]
+        size = math.hypot(*gradient)
+        if size == 0:
+            return gradient, -self.least
+        s = self._touching(size)
+        exponent, cost = self._exponent(s), self._at(s)
+        if exponent > LARGEST_EXPONENT:  # where s is the flattest one, beta Q rises faster than |gamma| s from there on
+            return gradient, size * self.flat - cost * (1 - 1e-12) if s == self.flat else size * self.spread
+        slope = cost * (2 * s / self.n if self.squared else 1 / math.sqrt(self.n))
+        best = max(size * end - cost - slope * (end - s) for end in (self.flat, self.spread))
+        return gradient, best + 64 * UNIT * (2 + exponent) * (size * self.spread + cost + slope * self.spread)
+
+
+def _least_last(rates: Sequence[float], most: Sequence[float], needed: float) -> float:
+    """The least ``S_J`` of a network that scores ``needed`` before its penalty: as ``S_j <= S_J``, it scores at most
+    ``sum_j rate_j min(most_j, S_J)``."""
+    least = 0.0
+    for s in sorted(set(most)):
+        reached = sum(rate * min(x, s) for rate, x in zip(rates, most, strict=True))
+        if reached >= needed:
+            above = sum(rate for rate, x in zip(rates, most, strict=True) if x > least)
+            below = sum(rate * x for rate, x in zip(rates, most, strict=True) if x <= least)
+            if above > 0:
+                least = (needed - below - 64 * UNIT * (abs(needed) + reached)) / above
+            break
+        least = s
+    return min(least, most[-1])

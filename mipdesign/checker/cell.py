@@ -1,0 +1,112 @@
+"""Cells: the parts of a space that a tree speaks of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .reading import Refused, integer, sequence, word
+from .space import Ints
+from .tables import Tables
+
+KINDS = ("stem", "depth", "channels", "family", "width", "kernel")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Networks whose ``kind`` of super-block ``index`` (from 0; -1 for the stem) is at most ``threshold`` go to half 0."""
+
+    kind: str
+    index: int
+    threshold: int
+
+
+def read_split(value: Any, where: str, m: int) -> Split:
+    """Reads the split of a record."""
+    kind, index, threshold = sequence(value, where, 3, 3)
+    kind = word(kind, f"{where}.0", KINDS)
+    least, most = (-1, -1) if kind == "stem" else (0, m - 1)
+    return Split(kind, integer(index, f"{where}.1", least, most), integer(threshold, f"{where}.2", 0))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Places of stems, columns of every super-block (increasing), and its least and largest depth."""
+
+    stem: Ints
+    columns: tuple[Ints, ...]
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+
+    @classmethod
+    def whole(cls, tables: Tables) -> Cell:
+        """The whole space."""
+        blocks = [table.block for table in tables.stages]
+        columns = tuple(np.arange(len(s.c)) for s in blocks)
+        return cls(np.flatnonzero(tables.stem_fits), columns, tuple(s.depths[0] for s in blocks), tuple(s.depths[-1] for s in blocks))
+
+    @property
+    def empty(self) -> bool:
+        """Whether a part of it has no choice left."""
+        return not len(self.stem) or not all(map(len, self.columns)) or any(a > b for a, b in zip(self.low, self.high, strict=True))
+
+    def depths(self, tables: Tables, i: int) -> list[int]:
+        """Depths of a super-block."""
+        return [d for d in tables.stages[i].block.depths if self.low[i] <= d <= self.high[i]]
+
+    def with_depths(self, i: int, depths: list[int]) -> Cell:
+        """The part with some depths of a super-block, given in increasing order; empty where there are none."""
+        low, high = (depths[0], depths[-1]) if depths else (1, 0)
+        at = lambda row, value: (*row[:i], value, *row[i + 1 :])  # noqa: E731
+        return replace(self, low=at(self.low, low), high=at(self.high, high))
+
+    def with_columns(self, i: int, kept: NDArray[Any]) -> Cell:
+        """The part with some columns of a super-block."""
+        return replace(self, columns=(*self.columns[:i], self.columns[i][kept], *self.columns[i + 1 :]))
+
+    def half(self, tables: Tables, split: Split, upper: bool) -> Cell:
+        """One half of it; empty where nothing is left."""
+        i, t = split.index, split.threshold
+        if split.kind == "depth":
+            return self.with_depths(i, [d for d in self.depths(tables, i) if (d > t) == upper])
+        if split.kind == "stem":
+            return replace(self, stem=self.stem[(np.array(tables.space.stem)[self.stem] > t) == upper])
+        s = tables.stages[i].block
+        values = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[split.kind][self.columns[i]]
+        return self.with_columns(i, (values > t) == upper)
+
+    def tied(self, tables: Tables) -> Cell:
+        """The part that the ties leave: values that all tied super-blocks have."""
+        cell, before = self, None
+        while cell != before and not cell.empty and tables.space.ties:
+            before = cell
+            for axis, stages in tables.space.ties:
+                if axis == "depth":
+                    shared = sorted(set.intersection(*(set(cell.depths(tables, i)) for i in stages)))
+                    for i in stages:
+                        cell = cell.with_depths(i, shared)
+                    continue
+                values = [_values(tables, axis, i)[cell.columns[i]] for i in stages]
+                common = reduce(np.intersect1d, values)
+                for i, of_columns in zip(stages, values, strict=True):
+                    cell = cell.with_columns(i, np.isin(of_columns, common))
+        return cell
+
+    def __eq__(self, other: object) -> bool:
+        """A part of a cell is the same where it has as many choices."""
+        return isinstance(other, Cell) and self._sizes == other._sizes
+
+    @property
+    def _sizes(self) -> tuple[Any, ...]:
+        return len(self.stem), tuple(map(len, self.columns)), self.low, self.high
+
+
+def _values(tables: Tables, axis: str, i: int) -> NDArray[Any]:
+    s = tables.stages[i].block
+    if axis == "block":
+        return np.array(s.families)[s.f]
+    return {"channels": s.c, "bottleneck": s.b, "kernel": s.k}[axis]

@@ -1,0 +1,393 @@
+"""Checks a certificate from its problem alone; ``docs/certificate.md`` specifies the format and proves what each verdict stands for.
+
+The tree starts from the whole space. Every node is bounded anew from its prices, and its verdict is repeated; what a solver
+closed is taken on trust, or solved again by who asks for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from .bound import Bound, Prices, read_prices
+from .cell import Cell, Split, read_split
+from .families import Family
+from .listing import TooMany, list_networks, score
+from .network import Network, broken, objective, order, read_network
+from .reading import Refused, integer, mapping, number, refuse, sequence, word
+from .space import read_space
+from .tables import build
+
+FORMAT = "mipdesign-certificate/1"
+SECTIONS = ("problem", "claim", "contenders", "tree", "cells", "open")
+VERDICTS = ("excluded", "split", "listed", "solver")
+HOLDS, FAILS, TRUST = "holds", "fails", "on trust"
+MOST_REPORTED = 20
+"""Nodes that fail which are named one by one."""
+SHA256, SOLVER = re.compile("[0-9a-f]{64}"), re.compile(r"SCIP [1-9][0-9]?\.[0-9]{1,2}(\.[0-9]{1,2})?")
+NODE, MOST_DEPTH = re.compile("[01]*"), 500
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of a certificate, whether it ``holds``, ``fails`` or was taken ``on trust``, and why."""
+
+    claim: str
+    outcome: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A cell that a solver is said to have closed, for solving it again: choices by their numbers.
+
+    ``stems``: channels; ``columns``: ``(family, C, b, k)`` of every super-block; ``depths``; ``level``: what a network has to reach.
+    """
+
+    stems: list[int]
+    columns: list[list[tuple[str, int, int, int]]]
+    depths: list[list[int]]
+    level: float
+
+
+Resolve = Callable[[Closed], "list[dict[str, Any]] | str"]
+"""Solves a cell again: all architectures that reach its level, or why it could not."""
+
+
+@dataclass(frozen=True)
+class _Record:
+    verdict: str
+    cutoff: float
+    prices: Prices
+    split: Split | None
+
+
+@dataclass(frozen=True)
+class _Open:
+    bound: float
+    prices: Prices
+    by_solver: bool
+
+
+def digest(content: Any) -> str:
+    """SHA-256 of plain data as canonical JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def check(
+    data: Any,
+    families: Mapping[str, Family] | None = None,
+    resolve: Resolve | None = None,
+    on_node: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Claim]:
+    """Decides the claims of a certificate one by one; ends early where one leaves the later ones without meaning.
+
+    Parameters
+    ----------
+    data:
+        The content of ``certificate.json``.
+    families:
+        Block families that the checker does not know itself. What they count is taken on trust.
+    resolve:
+        Solves again what a solver closed.
+    on_node:
+        Told how many nodes of the tree are done, and how many there are.
+    """
+    try:
+        yield from _Check(data, families or {}, resolve, on_node).claims()
+    except Refused as fault:
+        yield Claim("content", FAILS, str(fault))
+    except RecursionError:
+        yield Claim("content", FAILS, "it is nested too deeply")
+
+
+class _Check:
+    def __init__(self, data: Any, families: Mapping[str, Family], resolve: Resolve | None, on_node: Any) -> None:
+        self.data, self.families, self.resolve, self.on_node = data, families, resolve, on_node
+
+    def claims(self) -> Iterator[Claim]:
+        data = mapping(self.data, "the certificate", ("format", *SECTIONS, "sha256"))
+        word(data["format"], "format", (FORMAT,))
+        yield Claim("format", HOLDS)
+        stated = mapping(data["sha256"], "sha256", SECTIONS)
+        for section in SECTIONS:
+            same = stated[section] == digest(data[section])
+            yield Claim(f"digest of {section}", HOLDS if same else FAILS, "" if same else "the section was changed after it was written")
+        self.space = read_space(data["problem"], self.families)
+        self.tables = build(self.space)
+        yield Claim("problem", HOLDS)
+        foreign = sorted({name for s in self.space.super_blocks for name in s.families} & set(self.families))
+        if foreign:
+            yield Claim("families", TRUST, f"what {', '.join(foreign)} count is what their own code says")
+        self._read_claim(data["claim"])
+        yield from self._contenders(data["contenders"])
+        yield self._status()
+        self._read_tree(data["tree"], data["open"], data["cells"])
+        yield self._cover()
+        if self.status == "infeasible" or self.bound is not None:
+            yield from self._walk()
+        else:
+            yield Claim("bound", HOLDS, "none is stated")
+
+    # ----------------------------------------------------------------- reading
+
+    def _read_claim(self, value: Any) -> None:
+        claim = mapping(value, "claim", ("status", "objective", "bound", "gap_limit", "equal_margin", "proves"))
+        self.status = word(claim["status"], "claim.status", ("optimal", "feasible", "infeasible", "unknown"))
+        self.proves = word(claim["proves"], "claim.proves", ("bound", "infeasibility"))
+        self.objective = None if claim["objective"] is None else number(claim["objective"], "claim.objective")
+        self.bound = None if claim["bound"] is None else number(claim["bound"], "claim.bound")
+        number(claim["gap_limit"], "claim.gap_limit", 0.0)
+        number(claim["equal_margin"], "claim.equal_margin", 0.0, 1.0)
+
+    def _contenders(self, value: Any) -> Iterator[Claim]:
+        """Every contender lies in the space, keeps all budgets, has its objective, and comes after the one before."""
+        self.best: Network | None = None
+        previous = None
+        for n, row in enumerate(sequence(value, "contenders", 0, 10**5)):
+            entry = mapping(row, f"contenders.{n}", ("architecture", "objective"))
+            network = read_network(entry["architecture"], f"contenders.{n}.architecture", self.space)
+            fault = broken(self.space, network)
+            yield Claim(f"contender {n} keeps all budgets", FAILS if fault else HOLDS, f"it has {fault}" if fault else "")
+            exact, stated = objective(self.space, network), _decimal(entry["objective"], f"contenders.{n}.objective")
+            same = abs(stated - exact) <= abs(exact) * Decimal("1e-38")
+            yield Claim(f"contender {n} objective", HOLDS if same else FAILS, "" if same else f"it is {exact}")
+            place = order(self.space, network)
+            if previous is not None:
+                later = previous < place
+                yield Claim(f"contender {n} comes after contender {n - 1}", HOLDS if later else FAILS)
+            if n == 0:
+                self.best, self.order = network, place
+            previous = place
+
+    def _status(self) -> Claim:
+        """Status, objective, bound and what the tree is said to prove fit together."""
+        z = None if self.best is None else self.order[0].copy_negate()
+        faults = {
+            f"{self.status!r} with {'a' if self.best else 'no'} design": (z is not None) != (self.status in ("optimal", "feasible")),
+            f"the objective is {z}": (z is None) != (self.objective is None) or not _near(self.objective, z),
+            f"{self.status!r} by a proof of {self.proves}": self.proves
+            != ("infeasibility" if self.status == "infeasible" else "bound" if self.status == "optimal" else self.proves),
+            "a proof of infeasibility gives no bound": self.proves == "infeasibility" and self.bound is not None,
+            "an optimum has its own objective as bound": self.status == "optimal" and not _near(self.bound, z),
+            "the bound is below the objective": None not in (z, self.bound) and Decimal(self.bound) < z and not _near(self.bound, z),
+        }  # fmt: skip
+        found = [fault for fault, wrong in faults.items() if wrong]
+        return Claim("status", FAILS if found else HOLDS, "; ".join(found))
+
+    def _read_tree(self, tree: Any, still_open: Any, cells: Any) -> None:
+        m = len(self.tables.stages)
+        self.records: dict[str, _Record] = {}
+        for n, row in enumerate(sequence(tree, "tree", 0, 10**7)):
+            name, verdict, cutoff, prices, split = sequence(row, f"tree.{n}", 5, 5)
+            if _node(name, f"tree.{n}.0") in self.records:
+                raise Refused(f"tree.{n} names the node {name!r} a second time")
+            word(verdict, f"tree.{n}.1", VERDICTS)
+            if (verdict == "split") != (split is not None):
+                raise Refused(f"tree.{n}.4: a split belongs to the verdict 'split', and to no other")
+            self.records[name] = _Record(
+                verdict,
+                -math.inf if cutoff is None else number(cutoff, f"tree.{n}.2"),
+                read_prices(prices, f"tree.{n}.3", self.tables),
+                None if split is None else read_split(split, f"tree.{n}.4", m),
+            )
+        self.open: dict[str, _Open] = {}
+        for n, row in enumerate(sequence(still_open, "open", 0, 10**7)):
+            name, bound, prices, source = sequence(row, f"open.{n}", 4, 4)
+            if _node(name, f"open.{n}.0") in self.open or name in self.records:
+                raise Refused(f"open.{n} names the node {name!r} a second time")
+            self.open[name] = _Open(
+                math.inf if bound is None else number(bound, f"open.{n}.1"),
+                read_prices(prices, f"open.{n}.2", self.tables),
+                word(source, f"open.{n}.3", ("prices", "solver")) == "solver",
+            )
+        self.solved: dict[str, str] = {}
+        for n, row in enumerate(sequence(cells, "cells", 0, 10**6)):
+            names = ("node", "cell_sha256", "formulation", "model_sha256", "bound", "solver", "nodes", "seconds")
+            cell = mapping(row, f"cells.{n}", names)
+            if _node(cell["node"], f"cells.{n}.node") in self.solved:
+                raise Refused(f"cells.{n} names the node {cell['node']!r} a second time")
+            for name, pattern in (("cell_sha256", SHA256), ("model_sha256", SHA256), ("solver", SOLVER)):
+                if not isinstance(cell[name], str) or not pattern.fullmatch(cell[name]):
+                    raise refuse(f"cells.{n}.{name}", cell[name], "a release of SCIP or a SHA-256 is expected")
+            if not isinstance(cell["formulation"], str) or len(cell["formulation"]) > 200:
+                raise refuse(f"cells.{n}.formulation", cell["formulation"], "the name of a formulation is expected")
+            if cell["bound"] is not None:
+                number(cell["bound"], f"cells.{n}.bound")
+            integer(cell["nodes"], f"cells.{n}.nodes", 0, 10**15)
+            number(cell["seconds"], f"cells.{n}.seconds", 0.0)
+            self.solved[cell["node"]] = cell["solver"]
+
+    def _cover(self) -> Claim:
+        """The tree is one: every split has both halves, nothing hangs elsewhere, and the cells are those of its verdicts."""
+        expected = {""} if not self.records or "" in self.records or "" in self.open else set()
+        for name, record in self.records.items():
+            expected |= {f"{name}{half}" for half in "01"} if record.verdict == "split" else set()
+        given = set(self.records) | set(self.open)
+        closed = {name for name, record in self.records.items() if record.verdict == "solver"}
+        faults = {"what became of": expected - given, "nothing leads to": given - expected, "cells do not match": closed ^ set(self.solved)}
+        texts = [f"{text} node {min(names)!r}" for text, names in faults.items() if names]
+        return Claim("the tree covers the space", FAILS if texts else HOLDS, "; ".join(texts))
+
+    # ----------------------------------------------------------------- the tree
+
+    def _walk(self) -> Iterator[Claim]:
+        """Settles every leaf: no network of it keeps all budgets and comes before the best one, or scores above the bound."""
+        self.weight = 0.0 if self.proves == "infeasibility" else 1.0
+        self.limit = self.order[0].copy_negate() if self.status == "optimal" else Decimal(self.bound or 0)
+        if self.best is not None:
+            self.limit = max(self.limit, self.order[0].copy_negate())
+        level = float(self.limit)
+        self.level = 0.0 if not self.weight else level - 1e-12 * abs(level)
+        stack, done, failed, trusted = [("", Cell.whole(self.tables), math.inf)], 0, 0, [0, 0]
+        while stack:
+            name, cell, inherited = stack.pop()
+            done += 1
+            if done % 10 == 0:
+                self.on_node(min(done, len(self.records)), len(self.records))
+            if cell.empty or inherited < self.level:
+                continue
+            record = self.records.get(name)
+            if record is None:
+                fault, trust = self._settle_open(name, cell), 1
+            else:
+                fault, halves, bound = self._settle(name, record, cell)
+                stack += [(child, half, min(inherited, bound)) for child, half in halves]
+                trust = 0
+            if fault == TRUST:
+                trusted[trust] += 1
+            elif fault:
+                failed += 1
+                if failed <= MOST_REPORTED:
+                    yield Claim(f"node {name!r}", FAILS, fault)
+        self.on_node(len(self.records), len(self.records))
+        what = "no network keeps all budgets" if not self.weight else (
+            "no network that keeps all budgets comes before the design" if self.status == "optimal"
+            else "no network that keeps all budgets scores above the bound")  # fmt: skip
+        yield Claim(what, FAILS if failed else HOLDS, f"{failed} nodes are not settled" if failed else f"{len(self.records)} nodes")
+        if trusted[0]:
+            yield Claim("cells that a solver closed", TRUST, f"{trusted[0]} cells; --resolve solves them again")
+        if trusted[1]:
+            yield Claim("bounds of open nodes", TRUST, f"{trusted[1]} are a solver's word")
+
+    def _settle(self, name: str, record: _Record, cell: Cell) -> tuple[str, list[tuple[str, Cell]], float]:
+        """What is wrong with a record (nothing, or :data:`TRUST`), the halves that are left, and its bound."""
+        cutoff, prices = record.cutoff, record.prices
+        if prices.weight != self.weight:
+            return f"its prices have weight {prices.weight:g}", [], math.inf
+        if cutoff > self.level and (not self.weight or Decimal(cutoff) > self.limit):
+            return f"its cutoff {cutoff!r} is above what is claimed", [], math.inf
+        bound = Bound(self.tables, cell, cutoff, prices)
+        if bound.value < max(cutoff, self.level):
+            return "", [], bound.value
+        reduced = bound.reduced()
+        if reduced.empty:
+            return "", [], bound.value
+        if record.split is not None:
+            halves = [(f"{name}{n}", reduced.half(self.tables, record.split, bool(n))) for n in (0, 1)]
+            return "", halves, bound.value
+        if record.verdict == "listed":
+            return self._listed(reduced, cutoff, prices), [], bound.value
+        if record.verdict == "solver" and self.weight:
+            return self._closed(reduced), [], bound.value
+        return f"its bound {bound.value!r} does not exclude it", [], bound.value
+
+    def _settle_open(self, name: str, cell: Cell) -> str:
+        """An open node's bound follows from its prices, or is a solver's word where that is admitted."""
+        row = self.open.get(name)
+        if row is None:
+            return "the tree does not say what became of it"
+        if self.status == "infeasible" and row.prices.weight == 0.0:
+            return "" if Bound(self.tables, cell, 0.0, row.prices).value < 0.0 else "it is open"
+        if row.prices.weight != self.weight:
+            return "its prices are not those of a bound"
+        cutoff = -math.inf if self.best is None else self.level
+        value = Bound(self.tables, cell, cutoff, row.prices).value
+        if value < self.level or (self.status != "optimal" and value <= self.limit):
+            return ""
+        if row.by_solver and self.status in ("feasible", "unknown") and row.bound <= self.limit:
+            return TRUST
+        return f"it is open, and its prices give {value!r}"
+
+    def _listed(self, cell: Cell, cutoff: float, prices: Prices) -> str:
+        """Lists a cell again: no network of it contradicts the claim."""
+        bound = Bound(self.tables, cell, max(cutoff, self.level), prices)
+        if bound.value < bound.cutoff:
+            return ""
+        try:
+            listing = list_networks(bound)
+        except TooMany:
+            return "it holds too many networks to list"
+        scores = score(self.tables, listing)
+        with_rho = True if self.space.rho is None else scores.rho <= float(self.space.rho) * (1 + 1e-9)
+        reach = True if not self.weight else ~(scores.objective + scores.error < self.level)
+        doubtful = (scores.tied.astype(bool) & with_rho & reach).nonzero()[0]
+        for network in listing.take(doubtful).networks(self.tables):
+            fault = self._contradicts(network)
+            if fault:
+                return fault
+        return ""
+
+    def _contradicts(self, network: Network) -> str:
+        """What a network that keeps all budgets has against the claim, if anything."""
+        exact = objective(self.space, network)
+        before = not self.weight or (exact > self.limit if self.status != "optimal" else exact >= self.limit)
+        if self.status == "optimal" and exact == self.limit:
+            before = order(self.space, network) < self.order
+        if not before or broken(self.space, network):
+            return ""
+        return f"it holds a network that keeps all budgets and scores {float(exact)!r}"
+
+    def _closed(self, cell: Cell) -> str:
+        """A cell that a solver closed: on trust, or solved again."""
+        if self.resolve is None:
+            return TRUST
+        stems = [self.space.stem[i] for i in cell.stem.tolist()]
+        columns = []
+        for table, chosen in zip(self.tables.stages, cell.columns, strict=True):
+            s = table.block
+            rows = zip(s.f[chosen].tolist(), s.c[chosen].tolist(), s.b[chosen].tolist(), s.k[chosen].tolist(), strict=True)
+            columns.append([(s.families[f], c, b, k) for f, c, b, k in rows])
+        depths = [cell.depths(self.tables, i) for i in range(len(columns))]
+        found = self.resolve(Closed(stems, columns, depths, self.level))
+        if isinstance(found, str):
+            return found
+        networks = (read_network(row, "a network that the solver found", self.space) for row in found)
+        return next((fault for fault in map(self._contradicts, networks) if fault), "")
+
+
+def _node(value: Any, where: str) -> str:
+    if not isinstance(value, str) or len(value) > MOST_DEPTH or not NODE.fullmatch(value):
+        raise refuse(where, value, f"a node's name is expected, up to {MOST_DEPTH} of the digits 0 and 1")
+    return value
+
+
+def _decimal(value: Any, where: str) -> Decimal:
+    try:
+        exact = Decimal(value) if isinstance(value, str) and len(value) <= 100 else None
+    except InvalidOperation:
+        exact = None
+    if exact is None or not exact.is_finite() or abs(exact.adjusted()) > 10**7:
+        raise refuse(where, value, "a decimal number is expected")
+    return exact
+
+
+def _near(stated: float | None, exact: Decimal | None) -> bool:
+    """Whether a float is an exact number up to the rounding of a few additions."""
+    if stated is None or exact is None:
+        return stated is None and exact is None
+    return abs(Decimal(stated) - exact) <= Decimal("1e-12") * max(1, abs(exact))
+
+
+def read_claims(claims: Sequence[Claim]) -> str:
+    """What the claims come to, in a sentence."""
+    if any(claim.outcome == FAILS for claim in claims):
+        return "refuted"
+    trusted = [claim for claim in claims if claim.outcome == TRUST]
+    return "proved" if not trusted else "proved up to what was taken on trust: " + "; ".join(f"{c.claim} ({c.detail})" for c in trusted)

@@ -1,0 +1,203 @@
+"""Block families as the checker knows them: the operations of one block, and what each operation counts.
+
+Notation: ``ci`` channels that enter the block, ``c`` output channels, ``b`` bottleneck width, ``k`` kernel, ``s`` stride, ``r``
+resolution of the map that enters. Every number may be a Python integer or an integer array. Whether ``ci = c`` decides which
+operations some families have; it is passed as ``twin``, so that counts are affine in ``ci`` for either answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+Int = Any
+"""A Python integer or an integer array."""
+
+
+class Op(NamedTuple):
+    """One operation. ``kind`` is that of a latency table: an activation's is its function.
+
+    ``scored`` says whether the reference tool counts its FLOPs, ``projected`` (of an addition) whether its shortcut has a
+    convolution, ``present`` whether there is such an operation at all.
+    """
+
+    kind: str
+    ci: Int
+    co: Int
+    r: Int
+    k: Int = 1
+    s: Int = 1
+    groups: Int = 1
+    scored: bool = True
+    projected: Any = False
+    present: Any = True
+
+    @property
+    def out(self) -> Int:
+        """Resolution of the output map."""
+        return -(-self.r // self.s)
+
+    @property
+    def params(self) -> Int:
+        """Weights of a convolution, two numbers per channel of a normalisation, weights and biases of the classifier."""
+        if self.kind == "conv":
+            return self.ci // self.groups * self.co * self.k**2 * self.present
+        if self.kind == "norm":
+            return 2 * self.co * self.present
+        return self.ci * self.co + self.co if self.kind == "linear" else 0
+
+    @property
+    def macs(self) -> Int:
+        """Multiply-accumulates of convolutions and classifier."""
+        if self.kind == "conv":
+            return self.params * self.out**2
+        return self.ci * self.co if self.kind == "linear" else 0
+
+    @property
+    def reference_flops(self) -> Int:
+        """FLOPs as DeepMAD's tool counts them."""
+        if not self.scored or self.kind in ("linear", "global_pool", "scale"):
+            return 0
+        if self.kind == "conv":
+            return self.macs
+        if self.kind in ("pool", "max_pool"):
+            return self.ci * self.r**2 * self.present
+        each = {"norm": 2, "add": self.projected}.get(self.kind, 1)
+        return each * self.co * self.out**2 * self.present
+
+    @property
+    def activations(self) -> Int:
+        """Elements of the output of a convolution."""
+        return self.co * self.out**2 * self.present if self.kind == "conv" else 0
+
+    @property
+    def elements(self) -> Int:
+        """Elements of all maps that it reads and writes."""
+        read = self.ci * self.r**2 * (2 if self.kind == "add" else 1) + (self.ci if self.kind == "scale" else 0)
+        return (read + self.co * self.out**2) * self.present
+
+
+Ops = list[Op]
+
+
+def conv(ci: Int, co: Int, r: Int, k: Int = 1, s: Int = 1, groups: Int = 1, act: str = "", scored: bool = True,
+         present: Any = True) -> Ops:  # fmt: skip
+    """A convolution without bias, its normalisation, and an activation where ``act`` names one."""
+    out = -(-r // s)
+    ops = [Op("conv", ci, co, r, k, s, groups, scored, present=present), Op("norm", co, co, out, scored=scored, present=present)]
+    return ops + ([Op(act, co, co, out, scored=scored, present=present)] if act else [])
+
+
+def depthwise(c: Int, r: Int, k: Int, s: int, act: str) -> Ops:
+    """A convolution of every channel by itself."""
+    return conv(c, c, r, k, s, groups=c, act=act)
+
+
+def squeeze_excite(b: Int, r: Int) -> Ops:
+    """Pool, two 1x1 convolutions with normalisation, and a scaling; squeezes to ``max(1, round(b / 4) // 8 * 8)``."""
+    rounded = (b + 1 + (b // 4) % 2) // 4  # b / 4, halves to the even neighbour
+    q = rounded // 8 * 8
+    q = q + (q < 1)
+    pool, scale = Op("global_pool", b, b, r, s=r, scored=False), Op("scale", b, b, r, scored=False)
+    return [pool, *conv(b, q, 1, act="silu", scored=False), *conv(q, b, 1, act="sigmoid", scored=False), scale]
+
+
+def joined(ci: Int, c: Int, r: Int, s: int, act: str, projected: Any, pooled: bool = True, present: Any = True) -> Ops:
+    """The shortcut beside a main path (a 2x2 average pool where the block is strided, a 1x1 convolution where ``projected``),
+    the addition, and the activation behind it. Not ``pooled``, the convolution has the stride."""
+    out, ops = -(-r // s), []
+    if pooled and s == 2:
+        ops.append(Op("pool", ci, ci, r, s=2, present=present))
+    if projected is not False:
+        ops += conv(ci, c, out if pooled else r, s=1 if pooled else s, present=projected)
+    return [*ops, Op("add", c, c, out, projected=projected, present=present), Op(act, c, c, out)]
+
+
+def bottleneck(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
+    """1x1, k x k, 1x1; the first block projects its shortcut."""
+    out = -(-r // s)
+    main = conv(ci, b, r, act="relu") + conv(b, b, r, k, s, act="relu") + conv(b, c, out)
+    return main + joined(ci, c, r, s, "relu", first)
+
+
+def resnet_bottleneck(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
+    """torchvision's: a strided projection where stride or channels change."""
+    out = -(-r // s)
+    main = conv(ci, b, r, act="relu") + conv(b, b, r, k, s, act="relu") + conv(b, c, out)
+    return main + joined(ci, c, r, s, "relu", True if s == 2 else _not(twin), pooled=False)
+
+
+def basic(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
+    """k x k, then k x k with the stride."""
+    return conv(ci, b, r, k, act="relu") + conv(b, c, r, k, s) + joined(ci, c, r, s, "relu", _not(twin))
+
+
+def resnet_basic(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
+    """torchvision's: k x k with the stride, then k x k."""
+    main = conv(ci, b, r, k, s, act="relu") + conv(b, c, -(-r // s), k)
+    return main + joined(ci, c, r, s, "relu", True if s == 2 else _not(twin), pooled=False)
+
+
+def mixed(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
+    """1x1, then k x k with the stride."""
+    return conv(ci, b, r, act="relu") + conv(b, c, r, k, s) + joined(ci, c, r, s, "relu", _not(twin))
+
+
+def inverted(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
+    """1x1, depthwise, 1x1; a shortcut only where the channels stay the same."""
+    main = conv(ci, b, r, act="relu") + depthwise(b, r, k, s, "relu") + conv(b, c, -(-r // s))
+    return main + joined(ci, c, r, s, "relu", False, present=twin)
+
+
+def inverted_se(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
+    """:func:`inverted` with squeeze-and-excitation behind the depthwise convolution, and SiLU."""
+    out = -(-r // s)
+    main = conv(ci, b, r, act="silu") + depthwise(b, r, k, s, "silu") + squeeze_excite(b, out) + conv(b, c, out)
+    return main + joined(ci, c, r, s, "silu", False, present=twin)
+
+
+def linear_inverted(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
+    """MobileNetV2's: no activation at the end, an identity shortcut where neither stride nor channels change."""
+    out = -(-r // s)
+    main = conv(ci, b, r, act="relu6") + depthwise(b, r, k, s, "relu6") + conv(b, c, out)
+    return main + ([Op("add", c, c, out, present=twin)] if s == 1 else [])
+
+
+def separable(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
+    """Depthwise, then 1x1; shortcut as :func:`linear_inverted`."""
+    out = -(-r // s)
+    main = depthwise(ci, r, k, s, "relu6") + conv(ci, c, out)
+    return main + ([Op("add", c, c, out, present=twin)] if s == 1 else [])
+
+
+def _not(twin: Any) -> Any:
+    return not twin if isinstance(twin, bool) else ~twin
+
+
+class Family(NamedTuple):
+    """A block family: its operations, the widths ``c_i k_i^2 / g_i`` of its layers in order (DeepMAD, section 3), the activation
+    of a stem or head beside it, and whether it has squeeze-and-excitation."""
+
+    operations: Callable[..., Ops]
+    widths: Callable[[Int, Int, Int, Int], Sequence[Int]]
+    activation: str = "relu"
+    has_se: bool = False
+
+
+FAMILIES: Mapping[str, Family] = {
+    "bottleneck": Family(bottleneck, lambda ci, c, b, k: (ci, b * k**2, b)),
+    "resnet_bottleneck": Family(resnet_bottleneck, lambda ci, c, b, k: (ci, b * k**2, b)),
+    "basic": Family(basic, lambda ci, c, b, k: (ci * k**2, b * k**2)),
+    "resnet_basic": Family(resnet_basic, lambda ci, c, b, k: (ci * k**2, b * k**2)),
+    "mixed": Family(mixed, lambda ci, c, b, k: (ci, b * k**2)),
+    "inverted": Family(inverted, lambda ci, c, b, k: (ci, k**2, b)),
+    "inverted_se": Family(inverted_se, lambda ci, c, b, k: (ci, k**2, b), "silu", has_se=True),
+    "linear_inverted": Family(linear_inverted, lambda ci, c, b, k: (ci, k**2, b), "relu6"),
+    "separable": Family(separable, lambda ci, c, b, k: (k**2, ci), "relu6"),
+}
+"""Families of which the checker knows the operations itself."""
+
+
+def figure(op: Op, name: str) -> Int:
+    """What one operation adds to a figure that is a sum over operations."""
+    return getattr(op, "params" if name.startswith("params") else name)

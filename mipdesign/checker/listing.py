@@ -1,0 +1,187 @@
+"""All networks of a cell that keep its limits and whose own bound reaches the cutoff, by a search from the last super-block back.
+
+What the passes of :mod:`.bound` found limits what is still to come, and so do the least counts of every prefix.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .bound import UNIT, Bound, Level
+from .network import Network, Stage
+from .tables import Floats, Ints, Tables, log
+
+MOST_PARTIAL = 2_000_000
+"""Most partial networks that a search looks at in one super-block."""
+
+
+class TooMany(Exception):
+    """A cell holds too many networks to list them."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Networks as places of stems, and columns and depths of every super-block, shape ``(super-blocks, networks)``."""
+
+    stem: Ints
+    columns: Ints
+    depths: Ints
+
+    def take(self, index: Ints) -> Listing:
+        """Some of them."""
+        return Listing(self.stem[index], self.columns[:, index], self.depths[:, index])
+
+    def networks(self, tables: Tables) -> Iterator[Network]:
+        """Each as a network."""
+        for stem, columns, depths in zip(self.stem.tolist(), self.columns.T.tolist(), self.depths.T.tolist(), strict=True):
+            stages = []
+            for table, j, depth in zip(tables.stages, columns, depths, strict=True):
+                s = table.block
+                stages.append(Stage(s.families[s.f[j]], s.stride, int(s.c[j]), int(s.b[j]), int(s.k[j]), depth))
+            yield Network(tables.space.stem[stem], tuple(stages))
+
+
+def list_networks(bound: Bound) -> Listing:
+    """Lists the networks of a bounded cell.
+
+    Raises
+    ------
+    TooMany
+        If there are too many of them.
+    """
+    tables, levels, n = bound.tables, bound.levels, len(bound.tables.limits)
+    least, limits = bound.cutoff - bound.constant - bound.error, tables.limits.astype(np.float64)
+    before = _least_counts(bound)
+    groups = np.arange(len(levels[-1].places))
+    worth, counts = bound.end[-1] * levels[-1].log_c, np.zeros((n, len(groups)))
+    chosen: list[tuple[Ints, Ints]] = []
+    for i in range(len(levels) - 1, -1, -1):
+        level, low, high = levels[i], bound.cell.low[i], bound.cell.high[i]
+        state, column = _pairs(groups, level.starts, np.append(level.starts[1:], len(level.columns)))
+        may = worth[state] + level.enter[column] + level.own[column] >= least
+        state, column = state[may], column[may]
+        depths = np.array(bound.cell.depths(tables, i))
+        if len(state) * len(depths) > MOST_PARTIAL:
+            raise TooMany
+        depth = np.tile(depths, len(state))
+        state, column = np.repeat(state, len(depths)), np.repeat(column, len(depths))
+        step = level.step[column]
+        here = worth[state] + level.own[column] + (depth - np.where(step > 0, high, low)) * step
+        may = here + level.enter[column] >= least
+        if level.table.rest_fits is not None:
+            may &= (depth == 1) | level.table.rest_fits[level.columns[column]]
+        state, column, depth, here = (x[may] for x in (state, column, depth, here))
+        pair, source = _pairs(np.arange(len(column)), level.first[level.group[column]], level.stop[level.group[column]])
+        state, column, depth, here = (x[pair] for x in (state, column, depth, here))
+        twin = source == level.twin[level.group[column]]
+        may = np.ones(len(source), dtype=bool)
+        if level.table.most is not None:
+            may &= twin | (level.ci[source] <= level.table.most[level.columns[column]])
+        if level.table.twin_fits is not None:
+            may &= ~twin | level.table.twin_fits[level.columns[column]]
+        cost = np.where(twin, level.costs[2][column], level.costs[0][column] + level.costs[1][column] * level.ci[source])
+        here = here - cost - bound.pair_cost(level, column, source)
+        may &= here + level.into[source] >= least
+        fixed, slope, twins, rest = (level.rows[3 + part * n : 3 + (part + 1) * n, column] for part in range(4))
+        used = counts[:, state] + np.where(twin, twins, fixed + slope * level.ci[source]) + (depth - 1) * rest
+        if level.table.pairs:
+            used[-1] += level.pair_times(column, source)
+        may &= (used + before[i][:, source] <= limits[:, None]).all(axis=0)
+        chosen = [(c[state[may]], d[state[may]]) for c, d in chosen]
+        chosen.insert(0, (level.columns[column[may]], depth[may]))
+        groups, counts, worth = source[may], used[:, may], here[may]
+        if i:
+            c = levels[i - 1].log_c[groups]
+            worth = worth + bound.log[i] * c + bound.end[i - 1] * c
+    return Listing(bound.cell.stem[groups], *(np.array(rows) for rows in zip(*chosen, strict=True)))
+
+
+def _pairs(of: Ints, first: Ints, stop: Ints) -> tuple[Ints, Ints]:
+    """Every item with every place of its range, ``first[of]`` to before ``stop[of]`` (of itself where ``of`` counts them)."""
+    sizes = (stop - first)[of] if len(of) else np.zeros(0, dtype=np.int64)
+    if int(sizes.sum()) > MOST_PARTIAL:
+        raise TooMany
+    item = np.repeat(np.arange(len(of)), sizes)
+    offset = np.arange(len(item)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return item, first[of][item] + offset if len(item) else offset
+
+
+def _least_counts(bound: Bound) -> list[Floats]:
+    """Least counts with which a path reaches every group that enters a super-block, shape ``(limits, groups)`` each."""
+    n, found = len(bound.tables.limits), [bound.tables.stem_counts[:, bound.cell.stem]]
+    for level, low, high in zip(bound.levels[:-1], bound.cell.low, bound.cell.high, strict=False):
+        fixed, slope, twin, rest = (level.rows[3 + part * n : 3 + (part + 1) * n] for part in range(4))
+        ci = level.ci
+        entering = np.minimum(fixed + np.minimum(slope * ci[0], slope * ci[-1]), np.where(level.table.special, twin, np.inf))
+        own = entering + np.where(rest > 0, (low - 1) * rest, (high - 1) * rest)
+        of_group = np.minimum.reduceat(own, level.starts, axis=1)
+        before = np.empty_like(of_group)
+        for g, (first, stop) in enumerate(zip(level.first.tolist(), level.stop.tolist(), strict=True)):
+            before[:, g] = found[-1][:, first:stop].min(axis=1) if stop > first else np.inf
+        found.append(of_group + before)
+    return found
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Objectives of listed networks in floating point, each within ``error`` of the exact one, and their effectiveness."""
+
+    objective: Floats
+    error: Floats
+    rho: Floats
+    tied: Floats
+
+
+def score(tables: Tables, listing: Listing) -> Scores:
+    """Scores networks; ``rho`` has a relative error below 1e-9."""
+    space, n = tables.space, len(listing.stem)
+    stage_of, stem_log = space.stage_of, log(space.in_channels * space.stem_kernel**2)
+    log_c, total, layers = tables.stem_logs[listing.stem], np.full(n, stem_log), np.ones(n)
+    forgotten = np.zeros(n, dtype=bool)
+    ends = [(np.full(n, 2 * log(space.super_blocks[0].r)) + log_c, total, layers)]
+    for i, (table, columns, depths) in enumerate(zip(tables.stages, listing.columns, listing.depths, strict=True)):
+        into, (log_c, t, per_block) = log_c, table.rows[:3, columns]
+        s = table.block
+        total = total + into + t + (depths - 1) * (log_c + t)
+        layers = layers + per_block * depths
+        if space.reference:
+            forgotten = forgotten | np.array([space.families[name].has_se for name in s.families])[s.f[columns]]
+        if stage_of[i] == len(ends) - 1:
+            ends.pop()
+        ends.append((np.where(forgotten, 0.0, 2 * log(s.out)) + log_c, total, layers))
+    if space.head is not None:
+        _, total, layers = ends.pop()
+        ends.append((np.where(forgotten, 0.0, 2 * log(space.super_blocks[-1].out)) + log(space.head), total + log_c, layers + 1))
+    unit = 1.0 if space.log_base is None else 1.0 / log(space.log_base) ** 2
+    value, mass, rho = np.zeros(n), np.zeros(n), np.zeros(n)
+    for j, (alpha, (x, total, layers)) in enumerate(zip(space.alpha, ends, strict=True)):
+        term = float(alpha) * (0.5 if space.reference else 1.0) * unit * x * total
+        value, mass = value + term, mass + term
+        if space.reference or j == len(ends) - 1:
+            rho = np.maximum(rho, layers * np.exp(-total / layers))
+    if space.penalised:
+        depths = listing.depths[list(space.penalised)]
+        exponent = depths.var(axis=0) if space.squared else depths.std(axis=0)
+        with np.errstate(over="ignore"):
+            cost = float(space.beta) * np.exp(exponent)
+        value, mass = value - cost, mass + cost * (2 + exponent)
+    value = value - float(space.price) * rho
+    mass = mass + float(space.price) * rho * (2 + math.log(2 + float(rho.max(initial=0.0))))
+    tied = np.ones(n, dtype=bool)
+    for axis, stages in space.ties:
+        rows = [_axis(tables, axis, i, listing) for i in stages]
+        tied &= np.all([row == rows[0] for row in rows], axis=0)
+    return Scores(value, 1000 * (1 + len(stage_of)) * UNIT * mass, rho, tied)
+
+
+def _axis(tables: Tables, axis: str, i: int, listing: Listing) -> Ints:
+    s, columns = tables.stages[i].block, listing.columns[i]
+    if axis == "depth":
+        return listing.depths[i]
+    if axis == "block":
+        return np.array(s.families)[s.f[columns]]
+    return {"channels": s.c, "bottleneck": s.b, "kernel": s.k}[axis][columns]

@@ -1,0 +1,196 @@
+"""One network and its figures, in Python integers, fractions and decimals: what every doubt is decided by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from typing import Any
+
+from .families import Op, Ops, conv, figure
+from .reading import Refused, integer, mapping, sequence, word
+from .space import Space
+
+DIGITS = 40
+"""Digits to which objectives are compared."""
+
+
+@dataclass(frozen=True, order=True)
+class Stage:
+    """A super-block of a network, in the order of equal designs."""
+
+    block: str
+    stride: int
+    channels: int
+    bottleneck: int
+    kernel: int
+    depth: int
+
+
+@dataclass(frozen=True, order=True)
+class Network:
+    """One network of a space: the channels of its stem, and its super-blocks."""
+
+    stem: int
+    stages: tuple[Stage, ...]
+
+
+def read_network(data: Any, where: str, space: Space) -> Network:
+    """Reads an architecture that has to lie in a space.
+
+    Raises
+    ------
+    Refused
+        Naming the field that is malformed or outside the space.
+    """
+    row = mapping(data, where, ("resolution", "stem", "stages", "head"), ("input_channels", "classes"))
+    fixed = {"resolution": space.resolution, "head": space.head, "input_channels": space.in_channels, "classes": space.classes}
+    for name, value in fixed.items():
+        given = row.get(name, {"input_channels": 3, "classes": 1000}.get(name))
+        if given != value or isinstance(given, (bool, float)):
+            raise Refused(f"{where}.{name} is not {value}, that of the problem")
+    stem = mapping(row["stem"], f"{where}.stem", ("channels", "kernel", "stride"))
+    if (stem["kernel"], stem["stride"]) != (space.stem_kernel, space.stem_stride) or stem["channels"] not in space.stem:
+        raise Refused(f"{where}.stem lies outside the space")
+    stages, before = [], integer(stem["channels"], f"{where}.stem.channels")
+    names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")
+    for i, (given, s) in enumerate(zip(sequence(row["stages"], f"{where}.stages", 2, 8), space.super_blocks, strict=True)):
+        here = f"{where}.stages.{i}"
+        values = mapping(given, here, names)
+        block = word(values["block"], f"{here}.block", s.families)
+        stage = Stage(block, *(integer(values[name], f"{here}.{name}") for name in names[1:]))
+        f = s.families.index(block)
+        column = (s.c == stage.channels) & (s.f == f) & (s.b == stage.bottleneck) & (s.k == stage.kernel)
+        inside = column.any() and stage.depth in s.depths and stage.stride == s.stride
+        incoming = space.stem if i == 0 else space.super_blocks[i - 1].channels
+        if not inside or before not in incoming[slice(*_window(space, i, stage.channels))]:
+            raise Refused(f"{here} lies outside the space")
+        stages.append(stage)
+        before = stage.channels
+    for axis, tied in space.ties:
+        if len({getattr(stages[i], axis) for i in tied}) > 1:
+            raise Refused(f"{where} breaks the tie of {axis} of super-blocks {[i + 1 for i in tied]}")
+    return Network(stem["channels"], tuple(stages))
+
+
+def _window(space: Space, i: int, channels: int) -> tuple[int, int]:
+    s = space.super_blocks[i]
+    at = s.channels.index(channels)
+    return int(s.first[at]), int(s.stop[at])
+
+
+def operations(space: Space, network: Network) -> Iterator[tuple[Op, int]]:
+    """The operations of a network, each with how often it is there."""
+    stages, families = network.stages, [space.families[stage.block] for stage in network.stages]
+    for op in stem(space, network.stem, families[0].activation):
+        yield op, 1
+    ci = network.stem
+    for stage, family, s in zip(stages, families, space.super_blocks, strict=True):
+        c, b, k = stage.channels, stage.bottleneck, stage.kernel
+        blocks = [(family.operations(ci, c, b, k, s.stride, s.r, True, ci == c), 1)]
+        if stage.depth > 1:
+            blocks.append((family.operations(c, c, b, k, 1, s.out, False, True), stage.depth - 1))
+        for ops, times in blocks:
+            yield from ((op, times) for op in ops if op.present)
+        ci = c
+    for op in tail(space, ci, families[-1].activation):
+        yield op, 1
+
+
+def stem(space: Space, c: Any, activation: str) -> Ops:
+    """The operations of the stem."""
+    return conv(space.in_channels, c, space.resolution, space.stem_kernel, space.stem_stride, act=activation)
+
+
+def tail(space: Space, c: Any, activation: str) -> Ops:
+    """The operations of head, global pool and classifier behind ``c`` channels."""
+    r = space.super_blocks[-1].out
+    head = [] if space.head is None else conv(c, space.head, r, act=activation)
+    last = c if space.head is None else space.head
+    return [*head, Op("global_pool", last, last, r, s=r), Op("linear", last, space.classes, 1)]
+
+
+def total(space: Space, network: Network, name: str) -> int:
+    """A figure that is a sum, by the name that :class:`~.space.Limit` has for it."""
+    if name == "blocks":
+        return sum(stage.depth for stage in network.stages)
+    if name == "layers":
+        return sum(len(widths) for _, _, widths in stages_of(space, network))
+    skipped = "linear" if name == "params_backbone" else ""
+    return sum(times * int(figure(op, name)) for op, times in operations(space, network) if op.kind != skipped)
+
+
+def stages_of(space: Space, network: Network) -> list[tuple[int, int, list[int]]]:
+    """Of each down-sampling stage: ``r`` (as the convention sees it) and ``C`` at its end, and the widths in it."""
+    stages = [(space.super_blocks[0].r, network.stem, [space.in_channels * space.stem_kernel**2])]
+    ci, forgotten = network.stem, False
+    for stage, s, j in zip(network.stages, space.super_blocks, space.stage_of, strict=True):
+        family, c = space.families[stage.block], stage.channels
+        first = [int(w) for w in family.widths(ci, c, stage.bottleneck, stage.kernel)]
+        rest = [int(w) for w in family.widths(c, c, stage.bottleneck, stage.kernel)] * (stage.depth - 1)
+        forgotten |= space.reference and family.has_se
+        before = stages.pop()[2] if j == len(stages) - 1 else []
+        stages.append((1 if forgotten else s.out, c, before + first + rest))
+        ci = c
+    if space.head is not None:
+        r, c, widths = stages.pop()
+        stages.append((r, space.head, [*widths, c]))
+    return stages
+
+
+def broken(space: Space, network: Network) -> str:
+    """The first budget that a network of the space breaks, by exact arithmetic; empty if it keeps all."""
+    for limit in space.limits:
+        if not limit.holds(total(space, network, limit.figure)):
+            return ("more" if limit.sign > 0 else "less") + f" {limit.figure} than the budget"
+    if space.memory is not None and max(int(op.elements) for op, _ in operations(space, network)) > space.memory:
+        return "more activation memory than the budget"
+    if space.latency is not None:
+        times = [(int(space.latency.of(op)), n) for op, n in operations(space, network)]
+        if min(time for time, _ in times) < 0 or sum(time * n for time, n in times) > space.nanoseconds:
+            return "more latency than the budget, or an operation that the table does not cover"
+    if space.rho is not None:
+        product, n = 1, 0  # rho = n / product^(1/n)
+        stages = stages_of(space, network)
+        for j, (_, _, widths) in enumerate(stages):
+            product, n = product * math.prod(widths), n + len(widths)
+            limited = space.reference or j == len(stages) - 1
+            if limited and (n * space.rho.denominator) ** n > space.rho.numerator**n * product:
+                return "more effectiveness than the budget"
+    return ""
+
+
+def objective(space: Space, network: Network) -> Decimal:
+    """The objective to :data:`DIGITS` digits."""
+    with localcontext() as context:
+        context.prec, context.Emax, context.Emin = DIGITS + 15, 10**9, -(10**9)
+        factor = Decimal(1) / 2 if space.reference else Decimal(1)
+        if space.log_base is not None:
+            factor /= Decimal(space.log_base).ln() ** 2
+        value, product, n, rho = Decimal(0), 1, 0, Decimal(0)
+        for alpha, (r, c, widths) in zip(space.alpha, stages_of(space, network), strict=True):
+            product, n = product * math.prod(widths), n + len(widths)
+            entropy = factor * Decimal(product).ln()
+            value += _decimal(alpha) * Decimal(r * r * c).ln() * entropy
+            of_prefix = n / (Decimal(product).ln() / n).exp()
+            rho = max(rho, of_prefix) if space.reference else of_prefix
+        if space.penalised:
+            depths = [network.stages[i].depth for i in space.penalised]
+            variance = Fraction(len(depths) * sum(d * d for d in depths) - sum(depths) ** 2, len(depths) ** 2)
+            spread = _decimal(variance) if space.squared else _decimal(variance).sqrt()
+            value -= _decimal(space.beta) * spread.exp()
+        value -= _decimal(space.price) * rho
+        context.prec = DIGITS
+        return +value
+
+
+def _decimal(exact: Fraction) -> Decimal:
+    return Decimal(exact.numerator) / exact.denominator
+
+
+def order(space: Space, network: Network) -> tuple[Any, ...]:
+    """The documented order of designs, the best one first."""
+    names = ("params_backbone", "reference_flops") if space.reference else ("params_total", "macs")
+    return (objective(space, network).copy_negate(), *(total(space, network, name) for name in names), network)

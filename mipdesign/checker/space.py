@@ -1,0 +1,329 @@
+"""The search space, budgets and objective of a certificate's ``problem``, read anew from the specification's rules."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .families import FAMILIES, Family
+from .latency import Latency
+from .reading import Refused, integer, lattice, mapping, number, ratio, sequence, word, words
+
+Ints = NDArray[np.int64]
+FIGURES = ("flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes")
+"""Budgets that are sums over the network, in the order of their prices."""
+SIZES = ("weights_bytes", "activation_memory")
+TIED = ("block", "channels", "bottleneck", "kernel", "depth")
+MOST_COLUMNS = 4_000_000
+"""Most columns of a space that is checked."""
+
+
+@dataclass(frozen=True)
+class SuperBlock:
+    """The choices of one super-block: depths, and columns ``(C, family, b, k)`` in increasing order.
+
+    ``place`` of a column is that of ``C`` in ``channels``. The channels that may enter one with ``channels[p]`` are those at
+    ``first[p]`` to before ``stop[p]`` in the lattice of the super-block before (of the stem).
+    """
+
+    stride: int
+    r: int
+    families: tuple[str, ...]
+    channels: tuple[int, ...]
+    depths: tuple[int, ...]
+    c: Ints
+    f: Ints
+    b: Ints
+    k: Ints
+    place: Ints
+    first: Ints
+    stop: Ints
+
+    @property
+    def out(self) -> int:
+        """Resolution of its output."""
+        return -(-self.r // self.stride)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """An upper limit of a sum: of a figure, or (``sign`` -1) of its negative. ``factor`` is what a unit counts."""
+
+    figure: str
+    sign: int
+    factor: int
+    most: Fraction
+
+    def holds(self, count: int) -> bool:
+        """Whether a count keeps it."""
+        return self.sign * self.factor * count <= self.most
+
+
+@dataclass(frozen=True)
+class Space:
+    """All of a problem that a network and its objective depend on; names as in ``docs/specification.md``."""
+
+    resolution: int
+    in_channels: int
+    stem: tuple[int, ...]
+    stem_kernel: int
+    stem_stride: int
+    super_blocks: tuple[SuperBlock, ...]
+    head: int | None
+    classes: int
+    reference: bool
+    alpha: tuple[Fraction, ...]
+    beta: Fraction
+    log_base: int | None
+    price: Fraction
+    squared: bool
+    penalised: tuple[int, ...]
+    ties: tuple[tuple[str, tuple[int, ...]], ...]
+    limits: tuple[Limit, ...]
+    rho: Fraction | None
+    memory: Fraction | None
+    latency: Latency | None
+    nanoseconds: Fraction
+    families: Mapping[str, Family]
+
+    @property
+    def stage_of(self) -> tuple[int, ...]:
+        """Down-sampling stage of each super-block: the stem opens the first one, every stride of 2 a new one."""
+        return tuple(np.cumsum([s.stride == 2 for s in self.super_blocks]).tolist())
+
+    @property
+    def rho_stages(self) -> tuple[int, ...]:
+        """Stages of whose prefixes the effectiveness is the maximum, where it is limited or priced."""
+        every = tuple(range(1 + self.stage_of[-1]))
+        return () if self.rho is None and not self.price else every if self.reference else every[-1:]
+
+
+def read_space(data: Any, others: Mapping[str, Family]) -> Space:
+    """Reads a certificate's ``problem``; ``others`` are families that the checker does not know itself.
+
+    Raises
+    ------
+    Refused
+        If a field is missing, unknown, of another type or out of range, or the space is empty or too large.
+    """
+    required = ("name", "convention", "input", "stem", "stages", "classes", "budgets", "objective")
+    p = mapping(data, "problem", required, ("head", "near", "ties"))
+    families = {**others, **FAMILIES}
+    reference = word(p["convention"], "problem.convention", ("paper", "reference")) == "reference"
+    given = mapping(p["input"], "problem.input", ("resolution", "channels"))
+    resolution = integer(given["resolution"], "problem.input.resolution", 1, 16384)
+    stem = mapping(p["stem"], "problem.stem", ("channels", "kernel", "stride"))
+    kernel, stride = integer(stem["kernel"], "problem.stem.kernel", 1, 63), integer(stem["stride"], "problem.stem.stride", 1, 2)
+    stem_channels = lattice(stem["channels"], "problem.stem.channels")
+    rows = sequence(p["stages"], "problem.stages", 2, 8)
+    near = None if p.get("near") is None else _Near(p["near"], len(rows))
+    super_blocks: list[SuperBlock] = []
+    before, r, families_of = stem_channels, -(-resolution // stride), set[str]()
+    for i, row in enumerate(rows):
+        made = _super_block(row, f"problem.stages.{i}", r, before, families, near, i, families_of)
+        super_blocks.append(made)
+        before, r = made.channels, made.out
+    if sum(len(s.c) for s in super_blocks) > MOST_COLUMNS:
+        raise Refused(f"problem has more than {MOST_COLUMNS} columns")
+    m = len(super_blocks)
+    objective = mapping(p["objective"], "problem.objective", ("beta",), ("alpha", "log_base", "effectiveness_price", "penalty"))
+    stages = 1 + sum(s.stride == 2 for s in super_blocks)
+    alpha = (Fraction(1),) * (stages - 1) + (Fraction(8),)
+    if objective.get("alpha") is not None:
+        weights = sequence(objective["alpha"], "problem.objective.alpha", stages, stages)
+        alpha = tuple(_weight(w, f"problem.objective.alpha.{n}") for n, w in enumerate(weights))
+    form, penalised = "exp_std" if reference else "exp_var", tuple(range(m))
+    if reference and families_of <= {"bottleneck", "resnet_bottleneck"}:
+        penalised = penalised[-3:]
+    if objective.get("penalty") is not None:
+        penalty = mapping(objective["penalty"], "problem.objective.penalty", ("form",), ("stages",))
+        form, penalised = word(penalty["form"], "problem.objective.penalty.form", ("exp_std", "exp_var", "none")), tuple(range(m))
+        if penalty.get("stages") is not None:
+            penalised = _stages(penalty["stages"], "problem.objective.penalty.stages", m)
+    beta = _weight(objective["beta"], "problem.objective.beta")
+    base = objective.get("log_base")
+    head = None
+    if p.get("head") is not None:
+        head = integer(mapping(p["head"], "problem.head", ("channels",))["channels"], "problem.head.channels")
+    limits, rho, memory, latency, nanoseconds = _budgets(p["budgets"], reference)
+    return Space(
+        resolution, integer(given["channels"], "problem.input.channels"), stem_channels, kernel, stride, tuple(super_blocks),
+        head, integer(p["classes"], "problem.classes"), reference, alpha, beta,
+        None if base is None else integer(base, "problem.objective.log_base", 2, 1000),
+        _weight(objective.get("effectiveness_price") or 0, "problem.objective.effectiveness_price"),
+        form == "exp_var", () if form == "none" or not beta else penalised, _ties(p.get("ties", []), m),
+        limits, rho, memory, latency, nanoseconds, families,
+    )  # fmt: skip
+
+
+def _weight(value: Any, where: str) -> Fraction:
+    return Fraction(repr(number(value, where, 0.0, 1e6)))
+
+
+def _stages(value: Any, where: str, m: int) -> tuple[int, ...]:
+    """Super-blocks counted from 1, as places from 0."""
+    return tuple(sorted({integer(v, f"{where}.{n}", 1, m) - 1 for n, v in enumerate(sequence(value, where, 1, 64))}))
+
+
+def _ties(value: Any, m: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    ties = []
+    for n, row in enumerate(sequence(value, "problem.ties", 0, 64)):
+        tie = mapping(row, f"problem.ties.{n}", ("stages", "same"))
+        stages = _stages(tie["stages"], f"problem.ties.{n}.stages", m)
+        ties += [(axis, stages) for axis in words(tie["same"], f"problem.ties.{n}.same", TIED)]
+    return tuple(ties)
+
+
+class _Near:
+    """Limits of the distance from a network."""
+
+    def __init__(self, value: Any, m: int) -> None:
+        data = mapping(value, "problem.near", ("network", "same"), ("ratio", "blocks"))
+        stages = data["network"].get("stages") if isinstance(data["network"], dict) else None
+        self.rows = [row if isinstance(row, dict) else {} for row in sequence(stages, "problem.near.network.stages", m, m)]
+        self.same = words(data["same"], "problem.near.same", ("block", "kernel"))
+        self.blocks = None if data.get("blocks") is None else integer(data["blocks"], "problem.near.blocks", 0)
+        share = data.get("ratio")
+        self.share = None if share is None else Fraction(0) if share == 0 else ratio(share, "problem.near.ratio")
+
+    def of(self, i: int, name: str) -> int:
+        """A number of the network's super-block ``i``."""
+        return integer(self.rows[i].get(name), f"problem.near.network.stages.{i}.{name}")
+
+    def close(self, values: Sequence[int], i: int, name: str) -> list[int]:
+        """Those of some channels or widths that are near enough."""
+        return [v for v in values if self.share is None or abs(v - self.of(i, name)) <= self.share * self.of(i, name)]
+
+
+def _super_block(
+    row: Any, where: str, r: int, before: Sequence[int], families: Mapping[str, Family], near: _Near | None, i: int,
+    named: set[str],
+) -> SuperBlock:  # fmt: skip
+    """One super-block whose input has resolution ``r`` and one of the channels ``before``; adds its families to ``named``."""
+    required = ("block", "stride", "channels", "growth", "bottleneck", "bottleneck_ratio", "kernels", "depth")
+    data = mapping(row, where, required, ("per_block", "multiple_of", "forbidden"))
+    block = data["block"] if isinstance(data["block"], list) else [data["block"]]
+    names = words(block, f"{where}.block", tuple(families))
+    named |= set(names)
+    stride, multiple = integer(data["stride"], f"{where}.stride", 1, 2), integer(data.get("multiple_of", 1), f"{where}.multiple_of")
+    if len(set(names)) < max(1, len(names)) or r < stride:
+        raise Refused(f"{where} names a family twice or none, or its map is used up")
+    channels: Sequence[int] = lattice(data["channels"], f"{where}.channels")
+    depths: Sequence[int] = lattice(data["depth"], f"{where}.depth", 1000)
+    rules = mapping(data.get("per_block", {}), f"{where}.per_block", (), names)
+    if near is not None:
+        channels = near.close(channels, i, "channels")
+        depths = [d for d in depths if near.blocks is None or abs(d - near.of(i, "depth")) <= near.blocks]
+    parts, kept = [], []
+    for name in names:
+        rule = mapping(rules.get(name, {}), f"{where}.per_block.{name}", (), ("bottleneck", "bottleneck_ratio", "kernels"))
+        own = {key: rule[key] if rule.get(key) is not None else data[key] for key in ("bottleneck", "bottleneck_ratio", "kernels")}
+        kernels = [k for k in lattice(own["kernels"], f"{where}.kernels", 63) if 3 * k <= 2 * r]
+        if not kernels or any(k % 2 == 0 for k in kernels):
+            raise Refused(f"{where}.kernels has no kernel that fits its map, or an even one")
+        if near is not None and "kernel" in near.same:
+            kernels = [k for k in kernels if k == near.of(i, "kernel")]
+        if near is not None and (not kernels or ("block" in near.same and near.rows[i].get("block") != name)):
+            continue
+        widths, bounds = lattice(own["bottleneck"], f"{where}.bottleneck"), own["bottleneck_ratio"]
+        low, high, ends = _bounds(bounds, f"{where}.bottleneck_ratio", ("to_rounding",))
+        for c in channels:
+            admitted = [b for b in _widths(widths, low, high, ends, c) if b % multiple == 0 and c % multiple == 0]
+            admitted = admitted if near is None else near.close(admitted, i, "bottleneck")
+            made = np.array(np.meshgrid([c], [len(kept)], admitted, kernels, indexing="ij"), dtype=np.int64).reshape(4, -1)
+            parts.append(made)
+        kept.append(name)
+    columns = np.concatenate(parts, axis=1) if parts else np.zeros((4, 0), dtype=np.int64)
+    for n, forbidden in enumerate(sequence(data.get("forbidden", []), f"{where}.forbidden", 0, 1000)):
+        columns = columns[:, ~_forbidden(forbidden, f"{where}.forbidden.{n}", columns, kept)]
+    c, f, b, k = columns[:, np.lexsort(columns[::-1])]
+    if not len(c) or not len(depths):
+        raise Refused(f"{where} leaves no choice")
+    low, high, _ = _bounds(data["growth"], f"{where}.growth", ())
+    first = [0 if high is None else bisect_left(before, -(-x * high.denominator // high.numerator)) for x in channels]
+    stop = [bisect_right(before, x * low.denominator // low.numerator) for x in channels]
+    place = np.searchsorted(np.array(channels), c)
+    return SuperBlock(
+        stride, r, tuple(kept), tuple(channels), tuple(depths), c, f, b, k, place, np.array(first), np.array(stop)
+    )
+
+
+def _bounds(value: Any, where: str, more: tuple[str, ...]) -> tuple[Fraction, Fraction | None, tuple[str, ...]]:
+    """``min`` and ``max`` of a quotient, and the ends at which the nearest value is admitted."""
+    data = mapping(value, where, ("min", *more), ("max",))
+    high = None if data.get("max") is None else ratio(data["max"], f"{where}.max")
+    return ratio(data["min"], f"{where}.min"), high, words(data.get("to_rounding", []), f"{where}.to_rounding", ("min", "max"))
+
+
+def _widths(values: tuple[int, ...], low: Fraction, high: Fraction | None, ends: tuple[str, ...], c: int) -> list[int]:
+    """Bottleneck widths between ``low c`` and ``high c``, with the nearest ones where an end is rounded."""
+    least, most = low * c, None if high is None else high * c
+    stop = len(values) if most is None else bisect_right(values, most.numerator // most.denominator)
+    admitted = set(values[bisect_left(values, -(-least.numerator // least.denominator)) : stop])
+    if "min" in ends and (most is None or _nearest(values, least) <= most):
+        admitted.add(_nearest(values, least))
+    if "max" in ends and most is not None:
+        admitted.add(_nearest(values, most))
+    return sorted(admitted)
+
+
+def _nearest(values: tuple[int, ...], target: Fraction) -> int:
+    """The value nearest to a number; halfway between two, the one that is second, fourth, ... of all."""
+    i = bisect_left(values, target)
+    around = [n for n in (i - 1, i) if 0 <= n < len(values)]
+    return values[min(around, key=lambda n: (abs(values[n] - target), n % 2 == 0))]
+
+
+def _forbidden(value: Any, where: str, columns: Ints, names: Sequence[str]) -> NDArray[np.bool_]:
+    """Which columns have all parts of a forbidden combination."""
+    data = mapping(value, where, (), ("block", "channels", "bottleneck", "kernels"))
+    hit = np.ones(columns.shape[1], dtype=bool)
+    if all(part is None for part in data.values()):
+        raise Refused(f"{where} forbids nothing")
+    if data.get("block") is not None:
+        listed = data["block"] if isinstance(data["block"], list) else [data["block"]]
+        hit &= np.isin(columns[1], [f for f, name in enumerate(names) if name in listed])
+    for row, name in ((0, "channels"), (2, "bottleneck"), (3, "kernels")):
+        if data.get(name) is not None:
+            hit &= np.isin(columns[row], lattice(data[name], f"{where}.{name}"))
+    return hit
+
+
+def _budgets(
+    value: Any, reference: bool
+) -> tuple[tuple[Limit, ...], Fraction | None, Fraction | None, Latency | None, Fraction]:
+    """Limits of sums, of the effectiveness, of the elements of one operation's maps, and of the latency in nanoseconds."""
+    data = mapping(value, "problem.budgets", (), (*FIGURES, "activation_memory", "latency", "effectiveness"))
+    alias = {"flops": "reference_flops" if reference else "macs", "params": "params_backbone" if reference else "params_total"}
+    alias["weights_bytes"] = "params_total"
+    limits, single = [], dict[str, Fraction]()
+    latency, nanoseconds = None, Fraction(0)
+    for name in (*FIGURES, "activation_memory", "latency", "effectiveness"):
+        given, where = data.get(name), f"problem.budgets.{name}"
+        if given is None:
+            continue
+        optional = ["max", "min"] if name in FIGURES else ["max"]
+        optional += ["bytes"] if name in SIZES else ["table", "batch", "free"] if name == "latency" else []
+        row = mapping(given if isinstance(given, dict) else {"max": given}, where, (), optional)
+        factor = integer(4 if row.get("bytes") is None else row["bytes"], f"{where}.bytes", 1, 16) if name in SIZES else 1
+        ends = {sign: ratio(row[end], f"{where}.{end}") for sign, end in ((1, "max"), (-1, "min")) if row.get(end) is not None}
+        if not ends:
+            raise Refused(f"{where} limits nothing")
+        if name in FIGURES:
+            limits += [Limit(alias.get(name, name), sign, factor, sign * end) for sign, end in ends.items()]
+        else:
+            single[name] = ends[1] / factor
+        if name == "latency":
+            free = words(row.get("free", []), f"{where}.free", tuple(_KINDS))
+            latency = Latency(row.get("table"), integer(row.get("batch", 1), f"{where}.batch"), free, f"{where}.table")
+            nanoseconds = ends[1] * 1000
+    return tuple(limits), single.get("effectiveness"), single.get("activation_memory"), latency, nanoseconds
+
+
+_KINDS = "conv linear norm relu relu6 silu sigmoid pool max_pool global_pool add scale".split()
