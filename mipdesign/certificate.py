@@ -1,30 +1,32 @@
 """What proves an optimum, written down so that a reader can check it without searching.
 
 A certificate holds the incumbent, every network within the margin of equals of it, and the presolve tree: for each node
-the prices of its bound, the cutoff, and what was done with it. :class:`Verifier` walks the tree from the whole space and
-recomputes each bound; cells that SCIP closed are matched by content and, on request, solved again.
+the prices of its bound, the cutoff, and what was done with it. ``docs/certificate.md`` specifies it. :func:`claims` has it
+checked by :mod:`mipdesign.checker`, which shares no code with the search; :class:`Walk` repeats the tree by the code of the
+search, which is quicker, and restores a run.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from .architecture import Architecture
+from .blocks import BUILT_IN, FAMILIES, BlockFamily, Operation
 from .bounds import Prices, Relaxation
 from .branching import GUIDE_LEVELS, Node, Record, Split, list_networks
 from .cell import Cell
+from .checker import FAILS, FORMAT, HOLDS, SECTIONS, TRUST, Claim, Closed, Family, Op, check, digest
 from .errors import CertificateError, SpecError
 from .lattice import Position, Tables, build_tables
 from .problem import Problem
-from .solve import EQUAL_MARGIN, OPTIMAL_GAP, Outcome, cutoff_of, design_order, relative_gap
+from .solve import EQUAL_MARGIN, Outcome, cutoff_of, relative_gap
 
-FORMAT = "mipdesign-certificate/1"
-SECTIONS = ("problem", "claim", "contenders", "tree", "cells", "open")
 RECHECK = 1e-12
 """Relative allowance when a bound recomputed here is compared with its cutoff: numpy may add in another order elsewhere."""
 
@@ -35,11 +37,6 @@ def stated_figures(problem: Problem, architecture: Architecture | None) -> dict[
         return {"budgets": {}, "evaluation": None}
     usage = {b.name: {"value": b.value, "limit": b.limit} for b in problem.usage(architecture)}
     return {"budgets": usage, "evaluation": problem.evaluator(architecture).evaluation.to_dict()}
-
-
-def digest(content: Any) -> str:
-    """SHA-256 of plain data in canonical JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def finite(number: float | None) -> float | None:
@@ -126,138 +123,121 @@ def _record_from_plain(row: Any) -> Record:
     return Record(name, verdict, -math.inf if cutoff is None else float(cutoff), [float(p) for p in prices], parsed)
 
 
-@dataclass(frozen=True)
-class Check:
-    """One claim and whether it holds."""
+def claims(
+    certificate: Certificate,
+    *,
+    resolve: bool = False,
+    quick: bool = False,
+    on_node: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[Claim]:
+    """Decides the claims of a certificate one by one; see :mod:`mipdesign.checker`.
 
-    claim: str
-    passed: bool
-    detail: str = ""
+    Parameters
+    ----------
+    resolve:
+        Whether SCIP closes its cells again; else they are taken on trust.
+    quick:
+        Whether the nodes are bounded by the compiled code of the search in place of the checker's own.
+    on_node:
+        Told how many nodes of the tree are done, and how many there are.
+    """
+    data, families = certificate.data, foreign_families()
+    again = _Resolved(data) if resolve else None
+    settle = (lambda: _settled_quickly(data, again, on_node)) if quick else None
+    return check(data, families, again, on_node, settle)
 
 
-class Verifier:
-    """Checks the claims of one certificate in order; :meth:`checks` yields each as it is decided."""
+def foreign_families() -> dict[str, Family]:
+    """The registered block families that the checker does not know itself, in its terms."""
 
-    def __init__(self, certificate: Certificate, result: dict[str, Any] | None = None, resolve: bool = False) -> None:
-        self.data, self.result, self.resolve = certificate.data, result, resolve
+    def of(family: BlockFamily) -> Family:
+        def operations(ci: Any, c: Any, b: Any, k: Any, s: int, r: int, first: bool, twin: Any) -> list[Op]:
+            return [_plain_operation(op) for op in family.operations(ci, c, b, k, s, r, first=first)]
 
-    def checks(self, on_node: Callable[[int, int], None] = lambda done, total: None) -> Iterator[Check]:
-        """Decides every claim. Later claims are skipped where an earlier one leaves them without meaning."""
-        data, wellformed = self.data, False
-        for check in self.form_checks():
-            wellformed = wellformed or (check.claim == "format" and check.passed)
-            yield check
-        if not wellformed:
-            return
-        try:
-            problem = Problem.from_dict(data["problem"], "certificate.json")
-            if self.result is not None:
-                yield from self._result_checks(self.result, problem)
-            tables = build_tables(problem)
-            yield Check("problem", True)
-            yield from self._contender_checks(problem)
-            yield from self._tree_checks(problem, tables, on_node)
-        except (SpecError, CertificateError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            yield Check("content", False, f"{type(error).__name__}: {error}")
+        return Family(operations, family.widths, family.activation, family.has_se)
 
-    def form_checks(self) -> Iterator[Check]:
-        """Whether the certificate is as it was written: its format, and a digest per section."""
-        data = self.data
-        wellformed = isinstance(data, dict) and data.get("format") == FORMAT and all(s in data for s in (*SECTIONS, "sha256"))
-        yield Check("format", wellformed, "" if wellformed else f"a {FORMAT} file with all sections is expected")
-        if not wellformed:
-            return
-        digests = data["sha256"] if isinstance(data["sha256"], dict) else {}
-        for section in SECTIONS:
-            same = digests.get(section) == digest(data[section])
-            yield Check(f"digest of {section}", same, "" if same else "the section was changed after it was written")
+    return {name: of(family) for name, family in FAMILIES.items() if type(family) not in BUILT_IN}
 
-    def _result_checks(self, result: dict[str, Any], problem: Problem) -> Iterator[Check]:
-        stated = result.get("sha256")
-        same = stated == digest({k: v for k, v in result.items() if k != "sha256"})
-        yield Check("digest of result.json", same, "" if same else "the file was changed after it was written")
-        match = result.get("certificate_sha256") == digest(self.data)
-        yield Check("result belongs to certificate", match, "" if match else "result.json names another certificate")
-        claim = self.data["claim"]
-        for name in ("status", "objective", "bound"):
-            agree = result.get(name) == claim.get(name)
-            yield Check(
-                f"result {name}", agree, "" if agree else f"result says {result.get(name)!r}, certificate {claim.get(name)!r}"
-            )
-        first = self.data["contenders"][0]["architecture"] if self.data["contenders"] else None
-        yield Check("result architecture", result.get("architecture") == first)
+
+def _plain_operation(op: Operation) -> Op:
+    scored, kind = op.role != "se", op.function if op.kind == "activation" else op.kind
+    return Op(
+        kind, op.in_channels, op.out_channels, op.resolution, op.kernel, op.stride, op.groups, scored, op.projected, op.present
+    )
+
+
+def result_claims(result: Mapping[str, Any], certificate: Certificate) -> Iterator[Claim]:
+    """Whether ``result.json`` is as it was written, and states what its certificate does."""
+    data, same = certificate.data, result.get("sha256") == digest({k: v for k, v in result.items() if k != "sha256"})
+    yield _claim("digest of result.json", same, "the file was changed after it was written")
+    yield _claim(
+        "result belongs to certificate", result.get("certificate_sha256") == digest(data), "result.json names another one"
+    )
+    try:
+        problem = Problem.from_dict(data["problem"], "certificate.json")
+        claim, contenders = data["claim"], data["contenders"]
+        first = contenders[0]["architecture"] if contenders else None
         figures = stated_figures(problem, None if first is None else Architecture.from_dict(first))
-        expected = {"problem": self.data["problem"], "name": problem.name, "convention": problem.convention, **figures}
-        if claim["objective"] is not None:
-            known = claim["bound"] is not None
-            expected["gap"] = relative_gap(float(claim["bound"]), float(claim["objective"])) if known else None
-        for name, value in expected.items():
-            agree = result.get(name) == value
-            yield Check(f"result {name}", agree, "" if agree else f"it follows from the certificate to be {value!r}"[:200])
+        objective, bound = claim["objective"], claim["bound"]
+        gap = None if objective is None or bound is None else relative_gap(float(bound), float(objective))
+        expected = {name: claim[name] for name in ("status", "objective", "bound")}
+        expected |= {"problem": data["problem"], "name": problem.name, "convention": problem.convention, "gap": gap}
+        expected |= {"architecture": first, **figures}
+    except (SpecError, ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+        yield _claim("result follows from certificate", False, f"the certificate is malformed: {type(error).__name__}: {error}")
+        return
+    for name, value in expected.items():
+        yield _claim(f"result {name}", result.get(name) == value, f"it follows from the certificate to be {value!r}"[:200])
 
-    def _contender_checks(self, problem: Problem) -> Iterator[Check]:
-        claim, previous = self.data["claim"], None
-        for i, entry in enumerate(self.data["contenders"]):
-            architecture = Architecture.from_dict(entry["architecture"], f"contender {i}")
-            broken = problem.violations(architecture)
-            yield Check(f"contender {i} keeps all budgets", not broken, f"breaks {', '.join(broken)}" if broken else "")
-            evaluator = problem.evaluator(architecture)
-            exact = str(evaluator.exact_objective())
-            yield Check(
-                f"contender {i} objective", exact == entry["objective"], "" if exact == entry["objective"] else f"it is {exact}"
-            )
-            order = design_order(problem, architecture)
-            if previous is not None:
-                yield Check(f"contender {i} comes after contender {i - 1}", previous < order)
-            previous = order
-            if i == 0:
-                same = evaluator.evaluation.objective == claim["objective"]
-                yield Check("objective", same, "" if same else f"the best contender has {evaluator.evaluation.objective!r}")
-        has_design = bool(self.data["contenders"])
-        fits = has_design == (claim["status"] in ("optimal", "feasible")) and has_design == (claim["objective"] is not None)
-        yield Check("status", fits, "" if fits else f"{claim['status']!r} with {len(self.data['contenders'])} designs")
 
-    def _tree_checks(self, problem: Problem, tables: Tables, on_node: Callable[[int, int], None]) -> Iterator[Check]:
-        claim = self.data["claim"]
-        records = {r.node: r for r in map(_record_from_plain, self.data["tree"])}
-        yield Check("tree names each node once", len(records) == len(self.data["tree"]))
-        still_open = {name: math.inf if bound is None else float(bound) for name, bound, *_ in self.data["open"]}
-        walk = Walk(
-            problem, tables, records, _open_rows(self.data), {c["node"]: c for c in self.data["cells"]}, claim, self.resolve
-        )
-        contenders = {tables.position(Architecture.from_dict(c["architecture"])) for c in self.data["contenders"]}
-        walk.contenders = contenders
-        failed = 0
-        for done, check in enumerate(walk.run(), 1):
-            on_node(done, len(records))
-            if not check.passed:
-                failed += 1
-                if failed <= 20:
-                    yield check
-        yield Check(f"{len(records)} bounds recomputed from their prices", failed == 0, f"{failed} failed" if failed else "")
-        missing = set(records) - walk.visited
-        yield Check("every node hangs in the tree", not missing, f"unreachable: {sorted(missing)[:3]}" if missing else "")
-        yield self._bound_check(claim, walk.highest_cutoff, max(still_open.values(), default=-math.inf))
+def _claim(text: str, holds: bool, fault: str) -> Claim:
+    return Claim(text, HOLDS if holds else FAILS, "" if holds else fault)
 
-    @staticmethod
-    def _bound_check(claim: dict[str, Any], highest_cutoff: float, open_bound: float) -> Check:
-        """The stated bound follows from the cutoffs, the open nodes and the incumbent."""
-        stated = math.inf if claim["bound"] is None else float(claim["bound"])
-        if claim["status"] == "infeasible":
-            ok = claim["proves"] == "infeasibility" and highest_cutoff <= 0.0 and open_bound == -math.inf
-            return Check("infeasibility", ok, "" if ok else "the tree does not prove it")
-        if claim["proves"] == "infeasibility":
-            return Check("bound", stated == math.inf, "" if stated == math.inf else "no bound was proved")
-        z = -math.inf if claim["objective"] is None else float(claim["objective"])
-        proved = max(z, highest_cutoff if highest_cutoff > z else z, open_bound)
-        ok = stated >= proved
-        if ok and claim["status"] == "optimal":
-            ok = (
-                open_bound == -math.inf
-                and highest_cutoff <= z + OPTIMAL_GAP * abs(z)
-                and relative_gap(stated, z) <= OPTIMAL_GAP
-            )
-        return Check("bound", ok, "" if ok else f"{stated!r} does not follow; proved is {proved!r}")
+
+class _Resolved:
+    """Closes cells again with SCIP."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.data = data
+
+    @cached_property
+    def tables(self) -> Tables:
+        return build_tables(Problem.from_dict(self.data["problem"], "certificate.json"))
+
+    def __call__(self, closed: Closed) -> list[dict[str, Any]] | str:
+        """All networks of a cell that reach its level, or why SCIP did not find them."""
+        tables, columns = self.tables, []
+        for s, rows in zip(tables.stages, closed.columns, strict=True):
+            place = {key: j for j, key in enumerate(zip(s.f.tolist(), s.c.tolist(), s.b.tolist(), s.k.tolist(), strict=True))}
+            columns.append(np.array(sorted(place[s.blocks.index(name), c, b, k] for name, c, b, k in rows), dtype=np.int64))
+        low, high = (np.array([depths[at] for depths in closed.depths]) for at in (0, -1))
+        cell = Cell(np.searchsorted(tables.stem_c, np.array(closed.stems)), tuple(columns), low, high)
+        return self.close(cell, closed.level)
+
+    def close(self, cell: Cell, level: float) -> list[dict[str, Any]] | str:
+        """The same for a cell of the search."""
+        from .scip import ScipSettings, solve_cell
+
+        formulation = self.data["cells"][0]["formulation"]
+        try:
+            result = solve_cell(self.tables, cell, level, formulation, ScipSettings())
+        except SpecError as error:
+            return f"it could not be solved again: {error}"
+        if result.status != "closed":
+            return f"SCIP ended with {result.status!r} when it was solved again"
+        return [self.tables.architecture(found.position).to_dict() for found in result.networks]
+
+
+def _settled_quickly(
+    data: Mapping[str, Any], again: _Resolved | None, on_node: Callable[[int, int], None]
+) -> Iterator[tuple[str, str]]:
+    """The nodes that the search's own bounds do not settle, and why; for certificates that the checker has read."""
+    tables = build_tables(Problem.from_dict(data["problem"], "certificate.json"))
+    walk = Walk(tables, data, again)
+    for done, (name, fault) in enumerate(walk.run(), 1):
+        on_node(min(done, len(walk.records)), len(walk.records))
+        if fault:
+            yield name, fault
 
 
 @dataclass(frozen=True)
@@ -269,7 +249,7 @@ class OpenRow:
     by_solver: bool
 
 
-def _open_rows(data: dict[str, Any]) -> dict[str, OpenRow]:
+def _open_rows(data: Mapping[str, Any]) -> dict[str, OpenRow]:
     rows = {}
     for name, bound, prices, source in data["open"]:
         rows[name] = OpenRow(math.inf if bound is None else float(bound), [float(p) for p in prices], source == "solver")
@@ -277,161 +257,141 @@ def _open_rows(data: dict[str, Any]) -> dict[str, OpenRow]:
 
 
 class Walk:
-    """Repeats the tree from the whole space, node by node; also restores the cells of open nodes, for resuming a run."""
+    """Repeats the tree of a well-formed certificate by the code of the search, node by node; also restores the cells of open
+    nodes, for resuming a run.
+    """
 
-    def __init__(
-        self,
-        problem: Problem,
-        tables: Tables,
-        records: dict[str, Record],
-        still_open: Mapping[str, OpenRow | None],
-        cells: dict[str, dict[str, Any]],
-        claim: dict[str, Any],
-        resolve: bool,
-    ) -> None:
-        self.problem, self.tables, self.records, self.still_open = problem, tables, records, still_open
-        self.cells, self.claim, self.resolve = cells, claim, resolve
-        self.visited: set[str] = set()
+    def __init__(self, tables: Tables, data: Mapping[str, Any], again: _Resolved | None = None) -> None:
+        self.tables, self.problem, self.again = tables, tables.problem, again
+        self.records = {r.node: r for r in map(_record_from_plain, data["tree"])}
+        self.still_open: dict[str, OpenRow | None] = dict(_open_rows(data))
+        self.contenders = {tables.position(Architecture.from_dict(c["architecture"])) for c in data["contenders"]}
         self.open_cells: dict[str, Cell] = {}
-        self.contenders: set[Position] = set()
-        self.highest_cutoff = -math.inf
-        self.weight = 0.0 if claim.get("proves") == "infeasibility" else 1.0
-        z = claim.get("objective")
-        self.most = -math.inf
-        if self.weight == 0.0:
-            self.most = 0.0
-        elif z is not None:
-            gap = float(claim.get("gap_limit", 0.0))
-            self.most = cutoff_of(z, gap)
+        claim = data["claim"]
+        self.weight = 0.0 if claim["proves"] == "infeasibility" else 1.0
+        self.objective = -math.inf if claim["objective"] is None else float(claim["objective"])
+        stated = math.inf if claim["bound"] is None else float(claim["bound"])
+        self.most = 0.0 if not self.weight else max(stated, self.objective)
+        """No cutoff is above it."""
+        self.least = cutoff_of(self.objective, 0.0) if claim["status"] == "optimal" else self.most
+        """Networks that reach it are contenders, if they keep all budgets."""
 
-    def run(self) -> Iterator[Check]:
-        """Yields one check per node."""
+    def run(self) -> Iterator[tuple[str, str]]:
+        """Yields every node, and what is wrong with it (nothing, or that it was taken on trust)."""
         stack = [("", Cell.whole(self.tables), math.inf)]
         while stack:
             name, cell, inherited = stack.pop()
             if name in self.still_open:
                 self.open_cells[name] = cell
-                yield self._open_check(name, cell, inherited)
-                continue
-            record = self.records.get(name)
-            if record is None:
-                yield Check(f"node '{name}'", False, "the tree does not say what became of it")
-                continue
-            self.visited.add(name)
-            problem, children, bound = self._repeat(record, cell)
-            yield Check(f"node '{name}'", not problem, problem)
-            stack += [(child, half, min(inherited, bound)) for child, half in children]
+                yield name, self._open(self.still_open[name], cell, inherited)
+            elif name in self.records:
+                fault, children, bound = self._repeat(self.records[name], cell)
+                yield name, fault
+                stack += [(child, half, min(inherited, bound)) for child, half in children]
+            else:
+                yield name, "the tree does not say what became of it"
 
-    def _open_check(self, name: str, cell: Cell, inherited: float) -> Check:
-        """The stated bound of an open node is that of an ancestor, or follows from its prices; a solver's word is passed on."""
-        row = self.still_open[name]
-        claim = f"open node '{name}'"
-        if row is None or row.by_solver or row.bound >= inherited or self.weight == 0.0:
-            return Check(claim, True)
-        prices = Prices.from_list(self.tables, row.prices)
-        if prices.weight != 1.0 or not prices.valid:
-            return Check(claim, False, "its prices are not those of a bound")
-        least = self.claim["objective"]
-        relaxation = Relaxation(self.tables, cell, -math.inf if least is None else float(least))
+    def _open(self, row: OpenRow | None, cell: Cell, inherited: float) -> str:
+        """The stated bound of an open node is that of an ancestor, or follows from its prices, or is a solver's word."""
+        if row is None:
+            return ""
+        if not self.weight:
+            return "it is open"
+        if row.bound > self.most:
+            return f"its bound {row.bound!r} is above the one that is claimed"
+        if row.bound >= inherited:
+            return ""
+        relaxation = Relaxation(self.tables, cell, self.objective)
         if relaxation.empty:
-            return Check(claim, True)
-        bound = relaxation.bound(prices).outward
-        ok = bound <= row.bound + RECHECK * abs(row.bound)
-        return Check(claim, ok, "" if ok else f"its bound {row.bound!r} does not follow from its prices, which give {bound!r}")
+            return ""
+        bound = relaxation.bound(Prices.from_list(self.tables, row.prices)).outward
+        if bound <= row.bound + RECHECK * abs(row.bound):
+            return ""
+        return TRUST if row.by_solver else f"its bound {row.bound!r} does not follow from its prices, which give {bound!r}"
 
     def _repeat(self, record: Record, cell: Cell) -> tuple[str, list[tuple[str, Cell]], float]:
-        """What is wrong with a record (empty if nothing), the children it leaves, and its bound."""
-        tables, cutoff = self.tables, record.cutoff
+        """What is wrong with a record (nothing, or :data:`TRUST`), the children it leaves, and its bound."""
+        tables, cutoff, prices = self.tables, record.cutoff, Prices.from_list(self.tables, record.prices)
         if cutoff > self.most:
             return f"its cutoff {cutoff!r} is above {self.most!r}", [], math.inf
-        self.highest_cutoff = max(self.highest_cutoff, cutoff)
-        prices = Prices.from_list(tables, record.prices)
-        if prices.weight != self.weight or not prices.valid:
+        if prices.weight != self.weight:
             return "its prices are not those of a bound", [], math.inf
         relaxation = Relaxation(tables, cell, cutoff)
         if relaxation.empty:
             return "", [], -math.inf
         bound = relaxation.bound(prices).outward
-        allowance = RECHECK * max(1.0, abs(cutoff))
-        if bound < cutoff + allowance and record.verdict == "excluded":
+        if record.verdict == "excluded" and bound < cutoff + RECHECK * max(1.0, abs(cutoff)):
             return "", [], bound
         reduced = relaxation.reduced()
         if reduced is None:
             return "", [], bound
         if record.verdict == "split" and record.split is not None:
-            halves = [(f"{record.node}{n}", record.split.half(tables, reduced, bool(n))) for n in (0, 1)]
-            return "", halves, bound
+            return "", [(f"{record.node}{n}", record.split.half(tables, reduced, bool(n))) for n in (0, 1)], bound
         if record.verdict == "listed":
-            return self._repeat_listing(reduced, cutoff, prices), [], bound
+            return self._listed(reduced, cutoff, prices), [], bound
         if record.verdict == "solver":
-            return self._match_cell(record, (reduced, cell)), [], bound
+            return self._closed(reduced), [], bound
         return f"its bound {bound!r} does not exclude it below {cutoff!r}", [], bound
 
-    def _repeat_listing(self, cell: Cell, cutoff: float, prices: Prices) -> str:
-        """Lists a cell again: every feasible network that reaches the highest cutoff must be a contender."""
-        listed = list_networks(self.tables, cell, max(cutoff, self.most) if self.weight else 0.0, prices)
+    def _listed(self, cell: Cell, cutoff: float, prices: Prices) -> str:
+        """Lists a cell again."""
+        listed = list_networks(self.tables, cell, max(cutoff, self.least) if self.weight else 0.0, prices)
         if listed is None:
             return "it holds too many networks to have been listed"
-        for found in listed:
-            if found.position in self.contenders:
+        return self._contradicted(found.position for found in listed)
+
+    def _closed(self, cell: Cell) -> str:
+        """A cell that SCIP closed: on trust, or solved again."""
+        if self.again is None:
+            return TRUST
+        found = self.again.close(cell, self.least)
+        if isinstance(found, str):
+            return found
+        return self._contradicted(self.tables.position(Architecture.from_dict(row)) for row in found)
+
+    def _contradicted(self, positions: Iterable[Position]) -> str:
+        """Every feasible network that reaches the claim's level must be a contender."""
+        for position in positions:
+            if position in self.contenders:
                 continue
-            architecture = self.tables.architecture(found.position)
-            if self.problem.violations(architecture):
+            architecture = self.tables.architecture(position)
+            evaluator = self.problem.evaluator(architecture)
+            if self.problem.violations(architecture, evaluator):
                 continue
-            if not self.weight or self.problem.evaluator(architecture).evaluation.objective >= self.most:
-                return f"it holds a network that the certificate does not name, with objective {found.objective!r}"
-        return ""
-
-    def _match_cell(self, record: Record, cells: Sequence[Cell]) -> str:
-        """What SCIP closed is the reduced cell, or the whole one of a run without presolve, and its model is the one that is
-        built now (as far as the same SCIP writes it); with ``resolve`` it is closed again.
-        """
-        entry = self.cells.get(record.node)
-        if entry is None:
-            return "no solver run is listed for it"
-        cell = next((c for c in cells if c.digest == entry["cell_sha256"]), None)
-        if cell is None:
-            return "the solver run listed for it closed another cell"
-        from .scip import ScipSettings, model_hash, solve_cell
-
-        digest_now, version = model_hash(self.tables, cell, entry["formulation"])
-        if entry["solver"] == f"SCIP {version}" and entry["model_sha256"] != digest_now:
-            return "the model of its cell has another hash"
-        if not self.resolve:
-            return ""
-
-        result = solve_cell(self.tables, cell, self.most, entry["formulation"], ScipSettings())
-        if result.status != "closed":
-            return f"SCIP ended with {result.status!r} when it was solved again"
-        for found in result.networks:
-            if found.position not in self.contenders:
-                return f"it holds a network that the certificate does not name, with objective {found.objective!r}"
+            if not self.weight or evaluator.evaluation.objective >= self.least:
+                return (
+                    f"it holds a network that the certificate does not name, with objective {evaluator.evaluation.objective!r}"
+                )
         return ""
 
 
 def restore(tables: Tables, certificate: Certificate) -> tuple[list[Record], list[Node]]:
-    """Records and open nodes of an unfinished run, for resuming it. Cells that SCIP closed are opened again.
+    """Records and open nodes of an unfinished run, for resuming it. Cells that SCIP closed are opened again, and where it gave
+    a bound, that of the prices counts.
 
     Raises
     ------
     CertificateError
-        If the tree does not hold.
+        If the certificate is malformed, or its tree does not hold.
     """
     data = certificate.data
-    records = {r.node: r for r in map(_record_from_plain, data["tree"])}
-    again = {c["node"]: records.pop(c["node"]) for c in data["cells"]}
-    rows = _open_rows(data)
-    walk = Walk(tables.problem, tables, records, dict.fromkeys(again) | rows, {}, data["claim"], False)
-    walk.contenders = {tables.position(Architecture.from_dict(c["architecture"])) for c in data["contenders"]}
-    for check in walk.run():
-        if not check.passed:
-            raise CertificateError(f"cannot resume: {check.claim}: {check.detail}")
+    for claim in check(data, foreign_families(), settle=lambda: iter(())):
+        if claim.outcome == FAILS:
+            raise CertificateError(f"cannot resume: {claim.claim}: {claim.detail}")
+    walk = Walk(tables, data)
+    again = {c["node"]: walk.records.pop(c["node"]) for c in data["cells"]}
+    rows = dict(walk.still_open)
+    walk.still_open |= dict.fromkeys(again)
+    for name, fault in walk.run():
+        if fault not in ("", TRUST):
+            raise CertificateError(f"cannot resume: node {name!r}: {fault}")
     nodes = []
     for name, cell in walk.open_cells.items():
-        if name in rows:
-            bound, prices = rows[name].bound, Prices.from_list(tables, rows[name].prices)
-        else:
-            prices = Prices.from_list(tables, again[name].prices)
-            bound = Relaxation(tables, cell, again[name].cutoff).bound(prices).outward
+        row = rows.get(name)
+        prices = Prices.from_list(tables, again[name].prices if row is None else row.prices)
+        bound = math.inf if row is None or row.by_solver else row.bound
+        if math.isinf(bound):
+            relaxation = Relaxation(tables, cell, walk.objective if row is not None else again[name].cutoff)
+            bound = -math.inf if relaxation.empty else relaxation.bound(prices).outward
         nodes.append(Node(name, cell, bound, prices))
-    return list(records.values()), nodes
+    return list(walk.records.values()), nodes

@@ -2,7 +2,7 @@
 
 Results go to standard output, progress and errors to standard error. An error that a user can act on is one line there. Exit
 codes: 0 done, 1 a claim or a figure does not hold, 2 bad input, 3 no network keeps the budgets, 4 a limit was reached before
-one was found, 130 interrupted with nothing to show.
+one was found, 5 a certificate holds up to what a solver is said to have closed, 130 interrupted with nothing to show.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises for options that it cannot read; it has no public name."""
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
+TRUSTED = 5
+"""Exit code of a certificate that is proved up to what a solver is said to have closed."""
 INTERRUPTED = 130
 """Exit code of a command that was cut off and has nothing to show, as shells use it."""
 
@@ -505,30 +507,35 @@ def evaluate(
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a design, or of a frontier.")],
     resolve: Annotated[bool, typer.Option("--resolve", help="Solve again the cells that SCIP closed.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Bound the nodes by the compiled code of the search.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check the certificate of a design, or those of a frontier, without searching.
 
-    Exit codes: 0 every claim holds, 1 some claim does not, 2 there is no certificate to check.
+    The checker shares no code with the search, except with --quick.
+    Exit codes: 0 proved, 1 some claim does not hold, 2 there is no certificate to check, 5 proved up to cells that SCIP closed.
     """
     from .certificate import Certificate
-    from .console import CountDisplay, PlainConsole, checks_table, claim_lines, verification_lines
+    from .checker import HOLDS, TRUST, verdict
+    from .console import CountDisplay, PlainConsole, claim_lines, claims_table, verification_lines
     from .frontier import FRONTIER, verify_frontier
     from .run import read_files, verify_folder
 
     is_frontier = (folder / FRONTIER).exists()
     with CountDisplay(PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
-        checks = list((verify_frontier if is_frontier else verify_folder)(folder, resolve, display.update))
-    passed = all(check.passed for check in checks)
+        claims = list((verify_frontier if is_frontier else verify_folder)(folder, resolve, display.update, quick=quick))
+    outcomes = {claim.outcome for claim in claims}
     console = PlainConsole()
     if as_json:
-        _print_json(console, {"passed": passed, "resolved": resolve, "checks": [vars(check) for check in checks]})
+        rows = [vars(claim) | {"passed": claim.passed} for claim in claims]
+        found = {"verdict": verdict(claims), "passed": outcomes == {HOLDS}, "resolved": resolve, "quick": quick, "checks": rows}
+        _print_json(console, found)
     elif is_frontier:
-        console.lines(claim_lines(checks))
+        console.lines(claim_lines(claims))
     else:
-        console.print(checks_table(checks))
-        console.lines(verification_lines(Certificate(read_files(folder)[1]), checks, resolve))
-    raise typer.Exit(0 if passed else 1)
+        console.print(claims_table(claims))
+        console.lines(verification_lines(Certificate(read_files(folder)[1]), claims))
+    raise typer.Exit(0 if outcomes == {HOLDS} else TRUSTED if outcomes == {HOLDS, TRUST} else 1)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from rich.live import Live
 from rich.table import Table
 
 from .blocks import total
+from .checker import FAILS, TRUST, Claim, verdict
 from .errors import MissingExtraError
 from .formatting import number, percent, scientific, score
 from .parts import parts
@@ -30,7 +31,7 @@ from .solver import Capability
 if TYPE_CHECKING:
     from .architecture import Architecture
     from .behaviour import Behaviour
-    from .certificate import Certificate, Check
+    from .certificate import Certificate
     from .comparison import Comparison
     from .evaluation import Evaluation
     from .explanation import Explanation
@@ -354,33 +355,35 @@ def behaviour_tables(measured: Behaviour, known: Iterable[Standing]) -> list[Tab
     return tables
 
 
-def checks_table(checks: Iterable[Check]) -> Table:
+def claims_table(claims: Iterable[Claim]) -> Table:
     """The claims of a certificate and whether they hold."""
     table = _table("claim", "result", left=("claim", "result"))
-    for check in checks:
-        table.add_row(check.claim, "holds" if check.passed else "FAILED")
+    for claim in claims:
+        table.add_row(claim.claim, "FAILED" if claim.outcome == FAILS else claim.outcome)
     return table
 
 
-def verification_lines(certificate: Certificate, checks: Sequence[Check], resolved: bool) -> list[str]:
-    """Every claim that failed, and what all of it comes to."""
-    lines = claim_lines(checks)
-    if not all(check.passed for check in checks):
+def verification_lines(certificate: Certificate, claims: Sequence[Claim]) -> list[str]:
+    """Every claim that failed or was taken on trust, and what all of it comes to."""
+    lines = claim_lines(claims)
+    if any(claim.outcome == FAILS for claim in claims):
         return lines
     claim, summary = certificate.claim, certificate.summary()
-    again = "solved again" if resolved else "not solved again (--resolve does it)"
     return [
         f"status {claim['status']}, objective {score(claim['objective'])}, bound {score(claim['bound'])}",
-        f"{summary['nodes']} nodes, {summary['open']} left open; {summary['cells']} cells closed by the solver, {again}",
+        f"{summary['nodes']} nodes, {summary['open']} left open; {summary['cells']} cells closed by the solver",
         *lines,
     ]
 
 
-def claim_lines(checks: Sequence[Check]) -> list[str]:
-    """Every claim that failed, and how many hold."""
-    failed = [check for check in checks if not check.passed]
-    lines = [f"FAILED: {check.claim}" + (f": {check.detail}" if check.detail else "") for check in failed]
-    return [*lines, f"{len(failed)} of {len(checks)} claims do not hold" if failed else f"all {len(checks)} claims hold"]
+def claim_lines(claims: Sequence[Claim]) -> list[str]:
+    """Every claim that failed or was taken on trust, and how many hold."""
+    words = {FAILS: "FAILED", TRUST: "on trust"}
+    lines = [f"{words[c.outcome]}: {c.claim}" + (f": {c.detail}" if c.detail else "") for c in claims if c.outcome in words]
+    failed = sum(claim.outcome == FAILS for claim in claims)
+    if failed:
+        return [*lines, f"{failed} of {len(claims)} claims do not hold"]
+    return [*lines, verdict(claims) if lines else f"proved: all {len(claims)} claims hold"]
 
 
 def formulation_lines(formulation: Formulation) -> list[str]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from .architecture import Architecture
-from .certificate import Check, finite, stated_figures
+from .certificate import finite, stated_figures
+from .checker import FAILS, HOLDS, Claim
 from .errors import SpecError
 from .evaluation import LOWER
 from .files import write_whole, writing
@@ -292,13 +293,17 @@ class Store:
 
 
 def verify_frontier(
-    folder: Path, resolve: bool = False, on_node: Callable[[int, int], None] = lambda done, total: None
-) -> Iterator[Check]:
+    folder: Path,
+    resolve: bool = False,
+    on_node: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    quick: bool = False,
+) -> Iterator[Claim]:
     """Verifies a frontier: each certificate, and what each point claims of the one that settles it.
 
     Parameters
     ----------
-    resolve, on_node:
+    resolve, on_node, quick:
         Of :func:`mipdesign.run.verify_folder`.
 
     Raises
@@ -320,13 +325,16 @@ def verify_frontier(
     names = {f"{POINTS}/{point_name(i, len(plan.points))}": i for i in range(len(plan.points))}
     settled = {proof for row, proof in zip(rows, proofs, strict=True) if row["status"] != "unknown"}
     for proof in sorted(settled & set(names)):
-        for check in verify_folder(folder / proof, resolve, on_node):
-            yield replace(check, claim=f"{proof}: {check.claim}")
-        plan.solved[names[proof]] = Solved(Design.load(folder / proof), {})
+        for claim in verify_folder(folder / proof, resolve, on_node, quick=quick):
+            yield replace(claim, claim=f"{proof}: {claim.claim}")
+        found = Design.load(folder / proof)
+        own = found.problem.digest == plan.points[names[proof]][1].digest
+        yield Claim(f"{proof}: is of its point", HOLDS if own else FAILS, "" if own else "its problem has other limits")
+        plan.solved[names[proof]] = Solved(found, {})
     for i, row in enumerate(rows):
         if row["status"] != "unknown":
             plan.solved.setdefault(i, Solved(None, {}))
     for i, (row, now) in enumerate(zip(rows, plan.frontier(0).to_dict()["points"], strict=True)):
         wrong = [key for key in CLAIMS if row.get(key) != now[key]]
         text = "" if not wrong else f"from the certificates follows another: {', '.join(wrong)}"
-        yield Check(f"point {i} follows from {proofs[i]}", not wrong, text)
+        yield Claim(f"point {i} follows from {proofs[i]}", FAILS if wrong else HOLDS, text)

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from .architecture import Architecture
-from .certificate import digest
+from .checker import digest
 from .console import STATUS_WORDS
 from .errors import SpecError
 from .parsing import load_json, validated

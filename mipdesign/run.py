@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from .architecture import Architecture
 from .budgets import Budget
-from .certificate import Certificate, Check, Verifier, digest, finite, restore, stated_figures
+from .certificate import Certificate, claims, finite, restore, result_claims, stated_figures
+from .checker import FAILS, FORMAT, HOLDS, SECTIONS, Claim, digest
 from .errors import CertificateError, SpecError
 from .evaluation import Evaluation
 from .files import write_whole, writing
@@ -183,9 +184,15 @@ class Design:
                 "", f"not a result of a design run ({error!r})", "give a folder that 'design' wrote", str(folder)
             ) from None
 
-    def checks(self, resolve: bool = False, on_node: Callable[[int, int], None] = lambda done, total: None) -> list[Check]:
-        """Verifies the certificate; see :mod:`mipdesign.certificate`."""
-        return list(Verifier(self.certificate, None, resolve).checks(on_node))
+    def checks(
+        self,
+        resolve: bool = False,
+        on_node: Callable[[int, int], None] = lambda done, total: None,
+        *,
+        quick: bool = False,
+    ) -> list[Claim]:
+        """Verifies the certificate; see :func:`mipdesign.certificate.claims`."""
+        return list(claims(self.certificate, resolve=resolve, quick=quick, on_node=on_node))
 
 
 def design(
@@ -289,9 +296,12 @@ def earlier_run(problem: Problem, folder: Path) -> Design:
     found = Design.load(folder)
     if found.problem.digest != problem.digest:
         raise SpecError("--resume", f"{folder} holds a run of another problem", "resume with the same problem and overrides")
-    for check in Verifier(found.certificate).form_checks():
-        if not check.passed:
-            raise CertificateError(f"cannot resume from {folder}: {check.claim}: {check.detail}")
+    data = found.certificate.data
+    stated = data.get("sha256")
+    stated = stated if isinstance(stated, dict) else {}
+    for section in SECTIONS:
+        if data.get("format") != FORMAT or section not in data or stated.get(section) != digest(data[section]):
+            raise CertificateError(f"cannot resume from {folder}: the {section} of its certificate was changed")
     return found
 
 
@@ -316,16 +326,18 @@ def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def verify_folder(
-    folder: str | Path, resolve: bool = False, on_node: Callable[[int, int], None] = lambda done, total: None
-) -> Iterator[Check]:
-    """Verifies the files of a design run, claim by claim; see :mod:`mipdesign.certificate`.
+    folder: str | Path,
+    resolve: bool = False,
+    on_node: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    quick: bool = False,
+) -> Iterator[Claim]:
+    """Verifies the files of a design run, claim by claim.
 
     Parameters
     ----------
-    resolve:
-        Whether SCIP closes its cells again.
-    on_node:
-        Told how many nodes of the tree are done, and how many there are.
+    resolve, on_node, quick:
+        Of :func:`mipdesign.certificate.claims`.
 
     Raises
     ------
@@ -336,8 +348,11 @@ def verify_folder(
     result, data = read_files(folder)
     for name, text in ((RESULT, result_text(result)), (CERTIFICATE, certificate_text(data))):
         same = text == read_text(folder / name, MAX_CERTIFICATE_BYTES)
-        yield Check(f"{name} is as it was written", same, "" if same else "its text is not that of its content")
-    yield from Verifier(Certificate(data), result, resolve).checks(on_node)
+        yield Claim(
+            f"{name} is as it was written", HOLDS if same else FAILS, "" if same else "its text is not that of its content"
+        )
+    yield from result_claims(result, Certificate(data))
+    yield from claims(Certificate(data), resolve=resolve, quick=quick, on_node=on_node)
 
 
 def result_text(data: dict[str, Any]) -> str:

@@ -17,19 +17,22 @@ Every number is a float of relative error ``4 u``, ``u = 2^-53``; :attr:`Bound.e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .cell import Cell
-from .reading import Refused, number, sequence
-from .tables import Floats, Ints, Table, Tables, log
+from .reading import RefusedError, number, sequence
+from .space import Ints
+from .tables import Floats, Table, Tables, log
 
 UNIT = 2.0**-53
-CHUNK = 2_000_000
+CHUNK = 300_000
 """Pairs of columns and incoming channels that are looked at at a time."""
+WORTH_A_HULL = 20_000
+"""Pairs from which on a hull is made of the groups first."""
 LARGEST_EXPONENT = 600.0
 """Where ``exp`` is cut off, for a lower bound of it."""
 
@@ -52,7 +55,7 @@ def read_prices(value: Any, where: str, tables: Tables) -> Prices:
     prices = Prices(row[0], np.array(row[1 : 1 + n]), *(tuple(row[at:stop]) for at, stop in (
         (1 + n, 1 + n + k), (1 + n + k, 1 + n + 2 * k), (1 + n + 2 * k, len(row)))))  # fmt: skip
     if prices.weight not in (0.0, 1.0) or min([0.0, *prices.limits, *prices.mu]) < 0:
-        raise Refused(f"{where} has a weight other than 0 and 1, or a negative price of a limit")
+        raise RefusedError(f"{where} has a weight other than 0 and 1, or a negative price of a limit")
     return prices
 
 
@@ -60,10 +63,10 @@ class Level:
     """The columns of a cell in one super-block, in groups of equal channels.
 
     ``starts, group``: first column of each group, and the group of each column. ``ci``: channels of the groups before (stems).
-    ``first, stop``: which of those may enter a group; ``twin``: the one of them with the same channels, where that case is one of
-    its own, else -1. The forward pass adds ``into``, the worth of what comes before; ``costs``, the priced counts; ``enter``, the best
-    with which a column is entered, its first block's counts paid; ``own``, its worth at its better depth beside that; ``step``, that
-    of one more block; ``value``, the best path that ends in a group.
+    ``first, stop``: which of those may enter a group; ``twin``: the one of them with the same channels, where that is a case
+    of its own, else -1. The forward pass adds ``into``, the worth of what comes before; ``costs``, the priced counts; ``enter``,
+    the best with which a column is entered, its first block's counts paid; ``own``, its worth at its better depth beside that;
+    ``step``, that of one more block; ``value``, the best path that ends in a group.
     """
 
     into: Floats
@@ -175,7 +178,11 @@ class Bound:
         self.constant = constant
         self.stem = self.stem + self.log[0] * stem_logs
         mass = w * (abs(conjugate) + shift + 2 * sum(x * y * z for x, y, z in zip(a, u, s_high, strict=True)))
-        mass += float(prices.limits @ np.abs(limits)) + abs(gain) + sum(abs(b) * h for b, h in zip(self.block, cell.high, strict=True))
+        mass += (
+            float(prices.limits @ np.abs(limits))
+            + abs(gain)
+            + sum(abs(b) * h for b, h in zip(self.block, cell.high, strict=True))
+        )
         mass += sum(p * s for p, s in zip(per_stage, s_high, strict=True))
         mass += sum(abs(p) * n for p, n in zip(per_layer, n_high, strict=True)) + self._negative_counts()
         operations = 100 + m * (16 + 8 * len(limits))
@@ -224,7 +231,9 @@ class Bound:
         """Adds what effectiveness constraints are worth per nat and per layer; returns what is left, a bound over ``rho``."""
         prices, stages = self.prices, self.tables.space.rho_stages
         price = prices.weight * float(self.tables.space.price)
-        steepest = [math.exp(max(-600.0, min(pi / mu, 600.0) - 1.0)) if mu else 1.0 for mu, pi in zip(prices.mu, prices.pi, strict=True)]
+        steepest = [
+            math.exp(max(-600.0, min(pi / mu, 600.0) - 1.0)) if mu else 1.0 for mu, pi in zip(prices.mu, prices.pi, strict=True)
+        ]
 
         def quotients(t: float) -> list[float]:  # n / rho that touch where the layers are dearest
             return [min(max(t * q, n_low[j]), n_high[j]) / t for q, j in zip(steepest, stages, strict=True)]
@@ -240,7 +249,9 @@ class Bound:
         for mu, pi, q, j in zip(prices.mu, prices.pi, quotients(high if steep else low), stages, strict=True):
             per_stage[j] += mu
             per_layer[j] += pi
-            rest = pi - mu * (1.0 + math.log(q))  # 0 but for rounding, or where the layers that touch lie at an end of the range
+            rest = pi - mu * (
+                1.0 + math.log(q)
+            )  # 0 but for rounding, or where the layers that touch lie at an end of the range
             left += max(rest * n_low[j], rest * n_high[j])
             slope += mu * q
         return left + max(slope * rho[0], slope * rho[1])
@@ -282,21 +293,42 @@ class Bound:
     def _entered(self, level: Level) -> Floats:
         """The best with which every column is entered, its first block's counts paid."""
         every = np.arange(len(level.columns))
-        found = []
-        for at, first, stop, twin in self._runs(level, every):
-            values = level.into - level.costs[1][at, None] * level.ci - self.pair_cost(level, at)
-            values[np.flatnonzero(twin >= 0), twin[twin >= 0]] = -np.inf
-            bounds = np.arange(len(at))[:, None] * len(level.ci) + np.column_stack([first, stop])
-            best = np.maximum.reduceat(np.append(values.ravel(), -np.inf), bounds.ravel())[::2]
-            best[first >= stop] = -np.inf
-            found.append(best)
-        entered = np.repeat(np.concatenate(found), np.diff(self._first_of_runs(level, every), append=len(every)))
+        runs = self._first_of_runs(level, every)
+        first, stop, twin = self._entrances(level, runs)
+        found, at = self._by_hull(level, runs, first, stop, twin)
+        size = max(1, CHUNK // len(level.ci))
+        for part in (at[begin : begin + size] for begin in range(0, len(at), size)):
+            values = np.full(len(part) * len(level.ci) + 1, -np.inf)  # one more, where a last window may end
+            table = values[:-1].reshape(len(part), -1)
+            np.subtract(level.into, level.costs[1][runs[part], None] * level.ci, out=table)
+            table -= self.pair_cost(level, runs[part])
+            own = twin[part] >= 0
+            table[own, twin[part][own]] = -np.inf
+            found[part] = _largest(values, np.arange(len(part)) * len(level.ci), first[part], stop[part])
+        entered = np.repeat(found, np.diff(runs, append=len(every)))
         entered -= level.costs[0]
         may = level.twins()
         value = level.into[level.twin[level.group[may]]] - level.costs[2][may]
         value -= self.pair_cost(level, may, level.twin[level.group[may]])
         entered[may] = np.maximum(entered[may], value)
         return entered
+
+    def _by_hull(self, level: Level, runs: Ints, first: Ints, stop: Ints, twin: Ints) -> tuple[Floats, Ints]:
+        """Of each run the best of all groups, where that one may enter it, by the upper hull of ``(ci, into)``; and the other
+        runs.
+        """
+        found, every = np.full(len(runs), -np.inf), np.arange(len(runs))
+        if self._pairs_cost or len(runs) * len(level.ci) < WORTH_A_HULL:
+            return found, every
+        hull = _upper_hull(level.ci.tolist(), level.into.tolist())
+        if not hull:
+            return found, every[:0]
+        x, y, slope = level.ci[hull], level.into[hull], level.costs[1][runs]
+        at = np.searchsorted(-np.diff(y) / np.diff(x), -slope) if len(hull) > 1 else np.zeros(len(runs), dtype=np.int64)
+        best = np.array(hull)[at]
+        inside = (first <= best) & (best < stop) & (best != twin)
+        found[inside] = (y[at] - slope * x[at])[inside]
+        return found, every[~inside]
 
     def _first_of_runs(self, level: Level, columns: Ints) -> Ints:
         """Where in some columns of a level those of one group begin that are entered alike."""
@@ -306,17 +338,13 @@ class Bound:
             new[1:] = (group[1:] != group[:-1]) | (slope[1:] != slope[:-1])
         return np.flatnonzero(new)
 
-    def _runs(self, level: Level, columns: Ints) -> Iterator[tuple[Ints, Ints, Ints, Ints]]:
-        """A column of each run, and the groups that may enter it: first, stop, and the twin; some runs at a time."""
-        representatives = columns[self._first_of_runs(level, columns)]
-        size = max(1, CHUNK // len(level.ci))
-        for begin in range(0, len(representatives), size):
-            at = representatives[begin : begin + size]
-            group = level.group[at]
-            first, stop = level.first[group], level.stop[group]
-            if level.table.most is not None:
-                stop = np.minimum(stop, np.searchsorted(level.ci, level.table.most[level.columns[at]], side="right"))
-            yield at, first, np.maximum(first, stop), level.twin[group]
+    def _entrances(self, level: Level, at: Ints) -> tuple[Ints, Ints, Ints]:
+        """Which groups may enter some columns: from ``first`` to before ``stop``, and the twin, which is a case of its own."""
+        group = level.group[at]
+        first, stop = level.first[group], level.stop[group]
+        if level.table.most is not None:
+            stop = np.minimum(stop, np.searchsorted(level.ci, level.table.most[level.columns[at]], side="right"))
+        return first, np.maximum(first, stop), level.twin[group]
 
     @property
     def _pairs_cost(self) -> bool:
@@ -352,19 +380,52 @@ class Bound:
 
     def _back(self, level: Level, kept: Ints, worth: Floats) -> Floats:
         """Of every group that may enter some columns: the best that is worth with what comes after them."""
-        back, index = np.full(len(level.ci), -np.inf), np.arange(len(level.ci))
-        best = np.maximum.reduceat(worth - level.costs[0][kept], self._first_of_runs(level, kept))
-        done = 0
-        for at, first, stop, twin in self._runs(level, kept):
-            values = best[done : done + len(at), None] - level.costs[1][at, None] * level.ci - self.pair_cost(level, at)
-            values[(index < first[:, None]) | (index >= stop[:, None]) | (index == twin[:, None])] = -np.inf
-            back = np.maximum(back, values.max(axis=0))
-            done += len(at)
-        may = level.twins()
-        may, of_kept = np.intersect1d(may, kept, assume_unique=True, return_indices=True)[::2]
+        back, groups = np.full(len(level.ci), -np.inf), np.arange(len(level.ci))
+        runs = self._first_of_runs(level, kept)
+        best, at = np.maximum.reduceat(worth - level.costs[0][kept], runs), kept[runs]
+        first, stop, twin = self._entrances(level, at)
+        size = max(1, CHUNK // len(level.ci))
+        for part in (slice(begin, begin + size) for begin in range(0, len(at), size)):
+            rows = at[part]
+            values = np.full(len(rows) * len(groups) + 1, -np.inf)
+            table = values[:-1].reshape(len(groups), -1)
+            np.subtract(best[part], level.ci[:, None] * level.costs[1][rows], out=table)
+            table -= np.transpose(self.pair_cost(level, rows))
+            own = np.flatnonzero(twin[part] >= 0)
+            table[twin[part][own], own] = -np.inf
+            if level.table.most is not None:
+                table[(groups[:, None] < first[part]) | (groups[:, None] >= stop[part])] = -np.inf
+                largest = table.max(axis=1)
+            else:  # windows move on with the channels: the columns that a group may enter stand together
+                begin, end = (np.searchsorted(edge[part], groups, side="right") for edge in (stop, first))
+                largest = _largest(values, groups * len(rows), begin, end)
+            back = np.maximum(back, largest)
+        of_kept = np.flatnonzero(np.isin(kept, level.twins(), assume_unique=True))
+        may = kept[of_kept]
         twin = level.twin[level.group[may]]
         np.maximum.at(back, twin, worth[of_kept] - level.costs[2][may] - self.pair_cost(level, may, twin))
         return back
+
+
+def _largest(values: Floats, rows: Ints, first: Ints, stop: Ints) -> Floats:
+    """The largest of some ranges, given from the begin of their rows; -inf where there is none."""
+    best: Floats = np.maximum.reduceat(values, np.column_stack([rows + first, rows + stop]).ravel())[::2]
+    best[first >= stop] = -np.inf
+    return best
+
+
+def _upper_hull(x: list[float], y: list[float]) -> list[int]:
+    """Places of the points on the upper hull (Andrew 1979); ``x`` increases, points at -inf are left out."""
+    hull: list[int] = []
+    for k, y_k in enumerate(y):
+        if y_k > -math.inf:
+            while len(hull) > 1:
+                i, j = hull[-2:]
+                if (y[j] - y[i]) * (x[k] - x[j]) > (y_k - y[j]) * (x[j] - x[i]):
+                    break
+                hull.pop()
+            hull.append(k)
+    return hull
 
 
 class _Penalty:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .reading import Refused, integer, sequence, word
+from .reading import integer, sequence, word
 from .space import Ints
 from .tables import Tables
 
@@ -47,12 +47,18 @@ class Cell:
         """The whole space."""
         blocks = [table.block for table in tables.stages]
         columns = tuple(np.arange(len(s.c)) for s in blocks)
-        return cls(np.flatnonzero(tables.stem_fits), columns, tuple(s.depths[0] for s in blocks), tuple(s.depths[-1] for s in blocks))
+        return cls(
+            np.flatnonzero(tables.stem_fits), columns, tuple(s.depths[0] for s in blocks), tuple(s.depths[-1] for s in blocks)
+        )
 
     @property
     def empty(self) -> bool:
         """Whether a part of it has no choice left."""
-        return not len(self.stem) or not all(map(len, self.columns)) or any(a > b for a, b in zip(self.low, self.high, strict=True))
+        return (
+            not len(self.stem)
+            or not all(map(len, self.columns))
+            or any(a > b for a, b in zip(self.low, self.high, strict=True))
+        )
 
     def depths(self, tables: Tables, i: int) -> list[int]:
         """Depths of a super-block."""
@@ -61,8 +67,8 @@ class Cell:
     def with_depths(self, i: int, depths: list[int]) -> Cell:
         """The part with some depths of a super-block, given in increasing order; empty where there are none."""
         low, high = (depths[0], depths[-1]) if depths else (1, 0)
-        at = lambda row, value: (*row[:i], value, *row[i + 1 :])  # noqa: E731
-        return replace(self, low=at(self.low, low), high=at(self.high, high))
+        lows, highs = (*self.low[:i], low, *self.low[i + 1 :]), (*self.high[:i], high, *self.high[i + 1 :])
+        return replace(self, low=lows, high=highs)
 
     def with_columns(self, i: int, kept: NDArray[Any]) -> Cell:
         """The part with some columns of a super-block."""

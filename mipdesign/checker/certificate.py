@@ -1,4 +1,4 @@
-"""Checks a certificate from its problem alone; ``docs/certificate.md`` specifies the format and proves what each verdict stands for.
+"""Checks a certificate from its problem alone; ``docs/certificate.md`` specifies the format, and what each verdict stands for.
 
 The tree starts from the whole space. Every node is bounded anew from its prices, and its verdict is repeated; what a solver
 closed is taken on trust, or solved again by who asks for it.
@@ -18,9 +18,9 @@ from typing import Any
 from .bound import Bound, Prices, read_prices
 from .cell import Cell, Split, read_split
 from .families import Family
-from .listing import TooMany, list_networks, score
+from .listing import TooManyError, list_networks, score
 from .network import Network, broken, objective, order, read_network
-from .reading import Refused, integer, mapping, number, refuse, sequence, word
+from .reading import RefusedError, integer, mapping, number, refuse, sequence, word
 from .space import read_space
 from .tables import build
 
@@ -42,12 +42,18 @@ class Claim:
     outcome: str
     detail: str = ""
 
+    @property
+    def passed(self) -> bool:
+        """Whether it holds; what was taken on trust does not."""
+        return self.outcome == HOLDS
+
 
 @dataclass(frozen=True)
 class Closed:
     """A cell that a solver is said to have closed, for solving it again: choices by their numbers.
 
-    ``stems``: channels; ``columns``: ``(family, C, b, k)`` of every super-block; ``depths``; ``level``: what a network has to reach.
+    ``stems``: channels; ``columns``: ``(family, C, b, k)`` of every super-block; ``depths``; ``level``: what networks have to
+    reach.
     """
 
     stems: list[int]
@@ -58,6 +64,8 @@ class Closed:
 
 Resolve = Callable[[Closed], "list[dict[str, Any]] | str"]
 """Solves a cell again: all architectures that reach its level, or why it could not."""
+Settle = Callable[[], Iterator[tuple[str, str]]]
+"""Goes through the tree: the nodes that are not settled, each with what is wrong, or :data:`TRUST`."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,7 @@ def check(
     families: Mapping[str, Family] | None = None,
     resolve: Resolve | None = None,
     on_node: Callable[[int, int], None] = lambda done, total: None,
+    settle: Settle | None = None,
 ) -> Iterator[Claim]:
     """Decides the claims of a certificate one by one; ends early where one leaves the later ones without meaning.
 
@@ -93,23 +102,26 @@ def check(
     data:
         The content of ``certificate.json``.
     families:
-        Block families that the checker does not know itself. What they count is taken on trust.
+        Block families that the checker does not know itself; their own code says what they count.
     resolve:
         Solves again what a solver closed.
     on_node:
         Told how many nodes of the tree are done, and how many there are.
+    settle:
+        Goes through the tree in place of the checker.
     """
     try:
-        yield from _Check(data, families or {}, resolve, on_node).claims()
-    except Refused as fault:
+        yield from _Check(data, families or {}, resolve, on_node, settle).claims()
+    except RefusedError as fault:
         yield Claim("content", FAILS, str(fault))
     except RecursionError:
         yield Claim("content", FAILS, "it is nested too deeply")
 
 
 class _Check:
-    def __init__(self, data: Any, families: Mapping[str, Family], resolve: Resolve | None, on_node: Any) -> None:
+    def __init__(self, data: Any, families: Mapping[str, Family], resolve: Resolve | None, on_node: Any, settle: Any) -> None:
         self.data, self.families, self.resolve, self.on_node = data, families, resolve, on_node
+        self.settle = settle or self._settled
 
     def claims(self) -> Iterator[Claim]:
         data = mapping(self.data, "the certificate", ("format", *SECTIONS, "sha256"))
@@ -118,16 +130,21 @@ class _Check:
         stated = mapping(data["sha256"], "sha256", SECTIONS)
         for section in SECTIONS:
             same = stated[section] == digest(data[section])
-            yield Claim(f"digest of {section}", HOLDS if same else FAILS, "" if same else "the section was changed after it was written")
+            yield Claim(
+                f"digest of {section}", HOLDS if same else FAILS, "" if same else "the section was changed after it was written"
+            )
         self.space = read_space(data["problem"], self.families)
         self.tables = build(self.space)
         yield Claim("problem", HOLDS)
         foreign = sorted({name for s in self.space.super_blocks for name in s.families} & set(self.families))
         if foreign:
-            yield Claim("families", TRUST, f"what {', '.join(foreign)} count is what their own code says")
+            yield Claim("families", HOLDS, f"what {', '.join(foreign)} count is what their own code says")
         self._read_claim(data["claim"])
         yield from self._contenders(data["contenders"])
-        yield self._status()
+        status = self._status()
+        yield status
+        if not status.passed:
+            return
         self._read_tree(data["tree"], data["open"], data["cells"])
         yield self._cover()
         if self.status == "infeasible" or self.bound is not None:
@@ -163,23 +180,26 @@ class _Check:
                 later = previous < place
                 yield Claim(f"contender {n} comes after contender {n - 1}", HOLDS if later else FAILS)
             if n == 0:
-                self.best, self.order = network, place
+                self.best, self.order, self.z = network, place, exact
             previous = place
 
     def _status(self) -> Claim:
         """Status, objective, bound and what the tree is said to prove fit together."""
-        z = None if self.best is None else self.order[0].copy_negate()
-        faults = {
-            f"{self.status!r} with {'a' if self.best else 'no'} design": (z is not None) != (self.status in ("optimal", "feasible")),
-            f"the objective is {z}": (z is None) != (self.objective is None) or not _near(self.objective, z),
-            f"{self.status!r} by a proof of {self.proves}": self.proves
-            != ("infeasibility" if self.status == "infeasible" else "bound" if self.status == "optimal" else self.proves),
-            "a proof of infeasibility gives no bound": self.proves == "infeasibility" and self.bound is not None,
-            "an optimum has its own objective as bound": self.status == "optimal" and not _near(self.bound, z),
-            "the bound is below the objective": None not in (z, self.bound) and Decimal(self.bound) < z and not _near(self.bound, z),
-        }  # fmt: skip
-        found = [fault for fault, wrong in faults.items() if wrong]
-        return Claim("status", FAILS if found else HOLDS, "; ".join(found))
+        status, has_design = self.status, self.best is not None
+        faults = []
+        if has_design != (status in ("optimal", "feasible")):
+            faults.append(f"{status!r} with {'a' if has_design else 'no'} design")
+        if has_design != (self.objective is not None) or (self.objective is not None and not _near(self.objective, self.z)):
+            faults.append(f"the objective is {self.z if has_design else None}")
+        if (status == "infeasible" and self.proves == "bound") or (status == "optimal" and self.proves == "infeasibility"):
+            faults.append(f"{status!r} by a proof of {self.proves}")
+        if self.proves == "infeasibility" and self.bound is not None:
+            faults.append("a proof of infeasibility gives no bound")
+        if status == "optimal" and self.bound != self.objective:
+            faults.append("the bound of an optimum is its objective")
+        if self.bound is not None and has_design and self.bound != self.objective and Decimal(self.bound) < self.z:
+            faults.append("the bound is below the objective")
+        return Claim("status", FAILS if faults else HOLDS, "; ".join(faults))
 
     def _read_tree(self, tree: Any, still_open: Any, cells: Any) -> None:
         m = len(self.tables.stages)
@@ -187,10 +207,10 @@ class _Check:
         for n, row in enumerate(sequence(tree, "tree", 0, 10**7)):
             name, verdict, cutoff, prices, split = sequence(row, f"tree.{n}", 5, 5)
             if _node(name, f"tree.{n}.0") in self.records:
-                raise Refused(f"tree.{n} names the node {name!r} a second time")
+                raise RefusedError(f"tree.{n} names the node {name!r} a second time")
             word(verdict, f"tree.{n}.1", VERDICTS)
             if (verdict == "split") != (split is not None):
-                raise Refused(f"tree.{n}.4: a split belongs to the verdict 'split', and to no other")
+                raise RefusedError(f"tree.{n}.4: a split belongs to the verdict 'split', and to no other")
             self.records[name] = _Record(
                 verdict,
                 -math.inf if cutoff is None else number(cutoff, f"tree.{n}.2"),
@@ -201,7 +221,7 @@ class _Check:
         for n, row in enumerate(sequence(still_open, "open", 0, 10**7)):
             name, bound, prices, source = sequence(row, f"open.{n}", 4, 4)
             if _node(name, f"open.{n}.0") in self.open or name in self.records:
-                raise Refused(f"open.{n} names the node {name!r} a second time")
+                raise RefusedError(f"open.{n} names the node {name!r} a second time")
             self.open[name] = _Open(
                 math.inf if bound is None else number(bound, f"open.{n}.1"),
                 read_prices(prices, f"open.{n}.2", self.tables),
@@ -212,7 +232,7 @@ class _Check:
             names = ("node", "cell_sha256", "formulation", "model_sha256", "bound", "solver", "nodes", "seconds")
             cell = mapping(row, f"cells.{n}", names)
             if _node(cell["node"], f"cells.{n}.node") in self.solved:
-                raise Refused(f"cells.{n} names the node {cell['node']!r} a second time")
+                raise RefusedError(f"cells.{n} names the node {cell['node']!r} a second time")
             for name, pattern in (("cell_sha256", SHA256), ("model_sha256", SHA256), ("solver", SOLVER)):
                 if not isinstance(cell[name], str) or not pattern.fullmatch(cell[name]):
                     raise refuse(f"cells.{n}.{name}", cell[name], "a release of SCIP or a SHA-256 is expected")
@@ -231,21 +251,46 @@ class _Check:
             expected |= {f"{name}{half}" for half in "01"} if record.verdict == "split" else set()
         given = set(self.records) | set(self.open)
         closed = {name for name, record in self.records.items() if record.verdict == "solver"}
-        faults = {"what became of": expected - given, "nothing leads to": given - expected, "cells do not match": closed ^ set(self.solved)}
+        faults = {
+            "what became of": expected - given,
+            "nothing leads to": given - expected,
+            "cells do not match": closed ^ set(self.solved),
+        }
         texts = [f"{text} node {min(names)!r}" for text, names in faults.items() if names]
         return Claim("the tree covers the space", FAILS if texts else HOLDS, "; ".join(texts))
 
     # ----------------------------------------------------------------- the tree
 
     def _walk(self) -> Iterator[Claim]:
-        """Settles every leaf: no network of it keeps all budgets and comes before the best one, or scores above the bound."""
+        """Every leaf is settled: no network of it that keeps all budgets comes before the best, or scores above the bound."""
         self.weight = 0.0 if self.proves == "infeasibility" else 1.0
-        self.limit = self.order[0].copy_negate() if self.status == "optimal" else Decimal(self.bound or 0)
+        self.limit = self.z if self.status == "optimal" else Decimal(self.bound or 0)
         if self.best is not None:
-            self.limit = max(self.limit, self.order[0].copy_negate())
+            self.limit = max(self.limit, self.z)
         level = float(self.limit)
         self.level = 0.0 if not self.weight else level - 1e-12 * abs(level)
-        stack, done, failed, trusted = [("", Cell.whole(self.tables), math.inf)], 0, 0, [0, 0]
+        failed, trusted = 0, {"cells": 0, "open": 0}
+        for name, fault in self.settle():
+            if fault == TRUST:
+                trusted["cells" if name in self.records else "open"] += 1
+            else:
+                failed += 1
+                if failed <= MOST_REPORTED:
+                    yield Claim(f"node {name!r}", FAILS, fault)
+        what = "no network keeps all budgets" if not self.weight else (
+            "no network that keeps all budgets comes before the design" if self.status == "optimal"
+            else "no network that keeps all budgets scores above the bound")  # fmt: skip
+        yield Claim(
+            what, FAILS if failed else HOLDS, f"{failed} nodes are not settled" if failed else f"{len(self.records)} nodes"
+        )
+        if trusted["cells"]:
+            yield Claim(f"{trusted['cells']} cells closed by a solver", TRUST, "--resolve solves them again")
+        if trusted["open"]:
+            yield Claim(f"{trusted['open']} open nodes with a bound of a solver", TRUST, "no prices prove it")
+
+    def _settled(self) -> Iterator[tuple[str, str]]:
+        """The nodes that are not settled, and why, or :data:`TRUST`."""
+        stack, done = [("", Cell.whole(self.tables), math.inf)], 0
         while stack:
             name, cell, inherited = stack.pop()
             done += 1
@@ -253,28 +298,15 @@ class _Check:
                 self.on_node(min(done, len(self.records)), len(self.records))
             if cell.empty or inherited < self.level:
                 continue
-            record = self.records.get(name)
+            record, fault = self.records.get(name), ""
             if record is None:
-                fault, trust = self._settle_open(name, cell), 1
+                fault = self._settle_open(name, cell)
             else:
                 fault, halves, bound = self._settle(name, record, cell)
                 stack += [(child, half, min(inherited, bound)) for child, half in halves]
-                trust = 0
-            if fault == TRUST:
-                trusted[trust] += 1
-            elif fault:
-                failed += 1
-                if failed <= MOST_REPORTED:
-                    yield Claim(f"node {name!r}", FAILS, fault)
+            if fault:
+                yield name, fault
         self.on_node(len(self.records), len(self.records))
-        what = "no network keeps all budgets" if not self.weight else (
-            "no network that keeps all budgets comes before the design" if self.status == "optimal"
-            else "no network that keeps all budgets scores above the bound")  # fmt: skip
-        yield Claim(what, FAILS if failed else HOLDS, f"{failed} nodes are not settled" if failed else f"{len(self.records)} nodes")
-        if trusted[0]:
-            yield Claim("cells that a solver closed", TRUST, f"{trusted[0]} cells; --resolve solves them again")
-        if trusted[1]:
-            yield Claim("bounds of open nodes", TRUST, f"{trusted[1]} are a solver's word")
 
     def _settle(self, name: str, record: _Record, cell: Cell) -> tuple[str, list[tuple[str, Cell]], float]:
         """What is wrong with a record (nothing, or :data:`TRUST`), the halves that are left, and its bound."""
@@ -322,7 +354,7 @@ class _Check:
             return ""
         try:
             listing = list_networks(bound)
-        except TooMany:
+        except TooManyError:
             return "it holds too many networks to list"
         scores = score(self.tables, listing)
         with_rho = True if self.space.rho is None else scores.rho <= float(self.space.rho) * (1 + 1e-9)
@@ -378,16 +410,13 @@ def _decimal(value: Any, where: str) -> Decimal:
     return exact
 
 
-def _near(stated: float | None, exact: Decimal | None) -> bool:
+def _near(stated: float, exact: Decimal) -> bool:
     """Whether a float is an exact number up to the rounding of a few additions."""
-    if stated is None or exact is None:
-        return stated is None and exact is None
-    return abs(Decimal(stated) - exact) <= Decimal("1e-12") * max(1, abs(exact))
+    return abs(Decimal(stated) - exact) <= Decimal("1e-12") * max(Decimal(1), abs(exact))
 
 
-def read_claims(claims: Sequence[Claim]) -> str:
-    """What the claims come to, in a sentence."""
+def verdict(claims: Sequence[Claim]) -> str:
+    """What the claims come to: ``proved``, ``proved up to ...`` what was taken on trust, or ``refuted``."""
     if any(claim.outcome == FAILS for claim in claims):
         return "refuted"
-    trusted = [claim for claim in claims if claim.outcome == TRUST]
-    return "proved" if not trusted else "proved up to what was taken on trust: " + "; ".join(f"{c.claim} ({c.detail})" for c in trusted)
+    return "proved" + "".join(f" up to {claim.claim}" for claim in claims if claim.outcome == TRUST)

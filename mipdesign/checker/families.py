@@ -84,7 +84,10 @@ def conv(ci: Int, co: Int, r: Int, k: Int = 1, s: Int = 1, groups: Int = 1, act:
          present: Any = True) -> Ops:  # fmt: skip
     """A convolution without bias, its normalisation, and an activation where ``act`` names one."""
     out = -(-r // s)
-    ops = [Op("conv", ci, co, r, k, s, groups, scored, present=present), Op("norm", co, co, out, scored=scored, present=present)]
+    ops = [
+        Op("conv", ci, co, r, k, s, groups, scored, present=present),
+        Op("norm", co, co, out, scored=scored, present=present),
+    ]
     return ops + ([Op(act, co, co, out, scored=scored, present=present)] if act else [])
 
 
@@ -175,7 +178,7 @@ def _not(twin: Any) -> Any:
 
 
 class Family(NamedTuple):
-    """A block family: its operations, the widths ``c_i k_i^2 / g_i`` of its layers in order (DeepMAD, section 3), the activation
+    """A block family: its operations, the widths ``c k^2 / g`` of its layers in order (DeepMAD, section 3), the activation
     of a stem or head beside it, and whether it has squeeze-and-excitation."""
 
     operations: Callable[..., Ops]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .families import Op
-from .reading import DECIMAL, Refused, integer, sequence
+from .reading import DECIMAL, RefusedError, integer, sequence
 
 HEADER = "kind,in_channels,out_channels,kernel,stride,groups,resolution,batch,microseconds"
 Ints = NDArray[np.int64]
@@ -32,13 +32,11 @@ class Grid:
         inside = (self.inputs[0] <= ci) & (ci <= self.inputs[-1]) & (self.outputs[0] <= co) & (co <= self.outputs[-1])
         i, i1 = _around(self.inputs, ci)
         j, j1 = _around(self.outputs, co)
-        low, high = (
-            _line(self.values[i, at], self.values[i1, at], ci, self.inputs[i], self.inputs[i1]) for at in (j, j1)
-        )
+        low, high = (_line(self.values[i, at], self.values[i1, at], ci, self.inputs[i], self.inputs[i1]) for at in (j, j1))
         corners = np.minimum(
             np.minimum(self.values[i, j], self.values[i1, j]), np.minimum(self.values[i, j1], self.values[i1, j1])
         )
-        value = _line(low, high, co, self.outputs[j], self.outputs[j1])
+        value: Ints = _line(low, high, co, self.outputs[j], self.outputs[j1])
         return np.where(inside & (corners != MISSING), value, MISSING)
 
 
@@ -49,7 +47,8 @@ def _around(axis: Ints, at: Ints) -> tuple[Ints, Ints]:
 
 
 def _line(low: Ints, high: Ints, at: Ints, first: Ints, last: Ints) -> Ints:
-    return low + (high - low) * (at - first) // np.maximum(last - first, 1)
+    value: Ints = low + (high - low) * (at - first) // np.maximum(last - first, 1)
+    return value
 
 
 class Latency:
@@ -60,19 +59,19 @@ class Latency:
         points: dict[tuple[Any, ...], dict[tuple[int, int], int]] = {}
         rows = [line for line in sequence(lines, where, 2, 20_001) if isinstance(line, str) and len(line) < 500]
         if len(rows) != len(lines) or rows[0] != HEADER:
-            raise Refused(f"{where} is not a latency table")
+            raise RefusedError(f"{where} is not a latency table")
         for n, row in enumerate(rows[1:], 1):
             kind, *texts, time = parts if len(parts := row.split(",")) == 9 else [""]
             if not all(text.isascii() and text.isdigit() and len(text) < 9 for text in texts) or not texts:
-                raise Refused(f"{where}.{n} is not a row of a latency table")
+                raise RefusedError(f"{where}.{n} is not a row of a latency table")
             ci, co, k, s, groups, r, of_batch = (integer(int(text), f"{where}.{n}", 1, 2**16) for text in texts)
             if not DECIMAL.fullmatch(time) or not (nanoseconds := (Fraction(time) * 2000 + 1) // 2) <= 10**10:
-                raise Refused(f"{where}.{n} has no microseconds")  # rounded to whole nanoseconds, halves up
+                raise RefusedError(f"{where}.{n} has no microseconds")  # rounded to whole nanoseconds, halves up
             if of_batch == batch:
                 key = _key(kind, k, s, groups, r, ci, co)
                 at = points.setdefault(key, {})
                 if (ci, 0 if is_line(key) else co) in at:
-                    raise Refused(f"{where}.{n} measures an operation a second time")
+                    raise RefusedError(f"{where}.{n} measures an operation a second time")
                 at[ci, 0 if is_line(key) else co] = nanoseconds
         self.grids = {key: _grid(of_key) for key, of_key in points.items()}
 

@@ -1,4 +1,4 @@
-"""All networks of a cell that keep its limits and whose own bound reaches the cutoff, by a search from the last super-block back.
+"""All networks of a cell that keep the limits and whose own bound reaches the cutoff: a search from the last super-block back.
 
 What the passes of :mod:`.bound` found limits what is still to come, and so do the least counts of every prefix.
 """
@@ -8,18 +8,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from .bound import UNIT, Bound, Level
+from .bound import UNIT, Bound
 from .network import Network, Stage
-from .tables import Floats, Ints, Tables, log
+from .space import Ints
+from .tables import Bools, Floats, Tables, log
 
 MOST_PARTIAL = 2_000_000
 """Most partial networks that a search looks at in one super-block."""
 
 
-class TooMany(Exception):
+class TooManyError(Exception):
     """A cell holds too many networks to list them."""
 
 
@@ -50,7 +52,7 @@ def list_networks(bound: Bound) -> Listing:
 
     Raises
     ------
-    TooMany
+    TooManyError
         If there are too many of them.
     """
     tables, levels, n = bound.tables, bound.levels, len(bound.tables.limits)
@@ -66,7 +68,7 @@ def list_networks(bound: Bound) -> Listing:
         state, column = state[may], column[may]
         depths = np.array(bound.cell.depths(tables, i))
         if len(state) * len(depths) > MOST_PARTIAL:
-            raise TooMany
+            raise TooManyError
         depth = np.tile(depths, len(state))
         state, column = np.repeat(state, len(depths)), np.repeat(column, len(depths))
         step = level.step[column]
@@ -104,7 +106,7 @@ def _pairs(of: Ints, first: Ints, stop: Ints) -> tuple[Ints, Ints]:
     """Every item with every place of its range, ``first[of]`` to before ``stop[of]`` (of itself where ``of`` counts them)."""
     sizes = (stop - first)[of] if len(of) else np.zeros(0, dtype=np.int64)
     if int(sizes.sum()) > MOST_PARTIAL:
-        raise TooMany
+        raise TooManyError
     item = np.repeat(np.arange(len(of)), sizes)
     offset = np.arange(len(item)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return item, first[of][item] + offset if len(item) else offset
@@ -133,7 +135,7 @@ class Scores:
     objective: Floats
     error: Floats
     rho: Floats
-    tied: Floats
+    tied: Bools
 
 
 def score(tables: Tables, listing: Listing) -> Scores:
@@ -155,7 +157,9 @@ def score(tables: Tables, listing: Listing) -> Scores:
         ends.append((np.where(forgotten, 0.0, 2 * log(s.out)) + log_c, total, layers))
     if space.head is not None:
         _, total, layers = ends.pop()
-        ends.append((np.where(forgotten, 0.0, 2 * log(space.super_blocks[-1].out)) + log(space.head), total + log_c, layers + 1))
+        ends.append(
+            (np.where(forgotten, 0.0, 2 * log(space.super_blocks[-1].out)) + log(space.head), total + log_c, layers + 1)
+        )
     unit = 1.0 if space.log_base is None else 1.0 / log(space.log_base) ** 2
     value, mass, rho = np.zeros(n), np.zeros(n), np.zeros(n)
     for j, (alpha, (x, total, layers)) in enumerate(zip(space.alpha, ends, strict=True)):
@@ -178,7 +182,7 @@ def score(tables: Tables, listing: Listing) -> Scores:
     return Scores(value, 1000 * (1 + len(stage_of)) * UNIT * mass, rho, tied)
 
 
-def _axis(tables: Tables, axis: str, i: int, listing: Listing) -> Ints:
+def _axis(tables: Tables, axis: str, i: int, listing: Listing) -> Any:
     s, columns = tables.stages[i].block, listing.columns[i]
     if axis == "depth":
         return listing.depths[i]

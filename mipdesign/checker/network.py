@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from .families import Op, Ops, conv, figure
-from .reading import Refused, integer, mapping, sequence, word
+from .reading import RefusedError, integer, mapping, sequence, word
 from .space import Space
 
 DIGITS = 40
@@ -42,7 +42,7 @@ def read_network(data: Any, where: str, space: Space) -> Network:
 
     Raises
     ------
-    Refused
+    RefusedError
         Naming the field that is malformed or outside the space.
     """
     row = mapping(data, where, ("resolution", "stem", "stages", "head"), ("input_channels", "classes"))
@@ -50,10 +50,10 @@ def read_network(data: Any, where: str, space: Space) -> Network:
     for name, value in fixed.items():
         given = row.get(name, {"input_channels": 3, "classes": 1000}.get(name))
         if given != value or isinstance(given, (bool, float)):
-            raise Refused(f"{where}.{name} is not {value}, that of the problem")
+            raise RefusedError(f"{where}.{name} is not {value}, that of the problem")
     stem = mapping(row["stem"], f"{where}.stem", ("channels", "kernel", "stride"))
     if (stem["kernel"], stem["stride"]) != (space.stem_kernel, space.stem_stride) or stem["channels"] not in space.stem:
-        raise Refused(f"{where}.stem lies outside the space")
+        raise RefusedError(f"{where}.stem lies outside the space")
     stages, before = [], integer(stem["channels"], f"{where}.stem.channels")
     names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")
     for i, (given, s) in enumerate(zip(sequence(row["stages"], f"{where}.stages", 2, 8), space.super_blocks, strict=True)):
@@ -66,12 +66,12 @@ def read_network(data: Any, where: str, space: Space) -> Network:
         inside = column.any() and stage.depth in s.depths and stage.stride == s.stride
         incoming = space.stem if i == 0 else space.super_blocks[i - 1].channels
         if not inside or before not in incoming[slice(*_window(space, i, stage.channels))]:
-            raise Refused(f"{here} lies outside the space")
+            raise RefusedError(f"{here} lies outside the space")
         stages.append(stage)
         before = stage.channels
     for axis, tied in space.ties:
         if len({getattr(stages[i], axis) for i in tied}) > 1:
-            raise Refused(f"{where} breaks the tie of {axis} of super-blocks {[i + 1 for i in tied]}")
+            raise RefusedError(f"{where} breaks the tie of {axis} of super-blocks {[i + 1 for i in tied]}")
     return Network(stem["channels"], tuple(stages))
 
 

@@ -16,16 +16,16 @@ DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
 QUOTIENT = re.compile(r"[0-9]+/[1-9][0-9]*")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The data is not what its format says."""
 
 
-def refuse(where: str, value: Any, remedy: str) -> Refused:
+def refuse(where: str, value: Any, remedy: str) -> RefusedError:
     """The fault of a field, with its value."""
     text = repr(value) if isinstance(value, (str, bool, float, type(None))) else type(value).__name__
     if isinstance(value, int) and not isinstance(value, bool):
         text = repr(value) if abs(value) < 10**30 else "an integer of over 30 digits"
-    return Refused(f"{where} is {text[:60]}; {remedy}")
+    return RefusedError(f"{where} is {text[:60]}; {remedy}")
 
 
 def mapping(value: Any, where: str, required: Iterable[str] = (), optional: Iterable[str] = ()) -> dict[str, Any]:
@@ -35,10 +35,10 @@ def mapping(value: Any, where: str, required: Iterable[str] = (), optional: Iter
         raise refuse(where, value, "a mapping is expected")
     for name in required:
         if name not in value:
-            raise Refused(f"{where}.{name} is missing")
+            raise RefusedError(f"{where}.{name} is missing")
     unknown = [name for name in value if name not in (*required, *optional)]
     if unknown:
-        raise Refused(f"{where} has the unknown field {unknown[0]!r:.60}")
+        raise RefusedError(f"{where} has the unknown field {unknown[0]!r:.60}")
     return value
 
 
@@ -95,7 +95,7 @@ def lattice(value: Any, where: str, most: int = 10**6) -> tuple[int, ...]:
     low, high, step = (integer(data[name], f"{where}.{name}", 1, most) for name in ("min", "max", "step"))
     values = range(low, high + 1, step)
     if not 1 <= len(values) <= 4096:
-        raise Refused(f"{where} has {len(values)} values; 1 to 4096 are expected")
+        raise RefusedError(f"{where} has {len(values)} values; 1 to 4096 are expected")
     return tuple(values)
 
 

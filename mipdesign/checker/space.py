@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from .families import FAMILIES, Family
 from .latency import Latency
-from .reading import Refused, integer, lattice, mapping, number, ratio, sequence, word, words
+from .reading import RefusedError, integer, lattice, mapping, number, ratio, sequence, word, words
 
 Ints = NDArray[np.int64]
 FIGURES = ("flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes")
@@ -109,7 +110,7 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
 
     Raises
     ------
-    Refused
+    RefusedError
         If a field is missing, unknown, of another type or out of range, or the space is empty or too large.
     """
     required = ("name", "convention", "input", "stem", "stages", "classes", "budgets", "objective")
@@ -130,7 +131,7 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
         super_blocks.append(made)
         before, r = made.channels, made.out
     if sum(len(s.c) for s in super_blocks) > MOST_COLUMNS:
-        raise Refused(f"problem has more than {MOST_COLUMNS} columns")
+        raise RefusedError(f"problem has more than {MOST_COLUMNS} columns")
     m = len(super_blocks)
     objective = mapping(p["objective"], "problem.objective", ("beta",), ("alpha", "log_base", "effectiveness_price", "penalty"))
     stages = 1 + sum(s.stride == 2 for s in super_blocks)
@@ -143,7 +144,10 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
         penalised = penalised[-3:]
     if objective.get("penalty") is not None:
         penalty = mapping(objective["penalty"], "problem.objective.penalty", ("form",), ("stages",))
-        form, penalised = word(penalty["form"], "problem.objective.penalty.form", ("exp_std", "exp_var", "none")), tuple(range(m))
+        form, penalised = (
+            word(penalty["form"], "problem.objective.penalty.form", ("exp_std", "exp_var", "none")),
+            tuple(range(m)),
+        )
         if penalty.get("stages") is not None:
             penalised = _stages(penalty["stages"], "problem.objective.penalty.stages", m)
     beta = _weight(objective["beta"], "problem.objective.beta")
@@ -211,22 +215,28 @@ def _super_block(
     block = data["block"] if isinstance(data["block"], list) else [data["block"]]
     names = words(block, f"{where}.block", tuple(families))
     named |= set(names)
-    stride, multiple = integer(data["stride"], f"{where}.stride", 1, 2), integer(data.get("multiple_of", 1), f"{where}.multiple_of")
+    stride, multiple = (
+        integer(data["stride"], f"{where}.stride", 1, 2),
+        integer(data.get("multiple_of", 1), f"{where}.multiple_of"),
+    )
     if len(set(names)) < max(1, len(names)) or r < stride:
-        raise Refused(f"{where} names a family twice or none, or its map is used up")
+        raise RefusedError(f"{where} names a family twice or none, or its map is used up")
     channels: Sequence[int] = lattice(data["channels"], f"{where}.channels")
     depths: Sequence[int] = lattice(data["depth"], f"{where}.depth", 1000)
     rules = mapping(data.get("per_block", {}), f"{where}.per_block", (), names)
     if near is not None:
         channels = near.close(channels, i, "channels")
         depths = [d for d in depths if near.blocks is None or abs(d - near.of(i, "depth")) <= near.blocks]
-    parts, kept = [], []
+    parts: list[Ints] = []
+    kept: list[str] = []
     for name in names:
         rule = mapping(rules.get(name, {}), f"{where}.per_block.{name}", (), ("bottleneck", "bottleneck_ratio", "kernels"))
-        own = {key: rule[key] if rule.get(key) is not None else data[key] for key in ("bottleneck", "bottleneck_ratio", "kernels")}
+        own = {
+            key: rule[key] if rule.get(key) is not None else data[key] for key in ("bottleneck", "bottleneck_ratio", "kernels")
+        }
         kernels = [k for k in lattice(own["kernels"], f"{where}.kernels", 63) if 3 * k <= 2 * r]
         if not kernels or any(k % 2 == 0 for k in kernels):
-            raise Refused(f"{where}.kernels has no kernel that fits its map, or an even one")
+            raise RefusedError(f"{where}.kernels has no kernel that fits its map, or an even one")
         if near is not None and "kernel" in near.same:
             kernels = [k for k in kernels if k == near.of(i, "kernel")]
         if near is not None and (not kernels or ("block" in near.same and near.rows[i].get("block") != name)):
@@ -236,15 +246,15 @@ def _super_block(
         for c in channels:
             admitted = [b for b in _widths(widths, low, high, ends, c) if b % multiple == 0 and c % multiple == 0]
             admitted = admitted if near is None else near.close(admitted, i, "bottleneck")
-            made = np.array(np.meshgrid([c], [len(kept)], admitted, kernels, indexing="ij"), dtype=np.int64).reshape(4, -1)
-            parts.append(made)
+            rows = list(itertools.product((c,), (len(kept),), admitted, kernels))
+            parts.append(np.array(rows, dtype=np.int64).reshape(-1, 4).T)
         kept.append(name)
     columns = np.concatenate(parts, axis=1) if parts else np.zeros((4, 0), dtype=np.int64)
     for n, forbidden in enumerate(sequence(data.get("forbidden", []), f"{where}.forbidden", 0, 1000)):
         columns = columns[:, ~_forbidden(forbidden, f"{where}.forbidden.{n}", columns, kept)]
     c, f, b, k = columns[:, np.lexsort(columns[::-1])]
     if not len(c) or not len(depths):
-        raise Refused(f"{where} leaves no choice")
+        raise RefusedError(f"{where} leaves no choice")
     low, high, _ = _bounds(data["growth"], f"{where}.growth", ())
     first = [0 if high is None else bisect_left(before, -(-x * high.denominator // high.numerator)) for x in channels]
     stop = [bisect_right(before, x * low.denominator // low.numerator) for x in channels]
@@ -285,7 +295,7 @@ def _forbidden(value: Any, where: str, columns: Ints, names: Sequence[str]) -> N
     data = mapping(value, where, (), ("block", "channels", "bottleneck", "kernels"))
     hit = np.ones(columns.shape[1], dtype=bool)
     if all(part is None for part in data.values()):
-        raise Refused(f"{where} forbids nothing")
+        raise RefusedError(f"{where} forbids nothing")
     if data.get("block") is not None:
         listed = data["block"] if isinstance(data["block"], list) else [data["block"]]
         hit &= np.isin(columns[1], [f for f, name in enumerate(names) if name in listed])
@@ -314,7 +324,7 @@ def _budgets(
         factor = integer(4 if row.get("bytes") is None else row["bytes"], f"{where}.bytes", 1, 16) if name in SIZES else 1
         ends = {sign: ratio(row[end], f"{where}.{end}") for sign, end in ((1, "max"), (-1, "min")) if row.get(end) is not None}
         if not ends:
-            raise Refused(f"{where} limits nothing")
+            raise RefusedError(f"{where} limits nothing")
         if name in FIGURES:
             limits += [Limit(alias.get(name, name), sign, factor, sign * end) for sign, end in ends.items()]
         else:
@@ -326,4 +336,4 @@ def _budgets(
     return tuple(limits), single.get("effectiveness"), single.get("activation_memory"), latency, nanoseconds
 
 
-_KINDS = "conv linear norm relu relu6 silu sigmoid pool max_pool global_pool add scale".split()
+_KINDS = ["conv", "linear", "norm", "relu", "relu6", "silu", "sigmoid", "pool", "max_pool", "global_pool", "add", "scale"]

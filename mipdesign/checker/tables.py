@@ -6,7 +6,6 @@ The first block of a super-block counts ``fixed + ci * slope`` of a figure where
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from functools import cache, reduce
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from .families import Op, Ops, figure
 from .network import stem, tail
-from .reading import Refused
+from .reading import RefusedError
 from .space import Ints, Space, SuperBlock
 
 Floats = NDArray[np.float64]
@@ -42,12 +41,13 @@ def logs(numbers: Ints) -> Floats:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of one super-block; ``rows`` holds ``log C``, ``t`` (``sum log w`` of a block that one channel enters), layers per
-    block, and ``fixed, slope, twin, rest`` of every limit, shape ``(3 + 4 limits, columns)``.
+    """Columns of one super-block; ``rows`` holds ``log C``, ``t`` (``sum log w`` of a block that one channel enters), layers
+    per block, and ``fixed, slope, twin, rest`` of every limit, shape ``(3 + 4 limits, columns)``.
 
-    ``most``, ``twin_fits``, ``rest_fits``: the largest ``ci`` other than ``C`` with which no operation exceeds the activation
-    memory, and whether ``ci = C`` and further blocks do so; ``None`` where it is not limited. ``pairs``: what the latency adds for
-    ``ci`` at a place, ``table[of_column, place]`` of each; infinite where an operation is not covered.
+    ``special``: whether ``ci = C`` is a case of its own. ``most``, ``twin_fits``, ``rest_fits``: the largest ``ci`` other than
+    ``C`` with which no operation exceeds the activation memory, and whether ``ci = C`` and further blocks keep it; ``None``
+    where nothing is limited. ``pairs``: what the latency adds for ``ci`` at a place, ``table[of_column, place]`` of each;
+    infinite where an operation is not covered.
     """
 
     block: SuperBlock
@@ -57,7 +57,6 @@ class Table:
     twin_fits: Bools | None
     rest_fits: Bools | None
     pairs: tuple[tuple[Ints, Floats], ...]
-
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def build(space: Space) -> Tables:
 
     Raises
     ------
-    Refused
+    RefusedError
         If a network of it may count more than floating point holds exactly.
     """
     _check_size(space)
@@ -91,14 +90,17 @@ def build(space: Space) -> Tables:
     stages = [_table(space, i, n) for i in range(len(space.super_blocks))]
     fits = np.ones(len(stems), dtype=bool)
     if space.memory is not None:
-        fits = np.all([op.elements <= space.memory.numerator // space.memory.denominator for op in stem(space, stems, "relu")], axis=0)
+        fits = np.all(
+            [op.elements <= space.memory.numerator // space.memory.denominator for op in stem(space, stems, "relu")], axis=0
+        )
     clamped = np.array([max(-MOST, min(limit, MOST)) for limit in most], dtype=np.int64)  # no sum lies outside
     return Tables(space, tuple(stages), clamped, counts, logs(stems), fits)
 
 
 def _check_size(space: Space) -> None:
-    """The largest network counts less than 2^50 of everything together, a shortcut with and without projection, so that 16 times
-    any count (the most that a byte width takes) is exact."""
+    """The largest network counts less than 2^50 of everything together, its shortcuts with and without projection, so that 16
+    times any count (the most that a byte width takes) is exact.
+    """
     total, ci = 0, space.stem[-1]
     for op in stem(space, ci, "relu") + tail(space, space.super_blocks[-1].channels[-1], "relu"):
         total += sum(int(figure(op, name)) for name in ("params", "macs", "reference_flops", "activations"))
@@ -111,7 +113,7 @@ def _check_size(space: Space) -> None:
                     total += times * sum(int(figure(op, name)) for name in ("params", "macs", "reference_flops", "activations"))
         ci = c
     if total * 8 >= MOST:
-        raise Refused("problem: its largest network counts more than 5e14 operations")
+        raise RefusedError("problem: its largest network counts more than 5e14 operations")
 
 
 def _counts(space: Space, ops: Ops, shape: tuple[int, ...], layers: int, blocks: int) -> Ints:
@@ -149,7 +151,9 @@ def _table(space: Space, i: int, n: int) -> Table:
         if space.memory is not None:
             elements = space.memory.numerator // space.memory.denominator
             possible[mine] = blocks.fit(blocks.behind, elements)
-            twin_fits[mine], rest_fits[mine] = (blocks.fit(ops, elements) for ops in (blocks.first(blocks.c, True), blocks.further))
+            twin_fits[mine], rest_fits[mine] = (
+                blocks.fit(ops, elements) for ops in (blocks.first(blocks.c, True), blocks.further)
+            )
             most[mine] = blocks.most_incoming(elements)
         if space.latency is not None:
             once, more, of_pairs = blocks.latencies()
@@ -192,7 +196,7 @@ class _Blocks:
         """``sum log w`` of a block that one channel enters."""
         widths = [np.broadcast_to(w, self.c.shape) for w in self.family.widths(np.ones_like(self.c), self.c, self.b, self.k)]
         if reduce(mul, (w.astype(np.float64) for w in widths)).max() > 2.0**62:
-            raise Refused(f"problem.stages.{self.i}: the widths of a block are too large")
+            raise RefusedError(f"problem.stages.{self.i}: the widths of a block are too large")
         return logs(reduce(mul, widths))
 
     def fit(self, ops: Ops, elements: int) -> Bools:
@@ -201,7 +205,7 @@ class _Blocks:
         return np.all(fitting, axis=0) if fitting else np.ones(len(self.c), dtype=bool)
 
     def most_incoming(self, elements: int) -> Ints:
-        """The largest ``ci``, not ``C``, with which the first block's operations fit; what one reads and writes is affine in it."""
+        """The largest ``ci``, not ``C``, with which the first block's operations fit; their elements are affine in it."""
         most = np.full(len(self.c), 2**40)
         samples = (self.first(np.full_like(self.c, -x), False) for x in (1, 2))
         for one, two in zip(*samples, strict=True):
@@ -214,7 +218,8 @@ class _Blocks:
         """Nanoseconds of a first block, of each further one, and what the first one takes beside that for every ``ci`` of the
         lattice: the class of each column, and a row per class. Infinite where an operation is not covered.
         """
-        space, n = self.space, len(self.c)
+        space, latency, n = self.space, self.space.latency, len(self.c)
+        assert latency is not None
         incoming = np.array(space.stem if self.i == 0 else space.super_blocks[self.i - 1].channels, dtype=np.int64)
         columns = [axis[:, None] for axis in (self.c, self.b, self.k)]
         ci, pairs = incoming[None, :], list[tuple[Ints, Floats]]()
@@ -231,11 +236,11 @@ class _Blocks:
             _, some, classes = np.unique(table, axis=0, return_index=True, return_inverse=True)
             chosen = [x if np.ndim(x) < 2 or np.shape(x)[0] == 1 else x[some] for x in (*parts, op.present)]
             of_some = op._replace(ci=chosen[0], co=chosen[1], k=chosen[2], groups=chosen[3], present=chosen[4])
-            times = np.broadcast_to(_finite(space.latency.of(of_some)), (len(some), len(incoming)))  # type: ignore[union-attr]
+            times = np.broadcast_to(_finite(latency.of(of_some)), (len(some), len(incoming)))
             pairs.append((classes.reshape(-1), times))
         if self.i == 0:  # the stem's activation is that of the first super-block's family
-            times = [_finite(space.latency.of(op)) for op in stem(space, incoming, self.family.activation)]  # type: ignore[union-attr]
-            pairs.append((np.zeros(n, dtype=np.int64), np.sum(times, axis=0)[None, :]))
+            of_stem = sum(_finite(latency.of(op)) for op in stem(space, incoming, self.family.activation))
+            pairs.append((np.zeros(n, dtype=np.int64), np.reshape(of_stem, (1, -1))))
         return once, sum((self._time(op) for op in self.further), np.zeros(n)), pairs
 
     def _time(self, op: Op) -> Floats:
