@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 RESULT, CERTIFICATE, TRACE, PICTURE = "result.json", "certificate.json", "trace.csv", "convergence.png"
 MAX_CERTIFICATE_BYTES = 2_000_000_000
+DEFAULT_FORMULATION = "lattice"
+SOLVER_COLUMNS = 32
+"""Columns up to which SCIP closes a cell, where a formulation is asked for."""
 VERSIONED = ("mipdesign", "numpy", "pyscipopt", "networkx", "pydantic", "torch")
 
 
@@ -202,7 +205,7 @@ def design(
     gap: float = OPTIMAL_GAP,
     seed: int = 0,
     workers: int | None = None,
-    formulation: str = "lattice",
+    formulation: str | None = None,
     presolve: bool = True,
     resume: str | Path | None = None,
     near: Sequence[Design] = (),
@@ -220,7 +223,8 @@ def design(
     seed, workers:
         Seed of the heuristics and number of child processes (one per processor by default). The answer depends on neither.
     formulation:
-        Formulation with which SCIP closes what the bounds leave open.
+        Formulation with which SCIP closes the cells in which few columns are left. By default splitting closes these too, and
+        quicker, so that nothing of the proof rests on a solver.
     presolve:
         ``False`` hands the whole space to SCIP; for comparison.
     resume:
@@ -247,7 +251,8 @@ def design(
         raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
     if seed < 0:
         raise SpecError("seed", f"{seed!r} is negative", "give a number from 0 up")
-    chosen = formulation_named(formulation)
+    name = formulation or DEFAULT_FORMULATION
+    chosen = formulation_named(name)
     chosen.check_proves()
     earlier = None if resume is None else earlier_run(problem, Path(resume))
     if not is_warm():
@@ -256,11 +261,13 @@ def design(
         warm_up()
     began = time.monotonic()
     tables = build_tables(problem, None if pool is None else pool.tables)
-    options = Options(time_limit=time_limit, gap=gap, seed=seed, workers=workers, formulation=formulation, presolve=presolve)
+    options = Options(time_limit=time_limit, gap=gap, seed=seed, workers=workers, formulation=name, presolve=presolve)
+    if formulation is not None:
+        options = replace(options, solver_columns=SOLVER_COLUMNS)
     missing = chosen.unsupported(tables)
     if missing is not None:
         if not presolve:
-            raise SpecError("formulation", f"{formulation!r} cannot express {missing}", "leave out --no-presolve")
+            raise SpecError("formulation", f"{name!r} cannot express {missing}", "leave out --no-presolve")
         options = replace(options, solver_columns=0)
     resumed = None if earlier is None else _resumed(tables, earlier)
     networks = tuple(other.architecture for other in near if other.architecture is not None)

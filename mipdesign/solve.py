@@ -81,7 +81,7 @@ class Options:
     workers: int | None = None
     formulation: str = "lattice"
     presolve: bool = True
-    solver_columns: int = 32
+    solver_columns: int = 0
     memory_mb: int = MEMORY_MB
 
 

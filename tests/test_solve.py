@@ -49,7 +49,7 @@ def test_design_equals_enumeration(seed: int, presolve: bool) -> None:
     else:
         assert result.status == "optimal" and result.gap == 0.0
         assert result.architecture == known[1]
-    assert all(check.passed for check in result.checks())
+    assert all(check.passed for check in result.checks(resolve=not presolve))
 
 
 TINY = ["stages.1.depth=[1, 2]", "stages.2.depth=[1, 2]", "stages.3.depth=[1, 2]", "stages.4.depth=[1, 2]"]

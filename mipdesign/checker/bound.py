@@ -62,7 +62,7 @@ def read_prices(value: Any, where: str, tables: Tables) -> Prices:
 class Level:
     """The columns of a cell in one super-block, in groups of equal channels.
 
-    ``starts, group``: first column of each group, and the group of each column. ``ci``: channels of the groups before (stems).
+    ``starts, group``: first column of each group, and the group of each column. ``ci``: channels of those before (stems).
     ``first, stop``: which of those may enter a group; ``twin``: the one of them with the same channels, where that is a case
     of its own, else -1. The forward pass adds ``into``, the worth of what comes before; ``costs``, the priced counts; ``enter``,
     the best with which a column is entered, its first block's counts paid; ``own``, its worth at its better depth beside that;
@@ -362,13 +362,14 @@ class Bound:
             level, low, high = self.levels[i], cell.low[i], cell.high[i]
             beyond = (onward + self.end[i] * level.log_c)[level.group]
             total = level.enter + level.own + beyond
-            kept = np.flatnonzero((total >= least) & (total > -np.inf))
+            kept = np.flatnonzero(~(total < least) & (total != -np.inf))  # what is not a number would be kept
             cell = cell.with_columns(i, kept)
             if not len(kept):
                 return cell
             step = level.step[kept]
-            with np.errstate(divide="ignore"):
-                reach = np.minimum(np.floor((total[kept] - least) / np.abs(step) + 1e-9), high - low)
+            reach = np.full(len(kept), np.inf)
+            np.divide(total[kept] - least, np.abs(step), out=reach, where=step != 0)
+            reach = np.minimum(np.floor(reach + 1e-9), high - low)
             lowest = np.where(step > 0, high - reach, low).min()
             highest = np.where(step > 0, high, low + reach).max()
             cell = cell.with_depths(i, [d for d in cell.depths(self.tables, i) if lowest <= d <= highest])
@@ -376,7 +377,7 @@ class Bound:
             if i:
                 onward += self.log[i] * self.levels[i - 1].log_c
         stems = self.stem + onward
-        return replace(cell, stem=cell.stem[(stems >= least) & (stems > -np.inf)]).tied(self.tables)
+        return replace(cell, stem=cell.stem[~(stems < least) & (stems != -np.inf)]).tied(self.tables)
 
     def _back(self, level: Level, kept: Ints, worth: Floats) -> Floats:
         """Of every group that may enter some columns: the best that is worth with what comes after them."""
