@@ -1,4 +1,4 @@
-"""Hard specifications, held against enumeration by exact arithmetic: numbers right at what decides, and beyond what a double holds.
+"""Hard specifications, held against enumeration by exact arithmetic: numbers right at what decides, or beyond the doubles.
 
 Ratios with 15 to 17 digits, with more, and as fractions; limits exactly at a network's figure and one unit off; effectiveness
 limits a hair above and below a network's; weights from 0 and 1e-300 to 1e6, penalties that overflow; limits around 2^53 and
@@ -36,6 +36,7 @@ from mipdesign.evaluation import Evaluator
 from mipdesign.lattice import build_tables
 from mipdesign.problem import Problem
 from mipdesign.solve import Nearby, Options, Run
+from mipdesign.theory import depth_cost
 
 MOST_NETWORKS = 400
 """Most networks of a space, ties aside: each goes through the exact evaluator."""
@@ -112,7 +113,9 @@ def forbidden(rules: list[dict[str, Any]], block: str, c: int, b: int, k: int) -
     for rule in rules:
         names = rule.get("block", [block])
         parts = [block in ([names] if isinstance(names, str) else names)]
-        parts += [x in values_of(rule[name]) for name, x in (("channels", c), ("bottleneck", b), ("kernels", k)) if name in rule]
+        parts += [
+            x in values_of(rule[name]) for name, x in (("channels", c), ("bottleneck", b), ("kernels", k)) if name in rule
+        ]
         if all(parts):
             return True
     return False
@@ -236,15 +239,17 @@ def _order(evaluator: Evaluator) -> tuple[object, ...]:
 
 
 def found(problem: Problem, list_steps: int = LIST_STEPS) -> Answer:
-    """The answer of a design run in this process: its tree, first for a network, then for the best, and what the driver makes of
-    the networks that come up.
+    """The answer of a design run in this process: its tree, first for a network, then for the best, and what its driver
+    makes of the networks.
     """
     try:
         tables = build_tables(problem)
     except SpecError as error:
         return Answer("refused", reason="latency" if error.field.startswith("budgets.latency") else str(error))
     run = Run(tables, Options(), lambda progress: None, None, Nearby())
+    run.begun = True
     for weight in (0.0, 1.0):
+        run.feasibility_only = weight == 0.0
         worth = 3.0 if weight == 0.0 else max(1.0, abs(run.cutoff))
         stack = [Node("", Cell.whole(tables), math.inf, Prices.initial(tables, worth, weight))]
         while stack and (weight or run.best is None):
@@ -253,11 +258,15 @@ def found(problem: Problem, list_steps: int = LIST_STEPS) -> Answer:
                 run.consider(contender)
             stack += expansion.children
         if run.best is None:
-            return Answer("refused", reason="penalty") if run.state.beyond is not None else Answer("infeasible")
-    winner = run.winner()
-    assert winner is not None
-    network = tables.architecture(winner.position)
-    return Answer("optimal", problem.evaluator(network).exact_objective(), network)
+            break
+    try:
+        outcome = run.outcome([], False)
+    except SpecError as error:
+        return Answer("refused", reason="penalty" if error.field == "objective.penalty" else str(error))
+    if outcome.best is None:
+        return Answer(outcome.status)
+    network = tables.architecture(outcome.best.position)
+    return Answer(outcome.status, problem.evaluator(network).exact_objective(), network)
 
 
 # -------------------------------------------------------------------------------------------------------------- the problems
@@ -332,9 +341,14 @@ class Maker:
         if self.chance(0.2):
             stage["multiple_of"] = self.pick([2, 3, 4])
         if self.chance(0.2):
-            stage["forbidden"] = [{"block": families[-1], "bottleneck": [widths[0]]}, {"channels": [channels[-1]], "kernels": [3]}]
+            stage["forbidden"] = [
+                {"block": families[-1], "bottleneck": [widths[0]]},
+                {"channels": [channels[-1]], "kernels": [3]},
+            ]
         if self.chance(0.15):
-            stage["per_block"] = {families[0]: {"bottleneck": [4, 16], "bottleneck_ratio": {"min": self.ratio([4, 16], channels)}}}
+            stage["per_block"] = {
+                families[0]: {"bottleneck": [4, 16], "bottleneck_ratio": {"min": self.ratio([4, 16], channels)}}
+            }
         return stage
 
     def space(self) -> dict[str, Any]:
@@ -405,6 +419,13 @@ class Maker:
             self.add_latency(problem, networks, budgets)
         return budgets
 
+    @staticmethod
+    def balanced(evaluator: Evaluator) -> float:
+        """A weight of the penalty at which a network's objective is the rounding error of its entropy."""
+        scoring = evaluator.scoring
+        q = depth_cost(scoring.penalty_form, 1.0, evaluator.depths)
+        return min(1e6, evaluator.evaluation.weighted_entropy / q) if 0 < q < math.inf else 1.0
+
     def effectiveness(self, evaluator: Evaluator) -> float | str:
         """A limit a hair above or below a network's effectiveness."""
         rho = max(len(p) / FINE.exp(sum((FINE.ln(Decimal(w)) for w in p), Decimal(0)) / len(p)) for p in evaluator.prefixes)
@@ -429,8 +450,39 @@ class Maker:
             if self.chance(0.3):
                 budgets["latency"]["free"] = ["norm", "relu"]
 
+    def twins(self) -> Problem:
+        """A space in which super-blocks may exchange widths, with the optimum near 0: in floating point, equal optima differ by
+        as much as they are.
+        """
+        widths, c = self.some([3, 5, 7, 11, 13, 17, 19, 23], 3), int(self.pick([8, 12, 24]))
+        stage = {
+            "stride": 1,
+            "channels": [c],
+            "bottleneck": widths,
+            "bottleneck_ratio": {"min": 0.01, "max": 100.0},
+            "kernels": [3, 5],
+            "depth": [self.pick([1, 2, 3])],
+        }
+        data = {
+            "name": "twins",
+            "convention": "paper",
+            "input": {"resolution": self.pick([31, 47, 64])},
+            "stem": {"channels": [c]},
+            "stages": [stage] * 3,
+            "classes": 10,
+        }
+        problem = Problem.from_dict(data)
+        plain = problem.to_dict()
+        evaluators = [problem.evaluator(network_of(plain, *chain)) for chain in every_chain(plain)]
+        most = int(0.8 * max(evaluator.figure("params") for evaluator in evaluators))
+        fitting = [evaluator for evaluator in evaluators if evaluator.figure("params") <= most] or evaluators
+        best = max(fitting, key=lambda evaluator: evaluator.evaluation.weighted_entropy)
+        return Problem.from_dict(data | {"budgets": {"params": most}, "objective": {"beta": self.balanced(best)}})
+
     def problem(self) -> Problem | None:
         """A problem, or ``None`` where the draw has no answer to compare: an empty or a large space."""
+        if self.chance(0.1):
+            return self.twins()
         data = self.space()
         try:
             problem = Problem.from_dict(data)
@@ -445,6 +497,8 @@ class Maker:
         if not networks:
             return problem
         more: dict[str, Any] = {"budgets": self.budgets(problem, networks)}
+        if self.chance(0.15):
+            more["objective"] = data["objective"] | {"beta": self.balanced(problem.evaluator(self.pick(networks)))}
         if self.chance(0.15):
             more["near"] = self.near(problem, networks)
         try:

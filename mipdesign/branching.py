@@ -246,7 +246,11 @@ def _leading(tables: Tables, contenders: list[Contender]) -> list[Contender]:
 
 def reaching(evaluation: BatchEvaluation, cutoff: float) -> Ints:
     """Indices of networks that may be feasible and reach the cutoff, up to rounding."""
-    ok = evaluation.chained & (evaluation.objective >= cutoff - _margin(evaluation.tables, cutoff)) & (evaluation.excess <= NEAR).all(axis=0)
+    ok = (
+        evaluation.chained
+        & (evaluation.objective >= cutoff - _margin(evaluation.tables, cutoff))
+        & (evaluation.excess <= NEAR).all(axis=0)
+    )
     return np.flatnonzero(ok)
 
 

@@ -18,7 +18,6 @@ from .numerals import at_most, plain_number
 from .parsing import short
 from .space import SpecModel, with_tuples
 
-
 Limit = Annotated[Fraction, BeforeValidator(at_most(sys.float_info.max))]
 """An exact number above 0; reports show the double nearest to it, so it is at most the largest double."""
 

@@ -1,7 +1,7 @@
 """Whether a latency table covers all that a problem needs.
 
-A network with an operation that the table lacks breaks the budget. That is an answer only if no network needs such an operation:
-each part of the space whose networks do is proved empty, the latency aside, by the presolve tree.
+A network with an operation that the table lacks counts as one that breaks the budget. That is right only if it breaks another
+budget as well: each part of the space whose networks have such an operation is proved to hold none that keeps the others.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .branching import Node, expand
 from .cell import Cell
 from .errors import SpecError
 from .lattice import Tables, build_tables
-from .pairs import StageColumns, StageLatency
+from .pairs import StageLatency
 from .problem import Problem
 
 MOST_NODES = 2000

@@ -152,8 +152,9 @@ def _tied(arrays: Arrays, columns: Ints, depths: Ints) -> Bools:
 
 @compiled
 def penalty_at(arrays: Arrays, spread: float) -> float:
-    """``beta Q`` where the penalised depths have ``|d - mean d|`` = ``spread``, cut off at :data:`LARGEST_EXPONENT`: less than it
-    is, which a bound may take it for.
+    """``beta Q`` where the penalised depths have ``|d - mean d|`` = ``spread``.
+
+    It is cut off at :data:`LARGEST_EXPONENT`: a bound may take it for less.
     """
     n = len(arrays.penalised)
     if n == 0:

@@ -280,9 +280,7 @@ class Tables:
         rho = limits.pop("effectiveness", None)
         most = _most((Figure.of(name, problem) for name in self.counts), limits.values())
         tables = replace(self, problem=problem, limits=np.array(most, dtype=np.int64), rho=rho)
-        tables.__dict__["arrays"] = self.arrays._replace(
-            limits=tables.limits.astype(np.float64), rho=_rho(rho)
-        )
+        tables.__dict__["arrays"] = self.arrays._replace(limits=tables.limits.astype(np.float64), rho=_rho(rho))
         return tables
 
     def once(self, name: str, work_out: Callable[[], Result]) -> Result:
@@ -464,7 +462,7 @@ def build_tables(problem: Problem, like: Tables | None = None) -> Tables:
         timer = Timer(model, most_nanoseconds + 1)
         latencies = stage_latencies(problem, columns, timer)
         if timer.lacking:
-            gaps = Gaps(model, 1, excess_of(problem))
+            gaps = Gaps(model, 1, exceeds=excess_of(problem))
             from .coverage import require_covered  # which needs tables itself
 
             require_covered(problem, stage_latencies(problem, columns, gaps))

@@ -9,7 +9,7 @@ pair counts, are far smaller than one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -48,7 +48,7 @@ class Timer:
 
     model: LatencyModel
     beyond: int
-    lacking: bool = False
+    lacking: bool = field(default=False, init=False)
 
     def of(self, op: Operation) -> Ints:
         """Nanoseconds of one operation."""
@@ -77,14 +77,12 @@ class Gaps(Timer):
         Operations of which it holds need no entry in the table: no network within the other budgets has them.
     """
 
-    exceeds: Excess = lambda op: False
+    exceeds: Excess
 
     def of(self, op: Operation) -> Ints:
-        """1 for an operation without an entry that it may need, else 0."""
-        gap: Ints = ((np.asarray(self.model.nanoseconds(op)) == MISSING) & ~np.asarray(self.exceeds(op), dtype=bool)).astype(
-            np.int64
-        )
-        return gap
+        """1 for an operation without an entry that some network may need, else 0."""
+        missing = np.asarray(self.model.nanoseconds(op)) == MISSING
+        return np.where(missing & ~np.asarray(self.exceeds(op), dtype=bool), 1, 0)
 
 
 class StageColumns(NamedTuple):

@@ -325,7 +325,7 @@ class Run:
         finally:
             self.stop_heuristics.set()
             remaining = self._remaining(pool)
-        return self._outcome(remaining, interrupted)
+        return self.outcome(remaining, interrupted)
 
     def _search_incumbent(self, pool: Pool) -> None:
         def found(contender: Contender) -> None:
@@ -545,12 +545,19 @@ class Run:
                 nodes.append(child.task.target.node)
         return nodes
 
-    def _outcome(self, remaining: list[Node], interrupted: bool) -> Outcome:
-        s = self.state
+    def outcome(self, remaining: list[Node], interrupted: bool) -> Outcome:
+        """What was found and proved, with some nodes left open.
+
+        Raises
+        ------
+        SpecError
+            If no network within the budgets has an objective that is a number.
+        """
+        s, reached = self.state, self.cutoff
         remaining = [self._with_finite_bound(node) for node in remaining]
-        bound = self._proved(remaining)
-        best = self.winner()
+        best = self.winner()  # maybe less than the best in floating point: the bound is that of exact arithmetic
         self.best = best or self.best
+        bound = max(self._proved(remaining), reached)
         status: Status = "unknown"
         if best is not None:
             gap = relative_gap(bound, best.objective)
@@ -560,7 +567,7 @@ class Run:
         elif self.feasibility_only and not remaining:
             if s.beyond is not None:
                 depths = [stage.depth for stage in s.beyond.stages]
-                text = f"is beyond {sys.float_info.max:.2g} for all networks within the budgets, such as that of depths {depths}"
+                text = f"is beyond {sys.float_info.max:.2g} for every network within the budgets, as with the depths {depths}"
                 raise SpecError("objective.penalty", text, SMALLER)
             status, bound = "infeasible", -math.inf
         self.phase = "done"

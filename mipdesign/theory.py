@@ -110,8 +110,8 @@ def depth_cost(form: PenaltyForm, beta: float, depths: Sequence[int]) -> float:
 def least_spread(choices: Sequence[Sequence[int]]) -> tuple[int, ...]:
     """Depths of least variance, one from each of some increasing lists.
 
-    ``Var d`` is the least ``mean (d - x)^2`` over ``x``, so in the best vector each depth is its list's nearest to some ``x``: all
-    such vectors are met where ``x`` grows and passes the midpoints of neighbours.
+    ``Var d`` is the least ``mean (d - x)^2`` over ``x``, so in the best vector each depth is its list's nearest to some ``x``.
+    All such vectors are met while ``x`` grows and passes the midpoints of neighbours.
     """
     at, vector = [0] * len(choices), [depths[0] for depths in choices]
     best = tuple(vector)
