@@ -189,7 +189,10 @@ def test_the_simplest_fraction_of_an_interval(low: Fraction, width: Fraction) ->
     assert not any(math.ceil(low * d) <= high * d for d in smaller)
 
 
-@given(st.one_of(st.integers(1, 10**320), st.floats(1e-300, 1e300), st.fractions(min_value=Fraction(1, 10**30), max_value=10**30)))
+FRACTIONS = st.fractions(min_value=Fraction(1, 10**30), max_value=10**30)
+
+
+@given(st.one_of(st.integers(1, 10**320), st.floats(1e-300, 1e300), FRACTIONS))
 def test_numbers_are_written_as_they_are_read(value: Any) -> None:
     number = exact(value)
     written = plain_number(number)
@@ -198,7 +201,7 @@ def test_numbers_are_written_as_they_are_read(value: Any) -> None:
         assert Fraction(repr(written)) == number
 
 
-@pytest.mark.parametrize("text", ["1/0", "", "a", "1//2", "0x10", "1" * 401, "1/" + "1" * 401, "1e500", "1e99999", "nan", "1_0"])
+@pytest.mark.parametrize("text", ["1/0", "", "a", "1//2", "0x10", "1" * 401, "1/" + "1" * 401, "1e500", "1e99999", "nan"])
 def test_what_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(SpecError):
         exact(text)
@@ -239,8 +242,8 @@ def test_who_follows_whom_is_worked_out_exactly() -> None:
             least, most = made.entering(c)
             assert (least <= ci <= most) == right == made.follows(ci, c)
             assert ((simple_low is None or c >= simple_low * ci) and (simple_high is None or c <= simple_high * ci)) == right
-        for bound in (simple_low, simple_high):
-            assert bound is None or bound.denominator <= 300 or not any(made.follows(ci, c) for c in channels for ci in previous)
+        some = any(made.follows(ci, c) for c, ci in itertools.product(channels, previous))
+        assert not some or all(bound is None or bound.denominator < 300 for bound in (simple_low, simple_high))
 
 
 def test_a_neighbourhood_without_forbidden_combinations_counts_its_networks() -> None:
