@@ -15,7 +15,7 @@ from mipdesign.errors import SpecError
 from mipdesign.formulation import FormulationModel
 from mipdesign.lattice import Bools, Ints, Position, Tables
 from mipdesign.linear import LinearModel, Terms
-from mipdesign.theory import PenaltyForm, depth_penalty
+from mipdesign.theory import PenaltyForm, depth_cost
 
 from .scaling import BUDGET_UNIT, LOOSENED, PenaltyScale
 
@@ -107,7 +107,7 @@ def effectiveness(linear: LinearModel, tables: Tables, stage: int, total: Terms,
     """``S >= phi(n)`` for the prefix that ends with a stage, by the secants of ``phi`` at the attainable ``n``."""
     if tables.rho is None or stage not in tables.rho_stages:
         return
-    log_rho = math.log(tables.rho)
+    log_rho = math.log(tables.arrays.rho)
     phi = {n: n * math.log(n) - n * log_rho for n in layers.attainable}
     loose = LOOSENED * max(1.0, *(abs(value) for value in phi.values()))
     if len(phi) == 1:
@@ -156,7 +156,7 @@ def penalty_weights(
 
     weights: dict[tuple[int, ...], int] = {}
     for vector in itertools.product(*depths.values()):
-        value = beta * depth_penalty(form, vector)
+        value = depth_cost(form, beta, vector)
         if value <= limit:
             weights[vector] = add("Q_" + "_".join(map(str, vector)), is_vector(vector))
             linear.gain([(weights[vector], -value)])

@@ -265,7 +265,8 @@ class Writer(ABC):
     def _follows(self, i: int, before: Any, channels: Any) -> None:
         """The chain rule, in integers."""
         low, high = self.tables.stages[i].growth
-        self.model.addCons(low.denominator * channels >= low.numerator * before, name=f"grows_{i + 1}")
+        if low is not None:
+            self.model.addCons(low.denominator * channels >= low.numerator * before, name=f"grows_{i + 1}")
         if high is not None:
             self.model.addCons(high.denominator * channels <= high.numerator * before, name=f"bounded_{i + 1}")
 
@@ -298,7 +299,7 @@ class Writer(ABC):
         self.gain += weight * h
         self.entropy_limit += weight * top
         if t.rho is not None and stage in t.rho_stages:
-            self._effectiveness(stage, math.log(t.rho), total, layers)
+            self._effectiveness(stage, math.log(t.arrays.rho), total, layers)
 
     def _exact_entropy(self, position: Position, stage: int) -> float:
         t = self.tables

@@ -24,6 +24,7 @@ from .lattice import (
     Ints,
     Tables,
 )
+from .theory import LARGE_EXPONENT
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,8 @@ class BatchEvaluation:
         limits = self.tables.limits[:, None]
         rows = np.maximum((self.counts - limits) / np.maximum(abs(limits), 1), 0.0)
         rho = self.tables.rho
-        last = (
-            np.zeros((1, len(self.objective))) if rho is None else np.maximum(self.effectiveness / float(rho) - 1.0, 0.0)[None]
-        )
+        limit = self.tables.arrays.rho
+        last = np.zeros((1, len(self.objective))) if rho is None else np.maximum(self.effectiveness / limit - 1.0, 0.0)[None]
         return np.concatenate([rows, last])
 
     @property
@@ -155,9 +155,9 @@ def evaluate_one(
     for i in range(m):
         row, depth = arrays.rows[arrays.offsets[i] + columns[i]], depths[i]
         ci, log_ci, c, log_c, t = c, log_c, row[CHANNELS], row[LOG_CHANNELS], row[BLOCK_LOG]
-        low_n, low_d, high_n, high_d = arrays.growth[i]
         linked &= may_enter(row, ci) and (depth == 1 or row[REST_FITS] > 0)
-        linked &= c * low_d >= ci * low_n and (high_d == 0 or c * high_d <= ci * high_n)
+        least, most = arrays.entering[arrays.entering_at[i] + int(row[PLACE])]
+        linked &= least <= ci <= most
         for b in range(nb):
             counts[b] += row[COUNTS + b] + ci * row[COUNTS + nb + b] + (depth - 1) * row[COUNTS + 3 * nb + b]
             if ci == c:
@@ -210,7 +210,7 @@ def effectiveness_cost(arrays: Arrays, logs: Floats, layers: Floats | Ints) -> f
 
 @compiled
 def penalty(arrays: Arrays, depths: Ints) -> float:
-    """``beta Q`` of one network. For compiled loops."""
+    """``beta Q`` of one network, infinite beyond the doubles. For compiled loops."""
     n = len(arrays.penalised)
     if n == 0:
         return 0.0
@@ -219,4 +219,7 @@ def penalty(arrays: Arrays, depths: Ints) -> float:
         mean += depths[i] / n
     for i in arrays.penalised:
         variance += (depths[i] - mean) ** 2 / n
-    return float(arrays.beta * np.exp(variance if arrays.squared else np.sqrt(variance)))
+    exponent = variance if arrays.squared else np.sqrt(variance)
+    if exponent < LARGE_EXPONENT:
+        return float(arrays.beta * np.exp(exponent))
+    return float(np.exp(exponent + np.log(arrays.beta)))

@@ -157,7 +157,9 @@ class Relaxation:
         at = np.zeros(len(cell.columns) + 1, dtype=np.int64)
         np.cumsum([len(columns) for columns in cell.columns], out=at[1:])
         stem = self.tables.stem_c[cell.stem].astype(np.float64)
-        alive, groups, starts, channels, logs, first, stop = build_groups(self.arrays.growth, table, at, stem)
+        alive, groups, starts, channels, logs, first, stop = build_groups(
+            self.arrays.entering, self.arrays.entering_at, table, at, stem
+        )
         if alive:
             limited, places = find_limited(table, at, stem), table[PLACE, starts[:-1]].astype(np.int64)
             outgoing, stems = (channels, logs, places, first, stop), (stem, np.log(stem), cell.stem)

@@ -38,7 +38,9 @@ KEPT_PATHS = 6
 LEAD = 1e-6
 """Relative distance from the best network of a listing within which others are kept; ten times the margin of equals."""
 NEAR = 1e-9
-"""Relative margin within which a floating-point objective is taken to reach the cutoff; exact arithmetic decides."""
+"""Relative margin within which a floating-point objective is taken to reach the cutoff, beside :attr:`Tables.doubt`; exact
+arithmetic decides.
+"""
 
 Verdict = Literal["excluded", "split", "listed", "solver"]
 SplitKind = Literal["stem", "depth", "channels", "family", "width", "kernel"]
@@ -201,13 +203,13 @@ def within(tables: Tables, paths: Paths) -> Bools:
     stages = list(tables.rho_stages)
     if stages and tables.rho is not None:
         n = paths.layers[:, stages]
-        ok = ok & (paths.log_widths[:, stages] >= n * (np.log(n) - math.log(float(tables.rho))) * (1 - NEAR)).all(axis=1)
+        ok = ok & (paths.log_widths[:, stages] >= n * (np.log(n) - math.log(tables.arrays.rho)) * (1 - NEAR)).all(axis=1)
     return ok
 
 
 def _judged(tables: Tables, paths: Paths, cutoff: float) -> tuple[tuple[Contender, ...], Position | None]:
     """Feasible networks among the paths that reach the cutoff, and the last one that reaches a finite cutoff but is not."""
-    reaching = paths.take(paths.objective >= cutoff - NEAR * abs(cutoff))
+    reaching = paths.take(paths.objective >= cutoff - _margin(tables, cutoff))
     if not len(reaching):
         return (), None
     feasible = within(tables, reaching)
@@ -237,16 +239,24 @@ def _leading(tables: Tables, contenders: list[Contender]) -> list[Contender]:
     """Of contenders in falling order those near the first that keeps all budgets exactly: the others cannot be the best."""
     for k, contender in enumerate(contenders):
         if not tables.problem.violations(tables.architecture(contender.position)):
-            least = contender.objective - LEAD * abs(contender.objective)
+            least = contender.objective - LEAD * abs(contender.objective) - 2 * tables.doubt
             return [other for other in contenders[k:] if other.objective >= least]
     return []
 
 
 def reaching(evaluation: BatchEvaluation, cutoff: float) -> Ints:
     """Indices of networks that may be feasible and reach the cutoff, up to rounding."""
-    margin = NEAR * abs(cutoff) if math.isfinite(cutoff) else 0.0
-    ok = evaluation.chained & (evaluation.objective >= cutoff - margin) & (evaluation.excess <= NEAR).all(axis=0)
+    ok = (
+        evaluation.chained
+        & (evaluation.objective >= cutoff - _margin(evaluation.tables, cutoff))
+        & (evaluation.excess <= NEAR).all(axis=0)
+    )
     return np.flatnonzero(ok)
+
+
+def _margin(tables: Tables, cutoff: float) -> float:
+    """How far below a cutoff the floating-point objective of a network may be that reaches it."""
+    return NEAR * abs(cutoff) + tables.doubt if math.isfinite(cutoff) else 0.0
 
 
 def contenders_of_batch(networks: Batch, objectives: Floats) -> list[Contender]:

@@ -2,54 +2,47 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from .architecture import Positive
 from .errors import SpecError
 from .evaluation import DEFAULT_BYTES, LOWER, SIZES, UPPER_ONLY
 from .latency import KINDS, LatencyModel, LatencyTable
+from .numerals import at_most, plain_number
 from .parsing import short
 from .space import SpecModel, with_tuples
+
+Limit = Annotated[Fraction, BeforeValidator(at_most(sys.float_info.max))]
+"""An exact number above 0; reports show the double nearest to it, so it is at most the largest double."""
 
 
 class Range(SpecModel):
     """Limits of one figure: at most ``max``, at least ``min``; ``bytes`` per number where the figure is a size."""
 
-    max: float | None = None
-    min: float | None = None
+    max: Limit | None = None
+    min: Limit | None = None
     bytes: Annotated[int, Field(strict=True, ge=1, le=16)] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _from_number(cls, data: Any) -> Any:
-        plain = not isinstance(data, (dict, Range))
-        values = {"": data} if plain else {name: data.get(name) for name in ("max", "min")} if isinstance(data, dict) else {}
-        for name, value in values.items():
-            if value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise SpecError(
-                    name, f"{short(value)} is not a number", "give a positive number, or a mapping with max and min"
-                )
-            if isinstance(value, int) and abs(value) > 10**18:
-                raise SpecError(name, "is beyond 1e18", "give a smaller number, or leave the budget out")
-            if not math.isfinite(value) or value <= 0:
-                raise SpecError(name, f"{value} is refused", "give a finite number greater than 0")
-        data = {"max": data} if plain else data
-        return data
+        if isinstance(data, (dict, Range)):
+            return data
+        return {"max": at_most(sys.float_info.max)(data)}  # here, for an error to name the budget and not its ``max``
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.max is None and self.min is None:
             raise SpecError("", "limits nothing", "give max, min or both")
         if self.max is not None and self.min is not None and self.max < self.min:
-            raise SpecError("max", f"{self.max} is below min {self.min}", "let min be at most max")
+            text = f"{plain_number(self.max)} is below min {plain_number(self.min)}"
+            raise SpecError("max", text, "let min be at most max")
         return self
 
 
@@ -140,14 +133,14 @@ class Budgets(SpecModel):
         return DEFAULT_BYTES if limits is None or limits.bytes is None else limits.bytes
 
     def limits(self) -> dict[str, Fraction]:
-        """The limits that are set, as exact numbers (a float means its decimal text); lower ones as ``min_<name>``."""
+        """The limits that are set, as exact numbers; lower ones as ``min_<name>``."""
         limits = {}
         for name in type(self).model_fields:
             given = getattr(self, name)
             if given is not None and given.max is not None:
-                limits[name] = Fraction(repr(given.max))
+                limits[name] = given.max
             if given is not None and given.min is not None:
-                limits[LOWER + name] = Fraction(repr(given.min))
+                limits[LOWER + name] = given.min
         return limits
 
 

@@ -23,6 +23,7 @@ from .lattice import (
     MOST_INCOMING,
     OTHER_PAIR,
     PAIR,
+    PLACE,
     REST_FITS,
     TWIN_FITS,
     Arrays,
@@ -172,7 +173,9 @@ def find_limited(table: Floats, at: Ints, stem: Floats) -> Bools:
 
 
 @compiled
-def build_groups(growth: Ints, table: Floats, at: Ints, stem: Floats) -> tuple[bool, Ints, Ints, Floats, Floats, Ints, Ints]:
+def build_groups(
+    entering: Ints, entering_at: Ints, table: Floats, at: Ints, stem: Floats
+) -> tuple[bool, Ints, Ints, Floats, Floats, Ints, Ints]:
     """Whether any path exists; the channel groups of each super-block, and their windows of incoming channels."""
     m, columns = len(at) - 1, table.shape[1]
     groups = np.zeros(m + 1, np.int64)
@@ -191,17 +194,16 @@ def build_groups(growth: Ints, table: Floats, at: Ints, stem: Floats) -> tuple[b
     incoming = stem
     alive = np.ones(len(stem), np.bool_)
     for i in range(m):
-        low_n, low_d, high_n, high_d = growth[i]
         a, b = 0, 0
         any_reached = False
         for g in range(groups[i], groups[i + 1]):
             c = table[CHANNELS, starts[g]]
             channels[g], logs[g] = c, table[LOG_CHANNELS, starts[g]]
-            while b < len(incoming) and c * low_d >= incoming[b] * low_n:
+            least, most = entering[entering_at[i] + int(table[PLACE, starts[g]])]
+            while b < len(incoming) and incoming[b] <= most:
                 b += 1
-            if high_d:
-                while a < len(incoming) and c * high_d > incoming[a] * high_n:
-                    a += 1
+            while a < len(incoming) and incoming[a] < least:
+                a += 1
             first[g], stop[g] = a, b
             for p in range(starts[g], starts[g + 1]):
                 for k in range(a, b):

@@ -25,6 +25,7 @@ from .blocks import total
 from .checker import FAILS, TRUST, Claim, verdict
 from .errors import MissingExtraError
 from .formatting import number, percent, scientific, score
+from .numerals import plain_number
 from .parts import parts
 from .solver import Capability
 
@@ -431,7 +432,9 @@ def lattice_text(lattice: Lattice) -> str:
 
 def range_text(bounds: RatioRange) -> str:
     """Bounds of a quotient."""
-    return f">= {bounds.min:g}" if bounds.max is None else f"{bounds.min:g}..{bounds.max:g}"
+    low, high = (None if x is None else plain_number(x) for x in (bounds.min, bounds.max))
+    low, high = (f"{x:g}" if isinstance(x, float) else x for x in (low, high))
+    return f">= {low}" if high is None else f"{low}..{high}"
 
 
 def budgets_text(problem: Problem) -> str:

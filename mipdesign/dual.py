@@ -22,6 +22,7 @@ ERROR = 1e-11
 OVERSHOOT = 1.0
 """How far below the cutoff the level method aims, relative to how far above it the bound stands."""
 LARGEST_EXPONENT = 300.0
+"""Of a penalty in a bound: its products with other terms are to remain doubles."""
 
 
 class Ranges(NamedTuple):
@@ -151,12 +152,17 @@ def _tied(arrays: Arrays, columns: Ints, depths: Ints) -> Bools:
 
 @compiled
 def penalty_at(arrays: Arrays, spread: float) -> float:
-    """``beta Q`` where the penalised depths have ``|d - mean d|`` = ``spread``."""
+    """``beta Q`` where the penalised depths have ``|d - mean d|`` = ``spread``.
+
+    It is cut off at :data:`LARGEST_EXPONENT`: a bound may take it for less.
+    """
     n = len(arrays.penalised)
     if n == 0:
         return 0.0
     exponent = spread * spread / n if arrays.squared else spread / np.sqrt(n)
-    return float(arrays.beta * np.exp(min(exponent, LARGEST_EXPONENT)))
+    if exponent > LARGEST_EXPONENT or np.log(arrays.beta) + exponent > LARGEST_EXPONENT:
+        return float(np.exp(min(np.log(arrays.beta) + exponent, LARGEST_EXPONENT)))
+    return float(arrays.beta * np.exp(exponent))
 
 
 @compiled
@@ -166,8 +172,14 @@ def _spread_with_slope(arrays: Arrays, slope: float) -> float:
     if slope <= 0.0:
         return 0.0
     if not arrays.squared:
-        return float(root * np.log(slope * root / arrays.beta)) if slope * root > arrays.beta else 0.0
-    target = slope * root / (2.0 * arrays.beta)  # y exp(y^2) = target with y = spread / root
+        return float(root * (np.log(slope * root) - np.log(arrays.beta))) if slope * root > arrays.beta else 0.0
+    log_target = np.log(slope * root / 2.0) - np.log(arrays.beta)  # y exp(y^2) = target with y = spread / root
+    if log_target > 200.0:  # the target may be no double; log y + y^2 is what it is compared with
+        y = np.sqrt(log_target)
+        for _ in range(30):
+            y -= (np.log(y) + y * y - log_target) / (1.0 / y + 2.0 * y)
+        return float(y * root)
+    target = slope * root / (2.0 * arrays.beta)
     y = np.sqrt(np.log1p(target)) if target > 1.0 else target
     for _ in range(30):
         grown = np.exp(y * y)
@@ -386,7 +398,7 @@ def _least_entropy_sum(rates: Floats, most: Floats, needed: float) -> float:
             least = (needed - below) / max(above, 1e-300)
             break
         least = s
-    return float(min(least * (1.0 - 1e-9), most[-1]))
+    return float(min(max(least * (1.0 - 1e-9), 0.0), most[-1]))
 
 
 # ---------------------------------------------------------------------- bound
@@ -419,7 +431,7 @@ def price(arrays: Arrays, chain: Chain, ranges: Ranges, prices: Floats, weight: 
         need = _phi(_dearest_layers(arrays, ranges, prices, k, rho), rho)
         per_stage[j] += mu
         layer_price[j] += pi
-        scale += abs(pi) * ranges.n_high[j] + mu * (abs(need) + ranges.s_high[j])
+        scale += (abs(pi) + mu) * ranges.n_high[j] + mu * (abs(need) + ranges.s_high[j])
     log, layer = np.zeros(m), np.zeros(m)
     for j in range(stages):
         for i in range(m):

@@ -19,7 +19,7 @@ from .theory import (
     Convention,
     PenaltyForm,
     default_alpha,
-    depth_penalty,
+    depth_cost,
     effectiveness,
     effectiveness_within,
     entropy,
@@ -205,7 +205,7 @@ class Evaluator:
             logs.extend(math.log(w) for w in widths)
             terms.append(weight * entropy(r, c, math.fsum(logs)))
         weighted = math.fsum(terms)
-        penalty = scoring.beta * depth_penalty(scoring.penalty_form, self.depths)
+        penalty = depth_cost(scoring.penalty_form, scoring.beta, self.depths)
         rho = max(effectiveness(p) for p in self.prefixes)
         conv = scoring.convention
         return Evaluation(

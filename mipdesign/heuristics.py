@@ -44,8 +44,8 @@ class Moves(NamedTuple):
         Column at each ``(C, family, b, k)``, or -1, flattened; and where each super-block's begin.
     depths, depth_at:
         Depth values, and where each super-block's begin.
-    channels, channel_at:
-        Channel values, and where each super-block's begin.
+    channels, entering, channel_at:
+        Channel values, the least and the largest number of channels that each may follow, and where each super-block's begin.
     leader:
         The coordinate whose value each coordinate has: its own, or that of the first super-block it is tied to.
     single:
@@ -58,6 +58,7 @@ class Moves(NamedTuple):
     depths: Ints
     depth_at: Ints
     channels: Ints
+    entering: Ints
     channel_at: Ints
     leader: Ints
     single: Ints
@@ -107,7 +108,7 @@ def moves_of(tables: Tables) -> Moves:
 
 
 def _find_moves(tables: Tables) -> Moves:
-    sizes, columns, depths, channels, single = [len(tables.stem_c)], [], [], [], [(0, 1), (0, -1)]
+    sizes, columns, depths, channels, entering, single = [len(tables.stem_c)], [], [], [], [], [(0, 1), (0, -1)]
     all_axes = _axes(tables)
     leader = np.arange(1 + COORDINATES * len(all_axes))
     for tie in tables.problem.tied:
@@ -122,6 +123,7 @@ def _find_moves(tables: Tables) -> Moves:
         columns.append(at.ravel())
         depths.append(axes[DEPTH])
         channels.append(axes[CHANNELS])
+        entering.append(s.entering[np.searchsorted(s.channels, axes[CHANNELS])])
         first = 1 + COORDINATES * i
         single += [
             (first + kind, sign * step)
@@ -141,6 +143,7 @@ def _find_moves(tables: Tables) -> Moves:
         depths=np.concatenate(depths),
         depth_at=starts(depths),
         channels=np.concatenate(channels),
+        entering=np.concatenate(entering),
         channel_at=starts(channels),
         leader=leader,
         single=np.array(single),
@@ -255,13 +258,13 @@ def _start(arrays: Arrays, moves: Moves, m: int) -> Ints:
     before = arrays.stem_c[vector[0]]
     for i in range(m):
         at = 1 + COORDINATES * i
-        low_n, low_d, high_n, high_d = arrays.growth[i]
         channels = moves.channels[moves.channel_at[i] : moves.channel_at[i] + moves.sizes[at]]
+        entering = moves.entering[moves.channel_at[i] : moves.channel_at[i] + moves.sizes[at]]
         first = 0
-        while first < len(channels) - 1 and channels[first] * low_d < before * low_n:
+        while first < len(channels) - 1 and before > entering[first, 1]:
             first += 1
         stop = first + 1
-        while stop < len(channels) and (high_d == 0 or channels[stop] * high_d <= before * high_n):
+        while stop < len(channels) and before >= entering[stop, 0]:
             stop += 1
         vector[at] = first + np.random.randint(0, max(1, (stop - first) // 2))
         before = channels[vector[at]]

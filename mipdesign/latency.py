@@ -16,6 +16,7 @@ inputs; their grids are lines. Nothing is extrapolated: what lies outside the gr
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from .blocks import Int, Operation
 from .errors import SpecError
+from .numerals import NUMBER, from_text
 from .parsing import read_text, short
 
 HEADER = ("kind", "in_channels", "out_channels", "kernel", "stride", "groups", "resolution", "batch", "microseconds")
@@ -233,10 +235,9 @@ def _row(n: int, values: Sequence[str]) -> Row:
         if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LARGEST and len(text) < 9):
             raise SpecError(f"line {n}, {name}", f"{short(text)} is refused", f"give a whole number from 1 to {LARGEST}")
         numbers.append(int(text))
-    try:
-        microseconds = float(values[-1])
-    except ValueError:
-        microseconds = -1.0
+    microseconds = from_text(values[-1]) if NUMBER.fullmatch(values[-1]) else math.nan
+    if isinstance(microseconds, str):  # it is not rounded in silence
+        raise SpecError(f"line {n}, microseconds", f"{short(microseconds)} has too many digits", "give at most 15")
     if not 0 <= microseconds <= MOST_NANOSECONDS / 1000:
         raise SpecError(f"line {n}, microseconds", f"{short(values[-1])} is refused", "give a number from 0 to 1e7")
     row = Row._make([values[0], *numbers, microseconds])

@@ -13,7 +13,8 @@ exact evaluator by the tests.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -26,13 +27,16 @@ from .architecture import Architecture, Stage, Stem
 from .blocks import FAMILIES, Int, Operation, plain_conv
 from .errors import SpecError
 from .evaluation import LOWER, SIZES, UPPER_ONLY, count_of_budget
-from .pairs import Excess, StageColumns, StageLatency, Timer, stage_latencies
+from .latency import LatencyModel
+from .pairs import Excess, Gaps, StageColumns, StageLatency, Timer, stage_latencies
 from .problem import Problem
 from .space import SuperBlockSpace
 from .theory import stage_of_super_blocks
 
 MAX_COUNT = 2**53
 """Counts below it are exact in floating point as well."""
+DOUBT = 1e-12
+"""Relative rounding error of a weighted entropy; what it is made of has a hundred terms with 1e-16 each."""
 MAX_CHANNELS = 2**31
 """More channels than any lattice holds."""
 MAX_COLUMNS = 2_000_000
@@ -87,8 +91,9 @@ class Arrays(NamedTuple):
         First row of each super-block, and the number of rows.
     has_same:
         Which super-blocks have counts that depend on ``[ci = C]``.
-    growth:
-        Numerators and denominators of each super-block's bounds of ``C / ci``; 0 where there is no upper one.
+    entering, entering_at:
+        Least and largest number of channels that each channel count may follow, worked out in exact fractions, one row for
+        each place; and where the rows of each super-block begin.
     prefix:
         1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``.
     log_areas, forgets:
@@ -111,7 +116,8 @@ class Arrays(NamedTuple):
     pairs: Floats
     offsets: Ints
     has_same: Bools
-    growth: Ints
+    entering: Ints
+    entering_at: Ints
     prefix: Floats
     ends: Ints
     log_areas: Floats
@@ -155,8 +161,12 @@ class StageTables:
         block of each column keeps them, whether ``ci = C`` does, and whether further blocks do.
     depths:
         Admitted depths, increasing.
+    channels, entering:
+        All channel counts of the super-block, increasing, also those without a column; the least and the largest number of
+        channels that each may follow, shape ``(channels, 2)``.
     growth:
-        Bounds of ``C / ci``.
+        Bounds of ``C / ci`` that say the same in the least numbers, ``None`` for one that excludes nothing; see
+        :meth:`mipdesign.space.SuperBlockSpace.simple_growth`.
     pairs, pair_at:
         What the latency counts for pairs of incoming channels and column, in two flat tables of which each column's part
         begins at ``pair_at``, shape ``(2, columns)``; empty without a latency budget. See :mod:`mipdesign.pairs`.
@@ -178,16 +188,16 @@ class StageTables:
     twin_fits: Bools
     rest_fits: Bools
     depths: Ints
-    growth: tuple[Fraction, Fraction | None]
+    channels: Ints
+    entering: Ints
+    growth: tuple[Fraction | None, Fraction | None]
     pairs: Ints
     pair_at: Ints
 
     def follows(self, ci: Ints | Floats | int, c: Ints | Floats) -> Bools:
-        """Which channels ``c`` may come after ``ci`` (broadcast), exactly."""
-        low, high = self.growth
-        ok: Bools = c * low.denominator >= ci * low.numerator
-        if high is not None:
-            ok = ok & (c * high.denominator <= ci * high.numerator)
+        """Which channels ``c`` of the super-block may come after ``ci`` (broadcast), exactly."""
+        window = self.entering[np.searchsorted(self.channels, c)]
+        ok: Bools = (window[..., 0] <= ci) & (ci <= window[..., 1])
         return ok
 
 
@@ -270,9 +280,7 @@ class Tables:
         rho = limits.pop("effectiveness", None)
         most = _most((Figure.of(name, problem) for name in self.counts), limits.values())
         tables = replace(self, problem=problem, limits=np.array(most, dtype=np.int64), rho=rho)
-        tables.__dict__["arrays"] = self.arrays._replace(
-            limits=tables.limits.astype(np.float64), rho=np.inf if rho is None else float(rho)
-        )
+        tables.__dict__["arrays"] = self.arrays._replace(limits=tables.limits.astype(np.float64), rho=_rho(rho))
         return tables
 
     def once(self, name: str, work_out: Callable[[], Result]) -> Result:
@@ -288,21 +296,35 @@ class Tables:
         return self.once("transposed", lambda: np.ascontiguousarray(self.arrays.rows.T))
 
     @cached_property
+    def doubt(self) -> float:
+        """Absolute rounding error of any network's objective in floating point: what is small as a difference of large terms
+        has an error relative to those.
+        """
+        log_before, most, total, weights = np.log(self.stem_c[-1]), self.stem_log, 0.0, self.problem.scoring.weights
+        for j in range(self.n_stages):
+            for s, stage in zip(self.stages, self.stage_of, strict=True):
+                if stage == j:
+                    most += float(log_before + (s.t + (s.depths[-1] - 1) * (s.log_c + s.t)).max())
+                    log_before = s.log_c[-1]
+            end = max(self.end_channels or 1, int(self.stem_c[-1]), *(int(s.c[-1]) for s in self.stages))
+            most += log_before if j == self.n_stages - 1 and self.has_head else 0.0
+            total += weights[j] * float(np.log(float(self.problem.input.resolution**2 * end))) * most
+        return DOUBT * total
+
+    @cached_property
     def arrays(self) -> Arrays:
         """Everything that compiled loops need."""
         scoring, m = self.problem.scoring, len(self.stages)
-        parts, growth, n_pairs = [], [], 0
+        parts, n_pairs = [], 0
         families = {name: n for n, name in enumerate(sorted({block for s in self.stages for block in s.blocks}))}
-        for s, space in zip(self.stages, self.problem.space, strict=True):
-            place = np.searchsorted(space.channels, s.c)
+        for s in self.stages:
+            place = np.searchsorted(s.channels, s.c)
             limits = (s.most_incoming, s.twin_fits, s.rest_fits)
             family = np.array([families[block] for block in s.blocks])[s.f]
             has_se = np.array([FAMILIES[block].has_se for block in s.blocks])[s.f]
             numbers = np.array([s.c, s.log_c, s.t, s.layers, *limits, place, *(s.pair_at + n_pairs), family, s.b, s.k, has_se])
             n_pairs += len(s.pairs)
             parts.append(np.concatenate([numbers, s.fixed, s.slope, s.same, s.rest]).T)
-            low, high = s.growth
-            growth.append([*low.as_integer_ratio(), *(high.as_integer_ratio() if high is not None else (0, 0))])
         return Arrays(
             rows=np.ascontiguousarray(np.concatenate(parts)),
             ties=self._ties(),
@@ -310,7 +332,8 @@ class Tables:
             pairs=np.concatenate([s.pairs for s in self.stages]).astype(np.float64),
             offsets=np.cumsum([0] + [len(s.c) for s in self.stages]),
             has_same=np.array([bool(s.same.any()) for s in self.stages]),
-            growth=np.array(growth, dtype=np.int64),
+            entering=np.concatenate([s.entering for s in self.stages]),
+            entering_at=np.cumsum([0] + [len(s.channels) for s in self.stages]),
             prefix=(np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64).reshape(-1, m),
             ends=np.array(self.ends, dtype=np.int64),
             log_areas=2.0 * np.log(np.array(self.end_resolution, dtype=np.float64)),
@@ -324,7 +347,7 @@ class Tables:
             head_log=float(np.log(float(self.end_channels))) if self.end_channels is not None else -1.0,
             limits=self.limits.astype(np.float64),
             rho_stages=np.array(self.rho_stages, dtype=np.int64),
-            rho=np.inf if self.rho is None else float(self.rho),
+            rho=_rho(self.rho),
             rho_price=float(scoring.effectiveness_price),
             penalised=np.array(self.penalised, dtype=np.int64),
             beta=float(scoring.beta),
@@ -401,7 +424,9 @@ def build_tables(problem: Problem, like: Tables | None = None) -> Tables:
     conv = problem.scoring.convention
     limits = problem.budgets.limits()
     rho, memory, latency = (limits.pop(name, None) for name in ("effectiveness", "activation_memory", "latency"))
-    most_elements = None if memory is None else int(memory // problem.budgets.bytes_of("activation_memory"))
+    most_elements = None
+    if memory is not None:
+        most_elements = min(math.floor(memory / problem.budgets.bytes_of("activation_memory")), MAX_COUNT)
     counts = tuple(limits)
     figures = tuple(Figure.of(name, problem) for name in counts)
     stem_c = np.array(problem.stem.channels.values, dtype=np.int64)
@@ -424,16 +449,25 @@ def build_tables(problem: Problem, like: Tables | None = None) -> Tables:
         ends[stage] = i
         resolution[stage] = 1 if se_seen else -(-space.resolution // space.stride)
     tail_fixed, tail_slope = _tail(problem, figures)
-    stages = [_stage_tables(space, figures, most_elements) for space in problem.space]
+    before = [problem.stem.channels.values, *(space.channels for space in problem.space)]
+    stages = [_stage_tables(*pair, figures, most_elements) for pair in zip(problem.space, before, strict=False)]
     if most_elements is not None:
         stages = _with_outer_peaks(problem, stages, _peak(stem), most_elements)
     most = _most(figures, limits.values())
     stem_counts = _counts(stem, figures, stem_c.shape, layers=1, blocks=0)
     if latency is not None and problem.budgets.latency is not None:
-        timer = Timer(problem.budgets.latency.model, excess_of(problem), int(latency * 1000) + 1)
-        latencies = stage_latencies(problem, [StageColumns(s.c, s.f, s.b, s.k) for s in stages], timer)
+        model, columns = problem.budgets.latency.model, [StageColumns(s.c, s.f, s.b, s.k) for s in stages]
+        longest = check_time(problem, model)
+        most_nanoseconds = min(math.floor(latency * 1000), longest)
+        timer = Timer(model, most_nanoseconds + 1)
+        latencies = stage_latencies(problem, columns, timer)
+        if timer.lacking:
+            gaps = Gaps(model, 1, exceeds=excess_of(problem))
+            from .coverage import require_covered  # which needs tables itself
+
+            require_covered(problem, stage_latencies(problem, columns, gaps))
         stages = [_with_latency(*pair) for pair in zip(stages, latencies, strict=True)]
-        counts, most = (*counts, "latency"), [*most, int(latency * 1000)]
+        counts, most = (*counts, "latency"), [*most, most_nanoseconds]
         stem_counts = np.vstack([stem_counts, np.zeros_like(stem_c)])
         tail_fixed, tail_slope = np.append(tail_fixed, 0), np.append(tail_slope, 0)
     return Tables(
@@ -453,6 +487,13 @@ def build_tables(problem: Problem, like: Tables | None = None) -> Tables:
         end_resolution=tuple(resolution),
         end_channels=problem.head.channels if problem.head else None,
     )
+
+
+def _rho(limit: Fraction | None) -> float:
+    """A limit of the effectiveness for floating point, within what any network has: from a layer of 1e100 inputs to 1e100
+    layers. It excludes as much as the limit itself.
+    """
+    return np.inf if limit is None else float(min(max(limit, Fraction(1, 10**100)), Fraction(10**100)))
 
 
 def _most(figures: Iterable[Figure], limits: Iterable[Fraction]) -> list[int]:
@@ -514,8 +555,9 @@ class Figure:
         return cls(name, sign)
 
     def limit(self, limit: Fraction) -> int:
-        """The largest value of the sum that keeps a limit."""
-        return int(limit // 1) if self.factor > 0 else -int(-(-limit // 1))
+        """The largest value of the sum that keeps a limit, cut off at :data:`MAX_COUNT`, which no network reaches."""
+        most = math.floor(limit) if self.factor > 0 else -math.ceil(limit)
+        return max(-MAX_COUNT, min(most, MAX_COUNT))
 
     def of_operation(self, op: Operation) -> Int:
         """What one operation adds; 0 for figures that are not sums over operations."""
@@ -524,7 +566,10 @@ class Figure:
         return getattr(op, "params" if self.name.startswith("params") else self.name) * self.factor
 
 
-def _stage_tables(space: SuperBlockSpace, figures: tuple[Figure, ...], most_elements: int | None) -> StageTables:
+def _stage_tables(
+    space: SuperBlockSpace, previous: Sequence[int], figures: tuple[Figure, ...], most_elements: int | None
+) -> StageTables:
+    """Tables of a super-block that follows some channels, increasing; without latency."""
     parts = [_columns_of(space, f, figures) for f in range(len(space.choices))]
     joined = {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
     order = np.lexsort((joined["k"], joined["b"], joined["f"], joined["c"]))
@@ -540,7 +585,9 @@ def _stage_tables(space: SuperBlockSpace, figures: tuple[Figure, ...], most_elem
         pairs=np.zeros(0, dtype=np.int64),
         pair_at=np.zeros((2, len(columns["c"])), dtype=np.int64),
         depths=np.array(space.depths, dtype=np.int64),
-        growth=space.growth,
+        channels=np.array(space.channels, dtype=np.int64),
+        entering=np.minimum(np.array([space.entering(c) for c in space.channels], dtype=object), MAX_CHANNELS).astype(np.int64),
+        growth=space.simple_growth(previous),
     )
 
 
@@ -643,11 +690,43 @@ def check_size(problem: Problem) -> None:
         for choice in space.choices:
             b, k = max(max(widths, default=1) for widths in choice.widths), choice.kernels[-1]
             for at, repeats in ((ci, 1), (c, space.depths[-1])):
-                operations = FAMILIES[choice.block].operations(at, c, b, k, 1, space.resolution, first=True)
-                total += repeats * sum(op.params + op.macs + op.reference_flops + op.activations for op in operations)
+                total += repeats * _work(FAMILIES[choice.block].operations(at, c, b, k, 1, space.resolution, first=True))
         ci = c
+    stem, outer = problem.stem, _smallest(problem, ci)
+    place = (stem.kernel, stem.stride, problem.input.resolution, FAMILIES[problem.space[0].blocks[0]].activation)
+    total += _work(plain_conv("conv", problem.input.channels, stem.channels.values[-1], *place))
+    total += _work(outer.head_operations + outer.classifier_operations)
     if total * 16 >= MAX_COUNT:
         raise SpecError("stages", "the largest network has over 5e14 operations", "lower the resolution, channels or depths")
+
+
+def _work(operations: tuple[Operation, ...]) -> int:
+    """What some operations of one network count, everything together; no single count is more."""
+    return sum(int(op.params + op.macs + op.reference_flops + op.activations) for op in operations)
+
+
+def check_time(problem: Problem, model: LatencyModel) -> int:
+    """More nanoseconds than any network takes: the longest of a table for each operation of the deepest network.
+
+    Raises
+    ------
+    SpecError
+        If they are more than a float holds exactly.
+    """
+    outer = _smallest(problem, 1)
+    operations = len(outer.stem_operations + outer.head_operations + outer.classifier_operations)
+    for space in problem.space:
+        c, most = space.channels[-1], 0
+        for choice in space.choices:
+            b, k = max(max(widths, default=1) for widths in choice.widths), choice.kernels[-1]
+            for ci in (c, c + 1):
+                most = max(most, len(FAMILIES[choice.block].operations(ci, c, b, k, 2, space.resolution, first=True)))
+        operations += space.depths[-1] * most
+    longest = operations * max((int(grid.values.max()) for grid in model.table.grids.values()), default=0)
+    if 16 * longest >= MAX_COUNT:
+        text = f"the longest of its latencies times {operations} operations is over 5e14 nanoseconds"
+        raise SpecError("budgets.latency.table", text, "measure shorter operations, or lower the depths")
+    return longest
 
 
 def _tail(problem: Problem, figures: tuple[Figure, ...]) -> tuple[Ints, Ints]:
@@ -693,7 +772,10 @@ def excess_of(problem: Problem) -> Excess:
             upper.append((figure, figure.limit(limit)))
 
     def exceeds(op: Operation) -> Int:
-        counted = [pair for pair in upper if pair[0].name != "params_backbone" or op.kind != "linear"]
-        return np.logical_or.reduce([np.asarray(f.of_operation(op) > most) for f, most in counted] or [np.asarray(False)])
+        too_much: Int = np.False_
+        for figure, most in upper:
+            if figure.name != "params_backbone" or op.kind != "linear":
+                too_much = too_much | np.asarray(figure.of_operation(op) > most)  # figures may be numbers or arrays
+        return too_much
 
     return exceeds

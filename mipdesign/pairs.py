@@ -9,7 +9,7 @@ pair counts, are far smaller than one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from .architecture import Architecture
 from .blocks import FAMILIES, BlockFamily, Int, Operation, plain_conv
 from .errors import SpecError
-from .latency import MISSING, Ints, LatencyModel, missing
+from .latency import MISSING, Ints, LatencyModel
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -34,41 +34,30 @@ Excess = Callable[[Operation], Int]
 """Whether an operation alone breaks some other budget (an array for operations of a lattice)."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Timer:
     """Nanoseconds of the operations of a problem.
 
     Attributes
     ----------
-    exceeds:
-        Operations of which it holds need no entry in the table: no feasible network has them.
     beyond:
-        What they count: more than the budget.
+        What operations count that the table does not cover: more than the budget.
+    lacking:
+        Whether there was one.
     """
 
     model: LatencyModel
-    exceeds: Excess
     beyond: int
+    lacking: bool = field(default=False, init=False)
 
     def of(self, op: Operation) -> Ints:
-        """Nanoseconds of one operation.
-
-        Raises
-        ------
-        SpecError
-            Naming the smallest operation that is not covered although a feasible network may have it.
-        """
+        """Nanoseconds of one operation."""
         value = np.asarray(self.model.nanoseconds(op))
-        lacking = value == MISSING
-        if not lacking.any():
+        missing = value == MISSING
+        if not missing.any():
             return value
-        unknown = lacking & ~np.asarray(self.exceeds(op), dtype=bool)
-        if unknown.any():
-            shape = value.shape
-            ci, co, k, groups = (np.broadcast_to(x, shape) for x in (op.in_channels, op.out_channels, op.kernel, op.groups))
-            at = np.unravel_index(np.argmin(np.where(unknown, ci * co, UNLIKE**2)), shape)
-            raise missing(replace(op, in_channels=ci[at], out_channels=co[at], kernel=k[at], groups=groups[at]))
-        return np.where(lacking, self.beyond, value)
+        self.lacking = True
+        return np.where(missing, self.beyond, value)
 
     def total(self, operations: Sequence[Operation], shape: tuple[int, ...]) -> Ints:
         """Nanoseconds of several operations together."""
@@ -76,6 +65,24 @@ class Timer:
         for op in operations:
             total += self.of(op)
         return total
+
+
+@dataclass
+class Gaps(Timer):
+    """Counts operations that the table does not cover, 1 each, in place of nanoseconds.
+
+    Attributes
+    ----------
+    exceeds:
+        Operations of which it holds need no entry in the table: no network within the other budgets has them.
+    """
+
+    exceeds: Excess
+
+    def of(self, op: Operation) -> Ints:
+        """1 for an operation without an entry that some network may need, else 0."""
+        missing = np.asarray(self.model.nanoseconds(op)) == MISSING
+        return np.where(missing & ~np.asarray(self.exceeds(op), dtype=bool), 1, 0)
 
 
 class StageColumns(NamedTuple):

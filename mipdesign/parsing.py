@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from .errors import SpecError
+from .numerals import NUMBER, from_text
 
 MAX_BYTES = 1_000_000
 """Largest specification or architecture file that is read; a real one has a few kilobytes."""
@@ -41,12 +42,18 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"key {repeated[0]!r} is given twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
+    def construct_number(self, node: Any) -> float | str:
+        """A double, or the text of a number that no double stands for: no digit is lost on the way to a field."""
+        text = self.construct_scalar(node)
+        return from_text(text) if NUMBER.fullmatch(text) else self.construct_yaml_float(node)
+
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
     list("-+0123456789."),
 )
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
 _Loader.yaml_implicit_resolvers = {
     # integers are tried before the wider float pattern above
     first: sorted(resolvers, key=lambda item: item[0] == "tag:yaml.org,2002:float")

@@ -9,20 +9,24 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from .architecture import Architecture, Positive, Stem, require_kernel
 from .budgets import Budget, Budgets, Range
 from .errors import SpecError
 from .evaluation import LOWER, SIZES, Evaluator, Scoring, violations
 from .latency import LatencyTable
+from .numerals import double, plain_number
 from .parsing import load_yaml, parse_scalar, read_text, validated
 from .space import (
     HeadSpace,
@@ -37,7 +41,6 @@ from .space import (
     TieSpec,
     brief,
     choice_of,
-    exactly,
     with_tuples,
 )
 from .theory import (
@@ -45,11 +48,16 @@ from .theory import (
     ConventionName,
     PenaltyForm,
     default_alpha,
+    depth_cost,
+    least_spread,
     penalised_super_blocks,
     stage_of_super_blocks,
 )
 
-Weight = Annotated[float, Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)]
+SMALLER = "let the depths be closer, use a smaller beta, or form exp_std or none"
+"""What helps against a penalty that is no number any more."""
+
+Weight = Annotated[float, BeforeValidator(double), Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)]
 
 
 class PenaltySpec(SpecModel):
@@ -122,6 +130,7 @@ class Problem(SpecModel):
             if stage > len(self.stages):
                 raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
         self._check_ties()
+        self._check_penalty()
         reachable = list(self.stem.channels.values)
         for i, space in enumerate(self.space):
             possible = [c for at, c in enumerate(space.channels) if space.columns(at)]
@@ -145,6 +154,13 @@ class Problem(SpecModel):
         if strides != [stage.stride for stage in self.stages]:
             remedy = f"give a network with strides {[stage.stride for stage in self.stages]}"
             raise SpecError("near.network", f"has super-blocks of strides {strides}", remedy)
+
+    def _check_penalty(self) -> None:
+        """Some network has a penalty that is a number."""
+        scoring = self.scoring
+        flattest = least_spread([self.space[i].depths for i in scoring.penalised])
+        if math.isinf(depth_cost(scoring.penalty_form, scoring.beta, flattest)):
+            raise SpecError("objective.penalty", f"is beyond {sys.float_info.max:.2g} for the depths {list(flattest)}", SMALLER)
 
     def _check_ties(self) -> None:
         """Tied super-blocks exist and have something in common."""
@@ -176,7 +192,7 @@ class Problem(SpecModel):
         for i, stage in enumerate(self.stages):
             if r < stage.stride:
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
-            growth = (exactly(stage.growth.min), None if stage.growth.max is None else exactly(stage.growth.max))
+            growth = (stage.growth.min, stage.growth.max)
             choices = tuple(choice_of(stage, block, r, i) for block in stage.block)
             space = SuperBlockSpace(stage.stride, r, stage.channels.values, choices, stage.depth.values, growth)
             resolved.append(space if self.near is None else space.near(self.near, i))
@@ -319,8 +335,10 @@ class Problem(SpecModel):
                 return value.to_plain()
             if isinstance(value, LatencyTable):
                 return value.to_lines()
+            if isinstance(value, Fraction):
+                return plain_number(value)
             if type(value) is Range and value.min is None and value.bytes is None:
-                return value.max
+                return plain(value.max)
             if isinstance(value, StageSpace):
                 return _stage_to_plain(value, plain)
             if isinstance(value, BaseModel):
@@ -337,7 +355,7 @@ class Problem(SpecModel):
             del data["ties"]
         return data
 
-    def with_limits(self, limits: Mapping[str, float]) -> Problem:
+    def with_limits(self, limits: Mapping[str, float | Fraction]) -> Problem:
         """The same problem with other limits, by name: ``flops``, or ``min_flops`` for a lower one."""
         data = self.to_dict()
         for name, limit in limits.items():

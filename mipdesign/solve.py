@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,12 +21,12 @@ from .architecture import Architecture
 from .bounds import Prices, Relaxation
 from .branching import Guide, Node, Record
 from .cell import Cell
-from .errors import MipdesignError
+from .errors import MipdesignError, SpecError
 from .heuristics import incumbent, polish
 from .interrupts import deferred
 from .lattice import Contender, Tables
 from .pool import MEMORY_MB, Child, Message, Pool
-from .problem import Problem
+from .problem import SMALLER, Problem
 from .scip import CellResult, ScipSettings
 from .tasks import Close, Closed, Explore, Explored, SolverCell, Task
 
@@ -173,6 +174,8 @@ class _State:
     solved: list[SolvedCell] = field(default_factory=list)
     contenders: dict[Contender, Architecture] = field(default_factory=dict)
     refused: set[Contender] = field(default_factory=set)
+    beyond: Architecture | None = None
+    """A network that keeps all budgets and whose penalty is no number: it is no design."""
     failures: dict[str, int] = field(default_factory=dict)
     given_up: list[Node] = field(default_factory=list)
     task_bound: dict[Child, float] = field(default_factory=dict)
@@ -225,8 +228,8 @@ class Run:
             return 0.0
         if self.best is None:
             return -math.inf
-        z = self.best.objective
-        return cutoff_of(z, self.options.gap)
+        cutoff = cutoff_of(self.best.objective, self.options.gap)
+        return cutoff if self.options.gap > OPTIMAL_GAP else cutoff - 2 * self.tables.doubt
 
     def _with_finite_bound(self, node: Node) -> Node:
         """An open node that was never bounded, with the bound of its starting prices."""
@@ -280,18 +283,26 @@ class Run:
         if self.problem.violations(architecture, evaluator):
             s.refused.add(contender)
             return False
+        if not math.isfinite(evaluator.evaluation.objective):
+            s.beyond = architecture
+            s.refused.add(contender)
+            return False
         exact = Contender(contender.position, evaluator.evaluation.objective)
         if exact != contender:
             s.refused.add(contender)
-        if self.best is not None and exact.objective < self.best.objective - EQUAL_MARGIN * abs(self.best.objective):
+        if self.best is not None and exact.objective < self._least_equal(self.best):
             return False
         s.contenders[exact] = architecture
         if self.best is None or exact.objective > self.best.objective:
             self.best = exact
-            least = exact.objective - EQUAL_MARGIN * abs(exact.objective)
+            least = self._least_equal(exact)
             s.contenders = {c: a for c, a in s.contenders.items() if c.objective >= least}
             return True
         return False
+
+    def _least_equal(self, contender: Contender) -> float:
+        """Objective from which a network may be as good as a contender in exact arithmetic."""
+        return contender.objective - EQUAL_MARGIN * abs(contender.objective) - 2 * self.tables.doubt
 
     def winner(self) -> Contender | None:
         """The best contender in exact arithmetic; of equals the one that comes first in the order of :func:`design_order`."""
@@ -314,7 +325,7 @@ class Run:
         finally:
             self.stop_heuristics.set()
             remaining = self._remaining(pool)
-        return self._outcome(remaining, interrupted)
+        return self.outcome(remaining, interrupted)
 
     def _search_incumbent(self, pool: Pool) -> None:
         def found(contender: Contender) -> None:
@@ -410,7 +421,7 @@ class Run:
                 _, _, cell = heapq.heappop(s.cells)
                 attempt = s.failures.get(cell.node.name, 0)
                 s.task_bound[child] = cell.bound
-                equal_margin = EQUAL_MARGIN * abs(self.best.objective) if self.best else 0.0
+                equal_margin = self.best.objective - self._least_equal(self.best) if self.best else 0.0
                 settings = ScipSettings(
                     time_limit=self._seconds_for_scip(),
                     memory_limit=SCIP_MEMORY * self.options.memory_mb,
@@ -534,12 +545,19 @@ class Run:
                 nodes.append(child.task.target.node)
         return nodes
 
-    def _outcome(self, remaining: list[Node], interrupted: bool) -> Outcome:
-        s = self.state
+    def outcome(self, remaining: list[Node], interrupted: bool) -> Outcome:
+        """What was found and proved, with some nodes left open.
+
+        Raises
+        ------
+        SpecError
+            If no network within the budgets has an objective that is a number.
+        """
+        s, reached = self.state, self.cutoff
         remaining = [self._with_finite_bound(node) for node in remaining]
-        bound = self._proved(remaining)
-        best = self.winner()
+        best = self.winner()  # maybe less than the best in floating point: the bound is that of exact arithmetic
         self.best = best or self.best
+        bound = max(self._proved(remaining), reached)
         status: Status = "unknown"
         if best is not None:
             gap = relative_gap(bound, best.objective)
@@ -547,6 +565,10 @@ class Run:
             if status == "optimal":
                 bound = best.objective
         elif self.feasibility_only and not remaining:
+            if s.beyond is not None:
+                depths = [stage.depth for stage in s.beyond.stages]
+                text = f"is beyond {sys.float_info.max:.2g} for every network within the budgets, as with the depths {depths}"
+                raise SpecError("objective.penalty", text, SMALLER)
             status, bound = "infeasible", -math.inf
         self.phase = "done"
         s.closed = max(s.closed, len(s.records))
@@ -601,9 +623,10 @@ def solve(
     options = options or Options()
     run = Run(tables, options, on_progress or (lambda progress: None), resumed, near or Nearby())
     if pool is not None:
-        outcome = run.run(pool)
-        run.heuristics.join()  # else it might yet speak of this problem while the pool is at the next one
-        return outcome
+        try:
+            return run.run(pool)
+        finally:
+            run.heuristics.join()  # else it might yet speak of this problem while the pool is at the next one
     pool = Pool(options.workers, options.memory_mb)
     try:
         return run.run(pool)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from .architecture import Architecture, KernelSize, Positive, Stage, Stride
 from .blocks import FAMILIES
 from .errors import SpecError
+from .numerals import at_most, not_negative, plain_number, simplest
 
 MAX_LATTICE = 4096
 """Most values that one lattice may have."""
@@ -21,7 +23,8 @@ MAX_LATTICE = 4096
 MOST_KERNELS = 16
 """Most kernel sizes that one stage may list."""
 
-Ratio = Annotated[float, Field(strict=True, gt=0, le=1e6, allow_inf_nan=False)]
+Ratio = Annotated[Fraction, BeforeValidator(at_most(1e6))]
+"""An exact quotient; see :mod:`mipdesign.numerals`."""
 
 
 def with_tuples(data: Any, *names: str, texts: bool = False) -> Any:
@@ -98,7 +101,8 @@ class RatioRange(SpecModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.max is not None and self.max < self.min:
-            raise SpecError("max", f"{self.max} is below min {self.min}", "let min be at most max")
+            text = f"{plain_number(self.max)} is below min {plain_number(self.min)}"
+            raise SpecError("max", text, "let min be at most max")
         return self
 
 
@@ -194,9 +198,9 @@ class StageSpace(SpecModel):
     per_block: dict[str, FamilyRules] = {}
     stride: Stride
     channels: Lattice
-    growth: RatioRange = RatioRange(min=1.0)
+    growth: RatioRange = RatioRange(min=Fraction(1))
     bottleneck: Lattice
-    bottleneck_ratio: WidthRatio = WidthRatio(min=0.1, max=1.0)
+    bottleneck_ratio: WidthRatio = WidthRatio(min=Fraction(1, 10), max=Fraction(1))
     kernels: Lattice
     depth: Lattice
     multiple_of: Positive = 1
@@ -252,7 +256,7 @@ class NearSpec(SpecModel):
     """
 
     network: dict[str, Any]
-    ratio: Annotated[float, Field(strict=True, ge=0, le=1e3, allow_inf_nan=False)] | None = None
+    ratio: Annotated[Fraction, BeforeValidator(at_most(1e3, not_negative))] | None = None
     blocks: Annotated[int, Field(strict=True, ge=0)] | None = None
     same: tuple[Literal["block", "kernel"], ...] = ()
 
@@ -268,7 +272,7 @@ class NearSpec(SpecModel):
 
     def close(self, value: int, other: int) -> bool:
         """Whether channels or widths are near enough."""
-        return self.ratio is None or abs(value - other) <= exactly(self.ratio) * other
+        return self.ratio is None or abs(value - other) <= self.ratio * other
 
 
 TIED = ("block", "channels", "bottleneck", "kernel", "depth")
@@ -321,7 +325,7 @@ class Choice:
     kernels:
         Kernel sizes.
     excluded:
-        Triples ``(C, b, k)`` that are forbidden.
+        Triples ``(C, b, k)`` of these that are forbidden.
     """
 
     block: str
@@ -390,7 +394,10 @@ class SuperBlockSpace:
             widths = tuple(tuple(b for b in choice.widths[j] if limits.close(b, centre.bottleneck)) for j in at)
             kernels = tuple(k for k in choice.kernels if "kernel" not in limits.same or k == centre.kernel)
             if kernels and ("block" not in limits.same or choice.block == centre.block):
-                choices.append(replace(choice, widths=widths, kernels=kernels))
+                near = replace(choice, widths=widths, kernels=kernels, excluded=frozenset())
+                places = {self.channels[j]: n for n, j in enumerate(at)}
+                left_out = {(c, b, k) for c, b, k in choice.excluded if c in places and near.holds(places[c], c, b, k)}
+                choices.append(replace(near, excluded=frozenset(left_out)))
         part = replace(self, channels=tuple(self.channels[j] for j in at), choices=tuple(choices), depths=depths)
         if not depths or not any(part.columns(j) for j in range(len(at))):
             raise SpecError(
@@ -420,6 +427,35 @@ class SuperBlockSpace:
         low, high = self.growth
         first = 0 if high is None else bisect_left(previous, channels / high)
         return slice(first, max(first, bisect_right(previous, channels / low)))
+
+    def entering(self, channels: int) -> tuple[int, int]:
+        """The least and the largest number of channels that ``channels`` may follow: whole numbers ``ci`` with
+        ``low ci <= channels <= high ci``.
+        """
+        low, high = self.growth
+        return 0 if high is None else math.ceil(channels / high), math.floor(channels / low)
+
+    def simple_growth(self, previous: Sequence[int]) -> tuple[Fraction | None, Fraction | None]:
+        """Bounds of ``C / ci`` that tell the same channels apart as :attr:`growth`, in the least numbers; ``None`` for a bound
+        that keeps nothing from following the sorted ``previous``.
+        """
+        below, within_low, within_high, above = [], [], [], []
+        for c in self.channels:
+            least, most = self.entering(c)
+            first, stop = bisect_left(previous, least), bisect_right(previous, most)
+            below += [Fraction(c, ci) for ci in previous[stop : stop + 1]]
+            within_low += [Fraction(c, ci) for ci in previous[:stop][-1:]]
+            within_high += [Fraction(c, ci) for ci in previous[first : first + 1]]
+            above += [Fraction(c, ci) for ci in previous[:first][-1:]]
+        low, high = self.growth
+        simple_low = simple_high = None
+        if below:  # above the largest quotient that is kept out, at most the least one that is let in
+            least_in = min(within_low, default=low)
+            simple_low = simplest((max(below) + least_in) / 2, least_in)
+        if above and high is not None:
+            most_in = max(within_high, default=high)
+            simple_high = simplest(most_in, (most_in + min(above)) / 2)
+        return simple_low, simple_high
 
 
 def choice_of(stage: StageSpace, block: str, r: int, i: int) -> Choice:
@@ -467,8 +503,8 @@ def _excluded(
 
 def _admitted_widths(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tuple[int, ...]:
     """Bottleneck widths that go with ``c`` channels; see :class:`WidthRatio`."""
-    low = exactly(ratio.min) * c
-    high = None if ratio.max is None else exactly(ratio.max) * c
+    low = ratio.min * c
+    high = None if ratio.max is None else ratio.max * c
     first = bisect_left(values, -(-low.numerator // low.denominator))
     stop = len(values) if high is None else bisect_right(values, high.numerator // high.denominator)
     admitted = list(values[first:stop])
@@ -492,12 +528,6 @@ def _nearest(values: Sequence[int], target: Fraction) -> int:
     if down == up:
         return values[i] if (i + 1) % 2 == 0 else values[i + 1]
     return values[i] if down < up else values[i + 1]
-
-
-@cache
-def exactly(number: float) -> Fraction:
-    """The decimal number that the text of a float stands for."""
-    return Fraction(repr(number))
 
 
 def brief(values: Sequence[int]) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from .budgets import Budgets
 from .errors import SpecError
 from .evaluation import LOWER
+from .numerals import NUMBER, from_text
+from .parsing import short
 
 MOST_POINTS = 10_000
 REAL = ("effectiveness", "latency")
@@ -64,14 +66,30 @@ class Sweep:
         return a <= b if self.budget.startswith(LOWER) else a >= b
 
 
+def _double(word: str) -> float:
+    """A number of a sweep, which is a double: no digit may be lost.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    SpecError
+        If no double stands for it.
+    """
+    number = from_text(word) if NUMBER.fullmatch(word) else float(word)
+    if isinstance(number, str):
+        raise SpecError("--sweep", f"no double stands for {short(word)}", "give numbers of at most 15 digits")
+    return number
+
+
 def _numbers(text: str) -> list[float]:
     """The numbers of a range or a list."""
     words = text.split(":")
     try:
         if len(words) == 1:
-            numbers = [float(word) for word in text.split(",")]
+            numbers = [_double(word) for word in text.split(",")]
         else:
-            first, last, count = float(words[0]), float(words[1]), int(words[2])
+            first, last, count = _double(words[0]), _double(words[1]), int(words[2])
             if words[3:] not in ([], ["log"]) or not 2 <= count <= MOST_POINTS or min(first, last) <= 0:
                 raise ValueError
             steps = [k / (count - 1) for k in range(count)]
@@ -79,6 +97,8 @@ def _numbers(text: str) -> list[float]:
             numbers = [float(f"{value:.12g}") for value in exact]
         if not all(map(math.isfinite, numbers)):
             raise ValueError
+    except SpecError:
+        raise
     except (ValueError, IndexError, OverflowError):
         remedy = "write FIRST:LAST:COUNT, FIRST:LAST:COUNT:log or VALUE,VALUE"
         raise SpecError("--sweep", f"{text!r} is not a range", remedy) from None

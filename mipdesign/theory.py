@@ -6,6 +6,7 @@ computes. ``docs/theory.md`` lists every difference.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,6 +55,9 @@ CONVENTIONS: dict[str, Convention] = {
 assert set(CONVENTIONS) == set(get_args(ConventionName))
 
 
+LARGE_EXPONENT, LARGEST_EXPONENT = 709.0, 709.78
+"""Exponentials up to the first are doubles, and up to the second as long as they have no factor."""
+
 BOTTLENECKS = {"bottleneck", "resnet_bottleneck"}
 """Families of the spaces whose default penalty counts :attr:`Convention.penalty_last` super-blocks."""
 
@@ -89,6 +93,33 @@ def depth_penalty(form: PenaltyForm, depths: Sequence[int]) -> float:
     variance = depth_variance(depths)
     exponent = float(variance) if form == "exp_var" else math.sqrt(variance)
     return math.exp(exponent) if exponent < 709 else math.inf
+
+
+def depth_cost(form: PenaltyForm, beta: float, depths: Sequence[int]) -> float:
+    """``beta Q``; 0 where ``beta`` is, infinite where it is more than a double holds."""
+    if beta == 0 or form == "none" or not depths:
+        return 0.0
+    variance = depth_variance(depths)
+    exponent = float(variance) if form == "exp_var" else math.sqrt(variance)
+    if exponent < LARGE_EXPONENT:
+        return beta * math.exp(exponent)
+    exponent += math.log(beta)
+    return math.exp(exponent) if exponent < LARGEST_EXPONENT else math.inf
+
+
+def least_spread(choices: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Depths of least variance, one from each of some increasing lists.
+
+    ``Var d`` is the least ``mean (d - x)^2`` over ``x``, so in the best vector each depth is its list's nearest to some ``x``.
+    All such vectors are met while ``x`` grows and passes the midpoints of neighbours.
+    """
+    at, vector = [0] * len(choices), [depths[0] for depths in choices]
+    best = tuple(vector)
+    for _, i in sorted((a + b, i) for i, depths in enumerate(choices) for a, b in itertools.pairwise(depths)):
+        at[i] += 1
+        vector[i] = choices[i][at[i]]
+        best = min(best, tuple(vector), key=depth_variance)
+    return best
 
 
 def depth_variance(depths: Sequence[int]) -> Fraction:
@@ -153,7 +184,7 @@ def exact_objective(
             value += Decimal(repr(weight)) * Decimal(r * r * c).ln() * factor * log_width_sum
             of_prefix = layers * (-log_width_sum / layers).exp()
             rho = max(rho, of_prefix) if convention.prefix_effectiveness else of_prefix
-        if form != "none" and depths:
+        if form != "none" and depths and beta:
             variance = depth_variance(depths)
             exponent = Decimal(variance.numerator) / variance.denominator
             value -= Decimal(repr(beta)) * (exponent if form == "exp_var" else exponent.sqrt()).exp()
