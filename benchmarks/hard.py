@@ -31,11 +31,12 @@ from mipdesign.blocks import FAMILIES
 from mipdesign.bounds import Prices
 from mipdesign.branching import LIST_STEPS, Node, expand
 from mipdesign.cell import Cell
+from mipdesign.certificate import Certificate, claims
 from mipdesign.errors import SpecError
 from mipdesign.evaluation import Evaluator
 from mipdesign.lattice import build_tables
 from mipdesign.problem import Problem
-from mipdesign.solve import Nearby, Options, Run
+from mipdesign.solve import OPTIMAL_GAP, Nearby, Options, Run
 from mipdesign.theory import depth_cost
 
 MOST_NETWORKS = 400
@@ -238,22 +239,24 @@ def _order(evaluator: Evaluator) -> tuple[object, ...]:
 # --------------------------------------------------------------------------------------------------------------- the product
 
 
-def found(problem: Problem, list_steps: int = LIST_STEPS) -> Answer:
+def found(problem: Problem, list_steps: int = LIST_STEPS) -> tuple[Answer, Certificate | None]:
     """The answer of a design run in this process: its tree, first for a network, then for the best, and what its driver
-    makes of the networks.
+    makes of the networks; and its certificate.
     """
     try:
         tables = build_tables(problem)
     except SpecError as error:
-        return Answer("refused", reason="latency" if error.field.startswith("budgets.latency") else str(error))
+        return Answer("refused", reason="latency" if error.field.startswith("budgets.latency") else str(error)), None
     run = Run(tables, Options(), lambda progress: None, None, Nearby())
     run.begun = True
     for weight in (0.0, 1.0):
         run.feasibility_only = weight == 0.0
+        run.state.records.clear()
         worth = 3.0 if weight == 0.0 else max(1.0, abs(run.cutoff))
         stack = [Node("", Cell.whole(tables), math.inf, Prices.initial(tables, worth, weight))]
         while stack and (weight or run.best is None):
             expansion = expand(tables, stack.pop(), run.cutoff if weight else 0.0, 0, list_steps)
+            run.state.records.append(expansion.record)
             for contender in expansion.contenders:
                 run.consider(contender)
             stack += expansion.children
@@ -262,11 +265,12 @@ def found(problem: Problem, list_steps: int = LIST_STEPS) -> Answer:
     try:
         outcome = run.outcome([], False)
     except SpecError as error:
-        return Answer("refused", reason="penalty" if error.field == "objective.penalty" else str(error))
+        return Answer("refused", reason="penalty" if error.field == "objective.penalty" else str(error)), None
+    certificate = Certificate.of(problem, tables, outcome, OPTIMAL_GAP)
     if outcome.best is None:
-        return Answer(outcome.status)
+        return Answer(outcome.status), certificate
     network = tables.architecture(outcome.best.position)
-    return Answer(outcome.status, problem.evaluator(network).exact_objective(), network)
+    return Answer(outcome.status, problem.evaluator(network).exact_objective(), network), certificate
 
 
 # -------------------------------------------------------------------------------------------------------------- the problems
@@ -530,8 +534,11 @@ def agreement(seed: int) -> tuple[str, str]:
         right = expected(problem)
     except AssertionError as error:
         return "space", str(error)
-    answer = found(problem, (30, 200, LIST_STEPS)[seed % 3])
-    return right.status, "" if answer == right else f"{answer} is not {right}"
+    answer, certificate = found(problem, (30, 200, LIST_STEPS)[seed % 3])
+    if answer != right:
+        return right.status, f"{answer} is not {right}"
+    checked = [] if certificate is None else [claim for claim in claims(certificate) if not claim.passed]
+    return right.status, f"its certificate is refused: {checked}" if checked else ""
 
 
 def main() -> None:

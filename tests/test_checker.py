@@ -1,4 +1,4 @@
-"""The checker's own reading of a problem, its figures, bounds and listings, held against the exact evaluator and enumeration."""
+"""The checker's own reading of a problem, its figures, bounds and listings, against the exact evaluator and enumeration."""
 
 from __future__ import annotations
 
@@ -74,15 +74,13 @@ def places(tables: Tables, network: Network) -> tuple[int, list[int], list[int]]
 def holds(cell: Cell, place: tuple[int, list[int], list[int]]) -> bool:
     stem, columns, depths = place
     inside = all(j in chosen for j, chosen in zip(columns, cell.columns, strict=True))
-    return (
-        stem in cell.stem and inside and all(a <= d <= b for a, d, b in zip(cell.low, depths, cell.high, strict=True))
-    )
+    return stem in cell.stem and inside and all(a <= d <= b for a, d, b in zip(cell.low, depths, cell.high, strict=True))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_figures_are_those_of_the_exact_evaluator(seed: int) -> None:
     problem = varied(seed)
-    space, tables = read(problem)
+    space, _ = read(problem)
     for architecture, network in networks_of(problem, space)[::3]:
         evaluator = problem.evaluator(architecture)
         assert objective(space, network) == evaluator.exact_objective()
@@ -94,10 +92,12 @@ def test_figures_are_those_of_the_exact_evaluator(seed: int) -> None:
 def test_space_is_that_of_the_specification(seed: int) -> None:
     """The networks of the tables, chained by their windows, are those that an enumeration of the specification finds."""
     problem = varied(seed)
-    space, tables = read(problem)
+    space, _ = read(problem)
     expected = {network for _, network in networks_of(problem, space)}
-    ties_left_out = {n for n in _chained(space) if all(len({getattr(n.stages[i], axis) for i in tied}) == 1 for axis, tied in space.ties)}
-    assert ties_left_out == expected
+    chained = {
+        n for n in _chained(space) if all(len({getattr(n.stages[i], axis) for i in tied}) == 1 for axis, tied in space.ties)
+    }
+    assert chained == expected
 
 
 def _chained(space: Space) -> set[Network]:
@@ -142,7 +142,9 @@ def random_cell(rng: np.random.Generator, tables: Tables) -> Cell:
         i = int(rng.integers(len(tables.stages)))
         kind = KINDS[int(rng.integers(len(KINDS)))]
         s = tables.stages[i].block
-        values = {"stem": tables.space.stem, "depth": s.depths, "channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[kind]
+        values = {"stem": tables.space.stem, "depth": s.depths, "channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[
+            kind
+        ]
         half = cell.half(tables, Split(kind, i, int(rng.choice(values))), bool(rng.integers(2)))
         cell = cell if half.empty else half
     return cell
@@ -150,8 +152,8 @@ def random_cell(rng: np.random.Generator, tables: Tables) -> Cell:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int) -> None:
-    """For any prices, cell and cutoff: no feasible network scores above the bound, and each one that reaches the cutoff is in the
-    reduced cell and in its listing.
+    """For any prices, cell and cutoff: no feasible network scores above the bound, and each one that reaches the cutoff is in
+    the reduced cell and in its listing.
     """
     problem, rng = varied(seed), np.random.default_rng(seed)
     space, tables = read(problem)

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from .cell import Cell
-from .reading import RefusedError, number, sequence
+from .reading import LARGEST, RefusedError, number, sequence
 from .space import Ints
 from .tables import Floats, Table, Tables, log
 
@@ -51,7 +51,10 @@ class Prices:
 def read_prices(value: Any, where: str, tables: Tables) -> Prices:
     """Reads the prices of a record."""
     n, k, d = len(tables.limits), len(tables.space.rho_stages), len(tables.space.penalised)
-    row = [number(x, f"{where}.{i}") for i, x in enumerate(sequence(value, where, 1 + n + 2 * k + d, 1 + n + 2 * k + d))]
+    row = [
+        number(x, f"{where}.{i}", -LARGEST, LARGEST)
+        for i, x in enumerate(sequence(value, where, 1 + n + 2 * k + d, 1 + n + 2 * k + d))
+    ]
     prices = Prices(row[0], np.array(row[1 : 1 + n]), *(tuple(row[at:stop]) for at, stop in (
         (1 + n, 1 + n + k), (1 + n + k, 1 + n + 2 * k), (1 + n + 2 * k, len(row)))))  # fmt: skip
     if prices.weight not in (0.0, 1.0) or min([0.0, *prices.limits, *prices.mu]) < 0:
@@ -64,9 +67,9 @@ class Level:
 
     ``starts, group``: first column of each group, and the group of each column. ``ci``: channels of those before (stems).
     ``first, stop``: which of those may enter a group; ``twin``: the one of them with the same channels, where that is a case
-    of its own, else -1. The forward pass adds ``into``, the worth of what comes before; ``costs``, the priced counts; ``enter``,
-    the best with which a column is entered, its first block's counts paid; ``own``, its worth at its better depth beside that;
-    ``step``, that of one more block; ``value``, the best path that ends in a group.
+    of its own, else -1. The forward pass adds ``into``, the worth of what comes before; ``costs``, the priced counts;
+    ``enter``, the best with which a column is entered, its first block's counts paid; ``own``, its worth at its better depth
+    beside that; ``step``, that of one more block; ``value``, the best path that ends in a group.
     """
 
     into: Floats

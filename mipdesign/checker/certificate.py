@@ -11,9 +11,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
+
+import numpy as np
 
 from .bound import Bound, Prices, read_prices
 from .cell import Cell, Split, read_split
@@ -189,7 +192,7 @@ class _Check:
         faults = []
         if has_design != (status in ("optimal", "feasible")):
             faults.append(f"{status!r} with {'a' if has_design else 'no'} design")
-        if has_design != (self.objective is not None) or (self.objective is not None and not _near(self.objective, self.z)):
+        if has_design if self.objective is None else not self._is_objective(self.objective):
             faults.append(f"the objective is {self.z if has_design else None}")
         if (status == "infeasible" and self.proves == "bound") or (status == "optimal" and self.proves == "infeasibility"):
             faults.append(f"{status!r} by a proof of {self.proves}")
@@ -200,6 +203,13 @@ class _Check:
         if self.bound is not None and has_design and self.bound != self.objective and Decimal(self.bound) < self.z:
             faults.append("the bound is below the objective")
         return Claim("status", FAILS if faults else HOLDS, "; ".join(faults))
+
+    def _is_objective(self, stated: float) -> bool:
+        """Whether a float is the best contender's objective, up to the rounding of its terms."""
+        if self.best is None:
+            return False
+        entropy = objective(replace(self.space, penalised=(), price=Fraction(0)), self.best)
+        return abs(Decimal(stated) - self.z) <= Decimal("1e-12") * max(entropy, abs(self.z))
 
     def _read_tree(self, tree: Any, still_open: Any, cells: Any) -> None:
         m = len(self.tables.stages)
@@ -358,7 +368,8 @@ class _Check:
             return "it holds too many networks to list"
         scores = score(self.tables, listing)
         with_rho = True if self.space.rho is None else scores.rho <= float(self.space.rho) * (1 + 1e-9)
-        reach = True if not self.weight else ~(scores.objective + scores.error < self.level)
+        with np.errstate(invalid="ignore"):  # a penalty beyond the doubles: decided exactly
+            reach = True if not self.weight else ~(scores.objective + scores.error < self.level)
         doubtful = (scores.tied.astype(bool) & with_rho & reach).nonzero()[0]
         for network in listing.take(doubtful).networks(self.tables):
             fault = self._contradicts(network)
@@ -408,11 +419,6 @@ def _decimal(value: Any, where: str) -> Decimal:
     if exact is None or not exact.is_finite() or abs(exact.adjusted()) > 10**7:
         raise refuse(where, value, "a decimal number is expected")
     return exact
-
-
-def _near(stated: float, exact: Decimal) -> bool:
-    """Whether a float is an exact number up to the rounding of a few additions."""
-    return abs(Decimal(stated) - exact) <= Decimal("1e-12") * max(Decimal(1), abs(exact))
 
 
 def verdict(claims: Sequence[Claim]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
 LARGEST = 1e250
-"""Largest magnitude of a number in a certificate: products of it with counts below 2^53 stay finite."""
+"""Largest magnitude of a price: products of it with counts below 2^53 stay finite."""
 MOST_DIGITS = 1000
 """Longest text that is read as a number."""
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
@@ -56,7 +57,7 @@ def integer(value: Any, where: str, least: int = 1, most: int = 10**6) -> int:
     return value
 
 
-def number(value: Any, where: str, least: float = -LARGEST, most: float = LARGEST) -> float:
+def number(value: Any, where: str, least: float = -sys.float_info.max, most: float = sys.float_info.max) -> float:
     """A finite number within a range."""
     fits = isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
     if not fits or not math.isfinite(float(value)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from functools import cache, reduce
 from operator import mul
 
@@ -81,20 +82,34 @@ def build(space: Space) -> Tables:
     """
     _check_size(space)
     n = len(space.limits) + (space.latency is not None)
-    most = [limit.most.numerator // limit.most.denominator for limit in space.limits]
-    if space.latency is not None:
-        most.append(space.nanoseconds.numerator // space.nanoseconds.denominator)
+    most = [_whole(limit.most) for limit in space.limits]
     stems = np.array(space.stem, dtype=np.int64)
     counts = np.zeros((n, len(stems)))
     counts[: len(space.limits)] = _counts(space, stem(space, stems, "relu"), stems.shape, 1, 0)
     stages = [_table(space, i, n) for i in range(len(space.super_blocks))]
     fits = np.ones(len(stems), dtype=bool)
     if space.memory is not None:
-        fits = np.all(
-            [op.elements <= space.memory.numerator // space.memory.denominator for op in stem(space, stems, "relu")], axis=0
-        )
-    clamped = np.array([max(-MOST, min(limit, MOST)) for limit in most], dtype=np.int64)  # no sum lies outside
-    return Tables(space, tuple(stages), clamped, counts, logs(stems), fits)
+        fits = np.all([op.elements <= _whole(space.memory) for op in stem(space, stems, "relu")], axis=0)
+    if space.latency is not None:
+        longest = sum(_longest(table, n) for table in stages)
+        if longest >= MOST / 16:
+            raise RefusedError("problem.budgets.latency: a network may take more than 5e14 nanoseconds")
+        most.append(min(_whole(space.nanoseconds), int(longest)))
+    return Tables(space, tuple(stages), np.array(most, dtype=np.int64), counts, logs(stems), fits)
+
+
+def _whole(limit: Fraction) -> int:
+    """The largest whole number that keeps a limit, cut off where no sum gets."""
+    return max(-MOST, min(limit.numerator // limit.denominator, MOST))
+
+
+def _longest(table: Table, n: int) -> float:
+    """Nanoseconds that no choice of a super-block exceeds, of what the table covers."""
+    if not len(table.block.c):
+        return 0.0
+    once, rest = table.rows[2 + n].max(), table.rows[2 + 4 * n].max()
+    pairs = sum(times[np.isfinite(times)].max(initial=0.0) for _, times in table.pairs)
+    return float(once + pairs + (table.block.depths[-1] - 1) * rest)
 
 
 def _check_size(space: Space) -> None:
@@ -149,7 +164,7 @@ def _table(space: Space, i: int, n: int) -> Table:
         twin[:, mine] = _counts(space, blocks.first(blocks.c, True) + blocks.behind, mine.shape, layers + end, 1)
         rest[:, mine] = _counts(space, blocks.further, mine.shape, layers, 1)
         if space.memory is not None:
-            elements = space.memory.numerator // space.memory.denominator
+            elements = _whole(space.memory)
             possible[mine] = blocks.fit(blocks.behind, elements)
             twin_fits[mine], rest_fits[mine] = (
                 blocks.fit(ops, elements) for ops in (blocks.first(blocks.c, True), blocks.further)
