@@ -19,7 +19,8 @@ from rich.console import Console
 from mipdesign import console, formatting, picture
 from mipdesign.architecture import Architecture
 from mipdesign.blocks import FAMILIES
-from mipdesign.certificate import Certificate, Check
+from mipdesign.certificate import Certificate
+from mipdesign.checker import FAILS, HOLDS, TRUST, Claim
 from mipdesign.evaluation import Evaluator, default_scoring, evaluate
 from mipdesign.problem import Problem, preset_names
 from mipdesign.run import Design
@@ -165,17 +166,26 @@ def test_the_outcome_without_a_network_has_no_figures() -> None:
 
 
 def test_failed_claims_are_told_plainly() -> None:
-    checks = [Check("format", True), Check("bound", False, "9 does not follow"), Check("status", False)]
-    lines = console.verification_lines(design_of(None).certificate, checks, False)
+    claims = [Claim("format", HOLDS), Claim("bound", FAILS, "9 does not follow"), Claim("status", FAILS)]
+    lines = console.verification_lines(design_of(None).certificate, claims)
     assert lines == ["FAILED: bound: 9 does not follow", "FAILED: status", "2 of 3 claims do not hold"]
 
 
 def test_a_verified_certificate_is_summed_up() -> None:
-    lines = console.verification_lines(design_of(None).certificate, [Check("format", True)], True)
+    lines = console.verification_lines(design_of(None).certificate, [Claim("format", HOLDS)])
     assert lines == [
         "status feasible, objective 1.000, bound 2.000",
-        "2 nodes, 1 left open; 0 cells closed by the solver, solved again",
-        "all 1 claims hold",
+        "2 nodes, 1 left open; 0 cells closed by the solver",
+        "proved: all 1 claims hold",
+    ]
+
+
+def test_what_was_taken_on_trust_is_never_called_proved() -> None:
+    claims = [Claim("format", HOLDS), Claim("3 cells closed by a solver", TRUST, "--resolve solves them again")]
+    lines = console.verification_lines(design_of(None).certificate, claims)
+    assert lines[2:] == [
+        "on trust: 3 cells closed by a solver: --resolve solves them again",
+        "proved up to 3 cells closed by a solver",
     ]
 
 

@@ -294,9 +294,9 @@ class _Check:
             what, FAILS if failed else HOLDS, f"{failed} nodes are not settled" if failed else f"{len(self.records)} nodes"
         )
         if trusted["cells"]:
-            yield Claim(f"{trusted['cells']} cells closed by a solver", TRUST, "--resolve solves them again")
+            yield Claim(f"{_count(trusted['cells'], 'cell')} closed by a solver", TRUST, "--resolve solves them again")
         if trusted["open"]:
-            yield Claim(f"{trusted['open']} open nodes with a bound of a solver", TRUST, "no prices prove it")
+            yield Claim(f"{_count(trusted['open'], 'open node')} with a bound of a solver", TRUST, "no prices prove it")
 
     def _settled(self) -> Iterator[tuple[str, str]]:
         """The nodes that are not settled, and why, or :data:`TRUST`."""
@@ -403,6 +403,10 @@ class _Check:
             return found
         networks = (read_network(row, "a network that the solver found", self.space) for row in found)
         return next((fault for fault in map(self._contradicts, networks) if fault), "")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _node(value: Any, where: str) -> str:
