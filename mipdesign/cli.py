@@ -136,9 +136,10 @@ def run_app(commands: typer.Typer, name: str, arguments: Sequence[str] | None) -
 
 
 def _fail(message: str, code: int) -> int:
-    """Says on one line what is wrong."""
+    """Says on one line what is wrong; signs that a terminal would obey, or no file can hold, are spelt out."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(message.split()))
     with contextlib.suppress(OSError):  # nobody reads it
-        print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        print(f"error: {line}", file=sys.stderr, flush=True)
     return code
 
 
@@ -287,8 +288,8 @@ def _folder_name(name: str) -> str:
 
 def _require_writable(folder: Path) -> None:
     """Makes sure before a long run that its files can be written; creates nothing."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir():
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not os.path.isdir(existing):
         raise SpecError("--out", f"{existing} is not a folder", "give another folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise SpecError("--out", f"{existing} cannot be written to", "give a writable folder")
@@ -516,7 +517,7 @@ def verify(
     from .frontier import FRONTIER, verify_frontier
     from .run import read_files, verify_folder
 
-    is_frontier = (folder / FRONTIER).exists()
+    is_frontier = os.path.lexists(folder / FRONTIER)
     with CountDisplay(PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
         checks = list((verify_frontier if is_frontier else verify_folder)(folder, resolve, display.update))
     passed = all(check.passed for check in checks)
@@ -602,7 +603,7 @@ def validate(
     network = read_network(path, resolution)
     measured = behaviour(network, batch=batch, threads=threads, seed=seed, quick=quick)
     report = replace(measure(network, draws=draws, seed=seed), behaviour=measured, standings=standings(network))
-    if path.is_dir():
+    if os.path.isdir(path):
         with writing(path, ""):
             write_whole(path / "validation.json", f"{_json(report.to_dict())}\n".encode())
     console = PlainConsole()

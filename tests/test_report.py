@@ -357,11 +357,15 @@ def test_a_bad_result_is_refused(key: str, tmp_path: Path) -> None:
     data = json.loads((folder / "result.json").read_text())
     data[key] = ["nothing"]
     (folder / "result.json").write_text(json.dumps(data))
-    if key == "sha256":
-        assert "not as it was written" in report([folder])
-    else:
-        with pytest.raises(SpecError, match=re.escape(str(folder))):
-            report([folder])
+    with pytest.raises(SpecError, match=re.escape(f"{folder / 'result.json'}: {key}")):
+        report([folder])
+
+
+def test_a_false_digest_is_shown(tmp_path: Path) -> None:
+    folder = written(tmp_path / "d", design_of(Problem.preset("deepmad-r18")))
+    data = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(data | {"sha256": "0" * 64}))
+    assert "not as it was written" in report([folder])
 
 
 @pytest.mark.parametrize(
