@@ -11,7 +11,6 @@ from pathlib import Path
 
 from .errors import SpecError
 
-
 MAX_BYTES = 1_000_000
 """Largest specification or architecture file that is read; a real one has a few kilobytes."""
 MAX_WIDE_BYTES = 16_000_000

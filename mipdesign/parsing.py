@@ -65,7 +65,7 @@ class _Loader(yaml.SafeLoader):
             raise _too_many_values()
         if self.depth > MAX_DEPTH:
             raise SpecError("", f"nested too deeply, more than {MAX_DEPTH} levels", "use the documented fields")
-        node = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+        node = super().compose_node(parent, index)
         self.depth -= 1
         if isinstance(node, yaml.ScalarNode) and node.tag.endswith((":int", ":float")) and len(node.value) > MAX_DIGITS:
             problem = f"a number of {len(node.value)} digits"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from .certificate import digest
 from .errors import SpecError
@@ -31,7 +31,7 @@ class Alternative(_Shown):
     value: float | None = None
     objective: float | None = None
     predicted: float | None = None
-    changes: list[str] = []
+    changes: list[str] = Field(default_factory=list)
 
 
 class ExplainedBudget(_Shown):
@@ -54,7 +54,7 @@ class Explanation(_Shown):
 
     format: Literal["mipdesign-explanation-1"]
     objective: float | None = None
-    budgets: list[ExplainedBudget] = []
+    budgets: list[ExplainedBudget] = Field(default_factory=list)
 
 
 class ValidatedFigure(_Shown):
@@ -71,7 +71,7 @@ class Validation(_Shown):
     """The content of ``validation.json``."""
 
     passed: bool | None = None
-    checks: list[ValidatedFigure] = []
+    checks: list[ValidatedFigure] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)

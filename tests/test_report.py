@@ -293,9 +293,10 @@ def test_a_frontier(swept: Path) -> None:
 
 def test_a_frontier_of_two_limits_has_a_curve_for_each_value(tmp_path: Path) -> None:
     data = frontier(6)
-    data["sweeps"].append({"key": "budgets.params", "values": [6e6, 1e7]})
+    flops = data["sweeps"][0]["values"][::2]
+    data["sweeps"] = [{"key": "budgets.flops", "values": flops}, {"key": "budgets.params", "values": [6e6, 1e7]}]
     for i, point in enumerate(data["points"]):
-        point["limits"]["budgets.params"] = (6e6, 1e7)[i % 2]
+        point["limits"] = {"budgets.flops": flops[i // 2], "budgets.params": (6e6, 1e7)[i % 2]}
     (tmp_path / "frontier.json").write_text(json.dumps(data))
     figure = view_of(tmp_path).sections[0].figures[0]
     assert [name for kind, _, name in figure.legend if kind == "step"] == ["params 6 M", "params 10 M"]
