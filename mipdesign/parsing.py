@@ -151,6 +151,9 @@ def _require_moderate(text: str, source: str) -> None:
         depth += (sign in "[{") - (sign in "]}")
         if depth > MAX_DEPTH:
             raise SpecError("", f"nested too deeply, more than {MAX_DEPTH} levels", "use the documented fields", source)
+        if token.end() - token.start() > MAX_BYTES:
+            problem = f"holds a text of {token.end() - token.start()} characters"
+            raise SpecError("", problem, "give a file that mipdesign wrote", source)
 
 
 def _require_usable(data: Any, source: str) -> None:

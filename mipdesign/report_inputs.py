@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -57,12 +57,16 @@ class Explanation(_Shown):
     budgets: list[ExplainedBudget] = Field(default_factory=list)
 
 
+Shown: TypeAlias = int | float | str | list[int] | None
+"""A figure as it is shown; a shape is a list."""
+
+
 class ValidatedFigure(_Shown):
     """One figure as expected and as measured."""
 
     name: str
-    expected: Any = None
-    measured: Any = None
+    expected: Shown = None
+    measured: Shown = None
     tolerance: float | None = None
     passed: bool | None = None
 
@@ -70,8 +74,8 @@ class ValidatedFigure(_Shown):
 class Validation(_Shown):
     """The content of ``validation.json``."""
 
-    passed: bool | None = None
-    checks: list[ValidatedFigure] = Field(default_factory=list)
+    passed: bool
+    checks: list[ValidatedFigure]
 
 
 @dataclass(frozen=True)
