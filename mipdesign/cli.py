@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .errors import MipdesignError, SpecError
+from .files import writing
 from .interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
@@ -288,6 +289,8 @@ def _folder_name(name: str) -> str:
 
 def _require_writable(folder: Path) -> None:
     """Makes sure before a long run that its files can be written; creates nothing."""
+    with writing(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.lstat(folder)  # a name that is too long
     existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     if not os.path.isdir(existing):
         raise SpecError("--out", f"{existing} is not a folder", "give another folder")
@@ -596,7 +599,7 @@ def validate(
     from .behaviour import behaviour
     from .console import PlainConsole, behaviour_tables, validation_table
     from .exchange import read_network
-    from .files import write_whole, writing
+    from .files import write_whole
     from .standing import standings
     from .validation import validate as measure
 

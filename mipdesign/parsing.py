@@ -19,8 +19,8 @@ from .errors import SpecError
 from .files import MAX_BYTES
 from .files import read_text as read_text
 
-MAX_YAML_NODES = 50_000
-"""Largest number of values in a YAML file, with every alias counted as often as it is used."""
+MAX_YAML_NODES = 30_000
+"""Largest number of values in a YAML file, with every alias counted as often as it is used: a latency table has 20 000."""
 MAX_DEPTH = 50
 """How deep the values of a file may be nested; a real one has six levels."""
 MAX_DIGITS = 300
@@ -242,10 +242,11 @@ def validated(model: type[Model], data: Any, source: str | None) -> Model:
 
 def _fault(model: type[BaseModel], fault: Mapping[str, Any], source: str | None) -> SpecError:
     """One fault of pydantic's list in our words."""
-    field = ".".join(str(part) for part in fault["loc"])
+    field = ".".join(_plain(str(part)) for part in fault["loc"])
     nested = fault.get("ctx", {}).get("error")
     if isinstance(nested, SpecError):
-        return SpecError(".".join(part for part in (field, nested.field) if part), nested.problem, nested.remedy, source)
+        problem = nested.problem if nested.source is None else f"{nested.source}: {nested.problem}"
+        return SpecError(".".join(part for part in (field, nested.field) if part), problem, nested.remedy, source)
     if fault["type"] == "missing":
         return SpecError(field, "is missing", "add it", source)
     if fault["type"] == "extra_forbidden":

@@ -209,9 +209,9 @@ TEXTS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "two documents": (b"name: a\n---\nname: b\n", ("not valid YAML", "single document")),
     "10 MB": (b"name: a\n" * 1_250_000, ("more than 1000000 bytes",)),
     "deep nesting": (b"a: " + b"[" * 50_000, ("nested too deeply",)),
-    "alias bomb": (BOMB.encode(), ("more than 50000 values",)),
-    "merge bomb": (MERGE_BOMB.encode(), ("more than 50000 values",)),
-    "endless alias": (b"a: &a [*a]\n", ("more than 50000 values",)),
+    "alias bomb": (BOMB.encode(), ("more than 30000 values",)),
+    "merge bomb": (MERGE_BOMB.encode(), ("more than 30000 values",)),
+    "endless alias": (b"a: &a [*a]\n", ("more than 30000 values",)),
     "unknown alias": (b"a: *b\n", ("not valid YAML", "undefined alias")),
     "tag": (b"a: !!python/object/apply:os.system [ls]\n", ("not valid YAML", "could not determine a constructor")),
     "repeated key": (b"name: a\nname: b\n", ("not valid YAML", "key 'name' is given twice", "line 1")),
@@ -594,3 +594,62 @@ def test_no_traceback_from_a_real_process(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-m", "mipdesign", "design", file], capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
     says(run.stderr, "error: ", str(file), "not valid YAML")
+
+
+# ------------------------------------------------------------------------------------------------ names and places of files
+
+ODD_NAMES: dict[str, tuple[list[str], tuple[str, ...]]] = {
+    "too long for a name": (["show", "x" * 5000], ("is not a preset",)),
+    "too long for a path": (["evaluate", "x" * 5000], ("cannot be read (File name too long)",)),
+    "too long for a folder": (["design", str(SMALL), "--out", "x" * 5000], ("--out: cannot write to", "File name too long")),
+    "a terminal's command": (["verify", "\x1b[31mred"], (r"\x1b[31mred: is not a folder",)),
+    "no character": (["evaluate", "\udcff.json"], (r"\udcff.json: cannot be read",)),
+    "NUL in a table's name": (
+        ["show", str(SMALL), "--set", 'budgets.latency={max: 1, table: "a\\0"}'],
+        ("budgets.latency.table: ", "cannot be read (embedded null byte)"),
+    ),
+    "an endless table": (
+        ["show", str(SMALL), "--set", "budgets.latency={max: 1, table: /dev/zero}"],
+        ("budgets.latency.table: /dev/zero: is a character device",),
+    ),
+    "a device to write to": (
+        ["export", "torchvision/resnet18", "--to", "json", "--out", "/dev/null"],
+        ("--out: cannot write to /dev/null (it is not a regular file)",),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ODD_NAMES)
+def test_an_odd_name(case: str, refused: Callable[..., str]) -> None:
+    arguments, fragments = ODD_NAMES[case]
+    says(refused(*arguments), *fragments)
+
+
+ODD_YAML: dict[str, tuple[str, tuple[str, ...]]] = {
+    "sixties": ("params: 1" + ":59" * 300_000, ("a number of 900001 digits",)),
+    "underscores": ("params: 1" + "_" * 900_000, ("a number of 900001 digits",)),
+    "anchors": (f"a: [{','.join(f'&a{i} 1' for i in range(31_000))}]", ("more than 30000 values",)),
+    "keys": ("".join(f"a{i}: 1\n" for i in range(14_000)), ("is missing",)),
+    "a long key": (f"? {'k' * 500_000}\n: 1", ("is missing",)),
+    "a set": ("!!set {name, stages}", ("a set where a mapping is expected",)),
+    "bytes": ("!!binary AAAA", ("a bytes where a mapping is expected",)),
+    "no date": ("name: 2001-99-99", ("month must be in 1..12",)),
+    "no bytes": ("name: !!binary 1", ("not valid YAML",)),
+    "half a character": ('name: "\\ud800"', ("name: ", "holds half a character")),
+}
+
+
+@pytest.mark.parametrize("case", ODD_YAML)
+def test_odd_yaml(case: str, tmp_path: Path, refused: Callable[..., str]) -> None:
+    text, fragments = ODD_YAML[case]
+    file = tmp_path / "spec.yaml"
+    file.write_text(text)
+    line = refused("show", file)
+    says(line, str(file), *fragments)
+    assert len(line) < 1000
+
+
+def test_the_mark_of_utf_8_is_read_over(tmp_path: Path) -> None:
+    file = tmp_path / "network.json"
+    file.write_bytes(b"\xef\xbb\xbf" + json.dumps(ARCHITECTURE).encode())
+    assert cli.main(["evaluate", str(file)]) == 0
