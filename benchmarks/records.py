@@ -12,9 +12,10 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from mipdesign.errors import SpecError
-from mipdesign.files import writing
+from mipdesign.files import read_bytes, writing
 
 RECORDS = "records.jsonl"
+MAX_RECORDS_BYTES = 1_000_000_000
 MAX_BYTES = 4_000_000_000
 """Largest file of records that is read."""
 
@@ -126,7 +127,7 @@ def parse(text: bytes, source: Path) -> tuple[list[Record], int]:
         try:
             data = json.loads(line)
             records.append(Record(**{name: value for name, value in data.items() if name in known}))
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, RecursionError):
             raise SpecError(f"line {number}", "is not a record of a run", "remove the line", str(source)) from None
     return records, whole
 
@@ -140,10 +141,7 @@ def read_records(folder: Path) -> list[Record]:
         If there are none.
     """
     path = folder / RECORDS
-    try:
-        records, _ = parse(path.read_bytes(), path)
-    except OSError as error:
-        raise SpecError("", f"cannot be read ({error.strerror})", "give the folder of a 'run'", str(path)) from None
+    records, _ = parse(read_bytes(path, MAX_RECORDS_BYTES), path)
     if not records:
         raise SpecError("", "has no records", "run the study first", str(path))
     return records
@@ -169,7 +167,7 @@ class RecordLog:
             os.close(self.file)
             raise SpecError("--out", f"{folder} is in use by another run", "wait for it, or give another folder") from None
         try:
-            self.records, size = parse(path.read_bytes(), path)
+            self.records, size = parse(read_bytes(path, MAX_RECORDS_BYTES), path)
         except SpecError:
             os.close(self.file)
             raise

@@ -7,6 +7,7 @@ The schema is that of the published designs: ``resolution``, ``stem``, ``stages`
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -280,9 +281,9 @@ class Architecture:
         A folder without a ``result.json`` may have a ``network.json``.
         """
         path = Path(path)
-        if path.is_dir():
+        if os.path.isdir(path):
             designed, saved = path / "result.json", path / NETWORK
-            path = saved if saved.is_file() and not designed.exists() else designed
+            path = saved if os.path.lexists(saved) and not os.path.lexists(designed) else designed
         return cls.from_content(load_json(path), str(path))
 
     @classmethod

@@ -78,7 +78,8 @@ class LatencyRange(Range):
             elif table is not None and not isinstance(table, LatencyTable):
                 raise SpecError("", f"{short(table)} is not a table", "give the path of a CSV file, or its lines")
         except SpecError as error:
-            raise SpecError(".".join(part for part in ("table", error.field) if part), error.problem, error.remedy) from None
+            field = ".".join(part for part in ("table", error.field) if part)
+            raise SpecError(field, error.problem, error.remedy, error.source) from None
         return made
 
     @model_validator(mode="after")

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .errors import MipdesignError, SpecError
+from .files import writing
 from .interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
@@ -138,9 +139,10 @@ def run_app(commands: typer.Typer, name: str, arguments: Sequence[str] | None) -
 
 
 def _fail(message: str, code: int) -> int:
-    """Says on one line what is wrong."""
+    """Says on one line what is wrong; signs that a terminal would obey, or no file can hold, are spelt out."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(message.split()))
     with contextlib.suppress(OSError):  # nobody reads it
-        print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        print(f"error: {line}", file=sys.stderr, flush=True)
     return code
 
 
@@ -291,8 +293,10 @@ def _folder_name(name: str) -> str:
 
 def _require_writable(folder: Path) -> None:
     """Makes sure before a long run that its files can be written; creates nothing."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir():
+    with writing(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.lstat(folder)  # a name that is too long
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not os.path.isdir(existing):
         raise SpecError("--out", f"{existing} is not a folder", "give another folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise SpecError("--out", f"{existing} cannot be written to", "give a writable folder")
@@ -523,7 +527,7 @@ def verify(
     from .frontier import FRONTIER, verify_frontier
     from .run import read_files, verify_folder
 
-    is_frontier = (folder / FRONTIER).exists()
+    is_frontier = os.path.lexists(folder / FRONTIER)
     with CountDisplay(PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
         claims = list((verify_frontier if is_frontier else verify_folder)(folder, resolve, display.update, quick=quick))
     outcomes = {claim.outcome for claim in claims}
@@ -536,7 +540,7 @@ def verify(
         console.lines(claim_lines(claims))
     else:
         console.print(claims_table(claims))
-        console.lines(verification_lines(Certificate(read_files(folder)[1]), claims))
+        console.lines(verification_lines(Certificate(read_files(folder, finite=False)[1]), claims))
     raise typer.Exit(0 if outcomes == {HOLDS} else TRUSTED if outcomes == {HOLDS, TRUST} else 1)
 
 
@@ -604,14 +608,14 @@ def validate(
     from .behaviour import behaviour
     from .console import PlainConsole, behaviour_tables, validation_table
     from .exchange import read_network
-    from .files import write_whole, writing
+    from .files import write_whole
     from .standing import standings
     from .validation import validate as measure
 
     network = read_network(path, resolution)
     measured = behaviour(network, batch=batch, threads=threads, seed=seed, quick=quick)
     report = replace(measure(network, draws=draws, seed=seed), behaviour=measured, standings=standings(network))
-    if path.is_dir():
+    if os.path.isdir(path):
         with writing(path, ""):
             write_whole(path / "validation.json", f"{_json(report.to_dict())}\n".encode())
     console = PlainConsole()

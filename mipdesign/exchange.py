@@ -7,6 +7,7 @@ or the folder of a design too). ``torchvision/resnet50`` is a name.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .architecture import Architecture
@@ -40,11 +41,11 @@ def read_network(source: str | Path, resolution: int | None = None) -> Architect
 
 def _read(source: str | Path) -> Architecture:
     path, name = Path(source), str(source)
-    if not path.exists() and (name in NETWORKS or name.startswith("torchvision/")):
+    if not os.path.lexists(path) and (name in NETWORKS or name.startswith("torchvision/")):
         return network_named(name)
     if path.suffix == ".txt":
         return parse_structure(read_text(path), name)
-    if path.is_dir():
+    if os.path.isdir(path):
         return Architecture.load(path)
     data = load_yaml(read_text(path), name) if path.suffix in (".yaml", ".yml") else load_json(path)
     return network_described(data, name) if described(data) else Architecture.from_content(data, name)

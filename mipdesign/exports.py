@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -305,10 +306,10 @@ def export(
             write_whole(out, text.encode())
         return ""
     folder = Path(source)
-    if out is None and not folder.is_dir():
+    if out is None and not os.path.isdir(folder):
         raise SpecError("--out", f"is missing, and {source} is not a folder", "say where the module goes")
     target = folder / chosen.file if out is None else out
-    network = module_of(architecture, weights or (folder if (folder / WEIGHTS).is_file() else None), seed)
+    network = module_of(architecture, weights or (folder if os.path.lexists(folder / WEIGHTS) else None), seed)
     if chosen.content is None:
         save_pretrained(network, target)
     else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,14 +21,13 @@ from .checker import FAILS, HOLDS, Claim
 from .errors import SpecError
 from .evaluation import LOWER
 from .files import write_whole, writing
-from .parsing import load_json
 from .problem import Problem
 from .run import RESULT, Design, earlier_run, installed_versions, verify_folder
 from .solve import Status, relative_gap
+from .stored import FRONTIER_FORMAT, read_frontier, read_prices
 from .sweep import MOST_POINTS, Sweep
 
 FRONTIER, POINTS, PRICES = "frontier.json", "points", "prices.json"
-FORMAT = "mipdesign-frontier-1"
 CLAIMS = ("limits", "status", "objective", "architecture", "budgets", "dominated", "proof")
 """Fields of a point that follow from the certificates."""
 NEIGHBOURS = 3
@@ -87,7 +87,7 @@ class Frontier:
         """The content of ``frontier.json``; it depends on nothing but the problem, the sweeps and the limits of the runs."""
         keys = {sweep.budget: sweep.key for sweep in self.sweeps}
         return {
-            "format": FORMAT,
+            "format": FRONTIER_FORMAT,
             "name": self.problem.name,
             "convention": self.problem.convention,
             "sweeps": [{"key": sweep.key, "values": list(sweep.values)} for sweep in self.sweeps],
@@ -243,10 +243,9 @@ class Store:
     def __init__(self, folder: Path, plan: Plan, seed: int) -> None:
         self.folder, self.plan = folder, plan
         frontier = plan.frontier(seed)
-        if (folder / FRONTIER).exists():
-            before, now = load_json(folder / FRONTIER), frontier.to_dict()
-            same = isinstance(before, dict) and all(before.get(key) == now[key] for key in ("format", "problem", "sweeps"))
-            if not same:
+        if os.path.lexists(folder / FRONTIER):
+            (_, before), now = read_frontier(folder / FRONTIER), frontier.to_dict()
+            if any(before[key] != now[key] for key in ("format", "problem", "sweeps")):
                 raise SpecError("--out", f"{folder} holds another frontier", "give another folder, or the same sweeps")
             self._read()
         else:
@@ -260,19 +259,19 @@ class Store:
         """Takes over what an earlier run has solved."""
         for index in self.plan.order:
             path = self.path(index)
-            if (path / RESULT).exists() and (path / PRICES).exists():
+            if os.path.lexists(path / RESULT) and os.path.lexists(path / PRICES):
                 found = earlier_run(self.plan.points[index][1], path)
                 if found is not None and found.status in ("optimal", "infeasible"):
-                    self.plan.solved[index] = Solved(found, load_json(path / PRICES))
+                    self.plan.solved[index] = Solved(found, read_prices(path / PRICES))
         for index in self.plan.order:
             path = self.path(index)
-            if index not in self.plan.solved and (path / PRICES).exists() and self.plan.proof(index) is not None:
-                self.plan.solved[index] = Solved(None, load_json(path / PRICES))
+            if index not in self.plan.solved and os.path.lexists(path / PRICES) and self.plan.proof(index) is not None:
+                self.plan.solved[index] = Solved(None, read_prices(path / PRICES))
 
     def unfinished(self, index: int) -> Path | None:
         """Folder of a point whose search an earlier run has begun and left with a design."""
         path = self.path(index)
-        return path if (path / RESULT).exists() and earlier_run(self.plan.points[index][1], path) is not None else None
+        return path if os.path.lexists(path / RESULT) and earlier_run(self.plan.points[index][1], path) is not None else None
 
     def add(self, index: int, solved: Solved) -> None:
         """Keeps a point."""
@@ -311,17 +310,16 @@ def verify_frontier(
     SpecError
         If the files cannot be read.
     """
-    data = load_json(folder / FRONTIER)
+    source = str(folder / FRONTIER)
+    stated, data = read_frontier(folder / FRONTIER)
     try:
-        sweeps = [Sweep.parse(f"{sweep['key']}={','.join(map(repr, sweep['values']))}") for sweep in data["sweeps"]]
-        plan = Plan(Problem.from_dict(data["problem"]), sweeps)
-        rows, proofs = data["points"], [str(row["proof"]) for row in data["points"]]
-        if len(rows) != len(plan.points):
-            raise ValueError(f"{len(rows)} points for {len(plan.points)} limits")
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, SpecError):
-            raise
-        raise SpecError("", f"is not a frontier ({error!r})", "give a folder that 'pareto' wrote", str(folder)) from None
+        sweeps = [Sweep.parse(f"{sweep.key}={','.join(map(repr, sweep.values))}") for sweep in stated.sweeps]
+        plan = Plan(Problem.from_dict(stated.problem, f"{source}: problem"), sweeps)
+    except SpecError as error:
+        raise error if error.source else error.at(source) from None
+    if len(plan.points) != len(stated.points):
+        raise SpecError("sweeps", "name a limit twice", "give a folder that 'pareto' wrote", source)
+    rows, proofs = data["points"], [point.proof for point in stated.points]
     names = {f"{POINTS}/{point_name(i, len(plan.points))}": i for i in range(len(plan.points))}
     settled = {proof for row, proof in zip(rows, proofs, strict=True) if row["status"] != "unknown"}
     for proof in sorted(settled & set(names)):

@@ -6,7 +6,9 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,12 +16,20 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from .errors import SpecError
-from .numerals import NUMBER, from_text
+from .files import MAX_BYTES
+from .files import read_text as read_text
+from .numerals import MOST_DIGITS, NUMBER, from_text
 
-MAX_BYTES = 1_000_000
-"""Largest specification or architecture file that is read; a real one has a few kilobytes."""
-MAX_YAML_NODES = 100_000
-"""Largest number of values in a YAML file, with every alias counted as often as it is used."""
+MAX_YAML_NODES = 30_000
+"""Largest number of values in a YAML file, with every alias counted as often as it is used: a latency table has 20 000."""
+MAX_DEPTH = 50
+"""How deep the values of a file may be nested; a real one has six levels."""
+MAX_DIGITS = MOST_DIGITS
+"""Most characters of a number in a file."""
+MAX_PARSED_BYTES = 110_000_000
+"""Most memory that the values of a JSON file may take: with the interpreter, less than 300 MB."""
+JSON_WEIGHTS = {",": 40, ":": 300, "[": 100, "{": 200, '"': 25}
+"""Bytes of memory at most for each of these signs in JSON: a float in a list, a key with its place, what holds them, a text."""
 REMEDIES = {
     "tuple_type": "give a list",
     "list_type": "give a list",
@@ -31,13 +41,42 @@ REMEDIES = {
 Model = TypeVar("Model", bound=BaseModel)
 
 
+_TOKEN = re.compile(r'[\[\]{}]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""What opens or closes a level of JSON, or a text, whose brackets do not."""
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""A half of a character in JSON, which without its other half no file can hold."""
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """Stands for a number that cannot be used, until it is known where it is."""
+
+    problem: str
+
+
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 with the number syntax of YAML 1.2 (``1.82e9``) and without repeated keys."""
 
+    values, depth = 0, 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Composes a node; what is too much is noticed before it is read to its end."""
+        self.values, self.depth = self.values + 1, self.depth + 1
+        if self.values > MAX_YAML_NODES:
+            raise _too_many_values()
+        if self.depth > MAX_DEPTH:
+            raise SpecError("", f"nested too deeply, more than {MAX_DEPTH} levels", "use the documented fields")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        if isinstance(node, yaml.ScalarNode) and node.tag.endswith((":int", ":float")) and len(node.value) > 3 * MAX_DIGITS:
+            problem = f"a number of {len(node.value)} digits"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return node
+
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         if isinstance(node, yaml.MappingNode):
-            keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-            repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
+            keys = (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge")
+            repeated = sorted(key for key, times in Counter(str(key.value) for key in keys).items() if times > 1)
             if repeated:
                 raise yaml.constructor.ConstructorError(None, None, f"key {repeated[0]!r} is given twice", node.start_mark)
         return super().construct_mapping(node, deep)
@@ -61,45 +100,105 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
-    """Text of a file.
+def load_json(path: Path, max_bytes: int = MAX_BYTES, *, finite: bool = True, most_memory: int = MAX_PARSED_BYTES) -> Any:
+    """Parses a JSON file.
+
+    Parameters
+    ----------
+    finite:
+        Whether numbers that are infinite or none are refused.
+    most_memory:
+        Bytes that its values may take.
 
     Raises
     ------
     SpecError
-        If it cannot be read, is larger than ``max_bytes``, or is not UTF-8.
+        For malformed text, a repeated key, a number that is not finite or has hundreds of digits, half a character, or what is
+        nested too deeply or would take too much memory.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(max_bytes + 1)
-        if len(content) > max_bytes:
-            raise SpecError("", f"the file has more than {max_bytes} bytes", "give a smaller file", str(path))
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        raise SpecError("", "the file is not UTF-8 text", "give a text file", str(path)) from None
-    except OSError as error:
-        raise SpecError("", f"cannot be read ({error.strerror})", "give an existing file", str(path)) from None
+    source = str(path)
+    text = read_text(path, max_bytes)
+    _require_moderate(text, source, most_memory)
+    refused: list[_Refused] = []
 
+    def refuse(problem: str) -> _Refused:
+        refused.append(_Refused(problem))
+        return refused[-1]
 
-def load_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
-    """Parses a JSON file; repeated keys and malformed text are a :class:`SpecError`."""
+    def whole(digits: str) -> int | _Refused:
+        return int(digits) if len(digits) <= MAX_DIGITS else refuse(f"a number of {len(digits)} digits is refused")
+
+    def real(digits: str) -> float | _Refused:
+        value = float(digits)
+        return value if not finite or math.isfinite(value) else refuse(f"{_plain(digits)} is beyond every finite number")
+
+    def constant(name: str) -> float | _Refused:
+        return refuse(f"{name} is not a finite number") if finite else float(name)
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         data = dict(pairs)
         if len(data) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise SpecError(twice, "is given twice", "give it once", str(path))
+            twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+            raise SpecError(_plain(twice), "is given twice", "give it once", source)
         return data
 
     try:
-        return json.loads(read_text(path, max_bytes), object_pairs_hook=unique)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise SpecError("", f"not valid JSON ({error})", "give a JSON file", str(path)) from None
-    except ValueError as error:
-        if isinstance(error, SpecError):
-            raise
-        raise SpecError("", f"not readable JSON ({error})", "use numbers of reasonable length", str(path)) from None
+        data = json.loads(
+            text,
+            object_pairs_hook=unique,
+            parse_int=whole,
+            parse_float=real,
+            parse_constant=constant,
+        )
+    except json.JSONDecodeError as error:
+        raise SpecError("", f"not valid JSON ({error})", "give a JSON file", source) from None
+    if refused or _SURROGATE.search(text):
+        _require_usable(data, source)
+    return data
+
+
+def _require_moderate(text: str, source: str, most_memory: int) -> None:
+    """Makes sure, before JSON is parsed, that it is not nested too deeply and its values do not take too much memory."""
+    if sum(weight * text.count(sign) for sign, weight in JSON_WEIGHTS.items()) > most_memory:
+        problem = f"has more values than {most_memory // 1_000_000} MB of memory hold"
+        raise SpecError("", problem, "give a file that mipdesign wrote", source)
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        sign = text[token.start()]
+        depth += (sign in "[{") - (sign in "]}")
+        if depth > MAX_DEPTH:
+            raise SpecError("", f"nested too deeply, more than {MAX_DEPTH} levels", "use the documented fields", source)
+        if token.end() - token.start() > MAX_BYTES:
+            problem = f"holds a text of {token.end() - token.start()} characters"
+            raise SpecError("", problem, "give a file that mipdesign wrote", source)
+
+
+def _require_usable(data: Any, source: str) -> None:
+    """Refuses the first number that cannot be used, or text that cannot be written, with its place."""
+    for field, problem, remedy in _unusable(data, ""):
+        raise SpecError(field, problem, remedy, source)
+
+
+def _unusable(data: Any, field: str) -> Iterator[tuple[str, str, str]]:
+    """What :func:`_require_usable` refuses: the place of each, what is wrong with it, and what would be right."""
+    if isinstance(data, _Refused):
+        yield field, data.problem, "give a finite number"
+    elif isinstance(data, str) and not _writable(data):
+        yield field, f"{short(data)} holds half a character", "give whole characters"
+    elif isinstance(data, (dict, list)):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            if isinstance(key, str) and not _writable(key):
+                yield field, f"the key {short(key)} holds half a character", "give whole characters"
+            yield from _unusable(value, f"{field}.{key}" if field else str(key))
+
+
+def _writable(text: str) -> bool:
+    """Whether a text can be encoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def load_yaml(text: str, source: str) -> Any:
@@ -110,15 +209,22 @@ def load_yaml(text: str, source: str) -> Any:
         if node is None:
             return None
         if _expanded_size(node, {}) > MAX_YAML_NODES:
-            raise SpecError("", f"has more than {MAX_YAML_NODES} values", "write a shorter specification", source)
-        return loader.construct_document(node)
+            raise _too_many_values()
+        data = loader.construct_document(node)
+        _require_usable(data, source)
+        return data
+    except SpecError as error:
+        raise error if error.source else error.at(source) from None
     except RecursionError:
         raise SpecError("", "nested too deeply", "use the documented fields", source) from None
-    except SpecError:
-        raise
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # the last two for tags on wrong values
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
+        # the latter four for tags on wrong values
         first = " ".join(str(error).split())[:200]
         raise SpecError("", f"not valid YAML ({first})", "give a YAML mapping", source) from None
+
+
+def _too_many_values() -> SpecError:
+    return SpecError("", f"has more than {MAX_YAML_NODES} values", "write a shorter specification")
 
 
 def _expanded_size(node: yaml.Node, known: dict[int, int]) -> int:
@@ -153,10 +259,11 @@ def validated(model: type[Model], data: Any, source: str | None) -> Model:
 
 def _fault(model: type[BaseModel], fault: Mapping[str, Any], source: str | None) -> SpecError:
     """One fault of pydantic's list in our words."""
-    field = ".".join(str(part) for part in fault["loc"])
+    field = ".".join(_plain(str(part)) for part in fault["loc"])
     nested = fault.get("ctx", {}).get("error")
     if isinstance(nested, SpecError):
-        return SpecError(".".join(part for part in (field, nested.field) if part), nested.problem, nested.remedy, source)
+        problem = nested.problem if nested.source is None else f"{nested.source}: {nested.problem}"
+        return SpecError(".".join(part for part in (field, nested.field) if part), problem, nested.remedy, source)
     if fault["type"] == "missing":
         return SpecError(field, "is missing", "add it", source)
     if fault["type"] == "extra_forbidden":

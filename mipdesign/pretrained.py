@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .architecture import NETWORK, Architecture
 from .errors import SpecError, require
-from .files import write_whole, writing
+from .files import require_regular, write_whole, writing
 from .graph import to_graph
 from .lowering import to_module
 from .parsing import load_json
@@ -94,6 +94,7 @@ def from_pretrained(
     channels = saved.input_channels if in_chans is None else in_chans
     if channels < 1:
         raise SpecError("in_chans", f"{channels}", "give at least 1")
+    require_regular(path)
     try:
         with safe_open(path, "pt") as file:
             state: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

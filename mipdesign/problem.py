@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
@@ -313,7 +314,7 @@ class Problem(SpecModel):
     def named(cls, name_or_path: str, overrides: Iterable[str] = ()) -> Problem:
         """A preset by name, or a specification by path."""
         is_path = name_or_path.endswith((".yaml", ".yml", ".json")) or "/" in name_or_path
-        if is_path or (name_or_path not in preset_names() and Path(name_or_path).is_file()):
+        if is_path or (name_or_path not in preset_names() and os.path.isfile(name_or_path)):
             return cls.load(name_or_path, overrides)
         return cls.preset(name_or_path, overrides)
 

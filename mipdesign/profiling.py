@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,9 +234,11 @@ def _require_device(device: str) -> None:
 
 def _known(path: Path, settings: Settings) -> set[tuple[object, ...]]:
     """What a table measures already; a last line that was cut off is taken away."""
-    if not path.exists() or not path.stat().st_size:
+    if not os.path.exists(path):
         return set()
     text = read_text(path, MAX_TABLE_BYTES)
+    if not text:
+        return set()
     lines = text.splitlines()
     if not text.endswith("\n"):
         lines.pop()

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import ast
 import itertools
+import warnings
+from collections import Counter
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,6 +23,8 @@ from .parsing import short, validated
 
 RESOLUTION, CLASSES = 224, 1000
 """Resolution of the input and number of classes where a file does not state them."""
+MAX_VALUES = 100_000
+"""Largest number of values in a file."""
 CONVOLUTION = "ConvKXBNRELU"
 """The tool's class of stem and head."""
 INNER_CLASSES = {
@@ -76,11 +80,15 @@ def literal(text: str, source: str) -> Any:
     SpecError
         If it is not one, is nested too deeply, or repeats a key.
     """
+    if text.count(",") + text.count(":") + text.count("[") > MAX_VALUES:  # the tree of one takes half a kilobyte
+        raise SpecError("", f"has more than {MAX_VALUES} values", "give a structure file of the tool", source)
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is written oddly is refused below, or of no harm
+            tree = ast.parse(text.strip(), mode="eval")
         for node in ast.walk(tree):
             keys = [key.value for key in node.keys if isinstance(key, ast.Constant)] if isinstance(node, ast.Dict) else []
-            twice = next((key for key in keys if keys.count(key) > 1), None)
+            twice = next((key for key, times in Counter(keys).items() if times > 1), None)
             if twice is not None:
                 raise SpecError(str(twice), "is given twice", "give it once", source)
         return ast.literal_eval(tree)

@@ -2,92 +2,39 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .architecture import Architecture
 from .checker import digest
-from .console import STATUS_WORDS
 from .errors import SpecError
 from .parsing import load_json, validated
-from .run import MAX_CERTIFICATE_BYTES, RESULT, Design, read_files
-from .solve import Status
+from .run import RESULT, Design, read_files
+from .stored import Stored, StoredFrontier, read_frontier
 
 FRONTIER, EXPLANATION, VALIDATION = "frontier.json", "explanation.json", "validation.json"
 
 
-class _Read(BaseModel):
-    """A part of a file of ours; fields that a later version adds are read over."""
+class _Shown(Stored):
+    """What a page shows of a file of ours; the other fields are read over."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
-
-
-class Usage(_Read):
-    """What a network uses of a budget."""
-
-    value: float
-    limit: float | None = None
+    model_config = ConfigDict(extra="ignore")
 
 
-class Price(_Read):
-    """What one more unit of a budget is worth, in units of the objective; by the multipliers of the bound."""
-
-    per_unit: float | None = None
-
-
-class FrontierPoint(_Read):
-    """The best network under some limits, or that there is none."""
-
-    limits: dict[str, float]
-    status: Status
-    objective: float | None = None
-    bound: float | None = None
-    gap: float | None = None
-    architecture: dict[str, Any] | None = None
-    budgets: dict[str, Usage] = {}
-    dominated: bool = False
-    prices: dict[str, Price] = {}
-
-    @property
-    def network(self) -> Architecture | None:
-        """The network as such."""
-        return None if self.architecture is None else Architecture.from_dict(self.architecture)
-
-
-class Sweep(_Read):
-    """A limit that is varied, and its values."""
-
-    key: str
-    values: tuple[float, ...]
-
-
-class Frontier(_Read):
-    """The content of ``frontier.json``."""
-
-    format: Literal["mipdesign-frontier-1"]
-    name: str
-    convention: str
-    seed: int | None = None
-    versions: dict[str, str] = {}
-    problem: dict[str, Any] = {}
-    sweeps: tuple[Sweep, ...] = Field(min_length=1, max_length=2)
-    points: tuple[FrontierPoint, ...] = Field(min_length=1)
-
-
-class Alternative(_Read):
+class Alternative(_Shown):
     """The best network under another limit, and how it differs."""
 
     limit: float | None = None
     value: float | None = None
     objective: float | None = None
     predicted: float | None = None
-    changes: tuple[str, ...] = ()
+    changes: list[str] = Field(default_factory=list)
 
 
-class ExplainedBudget(_Read):
+class ExplainedBudget(_Shown):
     """A budget: whether it binds, what it costs, and what would be without it."""
 
     name: str
@@ -102,29 +49,33 @@ class ExplainedBudget(_Read):
     outside: Alternative | None = None
 
 
-class Explanation(_Read):
+class Explanation(_Shown):
     """The content of ``explanation.json``."""
 
     format: Literal["mipdesign-explanation-1"]
     objective: float | None = None
-    budgets: tuple[ExplainedBudget, ...] = ()
+    budgets: list[ExplainedBudget] = Field(default_factory=list)
 
 
-class ValidatedFigure(_Read):
+Shown: TypeAlias = int | float | str | list[int] | None
+"""A figure as it is shown; a shape is a list."""
+
+
+class ValidatedFigure(_Shown):
     """One figure as expected and as measured."""
 
     name: str
-    expected: Any = None
-    measured: Any = None
+    expected: Shown = None
+    measured: Shown = None
     tolerance: float | None = None
     passed: bool | None = None
 
 
-class Validation(_Read):
+class Validation(_Shown):
     """The content of ``validation.json``."""
 
-    passed: bool | None = None
-    checks: tuple[ValidatedFigure, ...] = ()
+    passed: bool
+    checks: list[ValidatedFigure]
 
 
 @dataclass(frozen=True)
@@ -157,7 +108,7 @@ class FrontierFolder:
     """A frontier, and the name of its folder."""
 
     label: str
-    frontier: Frontier
+    frontier: StoredFrontier
 
 
 def read_folder(folder: Path) -> list[DesignFolder | FrontierFolder]:
@@ -168,14 +119,14 @@ def read_folder(folder: Path) -> list[DesignFolder | FrontierFolder]:
     SpecError
         If there is neither, or a file is not what its name says.
     """
-    label = folder.resolve().name
     found: list[DesignFolder | FrontierFolder] = []
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise SpecError("", "is not a folder", "give a folder that 'design --out' or 'pareto --out' wrote", str(folder))
-    if (folder / RESULT).exists():
+    label = folder.resolve().name
+    if os.path.lexists(folder / RESULT):
         found.append(_read_design(folder, label))
-    if (folder / FRONTIER).exists():
-        found.append(FrontierFolder(label, _read_frontier(folder / FRONTIER)))
+    if os.path.lexists(folder / FRONTIER):
+        found.append(FrontierFolder(label, read_frontier(folder / FRONTIER)[0]))
     if not found:
         what = f"holds neither {RESULT} nor {FRONTIER}"
         raise SpecError("", what, "give a folder that 'design --out' or 'pareto --out' wrote", str(folder))
@@ -187,8 +138,8 @@ def _read_design(folder: Path, label: str) -> DesignFolder:
     design = Design.load(folder)
     try:
         design.certificate.summary()
-        if design.status not in STATUS_WORDS or not isinstance(certificate["claim"], dict):
-            raise ValueError(f"status {design.status!r}")
+        if not isinstance(certificate["claim"], dict):
+            raise ValueError("no claim")
         if not isinstance(certificate["contenders"], list):
             raise ValueError("no contenders")
         solvers = tuple(sorted({str(cell["solver"]) for cell in certificate["cells"]}))
@@ -214,19 +165,8 @@ def _read_design(folder: Path, label: str) -> DesignFolder:
     )
 
 
-def _read_frontier(path: Path) -> Frontier:
-    frontier = validated(Frontier, load_json(path, MAX_CERTIFICATE_BYTES), str(path))
-    for i, point in enumerate(frontier.points):
-        if point.architecture is not None:
-            Architecture.from_dict(point.architecture, f"{path}: points.{i}.architecture")
-        for sweep in frontier.sweeps:
-            if sweep.key not in point.limits:
-                raise SpecError(f"points.{i}.limits", f"has no {sweep.key!r}", "give the limit of every sweep", str(path))
-    return frontier
-
-
 Content = TypeVar("Content", bound=BaseModel)
 
 
 def _read_optional(path: Path, model: type[Content]) -> Content | None:
-    return validated(model, load_json(path), str(path)) if path.exists() else None
+    return validated(model, load_json(path), str(path)) if os.path.lexists(path) else None

@@ -29,9 +29,10 @@ from .parts import parts
 from .picture import picture_range
 from .prices import unit_of
 from .problem import Problem, preset_names
-from .report_inputs import DesignFolder, Explanation, Frontier, FrontierFolder, FrontierPoint, Validation
+from .report_inputs import DesignFolder, Explanation, FrontierFolder, Validation
 from .run import Design
 from .solve import OPTIMAL_GAP, Progress
+from .stored import StoredFrontier, StoredPoint
 
 BADGES = {"optimal": "proven optimal", "feasible": "not proven", "infeasible": "proven infeasible", "unknown": "no design"}
 VERDICTS = {
@@ -567,11 +568,9 @@ def frontier_view(folder: FrontierFolder, prefix: str = "p0") -> View:
 
 def frontier_reproduction(folder: FrontierFolder, prefix: str) -> Section:
     """Commands that make the frontier and check a point of it, and versions."""
-    frontier, settings, specification = folder.frontier, None, ""
-    if frontier.problem:
-        problem = Problem.from_dict(frontier.problem)
-        settings = preset_settings(problem)
-        specification = "" if settings is not None else problem.dumps()
+    frontier, problem = folder.frontier, Problem.from_dict(folder.frontier.problem)
+    settings = preset_settings(problem)
+    specification = "" if settings is not None else problem.dumps()
     options = [word for setting in settings or () for word in ("--set", setting)]
     for sweep in frontier.sweeps:
         options += ["--sweep", f"{sweep.key}={','.join(f'{value:.15g}' for value in sweep.values)}"]
@@ -595,7 +594,7 @@ def _budget(key: str) -> str:
     return LOWER + parts[0] if parts[-1] == "min" else parts[0]
 
 
-def _curves(frontier: Frontier) -> Iterator[tuple[str, str, list[FrontierPoint]]]:
+def _curves(frontier: StoredFrontier) -> Iterator[tuple[str, str, list[StoredPoint]]]:
     """Name, colour and points of each curve: one per value of the second sweep, points in the order of the first limit."""
     key, *second = (sweep.key for sweep in frontier.sweeps)
     values = [None] if not second else sorted({point.limits[second[0]] for point in frontier.points})[:CURVES]
@@ -605,7 +604,7 @@ def _curves(frontier: Frontier) -> Iterator[tuple[str, str, list[FrontierPoint]]
         yield name, f"c{i}", sorted(chosen, key=lambda point: point.limits[key])
 
 
-def frontier_figure(frontier: Frontier, prefix: str) -> Figure | None:
+def frontier_figure(frontier: StoredFrontier, prefix: str) -> Figure | None:
     """Objective over the first limit; hollow where a point is dominated, crossed where there is no network."""
     key = frontier.sweeps[0].key
     scores = [point.objective for point in frontier.points if point.objective is not None]
@@ -642,13 +641,13 @@ def frontier_figure(frontier: Frontier, prefix: str) -> Figure | None:
     )
 
 
-def _x_range(frontier: Frontier) -> tuple[float, float]:
+def _x_range(frontier: StoredFrontier) -> tuple[float, float]:
     limits = [point.limits[frontier.sweeps[0].key] for point in frontier.points]
     margin = 0.04 * (max(limits) - min(limits)) or 0.1 * abs(limits[0]) or 1.0
     return min(limits) - margin, max(limits) + margin
 
 
-def price_figures(frontier: Frontier, prefix: str) -> list[Figure]:
+def price_figures(frontier: StoredFrontier, prefix: str) -> list[Figure]:
     """Price of the first limit's budget along the frontier."""
     key = frontier.sweeps[0].key
     budget = _budget(key)
@@ -677,7 +676,7 @@ def price_figures(frontier: Frontier, prefix: str) -> list[Figure]:
     return [Figure(drawings, "What one more unit of the budget is worth, by the multipliers of the bound.", tuple(legend))]
 
 
-def frontier_grid(frontier: Frontier) -> Grid:
+def frontier_grid(frontier: StoredFrontier) -> Grid:
     """One row per point."""
     keys = [sweep.key for sweep in frontier.sweeps]
     budgets = list(dict.fromkeys(name for point in frontier.points for name in point.budgets))

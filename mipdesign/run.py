@@ -6,9 +6,10 @@ import csv
 import io
 import json
 import math
+import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import metadata
@@ -21,13 +22,14 @@ from .certificate import Certificate, claims, finite, restore, result_claims, st
 from .checker import FAILS, FORMAT, HOLDS, SECTIONS, Claim, digest
 from .errors import CertificateError, SpecError
 from .evaluation import Evaluation
-from .files import write_whole, writing
+from .files import begins_with, read_bytes, read_text, write_whole, writing
 from .formulation import formulation_named
 from .lattice import Tables, build_tables
-from .parsing import load_json, read_text
+from .parsing import load_json, short, validated
 from .pool import Pool
 from .problem import Problem
 from .solve import OPTIMAL_GAP, Nearby, Options, Progress, Resumed, Status, relative_gap, solve
+from .stored import MAX_RESULT_BYTES, StoredProgress, StoredResult
 from .warmup import is_warm, warm_up
 
 if TYPE_CHECKING:
@@ -36,10 +38,13 @@ if TYPE_CHECKING:
     from .network import DesignedNetwork
 
 RESULT, CERTIFICATE, TRACE, PICTURE = "result.json", "certificate.json", "trace.csv", "convergence.png"
-MAX_CERTIFICATE_BYTES = 2_000_000_000
 DEFAULT_FORMULATION = "lattice"
 SOLVER_COLUMNS = 32
 """Columns up to which SCIP closes a cell, where a formulation is asked for."""
+MAX_CERTIFICATE_BYTES, MOST_CERTIFICATE_BYTES = 64_000_000, 512_000_000
+"""Largest ``certificate.json`` that is read, and the largest that begins as a run writes it: some million nodes."""
+CERTIFICATE_BEGINS = f'{{"format":"{FORMAT}","problem":'.encode()
+TRACE_COLUMNS = ("seconds", "phase", "incumbent", "bound", "gap", "open_nodes", "closed_nodes")
 VERSIONED = ("mipdesign", "numpy", "pyscipopt", "networkx", "pydantic", "torch")
 
 
@@ -161,31 +166,23 @@ class Design:
         """Reads what :meth:`save` wrote; use :meth:`checks` to see whether it is what a run wrote."""
         folder = Path(folder)
         result, data = read_files(folder)
-        try:
-            problem = Problem.from_dict(result["problem"], str(folder / RESULT))
-            architecture = None
-            if result["architecture"] is not None:
-                architecture = Architecture.from_dict(result["architecture"], str(folder / RESULT))
-            return cls(
-                problem=problem,
-                status=result["status"],
-                architecture=architecture,
-                bound=_number(result["bound"], math.inf if result["status"] != "infeasible" else -math.inf),
-                certificate=Certificate(data),
-                wall_seconds=float(result["wall_seconds"]),
-                peak_rss_mb=float(result["peak_rss_mb"]),
-                seed=int(result["seed"]),
-                interrupted=bool(result["interrupted"]),
-                trace=read_trace(folder / TRACE),
-                incidents=tuple(result["incidents"]),
-                versions=dict(result["versions"]),
-            )
-        except (KeyError, TypeError, ValueError, csv.Error) as error:
-            if isinstance(error, SpecError):
-                raise
-            raise SpecError(
-                "", f"not a result of a design run ({error!r})", "give a folder that 'design' wrote", str(folder)
-            ) from None
+        source = str(folder / RESULT)
+        stated = validated(StoredResult, result, source)
+        missing = math.inf if stated.status != "infeasible" else -math.inf
+        return cls(
+            problem=Problem.from_dict(stated.problem, f"{source}: problem"),
+            status=stated.status,
+            architecture=_architecture(stated.architecture, f"{source}: architecture"),
+            bound=missing if stated.bound is None else stated.bound,
+            certificate=Certificate(data),
+            wall_seconds=stated.wall_seconds,
+            peak_rss_mb=stated.peak_rss_mb,
+            seed=stated.seed,
+            interrupted=stated.interrupted,
+            trace=read_trace(folder / TRACE),
+            incidents=tuple(stated.incidents),
+            versions=stated.versions,
+        )
 
     def checks(
         self,
@@ -321,14 +318,22 @@ def _resumed(tables: Tables, earlier: Design) -> Resumed | None:
     return Resumed(records, nodes, designs)
 
 
-def read_files(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """``result.json`` and ``certificate.json`` of a folder as plain data."""
-    if not folder.is_dir():
+def read_files(folder: Path, *, finite: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
+    """``result.json``, every field of the right type, and ``certificate.json`` of a folder as plain data.
+
+    With ``finite`` false numbers of the certificate may be infinite or none: the checker says which claim has them.
+    """
+    if not os.path.isdir(folder):
         raise SpecError("", "is not a folder", "give the folder that 'design --out' wrote", str(folder))
-    result, certificate = load_json(folder / RESULT), load_json(folder / CERTIFICATE, MAX_CERTIFICATE_BYTES)
+    result, path = load_json(folder / RESULT, MAX_RESULT_BYTES), folder / CERTIFICATE
+    if begins_with(path, CERTIFICATE_BEGINS):  # as a run writes it, and a long run's may be large
+        certificate = load_json(path, MOST_CERTIFICATE_BYTES, finite=finite, most_memory=20 * MOST_CERTIFICATE_BYTES)
+    else:
+        certificate = load_json(path, MAX_CERTIFICATE_BYTES, finite=finite)
     for name, data in ((RESULT, result), (CERTIFICATE, certificate)):
         if not isinstance(data, dict):
             raise SpecError("", "is not a JSON object", "give the folder that 'design --out' wrote", str(folder / name))
+    validated(StoredResult, result, str(folder / RESULT))
     return result, certificate
 
 
@@ -352,12 +357,11 @@ def verify_folder(
         If the files cannot be read.
     """
     folder = Path(folder)
-    result, data = read_files(folder)
+    result, data = read_files(folder, finite=False)
     for name, text in ((RESULT, result_text(result)), (CERTIFICATE, certificate_text(data))):
-        same = text == read_text(folder / name, MAX_CERTIFICATE_BYTES)
-        yield Claim(
-            f"{name} is as it was written", HOLDS if same else FAILS, "" if same else "its text is not that of its content"
-        )
+        same = text.encode() == read_bytes(folder / name, MOST_CERTIFICATE_BYTES)
+        fault = "" if same else "its text is not that of its content"
+        yield Claim(f"{name} is as it was written", HOLDS if same else FAILS, fault)
     yield from result_claims(result, Certificate(data))
     yield from claims(Certificate(data), resolve=resolve, quick=quick, on_node=on_node)
 
@@ -376,7 +380,7 @@ def trace_csv(trace: tuple[Progress, ...]) -> str:
     """The convergence trace as CSV."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("seconds", "phase", "incumbent", "bound", "gap", "open_nodes", "closed_nodes"))
+    writer.writerow(TRACE_COLUMNS)
     for p in trace:
         writer.writerow(
             (f"{p.seconds:.3f}", p.phase, _cell(p.incumbent), _cell(p.bound), _cell(p.gap), p.open_nodes, p.closed_nodes)
@@ -385,22 +389,31 @@ def trace_csv(trace: tuple[Progress, ...]) -> str:
 
 
 def read_trace(path: Path) -> tuple[Progress, ...]:
-    """Inverse of :func:`trace_csv`; empty where there is no such file."""
-    if not path.is_file():
+    """Inverse of :func:`trace_csv`; empty where there is no such file.
+
+    Raises
+    ------
+    SpecError
+        With the file, the line, the column and its value.
+    """
+    if not os.path.lexists(path):
         return ()
-    with path.open(newline="", encoding="utf-8") as file:
-        return tuple(
-            Progress(
-                float(row["seconds"]),
-                row["phase"],
-                float(row["incumbent"]) if row["incumbent"] else None,
-                float(row["bound"]) if row["bound"] else math.inf,
-                float(row["gap"]) if row["gap"] else None,
-                int(row["open_nodes"]),
-                int(row["closed_nodes"]),
-            )
-            for row in csv.DictReader(file)
-        )
+    lines = csv.reader(io.StringIO(read_text(path, MAX_RESULT_BYTES), newline=""), strict=True)
+    trace: list[Progress] = []
+    try:
+        if (header := next(lines, [])) != list(TRACE_COLUMNS):
+            raise SpecError("", f"{short(header)} is not the header of a trace", f"write {','.join(TRACE_COLUMNS)}")
+        for cells in lines:
+            if len(cells) != len(TRACE_COLUMNS):
+                raise SpecError("", f"has {len(cells)} columns", f"give {len(TRACE_COLUMNS)}")
+            row = validated(StoredProgress, {name: cell or None for name, cell in zip(TRACE_COLUMNS, cells, strict=True)}, None)
+            bound = math.inf if row.bound is None else row.bound
+            trace.append(Progress(row.seconds, row.phase, row.incumbent, bound, row.gap, row.open_nodes, row.closed_nodes))
+    except SpecError as error:
+        raise error.at(f"{path}: line {lines.line_num}") from None
+    except csv.Error as error:
+        raise SpecError(f"line {lines.line_num}", f"not valid CSV ({error})", "remove the file", str(path)) from None
+    return tuple(trace)
 
 
 def installed_versions() -> dict[str, str]:
@@ -418,5 +431,5 @@ def _cell(number: float | None) -> str:
     return "" if number is None or not math.isfinite(number) else repr(float(number))
 
 
-def _number(value: Any, missing: float) -> float:
-    return missing if value is None else float(value)
+def _architecture(data: Mapping[str, Any] | None, source: str) -> Architecture | None:
+    return None if data is None else Architecture.from_dict(data, source)

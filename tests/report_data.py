@@ -82,13 +82,15 @@ def frontier(count: int = 16) -> dict[str, Any]:
             "budgets": {"flops": {"value": 0.998 * limit, "limit": limit}, "params": {"value": 11688480, "limit": 11690000.0}},
             "dominated": i == count - 1,
             "prices": {"flops": {"per_unit": 16000.0 / limit}, "params": {"per_unit": 1.1e-3}},
+            "proof": f"points/{str(i).zfill(len(str(count - 1)))}",
         }
-        points.append(found if i else {"limits": found["limits"], "status": "infeasible"})
+        none = {"status": "infeasible", "objective": None, "bound": None, "gap": None, "architecture": None}
+        points.append(found if i else found | none | {"budgets": {}, "prices": {}, "dominated": False})
     return {
         "format": "mipdesign-frontier-1",
         "name": "deepmad-r18",
         "convention": "reference",
-        "problem": {},
+        "problem": Problem.preset("deepmad-r18").to_dict(),
         "seed": 0,
         "versions": {"python": "3.11.7", "mipdesign": "0.1.0"},
         "sweeps": [{"key": "budgets.flops", "values": [point["limits"]["budgets.flops"] for point in points]}],

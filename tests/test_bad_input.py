@@ -208,8 +208,9 @@ MERGE_BOMB = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [{', '.join([f'*a{
 TEXTS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "not YAML": (b"name: [1, 2\nstages: }", ("not valid YAML", "line 2")),
     "tab": (b"name:\n\t- 1", ("not valid YAML",)),
-    "binary": (bytes(range(256)), ("is not UTF-8 text", "give a text file")),
-    "control characters": (b"name: \x00\x01", ("not valid YAML",)),
+    "binary": (bytes(range(1, 256)), ("is not UTF-8 text at byte 127", "give a text file")),
+    "control characters": (b"name: \x01", ("not valid YAML",)),
+    "NUL": (b"name: \x00", ("not text: byte 6 is NUL", "give a text file")),
     "empty": (b"", ("a NoneType where a mapping is expected", "'field: value' pairs")),
     "comment only": (b"# nothing\n", ("a NoneType where a mapping is expected",)),
     "list": (b"- 1\n- 2\n", ("a list where a mapping is expected", "'field: value' pairs")),
@@ -217,9 +218,9 @@ TEXTS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "two documents": (b"name: a\n---\nname: b\n", ("not valid YAML", "single document")),
     "10 MB": (b"name: a\n" * 1_250_000, ("more than 1000000 bytes",)),
     "deep nesting": (b"a: " + b"[" * 50_000, ("nested too deeply",)),
-    "alias bomb": (BOMB.encode(), ("more than 100000 values",)),
-    "merge bomb": (MERGE_BOMB.encode(), ("more than 100000 values",)),
-    "endless alias": (b"a: &a [*a]\n", ("more than 100000 values",)),
+    "alias bomb": (BOMB.encode(), ("more than 30000 values",)),
+    "merge bomb": (MERGE_BOMB.encode(), ("more than 30000 values",)),
+    "endless alias": (b"a: &a [*a]\n", ("more than 30000 values",)),
     "unknown alias": (b"a: *b\n", ("not valid YAML", "undefined alias")),
     "tag": (b"a: !!python/object/apply:os.system [ls]\n", ("not valid YAML", "could not determine a constructor")),
     "repeated key": (b"name: a\nname: b\n", ("not valid YAML", "key 'name' is given twice", "line 1")),
@@ -258,7 +259,7 @@ def test_a_folder_as_specification(tmp_path: Path, refused: Callable[..., str]) 
 
 
 def test_an_endless_file(refused: Callable[..., str]) -> None:
-    says(refused("show", "/dev/zero"), "/dev/zero", "more than 1000000 bytes")
+    says(refused("show", "/dev/zero"), "/dev/zero", "is a character device, not a regular file")
 
 
 def test_a_name_of_two_lines(refused: Callable[..., str]) -> None:
@@ -358,17 +359,17 @@ def test_a_wrong_architecture(
 ARCHITECTURE_TEXTS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "not JSON": (b"resolution: 32", ("not valid JSON", "give a JSON file")),
     "empty": (b"", ("not valid JSON",)),
-    "binary": (b"\xff\xfe\x00", ("is not UTF-8 text",)),
+    "binary": (b"\xff\xfe", ("is not UTF-8 text",)),
     "list": (b"[1]", ("a list of designs", "one architecture")),
     "number": (b"7", ("a int where a mapping is expected",)),
     "null": (b"null", ("a NoneType where a mapping is expected",)),
     "10 MB": (b" " * 10_000_000, ("more than 1000000 bytes",)),
-    "deep nesting": (b"[" * 100_000, ("not valid JSON",)),
+    "deep nesting": (b"[" * 100_000, ("nested too deeply, more than 50 levels",)),
     "repeated key": (b'{"resolution": 32, "resolution": 64}', ("resolution: is given twice",)),
     "repeated key below": (b'{"stem": {"kernel": 3, "kernel": 5}}', ("kernel: is given twice",)),
-    "NaN": (b'{"resolution": NaN}', ("resolution: nan is refused",)),
-    "1e400": (b'{"resolution": 1e400}', ("resolution: inf is refused",)),
-    "huge integer": (b'{"resolution": ' + b"9" * 5000 + b"}", ("not readable JSON", "digits")),
+    "NaN": (b'{"resolution": NaN}', ("resolution: NaN is not a finite number",)),
+    "1e400": (b'{"resolution": 1e400}', ("resolution: 1e400 is beyond every finite number",)),
+    "huge integer": (b'{"resolution": ' + b"9" * 5000 + b"}", ("resolution: a number of 5000 digits", "finite number")),
     "run without design": (b'{"architecture": null}', ("architecture: null: the run found no design",)),
     "nested wrongly": (b'{"architecture": [1]}', ("a list where a mapping is expected",)),
 }
@@ -435,9 +436,10 @@ STRUCTURE_TEXTS: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "not closed": (b"{'best_structures': [[", ("not a Python literal",)),
     "empty": (b"", ("not a Python literal",)),
     "binary": (bytes(range(128, 256)), ("is not UTF-8 text",)),
-    "null byte": (b"[\x00]", ("not a Python literal",)),
+    "null byte": (b"[\x00]", ("not text: byte 1 is NUL",)),
     "10 MB": (b" " * 10_000_000, ("more than 1000000 bytes",)),
-    "deep nesting": (b"[" * 100_000, ("not a Python literal",)),
+    "deep nesting": (b"[" * 99_999, ("not a Python literal",)),
+    "many values": (b"[" + b"0," * 200_000, ("more than 100000 values",)),
     "deep signs": (b"-" * 100_000 + b"1", ("not a Python literal",)),
     "huge integer": (b"{'best_structures': " + b"9" * 5000 + b"}", ("not a Python literal", "digits")),
     "repeated key": (b"{'best_structures': [], 'best_structures': []}", ("best_structures: is given twice",)),
@@ -568,10 +570,15 @@ def test_a_wrong_folder(command: list[str], case: str, tmp_path: Path, refused: 
     says(refused(*command, tmp_path), str(tmp_path), *fragments)
 
 
+RESULT: dict[str, Any] = {
+    **{"name": "small", "convention": "reference", "status": "unknown", "objective": None, "bound": None, "gap": None},
+    **{"architecture": None, "budgets": {}, "evaluation": None, "wall_seconds": 1.0, "peak_rss_mb": 1.0, "versions": {}},
+    **{"seed": 0, "interrupted": True, "incidents": [], "problem": {}, "certificate_sha256": "0" * 64, "sha256": "0" * 64},
+}
 RESUMED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "no problem": ({}, ("not a result of a design run", "'problem'", "give a folder that 'design' wrote")),
-    "a wrong problem": ({"problem": {"name": 1}}, ("result.json: name: 1 is refused",)),
-    "a problem of letters": ({"problem": "r18"}, ("a str where a mapping is expected",)),
+    "no problem": ({}, ("result.json: name: is missing", "add it")),
+    "a wrong problem": (RESULT | {"problem": {"name": 1}}, ("result.json: problem: name: 1 is refused",)),
+    "a problem of letters": (RESULT | {"problem": "r18"}, ("result.json: problem: 'r18' is refused",)),
 }
 
 
@@ -596,3 +603,62 @@ def test_no_traceback_from_a_real_process(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-m", "mipdesign", "design", file], capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stdout, run.stderr.count("\n")) == (2, "", 1)
     says(run.stderr, "error: ", str(file), "not valid YAML")
+
+
+# ------------------------------------------------------------------------------------------------ names and places of files
+
+ODD_NAMES: dict[str, tuple[list[str], tuple[str, ...]]] = {
+    "too long for a name": (["show", "x" * 5000], ("is not a preset",)),
+    "too long for a path": (["evaluate", "x" * 5000], ("cannot be read (File name too long)",)),
+    "too long for a folder": (["design", str(SMALL), "--out", "x" * 5000], ("--out: cannot write to", "File name too long")),
+    "a terminal's command": (["verify", "\x1b[31mred"], (r"\x1b[31mred: is not a folder",)),
+    "no character": (["evaluate", "\udcff.json"], (r"\udcff.json: cannot be read",)),
+    "NUL in a table's name": (
+        ["show", str(SMALL), "--set", 'budgets.latency={max: 1, table: "a\\0"}'],
+        ("budgets.latency.table: ", "cannot be read (embedded null byte)"),
+    ),
+    "an endless table": (
+        ["show", str(SMALL), "--set", "budgets.latency={max: 1, table: /dev/zero}"],
+        ("budgets.latency.table: /dev/zero: is a character device",),
+    ),
+    "a device to write to": (
+        ["export", "torchvision/resnet18", "--to", "json", "--out", "/dev/null"],
+        ("--out: cannot write to /dev/null (it is not a regular file)",),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ODD_NAMES)
+def test_an_odd_name(case: str, refused: Callable[..., str]) -> None:
+    arguments, fragments = ODD_NAMES[case]
+    says(refused(*arguments), *fragments)
+
+
+ODD_YAML: dict[str, tuple[str, tuple[str, ...]]] = {
+    "sixties": ("params: 1" + ":59" * 300_000, ("a number of 900001 digits",)),
+    "underscores": ("params: 1" + "_" * 900_000, ("a number of 900001 digits",)),
+    "anchors": (f"a: [{','.join(f'&a{i} 1' for i in range(31_000))}]", ("more than 30000 values",)),
+    "keys": ("".join(f"a{i}: 1\n" for i in range(14_000)), ("is missing",)),
+    "a long key": (f"? {'k' * 500_000}\n: 1", ("is missing",)),
+    "a set": ("!!set {name, stages}", ("a set where a mapping is expected",)),
+    "bytes": ("!!binary AAAA", ("a bytes where a mapping is expected",)),
+    "no date": ("name: 2001-99-99", ("month must be in 1..12",)),
+    "no bytes": ("name: !!binary 1", ("not valid YAML",)),
+    "half a character": ('name: "\\ud800"', ("name: ", "holds half a character")),
+}
+
+
+@pytest.mark.parametrize("case", ODD_YAML)
+def test_odd_yaml(case: str, tmp_path: Path, refused: Callable[..., str]) -> None:
+    text, fragments = ODD_YAML[case]
+    file = tmp_path / "spec.yaml"
+    file.write_text(text)
+    line = refused("show", file)
+    says(line, str(file), *fragments)
+    assert len(line) < 1000
+
+
+def test_the_mark_of_utf_8_is_read_over(tmp_path: Path) -> None:
+    file = tmp_path / "network.json"
+    file.write_bytes(b"\xef\xbb\xbf" + json.dumps(ARCHITECTURE).encode())
+    assert cli.main(["evaluate", str(file)]) == 0

@@ -181,7 +181,7 @@ def test_a_malformed_table_names_line_and_column(text: list[str], fault: str, tm
     [
         (5.0, "5.0 comes without a table"),
         ({"max": 5.0}, "table: is missing"),
-        ({"max": 5.0, "table": "no/such/table.csv"}, "table: cannot be read"),
+        ({"max": 5.0, "table": "no/such/table.csv"}, "table: no/such/table.csv: cannot be read"),
         ({"max": 5.0, "table": 7}, "table: 7 is not a table"),
         ({"max": 5.0, "table": [1, 2]}, "is not a table"),
         ({"max": 5.0, "table": lines(GOOD), "batch": 4}, "batch: the table has no rows of batch 4"),

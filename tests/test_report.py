@@ -293,9 +293,10 @@ def test_a_frontier(swept: Path) -> None:
 
 def test_a_frontier_of_two_limits_has_a_curve_for_each_value(tmp_path: Path) -> None:
     data = frontier(6)
-    data["sweeps"].append({"key": "budgets.params", "values": [6e6, 1e7]})
+    flops = data["sweeps"][0]["values"][::2]
+    data["sweeps"] = [{"key": "budgets.flops", "values": flops}, {"key": "budgets.params", "values": [6e6, 1e7]}]
     for i, point in enumerate(data["points"]):
-        point["limits"]["budgets.params"] = (6e6, 1e7)[i % 2]
+        point["limits"] = {"budgets.flops": flops[i // 2], "budgets.params": (6e6, 1e7)[i % 2]}
     (tmp_path / "frontier.json").write_text(json.dumps(data))
     figure = view_of(tmp_path).sections[0].figures[0]
     assert [name for kind, _, name in figure.legend if kind == "step"] == ["params 6 M", "params 10 M"]
@@ -357,11 +358,15 @@ def test_a_bad_result_is_refused(key: str, tmp_path: Path) -> None:
     data = json.loads((folder / "result.json").read_text())
     data[key] = ["nothing"]
     (folder / "result.json").write_text(json.dumps(data))
-    if key == "sha256":
-        assert "not as it was written" in report([folder])
-    else:
-        with pytest.raises(SpecError, match=re.escape(str(folder))):
-            report([folder])
+    with pytest.raises(SpecError, match=re.escape(f"{folder / 'result.json'}: {key}")):
+        report([folder])
+
+
+def test_a_false_digest_is_shown(tmp_path: Path) -> None:
+    folder = written(tmp_path / "d", design_of(Problem.preset("deepmad-r18")))
+    data = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(data | {"sha256": "0" * 64}))
+    assert "not as it was written" in report([folder])
 
 
 @pytest.mark.parametrize(

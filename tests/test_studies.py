@@ -453,7 +453,7 @@ OPTIONS: list[tuple[list[str], tuple[str, ...]]] = [
     (["run", "{study}", "--scheduler", "nonsense://", "--out", "{folder}"], ("--scheduler", "does not answer")),
     (["run", "{study}", "--scheduler", "tcp://a:1", "--workers", "1"], ("--workers: stands beside --scheduler",)),
     (["run", "{study}", "--optima", "{study}"], ("study.yaml: line 1", "is not an optimum")),
-    (["report", "{folder}"], ("records.jsonl", "cannot be read", "give the folder of a 'run'")),
+    (["report", "{folder}"], ("records.jsonl", "cannot be read", "give an existing file")),
 ]
 
 

@@ -33,7 +33,7 @@ CHUNK = 300_000
 """Pairs of columns and incoming channels that are looked at at a time."""
 WORTH_A_HULL = 20_000
 """Pairs from which on a hull is made of the groups first."""
-LARGEST_EXPONENT = 600.0
+LARGEST_EXPONENT = 660.0
 """Where ``exp`` is cut off, for a lower bound of it."""
 
 
@@ -223,7 +223,7 @@ class Bound:
     def _rho_range(self, s_low: Any, s_high: Any, n_low: Any, n_high: Any) -> tuple[float, float]:
         """Least and largest effectiveness ``max_j n_j exp(-S_j / n_j)``; its limit, twice, where it has no price."""
         space = self.tables.space
-        limit = math.inf if space.rho is None else float(space.rho)
+        limit = space.most_rho
         if not space.price:
             return limit, limit
         low = max(n_low[j] * math.exp(-s_high[j] / n_low[j]) for j in space.rho_stages)

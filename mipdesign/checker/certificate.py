@@ -119,6 +119,8 @@ def check(
         yield Claim("content", FAILS, str(fault))
     except RecursionError:
         yield Claim("content", FAILS, "it is nested too deeply")
+    except ArithmeticError as error:  # numbers beyond what the bounds are made for
+        yield Claim("content", FAILS, f"it could not be checked: {type(error).__name__}")
 
 
 class _Check:
@@ -367,7 +369,7 @@ class _Check:
         except TooManyError:
             return "it holds too many networks to list"
         scores = score(self.tables, listing)
-        with_rho = True if self.space.rho is None else scores.rho <= float(self.space.rho) * (1 + 1e-9)
+        with_rho = True if self.space.rho is None else scores.rho <= self.space.most_rho * (1 + 1e-9)
         with np.errstate(invalid="ignore"):  # a penalty beyond the doubles: decided exactly
             reach = True if not self.weight else ~(scores.objective + scores.error < self.level)
         doubtful = (scores.tied.astype(bool) & with_rho & reach).nonzero()[0]

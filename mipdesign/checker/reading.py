@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-LARGEST = 1e250
+LARGEST = 1e280
 """Largest magnitude of a price: products of it with counts below 2^53 stay finite."""
 MOST_DIGITS = 1000
 """Longest text that is read as a number."""

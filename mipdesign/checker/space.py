@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -97,6 +98,11 @@ class Space:
     def stage_of(self) -> tuple[int, ...]:
         """Down-sampling stage of each super-block: the stem opens the first one, every stride of 2 a new one."""
         return tuple(np.cumsum([s.stride == 2 for s in self.super_blocks]).tolist())
+
+    @property
+    def most_rho(self) -> float:
+        """The limit of the effectiveness as a float, cut off where no network gets: from 1e-100 to 1e100."""
+        return math.inf if self.rho is None else float(min(max(self.rho, Fraction(1, 10**100)), Fraction(10**100)))
 
     @property
     def rho_stages(self) -> tuple[int, ...]:
