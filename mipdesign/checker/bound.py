@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from .cell import Cell
-from .reading import LARGEST, RefusedError, number, sequence
+from .reading import RefusedError, number, sequence
 from .space import Ints
 from .tables import Floats, Table, Tables, log
 
@@ -51,15 +51,18 @@ class Prices:
 def read_prices(value: Any, where: str, tables: Tables) -> Prices:
     """Reads the prices of a record."""
     n, k, d = len(tables.limits), len(tables.space.rho_stages), len(tables.space.penalised)
-    row = [
-        number(x, f"{where}.{i}", -LARGEST, LARGEST)
-        for i, x in enumerate(sequence(value, where, 1 + n + 2 * k + d, 1 + n + 2 * k + d))
-    ]
+    row = [number(x, f"{where}.{i}") for i, x in enumerate(sequence(value, where, 1 + n + 2 * k + d, 1 + n + 2 * k + d))]
     prices = Prices(row[0], np.array(row[1 : 1 + n]), *(tuple(row[at:stop]) for at, stop in (
         (1 + n, 1 + n + k), (1 + n + k, 1 + n + 2 * k), (1 + n + 2 * k, len(row)))))  # fmt: skip
     if prices.weight not in (0.0, 1.0) or min([0.0, *prices.limits, *prices.mu]) < 0:
         raise RefusedError(f"{where} has a weight other than 0 and 1, or a negative price of a limit")
     return prices
+
+
+def _power_of_two(prices: Prices) -> float:
+    """What prices are multiplied with, exactly, where they are too large for products with counts to be doubles."""
+    largest = max([0.0, *prices.limits, *prices.mu, *map(abs, prices.pi)])
+    return 2.0 ** -max(0, math.frexp(largest)[1] - 600)
 
 
 class Level:
@@ -113,15 +116,18 @@ class Bound:
     """The bound of a cell for networks whose objective is at least ``cutoff``; -inf where the cell has no network."""
 
     def __init__(self, tables: Tables, cell: Cell, cutoff: float, prices: Prices) -> None:
-        self.tables, self.cutoff, self.prices = tables, cutoff, prices
+        self.tables, self.cutoff = tables, cutoff
         self.cell, self.value = cell.tied(tables), -math.inf
+        scale = _power_of_two(prices)  # of all that is priced: products with counts are to remain doubles
+        mu, pi = (tuple(scale * price for price in row) for row in (prices.mu, prices.pi))
+        self.prices, self.goal = Prices(scale * prices.weight, scale * prices.limits, mu, pi, prices.gamma), scale * cutoff
         if self.cell.empty:
             return
         self.levels = self._levels()
         self._price()
         self._forward()
         best = float(self.levels[-1].value.max()) + self.constant
-        self.value = best + self.error + self.unit * abs(best) if best > -math.inf else best
+        self.value = (best + self.error + self.unit * abs(best)) / scale if best > -math.inf else best
 
     # ------------------------------------------------------------ what is linear
 
@@ -190,7 +196,7 @@ class Bound:
         mass += sum(abs(p) * n for p, n in zip(per_layer, n_high, strict=True)) + self._negative_counts()
         operations = 100 + m * (16 + 8 * len(limits))
         self.unit = 8 * operations * UNIT
-        self.error = self.unit * (mass + (abs(self.cutoff) if math.isfinite(self.cutoff) else 0.0))
+        self.error = self.unit * (mass + (abs(self.goal) if math.isfinite(self.goal) else 0.0))
 
     def _ranges(self, stem_logs: Floats) -> list[list[float]]:
         """Least and largest ``sum log w``, least and largest number of layers of every stage's prefix."""
@@ -359,7 +365,7 @@ class Bound:
 
     def reduced(self) -> Cell:
         """The part of the cell whose own bounds reach the cutoff, by a pass back from the end."""
-        cell, least = self.cell, self.cutoff - self.constant - self.error
+        cell, least = self.cell, self.goal - self.constant - self.error
         onward = np.zeros(len(self.levels[-1].places))
         for i in range(len(self.levels) - 1, -1, -1):
             level, low, high = self.levels[i], cell.low[i], cell.high[i]

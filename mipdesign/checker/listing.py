@@ -56,7 +56,7 @@ def list_networks(bound: Bound) -> Listing:
         If there are too many of them.
     """
     tables, levels, n = bound.tables, bound.levels, len(bound.tables.limits)
-    least, limits = bound.cutoff - bound.constant - bound.error, tables.limits.astype(np.float64)
+    least, limits = bound.goal - bound.constant - bound.error, tables.limits.astype(np.float64)
     before = _least_counts(bound)
     groups = np.arange(len(levels[-1].places))
     worth, counts = bound.end[-1] * levels[-1].log_c, np.zeros((n, len(groups)))

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
-LARGEST = 1e280
-"""Largest magnitude of a price: products of it with counts below 2^53 stay finite."""
 MOST_DIGITS = 1000
 """Longest text that is read as a number."""
 DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
