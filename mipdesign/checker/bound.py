@@ -339,8 +339,10 @@ class Bound:
             if not len(kept):
                 return cell
             step = level.step[kept]
-            with np.errstate(divide="ignore"):
-                reach = np.minimum(np.floor((total[kept] - least) / np.abs(step) + 1e-9), high - low)
+            reach = np.full(len(kept), float(high - low))  # as far as there are depths, where a block is worth nothing
+            with np.errstate(over="ignore"):
+                np.divide(total[kept] - least, np.abs(step), out=reach, where=step != 0)
+            reach = np.minimum(np.floor(reach + 1e-9), high - low)
             lowest = np.where(step > 0, high - reach, low).min()
             highest = np.where(step > 0, high, low + reach).max()
             cell = cell.with_depths(i, [d for d in cell.depths(self.tables, i) if lowest <= d <= highest])
