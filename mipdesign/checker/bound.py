@@ -374,11 +374,12 @@ class _Penalty:
 
     def __init__(self, squared: bool, beta: float, cell: Cell, counted: Sequence[int]) -> None:
         self.squared, self.beta, self.n = squared, beta, len(counted)
-        self.flat = self.spread = self.least = 0.0
+        self.flat = self.spread = self.least = self.most = 0.0
         if not counted:
             return
         lows, highs = [cell.low[i] for i in counted], [cell.high[i] for i in counted]
         self.spread = 0.5 * (max(highs) - min(lows)) * math.sqrt(self.n) * (1 + 1e-12)  # Popoviciu 1935
+        self.most = float(sum(highs))
         middle = (sum(lows) + sum(highs)) / (2 * self.n)
         for _ in range(40):  # towards the flattest point of the box
             depths = [min(max(middle, a), b) for a, b in zip(lows, highs, strict=True)]
@@ -387,8 +388,13 @@ class _Penalty:
         if size > 1e-9:  # s >= v d for every unit vector v of mean 0
             v = [(d - middle) / size for d in depths]
             least = sum(min(x * a, x * b) for x, a, b in zip(v, lows, highs, strict=True))
-            self.flat = max(0.0, least - 64 * UNIT * sum(abs(x) * b for x, b in zip(v, highs, strict=True)))
+            rounding = 64 * UNIT * sum(abs(x) * b for x, b in zip(v, highs, strict=True)) + self._off_mean(v)
+            self.flat = max(0.0, least - rounding)
         self.least = self._at(self.flat) * (1 - 1e-12)
+
+    def _off_mean(self, row: Sequence[float]) -> float:
+        """What ``row d`` may exceed ``|row| s`` by because the mean of ``row`` is 0 only up to rounding."""
+        return abs(math.fsum(row)) / self.n * self.most * (1 + 64 * UNIT)
 
     def _exponent(self, s: float) -> float:
         return s * s / self.n if self.squared else s / math.sqrt(self.n)
@@ -414,16 +420,16 @@ class _Penalty:
             return [], 0.0
         mean = sum(g / self.n for g in gamma)
         gradient = [g - mean for g in gamma]
-        size = math.hypot(*gradient)
+        size, off = math.hypot(*gradient), self._off_mean(gradient)
         if size == 0:
             return gradient, -self.least
         s = self._touching(size)
         exponent, cost = self._exponent(s), self._at(s)
         if exponent > LARGEST_EXPONENT:  # where s is the flattest one, beta Q rises faster than |gamma| s from there on
-            return gradient, size * self.flat - cost * (1 - 1e-12) if s == self.flat else size * self.spread
+            return gradient, off + (size * self.flat - cost * (1 - 1e-12) if s == self.flat else size * self.spread)
         slope = cost * (2 * s / self.n if self.squared else 1 / math.sqrt(self.n))
         best = max(size * end - cost - slope * (end - s) for end in (self.flat, self.spread))
-        return gradient, best + 64 * UNIT * (2 + exponent) * (size * self.spread + cost + slope * self.spread)
+        return gradient, off + best + 64 * UNIT * (2 + exponent) * (size * self.spread + cost + slope * self.spread)
 
 
 def _least_last(rates: Sequence[float], most: Sequence[float], needed: float) -> float:
