@@ -211,14 +211,17 @@ class Bound:
         return areas
 
     def _rho_range(self, s_low: Any, s_high: Any, n_low: Any, n_high: Any) -> tuple[float, float]:
-        """Least and largest effectiveness ``max_j n_j exp(-S_j / n_j)``; its limit, twice, where it has no price."""
+        """Least and largest effectiveness ``max_j n_j exp(-S_j / n_j)``; its limit, twice, where it has no price.
+
+        No width reaches 1e25, so no effectiveness lies below 1e-30.
+        """
         space = self.tables.space
         limit = math.inf if space.rho is None else float(space.rho)
         if not space.price:
             return limit, limit
         low = max(n_low[j] * math.exp(-s_high[j] / n_low[j]) for j in space.rho_stages)
         high = max(n_high[j] * math.exp(-s_low[j] / n_high[j]) for j in space.rho_stages)
-        return min(low * (1 - 1e-10), limit), min(high * (1 + 1e-10), limit)
+        return min(max(low * (1 - 1e-10), 1e-30), limit), min(high * (1 + 1e-10), limit)
 
     def _effectiveness(self, rho: tuple[float, float], n_low: Any, n_high: Any, per_stage: Any, per_layer: Any) -> float:
         """Adds what effectiveness constraints are worth per nat and per layer; returns what is left, a bound over ``rho``."""

@@ -323,7 +323,10 @@ def _budgets(
             free = words(row.get("free", []), f"{where}.free", tuple(_KINDS))
             latency = Latency(row.get("table"), integer(row.get("batch", 1), f"{where}.batch"), free, f"{where}.table")
             nanoseconds = ends[1] * 1000
-    return tuple(limits), single.get("effectiveness"), single.get("activation_memory"), latency, nanoseconds
+    rho = single.get("effectiveness")
+    if rho is not None:  # no network lies outside: its widths are below 1e25, its layers below 1e9
+        rho = min(max(rho, Fraction(1, 10**30)), Fraction(10**9))
+    return tuple(limits), rho, single.get("activation_memory"), latency, nanoseconds
 
 
 _KINDS = "conv linear norm relu relu6 silu sigmoid pool max_pool global_pool add scale".split()
