@@ -239,14 +239,15 @@ class Bound:
                 rising = sum(mu * q for mu, q in zip(prices.mu, quotients(middle), strict=True)) > price
                 low, high = (middle, high) if rising else (low, middle)
         steep = sum(mu * q for mu, q in zip(prices.mu, quotients(high), strict=True)) > price
-        left, slope = 0.0, -price
+        left, slope, mass = 0.0, -price, 0.0
         for mu, pi, q, j in zip(prices.mu, prices.pi, quotients(high if steep else low), stages, strict=True):
             per_stage[j] += mu
             per_layer[j] += pi
             rest = pi - mu * (1.0 + math.log(q))  # 0 but for rounding, or where the layers that touch lie at an end of the range
             left += max(rest * n_low[j], rest * n_high[j])
             slope += mu * q
-        return left + max(slope * rho[0], slope * rho[1])
+            mass += (abs(pi) + mu * (2.0 + abs(math.log(q)))) * n_high[j] + mu * q * rho[1]
+        return left + max(slope * rho[0], slope * rho[1]) + 64 * UNIT * mass
 
     def _negative_counts(self) -> float:
         """How much lower limits, whose counts are negative, may add to a path."""
