@@ -30,6 +30,8 @@ from .tables import Floats, Ints, Table, Tables, log
 UNIT = 2.0**-53
 CHUNK = 2_000_000
 """Pairs of columns and incoming channels that are looked at at a time."""
+UNDERFLOW = 1e-290
+"""More than what numbers that are too small for floats to hold exactly come to in a bound."""
 LARGEST_EXPONENT = 600.0
 """Where ``exp`` is cut off, for a lower bound of it."""
 
@@ -180,7 +182,9 @@ class Bound:
         mass += sum(abs(p) * n for p, n in zip(per_layer, n_high, strict=True)) + self._negative_counts()
         operations = 100 + m * (16 + 8 * len(limits))
         self.unit = 8 * operations * UNIT
-        self.error = self.unit * (mass + (abs(self.cutoff) if math.isfinite(self.cutoff) else 0.0))
+        self.error = self.unit * (mass + (abs(self.cutoff) if math.isfinite(self.cutoff) else 0.0)) + UNDERFLOW
+        if not math.isfinite(self.constant + self.error):
+            raise Refused("a bound overflows with its prices")
 
     def _ranges(self, stem_logs: Floats) -> list[list[float]]:
         """Least and largest ``sum log w``, least and largest number of layers of every stage's prefix."""

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from .families import FAMILIES, Family
 from .latency import Latency
-from .reading import Refused, integer, lattice, mapping, number, ratio, sequence, word, words
+from .reading import Refused, integer, lattice, mapping, number, ratio, refuse, sequence, word, words
 
 Ints = NDArray[np.int64]
 FIGURES = ("flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes")
 """Budgets that are sums over the network, in the order of their prices."""
 SIZES = ("weights_bytes", "activation_memory")
 TIED = ("block", "channels", "bottleneck", "kernel", "depth")
+SMALLEST_WEIGHT = 1e-100
+"""Smaller weights than this would make objectives too small for floats to hold."""
 MOST_COLUMNS = 4_000_000
 """Most columns of a space that is checked."""
 
@@ -163,7 +165,10 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
 
 
 def _weight(value: Any, where: str) -> Fraction:
-    return Fraction(repr(number(value, where, 0.0, 1e6)))
+    weight = number(value, where, 0.0, 1e6)
+    if 0 < weight < SMALLEST_WEIGHT:
+        raise refuse(where, value, f"0 or a number from {SMALLEST_WEIGHT:g} is expected")
+    return Fraction(repr(weight))
 
 
 def _stages(value: Any, where: str, m: int) -> tuple[int, ...]:
