@@ -373,7 +373,7 @@ def _decimal(value: Any, where: str) -> Decimal:
         exact = Decimal(value) if isinstance(value, str) and len(value) <= 100 else None
     except InvalidOperation:
         exact = None
-    if exact is None or not exact.is_finite() or abs(exact.adjusted()) > 10**7:
+    if exact is None or not exact.is_finite() or abs(exact.adjusted()) > 900_000:
         raise refuse(where, value, "a decimal number is expected")
     return exact
 
