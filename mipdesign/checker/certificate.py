@@ -128,6 +128,8 @@ class _Check:
         self._read_claim(data["claim"])
         yield from self._contenders(data["contenders"])
         yield self._status()
+        if self.status == "optimal" and self.best is None:
+            return
         self._read_tree(data["tree"], data["open"], data["cells"])
         yield self._cover()
         if self.status == "infeasible" or self.bound is not None:
