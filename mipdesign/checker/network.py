@@ -52,7 +52,7 @@ def read_network(data: Any, where: str, space: Space) -> Network:
         if given != value or isinstance(given, (bool, float)):
             raise Refused(f"{where}.{name} is not {value}, that of the problem")
     stem = mapping(row["stem"], f"{where}.stem", ("channels", "kernel", "stride"))
-    if (stem["kernel"], stem["stride"]) != (space.stem_kernel, space.stem_stride) or stem["channels"] not in space.stem:
+    if (integer(stem["kernel"], f"{where}.stem.kernel"), integer(stem["stride"], f"{where}.stem.stride")) != (space.stem_kernel, space.stem_stride) or stem["channels"] not in space.stem:
         raise Refused(f"{where}.stem lies outside the space")
     stages, before, m = [], integer(stem["channels"], f"{where}.stem.channels"), len(space.super_blocks)
     names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")

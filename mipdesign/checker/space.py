@@ -116,6 +116,8 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
     """
     required = ("name", "convention", "input", "stem", "stages", "classes", "budgets", "objective")
     p = mapping(data, "problem", required, ("head", "near", "ties"))
+    if not isinstance(p["name"], str) or not 1 <= len(p["name"]) <= 100:
+        raise refuse("problem.name", p["name"], "a name of 1 to 100 characters is expected")
     families = {**others, **FAMILIES}
     reference = word(p["convention"], "problem.convention", ("paper", "reference")) == "reference"
     given = mapping(p["input"], "problem.input", ("resolution", "channels"))
@@ -158,7 +160,7 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
         resolution, integer(given["channels"], "problem.input.channels"), stem_channels, kernel, stride, tuple(super_blocks),
         head, integer(p["classes"], "problem.classes"), reference, alpha, beta,
         None if base is None else integer(base, "problem.objective.log_base", 2, 1000),
-        _weight(objective.get("effectiveness_price") or 0, "problem.objective.effectiveness_price"),
+        _weight(0 if (price := objective.get("effectiveness_price")) is None else price, "problem.objective.effectiveness_price"),
         form == "exp_var", () if form == "none" or not beta else penalised, _ties(p.get("ties", []), m),
         limits, rho, memory, latency, nanoseconds, families,
     )  # fmt: skip
@@ -195,7 +197,7 @@ class _Near:
         self.same = words(data["same"], "problem.near.same", ("block", "kernel"))
         self.blocks = None if data.get("blocks") is None else integer(data["blocks"], "problem.near.blocks", 0)
         share = data.get("ratio")
-        self.share = None if share is None else Fraction(0) if share == 0 else ratio(share, "problem.near.ratio")
+        self.share = None if share is None else Fraction(0) if share == 0 and share is not False else ratio(share, "problem.near.ratio")
 
     def of(self, i: int, name: str) -> int:
         """A number of the network's super-block ``i``."""
