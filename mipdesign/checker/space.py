@@ -183,7 +183,10 @@ def _ties(value: Any, m: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
     for n, row in enumerate(sequence(value, "problem.ties", 0, 64)):
         tie = mapping(row, f"problem.ties.{n}", ("stages", "same"))
         stages = _stages(tie["stages"], f"problem.ties.{n}.stages", m)
-        ties += [(axis, stages) for axis in words(tie["same"], f"problem.ties.{n}.same", TIED)]
+        same = words(tie["same"], f"problem.ties.{n}.same", TIED)
+        if len(stages) < 2 or not same:
+            raise Refused(f"problem.ties.{n} ties nothing")
+        ties += [(axis, stages) for axis in same]
     return tuple(ties)
 
 
@@ -248,7 +251,7 @@ def _super_block(
         kept.append(name)
     columns = np.concatenate(parts, axis=1) if parts else np.zeros((4, 0), dtype=np.int64)
     for n, forbidden in enumerate(sequence(data.get("forbidden", []), f"{where}.forbidden", 0, 1000)):
-        columns = columns[:, ~_forbidden(forbidden, f"{where}.forbidden.{n}", columns, kept)]
+        columns = columns[:, ~_forbidden(forbidden, f"{where}.forbidden.{n}", columns, kept, families)]
     c, f, b, k = columns[:, np.lexsort(columns[::-1])]
     if not len(c) or not len(depths):
         raise Refused(f"{where} leaves no choice")
@@ -287,14 +290,16 @@ def _nearest(values: tuple[int, ...], target: Fraction) -> int:
     return values[min(around, key=lambda n: (abs(values[n] - target), n % 2 == 0))]
 
 
-def _forbidden(value: Any, where: str, columns: Ints, names: Sequence[str]) -> NDArray[np.bool_]:
+def _forbidden(
+    value: Any, where: str, columns: Ints, names: Sequence[str], known: Mapping[str, Family]
+) -> NDArray[np.bool_]:
     """Which columns have all parts of a forbidden combination."""
     data = mapping(value, where, (), ("block", "channels", "bottleneck", "kernels"))
     hit = np.ones(columns.shape[1], dtype=bool)
     if all(part is None for part in data.values()):
         raise Refused(f"{where} forbids nothing")
     if data.get("block") is not None:
-        listed = data["block"] if isinstance(data["block"], list) else [data["block"]]
+        listed = words(data["block"] if isinstance(data["block"], list) else [data["block"]], f"{where}.block", tuple(known))
         hit &= np.isin(columns[1], [f for f, name in enumerate(names) if name in listed])
     for row, name in ((0, "channels"), (2, "bottleneck"), (3, "kernels")):
         if data.get(name) is not None:
