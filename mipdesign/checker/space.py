@@ -230,7 +230,7 @@ def _super_block(
     if near is not None:
         channels = near.close(channels, i, "channels")
         depths = [d for d in depths if near.blocks is None or abs(d - near.of(i, "depth")) <= near.blocks]
-    parts, kept = [], []
+    parts, kept, size = [], [], 0
     for name in names:
         rule = mapping(rules.get(name, {}), f"{where}.per_block.{name}", (), ("bottleneck", "bottleneck_ratio", "kernels"))
         own = {key: rule[key] if rule.get(key) is not None else data[key] for key in ("bottleneck", "bottleneck_ratio", "kernels")}
@@ -248,6 +248,9 @@ def _super_block(
             admitted = admitted if near is None else near.close(admitted, i, "bottleneck")
             made = np.array(np.meshgrid([c], [len(kept)], admitted, kernels, indexing="ij"), dtype=np.int64).reshape(4, -1)
             parts.append(made)
+            size += made.shape[1]
+            if size > MOST_COLUMNS:
+                raise Refused(f"{where} has more than {MOST_COLUMNS} columns")
         kept.append(name)
     columns = np.concatenate(parts, axis=1) if parts else np.zeros((4, 0), dtype=np.int64)
     for n, forbidden in enumerate(sequence(data.get("forbidden", []), f"{where}.forbidden", 0, 1000)):
