@@ -212,10 +212,11 @@ def only_root(data: Data, subject: Subject, rng: random.Random) -> None:
     cutoff = data["tree"][0][2] if data["tree"] else None
     verdict = rng.choice(["excluded", "excluded", "listed", "solver"])
     data["tree"], data["open"] = [["", verdict, cutoff, odd_prices(prices, rng) if rng.random() < 0.7 else prices, None]], []
-    data["cells"] = [_cell("")] if verdict == "solver" else []
+    data["cells"] = [cell_of("")] if verdict == "solver" else []
 
 
-def _cell(node: str) -> Data:
+def cell_of(node: str) -> Data:
+    """An entry that says that SCIP closed a node."""
     return {"node": node, "cell_sha256": "0" * 64, "formulation": "lattice", "model_sha256": "0" * 64, "bound": None,
             "solver": "SCIP 10.0", "nodes": 1, "seconds": 0.1}  # fmt: skip
 
@@ -258,7 +259,7 @@ def invent_cells(data: Data, subject: Subject, rng: random.Random) -> None:
     for row in data["tree"]:
         if rng.random() < 0.4:
             row[1], row[4] = "solver", None
-            data["cells"] = [cell for cell in data["cells"] if cell["node"] != row[0]] + [_cell(row[0])]
+            data["cells"] = [cell for cell in data["cells"] if cell["node"] != row[0]] + [cell_of(row[0])]
 
 
 def invent_open(data: Data, subject: Subject, rng: random.Random) -> None:

@@ -1,4 +1,4 @@
-"""The checker of certificates under attack: forged certificates, deceits by rounding and overflow, and spoiled ones at random."""
+"""The checker of certificates under attack: by forged certificates, by rounding and overflow, and by random mutations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks.fuzz import Tally, fuzz, listed_in_place_of_solver
-from benchmarks.mutations import mutant, reseal
+from benchmarks.mutations import cell_of, mutant, reseal
 from benchmarks.subjects import Subject, subjects
 from mipdesign.checker.bound import _Penalty
 from mipdesign.checker.cell import Cell
@@ -264,10 +264,7 @@ def test_what_a_solver_closed_is_refused_once_it_is_listed(given: list[Subject])
     data["contenders"] = [{"architecture": row.architecture.to_dict(), "objective": str(row.exact)}]
     prices = [1.0] + [0.0] * (len(data["tree"][0][3]) - 1)
     data["tree"], data["open"] = [["", "solver", None, prices, None]], []
-    data["cells"] = [
-        {"node": "", "cell_sha256": ZEROS, "formulation": "lattice", "model_sha256": ZEROS, "bound": None, "solver": "SCIP 10.0",
-         "nodes": 1, "seconds": 0.1}
-    ]  # fmt: skip
+    data["cells"] = [cell_of("")]
     reseal(data)
     assert read_claims(list(check(data))).startswith("proved up to")
     again = list(check(data, resolve=listed_in_place_of_solver(subject.truth)))
