@@ -8,6 +8,7 @@ import math
 import random
 import warnings
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ import numpy as np
 import pytest
 
 from benchmarks.fuzz import Tally, fuzz, listed_in_place_of_solver
-from benchmarks.mutations import cell_of, mutant, reseal
+from benchmarks.mutations import KINDS, cell_of, mutant, odd_prices, reseal
 from benchmarks.subjects import Subject, subjects
-from mipdesign.checker.bound import _Penalty
-from mipdesign.checker.cell import Cell
+from mipdesign.architecture import Architecture
+from mipdesign.checker.bound import Bound, _Penalty, read_prices
+from mipdesign.checker.cell import Cell, Split
 from mipdesign.checker.certificate import FAILS, TRUST, check, read_claims
+from mipdesign.checker.space import read_space
+from mipdesign.checker.tables import Tables, build
 
 FORGED = Path(__file__).parent / "data" / "forged"
 ZEROS = "0" * 64
@@ -168,6 +172,65 @@ def _flattest(lows: tuple[int, ...], highs: tuple[int, ...]) -> float:
         low, high = (middle, high) if sum(depths) / len(depths) > middle else (low, middle)
     mean = sum(depths) / len(depths)
     return math.hypot(*(d - mean for d in depths))
+
+
+def networks_lost(subject: Subject, rng: random.Random, rounds: int) -> list[str]:
+    """Feasible networks that bounds of any prices deny, or whose choices their reductions drop: there is none."""
+    lost = []
+    tables = build(read_space(subject.truth.problem.to_dict(), {}))
+    limits, stages, penalised = subject.truth.prices
+    rows = [row[3] for row in subject.data["tree"]] + [row[2] for row in subject.data["open"]]
+    for n in range(rounds):
+        weight = rng.choice([0.0, 1.0])
+        old = rng.choice([*rows, [0.0] * (1 + limits + 2 * stages + penalised)])
+        row = [weight, *odd_prices(old, rng)[1:]]
+        row[1 : 1 + limits + stages] = [abs(x) for x in row[1 : 1 + limits + stages]]
+        row = [max(-1e250, min(x, 1e250)) for x in row]
+        prices = read_prices(row, "", tables)
+        known = subject.truth.feasible
+        cutoff = (
+            0.0 if not weight else rng.choice([-math.inf, *([math.nextafter(float(rng.choice(known).exact), -math.inf)] * 3)])
+        )
+        cell = _any_cell(tables, rng)
+        bound = Bound(tables, cell, cutoff, prices)
+        reduced = bound.reduced() if not bound.cell.empty else bound.cell
+        for ranked in known:
+            if not holds(tables, cell, ranked.architecture) or (weight and ranked.exact < Decimal(cutoff)):
+                continue
+            if bound.value < (ranked.exact if weight else 0) or not holds(tables, reduced, ranked.architecture):
+                lost.append(f"{subject.name} {n}: {row} {cutoff!r} {bound.value!r} {ranked.exact}")
+    return lost
+
+
+def _any_cell(tables: Tables, rng: random.Random) -> Cell:
+    """The whole space, split a few times at random."""
+    cell = Cell.whole(tables)
+    for _ in range(rng.choice([0, 0, 1, 2, 4])):
+        kind = rng.choice(KINDS)
+        split = Split(kind, -1 if kind == "stem" else rng.randrange(len(tables.stages)), rng.choice([0, 1, 2, 3, 4, 8, 12, 16]))
+        half = cell.half(tables, split, rng.random() < 0.5)
+        cell = cell if half.empty else half
+    return cell
+
+
+def holds(tables: Tables, cell: Cell, network: Architecture) -> bool:
+    """Whether a network lies in a cell."""
+    if cell.empty or network.stem.channels not in np.array(tables.space.stem)[cell.stem]:
+        return False
+    for i, (stage, columns) in enumerate(zip(network.stages, cell.columns, strict=True)):
+        s = tables.stages[i].block
+        family = np.array(s.families)[s.f[columns]] == stage.block
+        fits = family & (s.c[columns] == stage.channels) & (s.b[columns] == stage.bottleneck) & (s.k[columns] == stage.kernel)
+        if not fits.any() or not cell.low[i] <= stage.depth <= cell.high[i]:
+            return False
+    return True
+
+
+def test_bounds_of_any_prices_deny_no_network(given: list[Subject]) -> None:
+    rng = random.Random(0)
+    for subject in given:
+        if subject.truth.feasible:
+            assert networks_lost(subject, rng, 20) == []
 
 
 # ------------------------------------------------------ malformed: refused, no error
