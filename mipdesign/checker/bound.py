@@ -147,7 +147,7 @@ class Bound:
         penalty = _Penalty(space.squared, float(space.beta), cell, space.penalised)
         floor = [a_j * s for a_j, s in zip(a, s_low, strict=True)]
         if math.isfinite(self.cutoff):
-            needed = self.cutoff + penalty.least + float(space.price) * rho[0]
+            needed = self.cutoff + penalty.least + (float(space.price) * rho[0] if space.price else 0.0)  # not 0 * inf
             floor[-1] = max(floor[-1], a[-1] * _least_last([x * y for x, y in zip(a, u, strict=True)], s_high, needed))
 
         per_stage, per_layer = [w * x * y for x, y in zip(a, u, strict=True)], [0.0] * stages
