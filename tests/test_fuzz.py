@@ -226,6 +226,16 @@ def holds(tables: Tables, cell: Cell, network: Architecture) -> bool:
     return True
 
 
+def test_least_entropy_is_not_overestimated_without_an_effectiveness() -> None:
+    """0 times an infinite limit of the effectiveness is not a number: the bound of a network's own choices fell below it."""
+    data = forged("gap-limit-1-listed")
+    del data["problem"]["budgets"]["effectiveness"]
+    tables = build(read_space(data["problem"], {}))
+    prices = read_prices([1.0] + [0.0] * 5, "", tables)
+    free, cut = (Bound(tables, Cell.whole(tables), cutoff, prices) for cutoff in (-math.inf, 500.0))
+    assert cut.end[-1] < 1.5 * free.end[-1]
+
+
 def test_bounds_of_any_prices_deny_no_network(given: list[Subject]) -> None:
     rng = random.Random(0)
     for subject in given:
@@ -263,6 +273,7 @@ def _drop_stage(data: dict[str, Any]) -> None:
         _field("problem", "stages", 0, "forbidden", value=[{"block": "nonsense"}]),
         _field("problem", "stages", 0, "block", value=[]),
         _field("problem", "stages", 0, "depth", value=[10**400]),
+        _field("problem", "near", value={"network": {"stages": [{"kernel": -5e-324}] * 3}, "same": []}),
         _field("problem", "ties", value=[{"stages": [1], "same": ["depth"]}]),
         _field("contenders", 0, "objective", value="1e5000000"),
         _field("contenders", 0, "objective", value="1e99999999999999999999"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -126,7 +126,7 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
     kernel, stride = integer(stem["kernel"], "problem.stem.kernel", 1, 63), integer(stem["stride"], "problem.stem.stride", 1, 2)
     stem_channels = lattice(stem["channels"], "problem.stem.channels")
     rows = sequence(p["stages"], "problem.stages", 2, 8)
-    near = None if p.get("near") is None else _Near(p["near"], len(rows))
+    near = None if p.get("near") is None else _Near(p["near"], len(rows), families)
     super_blocks: list[SuperBlock] = []
     before, r, families_of = stem_channels, -(-resolution // stride), set[str]()
     for i, row in enumerate(rows):
@@ -193,10 +193,16 @@ def _ties(value: Any, m: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
 class _Near:
     """Limits of the distance from a network."""
 
-    def __init__(self, value: Any, m: int) -> None:
+    def __init__(self, value: Any, m: int, families: Iterable[str]) -> None:
         data = mapping(value, "problem.near", ("network", "same"), ("ratio", "blocks"))
         stages = data["network"].get("stages") if isinstance(data["network"], dict) else None
-        self.rows = [row if isinstance(row, dict) else {} for row in sequence(stages, "problem.near.network.stages", m, m)]
+        self.rows = sequence(stages, "problem.near.network.stages", m, m)
+        names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")
+        for i, row in enumerate(self.rows):
+            mapping(row, f"problem.near.network.stages.{i}", names)
+            word(row["block"], f"problem.near.network.stages.{i}.block", families)
+            for name in names[1:]:
+                self.of(i, name)
         self.same = words(data["same"], "problem.near.same", ("block", "kernel"))
         self.blocks = None if data.get("blocks") is None else integer(data["blocks"], "problem.near.blocks", 0)
         share = data.get("ratio")
