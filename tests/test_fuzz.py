@@ -22,6 +22,7 @@ from mipdesign.architecture import Architecture
 from mipdesign.checker.bound import Bound, _Penalty, read_prices
 from mipdesign.checker.cell import Cell, Split
 from mipdesign.checker.certificate import FAILS, TRUST, check, read_claims
+from mipdesign.checker.listing import TooMany, list_networks
 from mipdesign.checker.space import read_space
 from mipdesign.checker.tables import Tables, build
 
@@ -194,12 +195,29 @@ def networks_lost(subject: Subject, rng: random.Random, rounds: int) -> list[str
         cell = _any_cell(tables, rng)
         bound = Bound(tables, cell, cutoff, prices)
         reduced = bound.reduced() if not bound.cell.empty else bound.cell
+        listed = set() if reduced.empty else networks_listed(Bound(tables, reduced, cutoff, prices))
         for ranked in known:
             if not holds(tables, cell, ranked.architecture) or (weight and ranked.exact < Decimal(cutoff)):
                 continue
-            if bound.value < (ranked.exact if weight else 0) or not holds(tables, reduced, ranked.architecture):
+            network = _choices(ranked.architecture.stem.channels, ranked.architecture.stages)
+            denied = bound.value < (ranked.exact if weight else 0) or (listed is not None and network not in listed)
+            if denied or not holds(tables, reduced, ranked.architecture):
                 lost.append(f"{subject.name} {n}: {row} {cutoff!r} {bound.value!r} {ranked.exact}")
     return lost
+
+
+def networks_listed(bound: Bound) -> set[tuple[Any, ...]] | None:
+    """The choices of all networks that a listing finds; ``None`` if there are too many."""
+    if bound.cell.empty:
+        return set()
+    try:
+        return {_choices(network.stem, network.stages) for network in list_networks(bound).networks(bound.tables)}
+    except TooMany:
+        return None
+
+
+def _choices(stem: int, stages: Any) -> tuple[Any, ...]:
+    return stem, *((s.block, s.channels, s.bottleneck, s.kernel, s.depth) for s in stages)
 
 
 def _any_cell(tables: Tables, rng: random.Random) -> Cell:

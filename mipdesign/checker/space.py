@@ -277,7 +277,10 @@ def _bounds(value: Any, where: str, more: tuple[str, ...]) -> tuple[Fraction, Fr
     """``min`` and ``max`` of a quotient, and the ends at which the nearest value is admitted."""
     data = mapping(value, where, ("min", *more), ("max",))
     high = None if data.get("max") is None else ratio(data["max"], f"{where}.max")
-    return ratio(data["min"], f"{where}.min"), high, words(data.get("to_rounding", []), f"{where}.to_rounding", ("min", "max"))
+    low = ratio(data["min"], f"{where}.min")
+    if high is not None and high < low:
+        raise Refused(f"{where}.max is below its min")
+    return low, high, words(data.get("to_rounding", []), f"{where}.to_rounding", ("min", "max"))
 
 
 def _widths(values: tuple[int, ...], low: Fraction, high: Fraction | None, ends: tuple[str, ...], c: int) -> list[int]:
@@ -334,8 +337,8 @@ def _budgets(
         row = mapping(given if isinstance(given, dict) else {"max": given}, where, (), optional)
         factor = integer(4 if row.get("bytes") is None else row["bytes"], f"{where}.bytes", 1, 16) if name in SIZES else 1
         ends = {sign: ratio(row[end], f"{where}.{end}") for sign, end in ((1, "max"), (-1, "min")) if row.get(end) is not None}
-        if not ends:
-            raise Refused(f"{where} limits nothing")
+        if not ends or ends.get(1, ends.get(-1)) < ends.get(-1, Fraction(0)):  # type: ignore[operator]
+            raise Refused(f"{where} limits nothing, or its max is below its min")
         if name in FIGURES:
             limits += [Limit(alias.get(name, name), sign, factor, sign * end) for sign, end in ends.items()]
         else:
