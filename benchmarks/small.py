@@ -151,6 +151,11 @@ def varied_problem(seed: int) -> Problem:
             continue
         if 1 < problem.size() <= MOST_VARIED:
             break
+    return with_any_budgets(problem, data, rng)
+
+
+def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Generator) -> Problem:
+    """A problem, whose specification has no budgets, with some of any kind, anywhere between infeasible and slack."""
     networks = list(every_network(problem))
     if not networks:
         return problem

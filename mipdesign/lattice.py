@@ -601,7 +601,8 @@ def _columns_of(space: SuperBlockSpace, f: int, figures: tuple[Figure, ...]) -> 
     b = np.repeat(np.array([b for widths in choice.widths for b in widths], dtype=np.int64), n_kernels)
     k = np.tile(np.array(choice.kernels, dtype=np.int64), sum(counts))
     if choice.excluded:
-        kept = np.array([triple not in choice.excluded for triple in zip(c.tolist(), b.tolist(), k.tolist(), strict=True)])
+        triples = zip(c.tolist(), b.tolist(), k.tolist(), strict=True)
+        kept = np.array([triple not in choice.excluded for triple in triples], dtype=bool)
         c, b, k = c[kept], b[kept], k[kept]
     r_in, r_out = space.resolution, -(-space.resolution // space.stride)
 

@@ -33,6 +33,8 @@ CHUNK = 300_000
 """Pairs of columns and incoming channels that are looked at at a time."""
 WORTH_A_HULL = 20_000
 """Pairs from which on a hull is made of the groups first."""
+UNDERFLOW = 1e-310
+"""More than what numbers too small for floats to hold exactly come to in a bound: each is off by 5e-324."""
 LARGEST_EXPONENT = 660.0
 """Where ``exp`` is cut off, for a lower bound of it."""
 
@@ -157,7 +159,7 @@ class Bound:
         penalty = _Penalty(space.squared, float(space.beta), cell, space.penalised)
         floor = [a_j * s for a_j, s in zip(a, s_low, strict=True)]
         if math.isfinite(self.cutoff):
-            needed = self.cutoff + penalty.least + float(space.price) * rho[0]
+            needed = self.cutoff + penalty.least + (float(space.price) * rho[0] if space.price else 0.0)  # not 0 * inf
             floor[-1] = max(floor[-1], a[-1] * _least_last([x * y for x, y in zip(a, u, strict=True)], s_high, needed))
 
         per_stage, per_layer = [w * x * y for x, y in zip(a, u, strict=True)], [0.0] * stages
@@ -196,7 +198,7 @@ class Bound:
         mass += sum(abs(p) * n for p, n in zip(per_layer, n_high, strict=True)) + self._negative_counts()
         operations = 100 + m * (16 + 8 * len(limits))
         self.unit = 8 * operations * UNIT
-        self.error = self.unit * (mass + (abs(self.goal) if math.isfinite(self.goal) else 0.0))
+        self.error = self.unit * (mass + (abs(self.goal) if math.isfinite(self.goal) else 0.0)) + UNDERFLOW
 
     def _ranges(self, stem_logs: Floats) -> list[list[float]]:
         """Least and largest ``sum log w``, least and largest number of layers of every stage's prefix."""
@@ -227,14 +229,17 @@ class Bound:
         return areas
 
     def _rho_range(self, s_low: Any, s_high: Any, n_low: Any, n_high: Any) -> tuple[float, float]:
-        """Least and largest effectiveness ``max_j n_j exp(-S_j / n_j)``; its limit, twice, where it has no price."""
+        """Least and largest effectiveness ``max_j n_j exp(-S_j / n_j)``; its limit, twice, where it has no price.
+
+        No width reaches 1e25, so no effectiveness lies below 1e-30.
+        """
         space = self.tables.space
         limit = space.most_rho
         if not space.price:
             return limit, limit
         low = max(n_low[j] * math.exp(-s_high[j] / n_low[j]) for j in space.rho_stages)
         high = max(n_high[j] * math.exp(-s_low[j] / n_high[j]) for j in space.rho_stages)
-        return min(low * (1 - 1e-10), limit), min(high * (1 + 1e-10), limit)
+        return min(max(low * (1 - 1e-10), 1e-30), limit), min(high * (1 + 1e-10), limit)
 
     def _effectiveness(self, rho: tuple[float, float], n_low: Any, n_high: Any, per_stage: Any, per_layer: Any) -> float:
         """Adds what effectiveness constraints are worth per nat and per layer; returns what is left, a bound over ``rho``."""
@@ -254,7 +259,7 @@ class Bound:
                 rising = sum(mu * q for mu, q in zip(prices.mu, quotients(middle), strict=True)) > price
                 low, high = (middle, high) if rising else (low, middle)
         steep = sum(mu * q for mu, q in zip(prices.mu, quotients(high), strict=True)) > price
-        left, slope = 0.0, -price
+        left, slope, mass = 0.0, -price, 0.0
         for mu, pi, q, j in zip(prices.mu, prices.pi, quotients(high if steep else low), stages, strict=True):
             per_stage[j] += mu
             per_layer[j] += pi
@@ -263,7 +268,8 @@ class Bound:
             )  # 0 but for rounding, or where the layers that touch lie at an end of the range
             left += max(rest * n_low[j], rest * n_high[j])
             slope += mu * q
-        return left + max(slope * rho[0], slope * rho[1])
+            mass += (abs(pi) + mu * (2.0 + abs(math.log(q)))) * n_high[j] + mu * q * rho[1]
+        return left + max(slope * rho[0], slope * rho[1]) + 64 * UNIT * mass
 
     def _negative_counts(self) -> float:
         """How much lower limits, whose counts are negative, may add to a path."""
@@ -376,8 +382,9 @@ class Bound:
             if not len(kept):
                 return cell
             step = level.step[kept]
-            reach = np.full(len(kept), np.inf)
-            np.divide(total[kept] - least, np.abs(step), out=reach, where=step != 0)
+            reach = np.full(len(kept), np.inf)  # as far as there are depths, where a block is worth nothing
+            with np.errstate(over="ignore"):
+                np.divide(total[kept] - least, np.abs(step), out=reach, where=step != 0)
             reach = np.minimum(np.floor(reach + 1e-9), high - low)
             lowest = np.where(step > 0, high - reach, low).min()
             highest = np.where(step > 0, high, low + reach).max()
@@ -443,11 +450,12 @@ class _Penalty:
 
     def __init__(self, squared: bool, beta: float, cell: Cell, counted: Sequence[int]) -> None:
         self.squared, self.beta, self.n = squared, beta, len(counted)
-        self.flat = self.spread = self.least = 0.0
+        self.flat = self.spread = self.least = self.most = 0.0
         if not counted:
             return
         lows, highs = [cell.low[i] for i in counted], [cell.high[i] for i in counted]
         self.spread = 0.5 * (max(highs) - min(lows)) * math.sqrt(self.n) * (1 + 1e-12)  # Popoviciu 1935
+        self.most = float(sum(highs))
         middle = (sum(lows) + sum(highs)) / (2 * self.n)
         for _ in range(40):  # towards the flattest point of the box
             depths = [min(max(middle, a), b) for a, b in zip(lows, highs, strict=True)]
@@ -456,8 +464,13 @@ class _Penalty:
         if size > 1e-9:  # s >= v d for every unit vector v of mean 0
             v = [(d - middle) / size for d in depths]
             least = sum(min(x * a, x * b) for x, a, b in zip(v, lows, highs, strict=True))
-            self.flat = max(0.0, least - 64 * UNIT * sum(abs(x) * b for x, b in zip(v, highs, strict=True)))
+            rounding = 64 * UNIT * sum(abs(x) * b for x, b in zip(v, highs, strict=True)) + self._off_mean(v)
+            self.flat = max(0.0, least - rounding)
         self.least = self._at(self.flat) * (1 - 1e-12)
+
+    def _off_mean(self, row: Sequence[float]) -> float:
+        """What ``row d`` may exceed ``|row| s`` by because the mean of ``row`` is 0 only up to rounding."""
+        return abs(math.fsum(row)) / self.n * self.most * (1 + 64 * UNIT)
 
     def _exponent(self, s: float) -> float:
         return s * s / self.n if self.squared else s / math.sqrt(self.n)
@@ -483,16 +496,16 @@ class _Penalty:
             return [], 0.0
         mean = sum(g / self.n for g in gamma)
         gradient = [g - mean for g in gamma]
-        size = math.hypot(*gradient)
+        size, off = math.hypot(*gradient), self._off_mean(gradient)
         if size == 0:
             return gradient, -self.least
         s = self._touching(size)
         exponent, cost = self._exponent(s), self._at(s)
         if exponent > LARGEST_EXPONENT:  # where s is the flattest one, beta Q rises faster than |gamma| s from there on
-            return gradient, size * self.flat - cost * (1 - 1e-12) if s == self.flat else size * self.spread
+            return gradient, off + (size * self.flat - cost * (1 - 1e-12) if s == self.flat else size * self.spread)
         slope = cost * (2 * s / self.n if self.squared else 1 / math.sqrt(self.n))
         best = max(size * end - cost - slope * (end - s) for end in (self.flat, self.spread))
-        return gradient, best + 64 * UNIT * (2 + exponent) * (size * self.spread + cost + slope * self.spread)
+        return gradient, off + best + 64 * UNIT * (2 + exponent) * (size * self.spread + cost + slope * self.spread)
 
 
 def _least_last(rates: Sequence[float], most: Sequence[float], needed: float) -> float:

@@ -134,7 +134,10 @@ class _Check:
         yield Claim("format", HOLDS)
         stated = mapping(data["sha256"], "sha256", SECTIONS)
         for section in SECTIONS:
-            same = stated[section] == digest(data[section])
+            try:
+                same = stated[section] == digest(data[section])
+            except (TypeError, ValueError):  # keys of several types, integers of over 4300 digits
+                raise RefusedError(f"{section} is not plain data") from None
             yield Claim(
                 f"digest of {section}", HOLDS if same else FAILS, "" if same else "the section was changed after it was written"
             )
@@ -422,7 +425,7 @@ def _decimal(value: Any, where: str) -> Decimal:
         exact = Decimal(value) if isinstance(value, str) and len(value) <= 100 else None
     except InvalidOperation:
         exact = None
-    if exact is None or not exact.is_finite() or abs(exact.adjusted()) > 10**7:
+    if exact is None or not exact.is_finite() or abs(exact.adjusted()) > 900_000:
         raise refuse(where, value, "a decimal number is expected")
     return exact
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .bound import UNIT, Bound
+from .bound import UNDERFLOW, UNIT, Bound
 from .network import Network, Stage
 from .space import Ints
 from .tables import Bools, Floats, Tables, log
@@ -179,7 +179,7 @@ def score(tables: Tables, listing: Listing) -> Scores:
     for axis, stages in space.ties:
         rows = [_axis(tables, axis, i, listing) for i in stages]
         tied &= np.all([row == rows[0] for row in rows], axis=0)
-    return Scores(value, 1000 * (1 + len(stage_of)) * UNIT * mass, rho, tied)
+    return Scores(value, 1000 * (1 + len(stage_of)) * UNIT * mass + UNDERFLOW, rho, tied)
 
 
 def _axis(tables: Tables, axis: str, i: int, listing: Listing) -> Any:

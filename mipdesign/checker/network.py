@@ -52,11 +52,12 @@ def read_network(data: Any, where: str, space: Space) -> Network:
         if given != value or isinstance(given, (bool, float)):
             raise RefusedError(f"{where}.{name} is not {value}, that of the problem")
     stem = mapping(row["stem"], f"{where}.stem", ("channels", "kernel", "stride"))
-    if (stem["kernel"], stem["stride"]) != (space.stem_kernel, space.stem_stride) or stem["channels"] not in space.stem:
+    kernel, stride = (integer(stem[name], f"{where}.stem.{name}") for name in ("kernel", "stride"))
+    if (kernel, stride) != (space.stem_kernel, space.stem_stride) or stem["channels"] not in space.stem:
         raise RefusedError(f"{where}.stem lies outside the space")
-    stages, before = [], integer(stem["channels"], f"{where}.stem.channels")
+    stages, before, m = [], integer(stem["channels"], f"{where}.stem.channels"), len(space.super_blocks)
     names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")
-    for i, (given, s) in enumerate(zip(sequence(row["stages"], f"{where}.stages", 2, 8), space.super_blocks, strict=True)):
+    for i, (given, s) in enumerate(zip(sequence(row["stages"], f"{where}.stages", m, m), space.super_blocks, strict=True)):
         here = f"{where}.stages.{i}"
         values = mapping(given, here, names)
         block = word(values["block"], f"{here}.block", s.families)

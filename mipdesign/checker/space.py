@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .families import FAMILIES, Family
 from .latency import Latency
-from .reading import RefusedError, integer, lattice, mapping, number, ratio, sequence, word, words
+from .reading import RefusedError, integer, lattice, mapping, number, ratio, refuse, sequence, word, words
 
 Ints = NDArray[np.int64]
 FIGURES = ("flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes")
@@ -121,6 +121,8 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
     """
     required = ("name", "convention", "input", "stem", "stages", "classes", "budgets", "objective")
     p = mapping(data, "problem", required, ("head", "near", "ties"))
+    if not isinstance(p["name"], str) or not 1 <= len(p["name"]) <= 100:
+        raise refuse("problem.name", p["name"], "a name of 1 to 100 characters is expected")
     families = {**others, **FAMILIES}
     reference = word(p["convention"], "problem.convention", ("paper", "reference")) == "reference"
     given = mapping(p["input"], "problem.input", ("resolution", "channels"))
@@ -129,7 +131,7 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
     kernel, stride = integer(stem["kernel"], "problem.stem.kernel", 1, 63), integer(stem["stride"], "problem.stem.stride", 1, 2)
     stem_channels = lattice(stem["channels"], "problem.stem.channels")
     rows = sequence(p["stages"], "problem.stages", 2, 8)
-    near = None if p.get("near") is None else _Near(p["near"], len(rows))
+    near = None if p.get("near") is None else _Near(p["near"], len(rows), families)
     super_blocks: list[SuperBlock] = []
     before, r, families_of = stem_channels, -(-resolution // stride), set[str]()
     for i, row in enumerate(rows):
@@ -157,7 +159,7 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
         if penalty.get("stages") is not None:
             penalised = _stages(penalty["stages"], "problem.objective.penalty.stages", m)
     beta = _weight(objective["beta"], "problem.objective.beta")
-    base = objective.get("log_base")
+    base, price = objective.get("log_base"), objective.get("effectiveness_price")
     head = None
     if p.get("head") is not None:
         head = integer(mapping(p["head"], "problem.head", ("channels",))["channels"], "problem.head.channels")
@@ -166,7 +168,7 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
         resolution, integer(given["channels"], "problem.input.channels"), stem_channels, kernel, stride, tuple(super_blocks),
         head, integer(p["classes"], "problem.classes"), reference, alpha, beta,
         None if base is None else integer(base, "problem.objective.log_base", 2, 1000),
-        _weight(objective.get("effectiveness_price") or 0, "problem.objective.effectiveness_price"),
+        _weight(0 if price is None else price, "problem.objective.effectiveness_price"),
         form == "exp_var", () if form == "none" or not beta else penalised, _ties(p.get("ties", []), m),
         limits, rho, memory, latency, nanoseconds, families,
     )  # fmt: skip
@@ -186,21 +188,32 @@ def _ties(value: Any, m: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
     for n, row in enumerate(sequence(value, "problem.ties", 0, 64)):
         tie = mapping(row, f"problem.ties.{n}", ("stages", "same"))
         stages = _stages(tie["stages"], f"problem.ties.{n}.stages", m)
-        ties += [(axis, stages) for axis in words(tie["same"], f"problem.ties.{n}.same", TIED)]
+        same = words(tie["same"], f"problem.ties.{n}.same", TIED)
+        if len(stages) < 2 or not same:
+            raise RefusedError(f"problem.ties.{n} ties nothing")
+        ties += [(axis, stages) for axis in same]
     return tuple(ties)
 
 
 class _Near:
     """Limits of the distance from a network."""
 
-    def __init__(self, value: Any, m: int) -> None:
+    def __init__(self, value: Any, m: int, families: Iterable[str]) -> None:
         data = mapping(value, "problem.near", ("network", "same"), ("ratio", "blocks"))
         stages = data["network"].get("stages") if isinstance(data["network"], dict) else None
-        self.rows = [row if isinstance(row, dict) else {} for row in sequence(stages, "problem.near.network.stages", m, m)]
+        self.rows = sequence(stages, "problem.near.network.stages", m, m)
+        names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")
+        for i, row in enumerate(self.rows):
+            mapping(row, f"problem.near.network.stages.{i}", names)
+            word(row["block"], f"problem.near.network.stages.{i}.block", families)
+            for name in names[1:]:
+                self.of(i, name)
         self.same = words(data["same"], "problem.near.same", ("block", "kernel"))
         self.blocks = None if data.get("blocks") is None else integer(data["blocks"], "problem.near.blocks", 0)
         share = data.get("ratio")
-        self.share = None if share is None else Fraction(0) if share == 0 else ratio(share, "problem.near.ratio")
+        self.share = (
+            None if share is None else Fraction(0) if share == 0 and share is not False else ratio(share, "problem.near.ratio")
+        )
 
     def of(self, i: int, name: str) -> int:
         """A number of the network's super-block ``i``."""
@@ -234,6 +247,7 @@ def _super_block(
         channels = near.close(channels, i, "channels")
         depths = [d for d in depths if near.blocks is None or abs(d - near.of(i, "depth")) <= near.blocks]
     parts: list[Ints] = []
+    size = 0
     kept: list[str] = []
     for name in names:
         rule = mapping(rules.get(name, {}), f"{where}.per_block.{name}", (), ("bottleneck", "bottleneck_ratio", "kernels"))
@@ -254,10 +268,13 @@ def _super_block(
             admitted = admitted if near is None else near.close(admitted, i, "bottleneck")
             rows = list(itertools.product((c,), (len(kept),), admitted, kernels))
             parts.append(np.array(rows, dtype=np.int64).reshape(-1, 4).T)
+            size += len(rows)
+            if size > MOST_COLUMNS:
+                raise RefusedError(f"{where} has more than {MOST_COLUMNS} columns")
         kept.append(name)
     columns = np.concatenate(parts, axis=1) if parts else np.zeros((4, 0), dtype=np.int64)
     for n, forbidden in enumerate(sequence(data.get("forbidden", []), f"{where}.forbidden", 0, 1000)):
-        columns = columns[:, ~_forbidden(forbidden, f"{where}.forbidden.{n}", columns, kept)]
+        columns = columns[:, ~_forbidden(forbidden, f"{where}.forbidden.{n}", columns, kept, families)]
     c, f, b, k = columns[:, np.lexsort(columns[::-1])]
     if not len(c) or not len(depths):
         raise RefusedError(f"{where} leaves no choice")
@@ -274,7 +291,10 @@ def _bounds(value: Any, where: str, more: tuple[str, ...]) -> tuple[Fraction, Fr
     """``min`` and ``max`` of a quotient, and the ends at which the nearest value is admitted."""
     data = mapping(value, where, ("min", *more), ("max",))
     high = None if data.get("max") is None else ratio(data["max"], f"{where}.max")
-    return ratio(data["min"], f"{where}.min"), high, words(data.get("to_rounding", []), f"{where}.to_rounding", ("min", "max"))
+    low = ratio(data["min"], f"{where}.min")
+    if high is not None and high < low:
+        raise RefusedError(f"{where}.max is below its min")
+    return low, high, words(data.get("to_rounding", []), f"{where}.to_rounding", ("min", "max"))
 
 
 def _widths(values: tuple[int, ...], low: Fraction, high: Fraction | None, ends: tuple[str, ...], c: int) -> list[int]:
@@ -296,14 +316,14 @@ def _nearest(values: tuple[int, ...], target: Fraction) -> int:
     return values[min(around, key=lambda n: (abs(values[n] - target), n % 2 == 0))]
 
 
-def _forbidden(value: Any, where: str, columns: Ints, names: Sequence[str]) -> NDArray[np.bool_]:
+def _forbidden(value: Any, where: str, columns: Ints, names: Sequence[str], known: Iterable[str]) -> NDArray[np.bool_]:
     """Which columns have all parts of a forbidden combination."""
     data = mapping(value, where, (), ("block", "channels", "bottleneck", "kernels"))
     hit = np.ones(columns.shape[1], dtype=bool)
     if all(part is None for part in data.values()):
         raise RefusedError(f"{where} forbids nothing")
     if data.get("block") is not None:
-        listed = data["block"] if isinstance(data["block"], list) else [data["block"]]
+        listed = words(data["block"] if isinstance(data["block"], list) else [data["block"]], f"{where}.block", tuple(known))
         hit &= np.isin(columns[1], [f for f, name in enumerate(names) if name in listed])
     for row, name in ((0, "channels"), (2, "bottleneck"), (3, "kernels")):
         if data.get(name) is not None:
@@ -329,8 +349,8 @@ def _budgets(
         row = mapping(given if isinstance(given, dict) else {"max": given}, where, (), optional)
         factor = integer(4 if row.get("bytes") is None else row["bytes"], f"{where}.bytes", 1, 16) if name in SIZES else 1
         ends = {sign: ratio(row[end], f"{where}.{end}") for sign, end in ((1, "max"), (-1, "min")) if row.get(end) is not None}
-        if not ends:
-            raise RefusedError(f"{where} limits nothing")
+        if not ends or (len(ends) == 2 and ends[1] < ends[-1]):
+            raise RefusedError(f"{where} limits nothing, or its max is below its min")
         if name in FIGURES:
             limits += [Limit(alias.get(name, name), sign, factor, sign * end) for sign, end in ends.items()]
         else:
