@@ -25,7 +25,7 @@ from typing import Any, Literal
 from benchmarks.mutations import KINDS, VERDICTS, Data, mutant
 from benchmarks.subjects import Subject, TooLargeError, Truth, subjects, truth_of
 from mipdesign.architecture import Architecture
-from mipdesign.certificate import FORMAT, SECTIONS
+from mipdesign.checker import FORMAT, SECTIONS
 from mipdesign.checker.certificate import FAILS, TRUST, Claim, Closed, check
 from mipdesign.errors import SpecError
 from mipdesign.solve import design_order

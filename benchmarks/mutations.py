@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.subjects import Ranked, Subject, Truth
-from mipdesign.certificate import SECTIONS, digest
+from mipdesign.checker import SECTIONS, digest
 
 Data = dict[str, Any]
 WEIRD: tuple[Any, ...] = (

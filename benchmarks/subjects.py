@@ -21,7 +21,8 @@ from mipdesign.blocks import FAMILIES
 from mipdesign.bounds import Prices
 from mipdesign.branching import LIST_STEPS, Node, Record, expand
 from mipdesign.cell import Cell
-from mipdesign.certificate import Certificate, digest
+from mipdesign.certificate import Certificate
+from mipdesign.checker import digest
 from mipdesign.errors import SpecError
 from mipdesign.formulation import ModelStatistics
 from mipdesign.lattice import Contender, build_tables
