@@ -15,6 +15,7 @@ import json
 import math
 import random
 import re
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ from mipdesign.solve import design_order
 Judgement = Literal["true", "false", "malformed"]
 NEAR = Decimal("1e-12")
 """Relative rounding of a stated float."""
-LARGEST = 1e250
+LARGEST = sys.float_info.max
 SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -228,7 +229,7 @@ class Tally:
         began = time.monotonic()
         outcome, claims = _checked(data)
         self.slowest = max(self.slowest, time.monotonic() - began)
-        if outcome == "on trust" and judgement != "true" and truth is not None:
+        if outcome == "on trust" and judgement == "false" and truth is not None:
             resolved, _ = _checked(data, listed_in_place_of_solver(truth))
             if resolved == "accepted":
                 outcome = "accepted"
@@ -237,7 +238,8 @@ class Tally:
                 outcome = "accepted"
             outcome = f"on trust, then {resolved}" if outcome == "on trust" else outcome
         self.counts[f"{judgement} {outcome}"] += 1
-        if outcome == "crashed" or (judgement != "true" and outcome == "accepted"):
+        passed = outcome == "accepted" or (judgement == "malformed" and outcome != "rejected")
+        if outcome == "crashed" or (judgement != "true" and passed):
             detail = next((claim.detail for claim in claims if claim.outcome == FAILS), "")
             self.wrong.append((f"{label}: {judgement} ({why}) {outcome} {detail}", data))
 
