@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,15 +54,21 @@ def test_the_files_they_are_made_from_are_not(
         assert cli.main(arguments) == 0, (kind.name, arguments, capsys.readouterr().err)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_folder_that_may_not_be_looked_into(
-    valid: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    valid: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    link_tree(valid["design"], tmp_path / "d")
-    (tmp_path / "d").chmod(0)
-    try:
-        for command in (["verify"], ["report"], ["explain"], ["evaluate"], ["design", "deepmad-r18", "--resume"]):
-            assert cli.main([*command, str(tmp_path / "d")]) == 2
-            assert capsys.readouterr().err.count("\n") == 1
-    finally:
-        (tmp_path / "d").chmod(0o700)
+    """As the operating system has it for others than root, who may look into everything."""
+    folder, look = tmp_path / "d", os.stat
+    folder.mkdir()
+    link_tree(valid["design"], folder)
+
+    def stat(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith(f"{folder}{os.sep}"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return look(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    for command in (["verify"], ["report"], ["explain"], ["evaluate"], ["design", "deepmad-r18", "--resume"]):
+        assert cli.main([*command, str(folder)]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and "Permission denied" in error
