@@ -170,12 +170,13 @@ def expand(
     if bound < cutoff:
         return done("excluded", best.prices, bound)
     relaxation.bound(best.prices)
-    cell = relaxation.reduced()
+    certain = math.isfinite(bound)  # where prices overflow, comparisons with what is no number would drop everything
+    cell = relaxation.reduced() if certain else relaxation.cell
     if cell is None:
         return done("excluded", best.prices, bound)
-    bound = min(bound, node.bound)
+    bound = min(bound, node.bound) if certain else node.bound
     reached, promising = _judged(tables, best.paths, cutoff if weight else -math.inf)
-    if cell.n_columns <= LIST_COLUMNS:
+    if certain and cell.n_columns <= LIST_COLUMNS:
         found = list_networks(tables, cell, cutoff, best.prices, list_steps)
         if found is not None:
             return done("listed", best.prices, bound, contenders=tuple(found) + reached)

@@ -320,6 +320,8 @@ class Walk:
         if relaxation.empty:
             return "", [], -math.inf
         bound = relaxation.bound(prices).outward
+        if not math.isfinite(bound):
+            return f"its prices give the bound {bound!r}", [], math.inf
         if record.verdict == "excluded" and bound < cutoff + RECHECK * max(1.0, abs(cutoff)):
             return "", [], bound
         reduced = relaxation.reduced()

@@ -1,9 +1,14 @@
-"""Tests run side by side, one process for each processor."""
+"""Tests run side by side, one process for each processor, and none has to be quick."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+
+from hypothesis import settings
+
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_configure() -> None:

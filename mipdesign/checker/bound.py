@@ -449,10 +449,11 @@ class _Penalty:
     """``beta Q`` of the depths ``d`` of a cell, where ``Q = exp(s / sqrt n)`` or ``exp(s^2 / n)`` and ``s = |d - mean d|``."""
 
     def __init__(self, squared: bool, beta: float, cell: Cell, counted: Sequence[int]) -> None:
-        self.squared, self.beta, self.n = squared, beta, len(counted)
+        self.squared, self.n = squared, len(counted)
         self.flat = self.spread = self.least = self.most = 0.0
         if not counted:
             return
+        self.log_beta = math.log(beta)
         lows, highs = [cell.low[i] for i in counted], [cell.high[i] for i in counted]
         self.spread = 0.5 * (max(highs) - min(lows)) * math.sqrt(self.n) * (1 + 1e-12)  # Popoviciu 1935
         self.most = float(sum(highs))
@@ -472,19 +473,20 @@ class _Penalty:
         """What ``row d`` may exceed ``|row| s`` by because the mean of ``row`` is 0 only up to rounding."""
         return abs(math.fsum(row)) / self.n * self.most * (1 + 64 * UNIT)
 
-    def _exponent(self, s: float) -> float:
-        return s * s / self.n if self.squared else s / math.sqrt(self.n)
+    def _log(self, s: float) -> float:
+        """``log(beta Q)``."""
+        return self.log_beta + (s * s / self.n if self.squared else s / math.sqrt(self.n))
 
     def _at(self, s: float) -> float:
         """``beta Q``, or less where the exponential is cut off."""
-        return self.beta * math.exp(min(self._exponent(s), LARGEST_EXPONENT))
+        return math.exp(min(self._log(s), LARGEST_EXPONENT))
 
     def _touching(self, size: float) -> float:
         """Where the slope of ``beta Q`` is ``size``, within the spreads of the cell."""
-        goal, root = math.log(size) - math.log(self.beta) + 0.5 * math.log(self.n), math.sqrt(self.n)
+        goal, root = math.log(size) - self.log_beta + 0.5 * math.log(self.n), math.sqrt(self.n)
         if not self.squared:
             return min(max(root * goal, self.flat), self.spread)
-        low, high = 1e-150, 50.0  # log(2 y exp(y^2)) = goal
+        low, high = 1e-300, 1000.0  # log(2 y exp(y^2)) = goal
         for _ in range(100):
             y = 0.5 * (low + high)
             low, high = (y, high) if math.log(2 * y) + y * y < goal else (low, y)
@@ -500,12 +502,14 @@ class _Penalty:
         if size == 0:
             return gradient, -self.least
         s = self._touching(size)
-        exponent, cost = self._exponent(s), self._at(s)
-        if exponent > LARGEST_EXPONENT:  # where s is the flattest one, beta Q rises faster than |gamma| s from there on
-            return gradient, off + (size * self.flat - cost * (1 - 1e-12) if s == self.flat else size * self.spread)
-        slope = cost * (2 * s / self.n if self.squared else 1 / math.sqrt(self.n))
-        best = max(size * end - cost - slope * (end - s) for end in (self.flat, self.spread))
-        return gradient, off + best + 64 * UNIT * (2 + exponent) * (size * self.spread + cost + slope * self.spread)
+        cost, per_cost = self._at(s), 2 * s / self.n if self.squared else 1 / math.sqrt(self.n)
+        if self._log(s) > LARGEST_EXPONENT:
+            if s == self.flat and size / per_cost < cost * (1 - 1e-9):  # beta Q rises faster than |gamma| s from there on
+                return gradient, off + size * self.flat - cost * (1 - 1e-9)
+            return gradient, off + size * self.spread
+        best = max(size * end - cost - cost * per_cost * (end - s) for end in (self.flat, self.spread))
+        rounding = 64 * UNIT * (2 + abs(self.log_beta) + self._log(s) - self.log_beta)
+        return gradient, off + best + rounding * (size * self.spread + cost + cost * per_cost * self.spread)
 
 
 def _least_last(rates: Sequence[float], most: Sequence[float], needed: float) -> float:
