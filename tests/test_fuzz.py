@@ -123,7 +123,10 @@ def test_prices_of_nothing_prove_nothing() -> None:
     assert failed(root_only([0.0] * N, "infeasible")) == ["node ''", INFEASIBLE]
 
 
-@pytest.mark.parametrize("gamma", [g * scale for g in (1.1, 1.3, 1.9, 2.9, 3.3, 5.1, 5.7, 6.1, 7.3) for scale in (1e30, 1e200)])
+GAMMAS = [g * scale for g in (1.1, 1.3, 1.9, 2.9, 3.3, 5.1, 5.7, 6.1, 7.3) for scale in (1e30, 1e200)]
+
+
+@pytest.mark.parametrize("gamma", [*GAMMAS, 1.7e308, -1.7e308])
 def test_equal_prices_of_depths_prove_nothing(gamma: float) -> None:
     """Their mean differs from them by rounding, and the rest is large against everything else."""
     assert failed(root_only([1.0] + [0.0] * (N - 4) + [gamma] * 3, "unknown", -1e9, depth=1))

@@ -199,6 +199,8 @@ class Bound:
         operations = 100 + m * (16 + 8 * len(limits))
         self.unit = 8 * operations * UNIT
         self.error = self.unit * (mass + (abs(self.goal) if math.isfinite(self.goal) else 0.0)) + UNDERFLOW
+        if not math.isfinite(self.constant + self.error):
+            raise RefusedError("the prices of a record are too large for a bound")
 
     def _ranges(self, stem_logs: Floats) -> list[list[float]]:
         """Least and largest ``sum log w``, least and largest number of layers of every stage's prefix."""
@@ -385,7 +387,7 @@ class Bound:
             reach = np.full(len(kept), np.inf)  # as far as there are depths, where a block is worth nothing
             with np.errstate(over="ignore"):
                 np.divide(total[kept] - least, np.abs(step), out=reach, where=step != 0)
-            reach = np.minimum(np.floor(reach + 1e-9), high - low)
+            reach = np.where(reach < high - low, np.floor(reach + 1e-9), high - low)
             lowest = np.where(step > 0, high - reach, low).min()
             highest = np.where(step > 0, high, low + reach).max()
             cell = cell.with_depths(i, [d for d in cell.depths(self.tables, i) if lowest <= d <= highest])
