@@ -254,8 +254,9 @@ def _super_block(
         own = {
             key: rule[key] if rule.get(key) is not None else data[key] for key in ("bottleneck", "bottleneck_ratio", "kernels")
         }
-        kernels = [k for k in lattice(own["kernels"], f"{where}.kernels", 63) if 3 * k <= 2 * r]
-        if not kernels or any(k % 2 == 0 for k in kernels):
+        listed = lattice(own["kernels"], f"{where}.kernels", 63)
+        kernels = [k for k in listed if 3 * k <= 2 * r]
+        if not kernels or any(k % 2 == 0 for k in listed):
             raise RefusedError(f"{where}.kernels has no kernel that fits its map, or an even one")
         if near is not None and "kernel" in near.same:
             kernels = [k for k in kernels if k == near.of(i, "kernel")]
