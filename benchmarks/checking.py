@@ -7,6 +7,7 @@ without ``--quick`` in turn, as whole processes, and prints the table of ``docs/
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -15,22 +16,20 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import middle, table
-from mipdesign.certificate import Certificate
-from mipdesign.problem import Problem, preset_names
-from mipdesign.run import design, read_files
+from mipdesign.problem import preset_names
 
 
-def timed(folder: Path, options: list[str]) -> tuple[float, float]:
-    """Seconds and megabytes of one verification.
+def timed(arguments: list[str]) -> tuple[float, float]:
+    """Seconds and megabytes of one command.
 
     Raises
     ------
     SystemExit
-        If the certificate is not proved.
+        If it ends with another code than 0: a certificate that is not proved, for one.
     """
     began = time.monotonic()
-    command = [sys.executable, "-m", "mipdesign", "verify", str(folder), *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "mipdesign", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status):
         raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
@@ -49,10 +48,9 @@ def main() -> None:
     for preset in arguments.presets:
         for convention in ("reference", "paper") if arguments.paper else ("reference",):
             with tempfile.TemporaryDirectory() as name:
-                folder = Path(name)
-                design(Problem.preset(preset, [f"convention={convention}"])).save(folder, picture=False)
-                nodes = Certificate(read_files(folder)[1]).summary()["nodes"]
-                pairs = [(timed(folder, []), timed(folder, ["--quick"])) for _ in range(arguments.runs)]
+                timed(["design", preset, "--convention", convention, "--out", name])
+                nodes = len(json.loads((Path(name) / "certificate.json").read_text())["tree"])
+                pairs = [(timed(["verify", name]), timed(["verify", name, "--quick"])) for _ in range(arguments.runs)]
             seconds, quick = (middle(pair[way][0] for pair in pairs) for way in (0, 1))
             ratio = middle(full[0] / fast[0] for full, fast in pairs)
             rows.append((preset, convention, nodes, seconds, quick, ratio, round(max(full[1] for full, _ in pairs))))
