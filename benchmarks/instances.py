@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from benchmarks.families import with_step, with_super_blocks
 from benchmarks.small import small_problem
-from mipdesign.errors import SpecError
+from mipdesign.errors import SpecError, short
 from mipdesign.exchange import read_network
 from mipdesign.formatting import number
-from mipdesign.parsing import short
 from mipdesign.problem import Problem
 
 FAMILIES = {"super_blocks": with_super_blocks, "step": with_step}

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from mipdesign.errors import SpecError
+from mipdesign.errors import SpecError, short
 from mipdesign.files import write_whole, writing
-from mipdesign.parsing import read_text, short
+from mipdesign.parsing import read_text
 from mipdesign.problem import Problem
 from mipdesign.run import design
 

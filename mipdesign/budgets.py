@@ -11,11 +11,10 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from .architecture import Positive
-from .errors import SpecError
+from .errors import SpecError, short
 from .evaluation import DEFAULT_BYTES, LOWER, SIZES, UPPER_ONLY
 from .latency import KINDS, LatencyModel, LatencyTable
 from .numerals import at_most, plain_number
-from .parsing import short
 from .space import SpecModel, with_tuples
 
 Limit = Annotated[Fraction, BeforeValidator(at_most(sys.float_info.max))]

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from .architecture import Architecture, Positive, Stage
-from .errors import SpecError
-from .parsing import short, validated
+from .errors import SpecError, short
+from .parsing import validated
 
 PLANES = (64, 128, 256, 512)
 """Planes of ResNet's four layers; a bottleneck block has four times as many channels."""

@@ -6,7 +6,10 @@ with :attr:`MipdesignError.exit_code`; a traceback is left for bugs.
 
 from __future__ import annotations
 
+import math
+import reprlib
 from importlib import import_module
+from typing import Any
 
 
 class MipdesignError(Exception):
@@ -69,3 +72,20 @@ def require(package: str, extra: str, purpose: str) -> None:
         import_module(package)
     except ModuleNotFoundError as error:
         raise MissingExtraError(package, extra, purpose) from error
+
+
+def short(value: Any) -> str:
+    """A value as it is quoted in an error, cut off where it is long."""
+    if isinstance(value, (list, tuple, set, dict)):
+        return f"a {type(value).__name__} of length {len(value)}" if len(value) > 8 else cut_off(reprlib.repr(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{value}"
+    try:
+        return cut_off(repr(value))
+    except ValueError:  # integers beyond the interpreter's digit limit
+        return "a number of thousands of digits"
+
+
+def cut_off(text: str) -> str:
+    """A text as it is quoted in an error."""
+    return text if len(text) <= 60 else f"{text[:57]}..."

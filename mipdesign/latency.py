@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .blocks import Int, Operation
-from .errors import SpecError
+from .errors import SpecError, short
 from .numerals import NUMBER, from_text
-from .parsing import read_text, short
+from .parsing import read_text
 
 HEADER = ("kind", "in_channels", "out_channels", "kernel", "stride", "groups", "resolution", "batch", "microseconds")
 KINDS = ("conv", "linear", "norm", "relu", "relu6", "silu", "sigmoid", "pool", "max_pool", "global_pool", "add", "scale")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from .errors import SpecError
+from .errors import SpecError, short
 
 MOST_DIGITS = 400
 """Most digits of numerator and of denominator: more than any double has, and few enough to compute with."""
@@ -36,7 +36,7 @@ def exact(value: Any) -> Fraction:
     if isinstance(value, Fraction):
         number = value
     elif isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise SpecError("", f"{_quoted(value)} is not a number", wanted)
+        raise SpecError("", f"{short(value)} is not a number", wanted)
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise SpecError("", f"{value} is refused", "give a finite number")
@@ -56,10 +56,10 @@ def _read(text: str, wanted: str) -> Fraction:
     if QUOTIENT.fullmatch(text):
         above, below = (int(part) for part in text.split("/"))
         if below == 0:
-            raise SpecError("", f"{_quoted(text)} divides by zero", "give a denominator greater than 0")
+            raise SpecError("", f"{short(text)} divides by zero", "give a denominator greater than 0")
         return Fraction(above, below)
     if not NUMBER.fullmatch(text):
-        raise SpecError("", f"{_quoted(text)} is not a number", wanted)
+        raise SpecError("", f"{short(text)} is not a number", wanted)
     _, _, exponent = text.lower().partition("e")
     if len(exponent) > 6 or abs(int(exponent or 0)) > MOST_EXPONENT:
         raise _too_long()
@@ -68,12 +68,6 @@ def _read(text: str, wanted: str) -> Fraction:
 
 def _too_long() -> SpecError:
     return SpecError("", f"has more than {MOST_DIGITS} digits", "give a shorter number or fraction")
-
-
-def _quoted(value: Any) -> str:
-    from .parsing import short
-
-    return short(value)
 
 
 def positive(value: Any) -> Fraction:
@@ -86,7 +80,7 @@ def positive(value: Any) -> Fraction:
     """
     number = exact(value)
     if number <= 0:
-        raise SpecError("", f"{_quoted(value)} is refused", "give a finite number greater than 0")
+        raise SpecError("", f"{short(value)} is refused", "give a finite number greater than 0")
     return number
 
 
@@ -96,7 +90,7 @@ def at_most(largest: float, check: Callable[[Any], Fraction] = positive) -> Call
     def checked(value: Any) -> Fraction:
         number = check(value)
         if number > Fraction(largest):
-            raise SpecError("", f"{_quoted(value)} is refused", f"give a number of at most {largest:g}")
+            raise SpecError("", f"{short(value)} is refused", f"give a number of at most {largest:g}")
         return number
 
     return checked
@@ -112,7 +106,7 @@ def not_negative(value: Any) -> Fraction:
     """
     number = exact(value)
     if number < 0:
-        raise SpecError("", f"{_quoted(value)} is refused", "give a number from 0 up")
+        raise SpecError("", f"{short(value)} is refused", "give a number from 0 up")
     return number
 
 
@@ -125,7 +119,7 @@ def double(value: Any) -> Any:
         If it is a text with a number: no double stands for it, and it is not rounded.
     """
     if isinstance(value, str) and (NUMBER.fullmatch(value) or QUOTIENT.fullmatch(value)):
-        raise SpecError("", f"{_quoted(value)} is no number that a double stands for", "give a decimal of at most 15 digits")
+        raise SpecError("", f"{short(value)} is no number that a double stands for", "give a decimal of at most 15 digits")
     return value
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import reprlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .errors import SpecError
+from .errors import SpecError, cut_off, short
 from .files import MAX_BYTES
 from .files import read_text as read_text
 from .numerals import MOST_DIGITS, NUMBER, from_text
@@ -130,7 +129,7 @@ def load_json(path: Path, max_bytes: int = MAX_BYTES, *, finite: bool = True, mo
 
     def real(digits: str) -> float | _Refused:
         value = float(digits)
-        return value if not finite or math.isfinite(value) else refuse(f"{_plain(digits)} is beyond every finite number")
+        return value if not finite or math.isfinite(value) else refuse(f"{cut_off(digits)} is beyond every finite number")
 
     def constant(name: str) -> float | _Refused:
         return refuse(f"{name} is not a finite number") if finite else float(name)
@@ -139,7 +138,7 @@ def load_json(path: Path, max_bytes: int = MAX_BYTES, *, finite: bool = True, mo
         data = dict(pairs)
         if len(data) < len(pairs):
             twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-            raise SpecError(_plain(twice), "is given twice", "give it once", source)
+            raise SpecError(cut_off(twice), "is given twice", "give it once", source)
         return data
 
     try:
@@ -259,7 +258,7 @@ def validated(model: type[Model], data: Any, source: str | None) -> Model:
 
 def _fault(model: type[BaseModel], fault: Mapping[str, Any], source: str | None) -> SpecError:
     """One fault of pydantic's list in our words."""
-    field = ".".join(_plain(str(part)) for part in fault["loc"])
+    field = ".".join(cut_off(str(part)) for part in fault["loc"])
     nested = fault.get("ctx", {}).get("error")
     if isinstance(nested, SpecError):
         problem = nested.problem if nested.source is None else f"{nested.source}: {nested.problem}"
@@ -295,19 +294,3 @@ def _inner_model(annotation: Any) -> Any:
         if found is not None:
             return found
     return None
-
-
-def short(value: Any) -> str:
-    """A value as it is quoted in an error, cut off where it is long."""
-    if isinstance(value, (list, tuple, set, dict)):
-        return f"a {type(value).__name__} of length {len(value)}" if len(value) > 8 else _plain(reprlib.repr(value))
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"{value}"
-    try:
-        return _plain(repr(value))
-    except ValueError:  # integers beyond the interpreter's digit limit
-        return "a number of thousands of digits"
-
-
-def _plain(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .architecture import Architecture, KernelSize, Positive, Stride
 from .blocks import FAMILIES
-from .errors import SpecError
-from .parsing import short, validated
+from .errors import SpecError, short
+from .parsing import validated
 
 RESOLUTION, CLASSES = 224, 1000
 """Resolution of the input and number of classes where a file does not state them."""

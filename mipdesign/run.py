@@ -20,12 +20,12 @@ from .architecture import Architecture
 from .budgets import Budget
 from .certificate import Certificate, claims, finite, restore, result_claims, stated_figures
 from .checker import FAILS, FORMAT, HOLDS, SECTIONS, Claim, digest
-from .errors import CertificateError, SpecError
+from .errors import CertificateError, SpecError, short
 from .evaluation import Evaluation
 from .files import begins_with, read_bytes, read_text, write_whole, writing
 from .formulation import formulation_named
 from .lattice import Tables, build_tables
-from .parsing import load_json, short, validated
+from .parsing import load_json, validated
 from .pool import Pool
 from .problem import Problem
 from .solve import OPTIMAL_GAP, Nearby, Options, Progress, Resumed, Status, relative_gap, solve

@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass
 
 from .budgets import Budgets
-from .errors import SpecError
+from .errors import SpecError, short
 from .evaluation import LOWER
 from .numerals import NUMBER, from_text
-from .parsing import short
 
 MOST_POINTS = 10_000
 REAL = ("effectiveness", "latency")
