@@ -232,7 +232,7 @@ def _settled_quickly(
     data: Mapping[str, Any], again: _Resolved | None, on_node: Callable[[int, int], None]
 ) -> Iterator[tuple[str, str]]:
     """The nodes that the search's own bounds do not settle, and why; for certificates that the checker has read."""
-    tables = build_tables(Problem.from_dict(data["problem"], "certificate.json"))
+    tables = (again or _Resolved(data)).tables
     walk = Walk(tables, data, again)
     for done, (name, fault) in enumerate(walk.run(), 1):
         on_node(min(done, len(walk.records)), len(walk.records))

@@ -228,8 +228,9 @@ class Run:
             return 0.0
         if self.best is None:
             return -math.inf
-        cutoff = cutoff_of(self.best.objective, self.options.gap)
-        return cutoff if self.options.gap > OPTIMAL_GAP else cutoff - 2 * self.tables.doubt
+        if self.options.gap > OPTIMAL_GAP:
+            return cutoff_of(self.best.objective, self.options.gap)
+        return self._least_equal(self.best)
 
     def _with_finite_bound(self, node: Node) -> Node:
         """An open node that was never bounded, with the bound of its starting prices."""

@@ -13,18 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.malformed import ARCHITECTURE
 from mipdesign import cli, parsing
 
 SMALL = Path(__file__).parent / "data" / "small.yaml"
-ARCHITECTURE: dict[str, Any] = {
-    "resolution": 32,
-    "stem": {"channels": 16, "kernel": 3, "stride": 2},
-    "stages": [
-        {"block": "bottleneck", "stride": 2, "channels": 32, "bottleneck": 16, "kernel": 3, "depth": 1},
-        {"block": "basic", "stride": 2, "channels": 64, "bottleneck": 32, "kernel": 5, "depth": 2},
-    ],
-    "head": None,
-}
 
 
 class _Missing:

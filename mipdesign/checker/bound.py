@@ -189,11 +189,8 @@ class Bound:
         self.constant = constant
         self.stem = self.stem + self.log[0] * stem_logs
         mass = w * (abs(conjugate) + shift + 2 * sum(x * y * z for x, y, z in zip(a, u, s_high, strict=True)))
-        mass += (
-            float(prices.limits @ np.abs(limits))
-            + abs(gain)
-            + sum(abs(b) * h for b, h in zip(self.block, cell.high, strict=True))
-        )
+        mass += float(prices.limits @ np.abs(limits)) + abs(gain)
+        mass += sum(abs(b) * h for b, h in zip(self.block, cell.high, strict=True))
         mass += sum(p * s for p, s in zip(per_stage, s_high, strict=True))
         mass += sum(abs(p) * n for p, n in zip(per_layer, n_high, strict=True)) + self._negative_counts()
         operations = 100 + m * (16 + 8 * len(limits))
@@ -265,9 +262,7 @@ class Bound:
         for mu, pi, q, j in zip(prices.mu, prices.pi, quotients(high if steep else low), stages, strict=True):
             per_stage[j] += mu
             per_layer[j] += pi
-            rest = pi - mu * (
-                1.0 + math.log(q)
-            )  # 0 but for rounding, or where the layers that touch lie at an end of the range
+            rest = pi - mu * (1.0 + math.log(q))  # 0 up to rounding, unless the layers that touch end their range
             left += max(rest * n_low[j], rest * n_high[j])
             slope += mu * q
             mass += (abs(pi) + mu * (2.0 + abs(math.log(q)))) * n_high[j] + mu * q * rho[1]
@@ -335,7 +330,7 @@ class Bound:
         runs.
         """
         found, every = np.full(len(runs), -np.inf), np.arange(len(runs))
-        if self._pairs_cost or len(runs) * len(level.ci) < WORTH_A_HULL:
+        if self._times_priced or len(runs) * len(level.ci) < WORTH_A_HULL:
             return found, every
         hull = _upper_hull(level.ci.tolist(), level.into.tolist())
         if not hull:
@@ -350,7 +345,7 @@ class Bound:
     def _first_of_runs(self, level: Level, columns: Ints) -> Ints:
         """Where in some columns of a level those of one group begin that are entered alike."""
         new = np.ones(len(columns), dtype=bool)
-        if level.table.most is None and not self._pairs_cost:
+        if level.table.most is None and not self._times_priced:
             group, slope = level.group[columns], level.costs[1][columns]
             new[1:] = (group[1:] != group[:-1]) | (slope[1:] != slope[:-1])
         return np.flatnonzero(new)
@@ -364,12 +359,12 @@ class Bound:
         return first, np.maximum(first, stop), level.twin[group]
 
     @property
-    def _pairs_cost(self) -> bool:
+    def _times_priced(self) -> bool:
         return self.tables.space.latency is not None and bool(self.prices.limits[-1])
 
     def pair_cost(self, level: Level, at: Ints, entering: Ints | None = None) -> Any:
         """The price of what the latency adds for pairs: of columns and all groups before, or of each with one of them."""
-        return self.prices.limits[-1] * level.pair_times(at, entering) if self._pairs_cost else 0.0
+        return self.prices.limits[-1] * level.pair_times(at, entering) if self._times_priced else 0.0
 
     def reduced(self) -> Cell:
         """The part of the cell whose own bounds reach the cutoff, by a pass back from the end."""

@@ -33,7 +33,7 @@ def read_split(value: Any, where: str, m: int) -> Split:
     return Split(kind, integer(index, f"{where}.1", least, most), integer(threshold, f"{where}.2", 0))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
     """Places of stems, columns of every super-block (increasing), and its least and largest depth."""
 
@@ -88,30 +88,27 @@ class Cell:
     def tied(self, tables: Tables) -> Cell:
         """The part that the ties leave: values that all tied super-blocks have."""
         cell, before = self, None
-        while cell != before and not cell.empty and tables.space.ties:
-            before = cell
+        while cell._sizes != before and not cell.empty and tables.space.ties:
+            before = cell._sizes  # a part of a cell is the same where it has as many choices
             for axis, stages in tables.space.ties:
                 if axis == "depth":
                     shared = sorted(set.intersection(*(set(cell.depths(tables, i)) for i in stages)))
                     for i in stages:
                         cell = cell.with_depths(i, shared)
                     continue
-                values = [_values(tables, axis, i)[cell.columns[i]] for i in stages]
+                values = [values_of(tables, axis, i)[cell.columns[i]] for i in stages]
                 common = reduce(np.intersect1d, values)
                 for i, of_columns in zip(stages, values, strict=True):
                     cell = cell.with_columns(i, np.isin(of_columns, common))
         return cell
-
-    def __eq__(self, other: object) -> bool:
-        """A part of a cell is the same where it has as many choices."""
-        return isinstance(other, Cell) and self._sizes == other._sizes
 
     @property
     def _sizes(self) -> tuple[Any, ...]:
         return len(self.stem), tuple(map(len, self.columns)), self.low, self.high
 
 
-def _values(tables: Tables, axis: str, i: int) -> NDArray[Any]:
+def values_of(tables: Tables, axis: str, i: int) -> NDArray[Any]:
+    """What the columns of a super-block have as ``block``, ``channels``, ``bottleneck`` or ``kernel``."""
     s = tables.stages[i].block
     if axis == "block":
         return np.array(s.families)[s.f]

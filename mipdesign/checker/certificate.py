@@ -153,7 +153,9 @@ class _Check:
         yield status
         if not status.passed:
             return
-        self._read_tree(data["tree"], data["open"], data["cells"])
+        self._read_records(data["tree"])
+        self._read_open(data["open"])
+        self._read_cells(data["cells"])
         yield self._cover()
         if self.status == "infeasible" or self.bound is not None:
             yield from self._walk()
@@ -216,10 +218,10 @@ class _Check:
         entropy = objective(replace(self.space, penalised=(), price=Fraction(0)), self.best)
         return abs(Decimal(stated) - self.z) <= Decimal("1e-12") * max(entropy, abs(self.z))
 
-    def _read_tree(self, tree: Any, still_open: Any, cells: Any) -> None:
+    def _read_records(self, value: Any) -> None:
         m = len(self.tables.stages)
         self.records: dict[str, _Record] = {}
-        for n, row in enumerate(sequence(tree, "tree", 0, 10**7)):
+        for n, row in enumerate(sequence(value, "tree", 0, 10**7)):
             name, verdict, cutoff, prices, split = sequence(row, f"tree.{n}", 5, 5)
             if _node(name, f"tree.{n}.0") in self.records:
                 raise RefusedError(f"tree.{n} names the node {name!r} a second time")
@@ -232,8 +234,10 @@ class _Check:
                 read_prices(prices, f"tree.{n}.3", self.tables),
                 None if split is None else read_split(split, f"tree.{n}.4", m),
             )
+
+    def _read_open(self, value: Any) -> None:
         self.open: dict[str, _Open] = {}
-        for n, row in enumerate(sequence(still_open, "open", 0, 10**7)):
+        for n, row in enumerate(sequence(value, "open", 0, 10**7)):
             name, bound, prices, source = sequence(row, f"open.{n}", 4, 4)
             if _node(name, f"open.{n}.0") in self.open or name in self.records:
                 raise RefusedError(f"open.{n} names the node {name!r} a second time")
@@ -242,8 +246,10 @@ class _Check:
                 read_prices(prices, f"open.{n}.2", self.tables),
                 word(source, f"open.{n}.3", ("prices", "solver")) == "solver",
             )
-        self.solved: dict[str, str] = {}
-        for n, row in enumerate(sequence(cells, "cells", 0, 10**6)):
+
+    def _read_cells(self, value: Any) -> None:
+        self.solved: set[str] = set()
+        for n, row in enumerate(sequence(value, "cells", 0, 10**6)):
             names = ("node", "cell_sha256", "formulation", "model_sha256", "bound", "solver", "nodes", "seconds")
             cell = mapping(row, f"cells.{n}", names)
             if _node(cell["node"], f"cells.{n}.node") in self.solved:
@@ -257,11 +263,11 @@ class _Check:
                 number(cell["bound"], f"cells.{n}.bound")
             integer(cell["nodes"], f"cells.{n}.nodes", 0, 10**15)
             number(cell["seconds"], f"cells.{n}.seconds", 0.0)
-            self.solved[cell["node"]] = cell["solver"]
+            self.solved.add(cell["node"])
 
     def _cover(self) -> Claim:
         """The tree is one: every split has both halves, nothing hangs elsewhere, and the cells are those of its verdicts."""
-        expected = {""} if not self.records or "" in self.records or "" in self.open else set()
+        expected = {""}
         for name, record in self.records.items():
             expected |= {f"{name}{half}" for half in "01"} if record.verdict == "split" else set()
         given = set(self.records) | set(self.open)
@@ -269,7 +275,7 @@ class _Check:
         faults = {
             "what became of": expected - given,
             "nothing leads to": given - expected,
-            "cells do not match": closed ^ set(self.solved),
+            "cells do not match": closed ^ self.solved,
         }
         texts = [f"{text} node {min(names)!r}" for text, names in faults.items() if names]
         return Claim("the tree covers the space", FAILS if texts else HOLDS, "; ".join(texts))
@@ -350,10 +356,10 @@ class _Check:
         row = self.open.get(name)
         if row is None:
             return "the tree does not say what became of it"
-        if self.status == "infeasible" and row.prices.weight == 0.0:
-            return "" if Bound(self.tables, cell, 0.0, row.prices).value < 0.0 else "it is open"
         if row.prices.weight != self.weight:
             return "its prices are not those of a bound"
+        if not self.weight:
+            return "" if Bound(self.tables, cell, 0.0, row.prices).value < 0.0 else "it is open"
         cutoff = -math.inf if self.best is None else self.level
         value = Bound(self.tables, cell, cutoff, row.prices).value
         if value < self.level or (self.status != "optimal" and value <= self.limit):
@@ -375,7 +381,7 @@ class _Check:
         with_rho = True if self.space.rho is None else scores.rho <= self.space.most_rho * (1 + 1e-9)
         with np.errstate(invalid="ignore"):  # a penalty beyond the doubles: decided exactly
             reach = True if not self.weight else ~(scores.objective + scores.error < self.level)
-        doubtful = (scores.tied.astype(bool) & with_rho & reach).nonzero()[0]
+        doubtful = (scores.tied & with_rho & reach).nonzero()[0]
         for network in listing.take(doubtful).networks(self.tables):
             fault = self._contradicts(network)
             if fault:

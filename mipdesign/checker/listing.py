@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .bound import UNDERFLOW, UNIT, Bound
+from .cell import values_of
 from .network import Network, Stage
 from .space import Ints
 from .tables import Bools, Floats, Tables, log
@@ -183,9 +184,4 @@ def score(tables: Tables, listing: Listing) -> Scores:
 
 
 def _axis(tables: Tables, axis: str, i: int, listing: Listing) -> Any:
-    s, columns = tables.stages[i].block, listing.columns[i]
-    if axis == "depth":
-        return listing.depths[i]
-    if axis == "block":
-        return np.array(s.families)[s.f[columns]]
-    return {"channels": s.c, "bottleneck": s.b, "kernel": s.k}[axis][columns]
+    return listing.depths[i] if axis == "depth" else values_of(tables, axis, i)[listing.columns[i]]

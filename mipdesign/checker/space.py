@@ -8,6 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -94,17 +95,17 @@ class Space:
     nanoseconds: Fraction
     families: Mapping[str, Family]
 
-    @property
+    @cached_property
     def stage_of(self) -> tuple[int, ...]:
         """Down-sampling stage of each super-block: the stem opens the first one, every stride of 2 a new one."""
         return tuple(np.cumsum([s.stride == 2 for s in self.super_blocks]).tolist())
 
-    @property
+    @cached_property
     def most_rho(self) -> float:
         """The limit of the effectiveness as a float, cut off where no network gets: from 1e-100 to 1e100."""
         return math.inf if self.rho is None else float(min(max(self.rho, Fraction(1, 10**100)), Fraction(10**100)))
 
-    @property
+    @cached_property
     def rho_stages(self) -> tuple[int, ...]:
         """Stages of whose prefixes the effectiveness is the maximum, where it is limited or priced."""
         every = tuple(range(1 + self.stage_of[-1]))
