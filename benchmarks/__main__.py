@@ -1,4 +1,4 @@
-"""Studies of formulations and solvers: ``python -m benchmarks run | report | optima``.
+"""The commands of the benchmarks: studies, ``python -m mipdesign.benchmarks run | report | optima``, and every experiment.
 
 Exit codes are those of ``mipdesign``: 0 done, 2 bad input, 130 interrupted.
 """
@@ -8,21 +8,24 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks.optima import SHIPPED, prove, read_optima
-from benchmarks.records import RECORDS, Record, RecordLog, read_records
-from benchmarks.runner import OnRecord, cluster, run_jobs
-from benchmarks.study import Study
-from benchmarks.verdict import STATUSES, contradictions, judged
-from mipdesign.cli import run_app
-from mipdesign.console import CountDisplay, PlainConsole
+from mipdesign.cli.main import run_app
 from mipdesign.errors import SpecError
 from mipdesign.interrupts import INTERRUPTS
-from mipdesign.warmup import warm_up
+from mipdesign.report.terminal import CountDisplay, PlainConsole
+from mipdesign.search.warmup import warm_up
+
+from .corpus.optima import SHIPPED, prove, read_optima
+from .experiments import EXPERIMENTS
+from .studies.records import RECORDS, Record, RecordLog, read_records
+from .studies.runner import OnRecord, cluster, run_jobs
+from .studies.study import Study
+from .studies.verdict import STATUSES, contradictions, judged
 
 app = typer.Typer(
     add_completion=False,
@@ -39,7 +42,7 @@ OptimaFile = Annotated[
 
 @app.callback(invoke_without_command=True)
 def root(context: typer.Context) -> None:
-    """Studies of formulations and solvers."""
+    """Studies of formulations and solvers, and measurements of the whole program."""
     INTERRUPTS.allow()
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
@@ -94,7 +97,7 @@ def report(
     optima: OptimaFile = SHIPPED,
 ) -> None:
     """Compare formulations and solvers: one page and tables as CSV, from the records of one or more runs."""
-    from benchmarks.study_report import write_report
+    from .studies.report import write_report
 
     page = folder / "report.html" if out is None else out
     for path in write_report(read_records(folder), read_optima(optima), page, pictures):
@@ -112,6 +115,23 @@ def optima(
     with CountDisplay(PlainConsole(stderr=True), "proved {done} of {total} instances", 5.0) as display:
         unproved = prove(problems, file, workers, display.update)
     PlainConsole().lines([f"{file}: {len(problems) - len(unproved)} of {len(problems)} instances", *unproved])
+
+
+def _add(name: str, summary: str) -> None:
+    """Makes a command of an experiment, which reads its own arguments."""
+
+    def experiment(context: typer.Context) -> None:
+        sys.argv = [f"python -m mipdesign.benchmarks {name}", *context.args]
+        code = import_module(f"mipdesign.benchmarks.experiments.{name}").main()
+        if code:
+            raise typer.Exit(code)
+
+    settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    app.command(name, help=summary + ".", context_settings=settings, add_help_option=False)(experiment)
+
+
+for _name, _summary in EXPERIMENTS.items():
+    _add(_name, _summary)
 
 
 def counts_text(records: Sequence[Record]) -> str:
@@ -132,7 +152,7 @@ def progress_of(display: CountDisplay) -> OnRecord:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    return run_app(app, "python -m benchmarks", arguments)
+    return run_app(app, "python -m mipdesign.benchmarks", arguments)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ MARKERS = "osD^"
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """A network and its runs: ``curves[figure]`` has shape ``(seeds, epochs)``, undefined where there was no test."""
 
     name: str
@@ -63,19 +63,19 @@ def curves_of(rows: list[dict[str, Any]], figure: str) -> list[float]:
     return [row.get(figure, math.nan) for row in rows]
 
 
-def trained(folder: Path, recipe: Recipe, seeds: int, console: Console) -> list[Contender]:
+def trained(folder: Path, recipe: Recipe, seeds: int, console: Console) -> list[Candidate]:
     """Trains what is missing, seed by seed, so that all networks have the same seeds whenever it is cut off."""
-    contenders, sets = networks(), digits.pictures()
-    rows: dict[str, list[list[dict[str, Any]]]] = {name: [] for name in contenders}
+    candidates, sets = networks(), digits.pictures()
+    rows: dict[str, list[list[dict[str, Any]]]] = {name: [] for name in candidates}
     for seed in range(seeds):
-        for index, (name, network) in enumerate(contenders.items()):
+        for index, (name, network) in enumerate(candidates.items()):
             made = fit(network, sets, replace(recipe, seed=seed), folder / f"{index}-{seed}", console=console)
             rows[name].append(made)
             console.print(f"seed {seed}, {name}: test accuracy {made[-1]['test_accuracy']:.4f}", highlight=False)
     figures = ("train_loss", "test_loss", "test_accuracy")
     return [
-        Contender(name, network, {f: np.array([curves_of(made, f) for made in rows[name]]) for f in figures})
-        for name, network in contenders.items()
+        Candidate(name, network, {f: np.array([curves_of(made, f) for made in rows[name]]) for f in figures})
+        for name, network in candidates.items()
     ]
 
 
@@ -93,25 +93,25 @@ def interval(differences: np.ndarray) -> tuple[float, float]:
     return mean - reach, mean + reach
 
 
-def table(contenders: list[Contender]) -> list[str]:
+def table(candidates: list[Candidate]) -> list[str]:
     """The outcome as lines of Markdown; differences are to the first network, by seed."""
     headings = ["network", "layers", "rho", "parameters", "MACs", "training loss", "test loss", "test error, %"]
-    headings += [f"less the {contenders[0].name}'s, {CONFIDENCE:.0%} interval"]
+    headings += [f"less the {candidates[0].name}'s, {CONFIDENCE:.0%} interval"]
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
-    for contender in contenders:
-        figures = evaluate(contender.network, "paper")
-        error = 100 * (1 - contender.final("test_accuracy"))
-        least, most = interval(error - 100 * (1 - contenders[0].final("test_accuracy")))
-        cells = [contender.name, f"{figures.layers}", f"{figures.effectiveness:.3f}"]
+    for candidate in candidates:
+        figures = evaluate(candidate.network, "paper")
+        error = 100 * (1 - candidate.final("test_accuracy"))
+        least, most = interval(error - 100 * (1 - candidates[0].final("test_accuracy")))
+        cells = [candidate.name, f"{figures.layers}", f"{figures.effectiveness:.3f}"]
         cells += [f"{figures.params_total:,}".replace(",", " "), f"{figures.macs:,}".replace(",", " ")]
-        cells += ["{:.4f} ± {:.4f}".format(*mean_and_error(contender.final(f))) for f in ("train_loss", "test_loss")]
+        cells += ["{:.4f} ± {:.4f}".format(*mean_and_error(candidate.final(f))) for f in ("train_loss", "test_loss")]
         cells += ["{:.2f} ± {:.2f}".format(*mean_and_error(error))]
-        cells += ["" if contender is contenders[0] else f"{least:+.2f} to {most:+.2f}"]
+        cells += ["" if candidate is candidates[0] else f"{least:+.2f} to {most:+.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-def draw(contenders: list[Contender], path: Path) -> None:
+def draw(candidates: list[Candidate], path: Path) -> None:
     """Curves of the training loss and the test error: means over the seeds, with the band from the least to the largest."""
     import io
 
@@ -123,13 +123,13 @@ def draw(contenders: list[Contender], path: Path) -> None:
     with pyplot.rc_context({"svg.hashsalt": "mipdesign", "font.size": 9}):
         figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
         for axis, name, title in zip(axes, ("train_loss", "test_accuracy"), ("training loss", "test error, %"), strict=True):
-            for contender, colour, marker in zip(contenders, COLOURS, MARKERS, strict=False):
-                values = contender.curves[name]
+            for candidate, colour, marker in zip(candidates, COLOURS, MARKERS, strict=False):
+                values = candidate.curves[name]
                 values = 100 * (1 - values) if name == "test_accuracy" else values
                 there = ~np.isnan(values[0])
                 epochs, values = np.arange(1, len(there) + 1)[there], values[:, there]
                 axis.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.15, linewidth=0)
-                axis.plot(epochs, values.mean(0), color=colour, marker=marker, markersize=4, label=contender.name)
+                axis.plot(epochs, values.mean(0), color=colour, marker=marker, markersize=4, label=candidate.name)
             axis.set(xlabel="epoch", ylabel=title, yscale="log")
             axis.grid(True, which="both", alpha=0.2)
         axes[0].legend(frameon=False)
@@ -148,9 +148,9 @@ def main(
 ) -> None:
     """Compare a ResNet with designs of the same parameters and MACs."""
     torch.set_num_threads(1)
-    contenders = trained(out, replace(RECIPE, epochs=epochs, rate=rate), seeds, Console(stderr=True))
-    draw(contenders, picture)
-    print("\n".join(table(contenders)))
+    candidates = trained(out, replace(RECIPE, epochs=epochs, rate=rate), seeds, Console(stderr=True))
+    draw(candidates, picture)
+    print("\n".join(table(candidates)))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 r"""The adaptive formulation: a coarse relaxation of the compact one, refined around the networks that solve it.
 
 ``adaptive:<encoding>:<breakpoints>:<products>`` names a variant. The breakpoints are those of the first round, with *touching*
-approximations between them (:mod:`formulations.breakpoints`): above all logarithms and below all squares of the lattice, and
-exact at the breakpoints. Products are exact everywhere, or at the breakpoints (``knots``). So every model is an upper
-relaxation in which a network is exact as soon as its ``C_i`` and ``b_i`` are breakpoints, and these a refinement adds.
+approximations between them (:mod:`mipdesign.formulations.breakpoints`): above all logarithms and below all squares of the
+lattice, and exact at the breakpoints. Products are exact everywhere, or at the breakpoints (``knots``). So every model is an
+upper relaxation in which a network is exact as soon as its ``C_i`` and ``b_i`` are breakpoints, and these a refinement adds.
 
-The model that :meth:`Adaptive.build` returns is the first relaxation. :func:`mipdesign.refinement.solve` refines it until an
-exact objective meets the bound; :func:`mipdesign.scip.solve_cell` does so with all networks above a cutoff.
+The model that :meth:`Adaptive.build` returns is the first relaxation. :func:`mipdesign.mip.refinement.solve` refines it until
+an exact objective meets the bound; :func:`mipdesign.mip.scip.solve_cell` does so with all networks above a cutoff.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
-from mipdesign.formulation import Formulation, FormulationModel
-from mipdesign.lattice import Position, Tables
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Position, Tables
+from mipdesign.mip.formulation import Formulation, FormulationModel
 
 from .breakpoints import Breakpoints, LatticeBreakpoints
 from .compact import Compact, CompactModel, parts_named

@@ -31,8 +31,8 @@ from typing import ClassVar, Literal, Self, get_args
 import numpy as np
 
 from mipdesign.errors import SpecError
-from mipdesign.formulation import Claim
-from mipdesign.lattice import Floats
+from mipdesign.lattice.tables import Floats
+from mipdesign.mip.formulation import Claim
 
 from .parts import Part
 

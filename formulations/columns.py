@@ -1,7 +1,7 @@
 r"""The formulation by columns: one-hot binaries of columns and of depths, and big-M rows for all products of them.
 
 This is how one usually makes a problem of one-hot choices linear (Glover 1975), with no copies of anything: what the
-disaggregation of ``lattice`` is measured against. Notation as in :mod:`formulations.lattice`.
+disaggregation of ``lattice`` is measured against. Notation as in :mod:`mipdesign.formulations.lattice`.
 
 * **Binaries** ``x_i[q]`` of the columns ``q = (C, b, k)`` and ``L_i[L]`` of the depths: a sum of both and not their product.
   Places of ``L, b, k, C`` are integers that carry the branching: depth before width before channels.
@@ -29,11 +29,11 @@ from typing import Literal
 
 import numpy as np
 
-from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
-from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup
-from mipdesign.lattice import Bools, Floats, Ints, Position, StageTables, Tables
-from mipdesign.linear import Terms
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Bools, Floats, Ints, Position, StageTables, Tables
+from mipdesign.mip.formulation import Formulation, FormulationModel, OneHotGroup
+from mipdesign.mip.linear import Terms
 
 from . import common
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH, Layers
@@ -69,7 +69,7 @@ class Columns(Formulation):
         common.check_size(self.id, binaries)
         reason = super().unsupported(tables) or common.too_many_vectors(tables, cell)
         if reason is not None:
-            raise SpecError("formulation", f"{self.id!r} has no words for {reason}", "use 'lattice'")
+            raise SpecError("formulation", f"{self.id!r} does not support {reason}", "use 'lattice'")
         return common.write(_Writer(tables, cell))
 
 

@@ -10,12 +10,12 @@ from typing import Protocol
 
 import numpy as np
 
-from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
-from mipdesign.formulation import FormulationModel
-from mipdesign.lattice import Bools, Ints, Position, Tables
-from mipdesign.linear import LinearModel, Terms
-from mipdesign.theory import PenaltyForm, depth_cost
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Bools, Ints, Position, Tables
+from mipdesign.mip.formulation import FormulationModel
+from mipdesign.mip.linear import LinearModel, Terms
+from mipdesign.networks.objective import PenaltyForm, depth_cost
 
 from .scaling import BUDGET_UNIT, LOOSENED, PenaltyScale
 

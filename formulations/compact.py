@@ -1,8 +1,8 @@
 r"""The compact formulation: integers on lattices, with logarithms and products written by parts that combine.
 
 ``compact:<encoding>:<breakpoints>:<products>`` names a variant, for example ``compact:log:lattice:unary``; ``compact`` alone is
-``compact:inc:lattice:onehot``. Notation as in :mod:`formulations.lattice`. Every super-block has integers for the places of
-``C_i, b_i, k_i`` and ``L_i`` in their lattices, and:
+``compact:inc:lattice:onehot``. Notation as in :mod:`mipdesign.formulations.lattice`. Every super-block has integers for the
+places of ``C_i, b_i, k_i`` and ``L_i`` in their lattices, and:
 
 * ``log C_i`` and ``log b_i`` and, where counts need it, ``b_i^2`` are piecewise linear, by the *encoding* on the *breakpoints*;
   functions of ``k_i`` and ``L_i`` have a breakpoint at every value.
@@ -29,11 +29,11 @@ from typing import Self
 import numpy as np
 from pyscipopt import quicksum
 
-from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
-from mipdesign.evaluation import LOWER
-from mipdesign.formulation import Formulation, FormulationModel, ProvenError
-from mipdesign.lattice import Bools, Floats, Ints, Position, StageTables, Tables
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Bools, Floats, Ints, Position, StageTables, Tables
+from mipdesign.mip.formulation import Formulation, FormulationModel, ProvenError
+from mipdesign.networks.evaluator import LOWER
 
 from . import common
 from .breakpoints import Breakpoints, LatticeBreakpoints
@@ -85,7 +85,7 @@ class Compact(Formulation):
         return super().unsupported(tables) or self._unwritten(tables, Cell.whole(tables))
 
     def _unwritten(self, tables: Tables, cell: Cell) -> str | None:
-        """What of a cell it has no words for."""
+        """What of a cell it does not support."""
         one_sided = self.claim != "exact" or not self.encoding.is_graph
         if one_sided and any(name.startswith(LOWER) for name in tables.counts):
             return "lower limits, by approximations or bounds that keep one side"
@@ -116,12 +116,12 @@ class Compact(Formulation):
         cell = Cell(stem, tuple(columns), cell.low, cell.high)
         reason = super().unsupported(tables) or self._unwritten(tables, cell)
         if reason is not None:
-            raise SpecError("formulation", f"{self.id!r} has no words for {reason}", "use 'lattice'")
+            raise SpecError("formulation", f"{self.id!r} does not support {reason}", "use 'lattice'")
         writer.network(cell)
         return writer.finish()
 
     def proven_errors(self, tables: Tables, cell: Cell, positions: Sequence[Position]) -> list[ProvenError] | None:
-        """Those of its breakpoints (:mod:`formulations.proven_error`), where the products are exact."""
+        """Those of its breakpoints (:mod:`mipdesign.formulations.proven_error`), where the products are exact."""
         chain = common.reachable(tables, cell)
         if self.product.claim != "exact" or chain is None:
             return None
@@ -228,7 +228,7 @@ class CompactModel(FormulationModel):
 
 
 class _UnwrittenError(Exception):
-    """What a super-block has that the formulation has no words for."""
+    """What a super-block has that the formulation does not support."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ Notation: super-block ``i`` has channels ``C_i``, width ``b_i``, kernel ``k_i`` 
   vectors: the convex function itself, by a cone and an exponential, which SCIP outer-approximates as it goes.
 
 Budgets are scaled to 1000 and loosened by half a unit, which no integer count notices; effectiveness rows are loosened by a
-relative 1e-9. What slips through is a network that the exact check of :func:`mipdesign.scip.solve_cell` rejects.
+relative 1e-9. What slips through is a network that the exact check of :func:`mipdesign.mip.scip.solve_cell` rejects.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from typing import Any, TypeVar
 import numpy as np
 from pyscipopt import exp, quicksum
 
-from mipdesign.cell import Cell
-from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup
-from mipdesign.lattice import Bools, Floats, Ints, Position, StageTables, Tables
-from mipdesign.linear import Kind, LinearModel, ScipModel, Terms
-from mipdesign.theory import PenaltyForm, depth_variance
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Bools, Floats, Ints, Position, StageTables, Tables
+from mipdesign.mip.formulation import Formulation, FormulationModel, OneHotGroup
+from mipdesign.mip.linear import Kind, LinearModel, ScipModel, Terms
+from mipdesign.networks.objective import PenaltyForm, depth_variance
 
 from . import common
 from .common import CHANNELS, DEPTH, KERNEL, PENALTY_VECTORS, WIDTH, Layers

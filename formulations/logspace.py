@@ -9,7 +9,7 @@ linear in the binaries.
 
 An ``exp`` holds to SCIP's feasibility tolerance, and so do budgets: networks that exceed one by less than that are reported and
 refuted by the exact check. The other way round, a network within a relative 1e-6 of a cutoff may be lost.
-:mod:`formulations.nonlinear` has the rest.
+:mod:`mipdesign.formulations.nonlinear` has the rest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""The native formulation: the design problem as one writes it down, left to SCIP's own handling of nonlinear functions.
 
 It is the baseline that shows what the lattice formulation gains: right on small cells, out of reach on large ones. Logarithms
-are ``log`` of the integers, and counts are polynomials of them; :mod:`formulations.nonlinear` has the rest.
+are ``log`` of the integers, and counts are polynomials of them; :mod:`mipdesign.formulations.nonlinear` has the rest.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ logarithm of each:
 How the logarithms follow from the integers and how a monomial is written is what the formulations differ in.
 
 Inequalities suffice where the objective and the effectiveness push the left side up. Only the family ``bottleneck`` is written
-out. Nonlinear constraints hold to SCIP's feasibility tolerance; the exact check of :func:`mipdesign.scip.solve_cell` decides.
+out. Nonlinear constraints hold to SCIP's feasibility tolerance; the exact check of :func:`mipdesign.mip.scip.solve_cell`
+decides.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from typing import Any, ClassVar
 
 from pyscipopt import Model, exp, log, quicksum
 
-from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
-from mipdesign.formulation import Formulation, FormulationModel, OneHotGroup
-from mipdesign.lattice import Figure, Position, Tables
-from mipdesign.theory import depth_variance
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Figure, Position, Tables
+from mipdesign.mip.formulation import Formulation, FormulationModel, OneHotGroup
+from mipdesign.networks.objective import depth_variance
 
 from . import common
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH
@@ -116,7 +117,7 @@ class Writer(ABC):
     parameters:
         SCIP parameters that the model asks for.
     counts:
-        By budget, in units of :func:`formulations.common.budget_unit`.
+        By budget, in units of :func:`mipdesign.formulations.common.budget_unit`.
     """
 
     logarithm_of_depth: ClassVar[bool]
@@ -373,7 +374,7 @@ def _bottleneck(figure: str, before: str, s: int, r: int) -> dict[str, int]:
     Parameters
     ----------
     figure:
-        As of :class:`mipdesign.lattice.Figure`.
+        As of :class:`mipdesign.lattice.tables.Figure`.
     before:
         Letter of the incoming channels: ``i`` in the first block, ``C`` in all others.
 

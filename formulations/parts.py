@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import ClassVar, Self
 
 from mipdesign.errors import SpecError
-from mipdesign.formulation import Claim
+from mipdesign.mip.formulation import Claim
 from mipdesign.registry import load, registered
 
 KINDS = ("encodings", "breakpoints", "products")

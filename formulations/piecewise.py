@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from mipdesign.errors import SpecError
-from mipdesign.linear import Kind, LinearModel, Terms
+from mipdesign.mip.linear import Kind, LinearModel, Terms
 
 from .parts import Part
 

@@ -1,7 +1,7 @@
 r"""Branch-and-price: the lattice formulation with its points priced in, so that most of them are never in a model.
 
-The model is that of :mod:`formulations.lattice` with the points ``x_i[q, L] >= 0`` continuous: once the one-hot marginals
-``C_i[c]``, ``b_i[b]``, ``k_i[k]``, ``L_i[L]`` are integral, they name the point. Points occur in *link rows* only,
+The model is that of :mod:`mipdesign.formulations.lattice` with the points ``x_i[q, L] >= 0`` continuous: once the one-hot
+marginals ``C_i[c]``, ``b_i[b]``, ``k_i[k]``, ``L_i[L]`` are integral, they name the point. Points occur in *link rows* only,
 
     sum_p a_r[p] x_i[p] = u_r,
 
@@ -33,12 +33,12 @@ from typing import Any
 import numpy as np
 from pyscipopt import SCIP_RESULT, Pricer
 
-from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
-from mipdesign.formulation import Formulation, FormulationModel
-from mipdesign.lattice import Bools, Floats, Ints, Position, Tables
-from mipdesign.linear import ScipModel, Terms
-from mipdesign.solver import Capability
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Bools, Floats, Ints, Position, Tables
+from mipdesign.mip.formulation import Formulation, FormulationModel
+from mipdesign.mip.linear import ScipModel, Terms
+from mipdesign.mip.solver import Capability
 
 from . import common
 from .lattice import Figure, LatticeWriter, Points
@@ -344,7 +344,7 @@ class PricedModel(FormulationModel):
         return sorted(names)
 
     def start_solution(self, scip: ScipModel, start: Mapping[str, float]) -> Any:
-        """As :meth:`mipdesign.formulation.FormulationModel.start_solution`; the network's points become first columns."""
+        """As :meth:`mipdesign.mip.formulation.FormulationModel.start_solution`; the network's points become first columns."""
         model = scip[0]
         solution, position = super().start_solution(scip, start), self.position(start)
         for part in model.data.parts:

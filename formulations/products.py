@@ -12,9 +12,9 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from mipdesign.formulation import Claim
-from mipdesign.lattice import Floats
-from mipdesign.linear import Terms
+from mipdesign.lattice.tables import Floats
+from mipdesign.mip.formulation import Claim
+from mipdesign.mip.linear import Terms
 
 from .parts import Part
 from .sheet import Axis, Bounded, Rule, Sheet

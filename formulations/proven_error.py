@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mipdesign.formulation import ProvenError
-from mipdesign.lattice import Floats, Position, Tables
+from mipdesign.lattice.tables import Floats, Position, Tables
+from mipdesign.mip.formulation import ProvenError
 
 
 @dataclass(frozen=True)

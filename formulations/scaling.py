@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from mipdesign.theory import PenaltyForm
+from mipdesign.networks.objective import PenaltyForm
 
 MODEL_MAGNITUDE = 1e4
 """Magnitude of a model's objective: an absolute tolerance of 1e-7 then means a relative 1e-11."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mipdesign.lattice import Floats, Position
-from mipdesign.linear import Kind, LinearModel, Terms
+from mipdesign.lattice.tables import Floats, Position
+from mipdesign.mip.linear import Kind, LinearModel, Terms
 
 from .breakpoints import Breakpoints
 from .piecewise import Encoding, Incremental, Piece, Side

@@ -10,24 +10,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .architecture import Architecture
-    from .blocks import register_family
-    from .certificate import Certificate
-    from .comparison import Comparison, compare
+    from .analysis.comparison import Comparison, compare
+    from .analysis.explanation import Explanation, explain
+    from .analysis.frontier import Frontier
+    from .analysis.frontier_runner import pareto
+    from .analysis.sweep import Sweep
+    from .certificate.certificate import Certificate
+    from .designs.run import Design, design
     from .errors import MipdesignError, MissingExtraError, SpecError
-    from .evaluation import Evaluation, evaluate
-    from .exchange import network_text, read_network
-    from .explanation import Explanation, explain
-    from .frontier import Frontier
-    from .graph import to_graph
-    from .lanes import pareto
-    from .lowering import to_module
-    from .pretrained import from_pretrained, save_pretrained
-    from .problem import Problem
-    from .profiling import profile
-    from .run import Design, design
-    from .sweep import Sweep
-    from .validation import validate
+    from .io.exchange import network_text, read_network
+    from .networks.architecture import Architecture
+    from .networks.blocks import register_family
+    from .networks.evaluator import Evaluation, evaluate
+    from .nn.graph import to_graph
+    from .nn.lowering import to_module
+    from .nn.pretrained import from_pretrained, save_pretrained
+    from .nn.profiling import profile
+    from .nn.validation import validate
+    from .problem.problem import Problem
 
 __all__ = [
     "Architecture",
@@ -59,32 +59,32 @@ __all__ = [
 ]
 
 _HOME = {
-    "Architecture": "architecture",
-    "Certificate": "certificate",
-    "Comparison": "comparison",
-    "Design": "run",
-    "Evaluation": "evaluation",
-    "Explanation": "explanation",
-    "Frontier": "frontier",
+    "Architecture": "networks.architecture",
+    "Certificate": "certificate.certificate",
+    "Comparison": "analysis.comparison",
+    "Design": "designs.run",
+    "Evaluation": "networks.evaluator",
+    "Explanation": "analysis.explanation",
+    "Frontier": "analysis.frontier",
     "MipdesignError": "errors",
     "MissingExtraError": "errors",
-    "Problem": "problem",
+    "Problem": "problem.problem",
     "SpecError": "errors",
-    "Sweep": "sweep",
-    "compare": "comparison",
-    "design": "run",
-    "evaluate": "evaluation",
-    "explain": "explanation",
-    "from_pretrained": "pretrained",
-    "network_text": "exchange",
-    "pareto": "lanes",
-    "profile": "profiling",
-    "read_network": "exchange",
-    "register_family": "blocks",
-    "save_pretrained": "pretrained",
-    "to_graph": "graph",
-    "to_module": "lowering",
-    "validate": "validation",
+    "Sweep": "analysis.sweep",
+    "compare": "analysis.comparison",
+    "design": "designs.run",
+    "evaluate": "networks.evaluator",
+    "explain": "analysis.explanation",
+    "from_pretrained": "nn.pretrained",
+    "network_text": "io.exchange",
+    "pareto": "analysis.frontier_runner",
+    "profile": "nn.profiling",
+    "read_network": "io.exchange",
+    "register_family": "networks.blocks",
+    "save_pretrained": "nn.pretrained",
+    "to_graph": "nn.graph",
+    "to_module": "nn.lowering",
+    "validate": "nn.validation",
 }
 
 

@@ -10,7 +10,7 @@ from .interrupts import INTERRUPTS
 def main() -> int:
     """Takes over the signals before anything slow is imported, and runs the command line; returns its exit code."""
     INTERRUPTS.install()
-    from .cli import main as run
+    from .cli.main import main as run
 
     return run()
 

@@ -15,8 +15,8 @@ from typing import Any, TypeVar, cast
 from numba import njit
 from numba.core import config as _config
 
-SOURCES = ("batch.py", "cell.py", "chain.py", "compiled.py", "dual.py", "heuristics.py", "lattice.py", "level.py")
-"""Files with compiled loops, and with the types of what is passed to them."""
+SOURCES = ("compiled.py", "lattice/*.py", "bounds/*.py", "search/heuristics.py")
+"""Files with compiled loops, and with the types of what is passed to them, as patterns."""
 
 config: Any = _config
 """Its settings are made at run time."""
@@ -26,7 +26,8 @@ Loop = TypeVar("Loop", bound=Callable[..., object])
 
 def _folder() -> str:
     here = Path(__file__).parent
-    digest = hashlib.sha256(b"".join((here / name).read_bytes() for name in SOURCES)).hexdigest()[:16]
+    sources = [path for pattern in SOURCES for path in sorted(here.glob(pattern))]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     root = Path(config.CACHE_DIR) if config.CACHE_DIR else here / "__pycache__"
     if not os.access(root if root.exists() else here, os.W_OK):
         root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mipdesign"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmarks.variants import Outcome, Task, run
+from mipdesign.benchmarks.experiments.variants import Outcome, Task, run
 
 
 def verdicts(solver_id: str, formulation_id: str, seeds: Iterable[int]) -> dict[str, list[int]]:

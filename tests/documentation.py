@@ -190,9 +190,10 @@ class Page:
 
     def yaml(self, block: Block) -> None:
         """Reads a specification, or a part of one, a network or a study."""
-        from benchmarks.study import Study
+        from mipdesign.benchmarks.studies.study import Study
+
         from mipdesign import Problem, read_network
-        from mipdesign.lattice import build_tables
+        from mipdesign.lattice.tables import build_tables
         from mipdesign.parsing import load_yaml
 
         data = load_yaml(block.text, f"line {block.line}")
@@ -231,7 +232,7 @@ class Page:
 
     def csv(self, block: Block) -> None:
         """Reads a latency table."""
-        from mipdesign.latency import LatencyTable
+        from mipdesign.networks.latency import LatencyTable
 
         path = self.folder / (block.title or f"block{block.line}.csv")
         path.write_text(block.text)

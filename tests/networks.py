@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mipdesign.architecture import Architecture, Stage, Stem
-from mipdesign.blocks import FAMILIES
+from mipdesign.networks.architecture import Architecture, Stage, Stem
+from mipdesign.networks.blocks import FAMILIES
 
 PUBLISHED: dict[str, dict[str, Any]] = {
     entry["name"]: entry for entry in json.loads((Path(__file__).parent / "data" / "published_designs.json").read_text())

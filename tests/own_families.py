@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mipdesign.blocks import Bottleneck, Int, Operation, with_shortcut
-from mipdesign.blocks import OperationChain as Chain
+from mipdesign.networks.blocks import Bottleneck, Int, Operation, with_shortcut
+from mipdesign.networks.blocks import OperationChain as Chain
 
 
 class Grouped(Bottleneck):

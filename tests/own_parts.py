@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from formulations.piecewise import Encoding, Piece
-from mipdesign.linear import Terms
+from mipdesign.formulations.piecewise import Encoding, Piece
+
+from mipdesign.mip.linear import Terms
 
 
 class Unary(Encoding):

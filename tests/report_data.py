@@ -9,10 +9,10 @@ from typing import Any
 
 from networks import published
 
-from mipdesign.certificate import Certificate
-from mipdesign.problem import Problem
-from mipdesign.run import Design
-from mipdesign.solve import Progress, relative_gap
+from mipdesign.certificate.certificate import Certificate
+from mipdesign.designs.run import Design
+from mipdesign.problem.problem import Problem
+from mipdesign.search.driver import Progress, relative_gap
 
 SMALL = Path(__file__).parent / "data" / "small.yaml"
 
@@ -36,7 +36,7 @@ def design_of(problem: Problem, status: str = "optimal", **changes: Any) -> Desi
     sections: dict[str, Any] = {
         "problem": problem.to_dict(),
         "claim": {"status": status, "objective": objective, "bound": None, "gap_limit": 1e-6},
-        "contenders": [{}] if architecture is not None else [],
+        "candidates": [{}] if architecture is not None else [],
         "tree": [["", "split"], ["0", "excluded"], ["1", "listed"]],
         "cells": [],
         "open": [] if status in ("optimal", "infeasible") else [["1", None, [], "prices"]],

@@ -11,25 +11,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mipdesign.benchmarks.corpus.instances import InstanceSpec, Near
+from mipdesign.benchmarks.corpus.small import Listing, listing, small_problem
+from mipdesign.benchmarks.experiments.variants import variant_names
+from mipdesign.formulations.adaptive import numbers_of
+from mipdesign.formulations.breakpoints import LatticeBreakpoints
+from mipdesign.formulations.compact import CompactModel
+from mipdesign.formulations.parts import part_named
+from mipdesign.formulations.piecewise import Incremental, Logarithmic
+from mipdesign.formulations.products import KnotsProduct
+from mipdesign.formulations.sheet import Bounded, Sheet, write_axis
 
-from benchmarks.instances import InstanceSpec, Near
-from benchmarks.small import Listing, listing, small_problem
-from benchmarks.variants import variant_names
-from formulations.adaptive import numbers_of
-from formulations.breakpoints import LatticeBreakpoints
-from formulations.compact import CompactModel
-from formulations.parts import part_named
-from formulations.piecewise import Incremental, Logarithmic
-from formulations.products import KnotsProduct
-from formulations.sheet import Bounded, Sheet, write_axis
-from mipdesign import refinement, scip
-from mipdesign.batch import evaluate_batch
-from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
-from mipdesign.formulation import FormulationModel, formulation_named
-from mipdesign.lattice import Position, Tables, build_tables
-from mipdesign.problem import Problem
-from mipdesign.solver import Answer, SolveOptions, Solver, solver_named
+from mipdesign.lattice.batch import evaluate_batch
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.mip import refinement, scip
+from mipdesign.mip.formulation import FormulationModel, formulation_named
+from mipdesign.mip.solver import Answer, SolveOptions, Solver, solver_named
+from mipdesign.problem.problem import Problem
 from tests.agreement import verdicts
 from tests.test_formulations import check_cell, sample
 from tests.test_piecewise import extremes
@@ -397,7 +397,7 @@ def test_claims() -> None:
 def test_what_it_has_no_words_for() -> None:
     tables = build_tables(small_problem(0, "basic"))
     assert formulation_named("adaptive").unsupported(tables)
-    with pytest.raises(SpecError, match=r"'adaptive' has no words for .*use 'lattice'"):
+    with pytest.raises(SpecError, match=r"'adaptive' does not support .*use 'lattice'"):
         relaxation(tables, "adaptive")
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
+from mipdesign.benchmarks.experiments.malformed import ARCHITECTURE
 
-from benchmarks.malformed import ARCHITECTURE
-from mipdesign import cli, parsing
+from mipdesign import parsing
+from mipdesign.cli import main as cli
 
 SMALL = Path(__file__).parent / "data" / "small.yaml"
 

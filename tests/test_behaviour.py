@@ -10,21 +10,21 @@ from typing import Any
 import pytest
 from networks import PUBLISHED, published, small
 
-from mipdesign import cli
-from mipdesign.behaviour import LEAST_RUNS, WARM_UPS, behaviour, gradients, peak_memory, quartiles, shape_of, timed
-from mipdesign.blocks import FAMILIES
+from mipdesign.cli import main as cli
 from mipdesign.errors import SpecError
-from mipdesign.evaluation import evaluate
-from mipdesign.graph import Graph, arguments, parts, to_graph
-from mipdesign.lowering import to_module
-from mipdesign.standing import DEEPMAD, standing_of, standings
+from mipdesign.networks.blocks import FAMILIES
+from mipdesign.networks.evaluator import evaluate
+from mipdesign.nn.graph import Graph, arguments, parts, to_graph
+from mipdesign.nn.known_networks import DEEPMAD, standing_of, standings
+from mipdesign.nn.lowering import to_module
+from mipdesign.nn.measurements import LEAST_RUNS, WARM_UPS, behaviour, gradients, peak_memory, quartiles, shape_of, timed
 
 torch = pytest.importorskip("torch")
 
 from torch import Tensor  # noqa: E402
 
-from mipdesign.behaviour import gradient_norms  # noqa: E402
-from mipdesign.memory import training_bytes  # noqa: E402
+from mipdesign.nn.measurements import gradient_norms  # noqa: E402
+from mipdesign.nn.memory import training_bytes  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem, varied_problem
 
-from benchmarks.small import FAMILIES, listing, small_problem, varied_problem
-from mipdesign import bounds
-from mipdesign.batch import evaluate_batch
-from mipdesign.bounds import Bound, Prices, Relaxation, optimise
-from mipdesign.branching import Node, expand
-from mipdesign.cell import Cell
-from mipdesign.lattice import Tables, build_tables
-from mipdesign.level import project_to_level
-from mipdesign.problem import Problem
+from mipdesign.bounds import relaxation as bounds
+from mipdesign.bounds.level_bundle import project_to_level
+from mipdesign.bounds.relaxation import Bound, Multipliers, Relaxation, optimise
+from mipdesign.lattice.batch import evaluate_batch
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.problem.problem import Problem
+from mipdesign.search.branching import Node, expand
 
 
 @cache
@@ -42,7 +42,7 @@ def random_cell(tables: Tables, rng: np.random.Generator) -> Cell:
     return Cell(some(len(tables.stem_c)), tuple(some(len(s.c)) for s in tables.stages), np.array(low), np.array(high))
 
 
-def random_prices(tables: Tables, rng: np.random.Generator, worth: float) -> Prices:
+def random_prices(tables: Tables, rng: np.random.Generator, worth: float) -> Multipliers:
     """Prices of any size, some of them zero."""
 
     def some(n: int) -> np.ndarray:
@@ -51,7 +51,7 @@ def random_prices(tables: Tables, rng: np.random.Generator, worth: float) -> Pri
     n = len(tables.rho_stages)
     depth = rng.normal(0, worth / 10, len(tables.penalised))
     budget = some(len(tables.limits)) / np.maximum(np.abs(tables.limits), 1)
-    return Prices(budget, some(n) / 50, rng.normal(0, worth / 20, n), depth)
+    return Multipliers(budget, some(n) / 50, rng.normal(0, worth / 20, n), depth)
 
 
 @settings(max_examples=300, deadline=None)
@@ -108,7 +108,7 @@ def test_optimised_bound_is_valid_and_no_worse_than_its_start(seed: int, block: 
         return
     best = float(networks[0][1])
     relaxation = Relaxation(tables, cell, best - 0.3 * abs(best) - 1.0)
-    start = Prices.initial(tables, max(1.0, abs(best)))
+    start = Multipliers.initial(tables, max(1.0, abs(best)))
     with pytest.MonkeyPatch.context() as patch:
         if by_parts:
             patch.setattr(bounds, "PART_COLUMNS", 0)
@@ -144,9 +144,9 @@ def test_a_large_cell_is_bounded_by_few_passes_over_all_columns(monkeypatch: pyt
     """Nearly as well as by passes over all of them only."""
     tables = build_tables(Problem.preset("deepmad-r18"))
     relaxation = Relaxation(tables, Cell.whole(tables), 38_000.0)
-    start, passes = Prices.initial(tables, 38_000.0), 0
+    start, passes = Multipliers.initial(tables, 38_000.0), 0
 
-    def counted(self: Relaxation, prices: Prices, bound=Relaxation.bound) -> Bound:
+    def counted(self: Relaxation, prices: Multipliers, bound=Relaxation.bound) -> Bound:
         nonlocal passes
         passes += 1
         return bound(self, prices)
@@ -191,10 +191,10 @@ def test_path_of_a_bound_is_a_network_with_the_stated_figures(seed: int) -> None
 def test_prices_survive_a_file() -> None:
     tables = build_tables(small_problem(3))
     prices = random_prices(tables, np.random.default_rng(0), 10.0)
-    again = Prices.from_list(tables, prices.to_list())
+    again = Multipliers.from_list(tables, prices.to_list())
     assert again.to_list() == prices.to_list()
     with pytest.raises(ValueError, match="prices is expected"):
-        Prices.from_list(tables, prices.to_list()[:-1])
+        Multipliers.from_list(tables, prices.to_list()[:-1])
 
 
 @settings(max_examples=100, deadline=None)
@@ -220,6 +220,6 @@ def test_cell_whose_depths_cannot_be_even_is_excluded_at_once() -> None:
     whole = Cell.whole(tables)
     low = whole.low.copy()
     low[3] = 64
-    prices = Prices(np.zeros(2), np.array([429.1]), np.array([3097.9]), np.zeros(5))
+    prices = Multipliers(np.zeros(2), np.array([429.1]), np.array([3097.9]), np.zeros(5))
     node = Node("0", Cell(whole.stem, whole.columns, low, whole.high), math.inf, prices)
     assert expand(tables, node, 73416.0).record.verdict == "excluded"

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem
+from mipdesign.benchmarks.experiments.agreement import varied_agrees
+from mipdesign.benchmarks.experiments.tree import grow
 
-from benchmarks.agreement import varied_agrees
-from benchmarks.small import FAMILIES, listing, small_problem
-from benchmarks.tree import grow
-from mipdesign.branching import Expansion, Node
-from mipdesign.cell import Cell, extent
-from mipdesign.lattice import build_tables
-from mipdesign.scip import solve_cell
+from mipdesign.lattice.cell import Cell, extent
+from mipdesign.lattice.tables import build_tables
+from mipdesign.mip.scip import solve_cell
+from mipdesign.search.branching import Expansion, Node
 
 TIE = 1e-7
 

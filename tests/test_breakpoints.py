@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from mipdesign.formulations.breakpoints import Breakpoints, log_error, square_error
+from mipdesign.formulations.parts import part_named, registered_parts
 
-from formulations.breakpoints import Breakpoints, log_error, square_error
-from formulations.parts import part_named, registered_parts
 from mipdesign.errors import SpecError
 
 NAMES = ["lattice"] + [

@@ -15,12 +15,13 @@ import pytest
 import yaml
 from networks import PUBLISHED
 
-from mipdesign import cli, validation
+from mipdesign.cli import main as cli
+from mipdesign.designs.run import Design
 from mipdesign.interrupts import Interrupts
-from mipdesign.problem import Problem, preset_names
-from mipdesign.run import Design
-from mipdesign.validation import Check, ValidationReport
-from mipdesign.warmup import warm_up
+from mipdesign.nn import validation
+from mipdesign.nn.validation import Check, ValidationReport
+from mipdesign.problem.problem import Problem, preset_names
+from mipdesign.search.warmup import warm_up
 
 SMALL = str(Path(__file__).parent / "data" / "small.yaml")
 COMMANDS = (
@@ -297,7 +298,7 @@ import os, sys
 from mipdesign.interrupts import INTERRUPTS
 INTERRUPTS.install()
 os.kill(os.getpid(), {number})
-from mipdesign.cli import main
+from mipdesign.cli.main import main
 sys.exit(main())
 """
 

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from networks import published, small
 
-from mipdesign import Architecture, Comparison, Problem, SpecError, cli, compare, design, evaluate, read_network
-from mipdesign.architecture import Stage, Stem
-from mipdesign.blocks import BUILT_IN
-from mipdesign.comparison import SPACES, comparable_scoring, default_space, least_effectiveness
-from mipdesign.console import comparison_lines
-from mipdesign.problem import preset_names
+from mipdesign import Architecture, Comparison, Problem, SpecError, compare, design, evaluate, read_network
+from mipdesign.analysis.comparison import SPACES, comparable_scoring, default_space, least_effectiveness
+from mipdesign.cli import main as cli
+from mipdesign.networks.architecture import Stage, Stem
+from mipdesign.networks.blocks import BUILT_IN
+from mipdesign.problem.problem import preset_names
+from mipdesign.report.terminal import comparison_lines
 
 SMALL = str(Path(__file__).parent / "data" / "small.yaml")
 

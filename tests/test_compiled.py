@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mipdesign.benchmarks.corpus.small import FAMILIES, small_problem
 from numba.core.dispatcher import Dispatcher
 
 import mipdesign
-from benchmarks.small import FAMILIES, small_problem
-from mipdesign.batch import evaluate_batch
-from mipdesign.bounds import Prices
-from mipdesign.branching import Node, expand
-from mipdesign.cell import Cell
-from mipdesign.chain import _sort
+from mipdesign.bounds.longest_path import _sort
+from mipdesign.bounds.relaxation import Multipliers
 from mipdesign.compiled import SOURCES
-from mipdesign.heuristics import incumbent
-from mipdesign.lattice import build_tables
-from mipdesign.warmup import is_warm, warm_up
+from mipdesign.lattice.batch import evaluate_batch
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import build_tables
+from mipdesign.search.branching import Node, expand
+from mipdesign.search.heuristics import incumbent
+from mipdesign.search.warmup import is_warm, warm_up
 
 PACKAGE = Path(mipdesign.__file__).parent
 
@@ -44,10 +44,10 @@ def test_warm_up_leaves_nothing_to_compile(block: str | None) -> None:
     assert is_warm()
     before = compilations()
     tables = build_tables(small_problem(2, block))
-    root = Node("", Cell.whole(tables), math.inf, Prices.initial(tables, 100.0))
+    root = Node("", Cell.whole(tables), math.inf, Multipliers.initial(tables, 100.0))
     for node in (root, *expand(tables, root, -1e6).children):
         expand(tables, node, -1e6)
-    incumbent(tables, 0, 0.0, lambda contender: None, lambda: False)
+    incumbent(tables, 0, 0.0, lambda candidate: None, lambda: False)
     evaluate_batch(tables, Cell.whole(tables).networks(tables))
     assert compilations() == before
 

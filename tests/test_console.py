@@ -16,18 +16,20 @@ import pytest
 from networks import PUBLISHED, published, small
 from rich.console import Console
 
-from mipdesign import console, formatting, picture
-from mipdesign.architecture import Architecture
-from mipdesign.blocks import FAMILIES
-from mipdesign.certificate import Certificate
+from mipdesign.certificate.certificate import Certificate
 from mipdesign.checker import FAILS, HOLDS, TRUST, Claim
-from mipdesign.evaluation import Evaluator, default_scoring, evaluate
-from mipdesign.problem import Problem, preset_names
-from mipdesign.run import Design
-from mipdesign.solve import Progress
-from mipdesign.space import Lattice, RatioRange
-from mipdesign.validation import Check as FigureCheck
-from mipdesign.validation import ValidationReport
+from mipdesign.designs.run import Design
+from mipdesign.figures import convergence as picture
+from mipdesign.figures import formatting
+from mipdesign.networks.architecture import Architecture
+from mipdesign.networks.blocks import FAMILIES
+from mipdesign.networks.evaluator import Evaluator, default_scoring, evaluate
+from mipdesign.nn.validation import Check as FigureCheck
+from mipdesign.nn.validation import ValidationReport
+from mipdesign.problem.problem import Problem, preset_names
+from mipdesign.problem.space import Lattice, RatioRange
+from mipdesign.report import terminal as console
+from mipdesign.search.driver import Progress
 
 SMALL = Path(__file__).parent / "data" / "small.yaml"
 
@@ -292,7 +294,7 @@ def test_long_lines_stay_whole_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
-    script = "from mipdesign.console import PlainConsole; c = PlainConsole(); c.lines(['x' * 99] * 9999); print('end')"
+    script = "from mipdesign.report.terminal import PlainConsole; c = PlainConsole(); c.lines(['x' * 99] * 9999); print('end')"
     reading, writing = os.pipe()
     os.close(reading)
     run = subprocess.run([sys.executable, "-c", script], stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60)

@@ -10,19 +10,19 @@ import pytest
 from networks import DISTINCT, PRESETS, of_preset, small
 
 from mipdesign import Problem
-from mipdesign.architecture import Architecture, Stage, Stem
-from mipdesign.blocks import FAMILIES
 from mipdesign.errors import SpecError
-from mipdesign.graph import to_graph
-from mipdesign.lowering import to_module
-from mipdesign.problem import preset_names
+from mipdesign.networks.architecture import Architecture, Stage, Stem
+from mipdesign.networks.blocks import FAMILIES
+from mipdesign.nn.graph import to_graph
+from mipdesign.nn.lowering import to_module
+from mipdesign.problem.problem import preset_names
 
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from mipdesign.measurement import meta_network  # noqa: E402
-from mipdesign.network import POOLS, Add, DesignedNetwork  # noqa: E402
+from mipdesign.nn.module import POOLS, Add, DesignedNetwork  # noqa: E402
+from mipdesign.nn.tracing import meta_network  # noqa: E402
 
 MERGED = 99999
 """timm's mark of a group that joins the one before it."""

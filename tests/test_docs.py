@@ -17,10 +17,10 @@ import pytest
 import typer
 import yaml
 from documentation import LANGUAGES, PAGES, ROOT, blocks, inline_code, is_smaller, merged, name_of, options_of
+from mipdesign.benchmarks import __main__ as studies
 
-import benchmarks.__main__ as studies
 import mipdesign
-from mipdesign import cli
+from mipdesign.cli import main as cli
 
 OF_RUN = ("test", "check", "docs")
 """Commands that the script ``run`` has beside those of ``mipdesign``."""
@@ -79,8 +79,8 @@ def test_every_block_has_a_language_and_is_run_as_it_stands_or_smaller(page: Pat
         ("mipdesign design a --gap 1", "mipdesign design b --gap=2 --seed 3", True),
         ("mipdesign design a --gap 1", "mipdesign design a", False),
         ("mipdesign design a", "mipdesign show a", False),
-        ("python -m benchmarks run a", "python -m benchmarks report a", False),
-        ("python -m benchmarks.agreement --count 300", "python -m benchmarks.agreement --count 2", True),
+        ("python -m mipdesign.benchmarks run a", "python -m mipdesign.benchmarks report a", False),
+        ("python -m mipdesign.benchmarks agreement --count 300", "python -m mipdesign.benchmarks agreement --count 2", True),
         ("./run test", "./run check", False),
         ("./run test  # --all", "./run test", True),
     ],

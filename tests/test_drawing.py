@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from networks import PUBLISHED, architectures, published
 
-from mipdesign import drawing
-from mipdesign.architecture import Architecture
-from mipdesign.drawing import Chart, Series
+from mipdesign.figures import drawing
+from mipdesign.figures.drawing import Chart, Series
+from mipdesign.networks.architecture import Architecture
 
 FINITE = st.floats(-1e6, 1e6)
 

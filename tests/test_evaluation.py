@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mipdesign.benchmarks.corpus.small import FAMILIES, small_problem
 from networks import PRESETS, PUBLISHED, of_preset
 
-from benchmarks.small import FAMILIES, small_problem
 from mipdesign import Architecture, Problem, evaluate
-from mipdesign.architecture import Stage, Stem
-from mipdesign.batch import evaluate_batch
-from mipdesign.blocks import Operation
-from mipdesign.cell import Cell
-from mipdesign.evaluation import Evaluator, default_scoring
-from mipdesign.lattice import Position, build_tables
-from mipdesign.theory import depth_penalty, depth_variance, effectiveness, effectiveness_within
+from mipdesign.lattice.batch import evaluate_batch
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Position, build_tables
+from mipdesign.networks.architecture import Stage, Stem
+from mipdesign.networks.blocks import Operation
+from mipdesign.networks.evaluator import Evaluator, default_scoring
+from mipdesign.networks.objective import depth_penalty, depth_variance, effectiveness, effectiveness_within
 
 
 @pytest.mark.parametrize("record", PUBLISHED.values(), ids=lambda record: record["name"])

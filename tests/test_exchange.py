@@ -11,16 +11,17 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mipdesign.benchmarks.corpus.small import best_by_enumeration
 from networks import PUBLISHED, architectures, published, small
 
-from benchmarks.small import best_by_enumeration
-from mipdesign import Architecture, Problem, SpecError, cli, design, evaluate, network_text, read_network, validate
-from mipdesign.architecture import Stage, Stem
-from mipdesign.descriptions import MOBILENET_V2, NETWORKS, divisible
-from mipdesign.exchange import FORMATS
-from mipdesign.graph import check_graph, to_graph
-from mipdesign.reference_text import INNER_CLASSES, parse_structure
-from mipdesign.run import verify_folder
+from mipdesign import Architecture, Problem, SpecError, design, evaluate, network_text, read_network, validate
+from mipdesign.cli import main as cli
+from mipdesign.designs.run import verify_folder
+from mipdesign.io.exchange import FORMATS
+from mipdesign.io.library_networks import MOBILENET_V2, NETWORKS, divisible
+from mipdesign.io.reference_text import INNER_CLASSES, parse_structure
+from mipdesign.networks.architecture import Stage, Stem
+from mipdesign.nn.graph import check_graph, to_graph
 
 FIGURES = {
     "torchvision/resnet18": (11_689_512, 1_814_073_344),
@@ -70,7 +71,7 @@ def test_networks_known_by_name_have_the_published_figures(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_torch_modules_have_the_published_figures(name: str) -> None:
     pytest.importorskip("torch")
-    from mipdesign.measurement import meta_network, parameter_count, trace
+    from mipdesign.nn.tracing import meta_network, parameter_count, trace
 
     network = meta_network(to_graph(read_network(name)))
     assert (parameter_count(network), trace(network, (3, 224, 224)).macs) == FIGURES[name]
@@ -142,7 +143,7 @@ def test_a_description_may_state_input_and_classes(tmp_path: Path) -> None:
 
 def mobilenet(*strings: str) -> Architecture:
     """A MobileNet of one stack."""
-    from mipdesign.descriptions import network_described
+    from mipdesign.io.library_networks import network_described
 
     return network_described({"arch_def": [list(strings)]}, "test")
 

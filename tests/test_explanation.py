@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mipdesign.benchmarks.corpus.small import best_by_enumeration, every_network, varied_problem
 
-from benchmarks.small import best_by_enumeration, every_network, varied_problem
-from mipdesign import cli
-from mipdesign.bounds import Prices, Relaxation, optimise
-from mipdesign.cell import Cell
+from mipdesign.analysis.explanation import EXPLANATION, changes, explain
+from mipdesign.analysis.shadow_prices import shadow_prices
+from mipdesign.bounds.relaxation import Multipliers, Relaxation, optimise
+from mipdesign.cli import main as cli
+from mipdesign.designs.run import Design, design
 from mipdesign.errors import SpecError
-from mipdesign.evaluation import LOWER
-from mipdesign.explanation import EXPLANATION, changes, explain
-from mipdesign.lattice import build_tables
-from mipdesign.prices import shadow_prices
-from mipdesign.problem import Problem
-from mipdesign.run import Design, design
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import build_tables
+from mipdesign.networks.evaluator import LOWER
+from mipdesign.problem.problem import Problem
 
 SMALL = Path(__file__).parent / "data" / "small.yaml"
 
@@ -69,7 +69,7 @@ def test_each_limit_is_explained_as_enumeration_has_it(seed: int) -> None:
 def least_bound(problem: Problem, cutoff: float) -> float:
     tables = build_tables(problem)
     relaxation = Relaxation(tables, Cell.whole(tables), cutoff)
-    return optimise(relaxation, Prices.initial(tables, abs(cutoff)), 500, tolerance=0.0).bound.value
+    return optimise(relaxation, Multipliers.initial(tables, abs(cutoff)), 500, tolerance=0.0).bound.value
 
 
 @pytest.mark.parametrize("convention", ["paper", "reference"])

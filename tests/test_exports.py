@@ -12,13 +12,21 @@ from typing import Any
 import networkx as nx
 import pytest
 from hypothesis import given, settings
+from mipdesign.benchmarks.experiments.exports import TOLERANCE, as_trained
 from networks import DISTINCT, architectures, of_preset, small
 
-from benchmarks.exports import TOLERANCE, as_trained
-from mipdesign import Architecture, MissingExtraError, SpecError, cli, from_pretrained, read_network, save_pretrained
-from mipdesign.architecture import Stage, Stem
-from mipdesign.blocks import FAMILIES
-from mipdesign.exports import (
+from mipdesign import (
+    Architecture,
+    MissingExtraError,
+    SpecError,
+    from_pretrained,
+    read_network,
+    save_pretrained,
+)
+from mipdesign.cli import main as cli
+from mipdesign.networks.architecture import Stage, Stem
+from mipdesign.networks.blocks import FAMILIES
+from mipdesign.nn.exports import (
     FORMATS,
     OPSET,
     dot_text,
@@ -29,8 +37,8 @@ from mipdesign.exports import (
     read_graphml,
     torch_export_bytes,
 )
-from mipdesign.graph import Graph, check_graph, to_graph
-from mipdesign.lowering import to_module
+from mipdesign.nn.graph import Graph, check_graph, to_graph
+from mipdesign.nn.lowering import to_module
 
 torch = pytest.importorskip("torch")
 
@@ -272,6 +280,6 @@ def test_missing_packages_are_named(package: str, form: str, source: Path, monke
 
 def test_weights_beyond_one_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnx")
-    monkeypatch.setattr("mipdesign.exports.ONNX_BYTES", 1000)
+    monkeypatch.setattr("mipdesign.nn.exports.ONNX_BYTES", 1000)
     with pytest.raises(SpecError, match="holds 2 GiB"):
         onnx_bytes(to_module(to_graph(small("basic"))))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mipdesign import Problem, SpecError, design, register_family, validate
-from mipdesign.blocks import FAMILIES
-from mipdesign.run import verify_folder
+from mipdesign.designs.run import verify_folder
+from mipdesign.networks.blocks import FAMILIES
 from tests.own_families import Grouped, Inconsistent, Quadratic
 
 STAGE = {

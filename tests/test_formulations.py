@@ -19,20 +19,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mipdesign.benchmarks.corpus.small import FAMILIES, Listing, listing, positions, small_problem
+from mipdesign.formulations import common, lattice
+from mipdesign.formulations.scaling import PenaltyScale, least_variance, most_variance
 
-from benchmarks.small import FAMILIES, Listing, listing, positions, small_problem
-from formulations import common, lattice
-from formulations.scaling import PenaltyScale, least_variance, most_variance
-from mipdesign import scip
-from mipdesign.architecture import Architecture, Stage, Stem
-from mipdesign.batch import evaluate_batch
-from mipdesign.cell import Cell
 from mipdesign.errors import SpecError
-from mipdesign.formulation import Formulation, FormulationModel, formulation_ids, formulation_named
-from mipdesign.lattice import Position, Tables, build_tables
-from mipdesign.problem import Problem
-from mipdesign.scip import ATTEMPTS, NLP_HEURISTICS, CellResult, ScipSettings, export_cip, solve_cell
-from mipdesign.theory import depth_variance
+from mipdesign.lattice.batch import evaluate_batch
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.mip import scip
+from mipdesign.mip.formulation import Formulation, FormulationModel, formulation_ids, formulation_named
+from mipdesign.mip.scip import ATTEMPTS, NLP_HEURISTICS, CellResult, ScipSettings, export_cip, solve_cell
+from mipdesign.networks.architecture import Architecture, Stage, Stem
+from mipdesign.networks.objective import depth_variance
+from mipdesign.problem.problem import Problem
 
 SEEDS = range(40)
 LINEAR = ("columns", "lattice")
@@ -217,8 +217,8 @@ def test_model_text_is_the_same_in_every_process(tmp_path: Path) -> None:
     assert (tmp_path / "model.cip").read_text().startswith("STATISTICS")
     assert solve_cell(tables, Cell.whole(tables), -math.inf).model_hash == here
     code = (
-        "from mipdesign.cell import Cell; from mipdesign.lattice import build_tables; from mipdesign.scip import export_cip;"
-        "from benchmarks.small import small_problem; "
+        "from mipdesign.lattice.cell import Cell; from mipdesign.lattice.tables import build_tables;"
+        "from mipdesign.mip.scip import export_cip; from mipdesign.benchmarks.corpus.small import small_problem;"
         "t = build_tables(small_problem(1)); print(export_cip(t, Cell.whole(t), 'other.cip'))"
     )
     environment = {"PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parent)}
@@ -256,7 +256,7 @@ def test_unknown_formulation_names_the_known_ones() -> None:
 
 
 def test_the_package_imports_no_formulation() -> None:
-    code = "import sys, mipdesign.scip; sys.exit('formulations' in sys.modules)"
+    code = "import sys, mipdesign.mip.scip; sys.exit('formulations' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -278,7 +278,7 @@ def test_columns_says_that_it_needs_a_weight_per_vector_of_depths(monkeypatch: p
     assert len(tables.penalised) > 1
     monkeypatch.setattr(common, "PENALTY_VECTORS", 1)
     assert formulation_named("columns").unsupported(tables) == "more than 1 vectors of penalised depths"
-    with pytest.raises(SpecError, match=r"'columns' has no words for more than 1 vectors.*use 'lattice'"):
+    with pytest.raises(SpecError, match=r"'columns' does not support more than 1 vectors.*use 'lattice'"):
         formulation_named("columns").build(tables, Cell.whole(tables))
 
 

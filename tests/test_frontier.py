@@ -16,18 +16,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mipdesign.benchmarks.corpus.small import every_network, varied_problem
 
-from benchmarks.small import every_network, varied_problem
-from mipdesign import cli
+from mipdesign.analysis.frontier import FRONTIER, Frontier, Plan, Solved, grid
+from mipdesign.analysis.frontier_runner import pareto
+from mipdesign.analysis.sweep import Sweep
+from mipdesign.cli import main as cli
+from mipdesign.designs.run import Design, design
 from mipdesign.errors import SpecError
-from mipdesign.evaluation import LOWER
-from mipdesign.frontier import FRONTIER, Frontier, Plan, Solved, grid
-from mipdesign.lanes import pareto
-from mipdesign.lattice import build_tables
-from mipdesign.problem import Problem
-from mipdesign.run import Design, design
-from mipdesign.sweep import Sweep
-from mipdesign.warmup import warm_up
+from mipdesign.lattice.tables import build_tables
+from mipdesign.networks.evaluator import LOWER
+from mipdesign.problem.problem import Problem
+from mipdesign.search.warmup import warm_up
 
 SMALL = str(Path(__file__).parent / "data" / "small.yaml")
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from networks import PUBLISHED, architectures, published, small
 
-from mipdesign.architecture import Architecture, Stage, Stem
-from mipdesign.blocks import FAMILIES
 from mipdesign.errors import SpecError
-from mipdesign.evaluation import Evaluator, default_scoring
-from mipdesign.graph import (
+from mipdesign.networks.architecture import Architecture, Stage, Stem
+from mipdesign.networks.blocks import FAMILIES
+from mipdesign.networks.evaluator import Evaluator, default_scoring
+from mipdesign.nn.graph import (
     INPUT,
     Graph,
     arguments,

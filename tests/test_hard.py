@@ -14,19 +14,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mipdesign.benchmarks.experiments.hard import agreement, expected, found
 
-from benchmarks.hard import agreement, expected, found
-from mipdesign import cli, numerals
-from mipdesign.architecture import Architecture
-from mipdesign.cell import Cell
+from mipdesign import numerals
+from mipdesign.cli import main as cli
+from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
-from mipdesign.lattice import MAX_COUNT, build_tables
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import MAX_COUNT, build_tables
+from mipdesign.mip.scip import solve_cell
+from mipdesign.networks.architecture import Architecture
+from mipdesign.networks.objective import depth_cost, depth_variance, least_spread
 from mipdesign.numerals import exact, plain_number, simplest
 from mipdesign.parsing import load_yaml
-from mipdesign.problem import Problem
-from mipdesign.run import design
-from mipdesign.scip import solve_cell
-from mipdesign.theory import depth_cost, depth_variance, least_spread
+from mipdesign.problem.problem import Problem
 
 DATA = Path(__file__).parent / "data" / "hard"
 """Specifications that were answered wrongly, or not at all."""

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mipdesign.benchmarks.corpus.small import best_by_enumeration, every_network, random_table, varied_problem
 
-from benchmarks.small import best_by_enumeration, every_network, random_table, varied_problem
-from mipdesign import cli
-from mipdesign.batch import evaluate_batch
-from mipdesign.blocks import Operation
-from mipdesign.cell import Cell
+from mipdesign.cli import main as cli
+from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
-from mipdesign.latency import HEADER, MISSING, Grid, LatencyModel, LatencyTable
-from mipdesign.lattice import build_tables
-from mipdesign.problem import Problem
-from mipdesign.profiling import plan, profile
-from mipdesign.run import design
+from mipdesign.lattice.batch import evaluate_batch
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import build_tables
+from mipdesign.networks.blocks import Operation
+from mipdesign.networks.latency import HEADER, MISSING, Grid, LatencyModel, LatencyTable
+from mipdesign.nn.profiling import plan, profile
+from mipdesign.problem.problem import Problem
 
 SMALL = Path(__file__).parent / "data" / "small.yaml"
 

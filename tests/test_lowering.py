@@ -12,19 +12,19 @@ import pytest
 from hypothesis import given, settings
 from networks import PUBLISHED, architectures, published, small
 
-from mipdesign.architecture import Architecture
-from mipdesign.blocks import FAMILIES
 from mipdesign.errors import SpecError
-from mipdesign.graph import INPUT, to_graph
-from mipdesign.lowering import to_module
+from mipdesign.networks.architecture import Architecture
+from mipdesign.networks.blocks import FAMILIES
+from mipdesign.nn.graph import INPUT, to_graph
+from mipdesign.nn.lowering import to_module
 
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from mipdesign.measurement import meta_network, parameter_count, trace  # noqa: E402
-from mipdesign.network import DesignedNetwork  # noqa: E402
+from mipdesign.nn.module import DesignedNetwork  # noqa: E402
+from mipdesign.nn.tracing import meta_network, parameter_count, trace  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mipdesign.benchmarks.experiments.malformed import Case, cases, kinds, link_tree, make_valid
 
-from benchmarks.malformed import Case, cases, kinds, link_tree, make_valid
-from mipdesign import cli
+from mipdesign.cli import main as cli
 
 
 @pytest.fixture(scope="module")

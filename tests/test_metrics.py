@@ -7,8 +7,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from benchmarks.metrics import (
+from mipdesign.benchmarks.studies.metrics import (
     dual_integral,
     gap_integral,
     penalised_average,

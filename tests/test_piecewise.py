@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mipdesign.formulations.parts import part_named, registered_parts
+from mipdesign.formulations.piecewise import Encoding, Piece
 
-from formulations.parts import part_named, registered_parts
-from formulations.piecewise import Encoding, Piece
 from mipdesign.errors import SpecError
-from mipdesign.linear import LinearModel, Terms
+from mipdesign.mip.linear import LinearModel, Terms
 
 ENCODINGS: list[Encoding] = [part for part in registered_parts("encodings") if isinstance(part, Encoding)]
 GRAPHS = [encoding for encoding in ENCODINGS if encoding.is_graph]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mipdesign.lanes import Lanes
-from mipdesign.lattice import Tables, build_tables
-from mipdesign.pool import Pool, processors
-from mipdesign.problem import Problem
+from mipdesign.analysis.frontier_runner import Lanes
+from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.problem.problem import Problem
+from mipdesign.search.workers import Pool, processors
 
 SMALL = str(Path(__file__).parent / "data" / "small.yaml")
 

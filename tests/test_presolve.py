@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 import yaml
+from mipdesign.benchmarks.corpus.small import Listing, best_by_enumeration, listing, small_problem
+from mipdesign.benchmarks.studies.presolve import Presolved, boxed, joined, presolved
+from mipdesign.benchmarks.studies.records import RECORDS, Record, read_records
+from mipdesign.benchmarks.studies.tables import Results, runs, sizes, summary, traced
+from mipdesign.benchmarks.studies.verdict import judged
 
-from benchmarks.presolve import Presolved, boxed, joined, presolved
-from benchmarks.records import RECORDS, Record, read_records
-from benchmarks.small import Listing, best_by_enumeration, listing, small_problem
-from benchmarks.study_tables import Results, runs, sizes, summary, traced
-from benchmarks.verdict import judged
-from mipdesign.cell import Cell
-from mipdesign.formulation import formulation_named
-from mipdesign.lattice import Contender, Position, Tables, build_tables
-from mipdesign.solver import Answer, SolveOptions, solver_named
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Candidate, Position, Tables, build_tables
+from mipdesign.mip.formulation import formulation_named
+from mipdesign.mip.solver import Answer, SolveOptions, solver_named
 from tests.test_formulations import some_cell
 
 ROOT, PLUGINS = Path(__file__).parents[1], Path(__file__).parent / "plugins"
@@ -105,7 +105,7 @@ def test_the_joined_answer_agrees_with_enumeration(name: str, seed: int) -> None
 
 # ------------------------------------------------------------------------------------------------------------ joined answers
 
-FOUND = Presolved(Contender(Position(0, (0,), (1,)), 100.0), None, 120.0)
+FOUND = Presolved(Candidate(Position(0, (0,), (1,)), 100.0), None, 120.0)
 SAID = Answer("optimal", {"x": 1.0}, 110.0, 110.0, 3, 0.1, 0.2, "", ((0.1, None, 500.0), (0.2, 90.0, 115.0)), 130.0)
 
 

@@ -10,15 +10,22 @@ import pytest
 from hypothesis import given, settings
 from networks import architectures, small
 
-from mipdesign import Architecture, MissingExtraError, SpecError, from_pretrained, read_network, save_pretrained
-from mipdesign.architecture import NETWORK
-from mipdesign.graph import to_graph
-from mipdesign.lowering import to_module
-from mipdesign.pretrained import WEIGHTS
+from mipdesign import (
+    Architecture,
+    MissingExtraError,
+    SpecError,
+    from_pretrained,
+    read_network,
+    save_pretrained,
+)
+from mipdesign.networks.architecture import NETWORK
+from mipdesign.nn.graph import to_graph
+from mipdesign.nn.lowering import to_module
+from mipdesign.nn.pretrained import WEIGHTS
 
 torch = pytest.importorskip("torch")
 
-from mipdesign.network import DesignedNetwork  # noqa: E402
+from mipdesign.nn.module import DesignedNetwork  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

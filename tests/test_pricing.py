@@ -7,18 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem
+from mipdesign.formulations import lattice
+from mipdesign.formulations.pricing import PricedModel
 
-from benchmarks.small import FAMILIES, listing, small_problem
-from formulations import lattice
-from formulations.pricing import PricedModel
-from mipdesign import cli
-from mipdesign.cell import Cell
+from mipdesign.cli import main as cli
 from mipdesign.errors import SpecError
-from mipdesign.formulation import FormulationModel, formulation_named
-from mipdesign.lattice import Position, Tables, build_tables
-from mipdesign.problem import Problem
-from mipdesign.scip import ScipSettings, apply_settings, export_cip, solve_cell
-from mipdesign.solver import Capability, SolveOptions, refusal, solver_ids, solver_named
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.mip.formulation import FormulationModel, formulation_named
+from mipdesign.mip.scip import ScipSettings, apply_settings, export_cip, solve_cell
+from mipdesign.mip.solver import Capability, SolveOptions, refusal, solver_ids, solver_named
+from mipdesign.problem.problem import Problem
 from tests.test_formulations import R18, around, check_cell, some_cell
 
 SEEDS = range(30)
@@ -95,7 +95,7 @@ def test_the_solver_finds_the_enumerated_optimum(seed: int) -> None:
 
 def test_farkas_pricing_repairs_a_start_without_any_feasible_point(monkeypatch: pytest.MonkeyPatch) -> None:
     """With no first points at all, every relaxation starts infeasible."""
-    monkeypatch.setattr("formulations.pricing.PricedPoints.covering", lambda self: [])
+    monkeypatch.setattr("mipdesign.formulations.pricing.PricedPoints.covering", lambda self: [])
     for seed in range(8):
         tables = build_tables(small_problem(seed))
         check_cell(tables, Cell.whole(tables), "branch-price")
@@ -172,7 +172,7 @@ def test_a_start_changes_nothing_and_an_excluded_network_is_gone() -> None:
 
 
 def test_the_hash_speaks_of_the_points_that_are_not_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("formulations.pricing.PricedPoints.covering", lambda self: [])
+    monkeypatch.setattr("mipdesign.formulations.pricing.PricedPoints.covering", lambda self: [])
     tables = build_tables(small_problem(0))
     names = [priced(tables, cell).model.getProbName() for cell in (None, None, some_cell(tables, 3))]
     assert names[0] == names[1] != names[2]

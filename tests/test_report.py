@@ -16,13 +16,14 @@ import pytest
 import yaml
 from report_data import EXPLANATION, SMALL, VALIDATION, design_of, frontier, written
 
-from mipdesign import cli, report_views
+from mipdesign.cli import main as cli
 from mipdesign.errors import MissingExtraError, SpecError
-from mipdesign.formatting import points, quantity
-from mipdesign.problem import Problem, preset_names
-from mipdesign.report import report, write_report
-from mipdesign.report_inputs import DesignFolder, read_folder
-from mipdesign.report_views import Grid, View, page_views
+from mipdesign.figures.formatting import points, quantity
+from mipdesign.problem.problem import Problem, preset_names
+from mipdesign.report import views as report_views
+from mipdesign.report.inputs import DesignFolder, read_folder
+from mipdesign.report.report import report, write_report
+from mipdesign.report.views import Grid, View, page_views
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 OUTSIDE = re.compile(r"""(?:https?:)?//[a-z]|url\((?!#)|@import|<script|\bsrc=|\bhref="(?!#)""", re.IGNORECASE)

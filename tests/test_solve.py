@@ -12,14 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mipdesign.benchmarks.corpus.small import best_by_enumeration, listing, random_table, small_problem, varied_problem
 
-from benchmarks.small import best_by_enumeration, listing, random_table, small_problem, varied_problem
 from mipdesign import Architecture, Design, Problem, SpecError, design
-from mipdesign.cell import Cell
-from mipdesign.lattice import build_tables
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import build_tables
 from mipdesign.parsing import load_yaml
 from mipdesign.registry import registered
-from mipdesign.solve import Progress
+from mipdesign.search.driver import Progress
 
 SMALL = Path(__file__).parent / "data" / "small.yaml"
 MEDIUM = ["budgets.flops=3e8", "budgets.params=2e6"]
@@ -28,7 +28,7 @@ MEDIUM = ["budgets.flops=3e8", "budgets.params=2e6"]
 
 def enumerated(problem: Problem) -> tuple[object, ...] | None:
     """The best network by exhaustive listing, in the documented order; ``None`` if there is none."""
-    from mipdesign.solve import design_order
+    from mipdesign.search.driver import design_order
 
     tables = build_tables(problem)
     known = listing(tables, Cell.whole(tables)).networks
@@ -190,7 +190,7 @@ def workers_of_this_process() -> list[int]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if parent == os.getpid() and b"mipdesign.worker" in command:
+            if parent == os.getpid() and b"mipdesign.search.worker" in command:
                 pids.append(int(entry.name))
     return pids
 
@@ -222,7 +222,7 @@ def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
             """
             import os
             from pathlib import Path
-            from formulations.lattice import Lattice
+            from mipdesign.formulations.lattice import Lattice
 
             class Crashing(Lattice):
                 id = "crashing"

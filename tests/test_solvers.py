@@ -17,17 +17,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mipdesign.benchmarks.corpus.small import listing, positions, small_problem
 
-from benchmarks.small import listing, positions, small_problem
-from mipdesign import cli, model_files, solver
-from mipdesign.cell import Cell
+from mipdesign.cli import main as cli
 from mipdesign.errors import MissingExtraError, SpecError
-from mipdesign.formulation import FormulationModel, formulation_named
-from mipdesign.lattice import Tables, build_tables
-from mipdesign.linear import LinearModel
-from mipdesign.model_files import FORMATS, read_model, write_model
-from mipdesign.scip import NLP_HEURISTICS
-from mipdesign.solver import Capability, SolveOptions, Solver, refusal, root_bound, solver_ids, solver_named
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.mip import model_files, solver
+from mipdesign.mip.formulation import FormulationModel, formulation_named
+from mipdesign.mip.linear import LinearModel
+from mipdesign.mip.model_files import FORMATS, read_model, write_model
+from mipdesign.mip.scip import NLP_HEURISTICS
+from mipdesign.mip.solver import Capability, SolveOptions, Solver, refusal, root_bound, solver_ids, solver_named
 from mipdesign.solvers import scip
 from tests.agreement import verdicts
 
@@ -86,10 +87,10 @@ def test_big_m_rows_are_within_the_tolerances_of_solvers(solver_id: str) -> None
 LIMITED = """
 import json, sys
 from tests.test_formulations import R18, around
-from mipdesign.formulation import formulation_named
-from mipdesign.lattice import build_tables
-from mipdesign.problem import Problem
-from mipdesign.solver import SolveOptions, solver_named
+from mipdesign.mip.formulation import formulation_named
+from mipdesign.lattice.tables import build_tables
+from mipdesign.problem.problem import Problem
+from mipdesign.mip.solver import SolveOptions, solver_named
 tables = build_tables(Problem.preset("deepmad-r18"))
 form = formulation_named("lattice").build(tables, around(tables, R18, 0.15, 8, 1))
 a = solver_named(sys.argv[1]).solve(form, SolveOptions(time_limit=0.01))
@@ -110,11 +111,11 @@ def test_a_limit_is_called_one_and_no_bound_or_solution_is_made_up(solver_id: st
 
 STARTED = """
 import json, sys
-from benchmarks.small import listing, small_problem
-from mipdesign.cell import Cell
-from mipdesign.formulation import formulation_named
-from mipdesign.lattice import build_tables
-from mipdesign.solver import SolveOptions, solver_named
+from mipdesign.benchmarks.corpus.small import listing, small_problem
+from mipdesign.lattice.cell import Cell
+from mipdesign.mip.formulation import formulation_named
+from mipdesign.lattice.tables import build_tables
+from mipdesign.mip.solver import SolveOptions, solver_named
 tables = build_tables(small_problem(0))
 form = formulation_named("lattice").build(tables, Cell.whole(tables))
 networks = listing(tables, Cell.whole(tables)).networks
@@ -141,11 +142,11 @@ def test_cpsat_proves_what_its_presolve_got_wrong() -> None:
 
 COARSE = """
 import json, sys
-from benchmarks.small import listing, small_problem
-from mipdesign.cell import Cell
-from mipdesign.formulation import formulation_named
-from mipdesign.lattice import build_tables
-from mipdesign.solver import SolveOptions, solver_named
+from mipdesign.benchmarks.corpus.small import listing, small_problem
+from mipdesign.lattice.cell import Cell
+from mipdesign.mip.formulation import formulation_named
+from mipdesign.lattice.tables import build_tables
+from mipdesign.mip.solver import SolveOptions, solver_named
 from mipdesign.solvers import cpsat
 cpsat.GRID_BITS = int(sys.argv[2])
 tables = build_tables(small_problem(1))
@@ -336,11 +337,11 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 PLUG_IN = """
 import json
-from benchmarks.small import listing, small_problem
-from mipdesign.cell import Cell
-from mipdesign.formulation import formulation_named
-from mipdesign.lattice import build_tables
-from mipdesign.solver import SolveOptions, refusal, solver_named
+from mipdesign.benchmarks.corpus.small import listing, small_problem
+from mipdesign.lattice.cell import Cell
+from mipdesign.mip.formulation import formulation_named
+from mipdesign.lattice.tables import build_tables
+from mipdesign.mip.solver import SolveOptions, refusal, solver_named
 solver, said = solver_named("enumeration"), []
 for seed in range(8):
     tables = build_tables(small_problem(seed))

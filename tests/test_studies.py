@@ -19,14 +19,14 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from mipdesign.benchmarks import __main__ as commands
+from mipdesign.benchmarks.corpus.families import with_step, with_super_blocks
+from mipdesign.benchmarks.corpus.optima import Optimum, parse_line, read_optima, write_optima
+from mipdesign.benchmarks.corpus.small import best_by_enumeration, small_problem
+from mipdesign.benchmarks.studies.records import RECORDS, Record, RecordLog, parse, read_records
+from mipdesign.benchmarks.studies.study import Study
+from mipdesign.benchmarks.studies.verdict import STATUSES, Known, contradictions, judge, judged
 
-from benchmarks import __main__ as commands
-from benchmarks.families import with_step, with_super_blocks
-from benchmarks.optima import Optimum, parse_line, read_optima, write_optima
-from benchmarks.records import RECORDS, Record, RecordLog, parse, read_records
-from benchmarks.small import best_by_enumeration, small_problem
-from benchmarks.study import Study
-from benchmarks.verdict import STATUSES, Known, contradictions, judge, judged
 from mipdesign import registry
 from mipdesign.errors import SpecError
 
@@ -466,7 +466,7 @@ def test_bad_options_are_refused_on_one_line(
     monkeypatch: pytest.MonkeyPatch,
     fakes: None,
 ) -> None:
-    monkeypatch.setattr("mipdesign.cluster.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("mipdesign.search.cluster.CONNECT_SECONDS", 1)
     named = {"study": write_study(tmp_path), "folder": tmp_path}
     assert commands.main([option.format(**named) for option in options]) == 2
     err = capsys.readouterr().err

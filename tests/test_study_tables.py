@@ -6,9 +6,8 @@ import math
 from dataclasses import replace
 
 import pytest
-
-from benchmarks.records import Record
-from benchmarks.study_tables import VIRTUAL_BEST, Results, bounds, profile_ratios, root_gaps, summary, times
+from mipdesign.benchmarks.studies.records import Record
+from mipdesign.benchmarks.studies.tables import VIRTUAL_BEST, Results, bounds, profile_ratios, root_gaps, summary, times
 
 PLAIN = Record(
     "run",

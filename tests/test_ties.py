@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mipdesign.benchmarks.corpus.small import best_by_enumeration, every_network, varied_problem
+from mipdesign.benchmarks.experiments.agreement import varied_agrees
 
-from benchmarks.agreement import varied_agrees
-from benchmarks.small import best_by_enumeration, every_network, varied_problem
-from mipdesign.batch import evaluate_batch
-from mipdesign.cell import Cell
+from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
-from mipdesign.heuristics import incumbent
-from mipdesign.lattice import Contender, build_tables
-from mipdesign.problem import Problem
-from mipdesign.run import design
+from mipdesign.lattice.batch import evaluate_batch
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Candidate, build_tables
+from mipdesign.problem.problem import Problem
+from mipdesign.search.heuristics import incumbent
 
 SMALL = Path(__file__).parent / "data" / "small.yaml"
 TIED_SEEDS = list(itertools.islice((seed for seed in itertools.count() if varied_problem(seed).ties), 12))
@@ -76,8 +76,8 @@ def test_the_heuristic_finds_only_tied_networks() -> None:
     problem = Problem.load(SMALL, ["ties=[{stages: [1, 2, 3], same: [kernel, bottleneck]}]"])
     tables, found = build_tables(problem), []
 
-    def keep(contender: Contender) -> None:
-        found.append(tables.architecture(contender.position))
+    def keep(candidate: Candidate) -> None:
+        found.append(tables.architecture(candidate.position))
 
     incumbent(tables, 0, 0.0, keep, lambda: len(found) > 0)
     assert found

@@ -15,9 +15,9 @@ import pytest
 from networks import small
 
 from mipdesign import MissingExtraError, SpecError, save_pretrained
-from mipdesign import timm as ours
-from mipdesign.graph import to_graph
-from mipdesign.lowering import to_module
+from mipdesign.nn import timm as ours
+from mipdesign.nn.graph import to_graph
+from mipdesign.nn.lowering import to_module
 
 torch = pytest.importorskip("torch")
 
@@ -197,5 +197,5 @@ def test_timm_is_needed_to_register_and_nowhere_else(monkeypatch: pytest.MonkeyP
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=r"timm.create_model needs the package 'timm'.*mipdesign\[timm\]"):
         ours.register("designed_small", small("mixed"))
-    modules = "import sys, mipdesign.timm, mipdesign.network, mipdesign.exports; assert 'timm' not in sys.modules"
+    modules = "import sys, mipdesign.nn.timm, mipdesign.nn.module, mipdesign.nn.exports; assert 'timm' not in sys.modules"
     subprocess.run([sys.executable, "-c", modules], check=True, cwd=Path(__file__).parents[1], timeout=60)

@@ -170,7 +170,7 @@ def test_table_and_curves_of_the_comparison(train: ModuleType, tmp_path: Path) -
     runs = []
     for name, gain in (("ResNet", np.zeros(5)), ("design", np.array([0.01, 0.03, 0.01, 0.03, 0.02]))):
         accuracy = np.column_stack([accuracies, np.full(5, np.nan), accuracies + gain])
-        runs.append(compare_training.Contender(name, small("basic"), curves | {"test_accuracy": accuracy}))
+        runs.append(compare_training.Candidate(name, small("basic"), curves | {"test_accuracy": accuracy}))
     # mean 2, standard deviation 1: 2.776 is the quantile of Student's distribution with 4 degrees of freedom
     reach = 2.776 / 5**0.5
     assert compare_training.interval(np.array([1.0, 3.0, 1.0, 3.0, 2.0])) == pytest.approx((2 - reach, 2 + reach), abs=1e-3)

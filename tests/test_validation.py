@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from networks import PUBLISHED, architectures, published, small
 
-from mipdesign.architecture import Architecture, Stage, Stem
-from mipdesign.blocks import FAMILIES, Bottleneck, Inverted, Operation
 from mipdesign.errors import SpecError
-from mipdesign.evaluation import Evaluator, default_scoring
-from mipdesign.exchange import read_network
-from mipdesign.graph import to_graph
-from mipdesign.validation import (
+from mipdesign.io.exchange import read_network
+from mipdesign.networks.architecture import Architecture, Stage, Stem
+from mipdesign.networks.blocks import FAMILIES, Bottleneck, Inverted, Operation
+from mipdesign.networks.evaluator import Evaluator, default_scoring
+from mipdesign.nn.graph import to_graph
+from mipdesign.nn.validation import (
     COLUMNS,
     Check,
     Estimate,
@@ -37,8 +37,8 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from mipdesign import network as network_module  # noqa: E402
-from mipdesign.measurement import main_path, meta_network, variance_ratios  # noqa: E402
+from mipdesign.nn import module as network_module  # noqa: E402
+from mipdesign.nn.tracing import main_path, meta_network, variance_ratios  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-
-from benchmarks.small import Listing, listing, small_problem
-from benchmarks.variants import (
+from mipdesign.benchmarks.corpus.small import Listing, listing, small_problem
+from mipdesign.benchmarks.experiments.variants import (
     FAULTS,
     Lines,
     Outcome,
@@ -28,20 +27,21 @@ from benchmarks.variants import (
     variant_names,
     verdict,
 )
-from formulations.breakpoints import LatticeBreakpoints
-from formulations.compact import CompactModel
-from formulations.parts import registered_parts
-from formulations.piecewise import Encoding, Incremental
-from formulations.products import Product
-from formulations.sheet import Bounded, Sheet, write_axis
-from mipdesign import scip
-from mipdesign.cell import Cell
+from mipdesign.formulations.breakpoints import LatticeBreakpoints
+from mipdesign.formulations.compact import CompactModel
+from mipdesign.formulations.parts import registered_parts
+from mipdesign.formulations.piecewise import Encoding, Incremental
+from mipdesign.formulations.products import Product
+from mipdesign.formulations.sheet import Bounded, Sheet, write_axis
+
 from mipdesign.errors import SpecError
-from mipdesign.formulation import ProvenError, formulation_named
-from mipdesign.lattice import Position, Tables, build_tables
-from mipdesign.problem import Problem
-from mipdesign.scip import ScipSettings
-from mipdesign.solver import Answer
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.mip import scip
+from mipdesign.mip.formulation import ProvenError, formulation_named
+from mipdesign.mip.scip import ScipSettings
+from mipdesign.mip.solver import Answer
+from mipdesign.problem.problem import Problem
 from tests.test_formulations import check_cell, sample, some_cell
 from tests.test_piecewise import extremes
 
@@ -146,7 +146,7 @@ def test_exact_variants_find_the_enumerated_optimum(name: str) -> None:
 
 @pytest.mark.parametrize("name", covering(BOUNDS))
 def test_bounds_are_on_their_side(name: str) -> None:
-    """All of them on a hundred problems each: ``benchmarks.variants``."""
+    """All of them on a hundred problems each: ``mipdesign.benchmarks.experiments.variants``."""
     tables, expected = small(BOUNDS.index(name) % 40)
     assert outcome(name, tables, expected).agrees
 
@@ -292,7 +292,7 @@ def test_what_it_has_no_words_for() -> None:
     compact = formulation_named("compact")
     tables = build_tables(small_problem(0, "basic"))
     assert compact.unsupported(tables)
-    with pytest.raises(SpecError, match=r"'compact' has no words for super-block \d: .*use 'lattice'"):
+    with pytest.raises(SpecError, match=r"'compact' does not support super-block \d: .*use 'lattice'"):
         compact.build(tables, Cell.whole(tables))
     assert compact.unsupported(small(0)[0]) is None
     lower = build_tables(Problem.from_dict(WIDE | {"budgets": {"params": {"min": 1000, "max": 40000}}}))
@@ -399,9 +399,10 @@ def test_an_encoding_of_ones_own_is_a_part_of_every_variant(tmp_path: Path) -> N
     (info / "entry_points.txt").write_text("[mipdesign.encodings]\nown = tests.own_parts:Unary\n")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from benchmarks.variants import outcome; from benchmarks.small import *; from mipdesign.cell import Cell;"
-        "from mipdesign.lattice import build_tables; from tests.test_piecewise import Written; import numpy as np;"
-        "from formulations.parts import part_named; own = part_named('encodings', 'own');"
+        "from mipdesign.benchmarks.experiments.variants import outcome; from mipdesign.benchmarks.corpus.small import *;"
+        "from mipdesign.lattice.cell import Cell; from mipdesign.lattice.tables import build_tables;"
+        "from tests.test_piecewise import Written; import numpy as np;"
+        "from mipdesign.formulations.parts import part_named; own = part_named('encodings', 'own');"
         "x = [1., 2., 4., 7., 8., 11.]; y = [0., 3., 1., 1., 5., 2.];"
         "assert all(np.allclose(Written(own, x[:n], y[:n]).extremes(a), np.interp(a, x, y), atol=1e-6)"
         " for n in range(1, 7) for a in [*x[:n], (x[0] + x[n - 1]) / 2]);"

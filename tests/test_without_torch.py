@@ -10,14 +10,14 @@ import pytest
 from networks import small
 
 from mipdesign.errors import MissingExtraError
-from mipdesign.graph import to_graph
-from mipdesign.lowering import to_module
-from mipdesign.validation import validate
+from mipdesign.nn.graph import to_graph
+from mipdesign.nn.lowering import to_module
+from mipdesign.nn.validation import validate
 
 IMPORTS = """
 import sys
 sys.modules["torch"] = None
-import mipdesign.graph, mipdesign.lowering, mipdesign.validation
+import mipdesign.nn.graph, mipdesign.nn.lowering, mipdesign.nn.validation
 assert not any(name.startswith("torch.") for name in sys.modules)
 """
 

@@ -28,7 +28,7 @@ from .space import read_space
 from .tables import build
 
 FORMAT = "mipdesign-certificate/1"
-SECTIONS = ("problem", "claim", "contenders", "tree", "cells", "open")
+SECTIONS = ("problem", "claim", "candidates", "tree", "cells", "open")
 VERDICTS = ("excluded", "split", "listed", "solver")
 HOLDS, FAILS, TRUST = "holds", "fails", "on trust"
 MOST_REPORTED = 20
@@ -148,7 +148,7 @@ class _Check:
         if foreign:
             yield Claim("families", HOLDS, f"what {', '.join(foreign)} count is what their own code says")
         self._read_claim(data["claim"])
-        yield from self._contenders(data["contenders"])
+        yield from self._candidates(data["candidates"])
         status = self._status()
         yield status
         if not status.passed:
@@ -173,22 +173,22 @@ class _Check:
         number(claim["gap_limit"], "claim.gap_limit", 0.0)
         number(claim["equal_margin"], "claim.equal_margin", 0.0, 1.0)
 
-    def _contenders(self, value: Any) -> Iterator[Claim]:
-        """Every contender lies in the space, keeps all budgets, has its objective, and comes after the one before."""
+    def _candidates(self, value: Any) -> Iterator[Claim]:
+        """Every candidate lies in the space, keeps all budgets, has its objective, and comes after the one before."""
         self.best: Network | None = None
         previous = None
-        for n, row in enumerate(sequence(value, "contenders", 0, 10**5)):
-            entry = mapping(row, f"contenders.{n}", ("architecture", "objective"))
-            network = read_network(entry["architecture"], f"contenders.{n}.architecture", self.space)
+        for n, row in enumerate(sequence(value, "candidates", 0, 10**5)):
+            entry = mapping(row, f"candidates.{n}", ("architecture", "objective"))
+            network = read_network(entry["architecture"], f"candidates.{n}.architecture", self.space)
             fault = broken(self.space, network)
-            yield Claim(f"contender {n} keeps all budgets", FAILS if fault else HOLDS, f"it has {fault}" if fault else "")
-            exact, stated = objective(self.space, network), _decimal(entry["objective"], f"contenders.{n}.objective")
+            yield Claim(f"candidate {n} keeps all budgets", FAILS if fault else HOLDS, f"it has {fault}" if fault else "")
+            exact, stated = objective(self.space, network), _decimal(entry["objective"], f"candidates.{n}.objective")
             same = abs(stated - exact) <= abs(exact) * Decimal("1e-38")
-            yield Claim(f"contender {n} objective", HOLDS if same else FAILS, "" if same else f"it is {exact}")
+            yield Claim(f"candidate {n} objective", HOLDS if same else FAILS, "" if same else f"it is {exact}")
             place = order(self.space, network)
             if previous is not None:
                 later = previous < place
-                yield Claim(f"contender {n} comes after contender {n - 1}", HOLDS if later else FAILS)
+                yield Claim(f"candidate {n} comes after candidate {n - 1}", HOLDS if later else FAILS)
             if n == 0:
                 self.best, self.order, self.z = network, place, exact
             previous = place
@@ -212,7 +212,7 @@ class _Check:
         return Claim("status", FAILS if faults else HOLDS, "; ".join(faults))
 
     def _is_objective(self, stated: float) -> bool:
-        """Whether a float is the best contender's objective, up to the rounding of its terms."""
+        """Whether a float is the best candidate's objective, up to the rounding of its terms."""
         if self.best is None:
             return False
         entropy = objective(replace(self.space, penalised=(), price=Fraction(0)), self.best)

@@ -29,9 +29,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from mipdesign.formulation import FormulationModel
-from mipdesign.linear import LinearModel
-from mipdesign.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, linear_model
+from ..mip.formulation import FormulationModel
+from ..mip.linear import LinearModel
+from ..mip.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, linear_model
 
 GRID_BITS = 26
 """Steps into which the range of a continuous variable is divided, as a power of two."""
@@ -59,7 +59,7 @@ class CpSat(Solver):
         return None
 
     def solve(self, form: FormulationModel, options: SolveOptions) -> Answer:
-        """Solves a model; see :meth:`mipdesign.solver.Solver.solve`."""
+        """Solves a model; see :meth:`mipdesign.mip.solver.Solver.solve`."""
         linear = linear_model(self, form)
         self.version()
         from ortools.sat.python import cp_model

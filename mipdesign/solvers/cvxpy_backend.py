@@ -19,10 +19,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mipdesign.formulation import FormulationModel
-from mipdesign.linear import Matrix
-from mipdesign.scip import IPOPT_OPTIONS, NLP_HEURISTICS
-from mipdesign.solver import Answer, Capability, SolveOptions, Solver, Status, linear_model
+from ..mip.formulation import FormulationModel
+from ..mip.linear import Matrix
+from ..mip.scip import IPOPT_OPTIONS, NLP_HEURISTICS
+from ..mip.solver import Answer, Capability, SolveOptions, Solver, Status, linear_model
 
 TOLERANCE = 1e-9
 """Feasibility tolerance where the solver lets one be set."""
@@ -51,7 +51,7 @@ class CvxpySolver(Solver):
         return f"{self.version_of(self.package)} (cvxpy {self.version_of('cvxpy')})"
 
     def solve(self, form: FormulationModel, options: SolveOptions) -> Answer:
-        """Solves a model; see :meth:`mipdesign.solver.Solver.solve`."""
+        """Solves a model; see :meth:`mipdesign.mip.solver.Solver.solve`."""
         linear = linear_model(self, form)
         self.version()
         import cvxpy
@@ -135,7 +135,7 @@ def _seconds(options: SolveOptions) -> float:
 
 
 class CvxpyScip(CvxpySolver):
-    """SCIP through cvxpy, with the cures of :mod:`mipdesign.scip`."""
+    """SCIP through cvxpy, with the cures of :mod:`mipdesign.mip.scip`."""
 
     id, title, package, extra = "cvxpy-scip", "SCIP through cvxpy", "pyscipopt", "cvxpy"
     cvxpy_name = "SCIP"

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from mipdesign.formulation import FormulationModel
-from mipdesign.linear import Matrix
-from mipdesign.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, linear_model, root_bound
+from ..mip.formulation import FormulationModel
+from ..mip.linear import Matrix
+from ..mip.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, linear_model, root_bound
 
 TOLERANCE = 1e-9
 """For rows, bounds, integrality and reduced costs."""
@@ -38,7 +38,7 @@ class Highs(Solver):
     capabilities = frozenset({Capability.TIME_LIMIT, Capability.SEED, Capability.START, Capability.BOUND, Capability.NODES})
 
     def solve(self, form: FormulationModel, options: SolveOptions) -> Answer:
-        """Solves a model; see :meth:`mipdesign.solver.Solver.solve`."""
+        """Solves a model; see :meth:`mipdesign.mip.solver.Solver.solve`."""
         linear = linear_model(self, form)
         self.version()
         import highspy

@@ -1,4 +1,4 @@
-"""SCIP by PySCIPOpt, with its default settings, the cures of :mod:`mipdesign.scip` and a feasibility tolerance of 1e-9.
+"""SCIP by PySCIPOpt, with its default settings, the cures of :mod:`mipdesign.mip.scip` and a feasibility tolerance of 1e-9.
 
 Root bound: SCIP's own figure for the root node after cuts. Trace: at every new incumbent, and every 0.2 seconds.
 """
@@ -10,10 +10,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from mipdesign.formulation import FormulationModel
-from mipdesign.linear import ScipModel
-from mipdesign.scip import Reporter, cure_crashes, scip_version
-from mipdesign.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, root_bound
+from ..mip.formulation import FormulationModel
+from ..mip.linear import ScipModel
+from ..mip.scip import Reporter, cure_crashes, scip_version
+from ..mip.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, root_bound
 
 STATUS: dict[str, Status] = {
     "optimal": "optimal",
@@ -47,7 +47,7 @@ class Scip(Solver):
         return f"{scip_version(Model())} (PySCIPOpt {super().version()})"
 
     def solve(self, form: FormulationModel, options: SolveOptions) -> Answer:
-        """Solves a model; see :meth:`mipdesign.solver.Solver.solve`."""
+        """Solves a model; see :meth:`mipdesign.mip.solver.Solver.solve`."""
         began = time.monotonic()
         scip = form.take_scip()
         model, variables = scip

@@ -11,10 +11,11 @@ import sys
 import time
 from typing import Any
 
-from benchmarks.small import listing
-from mipdesign.cell import Cell
-from mipdesign.formulation import FormulationModel
-from mipdesign.solver import Answer, Capability, SolveOptions, Solver
+from mipdesign.benchmarks.corpus.small import listing
+
+from mipdesign.lattice.cell import Cell
+from mipdesign.mip.formulation import FormulationModel
+from mipdesign.mip.solver import Answer, Capability, SolveOptions, Solver
 
 LOG = "FAKE_SOLVERS_LOG"
 """Environment variable: a file to which every solve appends a line."""

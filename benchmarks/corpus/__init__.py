@@ -1,0 +1,1 @@
+"""Problems to measure with: presets, random small ones with their enumeration, families, proven optima."""

@@ -1,0 +1,225 @@
+"""Random design problems that are small enough to list every network, and the listing: an oracle without a search."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from mipdesign.lattice.batch import Batch, evaluate_batch
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.networks.architecture import Architecture, Stage, Stem
+from mipdesign.networks.evaluator import UPPER_ONLY
+from mipdesign.networks.latency import LatencyTable
+from mipdesign.nn.profiling import plan
+from mipdesign.problem.budgets import Budgets
+from mipdesign.problem.problem import Problem
+from mipdesign.problem.space import TIED, FamilyRules, StageSpace
+
+MAX_NETWORKS = 12_000
+FAMILIES = ("bottleneck", "basic", "mixed", "inverted", "inverted_se")
+
+
+def problem_data(rng: np.random.Generator, block: str | None) -> dict[str, Any]:
+    """A specification without budgets. ``block=None`` mixes the families."""
+
+    def some(values: list[int], most: int) -> list[int]:
+        count = int(rng.integers(1, min(most, len(values)) + 1))
+        return sorted(int(v) for v in rng.choice(values, count, replace=False))
+
+    stages = []
+    for _ in range(int(rng.integers(2, 5))):
+        low = [0.5, 1.0, 1.0, 1.5][rng.integers(4)]
+        growth = {"min": low} | ({} if rng.random() < 0.4 else {"max": low * [1.5, 2.0, 4.0][rng.integers(3)]})
+        stages.append(
+            {
+                "block": block or FAMILIES[rng.integers(len(FAMILIES))],
+                "stride": int(rng.integers(1, 3)),
+                "channels": some([4, 6, 8, 12, 16, 24, 32], 4),
+                "growth": growth,
+                "bottleneck": some([2, 4, 8, 12, 24], 3),
+                "bottleneck_ratio": {"min": 0.25, "max": [1.0, 6.0][rng.integers(2)], "to_rounding": ["min"]},
+                "kernels": some([1, 3, 5], 2),
+                "depth": some([1, 2, 3, 5, 8], 3),
+            }
+        )
+    objective: dict[str, Any] = {"beta": float([0.0, 1.0, 10.0][rng.integers(3)])}
+    if rng.random() < 0.5:
+        penalised = some(list(range(1, len(stages) + 1)), len(stages))
+        objective["penalty"] = {"form": ["exp_std", "exp_var", "none"][rng.integers(3)], "stages": penalised}
+    return {
+        "name": "small",
+        "convention": ["paper", "reference"][rng.integers(2)],
+        "input": {"resolution": int(rng.integers(40, 80))},
+        "stem": {"channels": some([4, 8, 12], 3), "stride": int(rng.integers(1, 3))},
+        "stages": stages,
+        "head": None if rng.random() < 0.7 else {"channels": 20},
+        "classes": 10,
+        "objective": objective,
+    }
+
+
+def small_problem(seed: int, block: str | None = "bottleneck") -> Problem:
+    """A problem with budgets anywhere between infeasible and slack, deterministic in its seed."""
+    rng = np.random.default_rng([seed, FAMILIES.index(block) if block else len(FAMILIES)])
+    while True:
+        data = problem_data(rng, block)
+        try:
+            tables = build_tables(Problem.from_dict(data | {"budgets": {"flops": 1, "params": 1, "effectiveness": 1.0}}))
+        except ValueError:
+            continue
+        if Cell.whole(tables).n_points(tables) <= MAX_NETWORKS:
+            break
+    evaluation = evaluate_batch(tables, Cell.whole(tables).networks(tables))
+    level = [0.0, 0.05, 0.3, 0.6, 1.0][rng.integers(5)]
+    values = dict(zip(tables.counts, evaluation.counts, strict=True)) | {"effectiveness": evaluation.effectiveness}
+    budgets = {}
+    for name, figures in values.items():
+        if rng.random() < 0.8:
+            limit = np.quantile(figures[evaluation.chained], min(1.0, level * rng.uniform(0.7, 1.5)))
+            budgets[name] = float(limit) if name == "effectiveness" else int(limit) - (level == 0.0)
+    return Problem.from_dict(data | {"budgets": {k: v for k, v in budgets.items() if v > 0}})
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Every feasible network of a cell by exact arithmetic, best first."""
+
+    networks: tuple[tuple[Position, Decimal], ...]
+
+    def reaching(self, cutoff: float) -> set[Position]:
+        """Networks whose exact objective is at least the cutoff."""
+        return {position for position, objective in self.networks if objective >= Decimal(cutoff)}
+
+
+def listing(tables: Tables, cell: Cell, near: float = 1e-6) -> Listing:
+    """Lists a cell by the batch evaluator; the exact evaluator judges networks at the effectiveness limit and near the optimum.
+
+    Networks further than ``near`` (relative) below the best keep the floating-point objective, which is exact to 1e-12.
+    """
+    batch = cell.networks(tables)
+    evaluation = evaluate_batch(tables, batch)
+    ratio = np.zeros(len(batch)) if tables.rho is None else evaluation.effectiveness / float(tables.rho)
+    possible = evaluation.chained & (evaluation.counts <= tables.limits[:, None]).all(axis=0) & (ratio <= 1 + 1e-9)
+    objectives, doubtful = evaluation.objective[possible], ratio[possible] >= 1 - 1e-9
+    close = objectives >= objectives.max(initial=-np.inf) - near * np.abs(objectives).max(initial=0.0)
+    networks = []
+    for position, objective, exactly in zip(positions(batch.take(possible)), objectives, close | doubtful, strict=True):
+        if not exactly:
+            networks.append((position, Decimal(float(objective))))
+            continue
+        architecture = tables.architecture(position)
+        if not tables.problem.violations(architecture):
+            networks.append((position, tables.problem.evaluator(architecture).exact_objective()))
+    return Listing(tuple(sorted(networks, key=lambda item: -item[1])))
+
+
+def positions(batch: Batch) -> list[Position]:
+    """The networks of a batch."""
+    columns, depths = batch.columns.T.tolist(), batch.depths.T.tolist()
+    return [Position(s, tuple(c), tuple(d)) for s, c, d in zip(batch.stem.tolist(), columns, depths, strict=True)]
+
+
+MOST_VARIED = 500
+"""Most networks of a varied problem: every one of them goes through the exact evaluator."""
+
+
+def varied_problem(seed: int) -> Problem:
+    """A very small problem: choices between families, any budgets, lower limits, divisibility, forbidden combinations."""
+    rng = np.random.default_rng([seed, 1000])
+    while True:
+        data = problem_data(rng, None)
+        data["stages"] = data["stages"][: int(rng.integers(2, 4))]
+        data["objective"].pop("penalty", None)
+        if rng.random() < 0.3:
+            data["objective"]["effectiveness_price"] = float(rng.choice([1.0, 30.0, 1000.0]))
+        for stage in data["stages"]:
+            _vary(stage, rng)
+        if rng.random() < 0.4:
+            tied = rng.choice(len(data["stages"]), 2, replace=False) + 1
+            data["ties"] = [
+                {"stages": tied.tolist(), "same": rng.choice(TIED, int(rng.integers(1, 3)), replace=False).tolist()}
+            ]
+        try:
+            problem = Problem.from_dict(data)
+        except ValueError:
+            continue
+        if 1 < problem.size() <= MOST_VARIED:
+            break
+    return with_any_budgets(problem, data, rng)
+
+
+def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Generator) -> Problem:
+    """A problem, whose specification has no budgets, with some of any kind, anywhere between infeasible and slack."""
+    networks = list(every_network(problem))
+    if not networks:
+        return problem
+    budgets: dict[str, Any] = {}
+    if rng.random() < 0.5:
+        table = random_table(problem, rng)
+        timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})
+        figures = sorted(timed.evaluator(a).figure("latency") for a in networks)
+        budgets["latency"] = {"max": figures[int(rng.integers(0, len(figures)))], "table": table}
+    for name in (name for name in Budgets.model_fields if name != "latency"):
+        if rng.random() < 0.3:
+            figures = sorted(problem.evaluator(a).figure(name) for a in networks)
+            high = figures[int(rng.integers(len(figures) // 4, len(figures)))]
+            budgets[name] = {"max": high}
+            if name not in UPPER_ONLY and rng.random() < 0.3:
+                budgets[name]["min"] = figures[int(rng.integers(0, len(figures)))]
+                if budgets[name]["min"] > high or rng.random() < 0.3:
+                    del budgets[name]["max"]
+    return Problem.from_dict(data | {"budgets": budgets})
+
+
+def random_table(problem: Problem, rng: np.random.Generator) -> list[str]:
+    """Lines of a latency table for a problem: times that grow with the work, and noise as large as they are."""
+    rows = []
+    for row in plan(problem, int(rng.integers(2, 5))):
+        work = row.in_channels * (row.out_channels * row.kernel**2 / row.groups if row.kind == "conv" else 1)
+        rows.append(row._replace(microseconds=round((2 + work * row.resolution**2 / 1e4) * rng.uniform(0.5, 1.5), 3)))
+    return LatencyTable(tuple(rows)).to_lines()
+
+
+def _vary(stage: dict[str, Any], rng: np.random.Generator) -> None:
+    """Gives a stage further families and rules, and few values of everything else."""
+    stage["block"] = [str(name) for name in rng.choice(FAMILIES, int(rng.integers(1, 4)), replace=False)]
+    for axis in ("channels", "bottleneck", "kernels", "depth"):
+        stage[axis] = sorted(rng.choice(stage[axis], min(2, len(stage[axis])), replace=False).tolist())
+    if rng.random() < 0.3:
+        stage["per_block"] = {stage["block"][0]: {"bottleneck": [4, 16], "bottleneck_ratio": {"min": 0.5, "max": 4.0}}}
+    if rng.random() < 0.3:
+        stage["multiple_of"] = int(rng.choice([2, 4]))
+    if rng.random() < 0.3:
+        stage["forbidden"] = [{"block": stage["block"][-1], "kernels": [int(stage["kernels"][-1])]}]
+
+
+def every_network(problem: Problem) -> Iterator[Architecture]:
+    """All networks of a space, from the specification alone: no table is read."""
+    head = problem.head.channels if problem.head else None
+    choices = [
+        [Stage(block, s.stride, c, b, k, depth) for block in s.block for c in s.channels.values for b in _widths(s, block)
+         for k in (s.per_block.get(block, FamilyRules()).kernels or s.kernels).values for depth in s.depth.values]
+        for s in problem.stages
+    ]  # fmt: skip
+    for channels in problem.stem.channels.values:
+        stem = Stem(channels, problem.stem.kernel, problem.stem.stride)
+        for stages in itertools.product(*choices):
+            network = Architecture(problem.input.resolution, stem, stages, head, problem.input.channels, problem.classes)
+            if not problem.outside_space(network):
+                yield network
+
+
+def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:
+    return (stage.per_block.get(block, FamilyRules()).bottleneck or stage.bottleneck).values
+
+
+def best_by_enumeration(problem: Problem) -> Decimal | None:
+    """The optimum's exact objective, or ``None`` if no network keeps the budgets."""
+    feasible = (a for a in every_network(problem) if not problem.violations(a))
+    return max((problem.evaluator(a).exact_objective() for a in feasible), default=None)

@@ -1,0 +1,21 @@
+"""Measurements of the whole program, a command each: ``python -m mipdesign.benchmarks NAME``."""
+
+EXPERIMENTS = {
+    "against_torch": "Random networks of all block families: the exact evaluator against the torch module",
+    "agreement": "Random small problems: the presolve tree and each formulation, held against exhaustive enumeration",
+    "checking": "Time and memory of the independent checker, beside the verification by the search's own code",
+    "comparison": "This solver beside what one would do without it: the plain formulation in SCIP, and an evolutionary search",
+    "evaluator": "Networks per second and core of the batch evaluator",
+    "exports": "Exports of a network of every preset at full resolution against the torch module",
+    "frontier": "A frontier against as many separate runs, and against itself after kills",
+    "fuzz": "Spoiled certificates held against enumeration: the checker must refuse whatever is false or malformed",
+    "hard": "Hard specifications, held against enumeration by exact arithmetic",
+    "latency": "Predicted against measured latency: designs under several latency budgets, their modules timed",
+    "malformed": "Malformed files of every kind, each given to a command as a process of its own",
+    "prices": "Prices against what they foretell: one limit at a time is relaxed and the problem solved again",
+    "proofs": "Time to proven optimality of the presets in both conventions, with memory and verification",
+    "scaling": "Time to proven optimality along each axis of the ``deepmad-r18`` problem, as a table and a picture",
+    "steadiness": "Whether the optimum depends on workers or seeds",
+    "variants": "Every formulation and every solver on random small problems, held against the enumeration of all networks",
+}
+"""Modules of this folder that are commands, and what each measures."""

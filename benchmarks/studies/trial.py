@@ -1,0 +1,221 @@
+"""One run of a study, as a process of its own: a job as JSON on standard input, records on standard output.
+
+The argument is the process id of the supervisor.
+
+What is known is written to standard output at once, as lines of JSON that add up: a run that crashes or is killed while it
+solves has told the size of its model by then. Whatever a solver prints goes nowhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mipdesign.designs.run import installed_versions
+from mipdesign.errors import MissingExtraError, SpecError
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.mip.formulation import FormulationModel, ModelStatistics, formulation_named
+from mipdesign.mip.refinement import solve
+from mipdesign.mip.solver import Answer, Capability, SolveOptions, Solver, refusal, solver_named
+from mipdesign.problem.problem import Problem
+from mipdesign.search.warmup import warm_up
+
+from ..corpus.small import small_problem
+from .presolve import Presolved, choices, joined, presolved
+from .study import Job
+from .verdict import TOLERANCE
+
+PR_SET_PDEATHSIG = 1
+"""Request to the kernel (prctl): a signal when the parent dies."""
+
+Say = Callable[[dict[str, Any]], None]
+
+
+def die_with(parent: int) -> None:
+    """Has the kernel kill this process when its supervisor is gone (Linux only), and ends it if that has happened already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def machine() -> dict[str, Any]:
+    """What the run is measured on."""
+    return {"cores": os.cpu_count(), "cpu": cpu_name(), "system": platform.system(), "python": platform.python_version()}
+
+
+def cpu_name() -> str:
+    """The processor's name, as far as the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def peak_mb() -> float | None:
+    """Most memory that this process has held; ``None`` where the system does not tell."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.is_file() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), None)
+
+
+def run(job: Job, say: Say) -> None:
+    """Carries out a job, and says what is known as soon as it is."""
+    say({"machine": machine(), "versions": installed_versions()})
+    formulation, solver = formulation_named(job.formulation), solver_named(job.solver)
+    say({"claim": formulation.claim})
+    try:
+        say({"solver_version": solver.version(), "packages": {solver.package: _version(solver.package)}})
+        tables = build_tables(Problem.from_dict(job.problem))
+        missing = formulation.unsupported(tables)
+        if missing is not None:
+            say({"ended": "unsupported", "incidents": [f"the formulation does not support {missing}"]})
+            return
+        before, spent = reduced(job, tables, say) if job.presolve else (None, 0.0)
+        if before is not None and before.is_proven:
+            nothing = ModelStatistics(0, 0, 0, 0, 0)
+            say({"formulation_seconds": 0.0, "sizes": vars(nothing), **answered(before.answer)})
+            say({"ended": "answered", **checked(tables, None if before.incumbent is None else before.incumbent.position)})
+            return
+        cell = Cell.whole(tables) if before is None or before.cell is None else before.cell
+        began = time.monotonic()
+        form = formulation.build(tables, cell)
+        built = time.monotonic() - began
+        reason = refusal(solver, form)
+        if reason is not None:
+            say({"ended": "unsupported", "incidents": [reason]})
+            return
+        say({"formulation_seconds": built, "sizes": vars(form.statistics())})
+        asked = options(job, job.limits["seconds"] - spent - built)
+        answer = solve(solver, form, replace(asked, start=start(solver, form, before)))
+    except MissingExtraError as error:
+        say({"ended": "missing", "incidents": [str(error)]})
+    except SpecError as error:
+        say({"ended": "unsupported", "incidents": [str(error)]})
+    else:
+        position = None if answer.values is None else form.position(answer.values)
+        if before is not None and before.incumbent is not None:
+            reaches = before.incumbent.objective > form.floor
+            answer, is_incumbent = joined(before, answer, formulation.claim, reaches, TOLERANCE)
+            position = before.incumbent.position if is_incumbent else position
+        say(answered(answer))
+        say({"ended": "answered", **checked(tables, position)})
+
+
+def reduced(job: Job, tables: Tables, say: Say) -> tuple[Presolved, float]:
+    """The presolve of a run, and its seconds, without those of loading machine code once per process."""
+    warm_up()
+    presolved(build_tables(small_problem(0)), 0)
+    began, whole = time.monotonic(), Cell.whole(tables)
+    before = presolved(tables, job.seed)
+    spent = time.monotonic() - began
+    best, cells = before.incumbent, {"of": whole} | ({} if before.cell is None else {"left": before.cell})
+    incumbent = None if best is None else str(tables.problem.evaluator(tables.architecture(best.position)).exact_objective())
+    say(
+        {
+            "presolve_seconds": spent,
+            "incumbent": incumbent,
+            "presolve_bound": before.bound,
+            "choices": {name: choices(tables, cell) for name, cell in cells.items()},
+        }
+    )
+    return before, spent
+
+
+def start(solver: Solver, form: FormulationModel, before: Presolved | None) -> dict[str, float] | None:
+    """The incumbent as a start solution, where there is one and the solver takes it."""
+    if before is None or before.incumbent is None or Capability.START not in solver.capabilities:
+        return None
+    return form.start(before.incumbent.position) if before.incumbent.objective > form.floor else None
+
+
+def options(job: Job, seconds: float) -> SolveOptions:
+    """What the solver is asked."""
+    return SolveOptions(
+        time_limit=max(0.0, seconds),
+        memory_limit_mb=job.limits["memory_mb"],
+        seed=job.seed,
+        threads=job.parameters["threads"],
+        gap=job.parameters["gap"],
+    )
+
+
+def answered(answer: Answer) -> dict[str, Any]:
+    """What the solver says."""
+    return {
+        "said": answer.status,
+        "objective": answer.objective,
+        "bound": answer.bound,
+        "root_bound": answer.root_bound,
+        "nodes": answer.nodes,
+        "build_seconds": answer.build_seconds,
+        "solver_seconds": answer.solver_seconds,
+        "trace": [list(point) for point in answer.trace],
+        "incidents": [answer.message] if answer.message and answer.status == "failed" else [],
+        "message": answer.message,
+    }
+
+
+def checked(tables: Tables, position: Position | None) -> dict[str, Any]:
+    """The network of an answer, its violations, and its objective by the exact evaluator; empty without a network."""
+    if position is None:
+        return {}
+    problem, architecture = tables.problem, tables.architecture(position)
+    return {
+        "architecture": architecture.to_dict(),
+        "violations": problem.violations(architecture),
+        "exact": str(problem.evaluator(architecture).exact_objective()),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def plain(value: Any) -> Any:
+    """Data without infinite and undefined numbers, for which JSON has no word."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def main() -> None:
+    """Entry point of the process."""
+    die_with(int(sys.argv[1]))
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+    def say(part: dict[str, Any]) -> None:
+        out.write(json.dumps(plain(part)) + "\n")
+        out.flush()
+
+    job = Job(**json.load(sys.stdin))
+    try:
+        run(job, say)
+    except MemoryError:
+        say({"ended": "memout", "incidents": ["MemoryError"]})
+    except Exception:
+        say({"ended": "error", "incidents": [traceback.format_exc(limit=-3).strip()]})
+    say({"peak_memory_mb": peak_mb()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What lies around a design: frontiers, prices of limits, explanations and comparisons."""

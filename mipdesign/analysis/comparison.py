@@ -1,0 +1,218 @@
+"""A network beside the best one within its own budgets."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ..designs.run import Design, design
+from ..errors import SpecError
+from ..io.exchange import read_network
+from ..networks.architecture import Architecture
+from ..networks.evaluator import Evaluation, Evaluator, Scoring, violations
+from ..networks.objective import CONVENTIONS, default_alpha, penalised_super_blocks
+from ..problem.problem import Problem
+from ..search.driver import OPTIMAL_GAP, Progress
+
+SPACES = {
+    "bottleneck": "deepmad-r50",
+    "resnet_bottleneck": "deepmad-r50",
+    "basic": "resnet-basic",
+    "mixed": "resnet-basic",
+    "resnet_basic": "resnet-basic",
+    "inverted": "mobilenetv2-like",
+    "linear_inverted": "mobilenetv2-like",
+    "separable": "mobilenetv2-like",
+    "inverted_se": "deepmad-29m-224",
+}
+"""Preset in which the optimum is looked for, by the family of most blocks of a network."""
+ROUNDING = 1e-12
+"""By how much the budget of the effectiveness, a float, is more than the network's own."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A network, and the design that is best within its budgets.
+
+    Attributes
+    ----------
+    network, evaluation:
+        The network and its figures, in the objective of the design's problem.
+    outside:
+        Fields of the network that the problem's space does not hold.
+    exceeded:
+        Names of the problem's budgets that the network does not keep.
+    design:
+        The best network of the space, with what was proved of it.
+    """
+
+    FIGURES: ClassVar[tuple[str, ...]] = (
+        *("params", "flops", "params_total", "macs", "effectiveness", "layers", "blocks", "activations"),
+        *("weighted_entropy", "penalty", "objective"),
+    )
+    """Figures that a table shows."""
+
+    network: Architecture
+    evaluation: Evaluation
+    outside: tuple[str, ...]
+    exceeded: tuple[str, ...]
+    design: Design
+
+    @property
+    def gain(self) -> float | None:
+        """By how much the design's objective exceeds the network's; ``None`` without a design."""
+        return None if self.design.objective is None else self.design.objective - self.evaluation.objective
+
+    @property
+    def stem_decides(self) -> bool:
+        """Whether the budget of the effectiveness is that of the space's stem, since the network's own cannot be kept."""
+        limit = self.design.problem.budgets.limits().get("effectiveness")
+        least = least_effectiveness(self.design.problem)
+        return self.evaluation.effectiveness < least and limit is not None and float(limit) == least * (1 + ROUNDING)
+
+    @property
+    def relative_gain(self) -> float | None:
+        """The gain relative to the network's objective; ``None`` where that is not positive."""
+        return None if self.gain is None or self.evaluation.objective <= 0 else self.gain / self.evaluation.objective
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "network": self.network.to_dict(),
+            "evaluation": self.evaluation.to_dict(),
+            "outside_space": list(self.outside),
+            "exceeded": list(self.exceeded),
+            "gain": self.gain,
+            "relative_gain": self.relative_gain,
+            "design": self.design.to_dict(),
+        }
+
+
+def compare(
+    network: Architecture | str | Path,
+    *,
+    space: str | None = None,
+    convention: str | None = None,
+    overrides: Iterable[str] = (),
+    resolution: int | None = None,
+    time_limit: float | None = None,
+    gap: float = OPTIMAL_GAP,
+    seed: int = 0,
+    workers: int | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Comparison:
+    """Evaluates a network and designs the best one within its budgets.
+
+    Parameters
+    ----------
+    network:
+        An architecture, or what :func:`mipdesign.read_network` reads, then at ``resolution`` if given.
+    space:
+        A preset or a specification; by default the preset of the network's family (:data:`SPACES`). Its budgets ``flops``,
+        ``params`` and ``effectiveness`` become the network's figures (the last one at least :func:`least_effectiveness`),
+        its input and classes those of the network.
+    convention:
+        ``paper`` or ``reference``; that of the space by default.
+    overrides:
+        Changes of the problem as ``KEY=VALUE`` texts, which come last: ``budgets.flops=1e9``.
+    time_limit, gap, seed, workers, on_progress:
+        Of :func:`mipdesign.design`.
+
+    Raises
+    ------
+    SpecError
+        For a network or an option that cannot be used.
+    """
+    if not isinstance(network, Architecture):
+        network = read_network(network, resolution)
+    elif resolution is not None:
+        network = Architecture.from_dict(network.to_dict() | {"resolution": resolution})
+    problem, evaluation = problem_around(network, space or default_space(network), convention, tuple(overrides))
+    exceeded = tuple(violations(problem.evaluator(network), problem.budgets.limits()))
+    found = design(problem, time_limit=time_limit, gap=gap, seed=seed, workers=workers, on_progress=on_progress)
+    return Comparison(network, evaluation, tuple(problem.outside_space(network)), exceeded, found)
+
+
+def default_space(network: Architecture) -> str:
+    """The preset whose blocks are those of a network, by the family that most of its blocks have.
+
+    Raises
+    ------
+    SpecError
+        If no preset is known for that family.
+    """
+    blocks: Counter[str] = Counter()
+    for stage in network.stages:
+        blocks[stage.block] += stage.depth
+    family = blocks.most_common(1)[0][0]
+    if family not in SPACES:
+        raise SpecError("--space", f"no preset has blocks of family {family!r}", "name a preset or a specification")
+    return SPACES[family]
+
+
+def problem_around(
+    network: Architecture, space: str, convention: str | None, overrides: tuple[str, ...]
+) -> tuple[Problem, Evaluation]:
+    """The problem whose budgets are a network's own figures, and these figures.
+
+    Raises
+    ------
+    SpecError
+        If the space, an override, or the network in this space cannot be used.
+    """
+    fixed = {"input.resolution": network.resolution, "input.channels": network.input_channels, "classes": network.classes}
+    settings = [f"{key}={value}" for key, value in fixed.items()]
+    settings += [] if convention is None else [f"convention={json.dumps(convention)}"]
+    draft = Problem.named(space, [*settings, *overrides])
+    evaluation = Evaluator(network, comparable_scoring(draft, network)).evaluation
+    rho = max(evaluation.effectiveness, least_effectiveness(draft)) * (1 + ROUNDING)
+    own = [f"budgets.flops={evaluation.flops}", f"budgets.params={evaluation.params}", f"budgets.effectiveness={rho!r}"]
+    problem = Problem.named(space, [*settings, *own, *overrides])
+    stated = {
+        "input.resolution": problem.input.resolution,
+        "input.channels": problem.input.channels,
+        "classes": problem.classes,
+    }
+    for key, value in stated.items():
+        if value != fixed[key]:
+            raise SpecError("--set", f"{key}={value}, but the network has {fixed[key]}", "compare like with like: leave it out")
+    return problem, evaluation
+
+
+def least_effectiveness(problem: Problem) -> float:
+    """What every network of a space has at least: that of its stem alone, where the convention takes the largest prefix."""
+    stem_width = problem.input.channels * problem.stem.kernel**2
+    return 1 / stem_width if CONVENTIONS[problem.convention].prefix_effectiveness else 0.0
+
+
+def comparable_scoring(problem: Problem, network: Architecture) -> Scoring:
+    """A problem's objective for a network that need not be of its space.
+
+    The weights and the super-blocks whose depths are penalised are those of the problem where it states them; otherwise the
+    convention's rules are applied to the network's own stages and super-blocks.
+
+    Raises
+    ------
+    SpecError
+        If the problem states weights for another number of stages.
+    """
+    scoring, n_stages, n_blocks = problem.scoring, 1 + network.stage_of[-1], len(network.stages)
+    alpha, penalised = scoring.alpha, scoring.penalised
+    if n_stages != len(alpha):
+        if problem.objective.alpha is not None:
+            stages = f"{len(alpha)} weights, but the network has {n_stages} down-sampling stages"
+            raise SpecError("objective.alpha", stages, "leave it out, or use a space of as many stages")
+        alpha = default_alpha(n_stages)
+    penalty = problem.objective.penalty
+    if penalty is not None and penalty.stages is not None:
+        penalised = tuple(i for i in penalised if i < n_blocks)
+    elif penalty is not None:
+        penalised = tuple(range(n_blocks))
+    else:
+        blocks = [block for stage in problem.stages for block in stage.block]
+        penalised = penalised_super_blocks(scoring.convention, blocks, n_blocks)
+    return replace(scoring, alpha=alpha, penalised=penalised)

@@ -1,0 +1,292 @@
+"""Why a design is what it is: which limits bind, what a little more of each would buy, and the next better design beyond each.
+
+All of it is solved, not estimated: for each limit the problem is designed again with 1 % more, and then with ever tighter
+limits, until the least limit is known at which a better network exists. Prices from the bound's multipliers stand beside that.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from ..designs.run import Design, design
+from ..errors import MipdesignError, SpecError
+from ..files import write_whole, writing
+from ..lattice.tables import build_tables
+from ..networks.architecture import Architecture
+from ..networks.evaluator import LOWER
+from ..search.driver import Progress
+from ..search.warmup import warm_up
+from ..search.workers import Pool
+from .shadow_prices import shadow_prices, unit_of
+from .sweep import REAL
+
+EXPLANATION = "explanation.json"
+FORMAT = "mipdesign-explanation-1"
+STEP = 0.01
+"""Share by which each limit is relaxed; a lower one is divided by as much more than 1."""
+REACHES = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
+"""Shares by which a limit is relaxed, one after the other, while nothing better is found."""
+CLOSENESS = 1e-9
+"""Relative distance between two values of a limit that is not a whole number."""
+
+OnProgress = Callable[[str, float, Progress], None]
+"""Told which limit has which value, and where the search of its optimum stands."""
+
+
+@dataclass(frozen=True)
+class Better:
+    """The best design under a changed limit, and what it changes."""
+
+    limit: float
+    objective: float
+    value: float
+    architecture: Architecture
+    changes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "limit": self.limit,
+            "objective": self.objective,
+            "value": self.value,
+            "architecture": self.architecture.to_dict(),
+            "changes": list(self.changes),
+        }
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit of an optimum.
+
+    Attributes
+    ----------
+    name, limit, value, slack:
+        As of :class:`mipdesign.problem.budgets.Budget`.
+    price:
+        Objective per unit of the limit, from the multipliers of the bound; ``None`` where there is no multiplier.
+    relaxed:
+        The optimum where this limit is relaxed by 1 %.
+    outside:
+        The network that needs least of this budget among all that are better and keep the other limits; ``None`` where there is
+        none up to twice the limit (half of it for a lower one).
+    """
+
+    name: str
+    limit: float
+    value: float
+    slack: float
+    price: float | None
+    relaxed: Better
+    outside: Better | None
+
+    @property
+    def binds(self) -> bool:
+        """Whether there is a better network beyond this limit, all other limits kept."""
+        return self.outside is not None
+
+    def predicted(self, objective: float) -> float | None:
+        """Objective that the price foretells for the relaxed limit."""
+        return None if self.price is None else objective + self.price * (self.relaxed.limit - self.limit)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What :func:`explain` finds."""
+
+    objective: float
+    limits: tuple[Limit, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``explanation.json``."""
+        return {
+            "format": FORMAT,
+            "objective": self.objective,
+            "budgets": [
+                {
+                    "name": limit.name,
+                    "limit": limit.limit,
+                    "value": limit.value,
+                    "slack": limit.slack,
+                    "binds": limit.binds,
+                    "price": limit.price,
+                    "unit": unit_of(limit.name)[0],
+                    "unit_name": unit_of(limit.name)[1],
+                    "relaxed": limit.relaxed.to_dict() | {"predicted": limit.predicted(self.objective)},
+                    "outside": None if limit.outside is None else limit.outside.to_dict(),
+                }
+                for limit in self.limits
+            ],
+        }
+
+    def save(self, folder: str | Path) -> None:
+        """Writes ``explanation.json``."""
+        path = Path(folder) / EXPLANATION
+        with writing(path.parent, ""):
+            write_whole(path, (json.dumps(self.to_dict(), indent=1) + "\n").encode())
+
+
+def explain(
+    found: Design,
+    *,
+    budgets: Iterable[str] | None = None,
+    workers: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> Explanation:
+    """Explains an optimum by designing its neighbours.
+
+    Parameters
+    ----------
+    found:
+        A design that is proven optimal.
+    budgets:
+        Names of the limits to look at; all by default.
+    workers:
+        Child processes; one per processor by default.
+    on_progress:
+        Told which limit has which value, and where the search of its optimum stands.
+
+    Raises
+    ------
+    SpecError
+        If the design is not proven optimal, or a name is none of its limits.
+    """
+    best = found.architecture
+    if found.status != "optimal" or best is None:
+        text = f"the run ended '{found.status}'"
+        raise SpecError("", text, "explain a design that is proven optimal; an unfinished run goes on with 'design --resume'")
+    usage = {budget.name: budget for budget in found.problem.usage(best)}
+    names = list(usage) if budgets is None else list(budgets)
+    for name in names:
+        if name not in usage:
+            raise SpecError("--budget", f"{name!r} is not a limit of this design", f"use some of: {', '.join(usage)}")
+    if workers is not None and not 1 <= workers <= 1024:
+        raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
+    told = on_progress or (lambda name, limit, progress: None)
+    warm_up()
+    objective = found.problem.evaluator(best).evaluation.objective
+    pool = Pool(workers)
+    try:
+        pool.tables = build_tables(found.problem)
+        prices, limits = shadow_prices(pool.tables, objective), []
+        for name in names:
+            budget = usage[name]
+            search = Search(found, best, name, budget.limit, pool, told)
+            relaxed = search.at(search.relaxed(STEP))
+            limits.append(
+                Limit(name, budget.limit, budget.value, budget.slack, prices.get(name), relaxed, search.nearest(relaxed))
+            )
+    finally:
+        pool.close()
+    return Explanation(objective, tuple(limits))
+
+
+@dataclass(frozen=True)
+class Search:
+    """Designs under changed values of one limit.
+
+    Attributes
+    ----------
+    found, best, limit:
+        The optimum that is explained, its network, and the limit that it keeps.
+    """
+
+    found: Design
+    best: Architecture
+    name: str
+    limit: float
+    pool: Pool
+    on_progress: OnProgress
+
+    @property
+    def sign(self) -> int:
+        """In which direction the limit is relaxed."""
+        return -1 if self.name.startswith(LOWER) else 1
+
+    @property
+    def real(self) -> bool:
+        """Whether the budget has values that are not whole."""
+        return self.name in REAL
+
+    def relaxed(self, share: float) -> float:
+        """The limit, relaxed by a share of it, by one at least where it is a whole number; lower limits stay positive."""
+        value = self.limit * (1 + share) ** self.sign
+        if self.real:
+            return value
+        return int(max(value, self.limit + 1)) if self.sign > 0 else max(1, int(min(value, self.limit - 1)))
+
+    def at(self, limit: float) -> Better:
+        """The optimum under a limit."""
+        changed = self.found.problem.with_limits({self.name: limit})
+        watch = functools.partial(self.on_progress, self.name, limit)
+        found = design(changed, near=[self.found], pool=self.pool, on_progress=watch)
+        if found.status != "optimal" or found.architecture is None:
+            raise MipdesignError(f"the problem with {self.name} {limit} ended '{found.status}'; {'; '.join(found.incidents)}")
+        evaluator = changed.evaluator(found.architecture)
+        value = evaluator.figure(self.name)
+        return Better(limit, evaluator.evaluation.objective, value, found.architecture, changes(self.best, found.architecture))
+
+    def better(self, found: Better) -> bool:
+        """Whether a network is better than the one that is explained, in exact arithmetic."""
+        return self._exact(found.architecture) > self._exact_best
+
+    def _exact(self, architecture: Architecture) -> Decimal:
+        return self.found.problem.evaluator(architecture).exact_objective()
+
+    @functools.cached_property
+    def _exact_best(self) -> Decimal:
+        return self._exact(self.best)
+
+    def nearest(self, relaxed: Better) -> Better | None:
+        """The better network that needs least of the budget.
+
+        Parameters
+        ----------
+        relaxed:
+            The optimum where the limit is relaxed by :data:`STEP`.
+        """
+        none_at, found = self.limit, relaxed
+        for share in REACHES:
+            if self.better(found):
+                break
+            none_at, found = found.limit, self.at(self.relaxed(share))
+        if not self.better(found):
+            return None
+        halving = True
+        while self._beyond(last := self._before(found.value), none_at):
+            trial = (none_at + last) / 2 if halving else last
+            trial = last if not self.real and abs(last - none_at) <= 2 else trial if self.real else int(trial)
+            reached = self.at(trial)
+            if self.better(reached):
+                found = reached
+            else:
+                none_at = trial
+            halving = not halving
+        return found
+
+    def _beyond(self, a: float, b: float) -> bool:
+        """Whether limit ``a`` is looser than ``b``."""
+        return self.sign * (a - b) > (CLOSENESS * abs(b) if self.real else 0)
+
+    def _before(self, value: float) -> float:
+        """The loosest limit that a value does not keep."""
+        return value * (1 - self.sign * CLOSENESS) if self.real else value - self.sign
+
+
+def changes(before: Architecture, after: Architecture) -> tuple[str, ...]:
+    """What differs between two networks with as many super-blocks, in words."""
+    found = []
+    if before.stem.channels != after.stem.channels:
+        found.append(f"stem: channels {before.stem.channels} -> {after.stem.channels}")
+    for i, (old, new) in enumerate(zip(before.stages, after.stages, strict=True), 1):
+        fields = ("block", "channels", "bottleneck", "kernel", "depth")
+        pairs = [(name, getattr(old, name), getattr(new, name)) for name in fields]
+        differing = [f"{name} {a} -> {b}" for name, a, b in pairs if a != b]
+        if differing:
+            found.append(f"super-block {i}: {', '.join(differing)}")
+    return tuple(found)

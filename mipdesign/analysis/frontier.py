@@ -1,0 +1,338 @@
+"""Frontiers: the proven optima along one or two budgets, and what follows for one point from another.
+
+What no network does within the looser limits, none does within the tighter ones: a point whose looser neighbour has an optimum
+that fits it too needs no search, and every bound holds for all tighter points.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..certificate.certificate import finite, stated_figures
+from ..checker import FAILS, HOLDS, Claim
+from ..designs.run import RESULT, Design, earlier_run, installed_versions, verify_folder
+from ..designs.stored import FRONTIER_FORMAT, read_frontier, read_prices
+from ..errors import SpecError
+from ..files import write_whole, writing
+from ..networks.architecture import Architecture
+from ..networks.evaluator import LOWER
+from ..problem.problem import Problem
+from ..search.driver import Status, relative_gap
+from .sweep import MOST_POINTS, Sweep
+
+FRONTIER, POINTS, PRICES = "frontier.json", "points", "prices.json"
+CLAIMS = ("limits", "status", "objective", "architecture", "budgets", "dominated", "proof")
+"""Fields of a point that follow from the certificates."""
+NEIGHBOURS = 3
+"""Solved points that the search of another one begins with."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a frontier.
+
+    Attributes
+    ----------
+    limits:
+        The limits that are swept, by budget.
+    problem:
+        The problem with these limits.
+    status, architecture, objective, bound:
+        As of a design; ``unknown`` and ``None`` where it has not been solved.
+    proof:
+        The point whose certificate proves it: its own, or that of looser limits.
+    dominated:
+        Whether another point has no looser limits, one of them tighter, and an objective that is no less.
+    prices:
+        Objective per unit of each budget; see :mod:`mipdesign.analysis.shadow_prices`.
+    budgets:
+        Value and limit of each budget, as ``result.json`` states them.
+    """
+
+    limits: Mapping[str, float]
+    problem: Problem
+    status: Status
+    architecture: Architecture | None
+    objective: float | None
+    bound: float
+    proof: int
+    dominated: bool
+    prices: Mapping[str, float]
+    budgets: Mapping[str, Any]
+
+    @property
+    def gap(self) -> float | None:
+        """Relative gap, or ``None`` without a design or a bound."""
+        known = self.objective is not None and not math.isinf(self.bound)
+        return relative_gap(self.bound, self.objective) if known and self.objective is not None else None
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """The optima along one or two budgets; points in the order of the limits, the last sweep's fastest."""
+
+    problem: Problem
+    sweeps: tuple[Sweep, ...]
+    points: tuple[Point, ...]
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``frontier.json``; it depends on nothing but the problem, the sweeps and the limits of the runs."""
+        keys = {sweep.budget: sweep.key for sweep in self.sweeps}
+        return {
+            "format": FRONTIER_FORMAT,
+            "name": self.problem.name,
+            "convention": self.problem.convention,
+            "sweeps": [{"key": sweep.key, "values": list(sweep.values)} for sweep in self.sweeps],
+            "points": [
+                {
+                    "limits": {keys[name]: limit for name, limit in point.limits.items()},
+                    "status": point.status,
+                    "objective": point.objective,
+                    "bound": finite(point.bound),
+                    "gap": point.gap,
+                    "architecture": None if point.architecture is None else point.architecture.to_dict(),
+                    "budgets": point.budgets,
+                    "dominated": point.dominated,
+                    "prices": {name: {"per_unit": price} for name, price in point.prices.items()},
+                    "proof": f"{POINTS}/{point_name(point.proof, len(self.points))}",
+                }
+                for point in self.points
+            ],
+            "problem": self.problem.to_dict(),
+            "seed": self.seed,
+            "versions": installed_versions(),
+        }
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What is known of one point: its design (``None`` where a looser point's serves), and its prices."""
+
+    design: Design | None
+    prices: Mapping[str, float]
+
+
+def point_name(index: int, total: int) -> str:
+    """Name of a point's folder."""
+    return str(index).zfill(len(str(total - 1)))
+
+
+def grid(problem: Problem, sweeps: Sequence[Sweep]) -> list[tuple[dict[str, float], Problem]]:
+    """The limits of all points, each with its problem.
+
+    Raises
+    ------
+    SpecError
+        For no sweep, more than two, two of one limit, too many points, or limits that contradict the problem.
+    """
+    if not 1 <= len(sweeps) <= 2:
+        raise SpecError("--sweep", f"is given {len(sweeps)} times", "give it once or twice")
+    if len({sweep.budget for sweep in sweeps}) < len(sweeps):
+        raise SpecError("--sweep", f"names {sweeps[0].key} twice", "sweep two different limits")
+    total = math.prod(len(sweep.values) for sweep in sweeps)
+    if total > MOST_POINTS:
+        raise SpecError("--sweep", f"gives {total} points", f"give at most {MOST_POINTS}")
+    names = [sweep.budget for sweep in sweeps]
+    limits = [dict(zip(names, values, strict=True)) for values in itertools.product(*(sweep.values for sweep in sweeps))]
+    return [(each, problem.with_limits(each)) for each in limits]
+
+
+class Plan:
+    """Which points are solved, which one is next, and what follows from the solved ones."""
+
+    def __init__(self, problem: Problem, sweeps: Sequence[Sweep]) -> None:
+        self.problem, self.sweeps, self.points = problem, tuple(sweeps), grid(problem, sweeps)
+        self.solved: dict[int, Solved] = {}
+        self._fits: dict[tuple[int, int], bool] = {}
+        self._usage: dict[tuple[int, int], dict[str, Any]] = {}
+        places = list(itertools.product(*(range(len(sweep.values)) for sweep in sweeps)))
+        self.places = [
+            tuple(-at if sweep.budget.startswith(LOWER) else at for at, sweep in zip(place, sweeps, strict=True))
+            for place in places
+        ]
+        """Where each point stands; the limits grow looser with each number."""
+        self.order = sorted(range(len(places)), key=lambda i: (-sum(self.places[i]), i))
+        """The points from the loosest to the tightest."""
+
+    def _admits(self, a: int, b: int) -> bool:
+        """Whether the limits of point ``a`` admit all that those of ``b`` do."""
+        return all(x >= y for x, y in zip(self.places[a], self.places[b], strict=True))
+
+    def settles(self, other: int, index: int) -> bool:
+        """Whether a point's own design settles another point: it is infeasible, or its optimum fits."""
+        found = self.solved.get(other)
+        if found is None or found.design is None or not self._admits(other, index):
+            return False
+        best = found.design.architecture
+        if found.design.status == "infeasible" or other == index:
+            return True
+        if found.design.status != "optimal" or best is None:
+            return False
+        if (other, index) not in self._fits:
+            self._fits[other, index] = not self.points[index][1].violations(best)
+        return self._fits[other, index]
+
+    def proof(self, index: int) -> int | None:
+        """The loosest point whose own design settles a point; ``None`` without one."""
+        return next((other for other in self.order if self.settles(other, index)), None)
+
+    def near(self, index: int) -> list[Design]:
+        """Designs of the nearest solved points, those with a network; the nearest first."""
+        place = self.places[index]
+
+        def distance(other: int) -> tuple[int, int]:
+            return sum(abs(x - y) for x, y in zip(self.places[other], place, strict=True)), other
+
+        found: dict[int, Design] = {}
+        for other in sorted(self.solved, key=distance):
+            proof = self.proof(other)
+            known = None if proof is None else self.solved[proof].design
+            if proof is not None and known is not None and known.architecture is not None:
+                found[proof] = known
+        return list(found.values())[:NEIGHBOURS]
+
+    def frontier(self, seed: int) -> Frontier:
+        """What is known now."""
+        points = [self._point(i) for i in range(len(self.points))]
+        objectives = [-math.inf if point.objective is None else point.objective for point in points]
+        reached = list(zip(objectives, self.places, strict=True))
+        marked = [replace(point, dominated=_dominated(i, reached)) for i, point in enumerate(points)]
+        return Frontier(self.problem, self.sweeps, tuple(marked), seed)
+
+    def _point(self, i: int) -> Point:
+        limits, problem = self.points[i]
+        proof, known = self.proof(i), self.solved.get(i)
+        own = None if known is None or proof is None else self.solved[proof].design
+        if known is None or proof is None or own is None:
+            return Point(limits, problem, "unknown", None, None, math.inf, i, False, {}, {})
+        bounds = [s.design.bound for j, s in self.solved.items() if s.design is not None and self._admits(j, i)]
+        if (proof, i) not in self._usage:
+            self._usage[proof, i] = stated_figures(problem, own.architecture)["budgets"]
+        usage = self._usage[proof, i]
+        return Point(
+            limits, problem, own.status, own.architecture, own.objective, min(bounds), proof, False, known.prices, usage
+        )
+
+
+def _dominated(i: int, reached: Sequence[tuple[float, tuple[int, ...]]]) -> bool:
+    """Whether another point reaches as much with limits none of which is looser and one of which is tighter."""
+    objective, place = reached[i]
+    return any(
+        other >= objective > -math.inf and at != place and all(x <= y for x, y in zip(at, place, strict=True))
+        for other, at in reached
+    )
+
+
+class Store:
+    """The folder of a frontier: ``frontier.json``, and a folder for each point with what ``design`` writes, and its prices.
+
+    Raises
+    ------
+    SpecError
+        If the folder holds another frontier, or cannot be written to.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, seed: int) -> None:
+        self.folder, self.plan = folder, plan
+        frontier = plan.frontier(seed)
+        if os.path.lexists(folder / FRONTIER):
+            (_, before), now = read_frontier(folder / FRONTIER), frontier.to_dict()
+            if any(before[key] != now[key] for key in ("format", "problem", "sweeps")):
+                raise SpecError("--out", f"{folder} holds another frontier", "give another folder, or the same sweeps")
+            self._read()
+        else:
+            self.write(frontier)
+
+    def path(self, index: int) -> Path:
+        """Folder of a point."""
+        return self.folder / POINTS / point_name(index, len(self.plan.points))
+
+    def _read(self) -> None:
+        """Takes over what an earlier run has solved."""
+        for index in self.plan.order:
+            path = self.path(index)
+            if os.path.lexists(path / RESULT) and os.path.lexists(path / PRICES):
+                found = earlier_run(self.plan.points[index][1], path)
+                if found is not None and found.status in ("optimal", "infeasible"):
+                    self.plan.solved[index] = Solved(found, read_prices(path / PRICES))
+        for index in self.plan.order:
+            path = self.path(index)
+            if index not in self.plan.solved and os.path.lexists(path / PRICES) and self.plan.proof(index) is not None:
+                self.plan.solved[index] = Solved(None, read_prices(path / PRICES))
+
+    def unfinished(self, index: int) -> Path | None:
+        """Folder of a point whose search an earlier run has begun and left with a design."""
+        path = self.path(index)
+        return path if os.path.lexists(path / RESULT) and earlier_run(self.plan.points[index][1], path) is not None else None
+
+    def add(self, index: int, solved: Solved) -> None:
+        """Keeps a point."""
+        path = self.path(index)
+        self._write(path / PRICES, json.dumps(dict(solved.prices)) + "\n")
+        if solved.design is not None:
+            solved.design.save(path, picture=False)
+        self.write(self.plan.frontier(0 if solved.design is None else solved.design.seed))
+
+    def write(self, frontier: Frontier) -> None:
+        """Writes ``frontier.json``."""
+        self._write(self.folder / FRONTIER, json.dumps(frontier.to_dict(), indent=1) + "\n")
+
+    def _write(self, path: Path, text: str) -> None:
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, text.encode())
+
+
+def verify_frontier(
+    folder: Path,
+    resolve: bool = False,
+    on_node: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    quick: bool = False,
+) -> Iterator[Claim]:
+    """Verifies a frontier: each certificate, and what each point claims of the one that settles it.
+
+    Parameters
+    ----------
+    resolve, on_node, quick:
+        Of :func:`mipdesign.designs.run.verify_folder`.
+
+    Raises
+    ------
+    SpecError
+        If the files cannot be read.
+    """
+    source = str(folder / FRONTIER)
+    stated, data = read_frontier(folder / FRONTIER)
+    try:
+        sweeps = [Sweep.parse(f"{sweep.key}={','.join(map(repr, sweep.values))}") for sweep in stated.sweeps]
+        plan = Plan(Problem.from_dict(stated.problem, f"{source}: problem"), sweeps)
+    except SpecError as error:
+        raise error if error.source else error.at(source) from None
+    if len(plan.points) != len(stated.points):
+        raise SpecError("sweeps", "name a limit twice", "give a folder that 'pareto' wrote", source)
+    rows, proofs = data["points"], [point.proof for point in stated.points]
+    names = {f"{POINTS}/{point_name(i, len(plan.points))}": i for i in range(len(plan.points))}
+    settled = {proof for row, proof in zip(rows, proofs, strict=True) if row["status"] != "unknown"}
+    for proof in sorted(settled & set(names)):
+        for claim in verify_folder(folder / proof, resolve, on_node, quick=quick):
+            yield replace(claim, claim=f"{proof}: {claim.claim}")
+        found = Design.load(folder / proof)
+        own = found.problem.digest == plan.points[names[proof]][1].digest
+        yield Claim(f"{proof}: is of its point", HOLDS if own else FAILS, "" if own else "its problem has other limits")
+        plan.solved[names[proof]] = Solved(found, {})
+    for i, row in enumerate(rows):
+        if row["status"] != "unknown":
+            plan.solved.setdefault(i, Solved(None, {}))
+    for i, (row, now) in enumerate(zip(rows, plan.frontier(0).to_dict()["points"], strict=True)):
+        wrong = [key for key in CLAIMS if row.get(key) != now[key]]
+        text = "" if not wrong else f"from the certificates follows another: {', '.join(wrong)}"
+        yield Claim(f"point {i} follows from {proofs[i]}", FAILS if wrong else HOLDS, text)

@@ -1,0 +1,272 @@
+"""Solving a frontier: side by side on the cores of this machine, or on the workers of a Dask cluster.
+
+The points are solved from the loosest limits on. Each search begins with the optima of its neighbours, and child processes are
+kept from one point to the next.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..designs.run import Design, design
+from ..errors import SpecError
+from ..lattice.tables import Tables, build_tables
+from ..problem.problem import Problem
+from ..search.cluster import connected
+from ..search.driver import OPTIMAL_GAP, Progress
+from ..search.warmup import warm_up
+from ..search.workers import Pool, processors
+from .frontier import Frontier, Plan, Solved, Store
+from .shadow_prices import shadow_prices
+from .sweep import Sweep
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+WAIT_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How each point is solved; as of :func:`mipdesign.design`."""
+
+    time_limit: float | None
+    gap: float
+    seed: int
+    workers: int
+
+
+OnPoint = Callable[[int, Progress], None]
+"""Told where the search of a point stands."""
+OnFrontier = Callable[[Frontier], None]
+"""Told of the frontier whenever a point has been solved."""
+
+
+def solve_point(
+    problem: Problem,
+    near: Sequence[Design],
+    settings: Settings,
+    resume: Path | None = None,
+    pool: Pool | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Solved:
+    """Designs one point, and prices it."""
+    found = design(
+        problem,
+        time_limit=settings.time_limit,
+        gap=settings.gap,
+        seed=settings.seed,
+        workers=settings.workers,
+        resume=resume,
+        near=near,
+        pool=pool,
+        on_progress=on_progress,
+    )
+    tables = build_tables(problem) if pool is None or pool.tables is None else pool.tables  # those that the design had
+    return Solved(found, price_point(tables, found.objective))
+
+
+def price_point(tables: Tables, objective: float | None) -> dict[str, float]:
+    """Prices of a point's limits, none where it has no network."""
+    return {} if objective is None else shadow_prices(tables, objective)
+
+
+class Lanes:
+    """Threads that solve points side by side, with child processes that are kept from point to point.
+
+    The first point is solved alone, by all children, since all others begin with what is known of it; later on they are divided
+    among the points, and who is left without one helps with another.
+    """
+
+    def __init__(self, lanes: int, children: int, on_point: OnPoint) -> None:
+        self.on_point, self.stopping = on_point, threading.Event()
+        self.pools = [Pool(children if lane == 0 else 0) for lane in range(lanes)]
+        self.free = list(self.pools)
+        self.taken: dict[Future[Solved], Pool] = {}
+        self.executor = ThreadPoolExecutor(lanes)
+
+    def room(self, begun: bool) -> int:
+        """How many points may be solved side by side once a first one has been, or before."""
+        return len(self.pools) if begun else 1
+
+    def __enter__(self) -> Lanes:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stopping.set()
+        self.executor.shutdown(cancel_futures=True)
+        for pool in self.pools:
+            pool.close()
+
+    def divide(self, points: int) -> None:
+        """Divides the children that are free among so many points that are about to be submitted."""
+        self._deal(self.free[:points])
+
+    def submit(
+        self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None
+    ) -> Future[Solved]:
+        """Starts the search of a point."""
+        pool = self.free.pop(0)
+        pool.tables = pool.tables or next((other.tables for other in self.pools if other.tables is not None), None)
+        future = self.executor.submit(self._solve, index, problem, near, settings, resume, pool)
+        self.taken[future] = pool
+        return future
+
+    def end(self, future: Future[Solved]) -> None:
+        """Frees what a point has taken."""
+        self.free.append(self.taken.pop(future))
+
+    def help(self) -> None:
+        """Has the children that are free help with the points that are being solved."""
+        self._deal(list(self.taken.values()))
+
+    def _deal(self, pools: Sequence[Pool]) -> None:
+        """Gives the children that are free to some pools in turn; they stay where they are if there is none."""
+        children = [child for pool in self.free for child in pool.take()] if pools else []
+        for n, child in enumerate(children):
+            pools[n % len(pools)].join(child)
+
+    def _solve(
+        self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None, pool: Pool
+    ) -> Solved:
+        def watch(progress: Progress) -> None:
+            if self.stopping.is_set():
+                raise KeyboardInterrupt
+            self.on_point(index, progress)
+
+        return solve_point(problem, near, settings, resume, pool, watch)
+
+
+class Cluster:
+    """The workers of a Dask cluster as lanes; each thread of a worker solves one point at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.lanes: int = max(1, sum(client.nthreads().values()))
+        self.executor = client.get_executor(pure=False)
+
+    def room(self, begun: bool) -> int:
+        """How many points may be solved side by side: nobody could help with a first one."""
+        return self.lanes
+
+    def divide(self, points: int) -> None:
+        """Nothing is shared here."""
+
+    def end(self, future: Future[Solved]) -> None:
+        """Nothing was taken."""
+
+    def help(self) -> None:
+        """Workers of a cluster do not help one another."""
+
+    def submit(
+        self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None
+    ) -> Future[Solved]:
+        """Starts the search of a point; a point that was cut off before begins anew, since its files are not on the cluster."""
+        future: Future[Solved] = self.executor.submit(solve_point, problem, near, settings)
+        return future
+
+
+@contextmanager
+def _lanes(scheduler: str | None, workers: int, points: int, on_point: OnPoint) -> Iterator[Lanes | Cluster]:
+    if scheduler is None:
+        warm_up()
+        with Lanes(min(workers, points), workers, on_point) as local:
+            yield local
+    else:
+        with connected(scheduler, "a frontier on a cluster") as client:
+            yield Cluster(client)
+
+
+def pareto(
+    problem: Problem,
+    sweeps: Sequence[Sweep | str],
+    folder: str | Path | None = None,
+    *,
+    time_limit: float | None = None,
+    gap: float = OPTIMAL_GAP,
+    seed: int = 0,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    on_frontier: OnFrontier | None = None,
+    on_point: OnPoint | None = None,
+) -> Frontier:
+    """The proven optima of a problem along one or two of its limits.
+
+    Parameters
+    ----------
+    sweeps:
+        One or two sweeps, or their texts: ``budgets.flops=0.5e9:4e9:8``.
+    folder:
+        Where every point is kept as soon as it is solved, with its certificate; a run that was cut off goes on there.
+    time_limit:
+        Seconds for each point.
+    gap, seed:
+        Of :func:`mipdesign.design`.
+    workers:
+        Processors to use; all by default. On a cluster, one per point.
+    scheduler:
+        Address of a Dask scheduler whose workers solve the points, in place of this machine's cores.
+    on_frontier, on_point:
+        Told of the frontier when a point is solved, and of each search a few times a second (not on a cluster).
+
+    Raises
+    ------
+    SpecError
+        For sweeps or options that cannot be used, or a folder of another frontier.
+    """
+    parsed = [sweep if isinstance(sweep, Sweep) else Sweep.parse(sweep) for sweep in sweeps]
+    if workers is not None and not 1 <= workers <= 1024:
+        raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
+    plan = Plan(problem, parsed)
+    store = None if folder is None else Store(Path(folder), plan, seed)
+    settings = Settings(time_limit, gap, seed, 1)
+    told = on_frontier or (lambda frontier: None)
+    missing = [i for i in plan.order if i not in plan.solved]
+    if missing:
+        with _lanes(scheduler, workers or processors(), len(missing), on_point or (lambda index, progress: None)) as lanes:
+            _solve_all(plan, missing, lanes, store, settings, told)
+    frontier = plan.frontier(seed)
+    if store is not None:
+        store.write(frontier)
+    told(frontier)
+    return frontier
+
+
+def _solve_all(
+    plan: Plan, missing: list[int], lanes: Lanes | Cluster, store: Store | None, settings: Settings, told: OnFrontier
+) -> None:
+    """Solves what is missing, the loosest limits first."""
+    running: dict[Future[Solved], int] = {}
+    tables: Tables | None = None
+
+    def keep(index: int, solved: Solved) -> None:
+        if solved.design is not None and solved.design.interrupted:
+            return
+        plan.solved[index] = solved
+        if store is not None:
+            store.add(index, solved)
+        told(plan.frontier(settings.seed))
+
+    while missing or running:
+        lanes.divide(min(len(missing), lanes.room(bool(plan.solved)) - len(running)))
+        while missing and len(running) < lanes.room(bool(plan.solved)):
+            index = missing.pop(0)
+            problem = plan.points[index][1]
+            proof = plan.proof(index)
+            if proof is not None:
+                known, tables = plan.solved[proof].design, build_tables(problem, tables)
+                keep(index, Solved(None, price_point(tables, None if known is None else known.objective)))
+                continue
+            resume = None if store is None else store.unfinished(index)
+            running[lanes.submit(index, problem, plan.near(index), settings, resume)] = index
+        lanes.help()
+        done, _ = wait(running, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
+        for future in done:
+            lanes.end(future)
+            keep(running.pop(future), future.result())

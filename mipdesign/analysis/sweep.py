@@ -1,0 +1,104 @@
+"""Sweeps: the limits of one budget along which a frontier runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import SpecError, short
+from ..networks.evaluator import LOWER
+from ..numerals import NUMBER, from_text
+from ..problem.budgets import Budgets
+
+MOST_POINTS = 10_000
+REAL = ("effectiveness", "latency")
+"""Budgets whose limits are not rounded to whole numbers."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Limits of one budget.
+
+    Attributes
+    ----------
+    budget:
+        Its name, as :meth:`mipdesign.Problem.usage` names it: ``flops``, or ``min_flops`` for the lower limit.
+    values:
+        The limits, increasing.
+    """
+
+    budget: str
+    values: tuple[float, ...]
+
+    @property
+    def key(self) -> str:
+        """The dotted path of the limit in a specification."""
+        return f"budgets.{self.budget.removeprefix(LOWER)}.min" if self.budget.startswith(LOWER) else f"budgets.{self.budget}"
+
+    @classmethod
+    def parse(cls, text: str) -> Sweep:
+        """Reads ``KEY=FIRST:LAST:COUNT``, ``KEY=FIRST:LAST:COUNT:log`` or ``KEY=VALUE,VALUE,...``.
+
+        Raises
+        ------
+        SpecError
+            If it cannot be read.
+        """
+        key, separator, values = text.partition("=")
+        if not separator:
+            raise SpecError("--sweep", f"{text!r} is not KEY=VALUES", "write for example budgets.flops=0.5e9:4e9:8")
+        parts = key.removeprefix("budgets.").split(".")
+        sides = {1: "", 2: {"min": LOWER, "max": ""}.get(parts[-1])}
+        side = sides.get(len(parts))
+        if parts[0] not in Budgets.model_fields or side is None:
+            names = ", ".join(Budgets.model_fields)
+            raise SpecError("--sweep", f"{key!r} is not a limit", f"use budgets.NAME or budgets.NAME.min; names: {names}")
+        numbers = _numbers(values)
+        if parts[0] not in REAL:
+            numbers = [int(n) if abs(n) < 2**63 else n for n in numbers]
+        if len(set(numbers)) < 2 or min(numbers) <= 0:
+            raise SpecError("--sweep", f"{values!r} gives {numbers}", "give two or more different limits greater than 0")
+        return cls(side + parts[0], tuple(sorted(set(numbers))))
+
+    def looser(self, a: float, b: float) -> bool:
+        """Whether limit ``a`` admits all that limit ``b`` does."""
+        return a <= b if self.budget.startswith(LOWER) else a >= b
+
+
+def _double(word: str) -> float:
+    """A number of a sweep, which is a double: no digit may be lost.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    SpecError
+        If no double stands for it.
+    """
+    number = from_text(word) if NUMBER.fullmatch(word) else float(word)
+    if isinstance(number, str):
+        raise SpecError("--sweep", f"no double stands for {short(word)}", "give numbers of at most 15 digits")
+    return number
+
+
+def _numbers(text: str) -> list[float]:
+    """The numbers of a range or a list."""
+    words = text.split(":")
+    try:
+        if len(words) == 1:
+            numbers = [_double(word) for word in text.split(",")]
+        else:
+            first, last, count = _double(words[0]), _double(words[1]), int(words[2])
+            if words[3:] not in ([], ["log"]) or not 2 <= count <= MOST_POINTS or min(first, last) <= 0:
+                raise ValueError
+            steps = [k / (count - 1) for k in range(count)]
+            exact = [first * (last / first) ** s if words[3:] else first + (last - first) * s for s in steps]
+            numbers = [float(f"{value:.12g}") for value in exact]
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError
+    except SpecError:
+        raise
+    except (ValueError, IndexError, OverflowError):
+        remedy = "write FIRST:LAST:COUNT, FIRST:LAST:COUNT:log or VALUE,VALUE"
+        raise SpecError("--sweep", f"{text!r} is not a range", remedy) from None
+    return numbers

@@ -1,0 +1,1 @@
+"""What proves an optimum: written, read and verified."""

@@ -1,0 +1,1 @@
+"""A design run and what it leaves behind."""

@@ -1,0 +1,1 @@
+"""Numbers, charts and drawings of networks, as pages and terminals show them."""

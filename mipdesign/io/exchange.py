@@ -1,0 +1,64 @@
+"""Networks from files and names of any known kind, and back: the one reader and the one writer.
+
+What a file is, its ending and its content decide: a structure file of DeepMAD's tool (``.txt``); a description in the terms of
+torchvision or timm (YAML or JSON with ``resnet`` or ``arch_def``); or an architecture of ours (YAML or JSON; a ``result.json``
+or the folder of a design too). ``torchvision/resnet50`` is a name.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import SpecError
+from ..networks.architecture import Architecture
+from ..parsing import load_json, load_yaml, read_text
+from .library_networks import NETWORKS, described, network_described, network_named
+from .reference_text import parse_structure, structure_text
+
+FORMATS = ("json", "reference-txt")
+"""Formats of :func:`network_text`."""
+
+
+def read_network(source: str | Path, resolution: int | None = None) -> Architecture:
+    """The network that a file, the folder of a design or a name stands for.
+
+    Parameters
+    ----------
+    resolution:
+        Height and width of the input in pixels, in place of what the file says (224 where a format says nothing).
+
+    Raises
+    ------
+    SpecError
+        With the file, the field, its value and a remedy.
+    """
+    network = _read(source)
+    if resolution is None:
+        return network
+    return Architecture.from_dict(network.to_dict() | {"resolution": resolution}, str(source))
+
+
+def _read(source: str | Path) -> Architecture:
+    path, name = Path(source), str(source)
+    if not os.path.lexists(path) and (name in NETWORKS or name.startswith("torchvision/")):
+        return network_named(name)
+    if path.suffix == ".txt":
+        return parse_structure(read_text(path), name)
+    if os.path.isdir(path):
+        return Architecture.load(path)
+    data = load_yaml(read_text(path), name) if path.suffix in (".yaml", ".yml") else load_json(path)
+    return network_described(data, name) if described(data) else Architecture.from_content(data, name)
+
+
+def network_text(architecture: Architecture, form: str) -> str:
+    """A network as text of one of :data:`FORMATS`; :func:`read_network` gives the same network again.
+
+    Raises
+    ------
+    SpecError
+        If there is no such format, or the format cannot express the network.
+    """
+    if form not in FORMATS:
+        raise SpecError("--to", f"{form!r} is not a format", f"use one of: {', '.join(FORMATS)}")
+    return structure_text(architecture) if form == "reference-txt" else architecture.dumps() + "\n"

@@ -1,0 +1,1 @@
+"""The search space as tables of columns, evaluated in batches, and the cells that branching splits it into."""

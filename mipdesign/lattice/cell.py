@@ -1,0 +1,158 @@
+"""A cell: the part of a search space that a bound speaks of and that branching splits."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compiled import compiled
+from .batch import Batch
+from .tables import Ints, Position, StageTables, Tables
+
+
+def axis_values(stage: StageTables, axis: str) -> NDArray[Any]:
+    """What the columns of a super-block have as their ``block``, ``channels``, ``bottleneck`` or ``kernel``."""
+    if axis == "block":
+        return np.array(stage.blocks)[stage.f]
+    return {"channels": stage.c, "bottleneck": stage.b, "kernel": stage.k}[axis]
+
+
+@compiled
+def extent(values: Ints, columns: Ints) -> tuple[int, int, int]:
+    """Least and largest value of some columns, and the largest one that is at or below their geometric middle and less than the
+    largest (the least where all are equal).
+    """
+    low = high = values[columns[0]]
+    for j in columns:
+        low, high = min(low, values[j]), max(high, values[j])
+    middle, target = low, np.sqrt(float(low) * float(high))
+    for j in columns:
+        if middle < values[j] <= target and values[j] < high:
+            middle = values[j]
+    return low, high, middle
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """Allowed choices of every part of the network; a product set, up to the chain rule of the channels.
+
+    Attributes
+    ----------
+    stem:
+        Indices into ``tables.stem_c``, increasing.
+    columns:
+        For each super-block the allowed column indices, increasing.
+    low, high:
+        For each super-block the smallest and largest depth, both on its depth lattice.
+    """
+
+    stem: Ints
+    columns: tuple[Ints, ...]
+    low: Ints
+    high: Ints
+
+    @classmethod
+    def whole(cls, tables: Tables) -> Cell:
+        """The whole space."""
+        return cls(
+            np.arange(len(tables.stem_c)),
+            tuple(np.arange(len(s.c)) for s in tables.stages),
+            np.array([s.depths[0] for s in tables.stages]),
+            np.array([s.depths[-1] for s in tables.stages]),
+        )
+
+    @classmethod
+    def thinned(cls, tables: Tables, step: int) -> Cell:
+        """The whole space with every ``step``-th channel count of each super-block, the largest among them."""
+        whole = cls.whole(tables)
+        kept = (np.flatnonzero(np.isin(s.c, np.unique(s.c)[::-step])) for s in tables.stages)
+        return cls(whole.stem, tuple(kept), whole.low, whole.high)
+
+    @classmethod
+    def near(cls, tables: Tables, centre: Position, ratio: float, steps: int, blocks: int) -> Cell:
+        """Networks near another one: any stem and kernel, channels within a ``ratio``, widths within ``steps`` values of their
+        lattice, depths within ``blocks``.
+        """
+        kept, low, high = [], [], []
+        for s, j, depth in zip(tables.stages, centre.columns, centre.depths, strict=True):
+            widths = np.unique(s.b)
+            at = int(np.searchsorted(widths, s.b[j]))
+            around = widths[max(0, at - steps) : at + steps + 1]
+            close = (s.c <= s.c[j] * ratio) & (s.c * ratio >= s.c[j]) & (s.b >= around[0]) & (s.b <= around[-1])
+            kept.append(np.flatnonzero(close))
+            possible = s.depths[abs(s.depths - depth) <= blocks]
+            low.append(possible[0])
+            high.append(possible[-1])
+        return cls(np.arange(len(tables.stem_c)), tuple(kept), np.array(low), np.array(high))
+
+    def tied(self, tables: Tables) -> Cell | None:
+        """The part of it that the ties of the problem leave: only values that all tied super-blocks have; ``None`` if empty.
+
+        Where all of them have a single value, the ties hold.
+        """
+        cell, ties = self, tables.problem.tied
+        while ties:
+            before = cell
+            for tie in ties:
+                columns, low, high, stages = list(cell.columns), cell.low.copy(), cell.high.copy(), list(tie.stages)
+                if tie.axis == "depth":
+                    shared = functools.reduce(np.intersect1d, (cell.depths(tables, i) for i in stages))
+                    if len(shared):
+                        low[stages], high[stages] = shared[0], shared[-1]
+                else:
+                    values = [axis_values(tables.stages[i], tie.axis)[columns[i]] for i in stages]
+                    shared = functools.reduce(np.intersect1d, values)
+                    for i, of_columns in zip(stages, values, strict=True):
+                        columns[i] = columns[i][np.isin(of_columns, shared)]
+                if not len(shared):
+                    return None
+                cell = Cell(cell.stem, tuple(columns), low, high)
+            if cell.n_columns == before.n_columns and (cell.high - cell.low == before.high - before.low).all():
+                break
+        return cell
+
+    def depths(self, tables: Tables, i: int) -> Ints:
+        """Depths of super-block ``i`` that are allowed."""
+        d = tables.stages[i].depths
+        allowed: Ints = d[(d >= self.low[i]) & (d <= self.high[i])]
+        return allowed
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of all super-blocks together."""
+        return sum(len(c) for c in self.columns)
+
+    def n_points(self, tables: Tables) -> int:
+        """Networks in the cell, the chain rule aside."""
+        count = len(self.stem)
+        for i, columns in enumerate(self.columns):
+            count *= len(columns) * len(self.depths(tables, i))
+        return count
+
+    def contains(self, position: Position) -> bool:
+        """Whether a network lies in the cell."""
+        parts = zip((position.stem, *position.columns), (self.stem, *self.columns), strict=True)
+        inside = all((at := int(allowed.searchsorted(j))) < len(allowed) and allowed[at] == j for j, allowed in parts)
+        return inside and bool((self.low <= position.depths).all() and (self.high >= position.depths).all())
+
+    def networks(self, tables: Tables) -> Batch:
+        """All networks of the cell, the chain rule aside; the cell must be small."""
+        axes = [self.stem, *self.columns, *(self.depths(tables, i) for i in range(len(self.columns)))]
+        grid = [g.ravel() for g in np.meshgrid(*axes, indexing="ij")]
+        m = len(self.columns)
+        return Batch(grid[0], np.array(grid[1 : 1 + m]), np.array(grid[1 + m :]))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the cell's content."""
+        h = hashlib.sha256()
+        for part in (self.stem, *self.columns, self.low, self.high):
+            h.update(len(part).to_bytes(8, "little"))
+            h.update(np.ascontiguousarray(part, dtype="<i8").tobytes())
+        return h.hexdigest()

@@ -1,0 +1,237 @@
+"""Latency in the lattice tables: what no affine function of the incoming channels says.
+
+The first block of a super-block has operations that depend on the channels ``ci`` that enter it. A table of measurements gives
+their latency at every ``ci`` by interpolation, so that it has to be tabulated for *pairs* of ``ci`` and column. Most such
+operations depend on the column through ``b`` and ``k`` only, the others through ``C`` only: two tables, whose sum is what a
+pair counts, are far smaller than one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..errors import SpecError
+from ..networks.architecture import Architecture
+from ..networks.blocks import FAMILIES, BlockFamily, Int, Operation, plain_conv
+from ..networks.latency import MISSING, Ints, LatencyModel
+
+if TYPE_CHECKING:
+    from ..problem.problem import Problem
+    from ..problem.space import SuperBlockSpace
+
+MOST_PAIRS = 20_000_000
+"""Most entries of the tables of one super-block: 160 MB."""
+CHUNK = 500_000
+"""Entries that are tabulated at a time."""
+UNLIKE = 2**31
+"""More channels than any lattice holds."""
+
+Excess = Callable[[Operation], Int]
+"""Whether an operation alone breaks some other budget (an array for operations of a lattice)."""
+
+
+@dataclass
+class Timer:
+    """Nanoseconds of the operations of a problem.
+
+    Attributes
+    ----------
+    beyond:
+        What operations count that the table does not cover: more than the budget.
+    lacking:
+        Whether there was one.
+    """
+
+    model: LatencyModel
+    beyond: int
+    lacking: bool = field(default=False, init=False)
+
+    def of(self, op: Operation) -> Ints:
+        """Nanoseconds of one operation."""
+        value = np.asarray(self.model.nanoseconds(op))
+        missing = value == MISSING
+        if not missing.any():
+            return value
+        self.lacking = True
+        return np.where(missing, self.beyond, value)
+
+    def total(self, operations: Sequence[Operation], shape: tuple[int, ...]) -> Ints:
+        """Nanoseconds of several operations together."""
+        total = np.zeros(shape, dtype=np.int64)
+        for op in operations:
+            total += self.of(op)
+        return total
+
+
+@dataclass
+class Gaps(Timer):
+    """Counts operations that the table does not cover, 1 each, in place of nanoseconds.
+
+    Attributes
+    ----------
+    exceeds:
+        Operations of which it holds need no entry in the table: no network within the other budgets has them.
+    """
+
+    exceeds: Excess
+
+    def of(self, op: Operation) -> Ints:
+        """1 for an operation without an entry that some network may need, else 0."""
+        missing = np.asarray(self.model.nanoseconds(op)) == MISSING
+        return np.where(missing & ~np.asarray(self.exceeds(op), dtype=bool), 1, 0)
+
+
+class StageColumns(NamedTuple):
+    """Columns of one super-block: channels, place of the family, bottleneck width and kernel of each."""
+
+    c: Ints
+    f: Ints
+    b: Ints
+    k: Ints
+
+
+class StageLatency(NamedTuple):
+    """Nanoseconds of one super-block.
+
+    Attributes
+    ----------
+    fixed, rest:
+        What the first block of each column takes whatever enters it, and what each further block takes.
+    pairs, pair_at:
+        What the first block takes beside that, in two flat tables: ``pairs[pair_at[0, column] + place of ci]`` and the same of
+        ``pair_at[1]``.
+    """
+
+    fixed: Ints
+    rest: Ints
+    pairs: Ints
+    pair_at: Ints
+
+
+def stage_latencies(problem: Problem, stages: Sequence[StageColumns], timer: Timer) -> list[StageLatency]:
+    """Latency of every super-block, with that of stem, head and classifier.
+
+    The stem's part depends on the family of the first super-block (its activation) and so belongs to that one's pairs.
+    """
+    made, incoming = [], np.array(problem.stem.channels.values, dtype=np.int64)
+    for i, (space, tables) in enumerate(zip(problem.space, stages, strict=True)):
+        fixed, rest = np.zeros_like(tables.c), np.zeros_like(tables.c)
+        at = np.zeros((2, len(tables.c)), dtype=np.int64)
+        flat: list[Ints] = []
+        n_pairs = 0
+        for f, choice in enumerate(space.choices):
+            family, mine = FAMILIES[choice.block], np.flatnonzero(tables.f == f)
+            if not len(mine):
+                continue
+            columns = Columns(family, space, tables.c[mine], tables.b[mine], tables.k[mine])
+            fixed[mine], parts = columns.first_block(incoming, timer, i)
+            rest[mine] = columns.further_block(timer)
+            if i == 0:
+                parts[1][1][:] += _stem(problem, family, incoming, timer)
+            if i == len(stages) - 1:
+                fixed[mine] += _tail(problem, space, family, columns.c, timer)
+            for part, (classes, table) in enumerate(parts):
+                at[part, mine] = n_pairs + classes * len(incoming)
+                flat.append(table.ravel())
+                n_pairs += table.size
+        made.append(StageLatency(fixed, rest, np.concatenate(flat), at))
+        incoming = np.array(space.channels, dtype=np.int64)
+    return made
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of one family of a super-block."""
+
+    family: BlockFamily
+    space: SuperBlockSpace
+    c: Ints
+    b: Ints
+    k: Ints
+
+    def _operations(self, ci: Int, at: Ints | slice, *, wide: bool = False) -> tuple[Operation, ...]:
+        """First block's operations at some columns; with ``wide``, of every column for every ``ci``."""
+        c, b, k = (axis[at][:, None] if wide else axis[at] for axis in (self.c, self.b, self.k))
+        return self.family.operations(ci, c, b, k, self.space.stride, self.space.resolution, first=True)
+
+    def further_block(self, timer: Timer) -> Ints:
+        """Nanoseconds of one block after the first."""
+        r = -(-self.space.resolution // self.space.stride)
+        operations = self.family.operations(self.c, self.c, self.b, self.k, 1, r, first=False)
+        return timer.total(operations, self.c.shape)
+
+    def first_block(self, incoming: Ints, timer: Timer, i: int) -> tuple[Ints, list[tuple[Ints, Ints]]]:
+        """Nanoseconds of the first block: of the operations that do not depend on ``ci``, and of those that do as two tables
+        of shape ``(classes, incoming)``, each with the class of every column.
+        """
+        every = slice(None)
+        samples = [
+            self._operations(ci, every) for ci in (np.full_like(self.c, UNLIKE), np.full_like(self.c, UNLIKE + 1), self.c)
+        ]
+        fixed, inner, outer = np.zeros_like(self.c), [], []
+        keys: list[Ints] = []
+        for n, (op, other, twin) in enumerate(zip(*samples, strict=True)):
+            fields, others, twins = (self._fields(o) for o in (op, other, twin))
+            if (fields == others).all() and (fields == twins).all():
+                fixed += timer.of(op)
+                continue
+            if (fields[-1] != twins[-1]).any():  # whether it exists depends on C
+                fields = np.vstack([fields, self.c])
+            if _classes(np.vstack([fields, self.c]))[1].max() == _classes(self.c[None])[1].max():
+                outer.append(n)
+            else:
+                inner.append(n)
+                keys.append(fields)
+        tables = []
+        for chosen, key in ((inner, np.vstack(keys) if keys else np.zeros((1, len(self.c)), np.int64)), (outer, self.c[None])):
+            representatives, classes = _classes(key)
+            if len(representatives) * len(incoming) > MOST_PAIRS:
+                remedy = f"at most {MOST_PAIRS} fit the tables: raise a step"
+                text = f"{len(representatives) * len(incoming)} pairs of incoming channels and columns, with a latency budget"
+                raise SpecError(f"stages.{i}.channels", text, remedy)
+            table = np.zeros((len(representatives), len(incoming)), dtype=np.int64)
+            step = max(1, CHUNK // len(incoming))
+            for first in range(0, len(representatives), step):
+                part = representatives[first : first + step]
+                operations = self._operations(incoming[None, :], part, wide=True)
+                table[first : first + step] = timer.total([operations[n] for n in chosen], (len(part), len(incoming)))
+            tables.append((classes, table))
+        return fixed, tables
+
+    def _fields(self, op: Operation) -> Ints:
+        """What tells operations of the same name apart, for every column."""
+        parts = (op.in_channels, op.out_channels, op.kernel, op.groups, op.present)
+        return np.array([np.broadcast_to(np.asarray(part, dtype=np.int64), self.c.shape) for part in parts])
+
+
+def _classes(fields: Ints) -> tuple[Ints, Ints]:
+    """First column of each class of equal fields, and the class of every column."""
+    _, first, classes = np.unique(fields, axis=1, return_index=True, return_inverse=True)
+    return first, classes.reshape(-1)
+
+
+def _stem(problem: Problem, family: BlockFamily, channels: Ints, timer: Timer) -> Ints:
+    stem = problem.stem
+    operations = plain_conv(
+        "conv", problem.input.channels, channels, stem.kernel, stem.stride, problem.input.resolution, family.activation
+    )
+    return timer.total(operations, channels.shape)
+
+
+def _tail(problem: Problem, space: SuperBlockSpace, family: BlockFamily, c: Ints, timer: Timer) -> Ints:
+    """Head, pool and classifier behind each column of the last super-block."""
+    channels, classes = np.unique(c, return_inverse=True)
+    r = -(-space.resolution // space.stride)
+    return timer.total(tail_operations(problem, channels, r, family.activation), channels.shape)[classes]
+
+
+def tail_operations(problem: Problem, c: Ints, r: int, activation: str) -> tuple[Operation, ...]:
+    """Head, pool and classifier of a problem on maps of ``c`` channels at ``r x r``."""
+    if problem.head is None:
+        return Architecture.tail_of(c, problem.classes, r)
+    head = problem.head.channels
+    return plain_conv("conv", c, head, 1, 1, r, activation) + Architecture.tail_of(head, problem.classes, r)

@@ -1,0 +1,1 @@
+"""Mixed-integer models: expressions, formulations, the interface of solvers, and closing a cell by SCIP."""

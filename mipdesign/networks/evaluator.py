@@ -1,0 +1,277 @@
+"""The exact evaluator: every figure of one network, counts in Python integers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from ..errors import SpecError
+from .architecture import Architecture
+from .blocks import FAMILIES
+from .latency import LatencyModel
+from .objective import (
+    CONVENTIONS,
+    Convention,
+    PenaltyForm,
+    default_alpha,
+    depth_cost,
+    effectiveness,
+    effectiveness_within,
+    entropy,
+    exact_objective,
+    penalised_super_blocks,
+)
+
+DEFAULT_BYTES = 4
+"""Bytes per number where nothing else is said."""
+SIZES = ("weights_bytes", "activation_memory")
+"""Budgets that count bytes."""
+UPPER_ONLY = ("activation_memory", "latency", "effectiveness")
+"""Budgets without a lower limit."""
+LOWER = "min_"
+"""What the name of a lower limit begins with."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A fully resolved objective: convention, stage weights, penalty. Made by :func:`default_scoring` or a problem."""
+
+    convention: Convention
+    alpha: tuple[float, ...]
+    beta: float
+    penalty_form: PenaltyForm
+    penalised: tuple[int, ...]
+    """Super-blocks (from 0) whose depths the penalty counts."""
+    log_base: int | None = None
+    """Base of the logarithms of the entropy; ``None`` is natural."""
+    effectiveness_price: float = 0.0
+    """What one unit of the effectiveness takes from the objective."""
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """Objective per product of natural logarithms ``log(r^2 c) * sum log w`` of each stage."""
+        unit = 1.0 if self.log_base is None else 1.0 / math.log(self.log_base) ** 2
+        return tuple(weight * float(self.convention.layer_factor) * unit for weight in self.alpha)
+
+
+def convention_named(name: str) -> Convention:
+    """The convention of that name.
+
+    Raises
+    ------
+    SpecError
+        If there is none.
+    """
+    if name not in CONVENTIONS:
+        raise SpecError("convention", f"{name!r} is not a convention", f"use one of: {', '.join(CONVENTIONS)}")
+    return CONVENTIONS[name]
+
+
+def default_scoring(convention: str, architecture: Architecture) -> Scoring:
+    """The convention's own objective for a network: alpha 1, ..., 1, 8 and beta 10."""
+    conv = convention_named(convention)
+    n_stages = 1 + architecture.stage_of[-1]
+    penalised = penalised_super_blocks(conv, [s.block for s in architecture.stages], len(architecture.stages))
+    return Scoring(conv, default_alpha(n_stages), 10.0, conv.penalty_form, penalised)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures of one network in one convention.
+
+    ``params`` and ``flops`` follow the convention; the counts beside them mean the same in both. ``penalty`` is ``beta * Q``,
+    and ``objective = weighted_entropy - penalty``, less the effectiveness at its price where there is one. ``latency`` is in
+    microseconds, ``None`` without a table that covers it.
+    """
+
+    convention: str
+    params: int
+    flops: int
+    params_total: int
+    params_backbone: int
+    macs: int
+    reference_flops: int
+    effectiveness: float
+    layers: int
+    blocks: int
+    activations: int
+    weights_bytes: int
+    activation_memory: int
+    weighted_stage_entropies: tuple[float, ...]
+    weighted_entropy: float
+    penalty: float
+    objective: float
+    latency: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        data = vars(self).copy()
+        data["weighted_stage_entropies"] = list(self.weighted_stage_entropies)
+        if self.latency is None:
+            del data["latency"]
+        return data
+
+
+class Evaluator:
+    """Computes the figures of one network lazily; :func:`evaluate` collects them."""
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        scoring: Scoring,
+        byte_widths: Mapping[str, int] | None = None,
+        latency_model: LatencyModel | None = None,
+    ) -> None:
+        self.architecture, self.scoring, self.latency_model = architecture, scoring, latency_model
+        self.byte_widths = byte_widths or {}
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Exact integers by convention-free names."""
+        arch = self.architecture
+        classifier = sum(op.params for op in arch.classifier_operations)
+        total, peak = {"params_total": 0, "macs": 0, "reference_flops": 0, "activations": 0}, 0
+        for op, times in arch.distinct_operations():
+            total["params_total"] += times * int(op.params)
+            total["macs"] += times * int(op.macs)
+            total["reference_flops"] += times * int(op.reference_flops)
+            total["activations"] += times * int(op.activations)
+            peak = max(peak, int(op.map_elements))
+        blocks = sum(s.depth for s in arch.stages)
+        return total | {
+            "params_backbone": total["params_total"] - classifier,
+            "layers": len(list(arch.widths())),
+            "blocks": blocks,
+            "weights_bytes": total["params_total"] * self.byte_widths.get("weights_bytes", DEFAULT_BYTES),
+            "activation_memory": peak * self.byte_widths.get("activation_memory", DEFAULT_BYTES),
+        }
+
+    @cached_property
+    def nanoseconds(self) -> int:
+        """Latency by the table.
+
+        Raises
+        ------
+        SpecError
+            If there is none, or it does not cover an operation.
+        """
+        if self.latency_model is None:
+            raise SpecError("budgets.latency", "is missing", "give a table")
+        return self.latency_model.total(self.architecture.operations())
+
+    @cached_property
+    def stages(self) -> tuple[tuple[tuple[int, int], tuple[int, ...]], ...]:
+        """Per stage: ``(resolution, channels)`` at its end as the convention sees them, and the widths in it."""
+        arch = self.architecture
+        stage_of = arch.stage_of
+        n_stages = 1 + stage_of[-1]
+        widths: list[list[int]] = [[] for _ in range(n_stages)]
+        ends = [(-(-arch.resolution // arch.stem.stride), arch.stem.channels)] + [(0, 0)] * (n_stages - 1)
+        widths[0].append(arch.input_channels * arch.stem.kernel**2)
+        se_seen = False
+        for block in arch.blocks():
+            j = stage_of[block.stage]
+            widths[j].extend(block.widths)
+            se_seen |= self.scoring.convention.forgets_resolution and FAMILIES[block.spec.block].has_se
+            ends[j] = (1 if se_seen else -(-block.resolution // block.stride), block.spec.channels)
+        if arch.head is not None:
+            widths[-1].append(arch.stages[-1].channels)
+            ends[-1] = (ends[-1][0], arch.head)
+        return tuple((end, tuple(w)) for end, w in zip(ends, widths, strict=True))
+
+    @property
+    def prefixes(self) -> list[list[int]]:
+        """Width lists of which the effectiveness is taken: every stage prefix, or the whole network only."""
+        lists: list[list[int]] = []
+        for _, widths in self.stages:
+            lists.append((lists[-1] if lists else []) + list(widths))
+        return lists if self.scoring.convention.prefix_effectiveness else lists[-1:]
+
+    @property
+    def depths(self) -> list[int]:
+        """Depths that the penalty counts."""
+        return [self.architecture.stages[i].depth for i in self.scoring.penalised]
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        scoring, counts = self.scoring, self.counts
+        terms: list[float] = []
+        logs: list[float] = []
+        for weight, ((r, c), widths) in zip(scoring.weights, self.stages, strict=True):
+            logs.extend(math.log(w) for w in widths)
+            terms.append(weight * entropy(r, c, math.fsum(logs)))
+        weighted = math.fsum(terms)
+        penalty = depth_cost(scoring.penalty_form, scoring.beta, self.depths)
+        rho = max(effectiveness(p) for p in self.prefixes)
+        conv = scoring.convention
+        return Evaluation(
+            convention=conv.name,
+            params=counts[conv.params_metric],
+            flops=counts[conv.flops_metric],
+            **counts,
+            effectiveness=rho,
+            weighted_stage_entropies=tuple(terms),
+            weighted_entropy=weighted,
+            penalty=penalty,
+            objective=weighted - penalty - scoring.effectiveness_price * rho,
+            latency=self._latency(),
+        )
+
+    def _latency(self) -> float | None:
+        """Microseconds, where a table tells."""
+        try:
+            return self.nanoseconds / 1000
+        except SpecError:
+            return None
+
+    def exact_objective(self) -> Decimal:
+        """The objective to 40 digits."""
+        s = self.scoring
+        ends, widths = zip(*self.stages, strict=True)
+        return exact_objective(
+            s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths, s.log_base, s.effectiveness_price
+        )
+
+    def figure(self, name: str) -> float:
+        """The figure that a budget limits."""
+        if name == "latency":
+            return self.nanoseconds / 1000
+        value: float = getattr(self.evaluation, name.removeprefix(LOWER))
+        return value
+
+    def within(self, name: str, limit: Fraction) -> bool:
+        """Whether a budget holds, in exact integer arithmetic."""
+        if name == "effectiveness":
+            return all(effectiveness_within(p, limit) for p in self.prefixes)
+        if name == "latency":
+            return self._latency() is not None and self.nanoseconds <= limit * 1000
+        value = self.counts[count_of_budget(name, self.scoring.convention)]
+        return value >= limit if name.startswith(LOWER) else value <= limit
+
+
+def count_of_budget(name: str, convention: Convention) -> str:
+    """Convention-free name of the integer figure that a budget, or a lower limit, is about."""
+    figure = name.removeprefix(LOWER)
+    return {"flops": convention.flops_metric, "params": convention.params_metric}.get(figure, figure)
+
+
+def evaluate(architecture: Architecture, convention: str = "reference", scoring: Scoring | None = None) -> Evaluation:
+    """All figures of one network.
+
+    Parameters
+    ----------
+    convention:
+        ``paper`` or ``reference``; ignored if ``scoring`` is given.
+    scoring:
+        The resolved objective of a problem; by default the convention's own.
+    """
+    return Evaluator(architecture, scoring or default_scoring(convention, architecture)).evaluation
+
+
+def violations(evaluator: Evaluator, budgets: Mapping[str, Fraction]) -> list[str]:
+    """Names of the budgets that a network exceeds, by exact arithmetic."""
+    return [name for name, limit in budgets.items() if not evaluator.within(name, limit)]

@@ -1,0 +1,308 @@
+"""Latency of a network from a table of measured operations: additive, interpolated between measured channels.
+
+A table has one row per measured operation, as CSV under the header :data:`HEADER`. ``kind`` is one of :data:`KINDS`; an
+activation's kind is the name of its function. Rows that differ in channels only are the points of one grid. Between its points
+the latency is interpolated:
+
+1. the grid is made monotone: every value becomes the largest of those with at most as many input and output channels (a wider
+   operation is never taken to be faster, whatever a measurement says);
+2. linearly along the input channels, then linearly along the output channels, each rounded down to a whole nanosecond.
+
+So the interpolation is monotone in both, exact at the points, and an integer: a latency budget is decided in integer arithmetic
+like any other. Normalisations, activations, pools, additions, scalings and depthwise convolutions have as many outputs as
+inputs; their grids are lines. Nothing is extrapolated: what lies outside the grid is *missing*.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SpecError, short
+from ..numerals import NUMBER, from_text
+from ..parsing import read_text
+from .blocks import Int, Operation
+
+HEADER = ("kind", "in_channels", "out_channels", "kernel", "stride", "groups", "resolution", "batch", "microseconds")
+KINDS = ("conv", "linear", "norm", "relu", "relu6", "silu", "sigmoid", "pool", "max_pool", "global_pool", "add", "scale")
+"""What a row may measure."""
+MISSING = -1
+"""Stands for the latency of an operation that a table does not cover."""
+MOST_ROWS = 20_000
+MOST_NANOSECONDS = 10**10
+LARGEST = 2**16
+"""Largest number of channels in a table: products with it and a latency stay far below ``2**63``."""
+MAX_TABLE_BYTES = 4_000_000
+
+Ints = NDArray[np.int64]
+
+
+class Shape(NamedTuple):
+    """What the operations of one grid have in common. ``groups`` is 0 for depthwise convolutions."""
+
+    kind: str
+    kernel: int
+    stride: int
+    groups: int
+    resolution: int
+
+
+class Row(NamedTuple):
+    """One measured operation."""
+
+    kind: str
+    in_channels: int
+    out_channels: int
+    kernel: int
+    stride: int
+    groups: int
+    resolution: int
+    batch: int
+    microseconds: float
+
+    @property
+    def shape(self) -> Shape:
+        groups = int(group_class(self.in_channels, self.out_channels, self.groups)) if self.kind == "conv" else self.groups
+        return Shape(self.kind, self.kernel, self.stride, groups, self.resolution)
+
+    @property
+    def nanoseconds(self) -> int:
+        """The latency, rounded to a whole nanosecond."""
+        return int(Fraction(repr(self.microseconds)) * 1000 + Fraction(1, 2))
+
+    def text(self) -> str:
+        """The row as a line of CSV."""
+        return ",".join(map(str, self))
+
+
+def group_class(ci: Int, co: Int, groups: Int) -> Int:
+    """:attr:`Shape.groups` of convolutions: their number of groups, 0 where they are depthwise."""
+    return np.where((groups == ci) & (groups == co) & (groups > 1), 0, groups)
+
+
+def kind_of(op: Operation) -> str:
+    """The kind under which a table lists an operation."""
+    return op.function if op.kind == "activation" else op.kind
+
+
+def is_line(shape: Shape) -> bool:
+    """Whether operations of that shape have as many output channels as input channels."""
+    return shape.groups == 0 or shape.kind not in ("conv", "linear")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Measured points of one shape.
+
+    Attributes
+    ----------
+    inputs, outputs:
+        Channels at which it was measured, increasing.
+    line:
+        Whether operations have as many outputs as inputs; the only value of ``outputs`` then means nothing.
+    values:
+        Nanoseconds, non-decreasing along both axes, :data:`MISSING` where nothing was measured; shape ``(inputs, outputs)``.
+    """
+
+    inputs: Ints
+    outputs: Ints
+    values: Ints
+    line: bool
+
+    @classmethod
+    def of(cls, points: dict[tuple[int, int], int], line: bool) -> Grid:
+        """The grid through some points."""
+        inputs, outputs = (np.array(sorted(set(axis)), dtype=np.int64) for axis in zip(*points, strict=True))
+        values = np.full((len(inputs), len(outputs)), MISSING, dtype=np.int64)
+        for (ci, co), value in points.items():
+            values[np.searchsorted(inputs, ci), np.searchsorted(outputs, co)] = value
+        largest = np.maximum.accumulate(np.maximum.accumulate(values, axis=0), axis=1)
+        return cls(inputs, outputs, np.where(values == MISSING, MISSING, largest), line)
+
+    def at(self, ci: Ints, co: Ints) -> Ints:
+        """Nanoseconds at some channels, :data:`MISSING` where a neighbouring point is."""
+        if self.line:
+            co = np.full_like(ci, self.outputs[0])
+        i, i_next, i_ok = _neighbours(self.inputs, ci)
+        j, j_next, j_ok = _neighbours(self.outputs, co)
+        corners = [self.values[a, b] for b in (j, j_next) for a in (i, i_next)]
+        known = i_ok & j_ok & (np.minimum.reduce(corners) != MISSING)
+        near, far = (_between(low, high, ci, self.inputs[i], self.inputs[i_next]) for low, high in (corners[:2], corners[2:]))
+        return np.where(known, _between(near, far, co, self.outputs[j], self.outputs[j_next]), MISSING)
+
+
+def _neighbours(axis: Ints, at: Ints) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    """Places of the points at or below, and at or above; and whether there are such."""
+    ok = (at >= axis[0]) & (at <= axis[-1])
+    low = np.clip(np.searchsorted(axis, at, side="right") - 1, 0, len(axis) - 1)
+    high = np.where(axis[low] == at, low, np.minimum(low + 1, len(axis) - 1))
+    return low, high, ok
+
+
+def _between(low: Ints, high: Ints, at: Ints, first: Ints, last: Ints) -> Ints:
+    """Linear interpolation, rounded down."""
+    interpolated: Ints = low + (high - low) * (at - first) // np.maximum(last - first, 1)
+    return interpolated
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Measured operations of one batch size; see the module for the interpolation."""
+
+    rows: tuple[Row, ...]
+
+    @classmethod
+    def load(cls, path: str | Path) -> LatencyTable:
+        """Reads a CSV file; lines that begin with ``#`` are comments.
+
+        Raises
+        ------
+        SpecError
+            With the file, the line and the column at fault.
+        """
+        try:
+            return cls.from_lines(read_text(Path(path), MAX_TABLE_BYTES).splitlines())
+        except SpecError as error:
+            raise error if error.source else error.at(str(path)) from None
+
+    @classmethod
+    def from_lines(cls, lines: Iterable[str]) -> LatencyTable:
+        """Reads lines of CSV, the header first."""
+        numbered = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
+        try:
+            cells = list(csv.reader((line for _, line in numbered), strict=True))
+        except csv.Error as error:
+            raise SpecError("", f"not valid CSV ({error})", f"write the header {','.join(HEADER)} and one row a line") from None
+        if not cells or tuple(name.strip() for name in cells[0]) != HEADER:
+            raise SpecError("line 1", "is not the header of a latency table", f"begin with {','.join(HEADER)}")
+        if len(cells) == 1:
+            raise SpecError("", "the table has no rows", "measure one with 'mipdesign profile'")
+        if len(cells) > MOST_ROWS:
+            raise SpecError("", f"the table has {len(cells) - 1} rows", f"give at most {MOST_ROWS}")
+        rows: dict[tuple[Any, ...], Row] = {}
+        for (n, _), values in zip(numbered[1:], cells[1:], strict=True):
+            row = _row(n, [value.strip() for value in values])
+            if row[:-1] in rows:
+                raise SpecError(f"line {n}", f"measures {','.join(map(str, row[:-1]))} a second time", "keep one of the rows")
+            rows[row[:-1]] = row
+        return cls(tuple(rows.values()))
+
+    def to_lines(self) -> list[str]:
+        """Inverse of :meth:`from_lines`."""
+        return [",".join(HEADER), *(row.text() for row in self.rows)]
+
+    def of_batch(self, batch: int) -> LatencyTable:
+        """The rows of one batch size.
+
+        Raises
+        ------
+        SpecError
+            If there are none.
+        """
+        rows = tuple(row for row in self.rows if row.batch == batch)
+        if not rows:
+            known = sorted({row.batch for row in self.rows})
+            raise SpecError("batch", f"the table has no rows of batch {batch}", f"use one of {known}")
+        return LatencyTable(rows)
+
+    @cached_property
+    def grids(self) -> dict[Shape, Grid]:
+        """The measured points by shape."""
+        points: dict[Shape, dict[tuple[int, int], int]] = {}
+        for row in self.rows:
+            co = 0 if is_line(row.shape) else row.out_channels
+            points.setdefault(row.shape, {})[row.in_channels, co] = row.nanoseconds
+        return {shape: Grid.of(values, is_line(shape)) for shape, values in points.items()}
+
+
+def _row(n: int, values: Sequence[str]) -> Row:
+    """One row of CSV, checked."""
+    if len(values) != len(HEADER):
+        raise SpecError(f"line {n}", f"has {len(values)} columns", f"give {len(HEADER)}: {', '.join(HEADER)}")
+    if values[0] not in KINDS:
+        raise SpecError(f"line {n}, kind", f"{short(values[0])} is not known", f"use one of: {', '.join(KINDS)}")
+    numbers = []
+    for name, text in zip(HEADER[1:-1], values[1:-1], strict=True):
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LARGEST and len(text) < 9):
+            raise SpecError(f"line {n}, {name}", f"{short(text)} is refused", f"give a whole number from 1 to {LARGEST}")
+        numbers.append(int(text))
+    microseconds = from_text(values[-1]) if NUMBER.fullmatch(values[-1]) else math.nan
+    if isinstance(microseconds, str):  # it is not rounded in silence
+        raise SpecError(f"line {n}, microseconds", f"{short(microseconds)} has too many digits", "give at most 15")
+    if not 0 <= microseconds <= MOST_NANOSECONDS / 1000:
+        raise SpecError(f"line {n}, microseconds", f"{short(values[-1])} is refused", "give a number from 0 to 1e7")
+    row = Row._make([values[0], *numbers, microseconds])
+    if row.in_channels % row.groups or row.out_channels % row.groups:
+        raise SpecError(f"line {n}, groups", f"{row.groups} does not divide the channels", "give a divisor of both")
+    if is_line(row.shape) and row.in_channels != row.out_channels:
+        raise SpecError(f"line {n}, out_channels", f"{row.out_channels} for a {row.kind} of {row.in_channels}", "give as many")
+    return row
+
+
+@dataclass(frozen=True)
+class LatencyModel:
+    """How long a network takes: the sum over its operations, those of ``free`` kinds left out."""
+
+    table: LatencyTable
+    free: tuple[str, ...] = ()
+
+    @cached_property
+    def _known(self) -> dict[tuple[Any, ...], int]:
+        """Latency of operations that were asked for before: networks of a space share most of theirs."""
+        return {}
+
+    def nanoseconds(self, op: Operation) -> Int:
+        """Latency of one operation (an array where the operation is one of a lattice); :data:`MISSING` if it is not covered."""
+        kind = kind_of(op)
+        parts = (op.in_channels, op.out_channels, op.kernel, op.groups, op.present)
+        ci, co, kernel, groups, present = np.broadcast_arrays(*(np.asarray(part) for part in parts))
+        value = np.zeros(ci.shape, dtype=np.int64)
+        if kind not in self.free:
+            value += MISSING
+            classes = group_class(ci, co, groups) if kind == "conv" else groups
+            for k in np.unique(kernel).tolist():
+                for g in np.unique(classes).tolist():
+                    grid = self.table.grids.get(Shape(kind, k, op.stride, g, op.resolution))
+                    if grid is not None:
+                        here = (kernel == k) & (classes == g)
+                        value[here] = grid.at(ci[here].astype(np.int64), co[here].astype(np.int64))
+        value = np.where(present, value, 0)
+        return value if value.ndim else int(value)
+
+    def total(self, operations: Iterable[Operation]) -> int:
+        """Latency of one network in nanoseconds.
+
+        Raises
+        ------
+        SpecError
+            Naming the first operation that the table does not cover.
+        """
+        total = 0
+        for op in operations:
+            key = (kind_of(op), op.in_channels, op.out_channels, op.kernel, op.stride, op.groups, op.resolution)
+            value = self._known.get(key)
+            if value is None:
+                value = self._known[key] = self.nanoseconds(op)
+            if value == MISSING:
+                raise missing(op)
+            total += value
+        return total
+
+
+def missing(op: Operation) -> SpecError:
+    """The error for an operation of one network that a table does not cover."""
+    text = (
+        f"{kind_of(op)} {int(op.in_channels)} -> {int(op.out_channels)}, kernel {int(op.kernel)}, stride {op.stride}, "
+        f"groups {int(op.groups)}, at {op.resolution} x {op.resolution}"
+    )
+    remedy = "measure points around it ('mipdesign profile' measures what a problem needs), or list its kind in free"
+    return SpecError("budgets.latency.table", f"does not cover the operation {text}", remedy)

@@ -1,0 +1,1 @@
+"""A network in torch: graph, module, validation, measurement, profiling and exports."""

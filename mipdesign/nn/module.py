@@ -1,0 +1,456 @@
+"""The torch module of a designed network. Importing this file needs torch.
+
+:func:`mipdesign.nn.lowering.to_module` is its front.
+
+The module follows timm's model contract, without timm: what trains a network of timm trains a :class:`DesignedNetwork`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypedDict
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from ..errors import SpecError
+from ..networks.architecture import Architecture
+from ..networks.blocks import BLOCK_INPUT, Operation
+from .graph import OUTSIDE, Graph, Part, arguments, is_main_path, local_name, operation_of, parts
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU, "sigmoid": nn.Sigmoid}
+"""Activation modules by the name of the function."""
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and standard deviation of ImageNet's colours, with which training code normalises pictures unless told otherwise."""
+
+
+class Add(nn.Module):
+    """Sum of main path and shortcut, both ``(N, C, H, W)``.
+
+    Attributes
+    ----------
+    drop_path_rate:
+        Stochastic depth: in training the main path of each picture of a batch is dropped with this probability, and scaled up
+        by ``1 / (1 - drop_path_rate)`` where it is kept (Huang et al., ECCV 2016, arXiv 1603.09382).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop_path_rate = 0.0
+
+    def forward(self, main: Tensor, shortcut: Tensor) -> Tensor:
+        if self.drop_path_rate and self.training:
+            kept = 1.0 - self.drop_path_rate
+            main = main * main.new_empty(main.shape[0], 1, 1, 1).bernoulli_(kept).div_(kept)
+        return main + shortcut
+
+    def extra_repr(self) -> str:
+        return f"drop_path_rate={self.drop_path_rate:g}" if self.drop_path_rate else ""
+
+
+class Scale(nn.Module):
+    """Trunk ``(N, C, H, W)`` times its gate ``(N, C, 1, 1)``."""
+
+    def forward(self, trunk: Tensor, gate: Tensor) -> Tensor:
+        return trunk * gate
+
+
+class AverageAndMax(nn.Module):
+    """Mean of the average and the maximum of every channel: ``(N, C, 1, 1)``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.mean((2, 3), keepdim=True) + x.amax((2, 3), keepdim=True)) / 2
+
+
+POOLS: dict[str, Callable[[], nn.Module]] = {
+    "avg": lambda: nn.AdaptiveAvgPool2d(1),
+    "max": lambda: nn.AdaptiveMaxPool2d(1),
+    "avgmax": AverageAndMax,
+    "": nn.Identity,
+}
+"""The module of each pool before the classifier, by timm's names; the empty one leaves the map as it is."""
+
+
+class FlatLinear(nn.Linear):
+    """Linear layer on a pooled map ``(N, C, 1, 1)``; gives ``(N, out_features)``."""
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        return super().forward(pooled.flatten(1))
+
+
+def _conv(op: Operation) -> nn.Conv2d:
+    return nn.Conv2d(op.in_channels, op.out_channels, op.kernel, op.stride, op.kernel // 2, groups=op.groups, bias=False)
+
+
+MODULES: dict[str, Callable[[Operation], nn.Module]] = {
+    "conv": _conv,
+    "norm": lambda op: nn.BatchNorm2d(op.out_channels),
+    "activation": lambda op: ACTIVATIONS[op.function](),
+    # ceil_mode: an odd map shrinks to ceil(r / 2), as under the strided convolution that the pool stands beside
+    "pool": lambda op: nn.AvgPool2d(2, ceil_mode=True),
+    "max_pool": lambda op: nn.MaxPool2d(op.kernel, 2, op.kernel // 2),
+    "global_pool": lambda op: nn.AdaptiveAvgPool2d(1),
+    "add": lambda op: Add(),
+    "scale": lambda op: Scale(),
+    "linear": lambda op: FlatLinear(op.in_channels, op.out_channels),
+}
+"""The module of each kind of operation, in torch's own initialisation."""
+
+
+class Block(nn.Module):
+    """A part of the network with one input and one output, its operations as children under their own names.
+
+    Attributes
+    ----------
+    wiring:
+        Per child, in the order of execution: its name, the names of what it reads (``input`` is the part's input), and those of
+        them that nothing after it reads, whose maps can go.
+    """
+
+    def __init__(self, graph: Graph, part: Part) -> None:
+        super().__init__()
+        steps: list[tuple[str, tuple[str, ...]]] = []
+        for node in part.nodes:
+            op = operation_of(graph, node)
+            self.add_module(op.name, MODULES[op.kind](op))
+            read = tuple(BLOCK_INPUT if source == part.source else local_name(source) for source in arguments(graph, node))
+            steps.append((op.name, read))
+        self.wiring = tuple((name, read, _spent(read, steps[n + 1 :])) for n, (name, read) in enumerate(steps))
+
+    def begin_as_shortcut(self) -> None:
+        """Sets the weight of the normalisation at the end of the main path to 0, where there is a shortcut beside it."""
+        for name, read, _ in self.wiring:
+            last = self._modules.get(read[0])
+            if isinstance(self._modules[name], Add) and isinstance(last, nn.BatchNorm2d):
+                nn.init.zeros_(last.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = {BLOCK_INPUT: x}
+        for name, read, spent in self.wiring:
+            x = values[name] = self._modules[name](*[values[source] for source in read])  # type: ignore[misc]
+            for source in spent:
+                del values[source]
+        return x
+
+
+def _spent(read: tuple[str, ...], after: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
+    """What a step reads and no later one does."""
+    return tuple(sorted(set(read) - {source for _, sources in after for source in sources}))
+
+
+class FeatureInfo(TypedDict):
+    """What timm's feature extraction asks of a map: its channels, its reduction against the input, its module."""
+
+    num_chs: int
+    reduction: int
+    module: str
+
+
+class DesignedNetwork(nn.Module):
+    """A network whose structure is that of its graph.
+
+    Children are ``stem``, ``stages`` (a sequence of blocks per super-block), ``head`` (an identity where there is
+    none) and ``classifier``. Every node of the graph is the submodule of the same name, so the keys of the state dict are
+    node names: ``stages.0.1.conv2.weight``. Input is ``(N, in_chans, H, W)`` with any ``N``; other resolutions than the
+    designed one work as well. Weights are initialised from torch's global generator: seed it for a reproducible network.
+
+    Parameters
+    ----------
+    graph:
+        A graph that :func:`~mipdesign.nn.graph.check_graph` accepts.
+    drop_rate:
+        Probability of dropout before the classifier.
+    drop_path_rate:
+        Stochastic depth (:class:`Add`) of the last block; from 0 it grows linearly over the blocks.
+    zero_init_last:
+        Whether residual blocks begin as their shortcut: the last normalisation of their main path has weight 0 (Goyal et al.,
+        2017, arXiv 1706.02677, section 5.1).
+
+    Attributes
+    ----------
+    architecture:
+        The network, with the classes of its last classifier.
+    num_classes, in_chans:
+        Outputs of the classifier (0 without one) and channels of the input.
+    num_features, head_hidden_size:
+        Channels of the map that the classifier pools.
+    global_pool:
+        Name of the pool before the classifier, of :data:`POOLS`.
+    feature_info:
+        Channels, reduction and module of the last map of each resolution, the stem's first.
+    default_cfg, pretrained_cfg:
+        What timm's data loaders and heads ask for: input size, and names of the first convolution and the classifier.
+    """
+
+    def __init__(
+        self, graph: Graph, *, drop_rate: float = 0.0, drop_path_rate: float = 0.0, zero_init_last: bool = False
+    ) -> None:
+        super().__init__()
+        for name, rate in (("drop_rate", drop_rate), ("drop_path_rate", drop_path_rate)):
+            if not 0.0 <= rate < 1.0:
+                raise SpecError(name, f"{rate!r} is not a probability below 1", "give one from 0, such as 0.1")
+        stem, *middle, classifier = parts(graph)
+        blocks = [part for part in middle if part.name != "head"]
+        heads = [part for part in middle if part.name == "head"]
+        self.stem = Block(graph, stem)
+        self.stages = nn.Sequential(*_stages(graph, blocks))
+        self.head: nn.Module = Block(graph, heads[0]) if heads else nn.Identity()
+        self.classifier = Block(graph, classifier)
+        self.architecture = Architecture.from_dict(graph.graph["architecture"])
+        self.num_classes, self.in_chans = int(graph.graph["classes"]), int(graph.graph["input_channels"])
+        self.num_features = self.head_hidden_size = int(graph.nodes[classifier.source]["out_shape"][0])
+        self.drop_rate, self.drop_path_rate, self.global_pool = drop_rate, drop_path_rate, "avg"
+        self.grad_checkpointing = False
+        self.feature_info = _feature_info(graph, [stem, *blocks])
+        self.default_cfg = self.pretrained_cfg = _default_cfg(graph, classifier)
+        for i, block in enumerate(self.blocks()):
+            for child in block.children():
+                if isinstance(child, Add):
+                    child.drop_path_rate = drop_path_rate * i / max(len(blocks) - 1, 1)
+        self.apply(initialise)
+        if zero_init_last:
+            for block in self.blocks():
+                block.begin_as_shortcut()
+
+    def blocks(self) -> Iterator[Block]:
+        """All blocks of all super-blocks, in order."""
+        for stage in self.stages:
+            yield from stage.children()  # type: ignore[misc]
+
+    # ---------------------------------------------------------------- forward
+
+    def forward_stages(self, x: Tensor) -> dict[str, Tensor]:
+        """Runs the network and returns the output of every part: ``stem``, ``stages.0``, ..., ``head`` and ``classifier``."""
+        outputs: dict[str, Tensor] = {}
+        x = outputs["stem"] = self.stem(x)
+        for i, stage in enumerate(self.stages):
+            x = outputs[f"stages.{i}"] = stage(x)
+        x = outputs["head"] = self.head(x)
+        outputs["classifier"] = self.classifier(x)
+        return outputs
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The last map before the pool, ``(N, num_features, h, w)``."""
+        x = self.stem(x)
+        for stage in self.stages:
+            x = self._through(stage, x)
+        return self.head(x)  # type: ignore[no-any-return]
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits ``(N, num_classes)`` of a last map; with ``pre_logits`` what the linear layer reads, ``(N, num_features)``.
+
+        Without classes both are the pooled features, and without a pool the map itself.
+        """
+        x = self.classifier.get_submodule("pool")(x)
+        if self.global_pool:
+            x = x.flatten(1)
+        if self.drop_rate:
+            x = functional.dropout(x, self.drop_rate, self.training)
+        return x if pre_logits else self.get_classifier()(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits ``(N, num_classes)``."""
+        return self.forward_head(self.forward_features(x))
+
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: int | Sequence[int] | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: str = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[Tensor] | tuple[Tensor, list[Tensor]]:
+        """Maps of the levels of :attr:`feature_info`, and the last map.
+
+        Parameters
+        ----------
+        indices:
+            Which levels: all (``None``), the last so many, or those of the numbers given.
+        norm:
+            For other networks: every map here is normalised already.
+        stop_early:
+            Whether the network ends after the last level asked for; the last map is then that level's.
+        output_fmt:
+            ``NCHW``.
+        intermediates_only:
+            Whether only the maps of the levels are returned.
+
+        Raises
+        ------
+        SpecError
+            If there is no such level or format.
+        """
+        if output_fmt != "NCHW":
+            raise SpecError("output_fmt", f"{output_fmt!r}", "maps are 'NCHW'")
+        taken = self._levels(indices)
+        modules = [info["module"] for info in self.feature_info]
+        wanted = {modules[level] for level in taken}
+        last = modules[max(taken)]
+        found: list[Tensor] = []
+        for name, part in [("stem", self.stem), *((f"stages.{i}", stage) for i, stage in enumerate(self.stages))]:
+            x = self._through(part, x)
+            if name in wanted:
+                found.append(x)
+            if stop_early and name == last:
+                break
+        else:
+            x = self.head(x)
+        return found if intermediates_only else (x, found)
+
+    def _through(self, part: nn.Module, x: Tensor) -> Tensor:
+        """The output of the stem or a super-block; where asked for, block by block without keeping what is inside them."""
+        if self.grad_checkpointing and isinstance(part, nn.Sequential) and torch.is_grad_enabled():
+            for block in part:
+                x = checkpoint(block, x, use_reentrant=False)
+            return x
+        return part(x)  # type: ignore[no-any-return]
+
+    def _levels(self, indices: int | Sequence[int] | None) -> list[int]:
+        """Levels of :attr:`feature_info`, increasing."""
+        n = len(self.feature_info)
+        asked = range(n) if indices is None else range(-indices, 0) if isinstance(indices, int) else indices
+        levels = sorted({level + n if level < 0 else level for level in asked})
+        if not levels or levels[0] < 0 or levels[-1] >= n:
+            raise SpecError("indices", f"{indices!r}", f"there are {n} levels, 0 to {n - 1}")
+        return levels
+
+    # ------------------------------------------------------- timm's contract
+
+    def get_classifier(self) -> nn.Module:
+        """The linear layer, or what :meth:`reset_classifier` put in its place."""
+        return self.classifier.get_submodule("linear")
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """A new linear layer with that many classes; 0 leaves the pooled features as the output.
+
+        Parameters
+        ----------
+        global_pool:
+            One of :data:`POOLS`; the pool stays as it is by default.
+
+        Raises
+        ------
+        SpecError
+            If there is no such pool, or classes without a pool.
+        """
+        pool = self.global_pool if global_pool is None else global_pool
+        if pool not in POOLS:
+            raise SpecError("global_pool", f"{pool!r} is not a pool", f"use one of: {', '.join(map(repr, POOLS))}")
+        if num_classes < 0:
+            raise SpecError("num_classes", f"{num_classes}", "give at least 1, or 0 for no classifier")
+        if num_classes and not pool:
+            raise SpecError("global_pool", f"none, with {num_classes} classes", "a classifier needs one, such as 'avg'")
+        like = next(self.parameters())
+        linear = FlatLinear(self.num_features, num_classes) if num_classes else nn.Flatten() if pool else nn.Identity()
+        initialise(linear)
+        self.classifier.add_module("pool", POOLS[pool]())
+        self.classifier.add_module("linear", linear.to(like.device, like.dtype))
+        self.classifier.train(self.training)
+        self.num_classes, self.global_pool = num_classes, pool
+        if num_classes:
+            self.architecture = replace(self.architecture, classes=num_classes)
+
+    def prune_intermediate_layers(
+        self, indices: int | Sequence[int] = 1, prune_norm: bool = False, prune_head: bool = True
+    ) -> list[int]:
+        """Drops what the levels ``indices`` of :attr:`feature_info` do not need.
+
+        Parameters
+        ----------
+        indices:
+            As of :meth:`forward_intermediates`.
+        prune_norm:
+            For other networks: every map here is normalised already.
+        prune_head:
+            Whether pool and classifier go even where the last level stays; they read the last map.
+
+        Returns
+        -------
+        The levels, increasing.
+        """
+        taken = self._levels(indices)
+        names = ["stem", *(f"stages.{i}" for i in range(len(self.stages)))]
+        last = self.feature_info[taken[-1]]
+        for i in range(names.index(last["module"]), len(self.stages)):
+            self.stages[i] = nn.Sequential()
+        if taken[-1] < len(self.feature_info) - 1:
+            self.head = nn.Identity()
+            self.num_features = self.head_hidden_size = last["num_chs"]
+            prune_head = True
+        if prune_head:
+            self.reset_classifier(0, "")
+        return taken
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Whether training recomputes the inside of every block in the backward pass in place of keeping it.
+
+        Outputs and gradients stay the same; running statistics see each batch twice.
+        """
+        self.grad_checkpointing = enable
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Patterns that put parameters into groups by depth, for learning rates that decay with it; by super-block if
+        ``coarse``.
+        """
+        of_blocks = r"^stages\.(\d+)" if coarse else [(r"^stages\.(\d+)\.(\d+)", None), (r"^head", (99999,))]
+        return {"stem": r"^stem", "blocks": of_blocks}
+
+
+def _default_cfg(graph: Graph, classifier: Part) -> dict[str, Any]:
+    """What timm keeps of a network beside its structure."""
+    r, c = int(graph.graph["resolution"]), int(graph.graph["input_channels"])
+    return {
+        "url": "",
+        "num_classes": int(graph.graph["classes"]),
+        "input_size": (c, r, r),
+        "pool_size": tuple(graph.nodes[classifier.source]["out_shape"][1:]),
+        "crop_pct": 0.875,
+        "interpolation": "bicubic",
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+        "first_conv": "stem.conv",
+        "classifier": "classifier.linear",
+    }
+
+
+def _stages(graph: Graph, blocks: list[Part]) -> list[nn.Sequential]:
+    """One sequence of blocks per super-block."""
+    stages: list[nn.Sequential] = []
+    for part in blocks:
+        if part.name.endswith(".0"):
+            stages.append(nn.Sequential())
+        stages[-1].append(Block(graph, part))
+    return stages
+
+
+def _feature_info(graph: Graph, stem_and_blocks: list[Part]) -> list[FeatureInfo]:
+    """One entry per resolution: super-blocks of stride 1 stand for what is before them."""
+    info: dict[int, FeatureInfo] = {}
+    reduction = 1
+    for part in stem_and_blocks:
+        shrinking = [node for node in part.nodes if is_main_path(graph, node) or graph.nodes[node]["kind"] == "max_pool"]
+        reduction *= math.prod(graph.nodes[node]["stride"] for node in shrinking)
+        last = graph.nodes[part.nodes[-1]]
+        module = "stem" if last["stage"] == OUTSIDE else f"stages.{last['stage']}"
+        info[reduction] = {"num_chs": last["out_shape"][0], "reduction": reduction, "module": module}
+    return list(info.values())
+
+
+@torch.no_grad()
+def initialise(module: nn.Module) -> None:
+    """Kaiming's initialisation of one module (He et al., ICCV 2015, arXiv 1502.01852): convolutions keep the variance of the
+    gradient, the fan being that of one group; normalisations start as the identity, the classifier near zero.
+    """
+    if isinstance(module, nn.Conv2d):
+        fan_out = module.out_channels // module.groups * math.prod(module.kernel_size)
+        module.weight.normal_(0.0, math.sqrt(2.0 / fan_out))
+    elif isinstance(module, nn.BatchNorm2d):
+        module.reset_parameters()
+    elif isinstance(module, nn.Linear):
+        module.weight.normal_(0.0, 0.01)
+        module.bias.zero_()

@@ -1,0 +1,128 @@
+"""Measuring a network in torch: what :mod:`mipdesign.nn.validation` holds the theory against. Importing this file needs torch.
+
+Nothing here reads a figure of the theory: everything is counted, traced or sampled from the torch module itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from .graph import Graph, execution_order, is_main_path
+from .lowering import to_module
+from .module import DesignedNetwork
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one forward pass of one picture shows.
+
+    Attributes
+    ----------
+    macs:
+        Multiply-accumulates of convolutions and matrix products: half of what torch's flop counter reports.
+    activations:
+        Elements of the outputs of all convolutions.
+    map_elements:
+        Largest number of elements of the input and output maps of one operation.
+    shapes:
+        Output shape of each part, by its name, without the batch.
+    """
+
+    macs: int
+    activations: int
+    map_elements: int
+    shapes: dict[str, tuple[int, ...]]
+
+
+def meta_network(graph: Graph) -> DesignedNetwork:
+    """The module of a graph on torch's ``meta`` device: shapes and types, no memory and no arithmetic."""
+    with torch.device("meta"):
+        return to_module(graph)
+
+
+def parameter_count(module: nn.Module) -> int:
+    """Learned parameters; running statistics are not counted."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def trace(network: DesignedNetwork, input_shape: Sequence[int]) -> Trace:
+    """Runs one picture of shape ``(channels, height, width)`` through a network, on the network's own device."""
+    picture = torch.zeros(1, *input_shape, device=next(network.parameters()).device)
+    was_training, sizes, maps = network.training, [0], [0]
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        maps.append(output.numel() + sum(tensor.numel() for tensor in inputs))
+        if isinstance(module, nn.Conv2d):
+            sizes.append(output.numel())
+
+    operations = [m for m in network.modules() if not any(m.children()) and not isinstance(m, nn.Identity)]
+    hooks = [module.register_forward_hook(count) for module in operations]
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        outputs = network.eval().forward_stages(picture)
+    network.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    shapes = {name: tuple(out.shape[1:]) for name, out in outputs.items()}
+    return Trace(counter.get_total_flops() // 2, sum(sizes), max(maps), shapes)
+
+
+def main_path(network: DesignedNetwork, graph: Graph) -> dict[str, nn.Conv2d]:
+    """The main-path convolutions of a network in order, by node name."""
+    modules = {node: network.get_submodule(node) for node in execution_order(graph) if is_main_path(graph, node)}
+    return {node: module for node, module in modules.items() if isinstance(module, nn.Conv2d)}
+
+
+def variance_ratios(convs: Sequence[nn.Conv2d], draws: int, map_size: int, seed: int) -> npt.NDArray[np.float64]:
+    """By how much each layer of a chain of convolutions multiplies the variance, for unit Gaussian weights and input.
+
+    The chain is the plain one of the theory: no normalisation, no activation, no shortcut, no bias. Only sizes, kernels and
+    groups of ``convs`` are read, never their weights. Strides are left out, and padding is circular: with both, every output
+    position reads ``k^2`` positions of each input channel, and every input position is read equally often. So if ``S_l`` is
+    the mean square of the map after layer ``l``, then ``E[S_l / S_{l-1} | layers before l] = w_l`` exactly, for a map of any
+    size.
+
+    Maps are scaled to mean square 1 between layers, so that nothing overflows; the ratios do not depend on that.
+
+    Parameters
+    ----------
+    draws:
+        Independent draws of all weights and of the input.
+    map_size:
+        Height and width of the maps; enlarged where half of a kernel would not fit.
+    seed:
+        Of the generator; equal seeds give equal ratios.
+
+    Returns
+    -------
+    Ratios ``S_l / S_{l-1}``, shape ``(draws, len(convs))``.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    size = max([map_size] + [conv.kernel_size[0] // 2 for conv in convs])
+    ratios = np.empty((draws, len(convs)))
+    for draw in range(draws):
+        x, _ = _normalised(torch.randn(1, convs[0].in_channels, size, size, generator=generator, device="cpu"))
+        for layer, conv in enumerate(convs):
+            x, ratios[draw, layer] = _normalised(_random_layer(x, conv, generator))
+    return ratios
+
+
+def _random_layer(x: Tensor, conv: nn.Conv2d, generator: torch.Generator) -> Tensor:
+    """A map through a convolution of the sizes of ``conv`` with fresh unit Gaussian weights, stride 1 and circular padding."""
+    weight = torch.randn(conv.weight.shape, generator=generator, device="cpu")
+    p = conv.kernel_size[0] // 2
+    padded = functional.pad(x, (p, p, p, p), mode="circular") if p else x
+    return functional.conv2d(padded, weight, groups=conv.groups)
+
+
+def _normalised(x: Tensor) -> tuple[Tensor, float]:
+    """A map scaled to mean square 1, and its mean square before."""
+    mean_square = x.double().square().mean().item()
+    return x * mean_square**-0.5, mean_square

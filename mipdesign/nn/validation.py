@@ -1,0 +1,350 @@
+r"""Holding the theory against torch: every figure of a network, as computed and as measured on the lowered module.
+
+Exact figures (tolerance 0): parameters and MACs of the module (MACs by torch's own flop counter), the number of main-path
+layers, the outputs of all convolutions, the largest maps of one operation (the budget ``activation_memory``), and the shape of
+every part's output in a forward pass. All of this happens on torch's ``meta`` device, without memory
+or arithmetic.
+
+Sampled figures: the log-variance :math:`\sum_l \log w_l` per stage and in whole, and the effectiveness and the entropy that
+follow from it. The theory (DeepMAD, section 3.1, arXiv 2303.02165) says that a convolution with ``c`` input channels, kernel
+``k`` and ``g`` groups multiplies the variance of a map by ``w = c k^2 / g``, when weights and input are independent unit
+Gaussians. What is measured is the actual chain of the module's main-path convolutions
+(:func:`mipdesign.nn.tracing.variance_ratios`), not each layer on fresh noise. In that chain the ratio :math:`R_l` of mean
+squares after and before layer ``l`` has expectation :math:`w_l` given all layers before. Two things follow, and both are
+exact:
+
+* the mean of :math:`R_l` over ``D`` independent draws is an unbiased measurement of :math:`w_l`;
+* the deviations :math:`R_l - w_l` are martingale differences, hence uncorrelated between layers, and the variance of a sum over
+  layers is the sum of their variances.
+
+So a stage's log-variance is measured as :math:`\sum_l (\log \bar R_l + v_l / 2)` with standard error
+:math:`(\sum_l v_l)^{1/2}`, where :math:`v_l = s_l^2 / (D \bar R_l^2)` is the sample variance of the mean, relative to it. The
+term :math:`v_l / 2` takes away the bias of the logarithm of a mean; what is left of it is of order :math:`D^{-2}`. (The mean of
+the logarithms would measure something else, lower by half the relative variance of :math:`R_l` in every layer, which narrow
+layers notice. The theory speaks of the variance over the weights, hence of the mean.)
+
+A sampled figure passes if it lies within ``sigmas`` standard errors. The standard error is itself an estimate, with ``D - 1``
+degrees of freedom per layer. With the defaults, 16 draws and 4 standard errors, a correct network fails at a stage of one layer
+(a lone stem) for one seed in 900, at a stage of many layers for fewer than one in 10 000; layers of one or two channels are
+too skewed for such a promise. The outcome is a function of the seed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SpecError, require
+from ..networks.architecture import Architecture
+from ..networks.evaluator import DEFAULT_BYTES, Evaluator, default_scoring
+from ..networks.objective import effectiveness, entropy
+from .graph import Graph, to_graph
+
+if TYPE_CHECKING:
+    from .known_networks import Standing
+    from .measurements import Behaviour
+    from .module import DesignedNetwork
+    from .tracing import Trace
+
+Figure: TypeAlias = int | float | tuple[int, ...]
+
+COLUMNS = ("figure", "expected", "measured", "s.e.", "off by", "result")
+"""Headings of :meth:`ValidationReport.rows`; ``s.e.`` is the standard error of what is sampled."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A sampled number and its standard error."""
+
+    value: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """One figure as expected by the theory and as measured.
+
+    Attributes
+    ----------
+    tolerance:
+        Largest absolute difference that passes; 0 for exact figures.
+    standard_error:
+        Of a sampled measurement; 0 for exact figures.
+    """
+
+    name: str
+    expected: Figure
+    measured: Figure
+    tolerance: float = 0.0
+    standard_error: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        if isinstance(self.expected, tuple) or isinstance(self.measured, tuple):
+            return self.expected == self.measured
+        return abs(self.expected - self.measured) <= self.tolerance
+
+    @property
+    def deviation(self) -> float:
+        """Measured less expected in standard errors; 0 for exact figures."""
+        if isinstance(self.expected, tuple) or isinstance(self.measured, tuple) or not self.standard_error:
+            return 0.0
+        return (self.measured - self.expected) / self.standard_error
+
+    def row(self) -> tuple[str, ...]:
+        """Text under :data:`COLUMNS`."""
+        errors = (f"{self.standard_error:.3g}", f"{self.deviation:+.2f} s.e.") if self.tolerance else ("", "exact")
+        return self.name, _text(self.expected), _text(self.measured), *errors, "ok" if self.passed else "FAILED"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return vars(self) | {"passed": self.passed}
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """All checks of one network, and what they were made with; see :func:`validate`.
+
+    Attributes
+    ----------
+    behaviour, standings:
+        What :func:`mipdesign.nn.measurements.behaviour` and :func:`mipdesign.nn.known_networks.standings` found, where they
+        were asked. Nothing of it can fail.
+    """
+
+    checks: tuple[Check, ...]
+    draws: int
+    map_size: int
+    sigmas: float
+    seed: int
+    behaviour: Behaviour | None = None
+    standings: tuple[Standing, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if not check.passed)
+
+    def __getitem__(self, name: str) -> Check:
+        """The check of that name."""
+        return {check.name: check for check in self.checks}[name]
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """One row of text per figure, under :data:`COLUMNS`."""
+        return [check.row() for check in self.checks]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return vars(self) | {
+            "passed": self.passed,
+            "checks": [check.to_dict() for check in self.checks],
+            "behaviour": None if self.behaviour is None else self.behaviour.to_dict(),
+            "standings": [standing.to_dict() for standing in self.standings],
+        }
+
+
+def validate(
+    architecture: Architecture, *, draws: int = 16, map_size: int = 8, sigmas: float = 4.0, seed: int = 0
+) -> ValidationReport:
+    """Measures every figure of a network on its torch module; the module's description has the method.
+
+    Takes a second to a few on one core: every draw makes Gaussian numbers as many as the network has weights.
+
+    Parameters
+    ----------
+    draws:
+        Independent draws of weights and input, at least 2.
+    map_size:
+        Height and width of the sampled maps; the expectation does not depend on it, the standard error does.
+    sigmas:
+        Standard errors by which a sampled figure may be off.
+    seed:
+        Of the sampling.
+
+    Raises
+    ------
+    MissingExtraError
+        If torch is not installed.
+    SpecError
+        If an option is out of range.
+    """
+    require("torch", "torch", "validation")
+    _check_options(draws, map_size, sigmas, seed)
+    from . import tracing as measurement
+
+    graph = to_graph(architecture)
+    network = measurement.meta_network(graph)
+    trace = measurement.trace(network, graph.nodes["input"]["out_shape"])
+    convs = measurement.main_path(network, graph)
+    ratios = measurement.variance_ratios(list(convs.values()), draws, map_size, seed)
+    evaluator = Evaluator(architecture, default_scoring("paper", architecture))
+    widths = [widths for _, widths in evaluator.stages]
+    stages = stage_estimates(ratios, layer_stages(graph, list(convs), architecture))
+    checks = [
+        *_exact_checks(architecture, network, trace, len(convs)),
+        *variance_checks(widths, stages, sigmas),
+        *derived_checks(widths, stages, evaluator.stages[-1][0], trace.shapes["head"], sigmas),
+    ]
+    return ValidationReport(tuple(checks), draws, map_size, sigmas, seed)
+
+
+def exact_checks(architecture: Architecture) -> list[Check]:
+    """The checks that need no sampling: parameters, MACs, layers, maps, and the shape of every part's output.
+
+    Raises
+    ------
+    MissingExtraError
+        If torch is not installed.
+    """
+    require("torch", "torch", "validation")
+    from . import tracing as measurement
+
+    graph = to_graph(architecture)
+    network = measurement.meta_network(graph)
+    trace = measurement.trace(network, graph.nodes["input"]["out_shape"])
+    return _exact_checks(architecture, network, trace, len(measurement.main_path(network, graph)))
+
+
+def _exact_checks(architecture: Architecture, network: DesignedNetwork, trace: Trace, layers: int) -> list[Check]:
+    from . import tracing as measurement
+
+    expected = Evaluator(architecture, default_scoring("paper", architecture)).counts
+    total, linear = measurement.parameter_count(network), measurement.parameter_count(network.classifier)
+    counts = {"params_total": total, "params_backbone": total - linear, "macs": trace.macs, "layers": layers}
+    counts |= {"activations": trace.activations, "activation_memory": trace.map_elements * DEFAULT_BYTES}
+    return [
+        *(Check(name, expected[name], count) for name, count in counts.items()),
+        *shape_checks(expected_shapes(architecture), trace.shapes),
+    ]
+
+
+def _check_options(draws: int, map_size: int, sigmas: float, seed: int) -> None:
+    if draws < 2:
+        raise SpecError("draws", f"{draws}", "a standard error needs at least 2")
+    if map_size < 1:
+        raise SpecError("map_size", f"{map_size}", "use at least 1")
+    if not 0 < sigmas < math.inf:
+        raise SpecError("sigmas", f"{sigmas}", "use a positive number of standard errors, such as 4")
+    if not 0 <= seed < 2**63:
+        raise SpecError("seed", f"{seed}", "use an integer from 0 to 2^63 - 1")
+
+
+# ------------------------------------------------------------------------------------------------------------------ shapes
+
+
+def expected_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    """Output shape of each part: ``stem``, ``stages.0``, ..., ``head`` (the last map, head or not), ``classifier``."""
+    a = architecture
+    shapes: dict[str, tuple[int, ...]] = {}
+    r = a.stem_resolution
+    shapes["stem"] = (a.stem.channels, r, r)
+    for i, stage in enumerate(a.stages):
+        r = -(-r // stage.stride)
+        shapes[f"stages.{i}"] = (stage.channels, r, r)
+    return shapes | {"head": (a.out_channels, a.out_resolution, a.out_resolution), "classifier": (a.classes,)}
+
+
+def shape_checks(expected: Mapping[str, tuple[int, ...]], measured: Mapping[str, tuple[int, ...]]) -> list[Check]:
+    """One exact check per part; a part that was not measured has the empty shape."""
+    return [Check(f"shape.{name}", shape, measured.get(name, ())) for name, shape in expected.items()]
+
+
+# ----------------------------------------------------------------------------------------------------------------- entropy
+
+
+def layer_stages(graph: Graph, layers: Sequence[str], architecture: Architecture) -> npt.NDArray[np.int64]:
+    """Stage of the theory that each main-path node belongs to: the stem to the first, the head to the last."""
+    of_super_block = architecture.stage_of
+    outside = {"stem.conv": 0, "head.conv": of_super_block[-1]}
+    return np.array([outside[node] if node in outside else of_super_block[graph.nodes[node]["stage"]] for node in layers])
+
+
+def stage_estimates(ratios: npt.NDArray[np.float64], stages: npt.NDArray[np.int64]) -> list[Estimate]:
+    """Log-variance that each stage adds.
+
+    Parameters
+    ----------
+    ratios:
+        Variance ratios, shape ``(draws, layers)``.
+    stages:
+        Stage of each layer, from 0 without holes.
+    """
+    mean = ratios.mean(axis=0)
+    relative = ratios.var(axis=0, ddof=1) / len(ratios) / mean**2
+    logs = np.log(mean) + relative / 2
+    return [
+        Estimate(math.fsum(logs[stages == j]), math.sqrt(math.fsum(relative[stages == j]))) for j in range(stages.max() + 1)
+    ]
+
+
+def whole(stages: Sequence[Estimate]) -> Estimate:
+    """Sum of uncorrelated estimates."""
+    return Estimate(math.fsum(e.value for e in stages), math.hypot(*(e.standard_error for e in stages)))
+
+
+def variance_checks(widths: Sequence[Sequence[int]], measured: Sequence[Estimate], sigmas: float) -> list[Check]:
+    """Log-variance of every stage and of the whole network.
+
+    Parameters
+    ----------
+    widths:
+        Widths of the main-path layers of each stage, from the theory.
+    measured:
+        Log-variance that each stage adds.
+    """
+    expected = [math.fsum(map(math.log, stage)) for stage in widths]
+    named = {f"log_variance.stage{j}": pair for j, pair in enumerate(zip(expected, measured, strict=True))}
+    named["log_variance"] = math.fsum(expected), whole(measured)
+    return [_sampled(name, theory, estimate, 1.0, sigmas) for name, (theory, estimate) in named.items()]
+
+
+def derived_checks(
+    widths: Sequence[Sequence[int]],
+    measured: Sequence[Estimate],
+    end: tuple[int, int],
+    last_map: Sequence[int],
+    sigmas: float,
+) -> list[Check]:
+    """Effectiveness and entropy (convention ``paper``) of the whole network, from the measured log-variance.
+
+    Parameters
+    ----------
+    end:
+        Resolution and channels of the last map, from the theory.
+    last_map:
+        Measured shape ``(channels, height, width)`` of the last map.
+    """
+    layers = [w for stage in widths for w in stage]
+    log_variance = whole(measured)
+    rho = len(layers) / math.exp(log_variance.value / len(layers))
+    h = entropy(last_map[1], last_map[0], log_variance.value)
+    return [
+        _sampled("effectiveness", effectiveness(layers), Estimate(rho, log_variance.standard_error), rho / len(layers), sigmas),
+        _sampled(
+            "entropy",
+            entropy(*end, math.fsum(map(math.log, layers))),
+            Estimate(h, log_variance.standard_error),
+            entropy(last_map[1], last_map[0], 1.0),
+            sigmas,
+        ),
+    ]
+
+
+def _sampled(name: str, expected: float, measured: Estimate, slope: float, sigmas: float) -> Check:
+    """A check of a sampled figure whose standard error is ``slope`` times that of the estimate."""
+    error = slope * measured.standard_error
+    return Check(name, expected, measured.value, sigmas * error, error)
+
+
+def _text(figure: Figure) -> str:
+    if isinstance(figure, tuple):
+        return " x ".join(map(str, figure))
+    return f"{figure:.6g}" if isinstance(figure, float) else str(figure)

@@ -1,0 +1,1 @@
+"""What is asked: the search space, the budgets and the presets."""

@@ -1,0 +1,51 @@
+"""The page of a design: one HTML file that needs nothing but itself, for one folder or several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import SpecError
+from ..files import write_whole, writing
+from .inputs import read_folder
+from .page import render_page
+from .views import View, page_views
+
+PAGE = "report.html"
+
+
+def report(folders: Sequence[str | Path]) -> str:
+    """The page of designs and frontiers, in the order of their folders; several designs are compared.
+
+    Raises
+    ------
+    SpecError
+        If a folder is not what a run wrote.
+    MissingExtraError
+        If jinja2 is not installed.
+    """
+    if not folders:
+        raise SpecError("", "no folder to report", "give a folder that 'design --out' wrote")
+    return render(page_views([item for folder in folders for item in read_folder(Path(folder))]))
+
+
+def render(views: Sequence[View]) -> str:
+    """HTML of views; everything in them is escaped but the drawings, which escape their own texts."""
+    title = views[0].title if len(views) == 1 else f"{len(views) - (views[0].id == 'both')} results of mipdesign"
+    return render_page("report.html.j2", {"views": views, "title": title}, "report")
+
+
+def write_report(folders: Sequence[str | Path], page: Path | None = None) -> Path:
+    """Writes the page, by default as ``report.html`` into the first folder, and returns its path.
+
+    Raises
+    ------
+    SpecError
+        As :func:`report`, or if the file cannot be written.
+    """
+    content = report(folders).encode()
+    path = Path(folders[0]) / PAGE if page is None else page
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    return path

@@ -1,0 +1,1 @@
+"""Branch and bound over cells: branching, heuristics, the driver and its processes."""

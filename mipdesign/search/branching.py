@@ -1,0 +1,329 @@
+"""Branch and bound over cells with Lagrangian chain bounds: the presolve that leaves SCIP little to do.
+
+A :class:`Node` is a cell of the tree. :func:`expand` bounds it, drops the choices that cannot reach the cutoff, and then
+excludes it, lists its networks one by one, leaves it to the solver, or splits it in two. Every step is a :class:`Record` from
+which a reader of the certificate can repeat it: node ``"01"`` is the second half of the first half of the whole space.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..bounds.dual import Paths
+from ..bounds.relaxation import Multipliers, Optimised, Relaxation, optimise
+from ..lattice.batch import Batch, BatchEvaluation, evaluate_batch
+from ..lattice.cell import Cell, extent
+from ..lattice.tables import Bools, Candidate, Floats, Ints, Position, Tables
+
+LIST_COLUMNS = 500
+"""Cells with more columns are not searched for all their networks."""
+LIST_STEPS = 10_000
+"""Steps of such a search: a fraction of a millisecond, less than what another split costs."""
+ROOT_EVALUATIONS = 60
+EVALUATIONS = 25
+"""Bound evaluations per node."""
+GUIDE_LEVELS, GUIDED_EVALUATIONS = 4, 3
+"""Levels of a tree that guide another one, and bound evaluations of a node whose prices and split are known from there. Nodes
+near the root are the dear ones, and the most alike; deeper ones are better split anew (``docs/performance.md``).
+"""
+BLOCK, PRODUCT, FAMILY, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD = 0.2, 0.3, 10.0, 0.1, 0.12, 0.02
+"""How much a split promises, relative to the objective that the spread of its values is worth; see :func:`choose_split`."""
+KEPT_PATHS = 6
+"""Paths handed to the children of a node beside those that support its bound."""
+LEAD = 1e-6
+"""Relative distance from the best network of a listing within which others are kept; ten times the margin of equals."""
+NEAR = 1e-9
+"""Relative margin within which a floating-point objective is taken to reach the cutoff, beside :attr:`Tables.doubt`; exact
+arithmetic decides.
+"""
+
+Verdict = Literal["excluded", "split", "listed", "solver"]
+SplitKind = Literal["stem", "depth", "channels", "family", "width", "kernel"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Where a cell is split: networks with the value of ``kind`` of super-block ``index`` up to ``threshold`` go to half 0."""
+
+    kind: SplitKind
+    index: int
+    threshold: int
+
+    def divides(self, tables: Tables, cell: Cell) -> bool:
+        """Whether both halves of a cell hold something."""
+        values = self._values(tables, cell)
+        return bool((values > self.threshold).any() and (values <= self.threshold).any())
+
+    def _values(self, tables: Tables, cell: Cell) -> Ints:
+        """What the choices of a cell have of :attr:`kind`."""
+        i = self.index
+        if self.kind == "depth":
+            return cell.depths(tables, i)
+        if self.kind == "stem":
+            return tables.stem_c[cell.stem]
+        s = tables.stages[i]
+        values: Ints = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[self.kind][cell.columns[i]]
+        return values
+
+    def half(self, tables: Tables, cell: Cell, upper: bool) -> Cell:
+        """One half of a cell."""
+        i, values = self.index, self._values(tables, cell)
+        kept = (values > self.threshold) == upper
+        if self.kind == "depth":
+            low, high = cell.low.copy(), cell.high.copy()
+            low[i], high[i] = values[kept][0], values[kept][-1]
+            return Cell(cell.stem, cell.columns, low, high)
+        if self.kind == "stem":
+            return Cell(cell.stem[kept], cell.columns, cell.low, cell.high)
+        columns = list(cell.columns)
+        columns[i] = cell.columns[i][kept]
+        return Cell(cell.stem, tuple(columns), cell.low, cell.high)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One step of the tree, enough to repeat it."""
+
+    node: str
+    verdict: Verdict
+    cutoff: float
+    prices: list[float]
+    split: Split | None = None
+
+
+Guide = Mapping[str, Record]
+"""The tree of a problem with the same space and other limits, by node: prices to start from and where to split. It is advice:
+every bound is computed anew, so no guide makes one invalid.
+"""
+
+
+@dataclass(frozen=True)
+class Node:
+    """An open cell, with the bound of its parent and prices to start from."""
+
+    name: str
+    cell: Cell
+    bound: float
+    prices: Multipliers
+    paths: Paths | None = None
+    """Paths that supported the parent's bound."""
+    by_solver: bool = False
+    """Whether the bound is the solver's word, which prices do not prove."""
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """What came of one node."""
+
+    record: Record
+    bound: float
+    children: tuple[Node, ...]
+    candidates: tuple[Candidate, ...]
+    cell: Cell | None
+    """The reduced cell, where the solver has to close it."""
+    repair_start: Position | None
+    """A path whose objective reaches the cutoff but which breaks a budget: a start for a local search."""
+
+
+def expand(
+    tables: Tables,
+    node: Node,
+    cutoff: float,
+    solver_columns: int = 0,
+    list_steps: int = LIST_STEPS,
+    advice: Record | None = None,
+) -> Expansion:
+    """Bounds, reduces and splits one node.
+
+    Parameters
+    ----------
+    cutoff:
+        Networks below it are of no interest. With prices of weight 0 it is 0 and excludes infeasible cells only.
+    solver_columns:
+        Cells with at most this many columns and a single depth per super-block are left to the solver.
+    list_steps:
+        Steps that the search for all networks of a cell may take.
+    advice:
+        What a :data:`Guide` knows of the node.
+    """
+    weight = node.prices.weight
+    start, evaluations, known_split = node.prices, EVALUATIONS if node.name else ROOT_EVALUATIONS, None
+    if advice is not None and advice.split is not None and _same_shape(advice.prices, node.prices.to_list()):
+        start, known_split = Multipliers.from_list(tables, advice.prices), advice.split
+        evaluations = GUIDED_EVALUATIONS
+
+    def done(verdict: Verdict, prices: Multipliers, bound: float, **more: object) -> Expansion:
+        fields = {"split": None, "children": (), "candidates": (), "cell": None, "repair_start": None} | more
+        split = fields.pop("split")
+        return Expansion(Record(node.name, verdict, cutoff, prices.to_list(), split), bound, **fields)  # type: ignore[arg-type]
+
+    relaxation = Relaxation(tables, node.cell, cutoff)
+    if relaxation.empty:
+        return done("excluded", node.prices, -math.inf)
+    best = optimise(relaxation, start, evaluations, node.paths)
+    bound = best.bound.outward
+    if bound < cutoff:
+        return done("excluded", best.prices, bound)
+    relaxation.bound(best.prices)
+    certain = math.isfinite(bound)  # where prices overflow, comparisons with what is no number would drop everything
+    cell = relaxation.reduced() if certain else relaxation.cell
+    if cell is None:
+        return done("excluded", best.prices, bound)
+    bound = min(bound, node.bound) if certain else node.bound
+    reached, repair_start = _judged(tables, best.paths, cutoff if weight else -math.inf)
+    if certain and cell.n_columns <= LIST_COLUMNS:
+        found = list_networks(tables, cell, cutoff, best.prices, list_steps)
+        if found is not None:
+            return done("listed", best.prices, bound, candidates=tuple(found) + reached)
+    if cell.n_columns <= solver_columns and bool((cell.low == cell.high).all()) and weight:
+        return done("solver", best.prices, bound, candidates=reached, cell=cell, repair_start=repair_start)
+    chosen = best.weights > 1e-6
+    chosen[-KEPT_PATHS:] = True
+    kept = best.paths.take(chosen)
+    split = known_split
+    if split is None or not split.divides(tables, cell):
+        split = choose_split(tables, relaxation, cell, best)
+    halves = (split.half(tables, cell, upper) for upper in (False, True))
+    children = tuple(Node(f"{node.name}{n}", half, bound, best.prices, kept) for n, half in enumerate(halves))
+    return done("split", best.prices, bound, split=split, children=children, candidates=reached, repair_start=repair_start)
+
+
+def _same_shape(prices: list[float], others: list[float]) -> bool:
+    """Whether two rows of prices have the same weight and length."""
+    return prices[0] == others[0] and len(prices) == len(others)
+
+
+def within(tables: Tables, paths: Paths) -> Bools:
+    """Which paths keep all ties and budgets, in floating point with a margin for the effectiveness."""
+    ok: Bools = np.asarray((paths.counts <= tables.limits).all(axis=1)) & paths.tied(tables.arrays)
+    stages = list(tables.rho_stages)
+    if stages and tables.rho is not None:
+        n = paths.layers[:, stages]
+        ok = ok & (paths.log_widths[:, stages] >= n * (np.log(n) - math.log(tables.arrays.rho)) * (1 - NEAR)).all(axis=1)
+    return ok
+
+
+def _judged(tables: Tables, paths: Paths, cutoff: float) -> tuple[tuple[Candidate, ...], Position | None]:
+    """Feasible networks among the paths that reach the cutoff, and the last one that reaches a finite cutoff but is not."""
+    reaching = paths.take(paths.objective >= cutoff - _margin(tables, cutoff))
+    if not len(reaching):
+        return (), None
+    feasible = within(tables, reaching)
+    good, others = np.flatnonzero(feasible).tolist(), np.flatnonzero(~feasible).tolist()
+    candidates = {Candidate(reaching.position(k), float(reaching.objective[k])): None for k in good}
+    return tuple(candidates), reaching.position(others[-1]) if others and math.isfinite(cutoff) else None
+
+
+def list_networks(
+    tables: Tables, cell: Cell, cutoff: float, prices: Multipliers, steps: int = LIST_STEPS
+) -> list[Candidate] | None:
+    """The best networks of a cell that keep all budgets and reach the cutoff: one that does so exactly, and all within
+    :data:`LEAD` of it in floating point. ``None`` if a search of so many steps does not find all networks.
+    """
+    relaxation = Relaxation(tables, cell, cutoff)
+    if relaxation.empty:
+        return []
+    relaxation.bound(prices)
+    networks = relaxation.networks(steps)
+    if networks is None:
+        return None
+    evaluation = evaluate_batch(tables, networks)
+    good = reaching(evaluation, cutoff if prices.weight else -math.inf)
+    good = good[np.argsort(-evaluation.objective[good], kind="stable")]
+    return _leading(tables, candidates_of_batch(networks.take(good), evaluation.objective[good]))
+
+
+def _leading(tables: Tables, candidates: list[Candidate]) -> list[Candidate]:
+    """Of candidates in falling order those near the first that keeps all budgets exactly: the others cannot be the best."""
+    for k, candidate in enumerate(candidates):
+        if not tables.problem.violations(tables.architecture(candidate.position)):
+            least = candidate.objective - LEAD * abs(candidate.objective) - 2 * tables.doubt
+            return [other for other in candidates[k:] if other.objective >= least]
+    return []
+
+
+def reaching(evaluation: BatchEvaluation, cutoff: float) -> Ints:
+    """Indices of networks that may be feasible and reach the cutoff, up to rounding."""
+    ok = (
+        evaluation.chained
+        & (evaluation.objective >= cutoff - _margin(evaluation.tables, cutoff))
+        & (evaluation.excess <= NEAR).all(axis=0)
+    )
+    return np.flatnonzero(ok)
+
+
+def _margin(tables: Tables, cutoff: float) -> float:
+    """How far below a cutoff the floating-point objective of a network may be that reaches it."""
+    return NEAR * abs(cutoff) + tables.doubt if math.isfinite(cutoff) else 0.0
+
+
+def candidates_of_batch(networks: Batch, objectives: Floats) -> list[Candidate]:
+    """The networks of a batch as candidates."""
+    return [
+        Candidate(Position(int(s), tuple(c), tuple(d)), float(z))
+        for s, c, d, z in zip(networks.stem, networks.columns.T.tolist(), networks.depths.T.tolist(), objectives, strict=True)
+    ]
+
+
+def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optimised) -> Split:
+    """The split that promises to lower the bound most.
+
+    A split helps where the relaxation mixes: depths first (a block is worth hundreds of units), then channels at the end of a
+    stage (whose product with the entropy is overestimated), kernels, widths and other channels, each by how much objective
+    the spread of its values can feign. The shares were chosen by node counts (``docs/performance.md``).
+    """
+    rates, ranges, weights = tables.arrays.weights, relaxation.ranges, best.weights
+    mixed = weights @ best.paths.depths if weights.sum() > 0 else None
+    options: list[tuple[float, Split]] = []
+    for i, s in enumerate(tables.stages):
+        columns, stage = cell.columns[i], tables.stage_of[i]
+        worth = max(best.prices.weight, 1e-3) * float(rates[stage:] @ ranges.x_high[stage:])
+        if cell.low[i] < cell.high[i]:
+            block = float(s.log_c[columns[-1]] + s.t[columns].max())
+            split = Split("depth", i, _depth_threshold(cell.depths(tables, i), None if mixed is None else mixed[i]))
+            options.append((BLOCK * worth * block * float(cell.high[i] - cell.low[i]), split))
+        depth = float(cell.high[i])
+        low, high, middle = extent(s.c, columns)
+        if low < high:
+            spread, product = math.log(high / low), 0.0
+            if i in tables.ends:
+                product = PRODUCT * float(rates[stage] * (ranges.s_high[stage] - ranges.s_low[stage])) * spread
+            options.append((product + CHANNEL_SPREAD * worth * depth * spread**2, Split("channels", i, middle)))
+        low, high, middle = extent(s.b, columns)
+        if low < high:
+            options.append((WIDTH_SPREAD * worth * depth * math.log(high / low) ** 2, Split("width", i, middle)))
+        few: tuple[tuple[SplitKind, float, Ints], ...] = (("family", FAMILY, s.f), ("kernel", KERNEL, s.k))
+        for kind, promise, values in few:
+            low, high, _ = extent(values, columns)
+            if low < high:
+                several = np.unique(values[columns])
+                options.append((promise * worth * depth, Split(kind, i, int(several[len(several) // 2 - 1]))))
+    options = _joined(tables, options)
+    if len(cell.stem) > 1:
+        options.append((1e-9, Split("stem", -1, int(tables.stem_c[cell.stem[len(cell.stem) // 2 - 1]]))))
+    return max(options, key=lambda option: option[0])[1]
+
+
+AXES = {"block": "family", "channels": "channels", "bottleneck": "width", "kernel": "kernel", "depth": "depth"}
+"""Kind of split of each axis of a tie."""
+
+
+def _joined(tables: Tables, options: list[tuple[float, Split]]) -> list[tuple[float, Split]]:
+    """Splits of tied super-blocks promise what all of them promise together: one split restricts all."""
+    promise: dict[tuple[str, int], float] = {(split.kind, split.index): value for value, split in options}
+    joined: dict[tuple[str, int], float] = {}
+    for tie in tables.problem.tied:
+        keys = [(AXES[tie.axis], i) for i in tie.stages]
+        joined |= dict.fromkeys(keys, sum(promise.get(key, 0.0) for key in keys))
+    return [(joined.get((split.kind, split.index), value), split) for value, split in options]
+
+
+def _depth_threshold(depths: Ints, mean: float | None) -> int:
+    """Splits the depths of a super-block at the mean of the relaxation's mixture, where there is one."""
+    at_mean = depths.searchsorted(depths.mean() if mean is None else mean, side="right")
+    return int(depths[min(max(int(at_mean), 1), len(depths) - 1) - 1])
