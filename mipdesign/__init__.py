@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .analysis.comparison import Comparison, compare
-    from .analysis.explanation import Explanation, explain
-    from .analysis.frontier import Frontier
+    from .analysis.explanation import explain
+    from .analysis.explanation_file import Explanation
+    from .analysis.frontier_file import Frontier
     from .analysis.frontier_runner import pareto
     from .analysis.sweep import Sweep
     from .certificate.certificate import Certificate
-    from .designs.run import Design, design
+    from .designs.design import Design
+    from .designs.run import design
     from .errors import MipdesignError, MissingExtraError, SpecError
     from .io.exchange import network_text, read_network
     from .networks.architecture import Architecture
@@ -62,10 +64,10 @@ _HOME = {
     "Architecture": "networks.architecture",
     "Certificate": "certificate.certificate",
     "Comparison": "analysis.comparison",
-    "Design": "designs.run",
+    "Design": "designs.design",
     "Evaluation": "networks.evaluator",
-    "Explanation": "analysis.explanation",
-    "Frontier": "analysis.frontier",
+    "Explanation": "analysis.explanation_file",
+    "Frontier": "analysis.frontier_file",
     "MipdesignError": "errors",
     "MissingExtraError": "errors",
     "Problem": "problem.problem",

@@ -18,7 +18,9 @@ from mipdesign.benchmarks.corpus.small import listing, small_problem
 from mipdesign import Problem, SpecError, design
 from mipdesign.certificate.certificate import Certificate, claims
 from mipdesign.checker import HOLDS, SECTIONS, TRUST, digest, verdict
-from mipdesign.designs.run import CERTIFICATE, RESULT, verify_folder
+from mipdesign.designs.certificate_file import CERTIFICATE
+from mipdesign.designs.result import RESULT
+from mipdesign.designs.verification import verify_folder
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import build_tables
 

@@ -259,7 +259,7 @@ def test_the_checker_imports_numpy_and_the_standard_library_only() -> None:
 def test_the_checker_runs_alone(tmp_path: Path) -> None:
     """A copy of its folder, without the package, checks a certificate; and so says how sure it is."""
     found = design(Problem.load("tests/data/small.yaml"), workers=1)
-    found.save(tmp_path / "design", picture=False)
+    found.save(tmp_path / "design", plot=False)
     shutil.copytree(FOLDER, tmp_path / "alone" / "checker", ignore=shutil.ignore_patterns("__pycache__"))
     code = "import sys; sys.path.insert(0, '.'); import checker.__main__ as m; code = m.main(); "
     code += "assert not {'numba', 'mipdesign', 'pyscipopt', 'pydantic'} & set(sys.modules); sys.exit(code)"

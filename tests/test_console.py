@@ -18,7 +18,7 @@ from rich.console import Console
 
 from mipdesign.certificate.certificate import Certificate
 from mipdesign.checker import FAILS, HOLDS, TRUST, Claim
-from mipdesign.designs.run import Design
+from mipdesign.designs.design import Design
 from mipdesign.figures import convergence as picture
 from mipdesign.figures import formatting
 from mipdesign.networks.architecture import Architecture

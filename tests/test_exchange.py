@@ -16,7 +16,7 @@ from networks import PUBLISHED, architectures, published, small
 
 from mipdesign import Architecture, Problem, SpecError, design, evaluate, network_text, read_network, validate
 from mipdesign.cli import main as cli
-from mipdesign.designs.run import verify_folder
+from mipdesign.designs.verification import verify_folder
 from mipdesign.io.exchange import FORMATS
 from mipdesign.io.library_networks import MOBILENET_V2, NETWORKS, divisible
 from mipdesign.io.reference_text import INNER_CLASSES, parse_structure

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mipdesign import Problem, SpecError, design, register_family, validate
-from mipdesign.designs.run import verify_folder
+from mipdesign.designs.verification import verify_folder
 from mipdesign.networks.blocks import FAMILIES
 from tests.own_families import Grouped, Inconsistent, Quadratic
 

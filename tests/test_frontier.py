@@ -18,11 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import every_network, varied_problem
 
-from mipdesign.analysis.frontier import FRONTIER, Frontier, Plan, Solved, grid
+from mipdesign.analysis.frontier import Plan, Solved, grid
+from mipdesign.analysis.frontier_file import FRONTIER, Frontier
 from mipdesign.analysis.frontier_runner import pareto
 from mipdesign.analysis.sweep import Sweep
 from mipdesign.cli import main as cli
-from mipdesign.designs.run import Design, design
+from mipdesign.designs.design import Design
+from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
 from mipdesign.lattice.tables import build_tables
 from mipdesign.networks.evaluator import LOWER

@@ -23,7 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mipdesign.designs.run import installed_versions
+from mipdesign.designs.versions import installed_versions
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Position, Tables, build_tables

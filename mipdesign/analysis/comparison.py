@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..designs.run import Design, design
+from ..designs.design import Design
+from ..designs.run import design
 from ..errors import SpecError
 from ..io.exchange import read_network
 from ..networks.architecture import Architecture

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..designs.run import Design, design
+from ..designs.design import Design
+from ..designs.run import design
 from ..errors import SpecError
 from ..lattice.tables import Tables, build_tables
 from ..problem.problem import Problem
@@ -22,7 +23,8 @@ from ..search.cluster import connected
 from ..search.driver import OPTIMAL_GAP, Progress
 from ..search.warmup import warm_up
 from ..search.workers import Pool, processors
-from .frontier import Frontier, Plan, Solved, Store
+from .frontier import Plan, Solved, Store
+from .frontier_file import Frontier
 from .shadow_prices import shadow_prices
 from .sweep import Sweep
 

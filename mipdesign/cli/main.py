@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import math
 import os
 import re
 import shlex
@@ -23,11 +22,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import MipdesignError, SpecError
-from ..files import writing
+from ..files import json_text, writing
 from ..interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
-    from ..designs.run import Design
+    from ..designs.design import Design
     from ..problem.problem import Problem
     from ..report.terminal import ProgressDisplay
     from ..search.driver import Progress
@@ -404,7 +403,7 @@ def explain(
     Everything is solved to proven optimality; DIR/explanation.json holds it.
     """
     from ..analysis.explanation import explain as explain_design
-    from ..designs.run import Design
+    from ..designs.design import Design
     from ..report.terminal import ExplanationDisplay, PlainConsole, explanation_lines, explanation_table
 
     found = Design.load(folder)
@@ -521,10 +520,12 @@ def verify(
     The checker shares no code with the search, except with --quick.
     Exit codes: 0 proved, 1 some claim does not hold, 2 there is no certificate to check, 5 proved up to cells that SCIP closed.
     """
-    from ..analysis.frontier import FRONTIER, verify_frontier
+    from ..analysis.frontier import verify_frontier
+    from ..analysis.frontier_file import FRONTIER
     from ..certificate.certificate import Certificate
     from ..checker import HOLDS, TRUST, verdict
-    from ..designs.run import read_files, verify_folder
+    from ..designs.certificate_file import CERTIFICATE, read_certificate
+    from ..designs.verification import verify_folder
     from ..report.terminal import CountDisplay, PlainConsole, claim_lines, claims_table, verification_lines
 
     is_frontier = os.path.lexists(folder / FRONTIER)
@@ -540,7 +541,8 @@ def verify(
         console.lines(claim_lines(claims))
     else:
         console.print(claims_table(claims))
-        console.lines(verification_lines(Certificate(read_files(folder, finite=False)[1]), claims))
+        certificate = Certificate(read_certificate(folder / CERTIFICATE, finite=False))
+        console.lines(verification_lines(certificate, claims))
     raise typer.Exit(0 if outcomes == {HOLDS} else TRUSTED if outcomes == {HOLDS, TRUST} else 1)
 
 
@@ -605,19 +607,18 @@ def validate(
 
     Exit codes: 0 every figure agrees, 1 some figure does not, 2 bad input, or torch is not installed.
     """
-    from ..files import write_whole
     from ..io.exchange import read_network
     from ..nn.known_networks import standings
     from ..nn.measurements import behaviour
     from ..nn.validation import validate as measure
+    from ..nn.validation_file import write_validation
     from ..report.terminal import PlainConsole, behaviour_tables, validation_table
 
     network = read_network(path, resolution)
     measured = behaviour(network, batch=batch, threads=threads, seed=seed, quick=quick)
     report = replace(measure(network, draws=draws, seed=seed), behaviour=measured, standings=standings(network))
     if os.path.isdir(path):
-        with writing(path, ""):
-            write_whole(path / "validation.json", f"{_json(report.to_dict())}\n".encode())
+        write_validation(report, path)
     console = PlainConsole()
     if as_json:
         _print_json(console, report.to_dict())
@@ -711,17 +712,4 @@ def model(
 
 
 def _print_json(console: Any, data: Any) -> None:
-    console.lines([_json(data)])
-
-
-def _json(data: Any) -> str:
-    """JSON text; infinite and undefined numbers, for which JSON has no word, become null."""
-
-    def finite(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: finite(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [finite(item) for item in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return json.dumps(finite(data), indent=1, allow_nan=False)
+    console.lines([json_text(data)])

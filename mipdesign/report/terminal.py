@@ -31,10 +31,10 @@ from ..numerals import plain_number
 
 if TYPE_CHECKING:
     from ..analysis.comparison import Comparison
-    from ..analysis.explanation import Explanation
-    from ..analysis.frontier import Frontier
+    from ..analysis.explanation_file import Explanation
+    from ..analysis.frontier_file import Frontier
     from ..certificate.certificate import Certificate
-    from ..designs.run import Design
+    from ..designs.design import Design
     from ..mip.formulation import Described, Formulation, FormulationModel
     from ..mip.solver import Solver
     from ..networks.architecture import Architecture
