@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import moved
+
 if TYPE_CHECKING:
     from .analysis.comparison import Comparison, compare
     from .analysis.explanation import Explanation, explain
@@ -86,6 +88,9 @@ _HOME = {
     "to_module": "nn.lowering",
     "validate": "nn.validation",
 }
+
+
+moved.install()
 
 
 def __getattr__(name: str) -> Any:
