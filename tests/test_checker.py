@@ -19,9 +19,10 @@ from mipdesign.benchmarks.corpus.small import every_network, varied_problem
 from mipdesign import Architecture, Problem, SpecError, design
 from mipdesign import checker as package
 from mipdesign.certificate.certificate import foreign_families
-from mipdesign.checker.bound import Bound, Prices
+from mipdesign.checker.bound import Bound
 from mipdesign.checker.cell import KINDS, Cell, Split
 from mipdesign.checker.listing import TooManyError, list_networks, score
+from mipdesign.checker.multipliers import Prices
 from mipdesign.checker.network import Network, broken, objective, order, read_network
 from mipdesign.checker.reading import RefusedError
 from mipdesign.checker.space import Space, read_space

@@ -27,7 +27,7 @@ from mipdesign.networks.evaluator import Evaluator, default_scoring, evaluate
 from mipdesign.nn.validation import Check as FigureCheck
 from mipdesign.nn.validation import ValidationReport
 from mipdesign.problem.problem import Problem, preset_names
-from mipdesign.problem.space import Lattice, RatioRange
+from mipdesign.problem.specification import Lattice, RatioRange
 from mipdesign.report import terminal as console
 from mipdesign.search.driver import Progress
 

@@ -21,7 +21,8 @@ from mipdesign.io.exchange import FORMATS
 from mipdesign.io.library_networks import MOBILENET_V2, NETWORKS, divisible
 from mipdesign.io.reference_text import INNER_CLASSES, parse_structure
 from mipdesign.networks.architecture import Stage, Stem
-from mipdesign.nn.graph import check_graph, to_graph
+from mipdesign.nn.graph import to_graph
+from mipdesign.nn.graph_checks import check_graph
 
 FIGURES = {
     "torchvision/resnet18": (11_689_512, 1_814_073_344),

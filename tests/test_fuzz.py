@@ -18,10 +18,13 @@ from mipdesign.benchmarks.experiments.fuzz import Tally, fuzz, listed_in_place_o
 from mipdesign.benchmarks.experiments.mutations import KINDS, cell_of, mutant, odd_prices, reseal
 from mipdesign.benchmarks.experiments.subjects import Subject, subjects
 
-from mipdesign.checker.bound import Bound, _Penalty, read_prices
+from mipdesign.checker.bound import Bound
 from mipdesign.checker.cell import Cell, Split
-from mipdesign.checker.certificate import FAILS, TRUST, check, verdict
+from mipdesign.checker.certificate import check
+from mipdesign.checker.claims import FAILS, TRUST, verdict
 from mipdesign.checker.listing import TooManyError, list_networks
+from mipdesign.checker.multipliers import read_prices
+from mipdesign.checker.penalty import _Penalty
 from mipdesign.checker.space import read_space
 from mipdesign.checker.tables import Tables, build
 from mipdesign.networks.architecture import Architecture

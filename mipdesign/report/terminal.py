@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..nn.measurements import Behaviour
     from ..nn.validation import ValidationReport
     from ..problem.problem import Problem
-    from ..problem.space import Lattice, RatioRange
+    from ..problem.specification import Lattice, RatioRange
     from ..search.driver import Progress
 
 PIPE_WIDTH = 200
