@@ -43,7 +43,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "benchmarks" / "results").glob("*.md")))
 LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
 SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies", "examples")
 """What a page finds in its folder."""
@@ -106,7 +106,7 @@ def name_of(words: Sequence[str]) -> tuple[str, ...]:
     """The program of a command and its sub-command, as far as it has one."""
     length = 1
     if words[:2] == ["python", "-m"]:
-        length = 4 if words[2:3] == ["benchmarks"] else 3
+        length = 4 if words[2:3] == ["mipdesign.benchmarks"] else 3
     elif words[0] in ("mipdesign", "./run"):
         length = 2
     return tuple(words[:length])
