@@ -25,7 +25,7 @@ from ..checker import FAILS, TRUST, Claim, verdict
 from ..errors import MissingExtraError
 from ..figures.formatting import number, percent, scientific, score
 from ..figures.parts import parts
-from ..mip.solver import Capability
+from ..mip.capabilities import Capability
 from ..networks.blocks import total
 from ..numerals import plain_number
 

@@ -68,9 +68,9 @@ def write_study(folder: Path, **changes: Any) -> Path:
 def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The fake solvers in this process too."""
     monkeypatch.syspath_prepend(str(PLUGINS))
-    registry.registered.cache_clear()
+    registry.installed.cache_clear()
     yield
-    registry.registered.cache_clear()
+    registry.installed.cache_clear()
 
 
 @pytest.fixture(scope="module")

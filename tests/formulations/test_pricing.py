@@ -16,9 +16,10 @@ from mipdesign.cli import main as cli
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import FormulationModel, formulation_named
 from mipdesign.mip.scip import ScipSettings, apply_settings, export_cip, solve_cell
-from mipdesign.mip.solver import Capability, SolveOptions, refusal, solver_ids, solver_named
+from mipdesign.mip.solver import SolveOptions, refusal, solver_ids, solver_named
 from mipdesign.problem.problem import Problem
 
 SEEDS = range(30)

@@ -18,7 +18,7 @@ from mipdesign import Architecture, Design, Problem, SpecError, design
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import build_tables
 from mipdesign.parsing import load_yaml
-from mipdesign.registry import registered
+from mipdesign.registry import installed
 from mipdesign.search.driver import Progress
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
@@ -243,7 +243,7 @@ def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (info / "entry_points.txt").write_text("[mipdesign.formulations]\ncrashing = crashing:Crashing\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    registered.cache_clear()
+    installed.cache_clear()
     return "crashing"
 
 

@@ -25,11 +25,12 @@ from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Tables, build_tables
 from mipdesign.mip import model_files, solver
+from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import FormulationModel, formulation_named
 from mipdesign.mip.linear import LinearModel
 from mipdesign.mip.model_files import FORMATS, read_model, write_model
 from mipdesign.mip.scip import NLP_HEURISTICS
-from mipdesign.mip.solver import Capability, SolveOptions, Solver, refusal, root_bound, solver_ids, solver_named
+from mipdesign.mip.solver import SolveOptions, Solver, refusal, root_bound, solver_ids, solver_named
 from mipdesign.solvers import scip
 
 ROOT = Path(__file__).parents[2]

@@ -216,7 +216,7 @@ class Page:
 
     def toml(self, block: Block) -> None:
         """Installs its entry points into the page's folder, as pip would."""
-        from mipdesign.registry import registered
+        from mipdesign.registry import installed, registered
 
         groups = tomllib.loads(block.text)["project"]["entry-points"]
         metadata = self.folder / f"block{block.line}-1.dist-info"
@@ -225,7 +225,7 @@ class Page:
         lines = [line for group, points in groups.items() for line in (f"[{group}]", *map(" = ".join, points.items()))]
         (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
         importlib.invalidate_caches()
-        registered.cache_clear()
+        installed.cache_clear()
         for group, points in groups.items():
             for name in points:
                 registered(group)[name].load()
