@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 
 from hypothesis import settings
 
@@ -12,7 +13,13 @@ settings.load_profile("any machine")
 
 
 def pytest_configure() -> None:
-    """Keeps a process of pytest-xdist to a processor of its own, and so all that its tests start: searches have one child."""
+    """Keeps a process of pytest-xdist to a processor of its own, and so all that its tests start: searches have one child.
+
+    What tests start finds the modules of ``support`` as they do.
+    """
+    support = str(Path(__file__).parent / "support")
+    if support not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [support, os.environ.get("PYTHONPATH")]))
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker is not None and hasattr(os, "sched_setaffinity"):
         processors = sorted(os.sched_getaffinity(0))

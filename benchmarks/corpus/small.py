@@ -19,7 +19,8 @@ from mipdesign.networks.latency import LatencyTable
 from mipdesign.nn.profiling import plan
 from mipdesign.problem.budgets import Budgets
 from mipdesign.problem.problem import Problem
-from mipdesign.problem.space import TIED, FamilyRules, StageSpace
+from mipdesign.problem.specification import FamilyRules, StageSpace
+from mipdesign.problem.ties import TIED
 
 MAX_NETWORKS = 12_000
 FAMILIES = ("bottleneck", "basic", "mixed", "inverted", "inverted_se")

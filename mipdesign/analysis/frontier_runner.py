@@ -18,6 +18,7 @@ from ..designs.design import Design
 from ..designs.run import design
 from ..errors import SpecError
 from ..lattice.tables import Tables, build_tables
+from ..plugins import Shipment, receive, shipment
 from ..problem.problem import Problem
 from ..search.cluster import connected
 from ..search.driver import OPTIMAL_GAP, Progress
@@ -170,8 +171,14 @@ class Cluster:
         self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None
     ) -> Future[Solved]:
         """Starts the search of a point; a point that was cut off before begins anew, since its files are not on the cluster."""
-        future: Future[Solved] = self.executor.submit(solve_point, problem, near, settings)
+        future: Future[Solved] = self.executor.submit(_solve_elsewhere, shipment(), problem, near, settings)
         return future
+
+
+def _solve_elsewhere(shipped: Shipment, problem: Problem, near: Sequence[Design], settings: Settings) -> Solved:
+    """:func:`solve_point` in a process that has not registered what the one that asks has."""
+    receive(shipped)
+    return solve_point(problem, near, settings)
 
 
 @contextmanager

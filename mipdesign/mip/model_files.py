@@ -17,8 +17,8 @@ from pyscipopt import Model
 
 from ..errors import SpecError
 from ..files import write_whole, writing
+from .capabilities import Capability
 from .formulation import FormulationModel
-from .solver import Capability
 
 FORMATS: Mapping[str, frozenset[Capability]] = {
     ".cip": frozenset({Capability.SOS2, Capability.NONLINEAR}),

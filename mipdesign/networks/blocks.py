@@ -11,17 +11,16 @@ Notation of the specification: ``ci`` input channels, ``c`` output channels, ``b
 
 from __future__ import annotations
 
-import importlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import entry_points
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from ..errors import SpecError
+from ..registry import installed, register, registered
 
 Int = Any
 """A Python int or an int64 array; the arithmetic below is the same for both."""
@@ -386,15 +385,16 @@ BUILT_IN = (Bottleneck, Inverted, InvertedSE, Basic, Mixed, ResNetBottleneck, Re
 FAMILIES: dict[str, BlockFamily] = {family.name: family() for family in BUILT_IN}
 """Block families by name; :func:`register_family` adds to them."""
 FAMILY_GROUP = "mipdesign.families"
-"""Entry point group of the families of installed packages."""
+"""Kind of the registry, and group of the entry points of installed packages, each of which names a class."""
 _OWN = tuple(FAMILIES)
+Family = TypeVar("Family", bound=BlockFamily | type[BlockFamily])
 
 
-def register_family(family: BlockFamily) -> None:
+def register_family(family: Family) -> Family:
     """Adds a block family of one's own; it then takes part in everything: design, proofs, graph, torch module.
 
-    The class has to stand in a module that can be imported, since the child processes of a design import it too. Installed
-    packages register theirs with an entry point of the group :data:`FAMILY_GROUP` that names the class.
+    Takes a class, as a decorator, or an instance, and returns it. The class has to stand in a plug-in file or in a module that
+    can be imported, since the child processes of a design need it too.
 
     Raises
     ------
@@ -403,24 +403,16 @@ def register_family(family: BlockFamily) -> None:
         of which one is proportional to ``ci`` and the others do not depend on it, and counts that are affine in ``ci`` but
         for one value at ``ci = C``.
     """
-    name, known = family.name, FAMILIES.get(family.name)
-    if known is not None and type(known) is not type(family):
+    made = family() if isinstance(family, type) else family
+    kind, name, known = type(made), made.name, FAMILIES.get(made.name)
+    if known is not None and type(known) is not kind and (name in _OWN or name in registered(FAMILY_GROUP)):
         raise SpecError("block", f"{name!r} is taken", "give the family another name")
-    if type(family).__module__ == "__main__" or "." in type(family).__qualname__:
+    if kind.__module__ == "__main__" or "." in kind.__qualname__:
         raise SpecError("block", f"{name!r} is defined where no other process can import it", "put its class into a module")
-    _check_family(family)
-    FAMILIES[name] = family
-
-
-def registered_families() -> list[tuple[str, str]]:
-    """Module and class of each family that the package does not bring."""
-    return [(type(f).__module__, type(f).__qualname__) for name, f in FAMILIES.items() if name not in _OWN]
-
-
-def import_families(classes: Sequence[tuple[str, str]]) -> None:
-    """Registers the families that another process has."""
-    for module, name in classes:
-        register_family(getattr(importlib.import_module(module), name)())
+    _check_family(made)
+    register(FAMILY_GROUP, kind, name)
+    FAMILIES[name] = made
+    return family
 
 
 def _check_family(family: BlockFamily) -> None:
@@ -467,5 +459,5 @@ def total(operations: Sequence[Operation]) -> Mapping[str, Int]:
     return {what: sum(getattr(op, what) for op in operations) for what in ("params", "macs", "reference_flops")}
 
 
-for _point in entry_points(group=FAMILY_GROUP):
-    register_family(_point.load()())
+for _point in installed(FAMILY_GROUP).values():
+    register_family(_point.load())

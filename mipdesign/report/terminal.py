@@ -25,7 +25,7 @@ from ..checker import FAILS, TRUST, Claim, verdict
 from ..errors import MissingExtraError
 from ..figures.formatting import number, percent, scientific, score
 from ..figures.parts import parts
-from ..mip.solver import Capability
+from ..mip.capabilities import Capability
 from ..networks.blocks import total
 from ..numerals import plain_number
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from ..nn.measurements import Behaviour
     from ..nn.validation import ValidationReport
     from ..problem.problem import Problem
-    from ..problem.space import Lattice, RatioRange
+    from ..problem.specification import Lattice, RatioRange
     from ..search.driver import Progress
 
 PIPE_WIDTH = 200

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from ..errors import MipdesignError
 from ..lattice.tables import Candidate, Tables, build_tables
-from ..networks.blocks import import_families
+from ..plugins import receive
 from ..problem.problem import Problem
 from .branching import Guide
 from .tasks import Close, Closed, Desk, Explore, Task, explore
@@ -90,8 +90,8 @@ def main() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     source = sys.stdin.buffer
-    memory_mb, families = pickle.load(source)
-    import_families(families)
+    memory_mb, shipped = pickle.load(source)
+    receive(shipped)
     worker = Worker(out, memory_mb)
     asked: SimpleQueue[tuple[str, Any]] = SimpleQueue()
 

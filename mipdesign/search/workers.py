@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..lattice.tables import Tables
-from ..networks.blocks import registered_families
+from ..plugins import shipment
 from ..problem.problem import Problem
 from .branching import Guide
 from .tasks import Task
@@ -57,7 +57,7 @@ class Child:
             start_new_session=True,
         )
         self.lock = threading.Lock()
-        self._send((memory_mb, registered_families()))
+        self._send((memory_mb, shipment()))
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:

@@ -10,10 +10,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ..mip.capabilities import Capability
 from ..mip.formulation import FormulationModel
 from ..mip.linear import ScipModel
 from ..mip.scip import Reporter, cure_crashes, scip_version
-from ..mip.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, root_bound
+from ..mip.solver import Answer, SolveOptions, Solver, Status, TracePoint, root_bound
+from ..registry import register_solver
 
 STATUS: dict[str, Status] = {
     "optimal": "optimal",
@@ -29,6 +31,7 @@ HUGE = 1e20
 """SCIP's infinity."""
 
 
+@register_solver
 class Scip(Solver):
     """SCIP by PySCIPOpt; see the module."""
 
@@ -87,6 +90,7 @@ class Scip(Solver):
         )
 
 
+@register_solver
 class ScipWithoutCuts(Scip):
     """SCIP without cutting planes, which cost more than they gain on models whose relaxation is near the hull."""
 
