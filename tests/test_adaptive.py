@@ -25,11 +25,13 @@ from mipdesign.formulations.sheet import Bounded, Sheet, write_axis
 from mipdesign.errors import SpecError
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip import refinement, scip
 from mipdesign.mip.formulation import FormulationModel, formulation_named
 from mipdesign.mip.solver import Answer, SolveOptions, Solver, solver_named
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 from tests.agreement import verdicts
 from tests.test_formulations import check_cell, sample
 from tests.test_piecewise import extremes

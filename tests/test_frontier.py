@@ -24,9 +24,9 @@ from mipdesign.analysis.sweep import Sweep
 from mipdesign.cli import main as cli
 from mipdesign.designs.run import Design, design
 from mipdesign.errors import SpecError
-from mipdesign.lattice.tables import build_tables
 from mipdesign.networks.evaluator import LOWER
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 from mipdesign.search.warmup import warm_up
 
 SMALL = str(Path(__file__).parent / "data" / "small.yaml")

@@ -27,7 +27,7 @@ from mipdesign.checker import FORMAT, SECTIONS
 from mipdesign.checker.certificate import FAILS, TRUST, Claim, Closed, check
 from mipdesign.errors import SpecError
 from mipdesign.networks.architecture import Architecture
-from mipdesign.search.driver import design_order
+from mipdesign.search.incumbents import design_order
 
 from .mutations import KINDS, VERDICTS, Data, mutant
 from .subjects import Subject, TooLargeError, Truth, subjects, truth_of

@@ -17,10 +17,10 @@ from typing import Any
 from ..designs.run import Design, design
 from ..errors import MipdesignError, SpecError
 from ..files import write_whole, writing
-from ..lattice.tables import build_tables
 from ..networks.architecture import Architecture
 from ..networks.evaluator import LOWER
-from ..search.driver import Progress
+from ..search.coverage import build_tables
+from ..search.outcome import Progress
 from ..search.warmup import warm_up
 from ..search.workers import Pool
 from .shadow_prices import shadow_prices, unit_of

@@ -24,7 +24,8 @@ from ..files import write_whole, writing
 from ..networks.architecture import Architecture
 from ..networks.evaluator import LOWER
 from ..problem.problem import Problem
-from ..search.driver import Status, relative_gap
+from ..search.incumbents import relative_gap
+from ..search.outcome import Status
 from .sweep import MOST_POINTS, Sweep
 
 FRONTIER, POINTS, PRICES = "frontier.json", "points", "prices.json"

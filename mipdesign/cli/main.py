@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..designs.run import Design
     from ..problem.problem import Problem
     from ..report.terminal import ProgressDisplay
-    from ..search.driver import Progress
+    from ..search.outcome import Progress
 
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises for options that it cannot read; it has no public name."""
@@ -696,10 +696,10 @@ def model(
     Large spaces have to be narrowed first: see --set.
     """
     from ..lattice.cell import Cell
-    from ..lattice.tables import build_tables
     from ..mip.formulation import formulation_named
     from ..mip.model_files import write_model
     from ..report.terminal import PlainConsole, model_lines
+    from ..search.coverage import build_tables
 
     tables = build_tables(_problem(spec, convention, overrides))
     chosen = formulation_named(formulation)

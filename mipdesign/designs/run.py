@@ -16,18 +16,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..certificate.certificate import Certificate, claims, finite, restore, result_claims, stated_figures
+from ..certificate.certificate import Certificate, finite, stated_figures
+from ..certificate.verification import claims, restore, result_claims
 from ..checker import FAILS, FORMAT, HOLDS, SECTIONS, Claim, digest
 from ..errors import CertificateError, SpecError, short
 from ..files import begins_with, read_bytes, read_text, write_whole, writing
-from ..lattice.tables import Tables, build_tables
+from ..lattice.tables import Tables
 from ..mip.formulation import formulation_named
 from ..networks.architecture import Architecture
 from ..networks.evaluator import Evaluation
 from ..parsing import load_json, validated
 from ..problem.budgets import Budget
 from ..problem.problem import Problem
-from ..search.driver import OPTIMAL_GAP, Nearby, Options, Progress, Resumed, Status, relative_gap, solve
+from ..search.coverage import build_tables
+from ..search.driver import solve
+from ..search.incumbents import OPTIMAL_GAP, relative_gap
+from ..search.outcome import Options, Progress, Resumed, Status, WarmStart
 from ..search.warmup import is_warm, warm_up
 from ..search.workers import Pool
 from .stored import MAX_RESULT_BYTES, StoredProgress, StoredResult
@@ -191,7 +195,7 @@ class Design:
         *,
         quick: bool = False,
     ) -> list[Claim]:
-        """Verifies the certificate; see :func:`mipdesign.certificate.certificate.claims`."""
+        """Verifies the certificate; see :func:`mipdesign.certificate.verification.claims`."""
         return list(claims(self.certificate, resolve=resolve, quick=quick, on_node=on_node))
 
 
@@ -268,7 +272,7 @@ def design(
         options = replace(options, solver_columns=0)
     resumed = None if earlier is None else _resumed(tables, earlier)
     networks = tuple(other.architecture for other in near if other.architecture is not None)
-    nearby = Nearby(networks, near[0].certificate.guide() if near else {})
+    nearby = WarmStart(networks, near[0].certificate.guide() if near else {})
     outcome = solve(tables, options, on_progress, resumed, nearby, pool)
     architecture = None
     if outcome.best is not None:
@@ -349,7 +353,7 @@ def verify_folder(
     Parameters
     ----------
     resolve, on_node, quick:
-        Of :func:`mipdesign.certificate.certificate.claims`.
+        Of :func:`mipdesign.certificate.verification.claims`.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from ..networks.objective import ConventionName
 from ..parsing import load_json, validated
 from ..problem.budgets import Budgets
 from ..problem.problem import Problem
-from ..search.driver import Status
+from ..search.outcome import Status
 
 MAX_RESULT_BYTES = 16_000_000
 """Largest ``result.json`` or ``trace.csv``: a latency table in a problem has some megabytes."""
@@ -28,7 +28,7 @@ MAX_FRONTIER_BYTES = 64_000_000
 FrontierFormat: TypeAlias = Literal["mipdesign-frontier-1"]
 FRONTIER_FORMAT: FrontierFormat = "mipdesign-frontier-1"
 Phase: TypeAlias = Literal["incumbent", "feasibility", "presolve", "solver", "done"]
-"""What a run does, as :class:`mipdesign.search.driver.Progress` names it once everything is compiled."""
+"""What a run does, as :class:`mipdesign.search.outcome.Progress` names it once everything is compiled."""
 Digest: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
 Count: TypeAlias = Annotated[int, Field(ge=0)]

@@ -30,7 +30,8 @@ from ..networks.architecture import Architecture
 from ..networks.blocks import total
 from ..networks.evaluator import LOWER
 from ..problem.problem import Problem, preset_names
-from ..search.driver import OPTIMAL_GAP, Progress
+from ..search.incumbents import OPTIMAL_GAP
+from ..search.outcome import Progress
 from .inputs import DesignFolder, Explanation, FrontierFolder, Validation
 from .terminal import STATUS_WORDS
 
