@@ -17,7 +17,8 @@ from typing import Self
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Formulation, FormulationModel
 
 from .breakpoints import Breakpoints, LatticeBreakpoints

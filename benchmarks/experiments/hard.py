@@ -25,18 +25,21 @@ from typing import Any
 
 import numpy as np
 
-from mipdesign.bounds.relaxation import Multipliers
-from mipdesign.certificate.certificate import Certificate, claims
+from mipdesign.bounds.multipliers import Multipliers
+from mipdesign.certificate.certificate import Certificate
+from mipdesign.certificate.verification import claims
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import build_tables
 from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.blocks import FAMILIES
 from mipdesign.networks.evaluator import Evaluator
 from mipdesign.networks.objective import depth_cost
 from mipdesign.problem.problem import Problem
 from mipdesign.search.branching import LIST_STEPS, Node, expand
-from mipdesign.search.driver import OPTIMAL_GAP, Nearby, Options, Run
+from mipdesign.search.coverage import build_tables
+from mipdesign.search.driver import Run
+from mipdesign.search.incumbents import OPTIMAL_GAP
+from mipdesign.search.outcome import Options, WarmStart
 
 from ..corpus.small import random_table
 
@@ -248,7 +251,7 @@ def found(problem: Problem, list_steps: int = LIST_STEPS) -> tuple[Answer, Certi
         tables = build_tables(problem)
     except SpecError as error:
         return Answer("refused", reason="latency" if error.field.startswith("budgets.latency") else str(error)), None
-    run = Run(tables, Options(), lambda progress: None, None, Nearby())
+    run = Run(tables, Options(), lambda progress: None, None, WarmStart())
     run.begun = True
     for weight in (0.0, 1.0):
         run.feasibility_only = weight == 0.0
@@ -259,7 +262,7 @@ def found(problem: Problem, list_steps: int = LIST_STEPS) -> tuple[Answer, Certi
             expansion = expand(tables, stack.pop(), run.cutoff if weight else 0.0, 0, list_steps)
             run.state.records.append(expansion.record)
             for candidate in expansion.candidates:
-                run.consider(candidate)
+                run.incumbents.consider(candidate)
             stack += expansion.children
         if run.best is None:
             break

@@ -40,10 +40,12 @@ import numpy as np
 
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Claim, FormulationModel, ProvenError, formulation_ids, formulation_named
 from mipdesign.mip.refinement import solve
 from mipdesign.mip.solver import Answer, SolveOptions, refusal, solver_ids, solver_named
+from mipdesign.search.coverage import build_tables
 from mipdesign.search.workers import processors
 
 from ..corpus.small import Listing, listing, small_problem

@@ -16,7 +16,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from mipdesign.search.cluster import connected, require_distributed
-from mipdesign.search.driver import relative_gap
+from mipdesign.search.incumbents import relative_gap
 
 from ..corpus.optima import Optimum
 from .records import Ending, Record, RecordLog

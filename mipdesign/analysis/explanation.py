@@ -14,10 +14,10 @@ from decimal import Decimal
 from ..designs.design import Design
 from ..designs.run import design
 from ..errors import MipdesignError, SpecError
-from ..lattice.tables import build_tables
 from ..networks.architecture import Architecture
 from ..networks.evaluator import LOWER
-from ..search.driver import Progress
+from ..search.coverage import build_tables
+from ..search.outcome import Progress
 from ..search.warmup import warm_up
 from ..search.workers import Pool
 from .explanation_file import Better, Explanation, Limit

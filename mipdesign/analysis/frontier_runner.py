@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 from ..designs.design import Design
 from ..designs.run import design
 from ..errors import SpecError
-from ..lattice.tables import Tables, build_tables
+from ..lattice.tables import Tables
 from ..plugins import Shipment, receive, shipment
 from ..problem.problem import Problem
 from ..search.cluster import connected
-from ..search.driver import OPTIMAL_GAP, Progress
+from ..search.coverage import build_tables
+from ..search.incumbents import OPTIMAL_GAP
+from ..search.outcome import Progress
 from ..search.warmup import warm_up
 from ..search.workers import Pool, processors
 from .frontier import Plan, Solved, Store

@@ -8,14 +8,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..certificate.certificate import Certificate, restore
+from ..certificate.certificate import Certificate
+from ..certificate.verification import restore
 from ..checker import FORMAT, SECTIONS, digest
 from ..errors import CertificateError, SpecError
-from ..lattice.tables import Tables, build_tables
+from ..lattice.tables import Tables
 from ..mip.formulation import formulation_named
 from ..networks.architecture import Architecture
 from ..problem.problem import Problem
-from ..search.driver import OPTIMAL_GAP, Nearby, Options, Progress, Resumed, solve
+from ..search.coverage import build_tables
+from ..search.driver import solve
+from ..search.incumbents import OPTIMAL_GAP
+from ..search.outcome import Options, Progress, Resumed, WarmStart
 from ..search.warmup import is_warm, warm_up
 from ..search.workers import Pool
 from .design import Design
@@ -99,7 +103,7 @@ def design(
         options = replace(options, solver_columns=0)
     resumed = None if earlier is None else _resumed(tables, earlier)
     networks = tuple(other.architecture for other in near if other.architecture is not None)
-    nearby = Nearby(networks, near[0].certificate.guide() if near else {})
+    nearby = WarmStart(networks, near[0].certificate.guide() if near else {})
     outcome = solve(tables, options, on_progress, resumed, nearby, pool)
     architecture = None
     if outcome.best is not None:

@@ -14,8 +14,10 @@ from typing import Any, ClassVar, Literal, Protocol
 from pyscipopt import quicksum
 
 from ..errors import SpecError
+from ..lattice.arrays import MAX_CHANNELS
 from ..lattice.cell import Cell
-from ..lattice.tables import MAX_CHANNELS, Position, Tables
+from ..lattice.position import Position
+from ..lattice.tables import Tables
 from ..registry import load, registered
 from .capabilities import Capability
 from .linear import LinearModel, ScipModel
@@ -318,7 +320,7 @@ class Formulation(ABC):
         """What of a problem the formulation does not support: the presolve tree then closes all cells. ``None`` if nothing."""
         if any(len(s.blocks) > 1 for s in tables.stages):
             return "a stage that chooses between block families"
-        if any((s.most_incoming < MAX_CHANNELS).any() or not (s.twin_fits & s.rest_fits).all() for s in tables.stages):
+        if any((s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages):
             return "a limit on single operations"
         if any(len(s.pairs) for s in tables.stages):
             return "a latency table"

@@ -25,7 +25,8 @@ from typing import Any, Literal
 from pyscipopt import SCIP_EVENTTYPE, SCIP_PARAMSETTING, Eventhdlr, Model
 
 from ..lattice.cell import Cell
-from ..lattice.tables import Candidate, Position, Tables
+from ..lattice.position import Candidate, Position
+from ..lattice.tables import Tables
 from .formulation import FormulationModel, ModelStatistics, formulation_named
 from .model_files import require_carried
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ..nn.validation import ValidationReport
     from ..problem.problem import Problem
     from ..problem.specification import Lattice, RatioRange
-    from ..search.driver import Progress
+    from ..search.outcome import Progress
 
 PIPE_WIDTH = 200
 """Columns that a table may take where the output is not a terminal; none is filled up to it."""

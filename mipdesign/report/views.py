@@ -32,7 +32,8 @@ from ..networks.blocks import total
 from ..networks.evaluator import LOWER
 from ..nn.validation_file import StoredValidation
 from ..problem.problem import Problem, preset_names
-from ..search.driver import OPTIMAL_GAP, Progress
+from ..search.incumbents import OPTIMAL_GAP
+from ..search.outcome import Progress
 from .folders import DesignFolder, FrontierFolder
 from .terminal import STATUS_WORDS
 

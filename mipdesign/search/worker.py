@@ -16,10 +16,12 @@ from queue import SimpleQueue
 from typing import Any, BinaryIO
 
 from ..errors import MipdesignError
-from ..lattice.tables import Candidate, Tables, build_tables
+from ..lattice.position import Candidate
+from ..lattice.tables import Tables
 from ..plugins import receive
 from ..problem.problem import Problem
 from .branching import Guide
+from .coverage import build_tables
 from .tasks import Close, Closed, Desk, Explore, Task, explore
 
 

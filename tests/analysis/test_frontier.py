@@ -26,9 +26,9 @@ from mipdesign.cli import main as cli
 from mipdesign.designs.design import Design
 from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
-from mipdesign.lattice.tables import build_tables
 from mipdesign.networks.evaluator import LOWER
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 from mipdesign.search.warmup import warm_up
 
 SMALL = str(Path(__file__).parents[1] / "data" / "small.yaml")

@@ -22,9 +22,11 @@ from mipdesign.benchmarks.studies.tables import Results, runs, sizes, summary, t
 from mipdesign.benchmarks.studies.verdict import judged
 
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Candidate, Position, Tables, build_tables
+from mipdesign.lattice.position import Candidate, Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import Answer, SolveOptions, solver_named
+from mipdesign.search.coverage import build_tables
 
 ROOT, PLUGINS = Path(__file__).parents[2], Path(__file__).parents[1] / "plugins"
 SEEDS = range(12)

@@ -18,7 +18,7 @@ from mipdesign.benchmarks.corpus.small import every_network, varied_problem
 
 from mipdesign import Architecture, Problem, SpecError, design
 from mipdesign import checker as package
-from mipdesign.certificate.certificate import foreign_families
+from mipdesign.certificate.verification import foreign_families
 from mipdesign.checker.bound import Bound
 from mipdesign.checker.cell import KINDS, Cell, Split
 from mipdesign.checker.listing import TooManyError, list_networks, score
@@ -28,7 +28,7 @@ from mipdesign.checker.reading import RefusedError
 from mipdesign.checker.space import Space, read_space
 from mipdesign.checker.tables import Tables, build, logs
 from mipdesign.problem.problem import preset_names
-from mipdesign.search.driver import design_order
+from mipdesign.search.incumbents import design_order
 
 FOLDER = Path(package.__file__).parent
 SEEDS = range(12)

@@ -27,11 +27,13 @@ from mipdesign.formulations.sheet import Bounded, Sheet, write_axis
 from mipdesign.errors import SpecError
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip import refinement, scip
 from mipdesign.mip.formulation import FormulationModel, formulation_named
 from mipdesign.mip.solver import Answer, SolveOptions, Solver, solver_named
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 NAME = "adaptive:log:uniform-1:knots"
 """As coarse as it gets."""

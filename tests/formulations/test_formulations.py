@@ -25,12 +25,14 @@ from mipdesign.formulations.scaling import PenaltyScale, least_variance, most_va
 from mipdesign.errors import SpecError
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip import scip
 from mipdesign.mip.formulation import Formulation, FormulationModel, formulation_ids, formulation_named
 from mipdesign.mip.scip import ATTEMPTS, NLP_HEURISTICS, ScipSettings, export_cip, solve_cell
 from mipdesign.networks.objective import depth_variance
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 SEEDS = range(40)
 LINEAR = ("columns", "lattice")
@@ -168,7 +170,7 @@ def test_model_text_is_the_same_in_every_process(tmp_path: Path) -> None:
     assert (tmp_path / "model.cip").read_text().startswith("STATISTICS")
     assert solve_cell(tables, Cell.whole(tables), -math.inf).model_hash == here
     code = (
-        "from mipdesign.lattice.cell import Cell; from mipdesign.lattice.tables import build_tables;"
+        "from mipdesign.lattice.cell import Cell; from mipdesign.search.coverage import build_tables;"
         "from mipdesign.mip.scip import export_cip; from mipdesign.benchmarks.corpus.small import small_problem;"
         "t = build_tables(small_problem(1)); print(export_cip(t, Cell.whole(t), 'other.cip'))"
     )

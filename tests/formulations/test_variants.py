@@ -37,12 +37,14 @@ from mipdesign.formulations.sheet import Bounded, Sheet, write_axis
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip import scip
 from mipdesign.mip.formulation import ProvenError, formulation_named
 from mipdesign.mip.scip import ScipSettings
 from mipdesign.mip.solver import Answer
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 ROOT = Path(__file__).parents[2]
 NAMES = list(variant_names())
@@ -399,7 +401,7 @@ def test_an_encoding_of_ones_own_is_a_part_of_every_variant(tmp_path: Path) -> N
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
         "from mipdesign.benchmarks.experiments.variants import outcome; from mipdesign.benchmarks.corpus.small import *;"
-        "from mipdesign.lattice.cell import Cell; from mipdesign.lattice.tables import build_tables;"
+        "from mipdesign.lattice.cell import Cell; from mipdesign.search.coverage import build_tables;"
         "from contracts import Written; import numpy as np;"
         "from mipdesign.formulations.parts import part_named; own = part_named('encodings', 'own');"
         "x = [1., 2., 4., 7., 8., 11.]; y = [0., 3., 1., 1., 5., 2.];"

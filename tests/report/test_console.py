@@ -29,7 +29,7 @@ from mipdesign.nn.validation import ValidationReport
 from mipdesign.problem.problem import Problem, preset_names
 from mipdesign.problem.specification import Lattice, RatioRange
 from mipdesign.report import terminal as console
-from mipdesign.search.driver import Progress
+from mipdesign.search.outcome import Progress
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from mipdesign.analysis.frontier_runner import Lanes
-from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 from mipdesign.search.workers import Pool, processors
 
 SMALL = str(Path(__file__).parents[1] / "data" / "small.yaml")

@@ -23,7 +23,7 @@ from mipdesign.benchmarks.corpus.small import listing, positions, small_problem
 from mipdesign.cli import main as cli
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip import model_files, solver
 from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import FormulationModel, formulation_named
@@ -31,6 +31,7 @@ from mipdesign.mip.linear import LinearModel
 from mipdesign.mip.model_files import FORMATS, read_model, write_model
 from mipdesign.mip.scip import NLP_HEURISTICS
 from mipdesign.mip.solver import SolveOptions, Solver, refusal, root_bound, solver_ids, solver_named
+from mipdesign.search.coverage import build_tables
 from mipdesign.solvers import scip
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +90,7 @@ LIMITED = """
 import json, sys
 from contracts import R18, around
 from mipdesign.mip.formulation import formulation_named
-from mipdesign.lattice.tables import build_tables
+from mipdesign.search.coverage import build_tables
 from mipdesign.problem.problem import Problem
 from mipdesign.mip.solver import SolveOptions, solver_named
 tables = build_tables(Problem.preset("deepmad-r18"))
@@ -115,7 +116,7 @@ import json, sys
 from mipdesign.benchmarks.corpus.small import listing, small_problem
 from mipdesign.lattice.cell import Cell
 from mipdesign.mip.formulation import formulation_named
-from mipdesign.lattice.tables import build_tables
+from mipdesign.search.coverage import build_tables
 from mipdesign.mip.solver import SolveOptions, solver_named
 tables = build_tables(small_problem(0))
 form = formulation_named("lattice").build(tables, Cell.whole(tables))
@@ -146,7 +147,7 @@ import json, sys
 from mipdesign.benchmarks.corpus.small import listing, small_problem
 from mipdesign.lattice.cell import Cell
 from mipdesign.mip.formulation import formulation_named
-from mipdesign.lattice.tables import build_tables
+from mipdesign.search.coverage import build_tables
 from mipdesign.mip.solver import SolveOptions, solver_named
 from mipdesign.solvers import cpsat
 cpsat.GRID_BITS = int(sys.argv[2])
@@ -341,7 +342,7 @@ import json
 from mipdesign.benchmarks.corpus.small import listing, small_problem
 from mipdesign.lattice.cell import Cell
 from mipdesign.mip.formulation import formulation_named
-from mipdesign.lattice.tables import build_tables
+from mipdesign.search.coverage import build_tables
 from mipdesign.mip.solver import SolveOptions, refusal, solver_named
 solver, said = solver_named("enumeration"), []
 for seed in range(8):

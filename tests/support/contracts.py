@@ -13,7 +13,8 @@ from mipdesign.benchmarks.corpus.small import Listing, listing, positions
 from mipdesign.formulations.piecewise import Encoding
 
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.linear import LinearModel, Terms
 from mipdesign.mip.scip import CellResult, ScipSettings, solve_cell
 from mipdesign.networks.architecture import Architecture, Stage, Stem

@@ -193,8 +193,8 @@ class Page:
         from mipdesign.benchmarks.studies.study import Study
 
         from mipdesign import Problem, read_network
-        from mipdesign.lattice.tables import build_tables
         from mipdesign.parsing import load_yaml
+        from mipdesign.search.coverage import build_tables
 
         data = load_yaml(block.text, f"line {block.line}")
         if "part of" in block.notes:
