@@ -37,9 +37,9 @@ from mipdesign.formulations.sheet import Bounded, Sheet, write_axis
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Position, Tables, build_tables
-from mipdesign.mip import scip
+from mipdesign.mip import closing
+from mipdesign.mip.closing import ScipSettings
 from mipdesign.mip.formulation import ProvenError, formulation_named
-from mipdesign.mip.scip import ScipSettings
 from mipdesign.mip.solver import Answer
 from mipdesign.problem.problem import Problem
 from tests.test_formulations import check_cell, sample, some_cell
@@ -243,7 +243,7 @@ def test_excluding_a_network_takes_it_and_no_other() -> None:
     first = expected.networks[0][0]
     form = formulation_named("compact").build(tables, Cell.whole(tables))
     form.exclude(first)
-    search = scip._Search(form, float(expected.networks[3][1]) * (1 - 1e-9), ScipSettings(equal_margin=1e30), None)
+    search = closing._Search(form, float(expected.networks[3][1]) * (1 - 1e-9), ScipSettings(equal_margin=1e30), None)
     assert search.run(0.0) == ("closed", "")
     assert {found.position for found in search.found} == expected.reaching(search.cutoff) - {first}
     with pytest.raises(ValueError, match="not in the model"):
@@ -273,7 +273,7 @@ def test_malformed_names_are_refused(name: str, said: str) -> None:
 def test_a_lower_bound_closes_no_cell() -> None:
     tables = small(0)[0]
     with pytest.raises(SpecError, match="'compact:inc:uniform-2:onehot' is a lower bound and proves nothing"):
-        scip.solve_cell(tables, Cell.whole(tables), 0.0, "compact:inc:uniform-2:onehot")
+        closing.solve_cell(tables, Cell.whole(tables), 0.0, "compact:inc:uniform-2:onehot")
 
 
 def test_claims_follow_from_the_parts() -> None:

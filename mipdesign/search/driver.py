@@ -22,7 +22,7 @@ from ..errors import MipdesignError, SpecError
 from ..interrupts import deferred
 from ..lattice.cell import Cell
 from ..lattice.tables import Candidate, Tables
-from ..mip.scip import CellResult, ScipSettings
+from ..mip.closing import CellResult, ScipSettings
 from ..networks.architecture import Architecture
 from ..problem.problem import SMALLER, Problem
 from .branching import Guide, Node, Record

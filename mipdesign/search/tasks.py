@@ -15,7 +15,7 @@ from .branching import Guide, Node, Record, expand
 from .heuristics import polish
 
 if TYPE_CHECKING:
-    from ..mip.scip import CellResult, ScipSettings
+    from ..mip.closing import CellResult, ScipSettings
 
 POLISH_SHARE = 0.02
 """Share of a task's time that may go into local searches from paths that nearly fit."""

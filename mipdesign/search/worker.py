@@ -69,7 +69,7 @@ class Worker:
 
 def close(task: Close, desk: Desk) -> Closed:
     """Has SCIP close a cell."""
-    from ..mip.scip import solve_cell
+    from ..mip.closing import solve_cell
 
     result = solve_cell(
         desk.tables,
