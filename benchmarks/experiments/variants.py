@@ -44,7 +44,7 @@ from mipdesign.lattice.tables import Position, Tables, build_tables
 from mipdesign.mip.formulation import Claim, FormulationModel, ProvenError, formulation_ids, formulation_named
 from mipdesign.mip.refinement import solve
 from mipdesign.mip.solver import Answer, SolveOptions, refusal, solver_ids, solver_named
-from mipdesign.search.workers import processors
+from mipdesign.processes import processors
 
 from ..corpus.small import Listing, listing, small_problem
 from ..studies.supervision import SINGLE_THREADED
