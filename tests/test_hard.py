@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mipdesign.benchmarks.experiments.hard import agreement, expected, found
+from mipdesign.benchmarks.experiments.hard import agreement, found
+from mipdesign.benchmarks.experiments.hard_oracle import expected
 
 from mipdesign import numerals
 from mipdesign.cli import main as cli
