@@ -11,8 +11,8 @@ import argparse
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
+from mipdesign.mip.closing import solve_cell
 from mipdesign.mip.formulation import formulation_ids
-from mipdesign.mip.scip import solve_cell
 from mipdesign.search.branching import LIST_STEPS
 from mipdesign.search.coverage import build_tables
 from mipdesign.search.incumbents import EQUAL_MARGIN

@@ -21,7 +21,7 @@ from ..interrupts import deferred
 from ..lattice.cell import Cell
 from ..lattice.position import Candidate
 from ..lattice.tables import Tables
-from ..mip.scip import ScipSettings
+from ..mip.closing import ScipSettings
 from ..problem.problem import SMALLER
 from .branching import Node, Record
 from .heuristics import incumbent, polish
@@ -30,7 +30,7 @@ from .neighbourhood import NEIGHBOURHOODS, neighbourhood_search
 from .outcome import Options, Outcome, Progress, Resumed, SolvedCell, Status, WarmStart
 from .state import ATTEMPTS, RunState
 from .tasks import Close, Closed, Explore, Explored, SolverCell, Task
-from .workers import Message, Pool
+from .workers import Message, Workers
 
 HEURISTIC_SECONDS = 1.0
 """Time of the heuristics that come before the tree, where there is no network to start from."""
@@ -118,7 +118,7 @@ class Run:
 
     # ------------------------------------------------------------------- run
 
-    def run(self, pool: Pool) -> Outcome:
+    def run(self, pool: Workers) -> Outcome:
         """Runs to the end, to a limit, or to an interruption."""
         interrupted = False
         pool.begin(self.tables, self.guide)
@@ -134,9 +134,9 @@ class Run:
             remaining = self._remaining(pool)
         return self.outcome(remaining, interrupted)
 
-    def _search_incumbent(self, pool: Pool) -> None:
+    def _search_incumbent(self, pool: Workers) -> None:
         def found(candidate: Candidate) -> None:
-            pool.inbox.put(Message(pool.children[0], "candidate", candidate))
+            pool.inbox.put(Message(pool.handles[0], "candidate", candidate))
 
         polished = [polish(self.tables, position) for position in self.starts]
         for better in polished:
@@ -145,7 +145,7 @@ class Run:
         if not any(polished):
             incumbent(self.tables, self.options.seed, HEURISTIC_SECONDS, found, self.stop_heuristics.is_set)
 
-    def _loop(self, pool: Pool, check_interrupt: Callable[[], None]) -> None:
+    def _loop(self, pool: Workers, check_interrupt: Callable[[], None]) -> None:
         limit = self.options.time_limit
         while limit is None or self.seconds < limit:
             message = pool.listen(0.05)
@@ -164,13 +164,13 @@ class Run:
             self.report()
             check_interrupt()
 
-    def _finished(self, pool: Pool) -> bool:
+    def _finished(self, pool: Workers) -> bool:
         if self.feasibility_only and self.best is not None:
             return True
         self.state.drop_excluded(self.cutoff)
         return not (self.state.open or self.state.cells or pool.busy())
 
-    def _begin(self, pool: Pool) -> None:
+    def _begin(self, pool: Workers) -> None:
         """Opens the root: for the objective if a design is known, else to prove that there is none."""
         s = self.state
         self.begun = True
@@ -200,14 +200,14 @@ class Run:
         multipliers = Multipliers.initial(self.tables, worth, float(not self.feasibility_only))
         return Node("", Cell.whole(self.tables), math.inf, multipliers)
 
-    def _assign(self, pool: Pool) -> None:
+    def _assign(self, pool: Workers) -> None:
         """Hands work to idle children: open nodes by bound, then cells for the solver."""
         s = self.state
         for child in pool.idle():
             if self._neighbourhood_due(pool):
                 child.give(self._neighbourhood())
             elif s.open:
-                share = max(1, min(24, len(s.open) // (2 * len(pool.children))))
+                share = max(1, min(24, len(s.open) // (2 * len(pool.handles))))
                 nodes = tuple(s.pop() for _ in range(min(share, len(s.open))))
                 columns = 0 if any(s.failures.get(node.name, 0) >= ATTEMPTS for node in nodes) else self.options.solver_columns
                 s.task_bound[child] = nodes[0].bound
@@ -231,7 +231,7 @@ class Run:
         limit = self.options.time_limit
         return math.inf if limit is None else max(0.1, limit - self.seconds - SCIP_RETURN_SECONDS)
 
-    def _neighbourhood_due(self, pool: Pool) -> bool:
+    def _neighbourhood_due(self, pool: Workers) -> bool:
         """Whether to look for a better incumbent near the present one: never twice near the same, and one search at a time."""
         s = self.state
         fresh = self.best is not None and self.best != s.centre and s.neighbourhoods < NEIGHBOURHOODS
@@ -246,8 +246,8 @@ class Run:
         s.neighbourhoods += 1
         return neighbourhood_search(self.tables, best, self.cutoff)
 
-    def _hear(self, pool: Pool, message: Message) -> None:
-        s, child = self.state, message.child
+    def _hear(self, pool: Workers, message: Message) -> None:
+        s, child = self.state, message.worker
         if message.kind == "candidate":
             if self.incumbents.consider(message.content):
                 pool.set_cutoff(self.cutoff)
@@ -255,8 +255,7 @@ class Run:
         elif message.kind == "bound" and child in s.task_bound:
             s.task_bound[child] = min(s.task_bound[child], max(message.content, self.cutoff))
         elif message.kind == "done":
-            outcome, rss_kb = message.content
-            s.rss_of_children[child.process.pid] = rss_kb / 1024
+            outcome, s.rss_of_children[child.process.pid] = message.content
             task, child.task = child.task, None
             s.task_bound.pop(child, None)
             if isinstance(outcome, Explored):
@@ -306,7 +305,7 @@ class Run:
         else:
             s.given_up += nodes
 
-    def _remaining(self, pool: Pool) -> list[Node]:
+    def _remaining(self, pool: Workers) -> list[Node]:
         """Nodes that are not proved: open, in work, with the solver, or given up."""
         s = self.state
         if not self.begun:
@@ -314,7 +313,7 @@ class Run:
                 s.records += self.resumed.records
                 return list(self.resumed.nodes)
             return [self._root()]
-        return s.remaining(pool.children)
+        return s.remaining(pool.handles)
 
     def outcome(self, remaining: list[Node], interrupted: bool) -> Outcome:
         """What was found and proved, with some nodes left open.
@@ -372,7 +371,7 @@ def solve(
     on_progress: Callable[[Progress], None] | None = None,
     resumed: Resumed | None = None,
     near: WarmStart | None = None,
-    pool: Pool | None = None,
+    pool: Workers | None = None,
 ) -> Outcome:
     """Solves a tabulated problem to proven optimality, or as far as its limits allow.
 
@@ -383,7 +382,7 @@ def solve(
     near:
         What is known of problems with the same space.
     pool:
-        Child processes that are kept for a next run; by default there are new ones, as ``options.workers`` says.
+        WorkerHandle processes that are kept for a next run; by default there are new ones, as ``options.workers`` says.
     """
     options = options or Options()
     run = Run(tables, options, on_progress or (lambda progress: None), resumed, near or WarmStart())
@@ -392,7 +391,7 @@ def solve(
             return run.run(pool)
         finally:
             run.heuristics.join()  # else it might yet speak of this problem while the pool is at the next one
-    pool = Pool(options.workers, options.memory_mb)
+    pool = Workers(options.workers, options.memory_mb)
     try:
         return run.run(pool)
     finally:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..lattice.position import Candidate
-from ..mip.scip import CellResult
+from ..mip.closing import CellResult
 from ..networks.architecture import Architecture
 from .branching import Guide, Node, Record
 from .incumbents import OPTIMAL_GAP
@@ -28,7 +28,7 @@ class Options:
     seed:
         Seed of the heuristics.
     workers:
-        Child processes; by default one per processor.
+        WorkerHandle processes; by default one per processor.
     formulation:
         Formulation with which SCIP closes the cells that are left to it.
     presolve:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import resource
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..errors import MipdesignError
 from ..lattice.position import Candidate
+from ..processes import peak_memory_mb
 from .branching import Node, Record
 from .outcome import Progress, SolvedCell
 from .tasks import Close, Explore, Explored, SolverCell
-from .workers import Child
+from .workers import WorkerHandle
 
 ATTEMPTS = 4
 """How often a task is tried before it is given up."""
@@ -44,7 +44,7 @@ class RunState:
     solved: list[SolvedCell] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
     given_up: list[Node] = field(default_factory=list)
-    task_bound: dict[Child, float] = field(default_factory=dict)
+    task_bound: dict[WorkerHandle, float] = field(default_factory=dict)
     trace: list[Progress] = field(default_factory=list)
     incidents: list[str] = field(default_factory=list)
     closed: int = 0
@@ -91,7 +91,7 @@ class RunState:
         for cell in outcome.solver_cells:
             self.leave_to_solver(cell)
 
-    def remaining(self, children: Iterable[Child]) -> list[Node]:
+    def remaining(self, children: Iterable[WorkerHandle]) -> list[Node]:
         """Nodes that are not proved: open, in work, with the solver, or given up."""
         nodes = [node for _, _, node in self.open] + [cell.node for _, _, cell in self.cells] + list(self.given_up)
         for child in children:
@@ -116,4 +116,4 @@ class RunState:
     @property
     def peak_rss_mb(self) -> float:
         """Most memory of this process and its children, in MB."""
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 + sum(self.rss_of_children.values())
+        return peak_memory_mb() + sum(self.rss_of_children.values())

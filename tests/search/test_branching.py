@@ -13,7 +13,7 @@ from mipdesign.benchmarks.experiments.agreement import varied_agrees
 from mipdesign.benchmarks.experiments.tree import grow
 
 from mipdesign.lattice.cell import Cell, extent
-from mipdesign.mip.scip import solve_cell
+from mipdesign.mip.closing import solve_cell
 from mipdesign.search.branching import Expansion, Node
 from mipdesign.search.coverage import build_tables
 
