@@ -6,13 +6,13 @@ import ast
 import json
 import math
 import shutil
-import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import programs
 import pytest
 from mipdesign.benchmarks.corpus.small import every_network, varied_problem
 
@@ -261,15 +261,13 @@ def test_the_checker_runs_alone(tmp_path: Path) -> None:
     found = design(Problem.load("tests/data/small.yaml"), workers=1)
     found.save(tmp_path / "design", picture=False)
     shutil.copytree(FOLDER, tmp_path / "alone" / "checker", ignore=shutil.ignore_patterns("__pycache__"))
-    code = "import sys; sys.path.insert(0, '.'); import checker.__main__ as m; code = m.main(); "
-    code += "assert not {'numba', 'mipdesign', 'pyscipopt', 'pydantic'} & set(sys.modules); sys.exit(code)"
-    run = [sys.executable, "-c", code, str(tmp_path / "design")]
-    answer = subprocess.run(run, cwd=tmp_path / "alone", capture_output=True, text=True, check=False)
+    alone = ("checker_alone", tmp_path / "design")
+    answer = programs.run(*alone, cwd=tmp_path / "alone")
     assert (answer.returncode, answer.stdout.splitlines()[-1]) == (0, "proved")
     data = json.loads((tmp_path / "design" / "certificate.json").read_text())
     data["claim"]["bound"] *= 0.9
     (tmp_path / "design" / "certificate.json").write_text(json.dumps(data))
-    answer = subprocess.run(run, cwd=tmp_path / "alone", capture_output=True, text=True, check=False)
+    answer = programs.run(*alone, cwd=tmp_path / "alone")
     assert (answer.returncode, answer.stdout.splitlines()[-1]) == (1, "refuted")
     (tmp_path / "design" / "certificate.json").write_text("{")
-    assert subprocess.run(run, cwd=tmp_path / "alone", capture_output=True, check=False).returncode == 2
+    assert programs.run(*alone, cwd=tmp_path / "alone").returncode == 2

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 from contracts import R18, around, check_cell, check_result, sample, some_cell
 from hypothesis import given
@@ -167,15 +167,7 @@ def test_model_text_is_the_same_in_every_process(tmp_path: Path) -> None:
     here = export_cip(tables, Cell.whole(tables), tmp_path / "model.cip")
     assert (tmp_path / "model.cip").read_text().startswith("STATISTICS")
     assert solve_cell(tables, Cell.whole(tables), -math.inf).model_hash == here
-    code = (
-        "from mipdesign.lattice.cell import Cell; from mipdesign.lattice.tables import build_tables;"
-        "from mipdesign.mip.scip import export_cip; from mipdesign.benchmarks.corpus.small import small_problem;"
-        "t = build_tables(small_problem(1)); print(export_cip(t, Cell.whole(t), 'other.cip'))"
-    )
-    environment = {"PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[1] / "support")}
-    there = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-    )
+    there = programs.run("model_text", cwd=tmp_path, env=os.environ | {"PYTHONHASHSEED": "7"}, check=True)
     assert there.stdout.strip() == here
     assert export_cip(tables, some_cell(tables, 3), tmp_path / "part.cip") != here
 
@@ -207,8 +199,7 @@ def test_unknown_formulation_names_the_known_ones() -> None:
 
 
 def test_the_package_imports_no_formulation() -> None:
-    code = "import sys, mipdesign.mip.scip; sys.exit('formulations' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    programs.run("imports_without", "mipdesign.formulations", "mipdesign.mip.scip", check=True)
 
 
 @pytest.mark.parametrize("formulation", NONLINEAR)

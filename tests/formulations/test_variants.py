@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
+import programs
 import pytest
 from contracts import check_cell, extremes, sample, some_cell
 from mipdesign.benchmarks.corpus.small import Listing, listing, small_problem
@@ -392,22 +391,6 @@ def test_outcomes_are_kept_and_a_cut_line_is_dropped(tmp_path: Path) -> None:
 
 def test_an_encoding_of_ones_own_is_a_part_of_every_variant(tmp_path: Path) -> None:
     """Regression-free by the same suite: the plug-in goes through the tests of the encodings in a process of its own."""
-    info = tmp_path / "own_parts-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-parts\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[mipdesign.encodings]\nown = own_parts:Unary\n")
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from mipdesign.benchmarks.experiments.variants import outcome; from mipdesign.benchmarks.corpus.small import *;"
-        "from mipdesign.lattice.cell import Cell; from mipdesign.lattice.tables import build_tables;"
-        "from contracts import Written; import numpy as np;"
-        "from mipdesign.formulations.parts import part_named; own = part_named('encodings', 'own');"
-        "x = [1., 2., 4., 7., 8., 11.]; y = [0., 3., 1., 1., 5., 2.];"
-        "assert all(np.allclose(Written(own, x[:n], y[:n]).extremes(a), np.interp(a, x, y), atol=1e-6)"
-        " for n in range(1, 7) for a in [*x[:n], (x[0] + x[n - 1]) / 2]);"
-        "tables = [build_tables(small_problem(seed)) for seed in range(4)];"
-        "lists = [listing(t, Cell.whole(t)) for t in tables];"
-        "assert all(outcome('compact:own:lattice:unary', t, n).agrees for t, n in zip(tables, lists))"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=ROOT)
-    assert len((Path(__file__).parents[1] / "support" / "own_parts.py").read_text().splitlines()) <= 60
+    programs.install(tmp_path, "mipdesign.encodings", own="own_parts:Unary")
+    programs.run("own_encoding", tmp_path, check=True)
+    assert len((programs.TESTS / "support" / "own_parts.py").read_text().splitlines()) <= 60

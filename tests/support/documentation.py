@@ -41,16 +41,12 @@ from types import ModuleType
 from typing import Any
 
 from markdown_it import MarkdownIt
+from programs import PROGRAMS, ROOT, install
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
 SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies", "examples")
 """What a page finds in its folder."""
-
-UNDRAWN = "import sys; sys.modules['matplotlib'] = None; from mipdesign.__main__ import main; sys.exit(main())"
-"""``mipdesign`` without matplotlib: drawing the convergence of a small design takes almost half of its time, and is tested
-elsewhere."""
 
 MEASURED = re.compile(r"\b\d[\d.]* (?:s|ms|MB)\b")
 """Figures that differ from run to run."""
@@ -131,7 +127,7 @@ def prepare(folder: Path) -> dict[str, str]:
     programs = folder / ".venv" / "bin"
     programs.mkdir(parents=True)
     python = shlex.quote(sys.executable)
-    for name, command in (("python", python), ("mipdesign", f"{python} -c {shlex.quote(UNDRAWN)}")):
+    for name, command in (("python", python), ("mipdesign", f"{python} {shlex.quote(str(PROGRAMS / 'undrawn.py'))}")):
         (programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         (programs / name).chmod(0o755)
     settings = (ROOT / "pyproject.toml").read_bytes() + (ROOT / "constraints.txt").read_bytes()
@@ -152,7 +148,7 @@ class Page:
         self.module = ModuleType("page")
         self.printed = ""
         sys.modules["page"] = self.module
-        sys.modules["matplotlib"] = None  # type: ignore[assignment]  # as in UNDRAWN
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]  # as ``undrawn.py`` has it, and for its reason
         sys.path[:0] = [str(folder), str(ROOT)]
         os.environ.update(self.environment)
         os.chdir(folder)
@@ -219,11 +215,8 @@ class Page:
         from mipdesign.registry import registered
 
         groups = tomllib.loads(block.text)["project"]["entry-points"]
-        metadata = self.folder / f"block{block.line}-1.dist-info"
-        metadata.mkdir()
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: block{block.line}\nVersion: 1\n")
-        lines = [line for group, points in groups.items() for line in (f"[{group}]", *map(" = ".join, points.items()))]
-        (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        for group, points in groups.items():
+            install(self.folder, group, **points)
         importlib.invalidate_caches()
         registered.cache_clear()
         for group, points in groups.items():
