@@ -15,6 +15,7 @@ import numpy as np
 import programs
 import pytest
 from mipdesign.benchmarks.corpus.small import every_network, varied_problem
+from scale import few
 
 from mipdesign import Architecture, Problem, SpecError, design
 from mipdesign import checker as package
@@ -77,7 +78,7 @@ def holds(cell: Cell, place: tuple[int, list[int], list[int]]) -> bool:
     return stem in cell.stem and inside and all(a <= d <= b for a, d, b in zip(cell.low, depths, cell.high, strict=True))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_figures_are_those_of_the_exact_evaluator(seed: int) -> None:
     problem = varied(seed)
     space, _ = read(problem)
@@ -88,7 +89,7 @@ def test_figures_are_those_of_the_exact_evaluator(seed: int) -> None:
         assert order(space, network)[:3] == design_order(problem, architecture)[:3]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_space_is_that_of_the_specification(seed: int) -> None:
     """The networks of the tables, chained by their windows, are those that an enumeration of the specification finds."""
     problem = varied(seed)
@@ -150,7 +151,7 @@ def random_cell(rng: np.random.Generator, tables: Tables) -> Cell:
     return cell
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int) -> None:
     """For any prices, cell and cutoff: no feasible network scores above the bound, and each one that reaches the cutoff is in
     the reduced cell and in its listing.
@@ -187,7 +188,7 @@ def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int) -> N
     assert listed or not known
 
 
-@pytest.mark.parametrize("seed", range(40, 48))
+@pytest.mark.parametrize("seed", few(range(40, 48), 3))
 def test_certificates_of_varied_problems_are_accepted(seed: int) -> None:
     found = design(varied(seed), workers=1)
     assert [claim for claim in found.checks() if not claim.passed] == []

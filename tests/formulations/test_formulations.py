@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import FAMILIES, listing, positions, small_problem
 from mipdesign.formulations import common, lattice
 from mipdesign.formulations.scaling import PenaltyScale, least_variance, most_variance
+from scale import few
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.batch import evaluate_batch
@@ -42,26 +43,26 @@ CASES = [(formulation, seed) for formulation in EXACT for seed in SEEDS[:: EVERY
 OTHERS = [(block, seed) for block in (*FAMILIES[1:], None) for seed in range(6)]
 
 
-@pytest.mark.parametrize(("formulation", "seed"), CASES)
+@pytest.mark.parametrize(("formulation", "seed"), few(CASES, 22))
 def test_finds_exactly_the_networks_of_the_listing(seed: int, formulation: str) -> None:
     tables = build_tables(small_problem(seed))
     check_cell(tables, Cell.whole(tables), formulation)
 
 
 @pytest.mark.parametrize("formulation", LINEAR)
-@pytest.mark.parametrize(("block", "seed"), OTHERS)
+@pytest.mark.parametrize(("block", "seed"), few(OTHERS, 6))
 def test_linear_formulations_are_exact_for_every_family(block: str | None, seed: int, formulation: str) -> None:
     tables = build_tables(small_problem(seed, block))
     check_cell(tables, Cell.whole(tables), formulation)
 
 
-@pytest.mark.parametrize(("formulation", "seed"), [case for case in CASES if case[1] < 15])
+@pytest.mark.parametrize(("formulation", "seed"), few([case for case in CASES if case[1] < 15], 8))
 def test_respects_the_cell(seed: int, formulation: str) -> None:
     tables = build_tables(small_problem(seed))
     check_cell(tables, some_cell(tables, seed), formulation)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", few(range(12), 3))
 def test_many_depth_vectors_are_exact_too(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lattice, "PENALTY_VECTORS", 0)
     tables = build_tables(small_problem(seed))
@@ -69,7 +70,7 @@ def test_many_depth_vectors_are_exact_too(seed: int, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("formulation", EXACT)
-@pytest.mark.parametrize("seed", [0, 4, 5])
+@pytest.mark.parametrize("seed", few([0, 4, 5], 1))
 def test_every_budget_and_lower_limits_are_kept(seed: int, formulation: str) -> None:
     """Regression: ``native`` took a lower limit for an upper one, and bytes and activations for MACs."""
     data = small_problem(seed).to_dict() | {"budgets": {}}
@@ -108,7 +109,7 @@ def test_the_problems_cover_what_matters() -> None:
 
 
 @pytest.mark.parametrize("formulation", EXACT)
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", few(range(10), 2))
 def test_every_network_is_a_solution_iff_it_is_feasible(seed: int, formulation: str) -> None:
     tables = build_tables(small_problem(seed))
     form = formulation_named(formulation).build(tables, Cell.whole(tables))

@@ -15,9 +15,10 @@ import numpy as np
 import programs
 import pytest
 from agreement import verdicts
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import listing, positions, small_problem
+from scale import examples, few, of
 
 from mipdesign.cli import main as cli
 from mipdesign.errors import MissingExtraError, SpecError
@@ -32,7 +33,7 @@ from mipdesign.mip.solver import Capability, SolveOptions, Solver, refusal, root
 from mipdesign.solvers import scip
 
 ROOT = Path(__file__).parents[2]
-COUNT = 20
+COUNT = of(20, 6)
 OPEN = ("scip", "scip-nocuts", "highs", "cpsat", "cvxpy-scip", "cvxpy-highs", "cvxpy-scipy", "cvxpy-glpk_mi", "cvxpy-cbc")
 """Solvers that need no licence: the test command installs them."""
 APART = [tuple(solver_id for solver_id in OPEN if solver_id != "cpsat"), ("cpsat",)]
@@ -133,7 +134,7 @@ def test_the_crash_cures_are_applied() -> None:
 
 
 @given(st.lists(st.floats(0, 10), min_size=2, max_size=7), st.floats(0.1, 2))
-@settings(deadline=None, max_examples=30)
+@examples(30)
 def test_ordered_sets_against_all_pairs_of_neighbours(values: list[float], most: float) -> None:
     form = convex_combination(values, most)
     answer = solver_named("scip").solve(form, SolveOptions())
@@ -205,7 +206,7 @@ def test_root_bound_is_said_only_where_the_root_was_finished() -> None:
 # --------------------------------------------------------------------------------------------------------- linear models
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", few(range(10), 3))
 def test_networks_break_the_model_as_they_break_the_budgets(seed: int) -> None:
     tables, form = whole(seed)
     assert form.linear is not None

@@ -48,6 +48,12 @@ LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
 SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies", "examples")
 """What a page finds in its folder."""
 
+OF_RUN = ("test", "check", "docs")
+"""Commands that the script ``run`` has beside those of ``mipdesign``."""
+
+SCRIPTED = 2
+"""How many commands of a page the script ``run`` really gets."""
+
 MEASURED = re.compile(r"\b\d[\d.]* (?:s|ms|MB)\b")
 """Figures that differ from run to run."""
 
@@ -147,6 +153,8 @@ class Page:
         self.environment = prepare(folder)
         self.module = ModuleType("page")
         self.printed = ""
+        self.is_extended = False
+        self.scripted = 0
         sys.modules["page"] = self.module
         sys.modules["matplotlib"] = None  # type: ignore[assignment]  # as ``undrawn.py`` has it, and for its reason
         sys.path[:0] = [str(folder), str(ROOT)]
@@ -165,6 +173,7 @@ class Page:
         """Runs it, or imports the file that it is."""
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             if block.title:
+                self.is_extended = True
                 importlib.invalidate_caches()
                 importlib.import_module(block.title.removesuffix(".py"))
             else:
@@ -177,12 +186,41 @@ class Page:
         self.printed = ""
         for command in block.tested:
             expected = re.search(r"# exit code (\d+)", command)
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", command], capture_output=True, text=True, env=self.environment, check=False
-            )
-            self.printed += done.stdout
-            if done.returncode != (int(expected[1]) if expected else 0):
-                raise RuntimeError(f"{command}\nexit code {done.returncode}\n{done.stdout}\n{done.stderr}")
+            code, out, err = self.here(command) or self.by_shell(command)
+            self.printed += out
+            if code != (int(expected[1]) if expected else 0):
+                raise RuntimeError(f"{command}\nexit code {code}\n{out}\n{err}")
+
+    def by_shell(self, command: str) -> tuple[int, str, str]:
+        """Exit code and output of a command in a process of its own."""
+        words = ["bash", "-euo", "pipefail", "-c", command]
+        done = subprocess.run(words, capture_output=True, text=True, env=self.environment, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def here(self, command: str) -> tuple[int, str, str] | None:
+        """The same of a command of the package, run within this process, which saves its start; ``None`` for all others.
+
+        Not so once the page has brought modules or entry points of its own: a process of its own has to find them. The first
+        commands of the script ``run`` are given to it; it hands them on.
+        """
+        plain = re.sub(r"'[^']*'", "", command.partition(" #")[0])
+        if self.is_extended or re.search(r"[|<>;&$`*]", plain):
+            return None
+        words = shlex.split(command, comments=True)
+        if words[0] == "./run":
+            self.scripted += 1
+            if self.scripted <= SCRIPTED:
+                return None
+        if words[0] in ("mipdesign", "./run") and words[1] not in OF_RUN:
+            module, arguments = "mipdesign.cli.main", words[1:]
+        elif words[:3] == ["python", "-m", "mipdesign.benchmarks"] and words[3] != "report":  # which draws
+            module, arguments = "mipdesign.benchmarks.__main__", words[3:]
+        else:
+            return None
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = importlib.import_module(module).main(arguments)
+        return code, out.getvalue(), err.getvalue()
 
     def yaml(self, block: Block) -> None:
         """Reads a specification, or a part of one, a network or a study."""
@@ -214,6 +252,7 @@ class Page:
         """Installs its entry points into the page's folder, as pip would."""
         from mipdesign.registry import registered
 
+        self.is_extended = True
         groups = tomllib.loads(block.text)["project"]["entry-points"]
         for group, points in groups.items():
             install(self.folder, group, **points)
