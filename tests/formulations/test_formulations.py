@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 from contracts import R18, around, check_cell, check_result, sample, some_cell
 from hypothesis import given
@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import FAMILIES, listing, positions, small_problem
 from mipdesign.formulations import common, lattice
 from mipdesign.formulations.scaling import PenaltyScale, least_variance, most_variance
+from scale import few
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.batch import evaluate_batch
@@ -46,26 +47,26 @@ CASES = [(formulation, seed) for formulation in EXACT for seed in SEEDS[:: EVERY
 OTHERS = [(block, seed) for block in (*FAMILIES[1:], None) for seed in range(6)]
 
 
-@pytest.mark.parametrize(("formulation", "seed"), CASES)
+@pytest.mark.parametrize(("formulation", "seed"), few(CASES, 22))
 def test_finds_exactly_the_networks_of_the_listing(seed: int, formulation: str) -> None:
     tables = build_tables(small_problem(seed))
     check_cell(tables, Cell.whole(tables), formulation)
 
 
 @pytest.mark.parametrize("formulation", LINEAR)
-@pytest.mark.parametrize(("block", "seed"), OTHERS)
+@pytest.mark.parametrize(("block", "seed"), few(OTHERS, 6))
 def test_linear_formulations_are_exact_for_every_family(block: str | None, seed: int, formulation: str) -> None:
     tables = build_tables(small_problem(seed, block))
     check_cell(tables, Cell.whole(tables), formulation)
 
 
-@pytest.mark.parametrize(("formulation", "seed"), [case for case in CASES if case[1] < 15])
+@pytest.mark.parametrize(("formulation", "seed"), few([case for case in CASES if case[1] < 15], 8))
 def test_respects_the_cell(seed: int, formulation: str) -> None:
     tables = build_tables(small_problem(seed))
     check_cell(tables, some_cell(tables, seed), formulation)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", few(range(12), 3))
 def test_many_depth_vectors_are_exact_too(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lattice, "PENALTY_VECTORS", 0)
     tables = build_tables(small_problem(seed))
@@ -73,7 +74,7 @@ def test_many_depth_vectors_are_exact_too(seed: int, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("formulation", EXACT)
-@pytest.mark.parametrize("seed", [0, 4, 5])
+@pytest.mark.parametrize("seed", few([0, 4, 5], 1))
 def test_every_budget_and_lower_limits_are_kept(seed: int, formulation: str) -> None:
     """Regression: ``native`` took a lower limit for an upper one, and bytes and activations for MACs."""
     data = small_problem(seed).to_dict() | {"budgets": {}}
@@ -112,7 +113,7 @@ def test_the_problems_cover_what_matters() -> None:
 
 
 @pytest.mark.parametrize("formulation", EXACT)
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", few(range(10), 2))
 def test_every_network_is_a_solution_iff_it_is_feasible(seed: int, formulation: str) -> None:
     tables = build_tables(small_problem(seed))
     form = formulation_named(formulation).build(tables, Cell.whole(tables))
@@ -171,15 +172,7 @@ def test_model_text_is_the_same_in_every_process(tmp_path: Path) -> None:
     here = export_cip(tables, Cell.whole(tables), tmp_path / "model.cip")
     assert (tmp_path / "model.cip").read_text().startswith("STATISTICS")
     assert solve_cell(tables, Cell.whole(tables), -math.inf).model_hash == here
-    code = (
-        "from mipdesign.lattice.cell import Cell; from mipdesign.search.coverage import build_tables;"
-        "from mipdesign.mip.model_files import export_cip; from mipdesign.benchmarks.corpus.small import small_problem;"
-        "t = build_tables(small_problem(1)); print(export_cip(t, Cell.whole(t), 'other.cip'))"
-    )
-    environment = {"PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[1] / "support")}
-    there = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-    )
+    there = programs.run("model_text", cwd=tmp_path, env=os.environ | {"PYTHONHASHSEED": "7"}, check=True)
     assert there.stdout.strip() == here
     assert export_cip(tables, some_cell(tables, 3), tmp_path / "part.cip") != here
 
@@ -211,8 +204,7 @@ def test_unknown_formulation_names_the_known_ones() -> None:
 
 
 def test_the_package_imports_no_formulation() -> None:
-    code = "import sys, mipdesign.mip.closing; sys.exit('formulations' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    programs.run("imports_without", "mipdesign.formulations", "mipdesign.mip.closing", check=True)
 
 
 @pytest.mark.parametrize("formulation", NONLINEAR)

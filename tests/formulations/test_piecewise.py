@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from contracts import Written, extremes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mipdesign.formulations.parts import part_named, registered_parts
 from mipdesign.formulations.piecewise import Encoding, Piece
+from scale import examples, few, of
 
 from mipdesign.errors import SpecError
 from mipdesign.mip.linear import LinearModel
@@ -45,7 +46,7 @@ def functions(draw: st.DrawFn) -> tuple[list[float], list[float]]:
 
 @by_id
 @given(function=functions(), seed=st.integers(0, 1000))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_admits_the_graph_and_nothing_else(encoding: Encoding, function: tuple[list[float], list[float]], seed: int) -> None:
     points, values = function
     written = Written(encoding, points, values)
@@ -58,7 +59,7 @@ def test_admits_the_graph_and_nothing_else(encoding: Encoding, function: tuple[l
 
 
 @by_id
-@pytest.mark.parametrize("n", range(1, 18))
+@pytest.mark.parametrize("n", few(range(1, 18), 6))
 def test_every_number_of_segments(encoding: Encoding, n: int) -> None:
     """Regression of others: no binaries for a single segment, codes that are wrong for one pattern only."""
     rng = np.random.default_rng(n)
@@ -113,7 +114,7 @@ def rows_of(encoding_id: str, n: int) -> int:
 
 @by_id
 @given(function=functions(), share=st.floats(0, 1))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_its_values_satisfy_its_rows(encoding: Encoding, function: tuple[list[float], list[float]], share: float) -> None:
     points, values = function
     written = Written(encoding, points, values)
@@ -150,7 +151,7 @@ def test_weights_are_a_unit_vector_at_a_breakpoint(encoding: Encoding) -> None:
 
 @by_id
 @given(function=functions(), share=st.floats(0, 1))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_relaxation_is_the_concave_envelope(
     encoding: Encoding, function: tuple[list[float], list[float]], share: float
 ) -> None:
@@ -167,7 +168,7 @@ def test_only_cc_is_not_locally_ideal(encoding: Encoding) -> None:
     """Vertices of the relaxation, found by random objectives, have integral binaries for all but CC (Vielma et al. 2010)."""
     rng, fractional = np.random.default_rng(0), 0
     for n in (3, 5, 6, 8):
-        for _ in range(12):
+        for _ in range(of(12, 6)):
             linear = LinearModel()
             encoding.encode(linear, "f", [float(x) for x in range(n + 1)], linear.variable("one", lower=1.0))
             integers = [name for name, kind in zip(linear.names, linear.kinds, strict=True) if kind != "C"]

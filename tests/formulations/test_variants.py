@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
+import programs
 import pytest
 from contracts import check_cell, extremes, sample, some_cell
 from mipdesign.benchmarks.corpus.small import Listing, listing, small_problem
@@ -31,6 +30,7 @@ from mipdesign.formulations.parts import registered_parts
 from mipdesign.formulations.piecewise import Encoding, Incremental
 from mipdesign.formulations.products import Product
 from mipdesign.formulations.sheet import Bounded, Sheet, write_axis
+from scale import few, of
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
@@ -134,15 +134,15 @@ def test_products_are_those_of_their_factors(product: Product, values: tuple[int
 # -------------------------------------------------------------------- variants
 
 
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", few(EXACT, 20))
 def test_exact_variants_find_the_enumerated_optimum(name: str) -> None:
     first = EXACT.index(name)
-    for seed in (first % 40, 40 + first):
+    for seed in (first % 40, 40 + first)[: of(2, 1)]:
         tables, expected = small(seed)
         assert outcome(name, tables, expected).agrees, seed
 
 
-@pytest.mark.parametrize("name", covering(BOUNDS))
+@pytest.mark.parametrize("name", few(covering(BOUNDS), 16))
 def test_bounds_are_on_their_side(name: str) -> None:
     """All of them on a hundred problems each: ``mipdesign.benchmarks.experiments.variants``."""
     tables, expected = small(BOUNDS.index(name) % 40)
@@ -168,14 +168,14 @@ def test_wide_lattices_are_bounded(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["compact", "compact:log:lattice:log", "compact:zzi:lattice:unary", "compact:chords:lattice:onehot"]
 )
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", few(range(4), 1))
 def test_cells_are_closed_with_all_networks_above_a_cutoff(name: str, seed: int) -> None:
     tables = build_tables(small_problem(seed))
     check_cell(tables, Cell.whole(tables), name)
 
 
 @pytest.mark.parametrize("name", ["compact:inc:lattice:onehot", "compact:sos2:lattice:unary", "compact:mc:lattice:log"])
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", few(range(6), 2))
 def test_every_network_is_a_solution_iff_it_is_feasible(name: str, seed: int) -> None:
     tables = build_tables(small_problem(seed))
     form = formulation_named(name).build(tables, Cell.whole(tables))
@@ -392,22 +392,6 @@ def test_outcomes_are_kept_and_a_cut_line_is_dropped(tmp_path: Path) -> None:
 
 def test_an_encoding_of_ones_own_is_a_part_of_every_variant(tmp_path: Path) -> None:
     """Regression-free by the same suite: the plug-in goes through the tests of the encodings in a process of its own."""
-    info = tmp_path / "own_parts-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-parts\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[mipdesign.encodings]\nown = own_parts:Unary\n")
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from mipdesign.benchmarks.experiments.variant_outcomes import outcome; from mipdesign.benchmarks.corpus.small import *;"
-        "from mipdesign.lattice.cell import Cell; from mipdesign.search.coverage import build_tables;"
-        "from contracts import Written; import numpy as np;"
-        "from mipdesign.formulations.parts import part_named; own = part_named('encodings', 'own');"
-        "x = [1., 2., 4., 7., 8., 11.]; y = [0., 3., 1., 1., 5., 2.];"
-        "assert all(np.allclose(Written(own, x[:n], y[:n]).extremes(a), np.interp(a, x, y), atol=1e-6)"
-        " for n in range(1, 7) for a in [*x[:n], (x[0] + x[n - 1]) / 2]);"
-        "tables = [build_tables(small_problem(seed)) for seed in range(4)];"
-        "lists = [listing(t, Cell.whole(t)) for t in tables];"
-        "assert all(outcome('compact:own:lattice:unary', t, n).agrees for t, n in zip(tables, lists))"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=ROOT)
-    assert len((Path(__file__).parents[1] / "support" / "own_parts.py").read_text().splitlines()) <= 60
+    programs.install(tmp_path, "mipdesign.encodings", own="own_parts:Unary")
+    programs.run("own_encoding", tmp_path, check=True)
+    assert len((programs.TESTS / "support" / "own_parts.py").read_text().splitlines()) <= 60

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import FAMILIES, small_problem
 from networks import PRESETS, PUBLISHED, of_preset
+from scale import examples
 
 from mipdesign import Architecture, Problem, evaluate
 from mipdesign.lattice.batch import evaluate_batch
@@ -85,7 +86,7 @@ def test_blocks_that_are_alike_are_counted_once_and_as_often_as_they_are(name: s
     assert counted == Counter(map(figures, network.operations()))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000), st.sampled_from([*FAMILIES, None]), st.randoms(use_true_random=False))
 def test_tables_and_batch_agree_with_the_evaluator(seed: int, block: str | None, random: Any) -> None:
     problem = small_problem(seed, block)
