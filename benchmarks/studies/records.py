@@ -53,6 +53,8 @@ class Record:
         Of the model before presolve.
     trace:
         Seconds, primal bound, dual bound.
+    plugins:
+        Digests of the plug-ins that brought what the run names, by the names of their files.
     """
 
     key: str
@@ -93,6 +95,7 @@ class Record:
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     incidents: list[str] = field(default_factory=list)
+    plugins: dict[str, str] = field(default_factory=dict)
 
     @property
     def variant(self) -> tuple[str, str]:
@@ -135,7 +138,7 @@ def parse(text: bytes, source: Path) -> tuple[list[Record], int]:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """The records of a study's folder.
+    """The records of a study's folder. Of runs that differ in the text of a plug-in alone the last one counts: it was edited.
 
     Raises
     ------
@@ -146,7 +149,8 @@ def read_records(folder: Path) -> list[Record]:
     records, _ = parse(read_bytes(path, MAX_RECORDS_BYTES), path)
     if not records:
         raise SpecError("", "has no records", "run the study first", str(path))
-    return records
+    last = {(record.variant, record.case): record for record in records if record.plugins}
+    return [record for record in records if not record.plugins or last[record.variant, record.case] is record]
 
 
 class RecordLog:

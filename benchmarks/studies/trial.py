@@ -31,6 +31,7 @@ from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import FormulationModel, ModelStatistics, formulation_named
 from mipdesign.mip.refinement import solve
 from mipdesign.mip.solver import Answer, SolveOptions, Solver, refusal, solver_named
+from mipdesign.plugins import run_plugin
 from mipdesign.problem.problem import Problem
 from mipdesign.search.warmup import warm_up
 
@@ -76,6 +77,8 @@ def peak_mb() -> float | None:
 def run(job: Job, say: Say) -> None:
     """Carries out a job, and says what is known as soon as it is."""
     say({"machine": machine(), "versions": installed_versions()})
+    for plugin in job.plugins_to_run:
+        run_plugin(plugin)
     formulation, solver = formulation_named(job.formulation), solver_named(job.solver)
     say({"claim": formulation.claim})
     try:

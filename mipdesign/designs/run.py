@@ -26,6 +26,7 @@ from ..networks.architecture import Architecture
 from ..networks.evaluator import Evaluation
 from ..parsing import load_json, validated
 from ..problem.budgets import Budget
+from ..plugins import plugin_versions
 from ..problem.problem import Problem
 from ..search.driver import OPTIMAL_GAP, Nearby, Options, Progress, Resumed, Status, relative_gap, solve
 from ..search.warmup import is_warm, warm_up
@@ -285,7 +286,7 @@ def design(
         interrupted=outcome.interrupted,
         trace=tuple(outcome.trace),
         incidents=tuple(outcome.incidents),
-        versions=installed_versions(),
+        versions=installed_versions() | plugin_versions(),
     )
 
 
