@@ -25,8 +25,8 @@ from ..mip.formulation import formulation_named
 from ..networks.architecture import Architecture
 from ..networks.evaluator import Evaluation
 from ..parsing import load_json, validated
-from ..problem.budgets import Budget
 from ..plugins import plugin_versions
+from ..problem.budgets import Budget
 from ..problem.problem import Problem
 from ..search.driver import OPTIMAL_GAP, Nearby, Options, Progress, Resumed, Status, relative_gap, solve
 from ..search.warmup import is_warm, warm_up
