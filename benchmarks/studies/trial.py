@@ -25,6 +25,7 @@ from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import FormulationModel, ModelStatistics, formulation_named
 from mipdesign.mip.refinement import solve
 from mipdesign.mip.solver import Answer, SolveOptions, Solver, refusal, solver_named
+from mipdesign.plugins import run_plugin
 from mipdesign.problem.problem import Problem
 from mipdesign.processes import JSON_LINES, ParentLink, peak_memory_mb
 from mipdesign.search.coverage import build_tables
@@ -54,6 +55,8 @@ def cpu_name() -> str:
 def run(job: Job, say: Say) -> None:
     """Carries out a job, and says what is known as soon as it is."""
     say({"machine": machine(), "versions": installed_versions()})
+    for plugin in job.plugins_to_run:
+        run_plugin(plugin)
     formulation, solver = formulation_named(job.formulation), solver_named(job.solver)
     say({"claim": formulation.claim})
     try:

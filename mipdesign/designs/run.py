@@ -15,6 +15,7 @@ from ..errors import CertificateError, SpecError
 from ..lattice.tables import Tables
 from ..mip.formulation import formulation_named
 from ..networks.architecture import Architecture
+from ..plugins import plugin_versions
 from ..problem.problem import Problem
 from ..search.coverage import build_tables
 from ..search.driver import solve
@@ -120,7 +121,7 @@ def design(
         interrupted=outcome.interrupted,
         trace=tuple(outcome.trace),
         incidents=tuple(outcome.incidents),
-        versions=installed_versions(),
+        versions=installed_versions() | plugin_versions(),
     )
 
 
