@@ -82,7 +82,7 @@ def run(
     ):
         run_jobs(jobs, log, client, known, progress_of(display))
         wanted = {job.key for job in jobs}
-        records = judged((record for record in log.records if record.key in wanted), known)
+        records = judged((record for record in log.entries if record.key in wanted), known)
     PlainConsole().lines([f"{folder / RECORDS}: {len(records)} runs: {counts_text(records)}", *contradictions(records, known)])
 
 

@@ -14,7 +14,7 @@ logarithm of each:
 How the logarithms follow from the integers and how a monomial is written is what the formulations differ in.
 
 Inequalities suffice where the objective and the effectiveness push the left side up. Only the family ``bottleneck`` is written
-out. Nonlinear constraints hold to SCIP's feasibility tolerance; the exact check of :func:`mipdesign.mip.scip.solve_cell`
+out. Nonlinear constraints hold to SCIP's feasibility tolerance; the exact check of :func:`mipdesign.mip.closing.solve_cell`
 decides.
 """
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mipdesign.benchmarks.experiments.hard import agreement, expected, found
+from mipdesign.benchmarks.experiments.hard import agreement, found
+from mipdesign.benchmarks.experiments.hard_oracle import expected
 
 from mipdesign import numerals
 from mipdesign.cli import main as cli
@@ -22,7 +23,7 @@ from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import MAX_COUNT, build_tables
-from mipdesign.mip.scip import solve_cell
+from mipdesign.mip.closing import solve_cell
 from mipdesign.networks.architecture import Architecture
 from mipdesign.networks.objective import depth_cost, depth_variance, least_spread
 from mipdesign.numerals import exact, plain_number, simplest

@@ -16,8 +16,9 @@ from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Position, Tables, build_tables
 from mipdesign.mip.capabilities import Capability
+from mipdesign.mip.closing import ScipSettings, apply_settings, solve_cell
 from mipdesign.mip.formulation import FormulationModel, formulation_named
-from mipdesign.mip.scip import ScipSettings, apply_settings, export_cip, solve_cell
+from mipdesign.mip.model_files import export_cip
 from mipdesign.mip.solver import SolveOptions, refusal, solver_ids, solver_named
 from mipdesign.problem.problem import Problem
 from tests.test_formulations import R18, around, check_cell, some_cell

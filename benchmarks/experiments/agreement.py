@@ -10,8 +10,8 @@ import argparse
 
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.mip.closing import solve_cell
 from mipdesign.mip.formulation import formulation_ids
-from mipdesign.mip.scip import solve_cell
 from mipdesign.search.branching import LIST_STEPS
 from mipdesign.search.driver import EQUAL_MARGIN
 

@@ -21,8 +21,8 @@ from mipdesign.checker import digest
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Candidate, build_tables
+from mipdesign.mip.closing import CellResult
 from mipdesign.mip.formulation import ModelStatistics
-from mipdesign.mip.scip import CellResult
 from mipdesign.networks.architecture import Architecture
 from mipdesign.networks.blocks import FAMILIES
 from mipdesign.problem.problem import Problem

@@ -22,7 +22,7 @@ from ..networks.architecture import Architecture
 from ..networks.evaluator import LOWER
 from ..search.driver import Progress
 from ..search.warmup import warm_up
-from ..search.workers import Pool
+from ..search.workers import Workers
 from .shadow_prices import shadow_prices, unit_of
 from .sweep import REAL
 
@@ -170,19 +170,19 @@ def explain(
     told = on_progress or (lambda name, limit, progress: None)
     warm_up()
     objective = found.problem.evaluator(best).evaluation.objective
-    pool = Pool(workers)
+    kept = Workers(workers)
     try:
-        pool.tables = build_tables(found.problem)
-        prices, limits = shadow_prices(pool.tables, objective), []
+        kept.tables = build_tables(found.problem)
+        prices, limits = shadow_prices(kept.tables, objective), []
         for name in names:
             budget = usage[name]
-            search = Search(found, best, name, budget.limit, pool, told)
+            search = Search(found, best, name, budget.limit, kept, told)
             relaxed = search.at(search.relaxed(STEP))
             limits.append(
                 Limit(name, budget.limit, budget.value, budget.slack, prices.get(name), relaxed, search.nearest(relaxed))
             )
     finally:
-        pool.close()
+        kept.close()
     return Explanation(objective, tuple(limits))
 
 
@@ -200,7 +200,7 @@ class Search:
     best: Architecture
     name: str
     limit: float
-    pool: Pool
+    workers: Workers
     on_progress: OnProgress
 
     @property
@@ -224,7 +224,7 @@ class Search:
         """The optimum under a limit."""
         changed = self.found.problem.with_limits({self.name: limit})
         watch = functools.partial(self.on_progress, self.name, limit)
-        found = design(changed, near=[self.found], pool=self.pool, on_progress=watch)
+        found = design(changed, near=[self.found], workers=self.workers, on_progress=watch)
         if found.status != "optimal" or found.architecture is None:
             raise MipdesignError(f"the problem with {self.name} {limit} ended '{found.status}'; {'; '.join(found.incidents)}")
         evaluator = changed.evaluator(found.architecture)

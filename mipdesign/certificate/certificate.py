@@ -216,7 +216,7 @@ class _Resolved:
 
     def close(self, cell: Cell, level: float) -> list[dict[str, Any]] | str:
         """The same for a cell of the search."""
-        from ..mip.scip import ScipSettings, solve_cell
+        from ..mip.closing import ScipSettings, solve_cell
 
         formulation = self.data["cells"][0]["formulation"]
         try:

@@ -22,13 +22,14 @@ from ..errors import MipdesignError, SpecError
 from ..interrupts import deferred
 from ..lattice.cell import Cell
 from ..lattice.tables import Candidate, Tables
-from ..mip.scip import CellResult, ScipSettings
+from ..mip.closing import CellResult, ScipSettings
 from ..networks.architecture import Architecture
 from ..problem.problem import SMALLER, Problem
+from ..processes import peak_memory_mb
 from .branching import Guide, Node, Record
 from .heuristics import incumbent, polish
 from .tasks import Close, Closed, Explore, Explored, SolverCell, Task
-from .workers import MEMORY_MB, Child, Message, Pool
+from .workers import MEMORY_MB, Message, WorkerHandle, Workers
 
 OPTIMAL_GAP = 1e-6
 """Relative gap up to which a design is called optimal."""
@@ -178,7 +179,7 @@ class _State:
     """A network that keeps all budgets and whose penalty is no number: it is no design."""
     failures: dict[str, int] = field(default_factory=dict)
     given_up: list[Node] = field(default_factory=list)
-    task_bound: dict[Child, float] = field(default_factory=dict)
+    task_bound: dict[WorkerHandle, float] = field(default_factory=dict)
     trace: list[Progress] = field(default_factory=list)
     incidents: list[str] = field(default_factory=list)
     closed: int = 0
@@ -312,7 +313,7 @@ class Run:
 
     # ------------------------------------------------------------------- run
 
-    def run(self, pool: Pool) -> Outcome:
+    def run(self, pool: Workers) -> Outcome:
         """Runs to the end, to a limit, or to an interruption."""
         interrupted = False
         pool.begin(self.tables, self.guide)
@@ -328,9 +329,9 @@ class Run:
             remaining = self._remaining(pool)
         return self.outcome(remaining, interrupted)
 
-    def _search_incumbent(self, pool: Pool) -> None:
+    def _search_incumbent(self, pool: Workers) -> None:
         def found(candidate: Candidate) -> None:
-            pool.inbox.put(Message(pool.children[0], "candidate", candidate))
+            pool.inbox.put(Message(pool.handles[0], "candidate", candidate))
 
         polished = [polish(self.tables, position) for position in self.starts]
         for better in polished:
@@ -339,7 +340,7 @@ class Run:
         if not any(polished):
             incumbent(self.tables, self.options.seed, HEURISTIC_SECONDS, found, self.stop_heuristics.is_set)
 
-    def _loop(self, pool: Pool, check_interrupt: Callable[[], None]) -> None:
+    def _loop(self, pool: Workers, check_interrupt: Callable[[], None]) -> None:
         limit = self.options.time_limit
         while limit is None or self.seconds < limit:
             message = pool.listen(0.05)
@@ -358,13 +359,13 @@ class Run:
             self.report()
             check_interrupt()
 
-    def _finished(self, pool: Pool) -> bool:
+    def _finished(self, pool: Workers) -> bool:
         if self.feasibility_only and self.best is not None:
             return True
         self._drop_excluded()
         return not (self.state.open or self.state.cells or pool.busy())
 
-    def _begin(self, pool: Pool) -> None:
+    def _begin(self, pool: Workers) -> None:
         """Opens the root: for the objective if a design is known, else to prove that there is none."""
         s = self.state
         self.begun = True
@@ -405,14 +406,14 @@ class Run:
             s.records.append(Record(cell.record.node, "excluded", cutoff, cell.record.prices))
             s.closed += 1
 
-    def _assign(self, pool: Pool) -> None:
+    def _assign(self, pool: Workers) -> None:
         """Hands work to idle children: open nodes by bound, then cells for the solver."""
         s = self.state
         for child in pool.idle():
             if self._neighbourhood_due(pool):
                 child.give(self._neighbourhood())
             elif s.open:
-                share = max(1, min(24, len(s.open) // (2 * len(pool.children))))
+                share = max(1, min(24, len(s.open) // (2 * len(pool.handles))))
                 nodes = tuple(heapq.heappop(s.open)[2] for _ in range(min(share, len(s.open))))
                 columns = 0 if any(s.failures.get(node.name, 0) >= ATTEMPTS for node in nodes) else self.options.solver_columns
                 s.task_bound[child] = nodes[0].bound
@@ -437,7 +438,7 @@ class Run:
         limit = self.options.time_limit
         return math.inf if limit is None else max(0.1, limit - self.seconds - SCIP_RETURN_SECONDS)
 
-    def _neighbourhood_due(self, pool: Pool) -> bool:
+    def _neighbourhood_due(self, pool: Workers) -> bool:
         """Whether to look for a better incumbent near the present one: never twice near the same, and one search at a time."""
         s = self.state
         fresh = self.best is not None and self.best != s.centre and s.neighbourhoods < NEIGHBOURHOODS
@@ -454,8 +455,8 @@ class Run:
         node = Node("near", cell, math.inf, Multipliers.initial(self.tables, max(1.0, abs(self.cutoff))))
         return Explore((node,), NEIGHBOURHOOD_SECONDS, 0, record=False, lead=NEIGHBOURHOOD_LEAD)
 
-    def _hear(self, pool: Pool, message: Message) -> None:
-        s, child = self.state, message.child
+    def _hear(self, pool: Workers, message: Message) -> None:
+        s, child = self.state, message.worker
         if message.kind == "candidate":
             if self.consider(message.content):
                 pool.set_cutoff(self.cutoff)
@@ -463,8 +464,7 @@ class Run:
         elif message.kind == "bound" and child in s.task_bound:
             s.task_bound[child] = min(s.task_bound[child], max(message.content, self.cutoff))
         elif message.kind == "done":
-            outcome, rss_kb = message.content
-            s.rss_of_children[child.process.pid] = rss_kb / 1024
+            outcome, s.rss_of_children[child.process.pid] = message.content
             task, child.task = child.task, None
             s.task_bound.pop(child, None)
             if isinstance(outcome, Explored):
@@ -530,7 +530,7 @@ class Run:
 
     # ----------------------------------------------------------------- result
 
-    def _remaining(self, pool: Pool) -> list[Node]:
+    def _remaining(self, pool: Workers) -> list[Node]:
         """Nodes that are not proved: open, in work, with the solver, or given up."""
         s = self.state
         if not self.begun:
@@ -539,7 +539,7 @@ class Run:
                 return list(self.resumed.nodes)
             return [self._root()]
         nodes = [node for _, _, node in s.open] + [cell.node for _, _, cell in s.cells] + list(s.given_up)
-        for child in pool.children:
+        for child in pool.handles:
             if isinstance(child.task, Explore) and child in s.task_bound:
                 nodes += child.task.nodes
             elif isinstance(child.task, Close) and child in s.task_bound:
@@ -590,7 +590,7 @@ class Run:
             open=remaining,
             trace=s.trace,
             incidents=s.incidents,
-            peak_rss_mb=_own_rss_mb() + sum(s.rss_of_children.values()),
+            peak_rss_mb=peak_memory_mb() + sum(s.rss_of_children.values()),
             interrupted=interrupted,
         )
 
@@ -608,7 +608,7 @@ def solve(
     on_progress: Callable[[Progress], None] | None = None,
     resumed: Resumed | None = None,
     near: Nearby | None = None,
-    pool: Pool | None = None,
+    pool: Workers | None = None,
 ) -> Outcome:
     """Solves a tabulated problem to proven optimality, or as far as its limits allow.
 
@@ -628,14 +628,8 @@ def solve(
             return run.run(pool)
         finally:
             run.heuristics.join()  # else it might yet speak of this problem while the pool is at the next one
-    pool = Pool(options.workers, options.memory_mb)
+    pool = Workers(options.workers, options.memory_mb)
     try:
         return run.run(pool)
     finally:
         pool.close()
-
-
-def _own_rss_mb() -> float:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
