@@ -18,7 +18,8 @@ from mipdesign.cli.main import run_app
 from mipdesign.cli.options import Plugins
 from mipdesign.errors import SpecError
 from mipdesign.interrupts import INTERRUPTS
-from mipdesign.report.terminal import CountDisplay, PlainConsole
+from mipdesign.report.progress import CountDisplay
+from mipdesign.report.terminal import PlainConsole
 from mipdesign.search.warmup import warm_up
 
 from .corpus.optima import SHIPPED, prove, read_optima

@@ -38,7 +38,8 @@ def validate(
     from ..nn.measurements import behaviour
     from ..nn.validation import validate as measure
     from ..nn.validation_file import write_validation
-    from ..report.terminal import PlainConsole, behaviour_tables, validation_table
+    from ..report.terminal import PlainConsole
+    from ..report.validation_tables import measurement_tables, validation_table
 
     network = read_network(path, resolution)
     measured = behaviour(network, batch=batch, threads=threads, seed=seed, quick=quick)
@@ -49,8 +50,8 @@ def validate(
     if as_json:
         print_json(console, report.to_dict())
     else:
-        console.print(validation_table(report))
-        console.print(*behaviour_tables(measured, report.standings))
+        console.print(validation_table(report.checks))
+        console.print(*measurement_tables(measured, report.standings))
         failed = ", ".join(check.name for check in report.failures)
         console.lines([f"FAILED: {failed}" if failed else f"all {len(report.checks)} figures agree"])
     raise typer.Exit(0 if report.passed else 1)
@@ -75,7 +76,8 @@ def profile(
     on where it stopped when the command is given again.
     """
     from ..nn.profiling import profile as measure
-    from ..report.terminal import CountDisplay, PlainConsole
+    from ..report.progress import CountDisplay
+    from ..report.terminal import PlainConsole
 
     problem = problem_of(spec, None, overrides)
     with CountDisplay(PlainConsole(stderr=True), "measured {done} of {total} operations", 5.0) as display:
