@@ -261,9 +261,7 @@ def _bare(element: ElementTree.Element) -> ElementTree.Element:
     """An element without namespaces, metadata, style sheets, names of groups, families of letters and white space."""
     element.tag = element.tag.removeprefix(SVG)
     for child in [*element]:
-        if child.tag in (f"{SVG}metadata", f"{SVG}style"):
-            element.remove(child)
-        elif len(_bare(child)) == 0 and child.tag in ("g", "defs"):
+        if child.tag in (f"{SVG}metadata", f"{SVG}style") or (len(_bare(child)) == 0 and child.tag in ("g", "defs")):
             element.remove(child)
     if element.tag in ("g", "text"):
         element.attrib.pop("id", None)
