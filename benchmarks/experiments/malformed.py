@@ -23,7 +23,8 @@ from typing import Any
 import yaml
 
 from mipdesign.cli import main as cli
-from mipdesign.designs.run import CERTIFICATE, certificate_text, result_text
+from mipdesign.designs.certificate_file import CERTIFICATE, certificate_text
+from mipdesign.designs.result import result_text
 from mipdesign.processes import Process
 
 SECONDS, MEGABYTES = 5.0, 300.0
@@ -49,12 +50,21 @@ STRUCTURE: dict[str, Any] = {"space_arch": "CnnNet", "best_structures": [LAYERS]
 DESCRIPTION: dict[str, Any] = {"arch_def": [["ds_r1_k3_s1_c16"], ["ir_r2_k3_s2_e6_c24"]], "num_classes": 10}
 TABLE = "kind,in_channels,out_channels,kernel,stride,groups,resolution,batch,microseconds\nconv,3,16,3,2,1,32,1,41.5\n"
 TRACE = "seconds,phase,incumbent,bound,gap,open_nodes,closed_nodes\n0.100,incumbent,,,,0,0\n0.500,done,2.5,2.5,0.0,0,7\n"
+BETTER: dict[str, Any] = {"limit": 1.1, "objective": 1.6, "value": 1.0, "architecture": ARCHITECTURE, "changes": ["a"]}
 EXPLANATION: dict[str, Any] = {
     "format": "mipdesign-explanation-1",
     "objective": 1.5,
-    "budgets": [{"name": "params", "limit": 1.0, "value": 1.0, "binds": True, "relaxed": {"limit": 1.1, "changes": ["a"]}}],
+    "budgets": [
+        {
+            **{"name": "params", "limit": 1.0, "value": 1.0, "slack": 0.0, "binds": True, "price": 0.5},
+            **{"unit": 1e6, "unit_name": "million parameters", "relaxed": {**BETTER, "predicted": 1.55}, "outside": BETTER},
+        }
+    ],
 }
-VALIDATION: dict[str, Any] = {"passed": True, "checks": [{"name": "params", "expected": 1, "measured": 1, "passed": True}]}
+VALIDATION: dict[str, Any] = {
+    "checks": [{"name": "params", "expected": 1, "measured": 1, "tolerance": 0.0, "standard_error": 0.0, "passed": True}],
+    **{"draws": 16, "map_size": 8, "sigmas": 4.0, "seed": 0, "behaviour": None, "standings": [], "passed": True},
+}
 
 
 @dataclass(frozen=True)
@@ -261,7 +271,7 @@ def changed(data: Any, at: tuple[Any, ...], change: Callable[[Any, Any], object]
 MARK = "put the value here"
 SIGNED = ("incumbent", "bound", "gap")
 """Columns that may hold a negative number."""
-TOLERANT = ("structure.txt", "explanation.json", "validation.json")
+TOLERANT = ("structure.txt",)
 """Files whose fields are read over where they are not known."""
 
 

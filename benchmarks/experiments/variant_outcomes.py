@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Claim, FormulationModel, ProvenError, formulation_named
 from mipdesign.mip.refinement import solve
 from mipdesign.mip.solver import Answer, SolveOptions, refusal, solver_named

@@ -17,10 +17,11 @@ from typing import Any
 
 from mipdesign.errors import MissingExtraError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import solver_ids, solver_named
 from mipdesign.processes import JSON_LINES, Conversation, Ended, ParentLink
+from mipdesign.search.coverage import build_tables
 
 from ..corpus.small import Listing, listing, small_problem
 from .variant_outcomes import Outcome, Task, outcome

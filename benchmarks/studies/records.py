@@ -48,6 +48,8 @@ class Record:
         Of the model before presolve.
     trace:
         Seconds, primal bound, dual bound.
+    plugins:
+        Digests of the plug-ins that brought what the run names, by the names of their files.
     """
 
     key: str
@@ -88,6 +90,7 @@ class Record:
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     incidents: list[str] = field(default_factory=list)
+    plugins: dict[str, str] = field(default_factory=dict)
 
     @property
     def variant(self) -> tuple[str, str]:
@@ -111,7 +114,7 @@ class Record:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """The records of a study's folder.
+    """The records of a study's folder. Of runs that differ in the text of a plug-in alone the last one counts: it was edited.
 
     Raises
     ------
@@ -121,7 +124,8 @@ def read_records(folder: Path) -> list[Record]:
     records = read_log(folder / RECORDS, Record, NOUN)
     if not records:
         raise SpecError("", "has no records", "run the study first", str(folder / RECORDS))
-    return records
+    last = {(record.variant, record.case): record for record in records if record.plugins}
+    return [record for record in records if not record.plugins or last[record.variant, record.case] is record]
 
 
 class RecordLog(LineLog[Record]):

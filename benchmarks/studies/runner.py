@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mipdesign.processes import JSON_LINES, Conversation, Ended, end_all
 from mipdesign.search.cluster import connected, require_distributed
-from mipdesign.search.driver import relative_gap
+from mipdesign.search.incumbents import relative_gap
 
 from ..corpus.optima import Optimum
 from .records import Ending, Record, RecordLog
@@ -55,10 +55,9 @@ def record_of(job: Job, told: dict[str, Any], ended: Ended) -> Record:
     gap = None
     if told.get("objective") is not None and told.get("bound") is not None:
         gap = relative_gap(told["bound"], told["objective"])
-    asked = {name: value for name, value in asdict(job).items() if name != "problem"}
     return Record(
         key=job.key,
-        **asked,
+        **job.asked,
         **told,
         gap=gap,
         versions=versions,
@@ -84,8 +83,7 @@ def last_words(ended: Ended) -> str:
 
 def lost(job: Job, error: BaseException) -> Record:
     """The record of a run whose task failed outside of its process, for example because workers died over it."""
-    asked = {name: value for name, value in asdict(job).items() if name != "problem"}
-    return Record(key=job.key, **asked, ended="crash", incidents=[" ".join(f"{type(error).__name__}: {error}".split())])
+    return Record(key=job.key, **job.asked, ended="crash", incidents=[" ".join(f"{type(error).__name__}: {error}".split())])
 
 
 @contextmanager

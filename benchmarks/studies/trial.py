@@ -16,15 +16,19 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mipdesign.designs.run import installed_versions
+from mipdesign.designs.versions import installed_versions
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import FormulationModel, ModelStatistics, formulation_named
 from mipdesign.mip.refinement import solve
-from mipdesign.mip.solver import Answer, Capability, SolveOptions, Solver, refusal, solver_named
+from mipdesign.mip.solver import Answer, SolveOptions, Solver, refusal, solver_named
+from mipdesign.plugins import run_plugin
 from mipdesign.problem.problem import Problem
 from mipdesign.processes import JSON_LINES, ParentLink, peak_memory_mb
+from mipdesign.search.coverage import build_tables
 from mipdesign.search.warmup import warm_up
 
 from ..corpus.small import small_problem
@@ -51,6 +55,8 @@ def cpu_name() -> str:
 def run(job: Job, say: Say) -> None:
     """Carries out a job, and says what is known as soon as it is."""
     say({"machine": machine(), "versions": installed_versions()})
+    for plugin in job.plugins_to_run:
+        run_plugin(plugin)
     formulation, solver = formulation_named(job.formulation), solver_named(job.solver)
     say({"claim": formulation.claim})
     try:

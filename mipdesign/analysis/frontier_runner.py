@@ -14,16 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..designs.run import Design, design
+from ..designs.design import Design
+from ..designs.run import design
 from ..errors import SpecError
-from ..lattice.tables import Tables, build_tables
+from ..lattice.tables import Tables
+from ..plugins import Shipment, receive, shipment
 from ..problem.problem import Problem
 from ..processes import processors
 from ..search.cluster import connected
-from ..search.driver import OPTIMAL_GAP, Progress
+from ..search.coverage import build_tables
+from ..search.incumbents import OPTIMAL_GAP
+from ..search.outcome import Progress
 from ..search.warmup import warm_up
 from ..search.workers import Workers
-from .frontier import Frontier, Plan, Solved, Store
+from .frontier import Plan, Solved, Store
+from .frontier_file import Frontier
 from .shadow_prices import shadow_prices
 from .sweep import Sweep
 
@@ -174,8 +179,14 @@ class ClusterRunner:
         self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None
     ) -> Future[Solved]:
         """Starts the search of a point; a point that was cut off before begins anew, since its files are not on the cluster."""
-        future: Future[Solved] = self.executor.submit(solve_point, problem, near, settings)
+        future: Future[Solved] = self.executor.submit(_solve_elsewhere, shipment(), problem, near, settings)
         return future
+
+
+def _solve_elsewhere(shipped: Shipment, problem: Problem, near: Sequence[Design], settings: Settings) -> Solved:
+    """:func:`solve_point` in a process that has not registered what the one that asks has."""
+    receive(shipped)
+    return solve_point(problem, near, settings)
 
 
 @contextmanager

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, ConventionOverride, Gap, Network, Overrides, Resolution, Seed, Spec, TimeLimit, Workers, problem_of
+from .options import (
+    AsJson,
+    ConventionOverride,
+    Gap,
+    Network,
+    Overrides,
+    Plugins,
+    Resolution,
+    Seed,
+    Spec,
+    TimeLimit,
+    Workers,
+    problem_of,
+)
 from .results import EXIT_CODES, folder_name, print_json, require_writable, watcher
 
 
@@ -36,6 +49,7 @@ def pareto(
         Path | None, typer.Option(metavar="DIR", help="Folder of the result files: frontiers/<name> by default.")
     ] = None,
     as_json: AsJson = False,
+    plugins: Plugins = None,
 ) -> None:
     """Find the best networks along one or two budgets, each with proof, and what a little more of each budget buys.
 
@@ -44,7 +58,9 @@ def pareto(
     Exit codes: as those of 'design', for the point that comes off best.
     """
     from ..analysis.frontier_runner import pareto as solve_frontier
-    from ..report.terminal import FrontierDisplay, PlainConsole, frontier_lines, frontier_table
+    from ..report.progress import FrontierDisplay
+    from ..report.tables import frontier_table
+    from ..report.terminal import PlainConsole, frontier_lines
 
     problem = problem_of(spec, convention, overrides)
     folder = out or Path("frontiers") / folder_name(problem.name)
@@ -66,7 +82,7 @@ def pareto(
     if as_json:
         print_json(console, found.to_dict())
     else:
-        console.print(frontier_table(found))
+        console.print(frontier_table(found.stored()))
         console.lines([*frontier_lines(found), f"files        {folder}"])
     raise typer.Exit(min(EXIT_CODES[point.status] for point in found.points))
 
@@ -78,14 +94,17 @@ def explain(
     ] = None,
     workers: Workers = None,
     as_json: AsJson = False,
+    plugins: Plugins = None,
 ) -> None:
     """Say which budgets bind, what 1 % more of each would change, and what the next better design beyond each is.
 
     Everything is solved to proven optimality; DIR/explanation.json holds it.
     """
     from ..analysis.explanation import explain as explain_design
-    from ..designs.run import Design
-    from ..report.terminal import ExplanationDisplay, PlainConsole, explanation_lines, explanation_table
+    from ..designs.design import Design
+    from ..report.progress import ExplanationDisplay
+    from ..report.tables import explanation_table
+    from ..report.terminal import PlainConsole, explanation_lines
 
     found = Design.load(folder)
     require_writable(folder)
@@ -96,7 +115,7 @@ def explain(
     if as_json:
         print_json(console, explanation.to_dict())
         return
-    console.print(explanation_table(explanation))
+    console.print(explanation_table(explanation.stored()))
     console.lines(explanation_lines(explanation))
 
 
@@ -119,6 +138,7 @@ def compare(
         Path | None, typer.Option(metavar="DIR", help="Folder for the files of the design; none by default.")
     ] = None,
     as_json: AsJson = False,
+    plugins: Plugins = None,
 ) -> None:
     """Set a network beside the best one within its own budgets.
 
@@ -127,7 +147,9 @@ def compare(
     Exit codes: as those of 'design'.
     """
     from ..analysis.comparison import compare as comparison_of
-    from ..report.terminal import PlainConsole, ProgressDisplay, comparison_lines, comparison_table
+    from ..report.progress import ProgressDisplay
+    from ..report.tables import comparison_table
+    from ..report.terminal import PlainConsole, comparison_lines
 
     if out is not None:
         require_writable(out)
@@ -160,6 +182,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="The page; report.html in the first folder by default.")
     ] = None,
+    plugins: Plugins = None,
 ) -> None:
     """Write a page that shows designs: one HTML file that needs nothing but itself.
 

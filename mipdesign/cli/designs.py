@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..interrupts import INTERRUPTS
-from .options import AsJson, ConventionOverride, Gap, Overrides, Seed, Spec, TimeLimit, Workers, problem_of
+from .options import AsJson, ConventionOverride, Gap, Overrides, Plugins, Seed, Spec, TimeLimit, Workers, problem_of
 from .results import EXIT_CODES, TRUSTED, folder_name, print_json, require_writable, watcher
 
 if TYPE_CHECKING:
-    from ..designs.run import Design
+    from ..designs.design import Design
 
 
 def presets() -> None:
     """List the problems that ship with the package."""
     from ..problem.problem import Problem, preset_names
-    from ..report.terminal import PlainConsole, presets_table
+    from ..report.problem_tables import presets_table
+    from ..report.terminal import PlainConsole
 
     PlainConsole().print(presets_table(Problem.preset(name) for name in preset_names()))
 
@@ -33,9 +34,11 @@ def show(
     as_yaml: Annotated[
         bool, typer.Option("--yaml", help="Print the whole specification, to be edited and used as SPEC.yaml.")
     ] = False,
+    plugins: Plugins = None,
 ) -> None:
     """Print a problem and the number of networks in its space."""
-    from ..report.terminal import PlainConsole, problem_lines, problem_table
+    from ..report.problem_tables import problem_table
+    from ..report.terminal import PlainConsole, problem_lines
 
     problem = problem_of(spec, convention, overrides)
     console = PlainConsole()
@@ -66,6 +69,7 @@ def design(
         Path | None, typer.Option(metavar="DIR", help="Go on with the unfinished run of this problem in DIR.")
     ] = None,
     as_json: AsJson = False,
+    plugins: Plugins = None,
 ) -> None:
     """Find the best network of a problem, with proof.
 
@@ -74,7 +78,8 @@ def design(
     Exit codes: 0 with a design, optimal or not; 2 bad input; 3 no network keeps the budgets; 4 stopped before one was found.
     """
     from ..designs.run import design as run
-    from ..report.terminal import PlainConsole, ProgressDisplay
+    from ..report.progress import ProgressDisplay
+    from ..report.terminal import PlainConsole
 
     problem = problem_of(spec, convention, overrides)
     folder = out or resume or Path("designs") / folder_name(problem.name)
@@ -96,12 +101,13 @@ def design(
     found.save(folder)
     _print_design(found, folder, as_json)
     if found.status in ("feasible", "unknown"):
-        _print_how_to_resume(found, folder, spec, convention, overrides)
+        _print_how_to_resume(found, folder, spec, convention, overrides, plugins)
     raise typer.Exit(EXIT_CODES[found.status])
 
 
 def _print_design(found: Design, folder: Path, as_json: bool) -> None:
-    from ..report.terminal import PlainConsole, budget_table, network_table, outcome_lines
+    from ..report.tables import budget_table, network_table
+    from ..report.terminal import PlainConsole, outcome_lines
 
     console = PlainConsole()
     if as_json:
@@ -115,13 +121,19 @@ def _print_design(found: Design, folder: Path, as_json: bool) -> None:
 
 
 def _print_how_to_resume(
-    found: Design, folder: Path, spec: str, convention: str | None, overrides: Sequence[str] | None
+    found: Design,
+    folder: Path,
+    spec: str,
+    convention: str | None,
+    overrides: Sequence[str] | None,
+    plugins: Sequence[Path] | None,
 ) -> None:
     from ..report.terminal import PlainConsole
 
     command = ["mipdesign", "design", spec]
     command += [] if convention is None else ["--convention", convention]
     command += [word for override in overrides or () for word in ("--set", override)]
+    command += [word for plugin in plugins or () for word in ("--plugin", str(plugin))]
     stopped = "interrupted" if found.interrupted else "not proven optimal"
     line = f"{stopped}; to go on: {shlex.join([*command, '--resume', str(folder)])}"
     PlainConsole(stderr=True).lines([line])
@@ -132,17 +144,22 @@ def verify(
     resolve: Annotated[bool, typer.Option("--resolve", help="Solve again the cells that SCIP closed.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Bound the nodes by the compiled code of the search.")] = False,
     as_json: AsJson = False,
+    plugins: Plugins = None,
 ) -> None:
     """Check the certificate of a design, or those of a frontier, without searching.
 
     The checker shares no code with the search, except with --quick.
     Exit codes: 0 proved, 1 some claim does not hold, 2 there is no certificate to check, 5 proved up to cells that SCIP closed.
     """
-    from ..analysis.frontier import FRONTIER, verify_frontier
+    from ..analysis.frontier import verify_frontier
+    from ..analysis.frontier_file import FRONTIER
     from ..certificate.certificate import Certificate
     from ..checker import HOLDS, TRUST, verdict
-    from ..designs.run import read_files, verify_folder
-    from ..report.terminal import CountDisplay, PlainConsole, claim_lines, claims_table, verification_lines
+    from ..designs.certificate_file import CERTIFICATE, read_certificate
+    from ..designs.verification import verify_folder
+    from ..report.progress import CountDisplay
+    from ..report.tables import claims_table
+    from ..report.terminal import PlainConsole, claim_lines, verification_lines
 
     is_frontier = os.path.lexists(folder / FRONTIER)
     with CountDisplay(PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
@@ -157,5 +174,6 @@ def verify(
         console.lines(claim_lines(claims))
     else:
         console.print(claims_table(claims))
-        console.lines(verification_lines(Certificate(read_files(folder, finite=False)[1]), claims))
+        certificate = Certificate(read_certificate(folder / CERTIFICATE, finite=False))
+        console.lines(verification_lines(certificate, claims))
     raise typer.Exit(0 if outcomes == {HOLDS} else TRUSTED if outcomes == {HOLDS, TRUST} else 1)

@@ -20,7 +20,8 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from ..lattice.cell import Cell
-from ..lattice.tables import Candidate, Position, Tables
+from ..lattice.position import Candidate, Position
+from ..lattice.tables import Tables
 from .formulation import FormulationModel, ModelStatistics, formulation_named
 from .model_files import cip_text
 from .scip_setup import HUGE, Emphasis, Progress, parameters, report_progress, scip_version, set_up

@@ -20,8 +20,8 @@ from ..errors import SpecError
 from ..files import write_whole, writing
 from ..lattice.cell import Cell
 from ..lattice.tables import Tables
+from .capabilities import Capability
 from .formulation import FormulationModel, formulation_named
-from .solver import Capability
 
 FORMATS: Mapping[str, frozenset[Capability]] = {
     ".cip": frozenset({Capability.SOS2, Capability.NONLINEAR}),

@@ -53,9 +53,6 @@ if TYPE_CHECKING:
 
 Figure: TypeAlias = int | float | tuple[int, ...]
 
-COLUMNS = ("figure", "expected", "measured", "s.e.", "off by", "result")
-"""Headings of :meth:`ValidationReport.rows`; ``s.e.`` is the standard error of what is sampled."""
-
 
 @dataclass(frozen=True)
 class Estimate:
@@ -88,18 +85,6 @@ class Check:
         if isinstance(self.expected, tuple) or isinstance(self.measured, tuple):
             return self.expected == self.measured
         return abs(self.expected - self.measured) <= self.tolerance
-
-    @property
-    def deviation(self) -> float:
-        """Measured less expected in standard errors; 0 for exact figures."""
-        if isinstance(self.expected, tuple) or isinstance(self.measured, tuple) or not self.standard_error:
-            return 0.0
-        return (self.measured - self.expected) / self.standard_error
-
-    def row(self) -> tuple[str, ...]:
-        """Text under :data:`COLUMNS`."""
-        errors = (f"{self.standard_error:.3g}", f"{self.deviation:+.2f} s.e.") if self.tolerance else ("", "exact")
-        return self.name, _text(self.expected), _text(self.measured), *errors, "ok" if self.passed else "FAILED"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -136,10 +121,6 @@ class ValidationReport:
     def __getitem__(self, name: str) -> Check:
         """The check of that name."""
         return {check.name: check for check in self.checks}[name]
-
-    def rows(self) -> list[tuple[str, ...]]:
-        """One row of text per figure, under :data:`COLUMNS`."""
-        return [check.row() for check in self.checks]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -342,9 +323,3 @@ def _sampled(name: str, expected: float, measured: Estimate, slope: float, sigma
     """A check of a sampled figure whose standard error is ``slope`` times that of the estimate."""
     error = slope * measured.standard_error
     return Check(name, expected, measured.value, sigmas * error, error)
-
-
-def _text(figure: Figure) -> str:
-    if isinstance(figure, tuple):
-        return " x ".join(map(str, figure))
-    return f"{figure:.6g}" if isinstance(figure, float) else str(figure)

@@ -9,11 +9,13 @@ import traceback
 from typing import Any
 
 from ..errors import MipdesignError
-from ..lattice.tables import Candidate, Tables, build_tables
-from ..networks.blocks import import_families
+from ..lattice.position import Candidate
+from ..lattice.tables import Tables
+from ..plugins import receive
 from ..problem.problem import Problem
 from ..processes import PICKLES, ParentLink, peak_memory_mb
 from .branching import Guide
+from .coverage import build_tables
 from .tasks import Close, Closed, Explore, Task, WorkerContext, explore
 
 
@@ -84,8 +86,8 @@ def close(task: Close, context: WorkerContext) -> Closed:
 def main() -> None:
     """Entry point of the process."""
     worker = Worker()
-    _, families = worker.link.receive()
-    import_families(families)
+    _, shipped = worker.link.receive()
+    receive(shipped)
     while True:
         kind, content = worker.link.receive()
         if kind == "problem":

@@ -8,7 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..lattice.tables import Tables
-from ..networks.blocks import registered_families
+from ..plugins import shipment
 from ..problem.problem import Problem
 from ..processes import PICKLES, Conversation, Ended, processors
 from .branching import Guide
@@ -44,7 +44,7 @@ class WorkerHandle:
             self._died,
             address_space_mb=memory_mb or None,
         )
-        self.process.send(("families", registered_families()))
+        self.process.send(("plugins", shipment()))
 
     def _hear(self, message: tuple[str, Any]) -> None:
         self.inbox.put(Message(self, *message))

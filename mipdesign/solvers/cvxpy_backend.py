@@ -19,10 +19,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..mip.capabilities import Capability
 from ..mip.formulation import FormulationModel
 from ..mip.linear import Matrix
 from ..mip.scip_setup import parameters
-from ..mip.solver import Answer, Capability, SolveOptions, Solver, Status, linear_model
+from ..mip.solver import Answer, SolveOptions, Solver, Status, linear_model
+from ..registry import register_solver
 
 TOLERANCE = 1e-9
 """Feasibility tolerance where the solver lets one be set."""
@@ -134,6 +136,7 @@ def _seconds(options: SolveOptions) -> float:
     return min(options.time_limit, 1e9)
 
 
+@register_solver
 class CvxpyScip(CvxpySolver):
     """SCIP through cvxpy, with the cures of :mod:`mipdesign.mip.scip_setup`."""
 
@@ -148,6 +151,7 @@ class CvxpyScip(CvxpySolver):
         return {"scip_params": wanted}
 
 
+@register_solver
 class CvxpyHighs(CvxpySolver):
     """HiGHS through cvxpy."""
 
@@ -166,6 +170,7 @@ class CvxpyHighs(CvxpySolver):
         }
 
 
+@register_solver
 class CvxpyGlpk(CvxpySolver):
     """GLPK through cvxpy and cvxopt."""
 
@@ -176,6 +181,7 @@ class CvxpyGlpk(CvxpySolver):
         return {"tm_lim": int(1000 * min(options.time_limit, 2e6)), "mip_gap": options.gap}
 
 
+@register_solver
 class CvxpyCbc(CvxpySolver):
     """CBC through cvxpy and cylp."""
 
@@ -186,6 +192,7 @@ class CvxpyCbc(CvxpySolver):
         return {"maximumSeconds": _seconds(options), "allowableFractionGap": options.gap, "allowableGap": 0.0}
 
 
+@register_solver
 class CvxpyScipy(CvxpySolver):
     """The HiGHS that SciPy brings, through cvxpy."""
 
@@ -196,6 +203,7 @@ class CvxpyScipy(CvxpySolver):
         return {"scipy_options": {"time_limit": _seconds(options), "mip_rel_gap": options.gap}}
 
 
+@register_solver
 class CvxpyGurobi(CvxpySolver):
     """Gurobi through cvxpy."""
 
@@ -214,6 +222,7 @@ class CvxpyGurobi(CvxpySolver):
         }
 
 
+@register_solver
 class CvxpyCplex(CvxpySolver):
     """CPLEX through cvxpy."""
 
@@ -235,6 +244,7 @@ class CvxpyCplex(CvxpySolver):
         }
 
 
+@register_solver
 class CvxpyCopt(CvxpySolver):
     """COPT through cvxpy."""
 
@@ -245,6 +255,7 @@ class CvxpyCopt(CvxpySolver):
         return {"TimeLimit": _seconds(options), "RelGap": options.gap, "FeasTol": TOLERANCE, "Threads": options.threads}
 
 
+@register_solver
 class CvxpyMosek(CvxpySolver):
     """MOSEK through cvxpy."""
 

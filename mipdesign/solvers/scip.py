@@ -10,9 +10,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ..mip.capabilities import Capability
 from ..mip.formulation import FormulationModel
 from ..mip.scip_setup import HUGE, parameters, report_progress, scip_version, set_up
-from ..mip.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, root_bound
+from ..mip.solver import Answer, SolveOptions, Solver, Status, TracePoint, root_bound
+from ..registry import register_solver
 
 STATUS: dict[str, Status] = {
     "optimal": "optimal",
@@ -26,6 +28,7 @@ STATUS: dict[str, Status] = {
 """What SCIP's words mean; any other is a failure."""
 
 
+@register_solver
 class Scip(Solver):
     """SCIP by PySCIPOpt; see the module."""
 
@@ -96,6 +99,7 @@ class Scip(Solver):
         )
 
 
+@register_solver
 class ScipWithoutCuts(Scip):
     """SCIP without cutting planes, which cost more than they gain on models whose relaxation is near the hull."""
 
