@@ -99,13 +99,13 @@ def test_an_address_space_is_limited_for_the_child_alone() -> None:
 @pytest.mark.parametrize("bound", [False, True])
 def test_a_child_ends_with_its_parent(bound: bool) -> None:
     """Also one that never listens; one that is bound need not even run Python for it (Linux)."""
-    busy = (
-        "import ctypes; ctypes.PyDLL(None).sleep(600)" if bound and sys.platform == "linux" else "import time; time.sleep(600)"
-    )
+    locked = bound and sys.platform == "linux"
+    busy = "import ctypes; ctypes.PyDLL(None).sleep(600)" if locked else "import time; time.sleep(600)"
     inner = f"from mipdesign.processes import JSON_LINES, ParentLink; ParentLink(JSON_LINES).send('up'); {busy}"
     outer = (
-        "import sys, time; from mipdesign.processes import *; from mipdesign.processes import Conversation, JSON_LINES\n"
-        f"child = Conversation([sys.executable, '-c', {inner!r}], JSON_LINES, lambda m: print(child.pid, flush=True), bound={bound})\n"
+        "import sys, time; from mipdesign.processes import Conversation, JSON_LINES\n"
+        "def hear(message): print(child.pid, flush=True)\n"
+        f"child = Conversation([sys.executable, '-c', {inner!r}], JSON_LINES, hear, bound={bound})\n"
         "time.sleep(600)"
     )
     with subprocess.Popen(python(outer), stdout=subprocess.PIPE) as parent:
