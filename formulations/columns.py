@@ -30,8 +30,10 @@ from typing import Literal
 import numpy as np
 
 from mipdesign.errors import SpecError
+from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Bools, Floats, Ints, Position, StageTables, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import StageTables, Tables
 from mipdesign.mip.formulation import Formulation, FormulationModel, OneHotGroup
 from mipdesign.mip.linear import Terms
 
@@ -315,7 +317,7 @@ class _Writer:
         s, n = block.tables, block.index + 1
         for row, limit in enumerate(self.tables.limits):
             unit = common.budget_unit(limit)
-            fixed, slope, same, rest = (counts[row, block.columns] / unit for counts in (s.fixed, s.slope, s.same, s.rest))
+            fixed, slope, same, rest = (counts[row, block.columns] / unit for counts in (s.fixed, s.slope, s.identity, s.rest))
             self._charge(row, block.of_column(fixed).terms, unit)
             self._charge(row, self._repeated(f"R{n}_{row}", block, rest, "at least").terms, unit)
             e = self.sheet.named(f"P{n}_{row}_each", block.of_column(slope))

@@ -11,8 +11,10 @@ from typing import Protocol
 import numpy as np
 
 from mipdesign.errors import SpecError
+from mipdesign.lattice.arrays import Bools, Ints
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Bools, Ints, Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import FormulationModel
 from mipdesign.mip.linear import LinearModel, Terms
 from mipdesign.networks.objective import PenaltyForm, depth_cost

@@ -30,8 +30,10 @@ import numpy as np
 from pyscipopt import quicksum
 
 from mipdesign.errors import SpecError
+from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Bools, Floats, Ints, Position, StageTables, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import StageTables, Tables
 from mipdesign.mip.formulation import Formulation, FormulationModel, ProvenError
 from mipdesign.networks.evaluator import LOWER
 
@@ -262,7 +264,7 @@ class _Counts:
             If they are not polynomials.
         """
         c, b, k = (values[columns].astype(np.float64) for values in (s.c, s.b, s.k))
-        if s.same[:, columns].any():
+        if s.identity[:, columns].any():
             raise _UnwrittenError("counts that arise only where the channels stay the same")
         basis = monomials(c, b, k, b * b)
         of_slope = {name: values for name, values in basis.items() if name not in ("bC", "bb", "kkbb")}

@@ -20,7 +20,7 @@ Notation: super-block ``i`` has channels ``C_i``, width ``b_i``, kernel ``k_i`` 
   vectors: the convex function itself, by a cone and an exponential, which SCIP outer-approximates as it goes.
 
 Budgets are scaled to 1000 and loosened by half a unit, which no integer count notices; effectiveness rows are loosened by a
-relative 1e-9. What slips through is a network that the exact check of :func:`mipdesign.mip.scip.solve_cell` rejects.
+relative 1e-9. What slips through is a network that the exact check of :func:`mipdesign.mip.closing.solve_cell` rejects.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ from typing import Any, TypeVar
 import numpy as np
 from pyscipopt import exp, quicksum
 
+from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Bools, Floats, Ints, Position, StageTables, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import StageTables, Tables
 from mipdesign.mip.formulation import Formulation, FormulationModel, OneHotGroup
 from mipdesign.mip.linear import Kind, LinearModel, ScipModel, Terms
 from mipdesign.networks.objective import PenaltyForm, depth_variance
@@ -499,8 +501,8 @@ class LatticeWriter:
         i, s = block.index, block.tables
         groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
         for q in block.points.columns:
-            if int(s.c[q]) in block.before and s.same[:, q].any():
-                groups.setdefault((int(s.c[q]), tuple(int(x) for x in s.same[:, q])), []).append(int(q))
+            if int(s.c[q]) in block.before and s.identity[:, q].any():
+                groups.setdefault((int(s.c[q]), tuple(int(x) for x in s.identity[:, q])), []).append(int(q))
 
         def both(c: int, columns: frozenset[int]) -> Rule:
             return lambda n: float(n.channels[i] == c and n.position.columns[i] in columns)

@@ -14,7 +14,7 @@ logarithm of each:
 How the logarithms follow from the integers and how a monomial is written is what the formulations differ in.
 
 Inequalities suffice where the objective and the effectiveness push the left side up. Only the family ``bottleneck`` is written
-out. Nonlinear constraints hold to SCIP's feasibility tolerance; the exact check of :func:`mipdesign.mip.scip.solve_cell`
+out. Nonlinear constraints hold to SCIP's feasibility tolerance; the exact check of :func:`mipdesign.mip.closing.solve_cell`
 decides.
 """
 
@@ -30,8 +30,10 @@ from typing import Any, ClassVar
 from pyscipopt import Model, exp, log, quicksum
 
 from mipdesign.errors import SpecError
+from mipdesign.lattice.additive_budgets import AdditiveBudget
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Figure, Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Formulation, FormulationModel, OneHotGroup
 from mipdesign.networks.objective import depth_variance
 
@@ -275,7 +277,7 @@ class Writer(ABC):
         """Counts of a super-block: its first block, and ``L - 1`` like the second."""
         space = self.tables.problem.space[i]
         for row, name in enumerate(self.tables.counts):
-            figure = Figure.of(name, self.tables.problem)
+            figure = AdditiveBudget.of(name, self.tables.problem)
             polynomial = Counter(_bottleneck(figure.name, "i", space.stride, space.resolution))
             rest = _bottleneck(figure.name, "C", 1, -(-space.resolution // space.stride))
             polynomial.subtract(rest)
@@ -374,7 +376,7 @@ def _bottleneck(figure: str, before: str, s: int, r: int) -> dict[str, int]:
     Parameters
     ----------
     figure:
-        As of :class:`mipdesign.lattice.tables.Figure`.
+        As of :class:`mipdesign.lattice.additive_budgets.AdditiveBudget`.
     before:
         Letter of the incoming channels: ``i`` in the first block, ``C`` in all others.
 

@@ -34,11 +34,13 @@ import numpy as np
 from pyscipopt import SCIP_RESULT, Pricer
 
 from mipdesign.errors import SpecError
+from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Bools, Floats, Ints, Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import Formulation, FormulationModel
 from mipdesign.mip.linear import ScipModel, Terms
-from mipdesign.mip.solver import Capability
 
 from . import common
 from .lattice import Figure, LatticeWriter, Points

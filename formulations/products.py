@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from mipdesign.lattice.tables import Floats
+from mipdesign.lattice.arrays import Floats
 from mipdesign.mip.formulation import Claim
 from mipdesign.mip.linear import Terms
 

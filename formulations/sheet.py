@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mipdesign.lattice.tables import Floats, Position
+from mipdesign.lattice.arrays import Floats
+from mipdesign.lattice.position import Position
 from mipdesign.mip.linear import Kind, LinearModel, Terms
 
 from .breakpoints import Breakpoints

@@ -14,7 +14,7 @@ from .formatting import percent, score
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..search.driver import Progress
+    from ..search.outcome import Progress
 
 PICTURE_INCHES, DOTS_PER_INCH = (8.0, 5.0), 150
 INCUMBENT_COLOUR, BOUND_COLOUR, GAP_COLOUR = "#1b6ca8", "#c0392b", "#555555"

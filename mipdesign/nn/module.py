@@ -161,7 +161,7 @@ class DesignedNetwork(nn.Module):
     Parameters
     ----------
     graph:
-        A graph that :func:`~mipdesign.nn.graph.check_graph` accepts.
+        A graph that :func:`~mipdesign.nn.graph_checks.check_graph` accepts.
     drop_rate:
         Probability of dropout before the classifier.
     drop_path_rate:

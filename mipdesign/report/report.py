@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import SpecError
 from ..files import write_whole, writing
-from .inputs import read_folder
+from .folders import read_folder
 from .page import render_page
 from .views import View, page_views
 

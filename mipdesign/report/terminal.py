@@ -25,16 +25,16 @@ from ..checker import FAILS, TRUST, Claim, verdict
 from ..errors import MissingExtraError
 from ..figures.formatting import number, percent, scientific, score
 from ..figures.parts import parts
-from ..mip.solver import Capability
+from ..mip.capabilities import Capability
 from ..networks.blocks import total
 from ..numerals import plain_number
 
 if TYPE_CHECKING:
     from ..analysis.comparison import Comparison
-    from ..analysis.explanation import Explanation
-    from ..analysis.frontier import Frontier
+    from ..analysis.explanation_file import Explanation
+    from ..analysis.frontier_file import Frontier
     from ..certificate.certificate import Certificate
-    from ..designs.run import Design
+    from ..designs.design import Design
     from ..mip.formulation import Described, Formulation, FormulationModel
     from ..mip.solver import Solver
     from ..networks.architecture import Architecture
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from ..nn.measurements import Behaviour
     from ..nn.validation import ValidationReport
     from ..problem.problem import Problem
-    from ..problem.space import Lattice, RatioRange
-    from ..search.driver import Progress
+    from ..problem.specification import Lattice, RatioRange
+    from ..search.outcome import Progress
 
 PIPE_WIDTH = 200
 """Columns that a table may take where the output is not a terminal; none is filled up to it."""

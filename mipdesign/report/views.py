@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..analysis.explanation_file import StoredExplanation, StoredRelaxed
+from ..analysis.frontier_file import StoredFrontier, StoredPoint
 from ..analysis.shadow_prices import unit_of
-from ..designs.run import Design
-from ..designs.stored import StoredFrontier, StoredPoint
+from ..designs.design import Design
 from ..errors import SpecError
 from ..figures.convergence import picture_range
 from ..figures.drawing import (
@@ -29,9 +30,11 @@ from ..figures.parts import parts
 from ..networks.architecture import Architecture
 from ..networks.blocks import total
 from ..networks.evaluator import LOWER
+from ..nn.validation_file import StoredValidation
 from ..problem.problem import Problem, preset_names
-from ..search.driver import OPTIMAL_GAP, Progress
-from .inputs import DesignFolder, Explanation, FrontierFolder, Validation
+from ..search.incumbents import OPTIMAL_GAP
+from ..search.outcome import Progress
+from .folders import DesignFolder, FrontierFolder
 from .terminal import STATUS_WORDS
 
 BADGES = {"optimal": "proven optimal", "feasible": "not proven", "infeasible": "proven infeasible", "unknown": "no design"}
@@ -337,7 +340,7 @@ def certificate_section(folder: DesignFolder, prefix: str) -> Section:
 # ------------------------------------------------------------------------------------------------- explanation, validation
 
 
-def explanation_section(explanation: Explanation, prefix: str) -> Section:
+def explanation_section(explanation: StoredExplanation, prefix: str) -> Section:
     """Which budgets bind, what they cost, and what would be without them."""
     rows = []
     for b in explanation.budgets:
@@ -355,7 +358,12 @@ def explanation_section(explanation: Explanation, prefix: str) -> Section:
                 continue
             gain = None if other.objective is None or explanation.objective is None else other.objective - explanation.objective
             at = other.limit if other.limit is not None else other.value
-            told = ("-" if at is None else number(at), points(other.objective), points(gain), points(other.predicted))
+            told = (
+                "-" if at is None else number(at),
+                points(other.objective),
+                points(gain),
+                points(other.predicted if isinstance(other, StoredRelaxed) else None),
+            )
             others.append((words, *told, "; ".join(other.changes) or "-"))
     if others:
         header = ("limits", "at", "objective", "gain", "predicted", "changes of the network")
@@ -364,7 +372,7 @@ def explanation_section(explanation: Explanation, prefix: str) -> Section:
     return Section(f"{prefix}-prices", "Prices and what binds", lines, grids=tuple(grids))
 
 
-def validation_section(validation: Validation, prefix: str) -> Section:
+def validation_section(validation: StoredValidation, prefix: str) -> Section:
     """Figures as the theory has them and as they were measured on the torch module."""
     words = {True: "ok", False: "FAILED", None: "-"}
     rows = [
@@ -690,7 +698,7 @@ def frontier_grid(frontier: StoredFrontier) -> Grid:
         told = ["-" if price is None else f"{price * unit_of(name)[0]:.3g}" for name, price in zip(priced, prices, strict=True)]
         status = "dominated" if p.dominated else BADGES[p.status]
         limits = [quantity(p.limits[key]) for key in keys]
-        rows.append((*limits, status, points(p.objective), percent(p.gap), *used, *told, network_text(p.network)))
+        rows.append((*limits, status, points(p.objective), percent(p.gap), *used, *told, network_text(p.network())))
     header = (
         *(f"limit of {key.removeprefix('budgets.')}" for key in keys),
         "status",

@@ -10,16 +10,20 @@ import pytest
 from mipdesign.benchmarks.corpus.small import best_by_enumeration, every_network, varied_problem
 from scale import few
 
-from mipdesign.analysis.explanation import EXPLANATION, changes, explain
+from mipdesign.analysis.explanation import changes, explain
+from mipdesign.analysis.explanation_file import EXPLANATION
 from mipdesign.analysis.shadow_prices import shadow_prices
-from mipdesign.bounds.relaxation import Multipliers, Relaxation, optimise
+from mipdesign.bounds.multipliers import Multipliers
+from mipdesign.bounds.optimise import optimise
+from mipdesign.bounds.relaxation import Relaxation
 from mipdesign.cli import main as cli
-from mipdesign.designs.run import Design, design
+from mipdesign.designs.design import Design
+from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import build_tables
 from mipdesign.networks.evaluator import LOWER
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
 
@@ -103,7 +107,7 @@ def test_prices_have_the_signs_and_names_of_their_limits() -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("explained")
-    design(Problem.load(SMALL), workers=1).save(path, picture=False)
+    design(Problem.load(SMALL), workers=1).save(path, plot=False)
     return path
 
 

@@ -19,15 +19,17 @@ from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import every_network, varied_problem
 from scale import few, of
 
-from mipdesign.analysis.frontier import FRONTIER, Frontier, Plan, Solved, grid
+from mipdesign.analysis.frontier import Plan, Solved, grid
+from mipdesign.analysis.frontier_file import FRONTIER, Frontier
 from mipdesign.analysis.frontier_runner import pareto
 from mipdesign.analysis.sweep import Sweep
 from mipdesign.cli import main as cli
-from mipdesign.designs.run import Design, design
+from mipdesign.designs.design import Design
+from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
-from mipdesign.lattice.tables import build_tables
 from mipdesign.networks.evaluator import LOWER
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 from mipdesign.search.warmup import warm_up
 
 SMALL = str(Path(__file__).parents[1] / "data" / "small.yaml")

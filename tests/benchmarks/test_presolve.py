@@ -23,9 +23,11 @@ from scale import few, of
 
 from mipdesign import registry
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Candidate, Position, Tables, build_tables
+from mipdesign.lattice.position import Candidate, Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import Answer, SolveOptions, solver_named
+from mipdesign.search.coverage import build_tables
 
 PLUGINS = TESTS / "plugins"
 SEEDS = range(12)

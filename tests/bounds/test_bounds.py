@@ -13,14 +13,17 @@ from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem, varied_problem
 from scale import examples
 
-from mipdesign.bounds import relaxation as bounds
+from mipdesign.bounds import optimise as sifting
 from mipdesign.bounds.level_bundle import project_to_level
-from mipdesign.bounds.relaxation import Bound, Multipliers, Relaxation, optimise
+from mipdesign.bounds.multipliers import Multipliers
+from mipdesign.bounds.optimise import optimise
+from mipdesign.bounds.relaxation import Bound, Relaxation
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.problem.problem import Problem
 from mipdesign.search.branching import Node, expand
+from mipdesign.search.coverage import build_tables
 
 
 @cache
@@ -72,7 +75,7 @@ def test_any_prices_bound_every_network_of_the_cell(seed: int, block: str | None
         prices = random_prices(tables, rng, max(1.0, abs(best)) if networks else 100.0)
         bound = relaxation.bound(prices)
         assert bound.outward >= best
-        reduced = relaxation.reduced()
+        reduced = bound.fix_by_reduced_cost()
         for position, objective in networks:
             if float(objective) >= cutoff:
                 assert reduced is not None and reduced.contains(position)
@@ -112,12 +115,12 @@ def test_optimised_bound_is_valid_and_no_worse_than_its_start(seed: int, block: 
     start = Multipliers.initial(tables, max(1.0, abs(best)))
     with pytest.MonkeyPatch.context() as patch:
         if by_parts:
-            patch.setattr(bounds, "PART_COLUMNS", 0)
-            patch.setattr(bounds, "LEAST_PART", 1)
+            patch.setattr(sifting, "SIFTED_COLUMNS", 0)
+            patch.setattr(sifting, "LEAST_COLUMNS", 1)
         outcome = optimise(relaxation, start, 20)
     assert best <= outcome.bound.outward
     assert outcome.bound.value <= relaxation.bound(start).value
-    assert relaxation.bound(outcome.prices).value == outcome.bound.value
+    assert relaxation.bound(outcome.multipliers).value == outcome.bound.value
 
 
 @examples(100)
@@ -154,11 +157,11 @@ def test_a_large_cell_is_bounded_by_few_passes_over_all_columns(monkeypatch: pyt
 
     monkeypatch.setattr(Relaxation, "bound", counted)
     by_parts = optimise(relaxation, start, 60).bound
-    assert 1 < passes <= 1 + bounds.PART_ROUNDS
-    monkeypatch.setattr(bounds, "PART_COLUMNS", 10**9)
+    assert 1 < passes <= 1 + sifting.ROUNDS
+    monkeypatch.setattr(sifting, "SIFTED_COLUMNS", 10**9)
     passes = 0
     at_once = optimise(relaxation, start, 60)
-    assert passes == 0 and at_once.evaluations > 1 + bounds.PART_ROUNDS
+    assert passes == 0 and at_once.evaluations > 1 + sifting.ROUNDS
     assert by_parts.value - relaxation.cutoff <= 1.1 * (at_once.bound.value - relaxation.cutoff)
 
 

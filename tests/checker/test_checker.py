@@ -19,16 +19,17 @@ from scale import few
 
 from mipdesign import Architecture, Problem, SpecError, design
 from mipdesign import checker as package
-from mipdesign.certificate.certificate import foreign_families
-from mipdesign.checker.bound import Bound, Prices
+from mipdesign.certificate.verification import foreign_families
+from mipdesign.checker.bound import Bound
 from mipdesign.checker.cell import KINDS, Cell, Split
 from mipdesign.checker.listing import TooManyError, list_networks, score
+from mipdesign.checker.multipliers import Prices
 from mipdesign.checker.network import Network, broken, objective, order, read_network
 from mipdesign.checker.reading import RefusedError
 from mipdesign.checker.space import Space, read_space
 from mipdesign.checker.tables import Tables, build, logs
 from mipdesign.problem.problem import preset_names
-from mipdesign.search.driver import design_order
+from mipdesign.search.incumbents import design_order
 
 FOLDER = Path(package.__file__).parent
 SEEDS = range(12)
@@ -260,7 +261,7 @@ def test_the_checker_imports_numpy_and_the_standard_library_only() -> None:
 def test_the_checker_runs_alone(tmp_path: Path) -> None:
     """A copy of its folder, without the package, checks a certificate; and so says how sure it is."""
     found = design(Problem.load("tests/data/small.yaml"), workers=1)
-    found.save(tmp_path / "design", picture=False)
+    found.save(tmp_path / "design", plot=False)
     shutil.copytree(FOLDER, tmp_path / "alone" / "checker", ignore=shutil.ignore_patterns("__pycache__"))
     alone = ("checker_alone", tmp_path / "design")
     answer = programs.run(*alone, cwd=tmp_path / "alone")

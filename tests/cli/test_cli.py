@@ -18,7 +18,7 @@ from networks import PUBLISHED
 from scale import few
 
 from mipdesign.cli import main as cli
-from mipdesign.designs.run import Design
+from mipdesign.designs.design import Design
 from mipdesign.interrupts import Interrupts
 from mipdesign.nn import validation
 from mipdesign.nn.validation import Check, ValidationReport

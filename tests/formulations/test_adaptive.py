@@ -28,11 +28,13 @@ from scale import few, of
 from mipdesign.errors import SpecError
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
-from mipdesign.mip import refinement, scip
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip import closing, refinement
 from mipdesign.mip.formulation import FormulationModel, formulation_named
 from mipdesign.mip.solver import Answer, SolveOptions, Solver, solver_named
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 NAME = "adaptive:log:uniform-1:knots"
 """As coarse as it gets."""
@@ -406,9 +408,9 @@ def test_cells_are_refined_and_not_only_enumerated() -> None:
     """What a coarse model is wrong about is cut off one by one; a finer one is wrong about less."""
     tables, expected = several_rounds()
     cutoff = float(expected.networks[0][1]) * (1 - 1e-9)
-    coarse = scip._Search(replace(relaxation(tables), refinement=None), cutoff, scip.ScipSettings(), None)
-    finer = scip._Search(relaxation(tables), cutoff, scip.ScipSettings(), None)
+    coarse = closing._Search(replace(relaxation(tables), refinement=None), cutoff, closing.ScipSettings(), None)
+    finer = closing._Search(relaxation(tables), cutoff, closing.ScipSettings(), None)
     for search in (coarse, finer):
-        assert search.run(scip.time.monotonic()) == ("closed", "")
+        assert search.run(closing.time.monotonic()) == ("closed", "")
         assert {found.position for found in search.found} >= expected.reaching(search.cutoff)
     assert finer.rounds <= coarse.rounds and len(finer.rejected) <= len(coarse.rejected)

@@ -26,12 +26,16 @@ from scale import few
 from mipdesign.errors import SpecError
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
-from mipdesign.mip import scip
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip import closing
+from mipdesign.mip.closing import ATTEMPTS, ScipSettings, solve_cell
 from mipdesign.mip.formulation import Formulation, FormulationModel, formulation_ids, formulation_named
-from mipdesign.mip.scip import ATTEMPTS, NLP_HEURISTICS, ScipSettings, export_cip, solve_cell
+from mipdesign.mip.model_files import export_cip
+from mipdesign.mip.scip_setup import NLP_HEURISTICS
 from mipdesign.networks.objective import depth_variance
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 SEEDS = range(40)
 LINEAR = ("columns", "lattice")
@@ -113,7 +117,7 @@ def test_the_problems_cover_what_matters() -> None:
 def test_every_network_is_a_solution_iff_it_is_feasible(seed: int, formulation: str) -> None:
     tables = build_tables(small_problem(seed))
     form = formulation_named(formulation).build(tables, Cell.whole(tables))
-    scip.apply_settings(form.model, ScipSettings(), form.parameters)
+    closing.apply_settings(form.model, ScipSettings(), form.parameters)
     for position in sample(tables, seed, 60):
         architecture = tables.architecture(position)
         objective = tables.problem.evaluator(architecture).evaluation.objective
@@ -146,7 +150,7 @@ def test_excluding_a_network_takes_it_and_no_other() -> None:
     cutoff = float(expected.networks[3][1]) * (1 - 1e-9)
     form = formulation_named("lattice").build(tables, Cell.whole(tables))
     form.exclude(first)
-    search = scip._Search(form, cutoff, ScipSettings(equal_margin=1e30), None)
+    search = closing._Search(form, cutoff, ScipSettings(equal_margin=1e30), None)
     assert search.run(time.monotonic()) == ("closed", "")
     assert {found.position for found in search.found} == expected.reaching(cutoff) - {first}
     with pytest.raises(ValueError, match="not in the model"):
@@ -200,7 +204,7 @@ def test_unknown_formulation_names_the_known_ones() -> None:
 
 
 def test_the_package_imports_no_formulation() -> None:
-    programs.run("imports_without", "mipdesign.formulations", "mipdesign.mip.scip", check=True)
+    programs.run("imports_without", "mipdesign.formulations", "mipdesign.mip.closing", check=True)
 
 
 @pytest.mark.parametrize("formulation", NONLINEAR)
@@ -259,7 +263,7 @@ def test_crash_cures_are_applied_whatever_the_settings(attempt: int, formulation
     """Regression: METIS in MUMPS, called by Ipopt in SCIP's NLP heuristics, corrupts the heap (PySCIPOpt 1234)."""
     tables = build_tables(small_problem(2))
     form = formulation_named(formulation).build(tables, Cell.whole(tables))
-    scip.apply_settings(form.model, ScipSettings(attempt=attempt, memory_limit=500), form.parameters)
+    closing.apply_settings(form.model, ScipSettings(attempt=attempt, memory_limit=500), form.parameters)
     options = Path(form.model.getParam("nlpi/ipopt/optfile"))
     assert options.read_text().split() == ["mumps_pivot_order", "0"]
     assert [form.model.getParam(f"heuristics/{name}/freq") for name in NLP_HEURISTICS] == [-1] * len(NLP_HEURISTICS)
@@ -284,7 +288,7 @@ def test_an_infeasible_answer_is_rejected_and_never_passed_on(monkeypatch: pytes
             loose = dataclasses.replace(tables, limits=tables.limits + tables.limits // 10, rho=None)
             return dataclasses.replace(formulation_named("lattice").build(loose, cell), tables=tables)
 
-    monkeypatch.setattr(scip, "formulation_named", lambda _: Lax())
+    monkeypatch.setattr(closing, "formulation_named", lambda _: Lax())
     n_rejected = 0
     for seed in range(8):
         tables = build_tables(small_problem(seed))
@@ -306,7 +310,7 @@ def test_a_refuted_claim_does_not_lose_the_network(monkeypatch: pytest.MonkeyPat
     expected = listing(tables, Cell.whole(tables))
     position, objective = expected.networks[0]
     form = formulation_named("lattice").build(tables, Cell.whole(tables))
-    search = scip._Search(form, -math.inf, ScipSettings(), None)
+    search = closing._Search(form, -math.inf, ScipSettings(), None)
     search.judge(position, float(objective) * 1.5)
     assert [found.position for found in search.found] == [rejected.position for rejected in search.rejected] == [position]
     assert search.rejected[0].reasons[0].startswith("objective ")

@@ -16,11 +16,15 @@ from scale import few, of
 from mipdesign.cli import main as cli
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip.capabilities import Capability
+from mipdesign.mip.closing import ScipSettings, apply_settings, solve_cell
 from mipdesign.mip.formulation import FormulationModel, formulation_named
-from mipdesign.mip.scip import ScipSettings, apply_settings, export_cip, solve_cell
-from mipdesign.mip.solver import Capability, SolveOptions, refusal, solver_ids, solver_named
+from mipdesign.mip.model_files import export_cip
+from mipdesign.mip.solver import SolveOptions, refusal, solver_ids, solver_named
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 SEEDS = range(30)
 OTHERS = [(block, seed) for block in (*FAMILIES[1:], None) for seed in range(4)]

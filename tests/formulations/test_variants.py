@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -12,21 +13,18 @@ import programs
 import pytest
 from contracts import check_cell, extremes, sample, some_cell
 from mipdesign.benchmarks.corpus.small import Listing, listing, small_problem
-from mipdesign.benchmarks.experiments.variants import (
+from mipdesign.benchmarks.experiments.variant_outcomes import (
     FAULTS,
-    Lines,
     Outcome,
     Shown,
     Task,
     beyond_error,
     network_errors,
     outcome,
-    run,
-    summary,
-    tasks,
-    variant_names,
     verdict,
 )
+from mipdesign.benchmarks.experiments.variant_trials import run
+from mipdesign.benchmarks.experiments.variants import outcome_log, summary, tasks, variant_names
 from mipdesign.formulations.breakpoints import LatticeBreakpoints
 from mipdesign.formulations.compact import CompactModel
 from mipdesign.formulations.parts import registered_parts
@@ -37,12 +35,14 @@ from scale import few, of
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
-from mipdesign.mip import scip
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip import closing
+from mipdesign.mip.closing import ScipSettings
 from mipdesign.mip.formulation import ProvenError, formulation_named
-from mipdesign.mip.scip import ScipSettings
 from mipdesign.mip.solver import Answer
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 ROOT = Path(__file__).parents[2]
 NAMES = list(variant_names())
@@ -242,7 +242,7 @@ def test_excluding_a_network_takes_it_and_no_other() -> None:
     first = expected.networks[0][0]
     form = formulation_named("compact").build(tables, Cell.whole(tables))
     form.exclude(first)
-    search = scip._Search(form, float(expected.networks[3][1]) * (1 - 1e-9), ScipSettings(equal_margin=1e30), None)
+    search = closing._Search(form, float(expected.networks[3][1]) * (1 - 1e-9), ScipSettings(equal_margin=1e30), None)
     assert search.run(0.0) == ("closed", "")
     assert {found.position for found in search.found} == expected.reaching(search.cutoff) - {first}
     with pytest.raises(ValueError, match="not in the model"):
@@ -272,7 +272,7 @@ def test_malformed_names_are_refused(name: str, said: str) -> None:
 def test_a_lower_bound_closes_no_cell() -> None:
     tables = small(0)[0]
     with pytest.raises(SpecError, match="'compact:inc:uniform-2:onehot' is a lower bound and proves nothing"):
-        scip.solve_cell(tables, Cell.whole(tables), 0.0, "compact:inc:uniform-2:onehot")
+        closing.solve_cell(tables, Cell.whole(tables), 0.0, "compact:inc:uniform-2:onehot")
 
 
 def test_claims_follow_from_the_parts() -> None:
@@ -371,20 +371,21 @@ def test_outcomes_are_kept_and_a_cut_line_is_dropped(tmp_path: Path) -> None:
     kept = [
         Outcome("lattice", "scip", seed, "1", "exact", word, 0.0) for seed, word in enumerate(["agree", *FAULTS, "refused"])
     ]
-    lines = Lines(file)
-    for outcome_ in kept:
-        lines.add(outcome_)
+    with outcome_log(file) as log:
+        for outcome_ in kept:
+            log.append(outcome_)
     file.write_bytes(file.read_bytes() + b'{"formulation": "lat')
-    again = Lines(file)
-    assert again.outcomes == kept
-    again.add(kept[0])
-    assert Lines(file).outcomes == [*kept, kept[0]]
+    with outcome_log(file) as again:
+        assert again.entries == kept
+        again.append(kept[0])
+    with outcome_log(file) as log:
+        assert log.entries == [*kept, kept[0]]
     text = summary(kept)
     assert "| lattice | scip | 1 | exact | 6 | 1 | 0 |" in text
     assert "missed: 1; bound: 2; refuted: 3; error: 4; failed: 5" in text
     file.write_text("no outcome\n")
-    with pytest.raises(SpecError, match="no outcomes"):
-        Lines(file)
+    with pytest.raises(SpecError, match="is not an outcome"):
+        outcome_log(file)
 
 
 # ------------------------------------------------------------------------ plug-in
@@ -392,6 +393,6 @@ def test_outcomes_are_kept_and_a_cut_line_is_dropped(tmp_path: Path) -> None:
 
 def test_an_encoding_of_ones_own_is_a_part_of_every_variant(tmp_path: Path) -> None:
     """Regression-free by the same suite: the plug-in goes through the tests of the encodings in a process of its own."""
-    programs.install(tmp_path, "mipdesign.encodings", own="own_parts:Unary")
+    shutil.copy(programs.TESTS / "plugins" / "own_encoding.py", tmp_path)
+    programs.install(tmp_path, "mipdesign.encodings", own="own_encoding:Unary")
     programs.run("own_encoding", tmp_path, check=True)
-    assert len((programs.TESTS / "support" / "own_parts.py").read_text().splitlines()) <= 60

@@ -17,12 +17,13 @@ from scale import examples, few
 
 from mipdesign import Architecture, Problem, SpecError, design, evaluate, network_text, read_network, validate
 from mipdesign.cli import main as cli
-from mipdesign.designs.run import verify_folder
+from mipdesign.designs.verification import verify_folder
 from mipdesign.io.exchange import FORMATS
 from mipdesign.io.library_networks import MOBILENET_V2, NETWORKS, divisible
 from mipdesign.io.reference_text import INNER_CLASSES, parse_structure
 from mipdesign.networks.architecture import Stage, Stem
-from mipdesign.nn.graph import check_graph, to_graph
+from mipdesign.nn.graph import to_graph
+from mipdesign.nn.graph_checks import check_graph
 
 FIGURES = {
     "torchvision/resnet18": (11_689_512, 1_814_073_344),

@@ -19,11 +19,12 @@ from scale import examples
 from mipdesign import Architecture, Problem, evaluate
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, build_tables
+from mipdesign.lattice.position import Position
 from mipdesign.networks.architecture import Stage, Stem
 from mipdesign.networks.blocks import Operation
 from mipdesign.networks.evaluator import Evaluator, default_scoring
 from mipdesign.networks.objective import depth_penalty, depth_variance, effectiveness, effectiveness_within
+from mipdesign.search.coverage import build_tables
 
 
 @pytest.mark.parametrize("record", PUBLISHED.values(), ids=lambda record: record["name"])

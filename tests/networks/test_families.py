@@ -9,7 +9,7 @@ import pytest
 from own_families import Grouped, Inconsistent, Quadratic
 
 from mipdesign import Problem, SpecError, design, register_family, validate
-from mipdesign.designs.run import verify_folder
+from mipdesign.designs.verification import verify_folder
 from mipdesign.networks.blocks import FAMILIES
 
 STAGE = {

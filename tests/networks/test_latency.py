@@ -18,11 +18,11 @@ from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import build_tables
 from mipdesign.networks.blocks import Operation
 from mipdesign.networks.latency import HEADER, MISSING, Grid, LatencyModel, LatencyTable
 from mipdesign.nn.profiling import plan, profile
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
 

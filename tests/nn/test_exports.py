@@ -38,7 +38,8 @@ from mipdesign.nn.exports import (
     read_graphml,
     torch_export_bytes,
 )
-from mipdesign.nn.graph import Graph, check_graph, to_graph
+from mipdesign.nn.graph import Graph, to_graph
+from mipdesign.nn.graph_checks import check_graph
 from mipdesign.nn.lowering import to_module
 
 torch = pytest.importorskip("torch")

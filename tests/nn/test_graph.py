@@ -18,18 +18,8 @@ from mipdesign.errors import SpecError
 from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.blocks import FAMILIES
 from mipdesign.networks.evaluator import Evaluator, default_scoring
-from mipdesign.nn.graph import (
-    INPUT,
-    Graph,
-    arguments,
-    check_graph,
-    execution_order,
-    is_main_path,
-    local_name,
-    operation_of,
-    parts,
-    to_graph,
-)
+from mipdesign.nn.graph import INPUT, Graph, arguments, execution_order, is_main_path, local_name, operation_of, parts, to_graph
+from mipdesign.nn.graph_checks import check_graph
 
 
 def total(graph: Graph, what: str) -> int:

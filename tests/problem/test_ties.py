@@ -18,8 +18,9 @@ from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Candidate, build_tables
+from mipdesign.lattice.position import Candidate
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 from mipdesign.search.heuristics import incumbent
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"

@@ -8,10 +8,10 @@ import sys
 
 from contracts import R18, around
 
-from mipdesign.lattice.tables import build_tables
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import SolveOptions, solver_named
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 tables = build_tables(Problem.preset("deepmad-r18"))
 objective = tables.problem.evaluator(R18).evaluation.objective

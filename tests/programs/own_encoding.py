@@ -7,11 +7,11 @@ sys.path.insert(0, sys.argv[1])
 import numpy as np
 from contracts import Written
 from mipdesign.benchmarks.corpus.small import listing, small_problem
-from mipdesign.benchmarks.experiments.variants import outcome
+from mipdesign.benchmarks.experiments.variant_outcomes import outcome
 from mipdesign.formulations.parts import part_named
 
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import build_tables
+from mipdesign.search.coverage import build_tables
 
 own = part_named("encodings", "own")
 x, y = [1.0, 2.0, 4.0, 7.0, 8.0, 11.0], [0.0, 3.0, 1.0, 1.0, 5.0, 2.0]

@@ -5,9 +5,9 @@ import json
 from mipdesign.benchmarks.corpus.small import listing, small_problem
 
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import build_tables
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import SolveOptions, refusal, solver_named
+from mipdesign.search.coverage import build_tables
 
 solver, said = solver_named("enumeration"), []
 for seed in range(8):

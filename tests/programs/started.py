@@ -9,9 +9,9 @@ import sys
 from mipdesign.benchmarks.corpus.small import listing, small_problem
 
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import build_tables
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import SolveOptions, solver_named
+from mipdesign.search.coverage import build_tables
 
 tables = build_tables(small_problem(0))
 networks = listing(tables, Cell.whole(tables)).networks

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from mipdesign.certificate.certificate import Certificate
 from mipdesign.checker import FAILS, HOLDS, TRUST, Claim
-from mipdesign.designs.run import Design
+from mipdesign.designs.design import Design
 from mipdesign.figures import convergence as picture
 from mipdesign.figures import formatting
 from mipdesign.networks.architecture import Architecture
@@ -28,9 +28,9 @@ from mipdesign.networks.evaluator import Evaluator, default_scoring, evaluate
 from mipdesign.nn.validation import Check as FigureCheck
 from mipdesign.nn.validation import ValidationReport
 from mipdesign.problem.problem import Problem, preset_names
-from mipdesign.problem.space import Lattice, RatioRange
+from mipdesign.problem.specification import Lattice, RatioRange
 from mipdesign.report import terminal as console
-from mipdesign.search.driver import Progress
+from mipdesign.search.outcome import Progress
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
 

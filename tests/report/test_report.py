@@ -21,7 +21,7 @@ from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.figures.formatting import points, quantity
 from mipdesign.problem.problem import Problem, preset_names
 from mipdesign.report import views as report_views
-from mipdesign.report.inputs import DesignFolder, read_folder
+from mipdesign.report.folders import DesignFolder, read_folder
 from mipdesign.report.report import report, write_report
 from mipdesign.report.views import Grid, View, page_views
 
@@ -316,8 +316,8 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     folder = written(
         tmp_path / "a<b>",
         design_of(problem, versions={EVIL: EVIL}, incidents=(EVIL,)),
-        explanation={**EXPLANATION, "budgets": [{"name": EVIL, "limit": 1.0, "value": 1.0, "unit_name": EVIL, "price": 1.0}]},
-        validation={"passed": True, "checks": [{"name": EVIL, "expected": EVIL, "measured": EVIL, "passed": True}]},
+        explanation={**EXPLANATION, "budgets": [{**EXPLANATION["budgets"][0], "name": EVIL, "unit_name": EVIL}]},
+        validation={**VALIDATION, "checks": [{**VALIDATION["checks"][0], "name": EVIL}]},
     )
     (folder / "frontier.json").write_text(json.dumps({**frontier(4), "name": EVIL, "versions": {EVIL: EVIL}}))
     text = checked(report([folder, folder]))

@@ -14,9 +14,9 @@ from mipdesign.benchmarks.experiments.tree import grow
 from scale import few, of
 
 from mipdesign.lattice.cell import Cell, extent
-from mipdesign.lattice.tables import build_tables
-from mipdesign.mip.scip import solve_cell
+from mipdesign.mip.closing import solve_cell
 from mipdesign.search.branching import Expansion, Node
+from mipdesign.search.coverage import build_tables
 
 TIE = 1e-7
 

@@ -18,10 +18,10 @@ from scale import few, of
 
 from mipdesign import Architecture, Design, Problem, SpecError, design
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import build_tables
 from mipdesign.parsing import load_yaml
-from mipdesign.registry import registered
-from mipdesign.search.driver import Progress
+from mipdesign.registry import installed
+from mipdesign.search.coverage import build_tables
+from mipdesign.search.outcome import Progress
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
 MEDIUM = ["budgets.flops=3e8", "budgets.params=2e6"]
@@ -30,7 +30,7 @@ MEDIUM = ["budgets.flops=3e8", "budgets.params=2e6"]
 
 def enumerated(problem: Problem) -> tuple[object, ...] | None:
     """The best network by exhaustive listing, in the documented order; ``None`` if there is none."""
-    from mipdesign.search.driver import design_order
+    from mipdesign.search.incumbents import design_order
 
     tables = build_tables(problem)
     known = listing(tables, Cell.whole(tables)).networks
@@ -225,7 +225,7 @@ def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     programs.install(tmp_path, "mipdesign.formulations", crashing="crashing:Crashing")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    registered.cache_clear()
+    installed.cache_clear()
     return "crashing"
 
 

@@ -23,14 +23,16 @@ from scale import examples, few, of
 from mipdesign.cli import main as cli
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip import model_files, solver
+from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import FormulationModel, formulation_named
 from mipdesign.mip.linear import LinearModel
 from mipdesign.mip.model_files import FORMATS, read_model, write_model
-from mipdesign.mip.scip import NLP_HEURISTICS
-from mipdesign.mip.solver import Capability, SolveOptions, Solver, refusal, root_bound, solver_ids, solver_named
-from mipdesign.solvers import scip
+from mipdesign.mip.scip_setup import NLP_HEURISTICS, set_up
+from mipdesign.mip.solver import SolveOptions, Solver, refusal, root_bound, solver_ids, solver_named
+from mipdesign.search.coverage import build_tables
+from mipdesign.solvers.scip import Scip
 
 ROOT = Path(__file__).parents[2]
 COUNT = of(20, 6)
@@ -125,7 +127,7 @@ def test_scip_takes_nonlinear_models_and_solves_one_twice() -> None:
 def test_the_crash_cures_are_applied() -> None:
     _, form = whole(1)
     taken = form.take_scip()
-    scip._set_up(taken, form, SolveOptions(seed=3, memory_limit_mb=500))
+    set_up(taken[0], Scip().parameters(form, SolveOptions(seed=3, memory_limit_mb=500)))
     assert Path(taken[0].getParam("nlpi/ipopt/optfile")).read_text().split() == ["mumps_pivot_order", "0"]
     assert {taken[0].getParam(f"heuristics/{name}/freq") for name in NLP_HEURISTICS} == {-1}
     through_cvxpy = solver_named("cvxpy-scip").options(SolveOptions())["scip_params"]  # type: ignore[attr-defined]

@@ -13,9 +13,10 @@ from mipdesign.benchmarks.corpus.small import Listing, listing, positions
 from mipdesign.formulations.piecewise import Encoding
 
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip.closing import CellResult, ScipSettings, solve_cell
 from mipdesign.mip.linear import LinearModel, Terms
-from mipdesign.mip.scip import CellResult, ScipSettings, solve_cell
 from mipdesign.networks.architecture import Architecture, Stage, Stem
 
 TIE = 1e-6

@@ -43,7 +43,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from programs import PROGRAMS, ROOT, install
 
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "benchmarks" / "results").glob("*.md")))
 LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
 SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies", "examples")
 """What a page finds in its folder."""
@@ -108,7 +108,7 @@ def name_of(words: Sequence[str]) -> tuple[str, ...]:
     """The program of a command and its sub-command, as far as it has one."""
     length = 1
     if words[:2] == ["python", "-m"]:
-        length = 4 if words[2:3] == ["benchmarks"] else 3
+        length = 4 if words[2:3] == ["mipdesign.benchmarks"] else 3
     elif words[0] in ("mipdesign", "./run"):
         length = 2
     return tuple(words[:length])
@@ -227,8 +227,8 @@ class Page:
         from mipdesign.benchmarks.studies.study import Study
 
         from mipdesign import Problem, read_network
-        from mipdesign.lattice.tables import build_tables
         from mipdesign.parsing import load_yaml
+        from mipdesign.search.coverage import build_tables
 
         data = load_yaml(block.text, f"line {block.line}")
         if "part of" in block.notes:
@@ -250,14 +250,14 @@ class Page:
 
     def toml(self, block: Block) -> None:
         """Installs its entry points into the page's folder, as pip would."""
-        from mipdesign.registry import registered
+        from mipdesign.registry import installed, registered
 
         self.is_extended = True
         groups = tomllib.loads(block.text)["project"]["entry-points"]
         for group, points in groups.items():
             install(self.folder, group, **points)
         importlib.invalidate_caches()
-        registered.cache_clear()
+        installed.cache_clear()
         for group, points in groups.items():
             for name in points:
                 registered(group)[name].load()

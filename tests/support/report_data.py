@@ -10,9 +10,10 @@ from typing import Any
 from networks import published
 
 from mipdesign.certificate.certificate import Certificate
-from mipdesign.designs.run import Design
+from mipdesign.designs.design import Design
 from mipdesign.problem.problem import Problem
-from mipdesign.search.driver import Progress, relative_gap
+from mipdesign.search.incumbents import relative_gap
+from mipdesign.search.outcome import Progress
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
 
@@ -98,6 +99,7 @@ def frontier(count: int = 16) -> dict[str, Any]:
     }
 
 
+NETWORK = published("deepmad-r18").to_dict()
 EXPLANATION: dict[str, Any] = {
     "format": "mipdesign-explanation-1",
     "objective": 36538.339,
@@ -108,27 +110,69 @@ EXPLANATION: dict[str, Any] = {
             "value": 1811925920,
             "slack": 8074080,
             "binds": True,
+            "price": 9.42e-6,
             "unit": 1e6,
             "unit_name": "MFLOPs",
-            "price": 9.42,
             "relaxed": {
                 "limit": 1.911e9,
                 "objective": 37120.1,
-                "predicted": 37395.6,
+                "value": 1.9e9,
+                "architecture": NETWORK,
                 "changes": ["stage 3: channels 672 -> 704", "stage 4: depth 12 -> 13"],
+                "predicted": 37395.6,
             },
-            "outside": {"objective": 41200.5, "value": 2.4e9, "changes": ["stage 2: depth 14 -> 21"]},
+            "outside": {
+                "limit": 2.5e9,
+                "objective": 41200.5,
+                "value": 2.4e9,
+                "architecture": NETWORK,
+                "changes": ["stage 2: depth 14 -> 21"],
+            },
         },
-        {"name": "params", "limit": 11690000.0, "value": 11689600, "binds": True},
+        {
+            "name": "params",
+            "limit": 11690000.0,
+            "value": 11689600,
+            "slack": 400,
+            "binds": False,
+            "price": None,
+            "unit": 1e6,
+            "unit_name": "million parameters",
+            "relaxed": {
+                "limit": 11806900,
+                "objective": 36538.339,
+                "value": 11689600,
+                "architecture": NETWORK,
+                "changes": [],
+                "predicted": None,
+            },
+            "outside": None,
+        },
     ],
 }
-"""What ``explain`` may have written; most fields may be missing."""
+"""As ``explain`` writes it."""
 VALIDATION: dict[str, Any] = {
-    "passed": False,
     "checks": [
-        {"name": "params_total", "expected": 12650600, "measured": 12650600, "tolerance": 0.0, "passed": True},
-        {"name": "shape.stem", "expected": [32, 112, 112], "measured": [32, 112, 112], "tolerance": 0.0, "passed": True},
-        {"name": "log_variance", "expected": 736.5, "measured": 741.25, "tolerance": 1.5, "passed": False},
+        {
+            "name": name,
+            "expected": expected,
+            "measured": measured,
+            "tolerance": tolerance,
+            "standard_error": error,
+            "passed": passed,
+        }
+        for name, expected, measured, tolerance, error, passed in (
+            ("params_total", 12650600, 12650600, 0.0, 0.0, True),
+            ("shape.stem", [32, 112, 112], [32, 112, 112], 0.0, 0.0, True),
+            ("log_variance", 736.5, 741.25, 1.5, 0.375, False),
+        )
     ],
+    "draws": 16,
+    "map_size": 8,
+    "sigmas": 4.0,
+    "seed": 0,
+    "behaviour": None,
+    "standings": [],
+    "passed": False,
 }
-"""What ``validate`` may have written."""
+"""As ``validate`` writes it."""

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from mipdesign.formulations.piecewise import Encoding, Piece
 
+from mipdesign import register_encoding
 from mipdesign.mip.linear import Terms
 
 
+@register_encoding
 class Unary(Encoding):
     """Binaries say beyond which breakpoints the argument lies, and a weight is positive only around the last of them."""
 
