@@ -125,10 +125,8 @@ def test_a_priced_effectiveness_is_lower_and_the_objective_accounts_for_it(conve
 
 def test_answer_depends_neither_on_seed_nor_on_workers() -> None:
     problem = small_problem(7)
-    answers = {
-        (d.objective, d.architecture)
-        for d in (design(problem, workers=w, seed=s) for w, s in ((1, 0), (2, 1), (2, 2))[: of(3, 2)])
-    }
+    ways = ((1, 0), (2, 1), (2, 2))[: of(3, 2)]
+    answers = {(d.objective, d.architecture) for d in (design(problem, workers=w, seed=s) for w, s in ways)}
     assert len(answers) == 1
 
 
