@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from contracts import R18, around, check_cell, some_cell
 from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem
-from mipdesign.formulations import lattice
-from mipdesign.formulations.pricing import PricedModel
+from mipdesign.formulations import penalty
+from mipdesign.formulations.branch_price import PricedModel
 from scale import few, of
 
 from mipdesign.cli import main as cli
@@ -76,7 +76,7 @@ def test_respects_the_cell(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", few(range(5), 2))
 def test_prices_into_a_nonlinear_model_too(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lattice, "PENALTY_VECTORS", 0)
+    monkeypatch.setattr(penalty, "PENALTY_VECTORS", 0)
     tables = build_tables(small_problem(seed))
     check_cell(tables, Cell.whole(tables), "branch-price")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mipdesign.formulations.breakpoints import Breakpoints
+from mipdesign.formulations.breakpoints.breakpoints import Breakpoints
 
 from mipdesign import register_breakpoints
 
