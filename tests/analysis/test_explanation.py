@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from mipdesign.benchmarks.corpus.small import best_by_enumeration, every_network, varied_problem
+from scale import few
 
 from mipdesign.analysis.explanation import changes, explain
 from mipdesign.analysis.explanation_file import EXPLANATION
@@ -39,7 +40,7 @@ def optima(count: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("seed", optima(2))
+@pytest.mark.parametrize("seed", few(optima(2), 1))
 def test_each_limit_is_explained_as_enumeration_has_it(seed: int) -> None:
     problem = varied_problem(seed)
     found = design(problem, workers=1)
@@ -76,7 +77,7 @@ def least_bound(problem: Problem, cutoff: float) -> float:
     return optimise(relaxation, Multipliers.initial(tables, abs(cutoff)), 500, tolerance=0.0).bound.value
 
 
-@pytest.mark.parametrize("convention", ["paper", "reference"])
+@pytest.mark.parametrize("convention", few(["reference", "paper"], 1))
 @pytest.mark.parametrize("name", ["flops", "params", "effectiveness", "min_params"])
 def test_a_price_is_the_slope_of_the_least_bound(name: str, convention: str) -> None:
     loose: dict[str, Any] = {"flops": 1.5e6, "params": 3e4, "effectiveness": 0.2}

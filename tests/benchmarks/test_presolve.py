@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache
@@ -15,13 +12,16 @@ from typing import Any
 import pytest
 import yaml
 from contracts import some_cell
+from mipdesign.benchmarks import __main__ as commands
 from mipdesign.benchmarks.corpus.small import Listing, best_by_enumeration, listing, small_problem
 from mipdesign.benchmarks.studies.presolve import Presolved, boxed, joined, presolved
 from mipdesign.benchmarks.studies.records import RECORDS, Record, read_records
 from mipdesign.benchmarks.studies.tables import Results, runs, sizes, summary, traced
 from mipdesign.benchmarks.studies.verdict import judged
-from scale import few
+from programs import TESTS, path_with
+from scale import few, of
 
+from mipdesign import registry
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Candidate, Position
 from mipdesign.lattice.tables import Tables
@@ -29,7 +29,7 @@ from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import Answer, SolveOptions, solver_named
 from mipdesign.search.coverage import build_tables
 
-ROOT, PLUGINS = Path(__file__).parents[2], Path(__file__).parents[1] / "plugins"
+PLUGINS = TESTS / "plugins"
 SEEDS = range(12)
 
 
@@ -156,18 +156,24 @@ def test_the_incumbent_of_a_presolve_is_known_to_all_runs() -> None:
 # ---------------------------------------------------------------------------------------------------------------- studies
 
 
+FORMULATIONS = ["lattice", "compact:log:lattice:onehot"][: of(2, 1)]
+
+
 def run(folder: Path, **changes: Any) -> list[Record]:
     data = {
         "name": "pre",
         "instances": [{"small": [0, 1]}],
-        "formulations": ["lattice", "compact:log:lattice:onehot"],
+        "formulations": FORMULATIONS,
         "solvers": ["scip"],
         "limits": {"seconds": 60, "memory_mb": 2000},
     }
     (folder / "study.yaml").write_text(yaml.safe_dump(data | changes))
-    path = os.pathsep.join([str(ROOT), str(PLUGINS), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "benchmarks", "run", str(folder / "study.yaml"), "--out", str(folder), "--workers", "1"]
-    subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, check=True, capture_output=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", path_with(PLUGINS))
+        patch.syspath_prepend(str(PLUGINS))
+        registry.registered.cache_clear()
+        assert commands.main(["run", str(folder / "study.yaml"), "--out", str(folder), "--workers", "1"]) == 0
+    registry.registered.cache_clear()
     return read_records(folder)
 
 
@@ -175,7 +181,7 @@ def test_a_study_tells_presolve_apart_and_goes_on_where_it_stopped(tmp_path: Pat
     plain = run(tmp_path)
     content = (tmp_path / RECORDS).read_bytes()
     both = run(tmp_path, presolve=[False, True])
-    assert (tmp_path / RECORDS).read_bytes().startswith(content) and len(both) == 2 * len(plain) == 8
+    assert (tmp_path / RECORDS).read_bytes().startswith(content) and len(both) == 2 * len(plain) == 4 * len(FORMULATIONS)
     records = judged(both, {})
     assert {record.status for record in records} == {"solved"}
     for record in records:
@@ -184,13 +190,13 @@ def test_a_study_tells_presolve_apart_and_goes_on_where_it_stopped(tmp_path: Pat
         assert best is None or float(Decimal(str(record.exact))) == pytest.approx(float(best), rel=1e-6)
         assert (record.presolve_seconds is not None) == (record.choices is not None) == record.presolve
     results = Results.of(records, {})
-    names = {"lattice", "lattice + presolve", "compact:log:lattice:onehot", "compact:log:lattice:onehot + presolve"}
+    names = {f"{name}{presolve}" for name in FORMULATIONS for presolve in ("", " + presolve")}
     assert {row[0] for row in summary(results).rows} == names | {"virtual best"}
     assert all(record.sizes is not None for record in records)
     of_sizes = {row[0]: row[2] for row in sizes(results).rows}
     assert of_sizes["lattice + presolve"] < of_sizes["lattice"]  # type: ignore[operator]
     at = runs(results).header.index("presolve")
-    assert sorted(str(row[at]) for row in runs(results).rows) == ["False"] * 4 + ["True"] * 4
+    assert sorted(str(row[at]) for row in runs(results).rows) == ["False"] * len(plain) + ["True"] * len(plain)
     with_network = next(record for record in records if record.presolve and record.incumbent is not None)
     assert traced(with_network)[0] == (
         with_network.presolve_seconds,

@@ -196,7 +196,7 @@ def test_certificates_of_varied_problems_are_accepted(seed: int) -> None:
     assert [claim for claim in found.checks(quick=True) if not claim.passed] == []
 
 
-@pytest.mark.parametrize("name", preset_names())
+@pytest.mark.parametrize("name", few(preset_names(), 4))
 def test_presets_are_read_alike(name: str) -> None:
     """Every preset in both conventions: the same lattices, and as many columns, as the search has."""
     for convention in ("paper", "reference"):

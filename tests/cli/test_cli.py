@@ -15,6 +15,7 @@ import programs
 import pytest
 import yaml
 from networks import PUBLISHED
+from scale import few
 
 from mipdesign.cli import main as cli
 from mipdesign.designs.design import Design
@@ -300,7 +301,7 @@ def signalled_early(number: int, *arguments: str | Path) -> subprocess.Completed
     return programs.run("signalled_early", str(number), *arguments, timeout=120)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", few([signal.SIGTERM, signal.SIGINT], 1))
 def test_a_signal_while_importing_still_leaves_files(number: int, warm: None, tmp_path: Path) -> None:
     answer = signalled_early(number, "design", SMALL, "--workers", "1", "--out", tmp_path)
     result = json.loads((tmp_path / "result.json").read_text())
@@ -318,7 +319,7 @@ def test_a_signal_ends_what_has_nothing_to_save(arguments: list[str]) -> None:
     assert (answer.returncode, answer.stdout, answer.stderr) == (130, "", "error: interrupted\n")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", few([signal.SIGINT, signal.SIGTERM], 1))
 def test_a_signal_while_searching_keeps_the_best_design(number: int, warm: None, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mipdesign", "design", "deepmad-r18", "--workers", "1", "--out", str(tmp_path), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:

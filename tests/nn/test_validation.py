@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from networks import PUBLISHED, architectures, published, small
-from scale import examples
+from scale import examples, few
 
 from mipdesign.errors import SpecError
 from mipdesign.io.exchange import read_network
@@ -77,7 +77,7 @@ def failed(checks: list[Check]) -> set[str]:
     return {check.name for check in checks if not check.passed}
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", few(PUBLISHED, 3))
 def test_published_networks_are_what_the_theory_says(name: str) -> None:
     """Of seven presets: every stage of the plain chain within three standard errors."""
     report = validate(published(name), draws=8, sigmas=3.0)
@@ -90,7 +90,7 @@ def test_published_networks_are_what_the_theory_says(name: str) -> None:
     assert report["log_variance"].standard_error < 1e-3 * number(report["log_variance"].expected)
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18", "resnet34", "resnet50"])
+@pytest.mark.parametrize("name", few(["mobilenet_v2", "resnet34", "resnet18", "resnet50"], 2))
 def test_networks_of_torchvision_are_what_the_theory_says(name: str) -> None:
     """Of the other presets: those of mobilenetv2-like, resnet-basic, resnet-basic-34 and resnet-choice."""
     assert validate(read_network(f"torchvision/{name}"), draws=8, sigmas=3.0).failures == ()

@@ -55,7 +55,7 @@ def test_overlapping_ties_are_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "same", [["channels"], ["depth", "kernel"], ["bottleneck", "block"], ["channels", "bottleneck", "depth"]]
+    "same", few([["channels", "bottleneck", "depth"], ["channels"], ["bottleneck", "block"], ["depth", "kernel"]], 2)
 )
 def test_the_optimum_keeps_ties_and_is_proved(same: list[str]) -> None:
     problem = Problem.load(SMALL, [f"ties=[{{stages: [2, 3], same: {same}}}]", "stages.2.depth.max=3"])

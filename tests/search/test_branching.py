@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem
 from mipdesign.benchmarks.experiments.agreement import varied_agrees
 from mipdesign.benchmarks.experiments.tree import grow
+from scale import few, of
 
 from mipdesign.lattice.cell import Cell, extent
 from mipdesign.mip.closing import solve_cell
@@ -21,7 +22,7 @@ TIE = 1e-7
 
 
 @pytest.mark.parametrize("block", [*FAMILIES, None])
-@pytest.mark.parametrize("first", range(0, 300, 50))
+@pytest.mark.parametrize("first", few(range(0, 300, 50), 2))
 def test_tree_equals_enumeration(first: int, block: str | None) -> None:
     infeasible = 0
     for seed in range(first, first + (50 if block == "bottleneck" else 10)):
@@ -45,13 +46,13 @@ def test_tree_equals_enumeration(first: int, block: str | None) -> None:
     assert infeasible < 50
 
 
-@pytest.mark.parametrize("first", range(0, 60, 10))
+@pytest.mark.parametrize("first", few(range(0, 60, 10), 1))
 def test_choices_budgets_and_constraints_equal_enumeration_by_the_exact_evaluator(first: int) -> None:
-    for seed in range(first, first + 10):
+    for seed in range(first, first + of(10, 8)):
         assert varied_agrees(seed), seed
 
 
-@pytest.mark.parametrize("first", range(0, 40, 10))
+@pytest.mark.parametrize("first", few(range(0, 40, 10), 2))
 def test_cells_left_to_the_solver_hold_what_the_tree_did_not_list(first: int) -> None:
     """Handing over early: what SCIP finds in the cells and what the tree lists make up the enumeration."""
     cells = 0

@@ -14,6 +14,7 @@ import numpy as np
 import programs
 import pytest
 from mipdesign.benchmarks.corpus.small import best_by_enumeration, listing, random_table, small_problem, varied_problem
+from scale import few, of
 
 from mipdesign import Architecture, Design, Problem, SpecError, design
 from mipdesign.lattice.cell import Cell
@@ -39,7 +40,7 @@ def enumerated(problem: Problem) -> tuple[object, ...] | None:
     return min((design_order(problem, a), a) for a in top)
 
 
-@pytest.mark.parametrize("seed", [1, 5, 7, 12])
+@pytest.mark.parametrize("seed", few([7, 1, 5, 12], 2))
 @pytest.mark.parametrize("presolve", [True, False])
 def test_design_equals_enumeration(seed: int, presolve: bool) -> None:
     problem = small_problem(seed)
@@ -69,13 +70,13 @@ TINY = ["stages.1.depth=[1, 2]", "stages.2.depth=[1, 2]", "stages.3.depth=[1, 2]
     ],
 )
 def test_unusual_objectives_and_budgets_are_proved_and_verified(changes: list[str]) -> None:
-    result = design(Problem.preset("deepmad-r18", TINY + changes))
+    result = design(Problem.preset("deepmad-r18", TINY + changes), workers=1)
     assert result.status == "optimal" and not result.incidents
     assert all(budget.holds for budget in result.budgets)
     assert all(check.passed for check in result.checks())
 
 
-@pytest.mark.parametrize("seed", [0, 3, 7, 11])
+@pytest.mark.parametrize("seed", few([0, 3, 7, 11], 2))
 def test_choices_and_all_budgets_are_proved_and_verified(seed: int) -> None:
     problem = varied_problem(seed)
     found, best = design(problem, workers=1), best_by_enumeration(problem)
@@ -108,7 +109,7 @@ def test_what_no_formulation_expresses_is_closed_by_the_tree_alone(reason: str, 
         design(problem, workers=1, presolve=False)
 
 
-@pytest.mark.parametrize("convention", ["paper", "reference"])
+@pytest.mark.parametrize("convention", few(["reference", "paper"], 1))
 def test_a_priced_effectiveness_is_lower_and_the_objective_accounts_for_it(convention: str) -> None:
     free = design(Problem.load(SMALL, [f"convention={convention}"]), workers=1)
     problem = Problem.load(SMALL, [f"convention={convention}", "objective.effectiveness_price=5000"])
@@ -124,10 +125,12 @@ def test_a_priced_effectiveness_is_lower_and_the_objective_accounts_for_it(conve
 
 def test_answer_depends_neither_on_seed_nor_on_workers() -> None:
     problem = small_problem(7)
-    answers = {(d.objective, d.architecture) for d in (design(problem, workers=w, seed=s) for w, s in ((1, 0), (2, 1), (2, 2)))}
+    ways = ((1, 0), (2, 1), (2, 2))[: of(3, 2)]
+    answers = {(d.objective, d.architecture) for d in (design(problem, workers=w, seed=s) for w, s in ways)}
     assert len(answers) == 1
 
 
+@pytest.mark.long
 def test_r18_is_proved_optimal() -> None:
     result = design(Problem.preset("deepmad-r18"))
     assert (result.status, result.gap) == ("optimal", 0.0)
