@@ -19,12 +19,14 @@ from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Position, Tables
 from mipdesign.mip.formulation import Formulation, FormulationModel
+from mipdesign.registry import register_formulation
 
-from .breakpoints import Breakpoints, LatticeBreakpoints
+from .breakpoints.breakpoints import Breakpoints
+from .breakpoints.lattice import LatticeBreakpoints
 from .compact import Compact, CompactModel, parts_named
+from .encodings.encoding import Encoding
 from .parts import KINDS, Part, registered_parts
-from .piecewise import Encoding
-from .products import Product
+from .products.product import Product
 
 DEFAULT = "log:uniform-4:knots"
 """Parts of the variant without a name of its own."""
@@ -47,8 +49,8 @@ class WithFurther(Breakpoints):
     base: Breakpoints = field(default_factory=LatticeBreakpoints)
     further: frozenset[int] = frozenset()
 
-    def places(self, values: Sequence[int]) -> list[int]:
-        return sorted({*self.base.places(values), *(j for j, value in enumerate(values) if value in self.further)})
+    def indices(self, values: Sequence[int]) -> list[int]:
+        return sorted({*self.base.indices(values), *(j for j, value in enumerate(values) if value in self.further)})
 
 
 class Relaxation(Compact):
@@ -79,6 +81,7 @@ class Relaxation(Compact):
         return model
 
 
+@register_formulation
 class Adaptive(Formulation):
     """Adaptive formulation; see the module."""
 

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import FAMILIES, Listing, listing, positions, small_problem
-from mipdesign.formulations import common, lattice
+from mipdesign.formulations import penalty
 from mipdesign.formulations.scaling import PenaltyScale, least_variance, most_variance
 
 from mipdesign.errors import SpecError
@@ -108,7 +108,7 @@ def test_respects_the_cell(seed: int, formulation: str) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_many_depth_vectors_are_exact_too(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lattice, "PENALTY_VECTORS", 0)
+    monkeypatch.setattr(penalty, "PENALTY_VECTORS", 0)
     tables = build_tables(small_problem(seed))
     check_cell(tables, Cell.whole(tables), "lattice")
 
@@ -262,13 +262,6 @@ def test_the_package_imports_no_formulation() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("formulation", NONLINEAR)
-def test_nonlinear_formulations_say_which_families_they_lack(formulation: str) -> None:
-    tables = build_tables(small_problem(0, "basic"))
-    with pytest.raises(SpecError, match=rf"stages\.0\.block.*'basic'.*'{formulation}'.*use 'lattice'"):
-        formulation_named(formulation).build(tables, Cell.whole(tables))
-
-
 def test_lattice_refuses_a_cell_that_is_far_too_large() -> None:
     tables = build_tables(Problem.preset("deepmad-r18"))
     with pytest.raises(SpecError, match=r"'lattice' needs \d+ binaries.*split it"):
@@ -278,7 +271,7 @@ def test_lattice_refuses_a_cell_that_is_far_too_large() -> None:
 def test_columns_says_that_it_needs_a_weight_per_vector_of_depths(monkeypatch: pytest.MonkeyPatch) -> None:
     tables = build_tables(small_problem(4))
     assert len(tables.penalised) > 1
-    monkeypatch.setattr(common, "PENALTY_VECTORS", 1)
+    monkeypatch.setattr(penalty, "PENALTY_VECTORS", 1)
     assert formulation_named("columns").unsupported(tables) == "more than 1 vectors of penalised depths"
     with pytest.raises(SpecError, match=r"'columns' does not support more than 1 vectors.*use 'lattice'"):
         formulation_named("columns").build(tables, Cell.whole(tables))

@@ -11,16 +11,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mipdesign.formulations.encodings.encoding import Encoding
+from mipdesign.formulations.model_builder import ModelBuilder
 from mipdesign.formulations.parts import part_named, registered_parts
-from mipdesign.formulations.piecewise import Encoding, Piece
 
 from mipdesign.errors import SpecError
-from mipdesign.mip.linear import LinearModel, Terms
+from mipdesign.lattice.tables import Position
+from mipdesign.mip.expressions import Expression, dot
+from mipdesign.mip.linear import LinearModel
+from mipdesign.mip.start_values import start_values
 
 ENCODINGS: list[Encoding] = [part for part in registered_parts("encodings") if isinstance(part, Encoding)]
 GRAPHS = [encoding for encoding in ENCODINGS if encoding.is_graph]
 BINARIES = {"sos2": 0, "cc": -1, "dcc": -1, "mc": -1, "inc": -1, "log": -2, "dlog": -2, "zzb": -2, "zzi": 0}
 """Binaries of ``n`` segments: -1 stands for one per segment, -2 for the logarithm."""
+
+ANY = Expression([], 0.0, 0.0)
+"""The argument of a piece that is linked to nothing."""
 
 by_id = pytest.mark.parametrize("encoding", GRAPHS, ids=lambda e: e.id)
 
@@ -29,11 +36,9 @@ class Written:
     """A piece with one function, and SCIP's extreme values of it."""
 
     def __init__(self, encoding: Encoding, points: Sequence[float], values: Sequence[float], relaxed: bool = False) -> None:
-        self.linear = LinearModel()
-        one = self.linear.variable("one", lower=1.0)
-        self.piece = encoding.encode(self.linear, "f", points, one)
+        self.linear = ModelBuilder()
+        self.piece = encoding.encode(self.linear, "f", points, ANY)
         self.argument, self.y = self.piece.argument(), self.piece.value(values, "at most")
-        self.start = {one: 1.0}
         if relaxed:
             self.linear.kinds = ["C"] * len(self.linear.kinds)
             self.linear.sos2 = []
@@ -43,13 +48,13 @@ class Written:
         return extremes(self.linear, self.argument, x, self.y)
 
 
-def extremes(linear: LinearModel, argument: Terms, x: float | None, y: Terms) -> tuple[float, float] | None:
+def extremes(linear: LinearModel, argument: Expression, x: float | None, y: Expression) -> tuple[float, float] | None:
     found = []
     for sign in (-1.0, 1.0):
         model, variables = linear.to_scip(1.0)
 
-        def expression(terms: Terms, variables: dict[str, Any] = variables) -> Any:
-            return sum((c * variables[linear.names[v]] for v, c in terms), 0.0 * variables["one"])
+        def expression(e: Expression, variables: dict[str, Any] = variables) -> Any:
+            return sum((c * variables[linear.names[v]] for v, c in e.terms), 0.0 * variables["one"])
 
         model.setParam("numerics/feastol", 1e-9)
         if x is not None:
@@ -155,9 +160,10 @@ def test_its_values_satisfy_its_rows(encoding: Encoding, function: tuple[list[fl
     points, values = function
     written = Written(encoding, points, values)
     for x in [*points, points[0] + share * (points[-1] - points[0])]:
-        start = written.start | written.piece.start(x)
-        assert sum(c * start[v] for v, c in written.argument) == pytest.approx(x, abs=1e-9)
-        assert sum(c * start[v] for v, c in written.y) == pytest.approx(np.interp(x, points, values), abs=1e-9)
+        written.piece.of = Expression([], x, x, x)
+        start = dict(enumerate(start_values(written.linear.rules, Position(0, (), ())).values()))
+        assert sum(c * start[v] for v, c in written.argument.terms) == pytest.approx(x, abs=1e-9)
+        assert sum(c * start[v] for v, c in written.y.terms) == pytest.approx(np.interp(x, points, values), abs=1e-9)
         check_rows(written.linear, start)
 
 
@@ -178,8 +184,8 @@ def test_weights_are_a_unit_vector_at_a_breakpoint(encoding: Encoding) -> None:
     """What products and columns rely on: at a breakpoint nothing but its own weight is positive."""
     points = [1.0, 2.0, 4.0, 5.0, 9.0, 10.0]
     for at, x in enumerate(points):
-        linear = LinearModel()
-        piece: Piece = encoding.encode(linear, "f", points, linear.variable("one", lower=1.0))
+        linear = ModelBuilder()
+        piece = encoding.encode(linear, "f", points, ANY)
         for j, weight in enumerate(piece.weights):
             expected = float(j == at)
             assert extremes(linear, piece.argument(), x, weight) == pytest.approx((expected, expected), abs=1e-6)
@@ -205,11 +211,11 @@ def test_only_cc_is_not_locally_ideal(encoding: Encoding) -> None:
     rng, fractional = np.random.default_rng(0), 0
     for n in (3, 5, 6, 8):
         for _ in range(12):
-            linear = LinearModel()
-            encoding.encode(linear, "f", [float(x) for x in range(n + 1)], linear.variable("one", lower=1.0))
+            linear = ModelBuilder()
+            encoding.encode(linear, "f", [float(x) for x in range(n + 1)], ANY)
             integers = [name for name, kind in zip(linear.names, linear.kinds, strict=True) if kind != "C"]
             linear.kinds, linear.sos2 = ["C"] * len(linear.kinds), []
-            linear.gain((v, float(rng.normal())) for v in range(1, len(linear.names)))
+            linear.maximize(dot(rng.normal(size=len(linear.names) - 1), map(linear.named, linear.names[1:])))
             model, variables = linear.to_scip(1.0)
             model.setParam("presolving/maxrounds", 0)
             model.optimize()
@@ -224,8 +230,8 @@ def test_chords_bound_a_concave_function_from_above_and_a_convex_one_from_below(
     logs, squares = [math.log(x) for x in points], [x * x for x in points]
     for x in [1.0, 1.5, 3.0, 6.5, 8.0]:
         assert Written(chords, points, logs).extremes(x) == pytest.approx((0.0, np.interp(x, points, logs)), abs=1e-6)
-        linear = LinearModel()
-        piece = chords.encode(linear, "f", points, linear.variable("one", lower=1.0))
+        linear = ModelBuilder()
+        piece = chords.encode(linear, "f", points, ANY)
         y = piece.value(squares, "at least")
         found = extremes(linear, piece.argument(), x, y)
         assert found == pytest.approx((np.interp(x, points, squares), 64.0), abs=1e-6)
@@ -239,9 +245,8 @@ def test_chords_bound_a_concave_function_from_above_and_a_convex_one_from_below(
 )
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: e.id)
 def test_breakpoints_have_to_increase(encoding: Encoding, points: list[float]) -> None:
-    linear = LinearModel()
     with pytest.raises(SpecError, match=r"breakpoints: .*'f'"):
-        encoding.encode(linear, "f", points, linear.variable("one", lower=1.0))
+        encoding.encode(ModelBuilder(), "f", points, ANY)
 
 
 def test_parts_are_registered_under_their_ids() -> None:

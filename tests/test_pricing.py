@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem
-from mipdesign.formulations import lattice
-from mipdesign.formulations.pricing import PricedModel
+from mipdesign.formulations import penalty
+from mipdesign.formulations.branch_price import PricedModel
 
 from mipdesign.cli import main as cli
 from mipdesign.errors import SpecError
@@ -73,7 +73,7 @@ def test_respects_the_cell(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_prices_into_a_nonlinear_model_too(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lattice, "PENALTY_VECTORS", 0)
+    monkeypatch.setattr(penalty, "PENALTY_VECTORS", 0)
     tables = build_tables(small_problem(seed))
     check_cell(tables, Cell.whole(tables), "branch-price")
 

@@ -25,6 +25,7 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Tables, build_tables
 from mipdesign.mip import model_files, solver
 from mipdesign.mip.capabilities import Capability
+from mipdesign.mip.expressions import dot, linear_sum
 from mipdesign.mip.formulation import FormulationModel, formulation_named
 from mipdesign.mip.linear import LinearModel
 from mipdesign.mip.model_files import FORMATS, read_model, write_model
@@ -51,13 +52,11 @@ def convex_combination(values: list[float], most: float) -> FormulationModel:
     """A model with one ordered set: the most valuable neighbours, with weights of at most 1 that sum to ``most``."""
     linear = LinearModel()
     variables = [linear.variable(f"x{j}") for j in range(len(values))]
-    linear.row("sum", [(v, 1.0) for v in variables], high=most)
-    linear.gain(zip(variables, values, strict=True))
-    linear.sos2.append(tuple(variables))
+    linear.add("sum", linear_sum(variables) <= most)
+    linear.maximize(dot(values, variables))
+    linear.add_sos2(variables)
     tables = build_tables(small_problem(0))
-    return FormulationModel(
-        tables, Cell.whole(tables), 1.0, 1.0, -math.inf, {}, (), lambda position: {}, parameters={}, linear=linear
-    )
+    return FormulationModel(tables, Cell.whole(tables), 1.0, 1.0, -math.inf, {}, (), {}, parameters={}, linear=linear)
 
 
 def child(code: str, *arguments: str, **options: Any) -> Any:

@@ -24,12 +24,14 @@ from mipdesign.benchmarks.experiments.variant_outcomes import (
 )
 from mipdesign.benchmarks.experiments.variant_trials import run
 from mipdesign.benchmarks.experiments.variants import outcome_log, summary, tasks, variant_names
-from mipdesign.formulations.breakpoints import LatticeBreakpoints
+from mipdesign.formulations.breakpoints.lattice import LatticeBreakpoints
 from mipdesign.formulations.compact import CompactModel
+from mipdesign.formulations.encoded_integer import encode_integer
+from mipdesign.formulations.encodings.encoding import Encoding
+from mipdesign.formulations.encodings.incremental import Incremental
+from mipdesign.formulations.model_builder import ModelBuilder
 from mipdesign.formulations.parts import registered_parts
-from mipdesign.formulations.piecewise import Encoding, Incremental
-from mipdesign.formulations.products import Product
-from mipdesign.formulations.sheet import Bounded, Sheet, write_axis
+from mipdesign.formulations.products.product import Product
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
@@ -38,6 +40,7 @@ from mipdesign.mip import closing
 from mipdesign.mip.closing import ScipSettings
 from mipdesign.mip.formulation import ProvenError, formulation_named
 from mipdesign.mip.solver import Answer
+from mipdesign.mip.start_values import start_values
 from mipdesign.problem.problem import Problem
 from tests.test_formulations import check_cell, sample, some_cell
 from tests.test_piecewise import extremes
@@ -113,21 +116,21 @@ def some_of_wide(head: int | None, convention: str) -> tuple[Tables, list[Positi
 @pytest.mark.parametrize("product", registered_parts("products"), ids=lambda p: p.id)
 def test_products_are_those_of_their_factors(product: Product, values: tuple[int, ...]) -> None:
     for g in ([float(v) for v in values], [math.log(v) - 1.0 for v in values], [float(v % 3) for v in values]):
-        sheet = Sheet()
-        axis = write_axis(sheet, "n", values, lambda p: p.stem, 0, Incremental(), LatticeBreakpoints(), weighted=True).axis
-        e = sheet.variable("e", lambda p: 0.25, lower=-1.5, upper=4.0)
-        found = product.multiply("p", axis, g, axis.function(g), Bounded([(e, 1.0)], -1.5, 4.0))
+        model = ModelBuilder()
+        n = encode_integer(model, "n", values, lambda p: p.stem, 0, Incremental(), LatticeBreakpoints(), weighted=True)
+        e = model.variable("e", lower=-1.5, upper=4.0, value=lambda network: 0.25)
+        found = product.multiply("p", n, g, n.function(g), e)
         for at, x in itertools.product(range(len(values)), (-1.5, 0.25, 4.0)):
-            sheet.linear.lower[e] = sheet.linear.upper[e] = x
-            low, high = extremes(sheet.linear, axis.number.terms, float(values[at]), found.terms) or (math.nan, math.nan)
+            model.lower[e.variable] = model.upper[e.variable] = x
+            low, high = extremes(model, n.number, float(values[at]), found) or (math.nan, math.nan)
             assert low - 1e-6 <= g[at] * x <= high + 1e-6
             if product.claim == "exact" or x != 0.25:
                 assert (low, high) == pytest.approx((g[at] * x, g[at] * x), abs=1e-6)
-        sheet.linear.lower[e], sheet.linear.upper[e] = -1.5, 4.0
+        model.lower[e.variable], model.upper[e.variable] = -1.5, 4.0
         for at in range(len(values)):
-            start = sheet.values(Position(values[at], (), ()))
-            assert sum(c * start[v] for v, c in found.terms) == pytest.approx(g[at] * 0.25, abs=1e-9)
-            assert sheet.linear.violation(dict(zip(sheet.linear.names, start, strict=True))) < 1e-9
+            start = start_values(model.rules, Position(values[at], (), ()))
+            assert sum(c * start[model.names[v]] for v, c in found.terms) == pytest.approx(g[at] * 0.25, abs=1e-9)
+            assert model.violation(start) < 1e-9
 
 
 # -------------------------------------------------------------------- variants
@@ -182,7 +185,7 @@ def test_every_network_is_a_solution_iff_it_is_feasible(name: str, seed: int) ->
     for position in sample(tables, seed, 60):
         architecture = tables.architecture(position)
         try:
-            form.places(position)
+            form.indices(position)
         except ValueError:
             assert tables.problem.violations(architecture)
             continue

@@ -18,7 +18,9 @@ from ..lattice.cell import Cell
 from ..lattice.tables import MAX_CHANNELS, Position, Tables
 from ..registry import load, registered
 from .capabilities import Capability
+from .expressions import linear_sum
 from .linear import LinearModel, ScipModel
+from .start_values import ValueRule, start_values
 
 GROUP = "mipdesign.formulations"
 """Kind of the registry."""
@@ -78,7 +80,7 @@ class FormulationModel:
     groups:
         The one-hot groups that make up a network.
     rules:
-        Values of all variables for a network; see :meth:`start`.
+        Values of all variables in a network, by name; see :meth:`start`.
     parameters:
         SCIP parameters that the formulation asks for.
     refinement:
@@ -95,7 +97,7 @@ class FormulationModel:
     floor: float
     priorities: Mapping[str, int]
     groups: tuple[OneHotGroup, ...]
-    rules: Callable[[Position], dict[str, float]]
+    rules: Mapping[str, ValueRule]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     linear: LinearModel | None = None
     nonlinear: Callable[[], ScipModel] | None = None
@@ -163,7 +165,7 @@ class FormulationModel:
 
     def start(self, position: Position) -> dict[str, float]:
         """Values of all variables for a network of the cell, by name: a start solution if the network is feasible."""
-        return self.rules(position)
+        return start_values(self.rules, position)
 
     def start_solution(self, scip: ScipModel, start: Mapping[str, float]) -> Any:
         """A PySCIPOpt solution with the values of :meth:`start`, for a model that :attr:`scip` or :meth:`take_scip` gave."""
@@ -180,8 +182,8 @@ class FormulationModel:
         names = self.indicators(position)
         self.excluded.append(position)
         if self.linear is not None:
-            terms = [(self.linear.names.index(name), 1.0) for name in names]
-            self.linear.row(f"excluded_{len(self.linear.rows)}", terms, high=len(names) - 1.0)
+            chosen = linear_sum(self.linear.named(name) for name in names)
+            self.linear.add(f"excluded_{len(self.linear.rows)}", chosen <= len(names) - 1.0)
         if self.linear is None or self.written is not None:
             self.model.addCons(quicksum(self.variables[name] for name in names) <= len(names) - 1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mipdesign.formulations.breakpoints import Breakpoints
+from mipdesign.formulations.breakpoints.breakpoints import Breakpoints
 
 from mipdesign import register_breakpoints
 
@@ -17,6 +17,6 @@ class EveryNth(Breakpoints):
     title = "-N: every N-th lattice point; -outer and -touching for upper bounds"
     reference = "none: the simplest rule there is"
 
-    def places(self, values: Sequence[int]) -> list[int]:
+    def indices(self, values: Sequence[int]) -> list[int]:
         last = len(values) - 1
         return sorted({*range(0, last, int(self.parameter)), last})

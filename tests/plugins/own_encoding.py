@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mipdesign.formulations.piecewise import Encoding, Piece
+from mipdesign.formulations.encodings.encoding import Encoding, Piecewise
 
 from mipdesign import register_encoding
-from mipdesign.mip.linear import Terms
+from mipdesign.mip.expressions import Expression, linear_sum
 
 
 @register_encoding
@@ -18,12 +18,10 @@ class Unary(Encoding):
     title = "convex combination with binaries in unary"
     reference = "Yildiz, Vielma, Operations Research Letters 41(6), 2013"
 
-    def weights(self, piece: Piece) -> Sequence[Terms]:
-        weights, n = piece.convex_weights(), piece.n_segments
-        for s in range(1, n):
-            beyond = piece.variable(f"u{s}", lambda p, s=s: float(p.segment >= s), "B")
-            left = [term for weight in weights[:s] for term in weight]
-            right = [term for weight in weights[s + 1 :] for term in weight]
-            piece.row(f"left{s}", left + [(beyond, 1.0)], high=1.0)
-            piece.row(f"right{s}", right + [(beyond, -1.0)], high=0.0)
-        return weights
+    def weights(self, f: Piecewise) -> Sequence[Expression]:
+        w = f.convex_weights()
+        for s in range(1, f.n_segments):
+            u = f.variable(f"u{s}", lambda at, s=s: float(at.segment >= s), "B")
+            f.add(f"left{s}", linear_sum(w[:s]) <= 1 - u)
+            f.add(f"right{s}", linear_sum(w[s + 1 :]) <= u)
+        return w
