@@ -20,6 +20,7 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Formulation, FormulationModel
+from mipdesign.registry import register_formulation
 
 from .breakpoints.breakpoints import Breakpoints
 from .breakpoints.lattice import LatticeBreakpoints
@@ -81,6 +82,7 @@ class Relaxation(Compact):
         return model
 
 
+@register_formulation
 class Adaptive(Formulation):
     """Adaptive formulation; see the module."""
 

@@ -37,6 +37,7 @@ from mipdesign.lattice.tables import StageTables, Tables
 from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.formulation import Formulation, FormulationModel, OneHotGroup
 from mipdesign.mip.start_values import Assignment, ValueRule
+from mipdesign.registry import register_formulation
 
 from . import common, penalty
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH, Layers
@@ -46,6 +47,7 @@ Side = Literal["at least", "at most"]
 """On which side of a product its variable is held."""
 
 
+@register_formulation
 class Columns(Formulation):
     """Formulation by columns; see the module."""
 

@@ -37,6 +37,7 @@ from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import linear_sum
 from mipdesign.mip.formulation import Formulation, FormulationModel, ProvenError
 from mipdesign.networks.evaluator import LOWER
+from mipdesign.registry import register_formulation
 
 from . import common
 from .breakpoints.breakpoints import Breakpoints
@@ -53,6 +54,7 @@ DEFAULT = "inc:lattice:onehot"
 """Parts of the variant without a name of its own."""
 
 
+@register_formulation
 class Compact(Formulation):
     """Compact formulation; see the module."""
 

@@ -1,10 +1,10 @@
 """Every formulation and every solver on random small problems, held against the enumeration of all networks.
 
-``python -m mipdesign.benchmarks variants [--count N] [--first SEED] [--solver ID] [--formulation ID] [--workers N] [--out
-FILE]`` solves each problem with every registered formulation, every combination of parts of the compact and the adaptive one,
-and every solver that is installed and takes the model (bounds: SCIP, unless solvers are named). The table at the end says for
-each of them how many models it took, how many answers agree, how far they are from the optimum, and the seeds of those that do
-not agree, by what is wrong with them:
+``python -m mipdesign.benchmarks variants [--count N] [--first SEED] [--solver ID] [--formulation ID] [--plugin FILE.py]
+[--workers N] [--out FILE]`` solves each problem with every registered formulation, every combination of parts of the compact
+and the adaptive one, and every solver that is installed and takes the model (bounds: SCIP, unless solvers are named). The table
+at the end says for each of them how many models it took, how many answers agree, how far they are from the optimum, and the
+seeds of those that do not agree, by what is wrong with them:
 
 * ``missed``: it claims an optimum or infeasibility, and there is a better network;
 * ``bound``: its dual bound is below the optimum;
@@ -34,6 +34,7 @@ from mipdesign.errors import SpecError
 from mipdesign.json_lines import LineLog
 from mipdesign.mip.formulation import formulation_ids, formulation_named
 from mipdesign.mip.solver import solver_named
+from mipdesign.plugins import load_plugin
 from mipdesign.processes import processors
 
 from .measure import middle, table
@@ -160,15 +161,18 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed of the first one")
     parser.add_argument("--solver", action="append", help="all that are installed by default; repeatable")
     parser.add_argument("--formulation", action="append", help="all by default; repeatable")
+    parser.add_argument("--plugin", type=Path, action="append", help="a Python file that registers variants; repeatable")
     parser.add_argument("--workers", type=int, default=processors(), help="processes at a time")
     parser.add_argument("--seconds", type=float, default=60.0, help="time limit of a solver")
     parser.add_argument("--out", type=Path, help="file of outcomes, one line each; what is in it is not run again")
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.count)
-    formulations = arguments.formulation or [*formulation_ids(), *variant_names()]
     try:
+        for path in arguments.plugin or ():
+            load_plugin(path, "--plugin")
         for solver_id in arguments.solver or ():
             solver_named(solver_id).version()
+        formulations = arguments.formulation or [*formulation_ids(), *variant_names()]
         wanted = tasks(formulations, arguments.solver or list(installed()), seeds, bool(arguments.solver))
         with contextlib.ExitStack() as stack:
             log = None if arguments.out is None else stack.enter_context(outcome_log(arguments.out))
