@@ -1,10 +1,11 @@
 """Every formulation and every solver on random small problems, held against the enumeration of all networks.
 
-``python -m mipdesign.benchmarks variants [--count N] [--first SEED] [--solver ID] [--formulation ID] [--workers N] [--out
-FILE]`` solves each problem with every registered formulation, every combination of parts of the compact and the adaptive one,
-and every solver that is installed and takes the model (bounds: SCIP, unless solvers are named). The table at the end says for
-each of them how many models it took, how many answers agree, how far they are from the optimum, and the seeds of those that do
-not agree, by what is wrong with them:
+``python -m mipdesign.benchmarks variants [--count N] [--first SEED] [--family NAME] [--solver ID] [--formulation ID] [--workers
+N] [--out FILE]`` draws problems of bottleneck blocks, or of other block families (``--family all`` for every one), and solves
+each with every registered formulation, every combination of parts of the compact and the adaptive one, and every solver that is
+installed and takes the model (bounds: SCIP, unless solvers are named). The table at the end says for each of them how many
+models it took, how many answers agree, how far they are from the optimum, and the seeds of those that do not agree, by what is
+wrong with them:
 
 * ``missed``: it claims an optimum or infeasibility, and there is a better network;
 * ``bound``: its dual bound is below the optimum;
@@ -46,7 +47,7 @@ from mipdesign.mip.refinement import solve
 from mipdesign.mip.solver import Answer, SolveOptions, refusal, solver_ids, solver_named
 from mipdesign.search.workers import processors
 
-from ..corpus.small import Listing, listing, small_problem
+from ..corpus.small import EVERY_FAMILY, Listing, listing, small_problem
 from ..studies.supervision import SINGLE_THREADED
 from ..studies.trial import die_with
 from .measure import middle, table
@@ -59,6 +60,10 @@ BREAKPOINTS = (
 """Breakpoints with the parameters that small lattices have."""
 COARSE = ("uniform-1",)
 """With what adaptive variants begin."""
+BOTTLENECK = "bottleneck"
+"""Family of the problems unless others are asked for."""
+ALL = "all"
+"""Stands for every family."""
 FAULTS = ("missed", "bound", "refuted", "error", "failed")
 TOLERANCE = 1e-6
 """Relative error of an objective that solvers are allowed."""
@@ -82,6 +87,7 @@ class Task(NamedTuple):
     formulation: str
     solver: str
     seed: int
+    family: str = BOTTLENECK
 
 
 @dataclass(frozen=True)
@@ -108,10 +114,16 @@ class Outcome:
     error: float | None = None
     seconds: float = 0.0
     detail: str = ""
+    family: str = BOTTLENECK
 
     @property
     def task(self) -> Task:
-        return Task(self.formulation, self.solver, self.seed)
+        return Task(self.formulation, self.solver, self.seed, self.family)
+
+    @property
+    def problem(self) -> str:
+        """What it was asked: the seed, after the family where that is another one than bottleneck."""
+        return str(self.seed) if self.family == BOTTLENECK else f"{self.family} {self.seed}"
 
     @property
     def agrees(self) -> bool:
@@ -159,7 +171,13 @@ def installed() -> dict[str, str]:
     return versions
 
 
-def tasks(formulations: Sequence[str], solvers: Sequence[str], seeds: Iterable[int], all_bounds: bool) -> list[Task]:
+def tasks(
+    formulations: Sequence[str],
+    solvers: Sequence[str],
+    seeds: Iterable[int],
+    all_bounds: bool,
+    families: Sequence[str] = (BOTTLENECK,),
+) -> list[Task]:
     """All combinations, seed by seed; bounds go to SCIP alone unless ``all_bounds``."""
     pairs = [
         (formulation, solver)
@@ -167,7 +185,7 @@ def tasks(formulations: Sequence[str], solvers: Sequence[str], seeds: Iterable[i
         for formulation in formulations
         if all_bounds or solver == "scip" or formulation_named(formulation).claim == "exact"
     ]
-    return [Task(formulation, solver, seed) for seed in seeds for formulation, solver in pairs]
+    return [Task(*pair, seed, family) for seed in seeds for family in families for pair in pairs]
 
 
 # ---------------------------------------------------------------------- verdicts
@@ -254,6 +272,7 @@ def outcome(
     solver_id: str = "scip",
     seed: int = 0,
     seconds: float = float("inf"),
+    family: str = BOTTLENECK,
 ) -> Outcome:
     """Solves a problem as a whole, and holds the answer against the listing of its networks."""
     formulation, solver = formulation_named(formulation_id), solver_named(solver_id)
@@ -261,7 +280,7 @@ def outcome(
 
     def judged(word: str, detail: str = "", error: float | None = None) -> Outcome:
         spent = time.monotonic() - began
-        return Outcome(formulation_id, solver_id, seed, solver.version(), claim, word, error, spent, detail)
+        return Outcome(formulation_id, solver_id, seed, solver.version(), claim, word, error, spent, detail, family)
 
     if formulation.unsupported(tables) is not None:
         return judged("refused", f"no words for {formulation.unsupported(tables)}")
@@ -312,9 +331,9 @@ def _at_limit(tables: Tables, position: Position) -> bool:
 
 
 @lru_cache(maxsize=4)
-def small(seed: int) -> tuple[Tables, Listing]:
+def small(seed: int, family: str = BOTTLENECK) -> tuple[Tables, Listing]:
     """The tables of a small problem, and all its networks."""
-    tables = build_tables(small_problem(seed))
+    tables = build_tables(small_problem(seed, family))
     return tables, listing(tables, Cell.whole(tables))
 
 
@@ -324,20 +343,21 @@ def child() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     asked = json.load(sys.stdin)
     die_with(asked["parent"])
-    for formulation, solver, seed in asked["tasks"]:
-        tables, expected = small(seed)
+    for task in (Task(*row) for row in asked["tasks"]):
+        tables, expected = small(task.seed, task.family)
         try:
-            found = outcome(formulation, tables, expected, solver, seed, asked["seconds"])
+            found = outcome(task.formulation, tables, expected, task.solver, task.seed, asked["seconds"], task.family)
         except Exception as error:  # one answer that is lost, and no more
-            claim = formulation_named(formulation).claim
-            found = failure(Task(formulation, solver, seed), claim, f"{type(error).__name__}: {error}")
+            claim = formulation_named(task.formulation).claim
+            found = failure(task, claim, f"{type(error).__name__}: {error}")
         out.write(json.dumps(asdict(found)) + "\n")
         out.flush()
 
 
 def failure(task: Task, claim: str, detail: str) -> Outcome:
     """The outcome of a task without an answer."""
-    return Outcome(*task, installed().get(task.solver, ""), claim, "failed", detail=" ".join(detail.split()))
+    version, detail = installed().get(task.solver, ""), " ".join(detail.split())
+    return Outcome(task.formulation, task.solver, task.seed, version, claim, "failed", detail=detail, family=task.family)
 
 
 def in_children(asked: Sequence[Task], seconds: float, tell: Callable[[Outcome], None]) -> None:
@@ -437,8 +457,11 @@ def summary(outcomes: Iterable[Outcome]) -> str:
         taken = [found for found in every if found.verdict != "refused"]
         if not taken:
             continue
-        seeds = {fault: sorted(found.seed for found in taken if found.verdict == fault) for fault in FAULTS}
-        wrong = "; ".join(f"{fault}: {', '.join(map(str, at))}" for fault, at in seeds.items() if at)
+        seeds = {
+            fault: [f.problem for f in sorted(taken, key=lambda f: (f.family, f.seed)) if f.verdict == fault]
+            for fault in FAULTS
+        }
+        wrong = "; ".join(f"{fault}: {', '.join(at)}" for fault, at in seeds.items() if at)
         errors = [found.error for found in taken if found.error is not None]
         rows.append(
             (
@@ -480,7 +503,7 @@ def progress(total: int) -> Callable[[Outcome], None]:
         done += 1
         if found.verdict in FAULTS:
             faults += 1
-            print(f"{found.formulation} {found.solver} {found.seed}: {found.verdict}: {found.detail}", file=sys.stderr)
+            print(f"{found.formulation} {found.solver} {found.problem}: {found.verdict}: {found.detail}", file=sys.stderr)
         now = time.monotonic()
         if now - told >= REPORT_SECONDS or done == total:
             told = now
@@ -494,6 +517,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20, help="how many problems")
     parser.add_argument("--first", type=int, default=0, help="seed of the first one")
+    parser.add_argument("--family", action="append", choices=[*EVERY_FAMILY, ALL], help="bottleneck by default; repeatable")
     parser.add_argument("--solver", action="append", help="all that are installed by default; repeatable")
     parser.add_argument("--formulation", action="append", help="all by default; repeatable")
     parser.add_argument("--workers", type=int, default=processors(), help="processes at a time")
@@ -505,11 +529,13 @@ def main() -> None:
         child()
         return
     seeds = range(arguments.first, arguments.first + arguments.count)
+    named = arguments.family or [BOTTLENECK]
+    families = EVERY_FAMILY if ALL in named else tuple(named)
     formulations = arguments.formulation or [*formulation_ids(), *variant_names()]
     try:
         for solver_id in arguments.solver or ():
             solver_named(solver_id).version()
-        wanted = tasks(formulations, arguments.solver or list(installed()), seeds, bool(arguments.solver))
+        wanted = tasks(formulations, arguments.solver or list(installed()), seeds, bool(arguments.solver), families)
         lines = Lines(arguments.out)
     except SpecError as error:
         raise SystemExit(f"error: {error}") from None
