@@ -36,7 +36,6 @@ from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
-from mipdesign.lattice.tables import Position, Tables
 from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.expressions import Expression
 from mipdesign.mip.formulation import Formulation, FormulationModel
