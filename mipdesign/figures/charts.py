@@ -150,7 +150,7 @@ def draw_chart(chart: Chart, width: int, height: float) -> str:
 
 def plot(axes: Axes, chart: Chart, colours: Mapping[str, str], width: float) -> None:
     """Draws a chart's series, ticks and grid; ``width`` in pixels decides how many ticks there are."""
-    from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -164,8 +164,7 @@ def plot(axes: Axes, chart: Chart, colours: Mapping[str, str], width: float) -> 
         decades = math.log10(high / low)
         axes.yaxis.set_major_locator(LogLocator(numticks=6) if decades >= 2 else MaxNLocator(4, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_locator(MaxNLocator(1))
-        axes.yaxis.set_minor_formatter(StrMethodFormatter(""))
+        axes.yaxis.set_minor_locator(NullLocator())
     else:
         _round_ticks(axes.yaxis, 6, max(abs(low), abs(high)))
     _round_ticks(axes.xaxis, max(2, int(width / 85)), max(map(abs, chart.x_range)))
@@ -261,9 +260,7 @@ def _bare(element: ElementTree.Element) -> ElementTree.Element:
     """An element without namespaces, metadata, style sheets, names of groups, families of letters and white space."""
     element.tag = element.tag.removeprefix(SVG)
     for child in [*element]:
-        if child.tag in (f"{SVG}metadata", f"{SVG}style"):
-            element.remove(child)
-        elif len(_bare(child)) == 0 and child.tag in ("g", "defs"):
+        if child.tag in (f"{SVG}metadata", f"{SVG}style") or (len(_bare(child)) == 0 and child.tag in ("g", "defs")):
             element.remove(child)
     if element.tag in ("g", "text"):
         element.attrib.pop("id", None)
