@@ -177,6 +177,8 @@ def _step_chart(
         colour, dashes = COLOURS[at % len(COLOURS)], DASHES[at // len(COLOURS)]
         axes.step(x, y, where="post", label=name, color=colour, ls=dashes, lw=1.8)
     axes.set(xscale="log", xlabel=across, ylabel=upwards, xlim=(first, last))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}" if last < 20 * first else "")
     axes.set_ylim(bottom=0.0)
     axes.grid(alpha=0.25)
     cut = f"the {MOST_CURVES} of {len(curves)} that solve most" if len(curves) > MOST_CURVES else None
@@ -196,6 +198,7 @@ def root_chart(table: Table, ink: str) -> Figure | None:
         largest = max([largest, *gaps])
         axes.plot(gaps, [f"{formulation} / {solver}"] * len(gaps), "o", color=COLOURS[0], alpha=0.7, ms=6)
     axes.set(xlabel="gap at the root, per cent (0 is best)", xscale="symlog" if largest > MOST_LINEAR else "linear")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlim(left=0.0)
     axes.invert_yaxis()
     axes.grid(alpha=0.25)

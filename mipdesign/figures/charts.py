@@ -271,7 +271,7 @@ def _bare(element: ElementTree.Element) -> ElementTree.Element:
         parts = [part.strip() for part in element.get("style", "").split(";")]
         size = next((part for part in parts if part.startswith("font-size")), f"font-size: {LETTERS:g}px")
         element.set("style", "; ".join([size, *(part for part in parts if not part.startswith("font"))]))
-    else:
+    elif element.tag != "tspan":
         element.text = None
     element.tail = None
     return element
