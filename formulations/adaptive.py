@@ -6,7 +6,7 @@ lattice, and exact at the breakpoints. Products are exact everywhere, or at the 
 upper relaxation in which a network is exact as soon as its ``C_i`` and ``b_i`` are breakpoints, and these a refinement adds.
 
 The model that :meth:`Adaptive.build` returns is the first relaxation. :func:`mipdesign.mip.refinement.solve` refines it until
-an exact objective meets the bound; :func:`mipdesign.mip.scip.solve_cell` does so with all networks above a cutoff.
+an exact objective meets the bound; :func:`mipdesign.mip.closing.solve_cell` does so with all networks above a cutoff.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from typing import Self
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Formulation, FormulationModel
 
-from .breakpoints import Breakpoints, LatticeBreakpoints
+from .breakpoints.breakpoints import Breakpoints
+from .breakpoints.lattice import LatticeBreakpoints
 from .compact import Compact, CompactModel, parts_named
+from .encodings.encoding import Encoding
 from .parts import KINDS, Part, registered_parts
-from .piecewise import Encoding
-from .products import Product
+from .products.product import Product
 
 DEFAULT = "log:uniform-4:knots"
 """Parts of the variant without a name of its own."""
@@ -47,8 +49,8 @@ class WithFurther(Breakpoints):
     base: Breakpoints = field(default_factory=LatticeBreakpoints)
     further: frozenset[int] = frozenset()
 
-    def places(self, values: Sequence[int]) -> list[int]:
-        return sorted({*self.base.places(values), *(j for j, value in enumerate(values) if value in self.further)})
+    def indices(self, values: Sequence[int]) -> list[int]:
+        return sorted({*self.base.indices(values), *(j for j, value in enumerate(values) if value in self.further)})
 
 
 class Relaxation(Compact):

@@ -2,45 +2,47 @@ r"""What the nonlinear formulations share: the design problem as one writes it d
 functions.
 
 Integers ``C_i, b_i, k_i, L_i`` are tied to the cell by one-hot binaries of its columns and depths. With a variable for the
-logarithm of each:
+logarithm of each, and ``t_i`` linear in them:
 
-* ``S_i <= S_{i-1} + log C_{i-1} + 2 L_i (log b_i + log k_i) + (L_i - 1) log C_i``, the log-width sum of bottleneck blocks;
+* ``S_i <= S_{i-1} + log C_{i-1} + L_i t_i + (L_i - 1) log C_i``, the log-width sum;
 * ``H_j <= log(r^2 C_j) S_j``;
 * ``S >= n log n - n log rho_0`` for the effectiveness;
 * ``Var(L) <= e^2`` (or ``<= e``) and ``Q >= exp(e)`` for the depth penalty, which stays smooth at equal depths, where the
   standard deviation is not;
-* counts as sums of monomials in the integers: the polynomials of a bottleneck block.
+* counts as sums of monomials in the integers: the polynomials of the block family
+  (:mod:`mipdesign.formulations.polynomials`). What a rounding adds for each width is linear in the binaries of the columns, and
+  what arises only where ``C_{i-1} = C_i`` a sum of products of two binaries.
 
 How the logarithms follow from the integers and how a monomial is written is what the formulations differ in.
 
-Inequalities suffice where the objective and the effectiveness push the left side up. Only the family ``bottleneck`` is written
-out. Nonlinear constraints hold to SCIP's feasibility tolerance; the exact check of :func:`mipdesign.mip.scip.solve_cell`
-decides.
+Inequalities suffice where the objective and the effectiveness push the left side up. Nonlinear constraints hold to SCIP's
+feasibility tolerance; the exact check of :func:`mipdesign.mip.scip.solve_cell` decides. Equations are those of
+``docs/formulations.md``.
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from pyscipopt import Model, exp, log, quicksum
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Figure, Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Formulation, FormulationModel, OneHotGroup
+from mipdesign.mip.start_values import Assignment, ValueRule
 from mipdesign.networks.objective import depth_variance
 
 from . import common
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH
+from .polynomials import BlockPolynomials, NotPolynomialError, WidthMonomial
 from .scaling import LOOSENED, NONLINEAR_PARAMETERS, PenaltyScale
-
-Rule = Callable[[Position], float]
-"""The value of a variable in a network."""
 
 
 class NonlinearFormulation(Formulation):
@@ -55,13 +57,23 @@ class NonlinearFormulation(Formulation):
         Raises
         ------
         SpecError
-            If a super-block is not of the family ``bottleneck``.
+            If the problem has something that the formulation does not support.
         """
-        for i, space in enumerate(tables.problem.space):
-            if space.blocks != ("bottleneck",):
-                problem = f"{', '.join(space.blocks)!r} is not written out in the formulation {self.id!r}"
-                raise SpecError(f"stages.{i}.block", problem, "use 'lattice'")
-        return self.writer(tables, cell).build()
+        reason = self.unsupported(tables)
+        if reason is not None:
+            raise SpecError("formulation", f"{self.id!r} does not support {reason}", "use 'lattice'")
+        formulas = [BlockPolynomials.of(tables, i, columns) for i, columns in enumerate(cell.columns)]
+        return self.writer(tables, cell, formulas).build()
+
+    def unsupported(self, tables: Tables) -> str | None:
+        reason = super().unsupported(tables)
+        if reason is None:
+            for i, s in enumerate(tables.stages):
+                try:
+                    BlockPolynomials.of(tables, i, np.arange(len(s.c)))
+                except NotPolynomialError as error:
+                    return f"super-block {i + 1}: {error}"
+        return reason
 
 
 @dataclass(frozen=True)
@@ -92,19 +104,24 @@ class Number:
 
 @dataclass(frozen=True)
 class _Block:
-    """The integers of a super-block."""
+    """The integers of a super-block, what is 1 for each number of channels, and what it adds to the log-width sum."""
 
     c: Number
     b: Number
     k: Number
     depth: Number
+    on_channels: Mapping[int, Any]
+    log_width: WidthMonomial
 
     @property
     def own_sum(self) -> Quantity:
-        """What it adds to the log-width sum, the channels before it aside."""
-        depth, log_c, log_b, log_k = self.depth, self.c.logarithm, self.b.logarithm, self.k.logarithm
-        value = 2 * depth.value * (log_b.value + log_k.value) + (depth.value - 1) * log_c.value
-        return Quantity(value, 2 * depth.top * (log_b.top + log_k.top) + (depth.top - 1) * log_c.top)
+        """``L t + (L - 1) log C``: what it adds to the log-width sum, the channels before it aside."""
+        depth, t, logs = self.depth, self.log_width, [n.logarithm for n in (self.c, self.b, self.k)]
+        value, top = (
+            L * (t.constant + t.of_logarithms(*of)) + (L - 1) * of[0]
+            for L, of in ((depth.value, [x.value for x in logs]), (depth.top, [x.top for x in logs]))
+        )
+        return Quantity(value, top)
 
 
 class Writer(ABC):
@@ -137,12 +154,12 @@ class Writer(ABC):
     def monomial(self, coefficient: float, factors: Sequence[Number]) -> Any:
         """A multiple of a product of integers; a factor may occur more than once."""
 
-    def __init__(self, tables: Tables, cell: Cell) -> None:
-        self.tables, self.cell = tables, cell
+    def __init__(self, tables: Tables, cell: Cell, formulas: Sequence[BlockPolynomials]) -> None:
+        self.tables, self.cell, self.formulas = tables, cell, formulas
         self.model = Model()
         self.model.hideOutput()
         self.variables: dict[str, Any] = {}
-        self.rules: dict[str, Rule] = {}
+        self.rules: dict[str, ValueRule] = {}
         self.groups: list[OneHotGroup] = []
         self.priorities: dict[str, int] = {}
         self.units = [common.budget_unit(limit) for limit in tables.limits]
@@ -153,16 +170,16 @@ class Writer(ABC):
 
     def build(self) -> FormulationModel:
         t = self.tables
-        channels = self._stem()
+        channels, on_channels = self._stem()
         total, layers = Quantity(t.stem_log, t.stem_log), Quantity(1.0, 1.0)
         if t.ends[0] < 0:
             self._stage(0, total, layers, channels.logarithm)
         for i in range(len(t.stages)):
-            block = self._super_block(i, channels)
+            block = self._super_block(i, channels, on_channels)
             total = self._sum(i, total + channels.logarithm + block.own_sum)
             per_block = int(t.stages[i].layers[0])
             layers += Quantity(per_block * block.depth.value, per_block * block.depth.top)
-            channels, log_c = block.c, block.c.logarithm
+            channels, on_channels, log_c = block.c, block.on_channels, block.c.logarithm
             if i in t.ends:
                 head = i == len(t.stages) - 1 and t.has_head
                 self._stage(t.stage_of[i], total + log_c if head else total, layers + Quantity(1, 1) if head else layers, log_c)
@@ -172,7 +189,7 @@ class Writer(ABC):
 
     # --------------------------------------------------------------- variables
 
-    def _variable(self, name: str, kind: str, low: float, high: float, rule: Rule) -> Any:
+    def _variable(self, name: str, kind: str, low: float, high: float, rule: ValueRule) -> Any:
         self.variables[name] = self.model.addVar(name, kind, low, high)
         self.rules[name] = rule
         return self.variables[name]
@@ -180,8 +197,8 @@ class Writer(ABC):
     def _one_hot(self, name: str, slot: int, keys: Iterable[int], read: Callable[[Position], int]) -> dict[int, Any]:
         """Binaries of which exactly one is 1: which value an entry of the position has."""
 
-        def is_key(key: int) -> Rule:
-            return lambda p: float(read(p) == key)
+        def is_key(key: int) -> ValueRule:
+            return lambda network: float(read(network.position) == key)
 
         binaries = {int(key): self._variable(f"{name}_{key}", "B", 0.0, 1.0, is_key(int(key))) for key in keys}
         self.model.addCons(quicksum(binaries.values()) == 1, name=f"one_{name}")
@@ -199,19 +216,19 @@ class Writer(ABC):
     ) -> Number:
         """An integer variable whose value follows from one-hot binaries, and its logarithm."""
         low, high = min(values.values()), max(values.values())
-        v = self._variable(name, "I", low, high, lambda p: float(values[read(p)]))
+        v = self._variable(name, "I", low, high, lambda n: float(values[read(n.position)]))
         self.model.addCons(quicksum(values[key] * binary for key, binary in binaries.items()) == v, name=f"is_{name}")
         self.model.chgVarBranchPriority(v, priority)
         self.priorities[name] = priority
         if not has_log:
             return Number(v, high, None)
-        log_v = self._variable(f"log_{name}", "C", math.log(low), math.log(high), lambda p: math.log(values[read(p)]))
+        log_v = self._variable(f"log_{name}", "C", math.log(low), math.log(high), lambda n: math.log(values[read(n.position)]))
         terms = [(math.log(values[key]), binary) for key, binary in binaries.items()]
         self.model.addCons(self.log_row(log_v, v, terms), name=f"log_{name}")
         return Number(v, high, Quantity(log_v, math.log(high)))
 
-    def _stem(self) -> Number:
-        """Channels of the stem."""
+    def _stem(self) -> tuple[Number, Mapping[int, Any]]:
+        """Channels of the stem, and what is 1 for each number of them."""
         t = self.tables
 
         def read(p: Position) -> int:
@@ -221,9 +238,9 @@ class Writer(ABC):
         values = {j: int(t.stem_c[j]) for j in binaries}
         for row, unit in enumerate(self.units):
             self.counts[row] += quicksum(float(t.stem_counts[row, j]) / unit * binary for j, binary in binaries.items())
-        return self._number("C0", binaries, values, read, CHANNELS)
+        return self._number("C0", binaries, values, read, CHANNELS), _by_value(values, binaries)
 
-    def _super_block(self, i: int, before: Number) -> _Block:
+    def _super_block(self, i: int, before: Number, on_before: Mapping[int, Any]) -> _Block:
         """The integers of a super-block, its counts, and the chain rule."""
         s, number, m = self.tables.stages[i], i + 1, len(self.tables.stages)
 
@@ -243,13 +260,15 @@ class Writer(ABC):
             for letter, of_column, priority in (("C", s.c, CHANNELS), ("b", s.b, WIDTH), ("k", s.k, KERNEL))
         )
         self._follows(i, before.value, c.value)
-        self._count(i, {"i": before, "C": c, "b": b, "k": k, "L": blocks})
-        return _Block(c, b, k, blocks)
+        on_channels = _by_value({q: int(s.c[q]) for q in on_column}, on_column)
+        block = _Block(c, b, k, blocks, on_channels, self.formulas[i].log_width)
+        self._count(i, block, before, on_before, on_column)
+        return block
 
     def _sum(self, i: int, total: Quantity) -> Quantity:
         """A variable that is at most the log-width sum up to and with a super-block."""
-        v = self._variable(f"S{i + 1}", "C", 0.0, total.top, lambda p: self._exact_sum(p, i + 1))
-        self.model.addCons(v <= total.value, name=f"sum_{i + 1}")
+        v = self._variable(f"S{i + 1}", "C", 0.0, total.top, lambda n: self._exact_sum(n.position, i + 1))
+        self.model.addCons(v <= total.value, name=f"sum_{i + 1}")  # (1)
         return Quantity(v, total.top)
 
     def _exact_sum(self, position: Position, number: int) -> float:
@@ -271,19 +290,26 @@ class Writer(ABC):
         if high is not None:
             self.model.addCons(high.denominator * channels <= high.numerator * before, name=f"bounded_{i + 1}")
 
-    def _count(self, i: int, numbers: Mapping[str, Number]) -> None:
-        """Counts of a super-block: its first block, and ``L - 1`` like the second."""
-        space = self.tables.problem.space[i]
-        for row, name in enumerate(self.tables.counts):
-            figure = Figure.of(name, self.tables.problem)
-            polynomial = Counter(_bottleneck(figure.name, "i", space.stride, space.resolution))
-            rest = _bottleneck(figure.name, "C", 1, -(-space.resolution // space.stride))
-            polynomial.subtract(rest)
-            polynomial.update({"L" + letters: factor for letters, factor in rest.items()})
-            for letters, factor in polynomial.items():
-                if factor:
-                    coefficient = figure.factor * factor / self.units[row]
-                    self.counts[row] += self.monomial(coefficient, [numbers[letter] for letter in letters])
+    def _count(self, i: int, block: _Block, before: Number, on_before: Mapping[int, Any], on_column: Mapping[int, Any]) -> None:
+        """Counts of a super-block: its first block, and ``L - 1`` like the second; equation (3)."""
+        s, numbers = self.tables.stages[i], {"i": before, "C": block.c, "b": block.b, "k": block.k, "L": block.depth}
+        for row, polynomials in enumerate(self.formulas[i].counts):
+            unit = self.units[row]
+            for letters, x in polynomials.expanded().items():
+                self.counts[row] += self.monomial(float(x) / unit, [numbers[letter] for letter in letters])
+            for of_width, factor in (
+                (polynomials.fixed.of_width, 1.0),
+                (polynomials.slope.of_width, before.value),
+                (polynomials.rest.of_width, block.depth.value - 1),
+            ):
+                if of_width:
+                    self.counts[row] += factor * quicksum(of_width[int(s.b[q])] / unit * x for q, x in on_column.items())
+            for c, z in on_before.items():
+                same = [
+                    (float(s.identity[row, q]) / unit, x) for q, x in on_column.items() if s.c[q] == c and s.identity[row, q]
+                ]
+                if same:
+                    self.counts[row] += z * quicksum(count * x for count, x in same)
 
     def _stage(self, stage: int, total: Quantity, layers: Quantity, log_c: Quantity) -> None:
         """Entropy and effectiveness of the prefix that ends with a stage."""
@@ -295,8 +321,8 @@ class Writer(ABC):
             log_r2 = 2 * math.log(t.end_resolution[stage])
             log_end = Quantity(log_r2, log_r2) + log_c
         top = total.top * log_end.top
-        h = self._variable(f"H{stage}", "C", 0.0, top, lambda p: self._exact_entropy(p, stage))
-        self.model.addCons(h <= log_end.value * total.value, name=f"entropy_{stage}")
+        h = self._variable(f"H{stage}", "C", 0.0, top, lambda n: self._exact_entropy(n.position, stage))
+        self.model.addCons(h <= log_end.value * total.value, name=f"entropy_{stage}")  # (2)
         self.gain += weight * h
         self.entropy_limit += weight * top
         if t.rho is not None and stage in t.rho_stages:
@@ -336,14 +362,14 @@ class Writer(ABC):
         return FormulationModel(
             tables=self.tables,
             cell=self.cell,
-            nonlinear=lambda: type(self)(self.tables, self.cell).build().scip,
+            nonlinear=lambda: type(self)(self.tables, self.cell, self.formulas).build().scip,
             written=(self.model, self.variables),
             objective_scale=penalty.scale,
             magnitude=penalty.magnitude,
             floor=penalty.floor,
             priorities=self.priorities,
             groups=tuple(self.groups),
-            rules=lambda position: {name: rule(position) for name, rule in self.rules.items()},
+            rules=self.rules,
             parameters=self.parameters,
         )
 
@@ -352,12 +378,12 @@ class Writer(ABC):
         scoring = self.tables.problem.scoring
         n, is_std, factor = len(depths), scoring.penalty_form == "exp_std", scoring.beta / penalty.magnitude
 
-        def exponent(p: Position) -> float:
-            variance = float(depth_variance([p.depths[i] for i in scoring.penalised]))
+        def exponent(network: Assignment) -> float:
+            variance = float(depth_variance([network.position.depths[i] for i in scoring.penalised]))
             return math.sqrt(variance) if is_std else variance
 
-        def value(p: Position) -> float:
-            return factor * math.exp(min(exponent(p), 700.0))
+        def value(network: Assignment) -> float:
+            return factor * math.exp(min(exponent(network), 700.0))
 
         e = self._variable("exponent", "C", 0.0, penalty.largest_exponent(scoring.beta), exponent)
         q = self._variable("Q", "C", 0.0, penalty.limit / penalty.magnitude, value)
@@ -368,32 +394,9 @@ class Writer(ABC):
         self.gain += -penalty.magnitude * q
 
 
-def _bottleneck(figure: str, before: str, s: int, r: int) -> dict[str, int]:
-    """A count of one ``bottleneck`` block: a 1x1, a k x k and a 1x1 convolution, with a projection in the first block.
-
-    Parameters
-    ----------
-    figure:
-        As of :class:`mipdesign.lattice.tables.Figure`.
-    before:
-        Letter of the incoming channels: ``i`` in the first block, ``C`` in all others.
-
-    Returns
-    -------
-    Coefficients by monomial: ``kkbb`` is ``k^2 b^2``.
-    """
-    inside, outside, first = r * r, (-(-r // s)) ** 2, before == "i"
-    if figure == "activations":
-        return {"b": inside + outside, "C": 2 * outside if first else outside}
-    if figure in ("layers", "blocks"):
-        return {"": 3 if figure == "layers" else 1}
-    if figure.startswith("params"):
-        count = Counter({before + "b": 1, "kkbb": 1, "b": 4, "C": 2})
-        count.update({"Cb": 1} | ({"iC": 1, "C": 2} if first else {}))
-        return dict(count)
-    count = Counter({before + "b": inside, "kkbb": outside})
-    count.update({"Cb": outside} | ({"iC": outside} if first else {}))
-    if figure != "macs":
-        count.update({"b": 3 * inside, "C": 3 * outside})
-        count.update({"b": 3 * outside} | ({"C": 3 * outside} if first else {}) | ({"i": inside} if first and s == 2 else {}))
-    return dict(count)
+def _by_value(values: Mapping[int, int], binaries: Mapping[int, Any]) -> dict[int, Any]:
+    """What is 1 for each value of a number, from the binaries of what decides it."""
+    members: dict[int, list[Any]] = {}
+    for key, binary in binaries.items():
+        members.setdefault(values[key], []).append(binary)
+    return {value: quicksum(chosen) for value, chosen in members.items()}

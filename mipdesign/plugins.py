@@ -96,7 +96,7 @@ def _fault(plugin: Plugin, error: BaseException) -> SpecError:
     if isinstance(error, SpecError):
         return SpecError(where, error.problem, error.remedy, plugin.path)
     if isinstance(error, ModuleNotFoundError):
-        remedy = "install it; a plug-in is a single file, and files beside it cannot be imported"
+        remedy = "install it: a plug-in is one file by itself"
         return SpecError(where, f"there is no module {error.name!r}", remedy, plugin.path)
     return SpecError(where, f"{type(error).__name__}: {error}", "correct the file", plugin.path)
 
@@ -106,6 +106,11 @@ def plugins_of(names: Iterable[tuple[str, str]]) -> list[Plugin]:
     entries = [REGISTRY.entries.get(name) for name in names]
     found = {entry.plugin.sha256: entry.plugin for entry in entries if entry is not None and entry.plugin is not None}
     return [found[digest] for digest in sorted(found)]
+
+
+def plugin_versions() -> dict[str, str]:
+    """Digests of all plug-ins of this process by the names of their files, for what a result depends on."""
+    return {plugin.name: f"sha256 {plugin.sha256}" for plugin in REGISTRY.plugins.values()}
 
 
 # ------------------------------------------------------------------------------------------------------- other processes

@@ -223,7 +223,7 @@ def _checked(kind: Kind, variant: Any) -> str:
     name, known = getattr(variant, "id", None), variant.__qualname__
     if not isinstance(name, str) or not re.fullmatch(kind.pattern, name):
         problem = f"{known} has the id {name!r}" if name is not None else f"{known} has no id"
-        hyphens = "letters, digits, '_' and '-'" if "-" in kind.pattern else "letters, digits and '_'"
+        hyphens = "letters, digits, '_' and '-'" if kind.pattern == _WITH_HYPHENS else "letters, digits and '_'"
         raise SpecError(f"register_{kind.noun}", problem, f"give it an id of {hyphens}")
     lacking = [attribute for attribute in kind.attributes if not hasattr(variant, attribute)]
     lacking += sorted(f"{method}()" for method in getattr(variant, "__abstractmethods__", ()))

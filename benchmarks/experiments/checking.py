@@ -8,33 +8,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 from mipdesign.problem.problem import preset_names
+from mipdesign.processes import resident_mb
 
-from .measure import middle, table
+from .measure import command, middle, table
 
 
 def timed(arguments: list[str]) -> tuple[float, float]:
-    """Seconds and megabytes of one command.
-
-    Raises
-    ------
-    SystemExit
-        If it ends with another code than 0: a certificate that is not proved, for one.
-    """
-    began = time.monotonic()
-    command = [sys.executable, "-m", "mipdesign", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
-    return time.monotonic() - began, usage.ru_maxrss / 1024
+    """Seconds and megabytes of one command."""
+    ended = command(arguments)
+    return ended.seconds, resident_mb(ended.usage)
 
 
 def main() -> None:

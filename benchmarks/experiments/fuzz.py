@@ -29,7 +29,7 @@ from mipdesign.checker.claims import FAILS, TRUST, Claim
 from mipdesign.checker.records import Closed
 from mipdesign.errors import SpecError
 from mipdesign.networks.architecture import Architecture
-from mipdesign.search.driver import design_order
+from mipdesign.search.incumbents import design_order
 
 from .mutations import KINDS, VERDICTS, Data, mutant
 from .subjects import Subject, TooLargeError, Truth, subjects, truth_of

@@ -13,10 +13,8 @@ import math
 import os
 import re
 import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +25,12 @@ import yaml
 from mipdesign.cli import main as cli
 from mipdesign.designs.certificate_file import CERTIFICATE, certificate_text
 from mipdesign.designs.result import result_text
+from mipdesign.processes import Process
 
 SECONDS, MEGABYTES = 5.0, 300.0
 """Most time and memory of a refusal."""
+KILL_SECONDS = 60.0
+"""Time after which a command is killed."""
 SMALL = Path(__file__).parents[2] / "tests" / "data" / "small.yaml"
 SWEEP = "budgets.params=1,60000"
 ARCHITECTURE: dict[str, Any] = {
@@ -345,13 +346,14 @@ def large(valid: Mapping[str, Path]) -> Iterator[Case]:
 COMMAND = """
 import sys
 from mipdesign.__main__ import main
+from mipdesign.processes import peak_memory_mb
 try:
     code = main()
 finally:
-    print(open("/proc/self/status").read())
+    print(f"peak {peak_memory_mb()} MB")
 sys.exit(code)
 """
-"""The command line, and what the system says of its process: ``getrusage`` would count the peak of the parent too."""
+"""The command line, and the peak of its memory: the account that a parent has of it would count the parent's peak too."""
 
 
 @dataclass(frozen=True)
@@ -377,11 +379,9 @@ class Refusal:
 
 def measured(case: Case, folder: Path, valid: Mapping[str, Path]) -> Refusal:
     """Runs the command of a case as a process, with its time and its peak memory."""
-    command = [sys.executable, "-c", COMMAND, *case.prepare(folder, valid)]
-    began = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    seconds, told = time.monotonic() - began, re.search(r"VmHWM:\s*(\d+) kB", done.stdout)
-    return Refusal(case, done.returncode, done.stderr, seconds, int(told[1]) / 1024 if told else math.inf)
+    ended = Process([sys.executable, "-c", COMMAND, *case.prepare(folder, valid)], keep=("out", "err")).watch(KILL_SECONDS)
+    told, error = re.search(rb"peak ([\d.]+) MB", ended.out), ended.err.decode("utf-8", "replace")
+    return Refusal(case, ended.code, error, ended.seconds, float(told[1]) if told else math.inf)
 
 
 def main() -> int:

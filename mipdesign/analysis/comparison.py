@@ -17,7 +17,8 @@ from ..networks.architecture import Architecture
 from ..networks.evaluator import Evaluation, Evaluator, Scoring, violations
 from ..networks.objective import CONVENTIONS, default_alpha, penalised_super_blocks
 from ..problem.problem import Problem
-from ..search.driver import OPTIMAL_GAP, Progress
+from ..search.incumbents import OPTIMAL_GAP
+from ..search.outcome import Progress
 
 SPACES = {
     "bottleneck": "deepmad-r50",

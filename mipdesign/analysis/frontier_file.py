@@ -21,7 +21,8 @@ from ..networks.objective import ConventionName
 from ..parsing import Stored, load_json, validated
 from ..problem.budgets import Budgets
 from ..problem.problem import Problem
-from ..search.driver import Status, relative_gap
+from ..search.incumbents import relative_gap
+from ..search.outcome import Status
 from .sweep import Sweep
 
 FRONTIER, POINTS, PRICES = "frontier.json", "points", "prices.json"

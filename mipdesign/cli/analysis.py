@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, ConventionOverride, Gap, Network, Overrides, Resolution, Seed, Spec, TimeLimit, Workers, problem_of
+from .options import (
+    AsJson,
+    ConventionOverride,
+    Gap,
+    Network,
+    Overrides,
+    Plugins,
+    Resolution,
+    Seed,
+    Spec,
+    TimeLimit,
+    Workers,
+    problem_of,
+)
 from .results import EXIT_CODES, folder_name, print_json, require_writable, watcher
 
 
@@ -36,6 +49,7 @@ def pareto(
         Path | None, typer.Option(metavar="DIR", help="Folder of the result files: frontiers/<name> by default.")
     ] = None,
     as_json: AsJson = False,
+    plugins: Plugins = None,
 ) -> None:
     """Find the best networks along one or two budgets, each with proof, and what a little more of each budget buys.
 
@@ -80,6 +94,7 @@ def explain(
     ] = None,
     workers: Workers = None,
     as_json: AsJson = False,
+    plugins: Plugins = None,
 ) -> None:
     """Say which budgets bind, what 1 % more of each would change, and what the next better design beyond each is.
 
@@ -123,6 +138,7 @@ def compare(
         Path | None, typer.Option(metavar="DIR", help="Folder for the files of the design; none by default.")
     ] = None,
     as_json: AsJson = False,
+    plugins: Plugins = None,
 ) -> None:
     """Set a network beside the best one within its own budgets.
 
@@ -166,6 +182,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="The page; report.html in the first folder by default.")
     ] = None,
+    plugins: Plugins = None,
 ) -> None:
     """Write a page that shows designs: one HTML file that needs nothing but itself.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..interrupts import INTERRUPTS
-from .options import AsJson, ConventionOverride, Gap, Overrides, Seed, Spec, TimeLimit, Workers, problem_of
+from .options import AsJson, ConventionOverride, Gap, Overrides, Plugins, Seed, Spec, TimeLimit, Workers, problem_of
 from .results import EXIT_CODES, TRUSTED, folder_name, print_json, require_writable, watcher
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def show(
     as_yaml: Annotated[
         bool, typer.Option("--yaml", help="Print the whole specification, to be edited and used as SPEC.yaml.")
     ] = False,
+    plugins: Plugins = None,
 ) -> None:
     """Print a problem and the number of networks in its space."""
     from ..report.problem_tables import problem_table
@@ -68,6 +69,7 @@ def design(
         Path | None, typer.Option(metavar="DIR", help="Go on with the unfinished run of this problem in DIR.")
     ] = None,
     as_json: AsJson = False,
+    plugins: Plugins = None,
 ) -> None:
     """Find the best network of a problem, with proof.
 
@@ -99,7 +101,7 @@ def design(
     found.save(folder)
     _print_design(found, folder, as_json)
     if found.status in ("feasible", "unknown"):
-        _print_how_to_resume(found, folder, spec, convention, overrides)
+        _print_how_to_resume(found, folder, spec, convention, overrides, plugins)
     raise typer.Exit(EXIT_CODES[found.status])
 
 
@@ -119,13 +121,19 @@ def _print_design(found: Design, folder: Path, as_json: bool) -> None:
 
 
 def _print_how_to_resume(
-    found: Design, folder: Path, spec: str, convention: str | None, overrides: Sequence[str] | None
+    found: Design,
+    folder: Path,
+    spec: str,
+    convention: str | None,
+    overrides: Sequence[str] | None,
+    plugins: Sequence[Path] | None,
 ) -> None:
     from ..report.terminal import PlainConsole
 
     command = ["mipdesign", "design", spec]
     command += [] if convention is None else ["--convention", convention]
     command += [word for override in overrides or () for word in ("--set", override)]
+    command += [word for plugin in plugins or () for word in ("--plugin", str(plugin))]
     stopped = "interrupted" if found.interrupted else "not proven optimal"
     line = f"{stopped}; to go on: {shlex.join([*command, '--resume', str(folder)])}"
     PlainConsole(stderr=True).lines([line])
@@ -136,6 +144,7 @@ def verify(
     resolve: Annotated[bool, typer.Option("--resolve", help="Solve again the cells that SCIP closed.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Bound the nodes by the compiled code of the search.")] = False,
     as_json: AsJson = False,
+    plugins: Plugins = None,
 ) -> None:
     """Check the certificate of a design, or those of a frontier, without searching.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Network, Overrides, Resolution, Spec, problem_of, real, seed_number, whole
+from .options import AsJson, Network, Overrides, Plugins, Resolution, Spec, problem_of, real, seed_number, whole
 from .results import print_json
 
 
@@ -22,6 +22,7 @@ def validate(
     threads: Annotated[int, typer.Option(parser=whole, metavar="N", help="Threads of torch on the CPU.")] = 1,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out latency and gradients, which run the network.")] = False,
     as_json: AsJson = False,
+    plugins: Plugins = None,
 ) -> None:
     """Measure a network's torch module against the theory, and what it does on this machine.
 
@@ -67,6 +68,7 @@ def profile(
     ] = 6,
     seconds: Annotated[float, typer.Option(parser=real, metavar="SECONDS", help="Time spent on each operation.")] = 0.05,
     overrides: Overrides = None,
+    plugins: Plugins = None,
 ) -> None:
     """Measure a latency table of the operations that a problem needs, on this machine, with torch.
 

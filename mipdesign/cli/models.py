@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from ..errors import SpecError
-from .options import ConventionOverride, Overrides, Spec, problem_of
+from .options import ConventionOverride, Overrides, Plugins, Spec, problem_of
 
 
-def formulations() -> None:
+def formulations(plugins: Plugins = None) -> None:
     """List the formulations that SCIP can be given."""
     from ..mip.formulation import formulation_ids, formulation_named
     from ..report.terminal import PlainConsole, formulation_lines
@@ -19,7 +19,7 @@ def formulations() -> None:
     PlainConsole().lines(line for name in formulation_ids() for line in formulation_lines(formulation_named(name)))
 
 
-def solvers() -> None:
+def solvers(plugins: Plugins = None) -> None:
     """List the solvers that formulations can be given to, and what each can do."""
     from ..mip.solver import solver_ids, solver_named
     from ..report.terminal import PlainConsole, solver_lines
@@ -33,16 +33,17 @@ def model(
     formulation: Annotated[str, typer.Option(metavar="ID", help="How the model is written; see 'formulations'.")] = "lattice",
     convention: ConventionOverride = None,
     overrides: Overrides = None,
+    plugins: Plugins = None,
 ) -> None:
     """Write the model of a whole problem for another solver, and read it back.
 
     Large spaces have to be narrowed first: see --set.
     """
     from ..lattice.cell import Cell
-    from ..lattice.tables import build_tables
     from ..mip.formulation import formulation_named
     from ..mip.model_files import write_model
     from ..report.terminal import PlainConsole, model_lines
+    from ..search.coverage import build_tables
 
     tables = build_tables(problem_of(spec, convention, overrides))
     chosen = formulation_named(formulation)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Network, Resolution, whole
+from .options import AsJson, Network, Plugins, Resolution, whole
 from .results import print_json
 
 
@@ -20,6 +20,7 @@ def evaluate(
     ] = None,
     batch: Annotated[int, typer.Option(parser=whole, metavar="N", help="The table's batch.")] = 1,
     as_json: AsJson = False,
+    plugins: Plugins = None,
 ) -> None:
     """Print all figures of one network."""
     from ..io.exchange import read_network
@@ -56,6 +57,7 @@ def export(
     weights: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the weights; by default that of the network, else fresh ones.")
     ] = None,
+    plugins: Plugins = None,
 ) -> None:
     """Write a network in another format."""
     from ..nn.exports import export as write

@@ -37,6 +37,15 @@ def seed_number(text: str | int) -> int:
     return seed
 
 
+def run_plugins(paths: list[Path] | None) -> list[Path] | None:
+    """Runs the plug-ins of an option while the command line is read, before anything is looked for by its name."""
+    from ..plugins import load_plugin
+
+    for path in paths or ():
+        load_plugin(path, "--plugin")
+    return paths
+
+
 Spec = Annotated[
     str, typer.Argument(metavar="NAME|SPEC.yaml", help="A preset (see 'presets'), or the path of a specification.")
 ]
@@ -73,6 +82,15 @@ Overrides = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
 ConventionOverride = Annotated[
     str | None, typer.Option("--convention", metavar="paper|reference", help="Same as --set convention=...")
+]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE.py",
+        callback=run_plugins,
+        help="A Python file of your own that registers a formulation, an encoding, a solver, a block family...; repeatable.",
+    ),
 ]
 
 

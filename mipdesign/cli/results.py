@@ -15,7 +15,7 @@ from ..interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
     from ..report.progress import ProgressDisplay
-    from ..search.driver import Progress
+    from ..search.outcome import Progress
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
 TRUSTED = 5

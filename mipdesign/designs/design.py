@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..certificate.certificate import Certificate, claims, finite, stated_figures
+from ..certificate.certificate import Certificate, finite, stated_figures
+from ..certificate.verification import claims
 from ..checker import Claim, digest
 from ..errors import SpecError
 from ..files import write_whole, writing
@@ -18,7 +19,8 @@ from ..networks.architecture import Architecture
 from ..networks.evaluator import Evaluation
 from ..problem.budgets import Budget
 from ..problem.problem import Problem
-from ..search.driver import Progress, Status, relative_gap
+from ..search.incumbents import relative_gap
+from ..search.outcome import Progress, Status
 from .certificate_file import CERTIFICATE, certificate_text, read_certificate
 from .result import RESULT, StoredResult, read_result, result_text
 from .trace import TRACE, read_trace, trace_text

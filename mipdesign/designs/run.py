@@ -8,16 +8,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..certificate.certificate import Certificate, restore
+from ..certificate.certificate import Certificate
+from ..certificate.verification import restore
 from ..checker import FORMAT, SECTIONS, digest
 from ..errors import CertificateError, SpecError
-from ..lattice.tables import Tables, build_tables
+from ..lattice.tables import Tables
 from ..mip.formulation import formulation_named
 from ..networks.architecture import Architecture
+from ..plugins import plugin_versions
 from ..problem.problem import Problem
-from ..search.driver import OPTIMAL_GAP, Nearby, Options, Progress, Resumed, solve
+from ..search.coverage import build_tables
+from ..search.driver import solve
+from ..search.incumbents import OPTIMAL_GAP
+from ..search.outcome import Options, Progress, Resumed, WarmStart
 from ..search.warmup import is_warm, warm_up
-from ..search.workers import Pool
+from ..search.workers import Workers
 from .design import Design
 from .versions import installed_versions
 
@@ -32,12 +37,11 @@ def design(
     time_limit: float | None = None,
     gap: float = OPTIMAL_GAP,
     seed: int = 0,
-    workers: int | None = None,
+    workers: int | Workers | None = None,
     formulation: str | None = None,
     presolve: bool = True,
     resume: str | Path | None = None,
     near: Sequence[Design] = (),
-    pool: Pool | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Design:
     """Finds the best network of a problem and proves that there is no better one.
@@ -49,7 +53,8 @@ def design(
     gap:
         Relative gap at which to stop; up to 1e-6 the answer is exact.
     seed, workers:
-        Seed of the heuristics and number of child processes (one per processor by default). The answer depends on neither.
+        Seed of the heuristics and number of worker processes (one per processor by default), or workers that are kept for a
+        next design. The answer depends on neither.
     formulation:
         Formulation with which SCIP closes the cells in which few columns are left. By default splitting closes these too, and
         quicker, so that nothing of the proof rests on a solver.
@@ -61,8 +66,6 @@ def design(
         Designs of problems with the same space and other limits, the nearest first: the search for an incumbent begins with
         their networks, whether they fit or not, and the tree with the first steps of the first one's. The answer does not
         depend on them.
-    pool:
-        Child processes that are kept for a next design, in place of ``workers``.
     on_progress:
         Called with a :class:`Progress` a few times a second.
 
@@ -75,8 +78,10 @@ def design(
         raise SpecError("gap", f"{gap!r} is not a gap", "give a number from 0 up, for example 1e-6")
     if time_limit is not None and not time_limit > 0:
         raise SpecError("time_limit", f"{time_limit!r} is not a time", "give a positive number of seconds")
-    if workers is not None and not 1 <= workers <= 1024:
-        raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
+    kept = workers if isinstance(workers, Workers) else None
+    count = None if isinstance(workers, Workers) else workers
+    if count is not None and not 1 <= count <= 1024:
+        raise SpecError("workers", f"{count!r} is out of range", "give a number from 1 to 1024")
     if seed < 0:
         raise SpecError("seed", f"{seed!r} is negative", "give a number from 0 up")
     name = formulation or DEFAULT_FORMULATION
@@ -88,8 +93,8 @@ def design(
             on_progress(Progress(0.0, "compiling", None, math.inf, None, 0, 0))
         warm_up()
     began = time.monotonic()
-    tables = build_tables(problem, None if pool is None else pool.tables)
-    options = Options(time_limit=time_limit, gap=gap, seed=seed, workers=workers, formulation=name, presolve=presolve)
+    tables = build_tables(problem, None if kept is None else kept.tables)
+    options = Options(time_limit=time_limit, gap=gap, seed=seed, workers=count, formulation=name, presolve=presolve)
     if formulation is not None:
         options = replace(options, solver_columns=SOLVER_COLUMNS)
     missing = chosen.unsupported(tables)
@@ -99,8 +104,8 @@ def design(
         options = replace(options, solver_columns=0)
     resumed = None if earlier is None else _resumed(tables, earlier)
     networks = tuple(other.architecture for other in near if other.architecture is not None)
-    nearby = Nearby(networks, near[0].certificate.guide() if near else {})
-    outcome = solve(tables, options, on_progress, resumed, nearby, pool)
+    warm_start = WarmStart(networks, near[0].certificate.guide() if near else {})
+    outcome = solve(tables, options, on_progress, resumed, warm_start, kept)
     architecture = None
     if outcome.best is not None:
         architecture = tables.architecture(outcome.best.position)
@@ -116,7 +121,7 @@ def design(
         interrupted=outcome.interrupted,
         trace=tuple(outcome.trace),
         incidents=tuple(outcome.incidents),
-        versions=installed_versions(),
+        versions=installed_versions() | plugin_versions(),
     )
 
 

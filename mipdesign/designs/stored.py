@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ..networks.architecture import Architecture
 from ..parsing import Stored
-from ..search.driver import Status
+from ..search.outcome import Status
 
 Digest: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0)]

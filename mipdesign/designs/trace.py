@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from ..errors import SpecError, short
 from ..files import read_text
 from ..parsing import validated
-from ..search.driver import Progress
+from ..search.outcome import Progress
 from .stored import Count, NotNegative
 
 TRACE = "trace.csv"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..certificate.certificate import Certificate, claims, result_claims
+from ..certificate.certificate import Certificate
+from ..certificate.verification import claims, result_claims
 from ..checker import FAILS, HOLDS, Claim
 from ..files import read_bytes
 from .certificate_file import CERTIFICATE, MOST_CERTIFICATE_BYTES, certificate_text

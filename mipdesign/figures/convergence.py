@@ -13,7 +13,7 @@ from .charts import COLOURS, Chart, Series, image, new_figure, plot
 from .formatting import percent, score
 
 if TYPE_CHECKING:
-    from ..search.driver import Progress
+    from ..search.outcome import Progress
 
 PLOT_PIXELS = (768.0, 480.0)
 SETTLED = 0.05

@@ -14,11 +14,15 @@ from typing import Any, ClassVar, Literal, Protocol
 from pyscipopt import quicksum
 
 from ..errors import SpecError
+from ..lattice.arrays import MAX_CHANNELS
 from ..lattice.cell import Cell
-from ..lattice.tables import MAX_CHANNELS, Position, Tables
+from ..lattice.position import Position
+from ..lattice.tables import Tables
 from ..registry import load, registered
 from .capabilities import Capability
+from .expressions import linear_sum
 from .linear import LinearModel, ScipModel
+from .start_values import ValueRule, start_values
 
 GROUP = "mipdesign.formulations"
 """Kind of the registry."""
@@ -78,7 +82,7 @@ class FormulationModel:
     groups:
         The one-hot groups that make up a network.
     rules:
-        Values of all variables for a network; see :meth:`start`.
+        Values of all variables in a network, by name; see :meth:`start`.
     parameters:
         SCIP parameters that the formulation asks for.
     refinement:
@@ -95,7 +99,7 @@ class FormulationModel:
     floor: float
     priorities: Mapping[str, int]
     groups: tuple[OneHotGroup, ...]
-    rules: Callable[[Position], dict[str, float]]
+    rules: Mapping[str, ValueRule]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     linear: LinearModel | None = None
     nonlinear: Callable[[], ScipModel] | None = None
@@ -163,7 +167,7 @@ class FormulationModel:
 
     def start(self, position: Position) -> dict[str, float]:
         """Values of all variables for a network of the cell, by name: a start solution if the network is feasible."""
-        return self.rules(position)
+        return start_values(self.rules, position)
 
     def start_solution(self, scip: ScipModel, start: Mapping[str, float]) -> Any:
         """A PySCIPOpt solution with the values of :meth:`start`, for a model that :attr:`scip` or :meth:`take_scip` gave."""
@@ -180,8 +184,8 @@ class FormulationModel:
         names = self.indicators(position)
         self.excluded.append(position)
         if self.linear is not None:
-            terms = [(self.linear.names.index(name), 1.0) for name in names]
-            self.linear.row(f"excluded_{len(self.linear.rows)}", terms, high=len(names) - 1.0)
+            chosen = linear_sum(self.linear.named(name) for name in names)
+            self.linear.add(f"excluded_{len(self.linear.rows)}", chosen <= len(names) - 1.0)
         if self.linear is None or self.written is not None:
             self.model.addCons(quicksum(self.variables[name] for name in names) <= len(names) - 1)
 
@@ -318,7 +322,7 @@ class Formulation(ABC):
         """What of a problem the formulation does not support: the presolve tree then closes all cells. ``None`` if nothing."""
         if any(len(s.blocks) > 1 for s in tables.stages):
             return "a stage that chooses between block families"
-        if any((s.most_incoming < MAX_CHANNELS).any() or not (s.twin_fits & s.rest_fits).all() for s in tables.stages):
+        if any((s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages):
             return "a limit on single operations"
         if any(len(s.pairs) for s in tables.stages):
             return "a latency table"

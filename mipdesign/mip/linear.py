@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pyscipopt import Model, quicksum
 
+from .expressions import Constraint, Expression
+from .start_values import ValueRule
+
 Kind = Literal["B", "I", "C"]
 """Binary, integer, continuous."""
-Terms = list[tuple[int, float]]
-"""A linear expression: pairs of a variable's number and its coefficient; a variable may occur more than once."""
 ScipModel = tuple[Any, dict[str, Any]]
 """A PySCIPOpt model, and its variables by name."""
 
@@ -67,6 +68,8 @@ class LinearModel:
         The constraints.
     sos2:
         Special ordered sets of type 2: variables in order, of which at most two may be nonzero, and only neighbours.
+    rules:
+        Values of the variables in a network (:mod:`mipdesign.mip.start_values`), by name; those that have one come first.
     """
 
     names: list[str] = field(default_factory=list)
@@ -77,9 +80,24 @@ class LinearModel:
     objective: dict[int, float] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     sos2: list[tuple[int, ...]] = field(default_factory=list)
+    rules: dict[str, ValueRule] = field(default_factory=dict)
 
-    def variable(self, name: str, kind: Kind = "C", lower: float = 0.0, upper: float = 1.0, priority: int = 0) -> int:
-        """Adds a variable and returns its number."""
+    def variable(
+        self,
+        name: str,
+        kind: Kind = "C",
+        lower: float = 0.0,
+        upper: float = 1.0,
+        priority: int = 0,
+        value: ValueRule | None = None,
+    ) -> Expression:
+        """Adds a variable.
+
+        Parameters
+        ----------
+        value:
+            Its value in a network; ``None`` for what no start solution knows.
+        """
         self.names.append(name)
         self.kinds.append(kind)
         self.lower.append(lower)
@@ -87,19 +105,32 @@ class LinearModel:
         number = len(self.names) - 1
         if priority:
             self.priorities[number] = priority
-        return number
+        if value is not None:
+            assert len(self.rules) == number, "a variable with a rule after one without"
+            self.rules[name] = value
+        return Expression([(number, 1.0)], lower, upper)
 
-    def row(self, name: str, terms: Iterable[tuple[int, float]], low: float = -math.inf, high: float = math.inf) -> None:
+    def named(self, name: str) -> Expression:
+        """The variable of that name."""
+        number = self.names.index(name)
+        return Expression([(number, 1.0)], self.lower[number], self.upper[number])
+
+    def add(self, name: str, constraint: Constraint) -> None:
         """Adds a constraint."""
         collected: dict[int, float] = {}
-        for variable, coefficient in terms:
+        for variable, coefficient in constraint.terms:
             collected[variable] = collected.get(variable, 0.0) + float(coefficient)
-        self.rows.append(Row(name, {v: c for v, c in collected.items() if c}, low, high))
+        self.rows.append(Row(name, {v: c for v, c in collected.items() if c}, constraint.low, constraint.high))
 
-    def gain(self, terms: Iterable[tuple[int, float]], factor: float = 1.0) -> None:
-        """Adds ``factor * terms`` to the objective."""
-        for variable, coefficient in terms:
-            self.objective[variable] = self.objective.get(variable, 0.0) + factor * float(coefficient)
+    def add_sos2(self, members: Iterable[Expression]) -> None:
+        """Adds a special ordered set of type 2."""
+        self.sos2.append(tuple(member.variable for member in members))
+
+    def maximize(self, gain: Expression) -> None:
+        """Adds an expression without a constant to the objective."""
+        assert not gain.constant
+        for variable, coefficient in gain.terms:
+            self.objective[variable] = self.objective.get(variable, 0.0) + float(coefficient)
 
     def matrix(self, scale: float) -> Matrix:
         """The model without its ordered sets, with the objective divided by ``scale``."""

@@ -23,6 +23,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from ..errors import SpecError
+from ..files import read_text
 from ..networks.architecture import Architecture, Positive, Stem, require_kernel
 from ..networks.evaluator import LOWER, SIZES, Evaluator, Scoring, violations
 from ..networks.latency import LatencyTable
@@ -37,7 +38,7 @@ from ..networks.objective import (
     stage_of_super_blocks,
 )
 from ..numerals import double, plain_number
-from ..parsing import load_yaml, read_text, validated
+from ..parsing import load_yaml, validated
 from .budgets import Budget, Budgets, Range
 from .overrides import apply_override, find_table
 from .space import SuperBlockSpace, brief, choice_of

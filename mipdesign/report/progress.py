@@ -16,7 +16,7 @@ from ..figures.tables import Column, Table, Value, size_text
 
 if TYPE_CHECKING:
     from ..analysis.frontier_file import Frontier
-    from ..search.driver import Progress
+    from ..search.outcome import Progress
 
 
 def progress_line(progress: Progress) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import SpecError
 from ..figures.tables import Column, Table, columns
 from ..problem.problem import Problem, preset_names
-from ..search.driver import OPTIMAL_GAP
+from ..search.incumbents import OPTIMAL_GAP
 from .folders import DesignFolder, FrontierFolder
 from .sections import Section
 

@@ -22,7 +22,7 @@ import numpy as np
 from ..mip.capabilities import Capability
 from ..mip.formulation import FormulationModel
 from ..mip.linear import Matrix
-from ..mip.scip import IPOPT_OPTIONS, NLP_HEURISTICS
+from ..mip.scip_setup import parameters
 from ..mip.solver import Answer, SolveOptions, Solver, Status, linear_model
 from ..registry import register_solver
 
@@ -138,24 +138,17 @@ def _seconds(options: SolveOptions) -> float:
 
 @register_solver
 class CvxpyScip(CvxpySolver):
-    """SCIP through cvxpy, with the cures of :mod:`mipdesign.mip.scip`."""
+    """SCIP through cvxpy, with the cures of :mod:`mipdesign.mip.scip_setup`."""
 
     id, title, package, extra = "cvxpy-scip", "SCIP through cvxpy", "pyscipopt", "cvxpy"
     cvxpy_name = "SCIP"
     capabilities = frozenset({Capability.TIME_LIMIT, Capability.MEMORY_LIMIT, Capability.SEED})
 
     def options(self, options: SolveOptions) -> dict[str, Any]:
-        parameters = {
-            "limits/time": _seconds(options),
-            "limits/gap": options.gap,
-            "numerics/feastol": TOLERANCE,
-            "misc/catchctrlc": False,
-            "randomization/randomseedshift": options.seed,
-            "nlpi/ipopt/optfile": str(IPOPT_OPTIONS),
-        }
-        if math.isfinite(options.memory_limit_mb):
-            parameters["limits/memory"] = options.memory_limit_mb
-        return {"scip_params": parameters | {f"heuristics/{name}/freq": -1 for name in NLP_HEURISTICS}}
+        wanted = parameters(
+            gap=options.gap, seed=options.seed, time_limit=options.time_limit, memory_limit_mb=options.memory_limit_mb
+        )
+        return {"scip_params": wanted}
 
 
 @register_solver

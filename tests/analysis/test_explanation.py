@@ -12,15 +12,17 @@ from mipdesign.benchmarks.corpus.small import best_by_enumeration, every_network
 from mipdesign.analysis.explanation import changes, explain
 from mipdesign.analysis.explanation_file import EXPLANATION
 from mipdesign.analysis.shadow_prices import shadow_prices
-from mipdesign.bounds.relaxation import Multipliers, Relaxation, optimise
+from mipdesign.bounds.multipliers import Multipliers
+from mipdesign.bounds.optimise import optimise
+from mipdesign.bounds.relaxation import Relaxation
 from mipdesign.cli import main as cli
 from mipdesign.designs.design import Design
 from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import build_tables
 from mipdesign.networks.evaluator import LOWER
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
 

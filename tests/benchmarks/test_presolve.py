@@ -20,11 +20,14 @@ from mipdesign.benchmarks.studies.presolve import Presolved, boxed, joined, pres
 from mipdesign.benchmarks.studies.records import RECORDS, Record, read_records
 from mipdesign.benchmarks.studies.tables import Results, runs, sizes, summary, traced
 from mipdesign.benchmarks.studies.verdict import judged
+from scale import few
 
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Candidate, Position, Tables, build_tables
+from mipdesign.lattice.position import Candidate, Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import Answer, SolveOptions, solver_named
+from mipdesign.search.coverage import build_tables
 
 ROOT, PLUGINS = Path(__file__).parents[2], Path(__file__).parents[1] / "plugins"
 SEEDS = range(12)
@@ -44,7 +47,7 @@ def before(seed: int) -> Presolved:
 # ------------------------------------------------------------------------------------------------------------ what is left
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_no_network_that_is_better_is_dropped(seed: int) -> None:
     tables, expected = small(seed)
     found = before(seed)
@@ -70,7 +73,7 @@ def test_it_drops_much_and_equal_seeds_give_equal_cells() -> None:
     assert one.cell.n_points(tables) < Cell.whole(tables).n_points(tables) / 2
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", few(range(8), 3))
 def test_a_box_can_be_written_by_every_formulation(seed: int) -> None:
     """Where some part of a cell has scattered columns, which ``compact`` refuses, its box has not, and holds the part."""
     tables, _ = small(seed)
@@ -82,7 +85,7 @@ def test_a_box_can_be_written_by_every_formulation(seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["lattice", "compact:log:lattice:onehot", "compact:inc:uniform-2-outer:onehot"])
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_the_joined_answer_agrees_with_enumeration(name: str, seed: int) -> None:
     tables, expected = small(seed)
     found, formulation = before(seed), formulation_named(name)

@@ -23,7 +23,7 @@ from mipdesign.benchmarks import __main__ as commands
 from mipdesign.benchmarks.corpus.families import with_step, with_super_blocks
 from mipdesign.benchmarks.corpus.optima import Optimum, parse_line, read_optima, write_optima
 from mipdesign.benchmarks.corpus.small import best_by_enumeration, small_problem
-from mipdesign.benchmarks.studies.records import RECORDS, Record, RecordLog, parse, read_records
+from mipdesign.benchmarks.studies.records import RECORDS, Record, RecordLog, read_records
 from mipdesign.benchmarks.studies.study import Study
 from mipdesign.benchmarks.studies.verdict import STATUSES, Known, contradictions, judge, judged
 
@@ -298,7 +298,7 @@ def test_a_line_that_was_cut_off_is_written_over(tmp_path: Path, cut: int) -> No
     content = (tmp_path / RECORDS).read_bytes()
     (tmp_path / RECORDS).write_bytes(content[:-cut])
     with RecordLog(tmp_path) as log:
-        assert [record.key for record in log.records] == ["key"]
+        assert [record.key for record in log.entries] == ["key"]
         assert log.missing(["key", "second"]) == {"second"}
         log.append(replace(RUN, key="second"))
     assert (tmp_path / RECORDS).read_bytes() == content
@@ -332,7 +332,8 @@ def test_records_from_before_presolve_are_those_without(tmp_path: Path, fakes: N
     old = {k: v for k, v in asdict(job).items() if k not in ("instance", "problem", "presolve")}
     assert job.key == hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
     line = {k: v for k, v in asdict(RUN).items() if k not in ("presolve", "presolve_seconds", "incumbent")}
-    (record,), _ = parse(json.dumps(line).encode() + b"\n", tmp_path)
+    (tmp_path / RECORDS).write_bytes(json.dumps(line).encode() + b"\n")
+    (record,) = read_records(tmp_path)
     assert record == RUN and not record.presolve
 
 

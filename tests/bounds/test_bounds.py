@@ -8,18 +8,22 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem, varied_problem
+from scale import examples
 
-from mipdesign.bounds import relaxation as bounds
+from mipdesign.bounds import optimise as sifting
 from mipdesign.bounds.level_bundle import project_to_level
-from mipdesign.bounds.relaxation import Bound, Multipliers, Relaxation, optimise
+from mipdesign.bounds.multipliers import Multipliers
+from mipdesign.bounds.optimise import optimise
+from mipdesign.bounds.relaxation import Bound, Relaxation
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.problem.problem import Problem
 from mipdesign.search.branching import Node, expand
+from mipdesign.search.coverage import build_tables
 
 
 @cache
@@ -54,7 +58,7 @@ def random_prices(tables: Tables, rng: np.random.Generator, worth: float) -> Mul
     return Multipliers(budget, some(n) / 50, rng.normal(0, worth / 20, n), depth)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.integers(0, 10_000), st.sampled_from([*FAMILIES, None]), st.booleans())
 def test_any_prices_bound_every_network_of_the_cell(seed: int, block: str | None, with_cutoff: bool) -> None:
     rng = np.random.default_rng(seed)
@@ -71,13 +75,13 @@ def test_any_prices_bound_every_network_of_the_cell(seed: int, block: str | None
         prices = random_prices(tables, rng, max(1.0, abs(best)) if networks else 100.0)
         bound = relaxation.bound(prices)
         assert bound.outward >= best
-        reduced = relaxation.reduced()
+        reduced = bound.fix_by_reduced_cost()
         for position, objective in networks:
             if float(objective) >= cutoff:
                 assert reduced is not None and reduced.contains(position)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000), st.integers(0, 39))
 def test_any_prices_bound_every_network_with_any_budgets_and_terms(seed: int, problem_seed: int) -> None:
     """Family choices, latency tables, lower limits, a priced effectiveness."""
@@ -98,7 +102,7 @@ def test_any_prices_bound_every_network_with_any_budgets_and_terms(seed: int, pr
         )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.integers(0, 10_000), st.sampled_from([*FAMILIES, None]), st.booleans())
 def test_optimised_bound_is_valid_and_no_worse_than_its_start(seed: int, block: str | None, by_parts: bool) -> None:
     tables = build_tables(small_problem(seed, block))
@@ -111,15 +115,15 @@ def test_optimised_bound_is_valid_and_no_worse_than_its_start(seed: int, block: 
     start = Multipliers.initial(tables, max(1.0, abs(best)))
     with pytest.MonkeyPatch.context() as patch:
         if by_parts:
-            patch.setattr(bounds, "PART_COLUMNS", 0)
-            patch.setattr(bounds, "LEAST_PART", 1)
+            patch.setattr(sifting, "SIFTED_COLUMNS", 0)
+            patch.setattr(sifting, "LEAST_COLUMNS", 1)
         outcome = optimise(relaxation, start, 20)
     assert best <= outcome.bound.outward
     assert outcome.bound.value <= relaxation.bound(start).value
-    assert relaxation.bound(outcome.prices).value == outcome.bound.value
+    assert relaxation.bound(outcome.multipliers).value == outcome.bound.value
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.integers(0, 10_000), st.sampled_from([*FAMILIES, None]))
 def test_bound_of_some_columns_is_no_larger_and_that_of_all_is_the_same(seed: int, block: str | None) -> None:
     rng = np.random.default_rng(seed)
@@ -153,15 +157,15 @@ def test_a_large_cell_is_bounded_by_few_passes_over_all_columns(monkeypatch: pyt
 
     monkeypatch.setattr(Relaxation, "bound", counted)
     by_parts = optimise(relaxation, start, 60).bound
-    assert 1 < passes <= 1 + bounds.PART_ROUNDS
-    monkeypatch.setattr(bounds, "PART_COLUMNS", 10**9)
+    assert 1 < passes <= 1 + sifting.ROUNDS
+    monkeypatch.setattr(sifting, "SIFTED_COLUMNS", 10**9)
     passes = 0
     at_once = optimise(relaxation, start, 60)
-    assert passes == 0 and at_once.evaluations > 1 + bounds.PART_ROUNDS
+    assert passes == 0 and at_once.evaluations > 1 + sifting.ROUNDS
     assert by_parts.value - relaxation.cutoff <= 1.1 * (at_once.bound.value - relaxation.cutoff)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.integers(0, 10_000))
 def test_bound_without_the_objective_is_not_negative_where_a_network_is_feasible(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -174,7 +178,7 @@ def test_bound_without_the_objective_is_not_negative_where_a_network_is_feasible
     assert relaxation.bound(replace(prices, weight=0.0)).outward >= 0.0
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.integers(0, 10_000))
 def test_path_of_a_bound_is_a_network_with_the_stated_figures(seed: int) -> None:
     tables = build_tables(small_problem(seed, None))
@@ -197,7 +201,7 @@ def test_prices_survive_a_file() -> None:
         Multipliers.from_list(tables, prices.to_list()[:-1])
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 8))
 def test_projection_reaches_its_level_by_the_shortest_step(seed: int, dims: int, rows: int) -> None:
     """Against points sampled from the feasible set: none is nearer."""

@@ -16,13 +16,14 @@ import pytest
 from mipdesign.benchmarks.corpus.small import listing, small_problem
 
 from mipdesign import Problem, SpecError, design
-from mipdesign.certificate.certificate import Certificate, claims
+from mipdesign.certificate.certificate import Certificate
+from mipdesign.certificate.verification import claims
 from mipdesign.checker import HOLDS, SECTIONS, TRUST, digest, verdict
 from mipdesign.designs.certificate_file import CERTIFICATE
 from mipdesign.designs.result import RESULT
 from mipdesign.designs.verification import verify_folder
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import build_tables
+from mipdesign.search.coverage import build_tables
 
 SPEC = ["budgets.flops=1e8", "budgets.params=5e5", "stages.1.depth={min: 1, max: 6}", "stages.2.depth={min: 1, max: 6}"]
 

@@ -6,19 +6,20 @@ import ast
 import json
 import math
 import shutil
-import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import programs
 import pytest
 from mipdesign.benchmarks.corpus.small import every_network, varied_problem
+from scale import few
 
 from mipdesign import Architecture, Problem, SpecError, design
 from mipdesign import checker as package
-from mipdesign.certificate.certificate import foreign_families
+from mipdesign.certificate.verification import foreign_families
 from mipdesign.checker.bound import Bound
 from mipdesign.checker.cell import KINDS, Cell, Split
 from mipdesign.checker.listing import TooManyError, list_networks, score
@@ -28,7 +29,7 @@ from mipdesign.checker.reading import RefusedError
 from mipdesign.checker.space import Space, read_space
 from mipdesign.checker.tables import Tables, build, logs
 from mipdesign.problem.problem import preset_names
-from mipdesign.search.driver import design_order
+from mipdesign.search.incumbents import design_order
 
 FOLDER = Path(package.__file__).parent
 SEEDS = range(12)
@@ -78,7 +79,7 @@ def holds(cell: Cell, place: tuple[int, list[int], list[int]]) -> bool:
     return stem in cell.stem and inside and all(a <= d <= b for a, d, b in zip(cell.low, depths, cell.high, strict=True))
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_figures_are_those_of_the_exact_evaluator(seed: int) -> None:
     problem = varied(seed)
     space, _ = read(problem)
@@ -89,7 +90,7 @@ def test_figures_are_those_of_the_exact_evaluator(seed: int) -> None:
         assert order(space, network)[:3] == design_order(problem, architecture)[:3]
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_space_is_that_of_the_specification(seed: int) -> None:
     """The networks of the tables, chained by their windows, are those that an enumeration of the specification finds."""
     problem = varied(seed)
@@ -151,7 +152,7 @@ def random_cell(rng: np.random.Generator, tables: Tables) -> Cell:
     return cell
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int) -> None:
     """For any prices, cell and cutoff: no feasible network scores above the bound, and each one that reaches the cutoff is in
     the reduced cell and in its listing.
@@ -188,7 +189,7 @@ def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int) -> N
     assert listed or not known
 
 
-@pytest.mark.parametrize("seed", range(40, 48))
+@pytest.mark.parametrize("seed", few(range(40, 48), 3))
 def test_certificates_of_varied_problems_are_accepted(seed: int) -> None:
     found = design(varied(seed), workers=1)
     assert [claim for claim in found.checks() if not claim.passed] == []
@@ -262,15 +263,13 @@ def test_the_checker_runs_alone(tmp_path: Path) -> None:
     found = design(Problem.load("tests/data/small.yaml"), workers=1)
     found.save(tmp_path / "design", plot=False)
     shutil.copytree(FOLDER, tmp_path / "alone" / "checker", ignore=shutil.ignore_patterns("__pycache__"))
-    code = "import sys; sys.path.insert(0, '.'); import checker.__main__ as m; code = m.main(); "
-    code += "assert not {'numba', 'mipdesign', 'pyscipopt', 'pydantic'} & set(sys.modules); sys.exit(code)"
-    run = [sys.executable, "-c", code, str(tmp_path / "design")]
-    answer = subprocess.run(run, cwd=tmp_path / "alone", capture_output=True, text=True, check=False)
+    alone = ("checker_alone", tmp_path / "design")
+    answer = programs.run(*alone, cwd=tmp_path / "alone")
     assert (answer.returncode, answer.stdout.splitlines()[-1]) == (0, "proved")
     data = json.loads((tmp_path / "design" / "certificate.json").read_text())
     data["claim"]["bound"] *= 0.9
     (tmp_path / "design" / "certificate.json").write_text(json.dumps(data))
-    answer = subprocess.run(run, cwd=tmp_path / "alone", capture_output=True, text=True, check=False)
+    answer = programs.run(*alone, cwd=tmp_path / "alone")
     assert (answer.returncode, answer.stdout.splitlines()[-1]) == (1, "refuted")
     (tmp_path / "design" / "certificate.json").write_text("{")
-    assert subprocess.run(run, cwd=tmp_path / "alone", capture_output=True, check=False).returncode == 2
+    assert programs.run(*alone, cwd=tmp_path / "alone").returncode == 2

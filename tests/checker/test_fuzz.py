@@ -24,7 +24,7 @@ from mipdesign.checker.certificate import check
 from mipdesign.checker.claims import FAILS, TRUST, verdict
 from mipdesign.checker.listing import TooManyError, list_networks
 from mipdesign.checker.multipliers import read_prices
-from mipdesign.checker.penalty import _Penalty
+from mipdesign.checker.penalty import Penalty
 from mipdesign.checker.space import read_space
 from mipdesign.checker.tables import Tables, build
 from mipdesign.networks.architecture import Architecture
@@ -164,7 +164,7 @@ def test_flattest_depths_of_a_cell() -> None:
         n = rng.randint(2, 8)
         lows = tuple(rng.choice([1, 1, rng.randint(1, 1000)]) for _ in range(n))
         highs = tuple(min(1000, low + rng.choice([0, 0, rng.randint(0, 1000)])) for low in lows)
-        penalty = _Penalty(False, 1.0, Cell(np.arange(1), (), lows, highs), range(n))
+        penalty = Penalty(False, 1.0, Cell(np.arange(1), (), lows, highs), range(n))
         assert penalty.flat <= _flattest(lows, highs) * (1 + 1e-12)
 
 

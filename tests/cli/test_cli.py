@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import programs
 import pytest
 import yaml
 from networks import PUBLISHED
@@ -293,20 +294,10 @@ def test_a_figure_that_is_off_fails_the_validation(
 
 # ----------------------------------------------------------------------------------------------------------------- signals
 
-SIGNALLED_EARLY = """
-import os, sys
-from mipdesign.interrupts import INTERRUPTS
-INTERRUPTS.install()
-os.kill(os.getpid(), {number})
-from mipdesign.cli.main import main
-sys.exit(main())
-"""
-
 
 def signalled_early(number: int, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """A command that gets a signal before anything is imported."""
-    command = [sys.executable, "-c", SIGNALLED_EARLY.format(number=number), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return programs.run("signalled_early", str(number), *arguments, timeout=120)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

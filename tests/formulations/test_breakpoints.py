@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from mipdesign.formulations.breakpoints import Breakpoints, log_error, square_error
+from mipdesign.formulations.breakpoints.breakpoints import Breakpoints, log_error, square_error
 from mipdesign.formulations.parts import part_named, registered_parts
 
 from mipdesign.errors import SpecError
@@ -31,7 +31,7 @@ def named(name: str) -> Breakpoints:
 @given(values=LATTICES)
 def test_side_and_error(name: str, values: list[int]) -> None:
     part = named(name)
-    places = part.places(values)
+    places = part.indices(values)
     assert places[0] == 0 and places[-1] == len(values) - 1 and places == sorted(set(places))
     points = part.points(values)
     logs = np.interp(values, points, part.logs(values)) - np.log(values)
@@ -54,7 +54,7 @@ def test_edges(name: str, values: list[int]) -> None:
     what has no lattice point in between has no error, and neither side moves then.
     """
     part = named(name)
-    places = part.places(values)
+    places = part.indices(values)
     assert places == sorted(set(places)) and {0, len(values) - 1} <= set(places) <= set(range(len(values)))
     assert np.isfinite(part.logs(values)).all() and len(part.logs(values)) == len(part.squares(values)) == len(
         part.points(values)
@@ -84,7 +84,7 @@ def test_no_fewer_breakpoints_keep_the_tolerance(values: list[int], tolerance: f
         for i in range(j):
             if j == i + 1 or log_error(values[i], values[j]) <= tolerance:
                 fewest[j] = min(fewest[j], fewest[i] + 1)
-    assert len(named(f"error-{tolerance!r}").places(values)) == fewest[-1] + 1
+    assert len(named(f"error-{tolerance!r}").indices(values)) == fewest[-1] + 1
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("-touching")])
@@ -92,7 +92,7 @@ def test_no_fewer_breakpoints_keep_the_tolerance(values: list[int], tolerance: f
 @example(values=[1, 88, 213, 258, 1845])  # one bend for both functions would be too low for the square
 def test_touching_ones_are_exact_at_their_breakpoints(name: str, values: list[int]) -> None:
     part = named(name)
-    places, alone = part.places(values), part.points(values, square=False)
+    places, alone = part.indices(values), part.points(values, square=False)
     at = np.array([values[j] for j in places], dtype=float)
     assert set(at) <= set(alone) <= set(part.points(values)) and len(alone) <= 2 * len(places) - 1
     np.testing.assert_allclose(np.interp(at, part.points(values), part.logs(values)), np.log(at), rtol=1e-12, atol=1e-12)

@@ -8,14 +8,19 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from contracts import Written, extremes
-from hypothesis import given, settings
+from contracts import ANY, Written, extremes
+from hypothesis import given
 from hypothesis import strategies as st
+from mipdesign.formulations.encodings.encoding import Encoding
+from mipdesign.formulations.model_builder import ModelBuilder
 from mipdesign.formulations.parts import part_named, registered_parts
-from mipdesign.formulations.piecewise import Encoding, Piece
+from scale import examples, few, of
 
 from mipdesign.errors import SpecError
+from mipdesign.lattice.position import Position
+from mipdesign.mip.expressions import Expression, dot
 from mipdesign.mip.linear import LinearModel
+from mipdesign.mip.start_values import start_values
 
 ENCODINGS: list[Encoding] = [part for part in registered_parts("encodings") if isinstance(part, Encoding)]
 GRAPHS = [encoding for encoding in ENCODINGS if encoding.is_graph]
@@ -45,7 +50,7 @@ def functions(draw: st.DrawFn) -> tuple[list[float], list[float]]:
 
 @by_id
 @given(function=functions(), seed=st.integers(0, 1000))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_admits_the_graph_and_nothing_else(encoding: Encoding, function: tuple[list[float], list[float]], seed: int) -> None:
     points, values = function
     written = Written(encoding, points, values)
@@ -58,7 +63,7 @@ def test_admits_the_graph_and_nothing_else(encoding: Encoding, function: tuple[l
 
 
 @by_id
-@pytest.mark.parametrize("n", range(1, 18))
+@pytest.mark.parametrize("n", few(range(1, 18), 6))
 def test_every_number_of_segments(encoding: Encoding, n: int) -> None:
     """Regression of others: no binaries for a single segment, codes that are wrong for one pattern only."""
     rng = np.random.default_rng(n)
@@ -113,14 +118,15 @@ def rows_of(encoding_id: str, n: int) -> int:
 
 @by_id
 @given(function=functions(), share=st.floats(0, 1))
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_its_values_satisfy_its_rows(encoding: Encoding, function: tuple[list[float], list[float]], share: float) -> None:
     points, values = function
     written = Written(encoding, points, values)
     for x in [*points, points[0] + share * (points[-1] - points[0])]:
-        start = written.start | written.piece.start(x)
-        assert sum(c * start[v] for v, c in written.argument) == pytest.approx(x, abs=1e-9)
-        assert sum(c * start[v] for v, c in written.y) == pytest.approx(np.interp(x, points, values), abs=1e-9)
+        written.piece.of = Expression([], x, x, x)
+        start = dict(enumerate(start_values(written.linear.rules, Position(0, (), ())).values()))
+        assert sum(c * start[v] for v, c in written.argument.terms) == pytest.approx(x, abs=1e-9)
+        assert sum(c * start[v] for v, c in written.y.terms) == pytest.approx(np.interp(x, points, values), abs=1e-9)
         check_rows(written.linear, start)
 
 
@@ -141,8 +147,8 @@ def test_weights_are_a_unit_vector_at_a_breakpoint(encoding: Encoding) -> None:
     """What products and columns rely on: at a breakpoint nothing but its own weight is positive."""
     points = [1.0, 2.0, 4.0, 5.0, 9.0, 10.0]
     for at, x in enumerate(points):
-        linear = LinearModel()
-        piece: Piece = encoding.encode(linear, "f", points, linear.variable("one", lower=1.0))
+        linear = ModelBuilder()
+        piece = encoding.encode(linear, "f", points, ANY)
         for j, weight in enumerate(piece.weights):
             expected = float(j == at)
             assert extremes(linear, piece.argument(), x, weight) == pytest.approx((expected, expected), abs=1e-6)
@@ -150,7 +156,7 @@ def test_weights_are_a_unit_vector_at_a_breakpoint(encoding: Encoding) -> None:
 
 @by_id
 @given(function=functions(), share=st.floats(0, 1))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_relaxation_is_the_concave_envelope(
     encoding: Encoding, function: tuple[list[float], list[float]], share: float
 ) -> None:
@@ -167,12 +173,12 @@ def test_only_cc_is_not_locally_ideal(encoding: Encoding) -> None:
     """Vertices of the relaxation, found by random objectives, have integral binaries for all but CC (Vielma et al. 2010)."""
     rng, fractional = np.random.default_rng(0), 0
     for n in (3, 5, 6, 8):
-        for _ in range(12):
-            linear = LinearModel()
-            encoding.encode(linear, "f", [float(x) for x in range(n + 1)], linear.variable("one", lower=1.0))
+        for _ in range(of(12, 6)):
+            linear = ModelBuilder()
+            encoding.encode(linear, "f", [float(x) for x in range(n + 1)], ANY)
             integers = [name for name, kind in zip(linear.names, linear.kinds, strict=True) if kind != "C"]
             linear.kinds, linear.sos2 = ["C"] * len(linear.kinds), []
-            linear.gain((v, float(rng.normal())) for v in range(1, len(linear.names)))
+            linear.maximize(dot(rng.normal(size=len(linear.names) - 1), map(linear.named, linear.names[1:])))
             model, variables = linear.to_scip(1.0)
             model.setParam("presolving/maxrounds", 0)
             model.optimize()
@@ -187,8 +193,8 @@ def test_chords_bound_a_concave_function_from_above_and_a_convex_one_from_below(
     logs, squares = [math.log(x) for x in points], [x * x for x in points]
     for x in [1.0, 1.5, 3.0, 6.5, 8.0]:
         assert Written(chords, points, logs).extremes(x) == pytest.approx((0.0, np.interp(x, points, logs)), abs=1e-6)
-        linear = LinearModel()
-        piece = chords.encode(linear, "f", points, linear.variable("one", lower=1.0))
+        linear = ModelBuilder()
+        piece = chords.encode(linear, "f", points, ANY)
         y = piece.value(squares, "at least")
         found = extremes(linear, piece.argument(), x, y)
         assert found == pytest.approx((np.interp(x, points, squares), 64.0), abs=1e-6)
@@ -202,9 +208,8 @@ def test_chords_bound_a_concave_function_from_above_and_a_convex_one_from_below(
 )
 @pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda e: e.id)
 def test_breakpoints_have_to_increase(encoding: Encoding, points: list[float]) -> None:
-    linear = LinearModel()
     with pytest.raises(SpecError, match=r"breakpoints: .*'f'"):
-        encoding.encode(linear, "f", points, linear.variable("one", lower=1.0))
+        encoding.encode(ModelBuilder(), "f", points, ANY)
 
 
 def test_parts_are_registered_under_their_ids() -> None:

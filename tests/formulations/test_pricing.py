@@ -9,18 +9,22 @@ import numpy as np
 import pytest
 from contracts import R18, around, check_cell, some_cell
 from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem
-from mipdesign.formulations import lattice
-from mipdesign.formulations.pricing import PricedModel
+from mipdesign.formulations import penalty
+from mipdesign.formulations.branch_price import PricedModel
+from scale import few, of
 
 from mipdesign.cli import main as cli
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.capabilities import Capability
+from mipdesign.mip.closing import ScipSettings, apply_settings, solve_cell
 from mipdesign.mip.formulation import FormulationModel, formulation_named
-from mipdesign.mip.scip import ScipSettings, apply_settings, export_cip, solve_cell
+from mipdesign.mip.model_files import export_cip
 from mipdesign.mip.solver import SolveOptions, refusal, solver_ids, solver_named
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 SEEDS = range(30)
 OTHERS = [(block, seed) for block in (*FAMILIES[1:], None) for seed in range(4)]
@@ -52,32 +56,32 @@ def root_bound(form: FormulationModel) -> float | None:
 # ------------------------------------------------------------------------------------------------------------- exactness
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", few(SEEDS, 6))
 def test_finds_exactly_the_networks_of_the_listing(seed: int) -> None:
     tables = build_tables(small_problem(seed))
     check_cell(tables, Cell.whole(tables), "branch-price")
 
 
-@pytest.mark.parametrize(("block", "seed"), OTHERS)
+@pytest.mark.parametrize(("block", "seed"), few(OTHERS, 5))
 def test_every_family(block: str | None, seed: int) -> None:
     tables = build_tables(small_problem(seed, block))
     check_cell(tables, Cell.whole(tables), "branch-price")
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", few(range(6), 2))
 def test_respects_the_cell(seed: int) -> None:
     tables = build_tables(small_problem(seed))
     check_cell(tables, some_cell(tables, seed), "branch-price")
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", few(range(5), 2))
 def test_prices_into_a_nonlinear_model_too(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lattice, "PENALTY_VECTORS", 0)
+    monkeypatch.setattr(penalty, "PENALTY_VECTORS", 0)
     tables = build_tables(small_problem(seed))
     check_cell(tables, Cell.whole(tables), "branch-price")
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", few(SEEDS, 6))
 def test_the_solver_finds_the_enumerated_optimum(seed: int) -> None:
     """Infeasible ones among them: there every node ends with a proof that no point repairs."""
     tables = build_tables(small_problem(seed))
@@ -97,7 +101,7 @@ def test_the_solver_finds_the_enumerated_optimum(seed: int) -> None:
 def test_farkas_pricing_repairs_a_start_without_any_feasible_point(monkeypatch: pytest.MonkeyPatch) -> None:
     """With no first points at all, every relaxation starts infeasible."""
     monkeypatch.setattr("mipdesign.formulations.pricing.PricedPoints.covering", lambda self: [])
-    for seed in range(8):
+    for seed in range(of(8, 3)):
         tables = build_tables(small_problem(seed))
         check_cell(tables, Cell.whole(tables), "branch-price")
 
@@ -105,7 +109,7 @@ def test_farkas_pricing_repairs_a_start_without_any_feasible_point(monkeypatch: 
 # ------------------------------------------------------------------------------------------------------------ relaxation
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", few(range(16), 4))
 def test_the_relaxation_is_worth_that_of_the_lattice_formulation(seed: int) -> None:
     tables = build_tables(small_problem(seed))
     full = formulation_named("lattice").build(tables, Cell.whole(tables))

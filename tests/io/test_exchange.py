@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import best_by_enumeration
 from networks import PUBLISHED, architectures, published, small
+from scale import examples
 
 from mipdesign import Architecture, Problem, SpecError, design, evaluate, network_text, read_network, validate
 from mipdesign.cli import main as cli
@@ -197,7 +198,7 @@ def of_the_tool(network: Architecture) -> bool:
 
 
 @given(architectures().filter(of_the_tool))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_a_structure_file_gives_the_same_network_again(network: Architecture) -> None:
     network = Architecture.from_dict(network.to_dict() | {"resolution": 96})
     assert parse_structure(network_text(network, "reference-txt"), "test") == network
@@ -218,7 +219,7 @@ def test_published_networks_survive_the_tools_format(name: str, tmp_path: Path) 
 
 
 @given(architectures())
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_our_own_format_gives_the_same_network_again(network: Architecture) -> None:
     network = Architecture.from_dict(network.to_dict() | {"resolution": 96})
     assert Architecture.from_dict(json.loads(network_text(network, "json"))) == network

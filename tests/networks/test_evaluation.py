@@ -10,19 +10,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import FAMILIES, small_problem
 from networks import PRESETS, PUBLISHED, of_preset
+from scale import examples
 
 from mipdesign import Architecture, Problem, evaluate
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, build_tables
+from mipdesign.lattice.position import Position
 from mipdesign.networks.architecture import Stage, Stem
 from mipdesign.networks.blocks import Operation
 from mipdesign.networks.evaluator import Evaluator, default_scoring
 from mipdesign.networks.objective import depth_penalty, depth_variance, effectiveness, effectiveness_within
+from mipdesign.search.coverage import build_tables
 
 
 @pytest.mark.parametrize("record", PUBLISHED.values(), ids=lambda record: record["name"])
@@ -84,7 +86,7 @@ def test_blocks_that_are_alike_are_counted_once_and_as_often_as_they_are(name: s
     assert counted == Counter(map(figures, network.operations()))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000), st.sampled_from([*FAMILIES, None]), st.randoms(use_true_random=False))
 def test_tables_and_batch_agree_with_the_evaluator(seed: int, block: str | None, random: Any) -> None:
     problem = small_problem(seed, block)

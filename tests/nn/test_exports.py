@@ -11,9 +11,10 @@ from typing import Any
 
 import networkx as nx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from mipdesign.benchmarks.experiments.exports import TOLERANCE, as_trained
 from networks import DISTINCT, architectures, of_preset, small
+from scale import examples
 
 from mipdesign import (
     Architecture,
@@ -70,7 +71,7 @@ def plain(graph: Graph) -> dict[str, Any]:
 
 
 @given(architectures())
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_graphml_gives_the_same_graph_again(architecture: Architecture) -> None:
     graph = to_graph(architecture)
     again = read_graphml(graphml_text(graph))
@@ -79,7 +80,7 @@ def test_graphml_gives_the_same_graph_again(architecture: Architecture) -> None:
 
 
 @given(architectures())
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_json_gives_the_same_graph_again(architecture: Architecture) -> None:
     graph = to_graph(architecture)
     text = json.dumps(nx.node_link_data(graph, edges="edges"))

@@ -10,8 +10,9 @@ from typing import Any, cast
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from networks import PUBLISHED, architectures, published, small
+from scale import examples
 
 from mipdesign.errors import SpecError
 from mipdesign.networks.architecture import Architecture, Stage, Stem
@@ -35,7 +36,7 @@ def test_sums_over_the_nodes_are_the_published_figures(name: str) -> None:
 
 
 @given(architectures())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_sums_over_the_nodes_are_the_counts_of_the_evaluator(architecture: Architecture) -> None:
     graph = to_graph(architecture)
     check_graph(graph)
@@ -47,7 +48,7 @@ def test_sums_over_the_nodes_are_the_counts_of_the_evaluator(architecture: Archi
 
 
 @given(architectures())
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_nodes_carry_their_operations_in_the_order_of_execution(architecture: Architecture) -> None:
     graph = to_graph(architecture)
     assert list(execution_order(graph)) == list(graph)
@@ -56,7 +57,7 @@ def test_nodes_carry_their_operations_in_the_order_of_execution(architecture: Ar
 
 
 @given(architectures())
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_a_graph_survives_json(architecture: Architecture) -> None:
     graph = to_graph(architecture)
     text = json.dumps(nx.node_link_data(graph, edges="edges"))

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from networks import PUBLISHED, architectures, published, small
+from scale import examples
 
 from mipdesign.errors import SpecError
 from mipdesign.networks.architecture import Architecture
@@ -70,7 +71,7 @@ def test_published_networks_have_the_published_parameters_and_macs(name: str) ->
 
 
 @given(architectures())
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_every_node_has_its_shape_its_parameters_and_its_macs(architecture: Architecture) -> None:
     graph = to_graph(architecture)
     network = to_module(graph).eval()

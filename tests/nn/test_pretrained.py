@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from networks import architectures, small
+from scale import examples
 
 from mipdesign import (
     Architecture,
@@ -42,7 +43,7 @@ def trained(family: str = "mixed") -> DesignedNetwork:
 
 
 @given(architectures())
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_a_folder_gives_the_same_network_again(tmp_path_factory: pytest.TempPathFactory, architecture: Architecture) -> None:
     architecture = Architecture.from_dict(architecture.to_dict() | {"resolution": 96})
     folder, network = tmp_path_factory.mktemp("weights"), to_module(to_graph(architecture)).eval()

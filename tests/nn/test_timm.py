@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import programs
 import pytest
 from networks import small
 
@@ -197,5 +197,4 @@ def test_timm_is_needed_to_register_and_nowhere_else(monkeypatch: pytest.MonkeyP
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=r"timm.create_model needs the package 'timm'.*mipdesign\[timm\]"):
         ours.register("designed_small", small("mixed"))
-    modules = "import sys, mipdesign.nn.timm, mipdesign.nn.module, mipdesign.nn.exports; assert 'timm' not in sys.modules"
-    subprocess.run([sys.executable, "-c", modules], check=True, cwd=Path(__file__).parents[2], timeout=60)
+    programs.run("imports_without", "timm", "mipdesign.nn.timm", "mipdesign.nn.module", "mipdesign.nn.exports", check=True)

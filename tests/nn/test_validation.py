@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from networks import PUBLISHED, architectures, published, small
+from scale import examples
 
 from mipdesign.errors import SpecError
 from mipdesign.io.exchange import read_network
@@ -106,7 +107,7 @@ def test_three_standard_errors_are_sharp() -> None:
 
 
 @given(architectures())
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_exact_figures_hold_for_random_networks(architecture: Architecture) -> None:
     report = validate(architecture, draws=2, map_size=2, sigmas=1e9)
     assert report.failures == ()

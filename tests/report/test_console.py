@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import programs
 import pytest
 from networks import PUBLISHED, published, small
 from rich.console import Console
@@ -29,7 +30,7 @@ from mipdesign.problem.specification import Lattice, RatioRange
 from mipdesign.report import problem_tables, progress, tables
 from mipdesign.report import terminal as console
 from mipdesign.report.validation_tables import validation_table
-from mipdesign.search.driver import Progress
+from mipdesign.search.outcome import Progress
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
 
@@ -294,10 +295,9 @@ def test_long_lines_stay_whole_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
-    script = "from mipdesign.report.terminal import PlainConsole; c = PlainConsole(); c.lines(['x' * 99] * 9999); print('end')"
     reading, writing = os.pipe()
     os.close(reading)
-    run = subprocess.run([sys.executable, "-c", script], stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60)
+    run = programs.run("reader_leaves", stdout=writing, stderr=subprocess.PIPE, capture_output=False, timeout=60)
     os.close(writing)
     assert (run.returncode, run.stderr) == (0, "")
 

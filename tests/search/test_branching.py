@@ -13,9 +13,9 @@ from mipdesign.benchmarks.experiments.agreement import varied_agrees
 from mipdesign.benchmarks.experiments.tree import grow
 
 from mipdesign.lattice.cell import Cell, extent
-from mipdesign.lattice.tables import build_tables
-from mipdesign.mip.scip import solve_cell
+from mipdesign.mip.closing import solve_cell
 from mipdesign.search.branching import Expansion, Node
+from mipdesign.search.coverage import build_tables
 
 TIE = 1e-7
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import math
 from pathlib import Path
@@ -12,30 +13,47 @@ from mipdesign.benchmarks.corpus.small import FAMILIES, small_problem
 from numba.core.dispatcher import Dispatcher
 
 import mipdesign
-from mipdesign.bounds.longest_path import _sort
-from mipdesign.bounds.relaxation import Multipliers
+from mipdesign.bounds.hull import sort_points
+from mipdesign.bounds.multipliers import Multipliers
 from mipdesign.compiled import SOURCES
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import build_tables
 from mipdesign.search.branching import Node, expand
+from mipdesign.search.coverage import build_tables
 from mipdesign.search.heuristics import incumbent
 from mipdesign.search.warmup import is_warm, warm_up
 
 PACKAGE = Path(mipdesign.__file__).parent
+SOURCE_FILES = [path for pattern in SOURCES for path in PACKAGE.glob(pattern)]
 
 
 def test_every_file_with_compiled_loops_is_part_of_the_digest() -> None:
     """Else a change in one file would leave machine code that another one inlined."""
-    users = {path.name for path in PACKAGE.glob("*.py") if "@compiled" in path.read_text()}
-    assert users <= set(SOURCES)
+    users = {path for path in PACKAGE.rglob("*.py") if "\n@compiled\n" in path.read_text()}
+    assert len(users) > 8
+    assert users <= set(SOURCE_FILES)
+
+
+def test_what_files_with_compiled_loops_import_is_part_of_the_digest_where_it_is_compiled() -> None:
+    """Constants of other modules are frozen into the machine code, types decide what it is."""
+    for path in SOURCE_FILES:
+        if "\n@compiled\n" not in path.read_text():
+            continue
+        package = ["mipdesign", *path.relative_to(PACKAGE).parts[:-1]]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                source = PACKAGE.parent.joinpath(*package[: len(package) - node.level + 1], *(node.module or "").split("."))
+                assert source.with_suffix(".py") in SOURCE_FILES, f"{path.name} imports {node.module}"
 
 
 def compilations() -> dict[str, int]:
     """How often each loop was compiled in this process because no machine code was kept."""
-    modules = [importlib.import_module(f"mipdesign.{name.removesuffix('.py')}") for name in SOURCES]
+    names = (
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in SOURCE_FILES if path.stem != "__init__"
+    )
+    modules = [importlib.import_module(name) for name in names]
     loops = [value for module in modules for value in vars(module).values() if isinstance(value, Dispatcher)]
-    return {loop.py_func.__name__: sum(loop.stats.cache_misses.values()) for loop in loops}
+    return {f"{loop.py_func.__module__}.{loop.py_func.__name__}": sum(loop.stats.cache_misses.values()) for loop in loops}
 
 
 @pytest.mark.parametrize("block", [*FAMILIES, None])
@@ -58,6 +76,6 @@ def test_points_are_sorted_with_their_values() -> None:
         x = rng.integers(0, 20, n).astype(np.float64)
         y = rng.random(n)
         pairs = sorted(zip(x.tolist(), y.tolist(), strict=True))
-        _sort(x, y, n)
+        sort_points(x, y, n)
         assert (np.diff(x) >= 0).all()
         assert sorted(zip(x.tolist(), y.tolist(), strict=True)) == pairs

@@ -1,4 +1,4 @@
-"""Child processes move between the searches of a frontier, and none is lost on the way."""
+"""Worker processes move between the searches of a frontier, and none is lost on the way."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from mipdesign.analysis.frontier_runner import Lanes
-from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.analysis.frontier_runner import LocalRunner
+from mipdesign.lattice.tables import Tables
 from mipdesign.problem.problem import Problem
-from mipdesign.search.workers import Pool, processors
+from mipdesign.processes import processors
+from mipdesign.search.coverage import build_tables
+from mipdesign.search.workers import Workers
 
 SMALL = str(Path(__file__).parents[1] / "data" / "small.yaml")
 
@@ -23,80 +25,82 @@ def tables() -> Tables:
 
 
 @pytest.fixture
-def pools(tables: Tables) -> Iterator[tuple[Pool, Pool]]:
-    """One that is at work, and one that has nothing to do; a child each."""
-    pools = Pool(1), Pool(1)
-    pools[0].begin(tables, {})
-    yield pools
-    for pool in pools:
-        pool.close()
+def crews(tables: Tables) -> Iterator[tuple[Workers, Workers]]:
+    """One that is at work, and one that has nothing to do; a worker each."""
+    crews = Workers(1), Workers(1)
+    crews[0].begin(tables, {})
+    yield crews
+    for workers in crews:
+        workers.close()
 
 
-def hear(pool: Pool, ready: int) -> None:
-    """Listens until so many children are ready."""
-    while len(pool.idle()) < ready:
-        assert pool.listen(120) is not None
+def hear(workers: Workers, ready: int) -> None:
+    """Listens until so many workers are ready."""
+    while len(workers.idle()) < ready:
+        assert workers.listen(120) is not None
 
 
-def test_a_child_that_joins_a_pool_at_work_gets_its_problem(pools: tuple[Pool, Pool]) -> None:
-    here, there = pools
+def test_a_worker_that_joins_others_at_work_gets_its_problem(crews: tuple[Workers, Workers]) -> None:
+    here, there = crews
     hear(here, 1)
-    (child,) = there.take()
-    assert there.children == []
-    here.join(child)
+    (worker,) = there.take()
+    assert there.handles == []
+    here.join(worker)
     hear(here, 2)
-    assert child in here.children
+    assert worker in here.handles
 
 
-def test_a_child_that_joins_is_there_when_the_next_problem_begins(pools: tuple[Pool, Pool], tables: Tables) -> None:
-    here, there = pools
+def test_a_worker_that_joins_is_there_when_the_next_problem_begins(crews: tuple[Workers, Workers], tables: Tables) -> None:
+    here, there = crews
     here.join(*there.take())
     here.begin(tables, {})
-    assert len(here.children) == 2
+    assert len(here.handles) == 2
     hear(here, 2)
 
 
 @pytest.mark.parametrize("begins", [False, True])
-def test_a_child_that_has_died_before_it_joins_is_replaced(pools: tuple[Pool, Pool], tables: Tables, begins: bool) -> None:
-    here, there = pools
-    (child,) = there.take()
-    child.kill()
-    child.process.wait()
-    here.join(child)
+def test_a_worker_that_has_died_before_it_joins_is_replaced(
+    crews: tuple[Workers, Workers], tables: Tables, begins: bool
+) -> None:
+    here, there = crews
+    (worker,) = there.take()
+    worker.kill()
+    worker.process.wait()
+    here.join(worker)
     if begins:
         here.begin(tables, {})
     hear(here, 2)
-    assert child not in here.children
+    assert worker not in here.handles
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system lends no single processors")
-def test_a_pool_has_a_child_for_each_processor_that_it_may_use() -> None:
+def test_there_is_a_worker_for_each_processor_that_it_may_use() -> None:
     lent = sorted(os.sched_getaffinity(0))
     assert processors() == len(lent)
     try:
         os.sched_setaffinity(0, lent[:1])
-        pool = Pool()
+        workers = Workers()
     finally:
         os.sched_setaffinity(0, lent)
-    assert len(pool.children) == 1
-    pool.close()
+    assert len(workers.handles) == 1
+    workers.close()
 
 
-def test_children_go_where_there_is_work() -> None:
+def test_workers_go_where_there_is_work() -> None:
     future: Future = Future()
-    with Lanes(2, 3, lambda index, progress: None) as lanes:
-        first, second = lanes.pools
-        assert lanes.room(begun=False) == 1 and lanes.room(begun=True) == 2
-        assert (len(first.children), len(second.children)) == (3, 0)
-        lanes.divide(1)
-        assert (len(first.children), len(second.children)) == (0, 0) and first.inbox.qsize() == 3
-        lanes.divide(2)
+    with LocalRunner(2, 3, lambda index, progress: None) as runner:
+        first, second = runner.crews
+        assert runner.room(begun=False) == 1 and runner.room(begun=True) == 2
+        assert (len(first.handles), len(second.handles)) == (3, 0)
+        runner.divide(1)
+        assert (len(first.handles), len(second.handles)) == (0, 0) and first.inbox.qsize() == 3
+        runner.divide(2)
         assert (first.inbox.qsize(), second.inbox.qsize()) == (2, 1)
-        lanes.free.remove(second)
-        lanes.taken[future] = second
-        lanes.help()
+        runner.free.remove(second)
+        runner.taken[future] = second
+        runner.help()
         for _ in range(3):
             second.listen(120)
-        assert (len(first.children), len(second.children)) == (0, 3)
-        lanes.end(future)
-        assert set(lanes.free) == {first, second}
+        assert (len(first.handles), len(second.handles)) == (0, 3)
+        runner.end(future)
+        assert set(runner.free) == {first, second}

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import textwrap
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 from mipdesign.benchmarks.corpus.small import best_by_enumeration, listing, random_table, small_problem, varied_problem
 
 from mipdesign import Architecture, Design, Problem, SpecError, design
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import build_tables
 from mipdesign.parsing import load_yaml
 from mipdesign.registry import installed
-from mipdesign.search.driver import Progress
+from mipdesign.search.coverage import build_tables
+from mipdesign.search.outcome import Progress
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
 MEDIUM = ["budgets.flops=3e8", "budgets.params=2e6"]
@@ -28,7 +29,7 @@ MEDIUM = ["budgets.flops=3e8", "budgets.params=2e6"]
 
 def enumerated(problem: Problem) -> tuple[object, ...] | None:
     """The best network by exhaustive listing, in the documented order; ``None`` if there is none."""
-    from mipdesign.search.driver import design_order
+    from mipdesign.search.incumbents import design_order
 
     tables = build_tables(problem)
     known = listing(tables, Cell.whole(tables)).networks
@@ -214,33 +215,9 @@ def test_killed_children_cost_a_retry_and_not_the_proof() -> None:
 
 @pytest.fixture
 def crashing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A formulation of a plug-in that aborts its process the first two times that a model is built, as SCIP does now and
-    then.
-    """
-    (tmp_path / "crashing.py").write_text(
-        textwrap.dedent(
-            """
-            import os
-            from pathlib import Path
-            from mipdesign.formulations.lattice import Lattice
-
-            class Crashing(Lattice):
-                id = "crashing"
-
-                def build(self, tables, cell):
-                    for name in ("first", "second"):
-                        marker = Path(__file__).with_name(name)
-                        if not marker.exists():
-                            marker.touch()
-                            os.abort()
-                    return super().build(tables, cell)
-            """
-        )
-    )
-    info = tmp_path / "crashing-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: crashing\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[mipdesign.formulations]\ncrashing = crashing:Crashing\n")
+    """A formulation of a plug-in that aborts its process the first two times that a model is built."""
+    shutil.copy(programs.PROGRAMS / "crashing.py", tmp_path)
+    programs.install(tmp_path, "mipdesign.formulations", crashing="crashing:Crashing")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     installed.cache_clear()

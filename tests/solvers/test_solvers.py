@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 import subprocess
@@ -11,32 +10,37 @@ import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import programs
 import pytest
 from agreement import verdicts
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import listing, positions, small_problem
+from scale import examples, few, of
 
 from mipdesign.cli import main as cli
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip import model_files, solver
 from mipdesign.mip.capabilities import Capability
+from mipdesign.mip.expressions import dot, linear_sum
 from mipdesign.mip.formulation import FormulationModel, formulation_named
 from mipdesign.mip.linear import LinearModel
 from mipdesign.mip.model_files import FORMATS, read_model, write_model
-from mipdesign.mip.scip import NLP_HEURISTICS
+from mipdesign.mip.scip_setup import NLP_HEURISTICS, set_up
 from mipdesign.mip.solver import SolveOptions, Solver, refusal, root_bound, solver_ids, solver_named
-from mipdesign.solvers import scip
+from mipdesign.search.coverage import build_tables
+from mipdesign.solvers.scip import Scip
 
 ROOT = Path(__file__).parents[2]
-COUNT = 20
+COUNT = of(20, 6)
 OPEN = ("scip", "scip-nocuts", "highs", "cpsat", "cvxpy-scip", "cvxpy-highs", "cvxpy-scipy", "cvxpy-glpk_mi", "cvxpy-cbc")
 """Solvers that need no licence: the test command installs them."""
+APART = [tuple(solver_id for solver_id in OPEN if solver_id != "cpsat"), ("cpsat",)]
+"""Those that can be imported into one process."""
 LOOSE = {"cvxpy-glpk_mi"}
 """Solvers that break a budget by less than a tolerance that cannot be set; ``docs/solvers.md`` has the smallest case."""
 
@@ -51,21 +55,11 @@ def convex_combination(values: list[float], most: float) -> FormulationModel:
     """A model with one ordered set: the most valuable neighbours, with weights of at most 1 that sum to ``most``."""
     linear = LinearModel()
     variables = [linear.variable(f"x{j}") for j in range(len(values))]
-    linear.row("sum", [(v, 1.0) for v in variables], high=most)
-    linear.gain(zip(variables, values, strict=True))
-    linear.sos2.append(tuple(variables))
+    linear.add("sum", linear_sum(variables) <= most)
+    linear.maximize(dot(values, variables))
+    linear.add_sos2(variables)
     tables = build_tables(small_problem(0))
-    return FormulationModel(
-        tables, Cell.whole(tables), 1.0, 1.0, -math.inf, {}, (), lambda position: {}, parameters={}, linear=linear
-    )
-
-
-def child(code: str, *arguments: str, **options: Any) -> Any:
-    """What a piece of Python prints as JSON in a process of its own."""
-    command = [sys.executable, "-c", code, *arguments]
-    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **options)
-    assert process.returncode == 0, process.stderr
-    return json.loads(process.stdout.splitlines()[-1])
+    return FormulationModel(tables, Cell.whole(tables), 1.0, 1.0, -math.inf, {}, (), {}, parameters={}, linear=linear)
 
 
 # ---------------------------------------------------------------------------------------------------------- every solver
@@ -85,55 +79,24 @@ def test_big_m_rows_are_within_the_tolerances_of_solvers(solver_id: str) -> None
     assert verdicts(solver_id, "columns", range(COUNT)) == {"agree": list(range(COUNT))}
 
 
-LIMITED = """
-import json, sys
-from contracts import R18, around
-from mipdesign.mip.formulation import formulation_named
-from mipdesign.lattice.tables import build_tables
-from mipdesign.problem.problem import Problem
-from mipdesign.mip.solver import SolveOptions, solver_named
-tables = build_tables(Problem.preset("deepmad-r18"))
-form = formulation_named("lattice").build(tables, around(tables, R18, 0.15, 8, 1))
-a = solver_named(sys.argv[1]).solve(form, SolveOptions(time_limit=0.01))
-broken = None if a.values is None else form.linear.violation(a.values)
-print(json.dumps([a.status, broken, a.bound, a.root_bound, tables.problem.evaluator(R18).evaluation.objective]))
-"""
-
-
-@pytest.mark.parametrize("solver_id", OPEN)
-def test_a_limit_is_called_one_and_no_bound_or_solution_is_made_up(solver_id: str) -> None:
+@pytest.mark.parametrize("group", APART)
+def test_a_limit_is_called_one_and_no_bound_or_solution_is_made_up(group: tuple[str, ...]) -> None:
     """Regression: zeros of HiGHS and a relaxation of CBC through cvxpy, a bound of 0 from CP-SAT; see ``docs/solvers.md``."""
-    status, broken, bound, at_root, objective = child(LIMITED, solver_id)
-    assert status == "limit"
-    assert broken is None or broken <= 1e-5
-    assert bound is None or bound >= objective * (1 - 1e-9)
-    assert at_root is None
+    for solver_id, (status, broken, bound, at_root, objective) in programs.said("limited", *group).items():
+        assert status == "limit", solver_id
+        assert broken is None or broken <= 1e-5, solver_id
+        assert bound is None or bound >= objective * (1 - 1e-9), solver_id
+        assert at_root is None, solver_id
 
 
-STARTED = """
-import json, sys
-from mipdesign.benchmarks.corpus.small import listing, small_problem
-from mipdesign.lattice.cell import Cell
-from mipdesign.mip.formulation import formulation_named
-from mipdesign.lattice.tables import build_tables
-from mipdesign.mip.solver import SolveOptions, solver_named
-tables = build_tables(small_problem(0))
-form = formulation_named("lattice").build(tables, Cell.whole(tables))
-networks = listing(tables, Cell.whole(tables)).networks
-start = form.start(networks[3][0])
-a = solver_named(sys.argv[1]).solve(form, SolveOptions(start=start, gap=0.0, threads=2, seed=7))
-form.exclude(networks[0][0])
-b = solver_named(sys.argv[1]).solve(form, SolveOptions(start=start))
-print(json.dumps([a.status, a.objective, a.bound, b.status, b.objective, float(networks[0][1]), float(networks[1][1])]))
-"""
-
-
-@pytest.mark.parametrize("solver_id", [i for i in OPEN if Capability.START in solver_named(i).capabilities])
-def test_a_start_changes_nothing_and_an_excluded_network_is_gone(solver_id: str) -> None:
-    status, objective, bound, second_status, second_objective, best, second = child(STARTED, solver_id)
-    assert (status, second_status) == ("optimal", "optimal")
-    assert objective == pytest.approx(best, rel=1e-6) and bound == pytest.approx(best, rel=1e-6)
-    assert second_objective == pytest.approx(second, rel=1e-6)
+@pytest.mark.parametrize("group", APART)
+def test_a_start_changes_nothing_and_an_excluded_network_is_gone(group: tuple[str, ...]) -> None:
+    starting = [solver_id for solver_id in group if Capability.START in solver_named(solver_id).capabilities]
+    for solver_id, answers in programs.said("started", *starting).items():
+        status, objective, bound, second_status, second_objective, best, second = answers
+        assert (status, second_status) == ("optimal", "optimal"), solver_id
+        assert objective == pytest.approx(best, rel=1e-6) and bound == pytest.approx(best, rel=1e-6), solver_id
+        assert second_objective == pytest.approx(second, rel=1e-6), solver_id
 
 
 def test_cpsat_proves_what_its_presolve_got_wrong() -> None:
@@ -141,29 +104,13 @@ def test_cpsat_proves_what_its_presolve_got_wrong() -> None:
     assert verdicts("cpsat", "lattice", [28]) == {"agree": [28]}
 
 
-COARSE = """
-import json, sys
-from mipdesign.benchmarks.corpus.small import listing, small_problem
-from mipdesign.lattice.cell import Cell
-from mipdesign.mip.formulation import formulation_named
-from mipdesign.lattice.tables import build_tables
-from mipdesign.mip.solver import SolveOptions, solver_named
-from mipdesign.solvers import cpsat
-cpsat.GRID_BITS = int(sys.argv[2])
-tables = build_tables(small_problem(1))
-form = formulation_named(sys.argv[1]).build(tables, Cell.whole(tables))
-answer = solver_named("cpsat").solve(form, SolveOptions())
-best = float(listing(tables, Cell.whole(tables)).networks[0][1])
-print(json.dumps([answer.status, answer.objective, answer.bound, form.linear.violation(answer.values), best]))
-"""
-
-
 @pytest.mark.parametrize("formulation", ["lattice", "compact:log:lattice:onehot"])
 def test_a_coarse_grid_of_cpsat_gives_a_network_that_holds_and_a_bound_that_is_valid(formulation: str) -> None:
-    status, objective, bound, violation, best = child(COARSE, formulation, "22")
+    fine, coarse = programs.said("coarse_grid", formulation, "22", "8")
+    status, objective, bound, violation, best = fine
     assert status == "optimal" and violation <= 1e-6
     assert objective == pytest.approx(best, rel=1e-6) and bound >= best * (1 - 1e-12)
-    status, _, bound, violation, best = child(COARSE, formulation, "8")
+    status, _, bound, violation, best = coarse
     assert status == "failed" and bound >= best * (1 - 1e-12)
 
 
@@ -179,7 +126,7 @@ def test_scip_takes_nonlinear_models_and_solves_one_twice() -> None:
 def test_the_crash_cures_are_applied() -> None:
     _, form = whole(1)
     taken = form.take_scip()
-    scip._set_up(taken, form, SolveOptions(seed=3, memory_limit_mb=500))
+    set_up(taken[0], Scip().parameters(form, SolveOptions(seed=3, memory_limit_mb=500)))
     assert Path(taken[0].getParam("nlpi/ipopt/optfile")).read_text().split() == ["mumps_pivot_order", "0"]
     assert {taken[0].getParam(f"heuristics/{name}/freq") for name in NLP_HEURISTICS} == {-1}
     through_cvxpy = solver_named("cvxpy-scip").options(SolveOptions())["scip_params"]  # type: ignore[attr-defined]
@@ -188,7 +135,7 @@ def test_the_crash_cures_are_applied() -> None:
 
 
 @given(st.lists(st.floats(0, 10), min_size=2, max_size=7), st.floats(0.1, 2))
-@settings(deadline=None, max_examples=30)
+@examples(30)
 def test_ordered_sets_against_all_pairs_of_neighbours(values: list[float], most: float) -> None:
     form = convex_combination(values, most)
     answer = solver_named("scip").solve(form, SolveOptions())
@@ -260,7 +207,7 @@ def test_root_bound_is_said_only_where_the_root_was_finished() -> None:
 # --------------------------------------------------------------------------------------------------------- linear models
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", few(range(10), 3))
 def test_networks_break_the_model_as_they_break_the_budgets(seed: int) -> None:
     tables, form = whole(seed)
     assert form.linear is not None
@@ -336,28 +283,6 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 # --------------------------------------------------------------------------------------------------------------- plug-in
 
-PLUG_IN = """
-import json
-from mipdesign.benchmarks.corpus.small import listing, small_problem
-from mipdesign.lattice.cell import Cell
-from mipdesign.mip.formulation import formulation_named
-from mipdesign.lattice.tables import build_tables
-from mipdesign.mip.solver import SolveOptions, refusal, solver_named
-solver, said = solver_named("enumeration"), []
-for seed in range(8):
-    tables = build_tables(small_problem(seed))
-    all_of_it = Cell.whole(tables)
-    cell = Cell(all_of_it.stem[:1], tuple(c[-2:] for c in all_of_it.columns), all_of_it.low, all_of_it.low)
-    form = formulation_named("lattice").build(tables, cell)
-    if refusal(solver, form) is not None:
-        continue
-    networks = listing(tables, cell).networks
-    answer = solver.solve(form, SolveOptions())
-    said.append([answer.status, answer.objective, float(networks[0][1]) if networks else None])
-whole = formulation_named("lattice").build(tables, all_of_it)
-print(json.dumps([said, refusal(solver, whole)]))
-"""
-
 
 def test_a_solver_of_ones_own_is_one_file_outside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of the docs, installed as a package of its own would be."""
@@ -368,12 +293,10 @@ def test_a_solver_of_ones_own_is_one_file_outside_the_package(tmp_path: Path, mo
     (tmp_path / "enumeration.py").write_text(example[1])
     entry_points = re.search(r"```toml\n\[project.entry-points.\"(.*?)\"\]\n(.*?) = \"(.*?)\"\n```", text)
     assert entry_points is not None
-    metadata = tmp_path / "enumeration-1.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: enumeration\nVersion: 1\n")
-    (metadata / "entry_points.txt").write_text("[{}]\n{} = {}\n".format(*entry_points.groups()))
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
-    said, refused = child(PLUG_IN)
+    group, name, target = entry_points.groups()
+    programs.install(tmp_path, group, **{name: target})
+    monkeypatch.setenv("PYTHONPATH", programs.path_with(tmp_path))
+    said, refused = programs.said("own_solver")
     assert len(said) >= 3 and {status for status, _, _ in said} == {"optimal", "infeasible"}
     for status, objective, expected in said:
         assert (status == "infeasible") == (expected is None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mipdesign.benchmarks.experiments.variants import Outcome, Task, run
+from mipdesign.benchmarks.experiments.variant_outcomes import Outcome, Task
+from mipdesign.benchmarks.experiments.variant_trials import run
 
 
 def verdicts(solver_id: str, formulation_id: str, seeds: Iterable[int]) -> dict[str, list[int]]:

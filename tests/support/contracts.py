@@ -10,15 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 from mipdesign.benchmarks.corpus.small import Listing, listing, positions
-from mipdesign.formulations.piecewise import Encoding
+from mipdesign.formulations.encodings.encoding import Encoding
+from mipdesign.formulations.model_builder import ModelBuilder
 
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
-from mipdesign.mip.linear import LinearModel, Terms
-from mipdesign.mip.scip import CellResult, ScipSettings, solve_cell
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip.closing import CellResult, ScipSettings, solve_cell
+from mipdesign.mip.expressions import Expression
+from mipdesign.mip.linear import LinearModel
 from mipdesign.networks.architecture import Architecture, Stage, Stem
 
 TIE = 1e-6
+
+ANY = Expression([], 0.0, 0.0)
+"""The argument of a piece that is linked to nothing."""
 
 R18 = Architecture(
     224,
@@ -96,11 +102,9 @@ class Written:
     """A piece with one function, and SCIP's extreme values of it."""
 
     def __init__(self, encoding: Encoding, points: Sequence[float], values: Sequence[float], relaxed: bool = False) -> None:
-        self.linear = LinearModel()
-        one = self.linear.variable("one", lower=1.0)
-        self.piece = encoding.encode(self.linear, "f", points, one)
+        self.linear = ModelBuilder()
+        self.piece = encoding.encode(self.linear, "f", points, ANY)
         self.argument, self.y = self.piece.argument(), self.piece.value(values, "at most")
-        self.start = {one: 1.0}
         if relaxed:
             self.linear.kinds = ["C"] * len(self.linear.kinds)
             self.linear.sos2 = []
@@ -110,13 +114,13 @@ class Written:
         return extremes(self.linear, self.argument, x, self.y)
 
 
-def extremes(linear: LinearModel, argument: Terms, x: float | None, y: Terms) -> tuple[float, float] | None:
+def extremes(linear: LinearModel, argument: Expression, x: float | None, y: Expression) -> tuple[float, float] | None:
     found = []
     for sign in (-1.0, 1.0):
         model, variables = linear.to_scip(1.0)
 
-        def expression(terms: Terms, variables: dict[str, Any] = variables) -> Any:
-            return sum((c * variables[linear.names[v]] for v, c in terms), 0.0 * variables["one"])
+        def expression(e: Expression, variables: dict[str, Any] = variables) -> Any:
+            return sum((c * variables[linear.names[v]] for v, c in e.terms), 0.0 * variables["one"])
 
         model.setParam("numerics/feastol", 1e-9)
         if x is not None:

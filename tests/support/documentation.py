@@ -41,16 +41,18 @@ from types import ModuleType
 from typing import Any
 
 from markdown_it import MarkdownIt
+from programs import PROGRAMS, ROOT, install
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "benchmarks" / "results").glob("*.md")))
 LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
 SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies", "examples")
 """What a page finds in its folder."""
 
-UNDRAWN = "import sys; sys.modules['matplotlib'] = None; from mipdesign.__main__ import main; sys.exit(main())"
-"""``mipdesign`` without matplotlib: drawing the convergence of a small design takes almost half of its time, and is tested
-elsewhere."""
+OF_RUN = ("test", "check", "docs")
+"""Commands that the script ``run`` has beside those of ``mipdesign``."""
+
+SCRIPTED = 2
+"""How many commands of a page the script ``run`` really gets."""
 
 MEASURED = re.compile(r"\b\d[\d.]* (?:s|ms|MB)\b")
 """Figures that differ from run to run."""
@@ -131,7 +133,7 @@ def prepare(folder: Path) -> dict[str, str]:
     programs = folder / ".venv" / "bin"
     programs.mkdir(parents=True)
     python = shlex.quote(sys.executable)
-    for name, command in (("python", python), ("mipdesign", f"{python} -c {shlex.quote(UNDRAWN)}")):
+    for name, command in (("python", python), ("mipdesign", f"{python} {shlex.quote(str(PROGRAMS / 'undrawn.py'))}")):
         (programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         (programs / name).chmod(0o755)
     settings = (ROOT / "pyproject.toml").read_bytes() + (ROOT / "constraints.txt").read_bytes()
@@ -151,8 +153,10 @@ class Page:
         self.environment = prepare(folder)
         self.module = ModuleType("page")
         self.printed = ""
+        self.is_extended = False
+        self.scripted = 0
         sys.modules["page"] = self.module
-        sys.modules["matplotlib"] = None  # type: ignore[assignment]  # as in UNDRAWN
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]  # as ``undrawn.py`` has it, and for its reason
         sys.path[:0] = [str(folder), str(ROOT)]
         os.environ.update(self.environment)
         os.chdir(folder)
@@ -169,6 +173,7 @@ class Page:
         """Runs it, or imports the file that it is."""
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             if block.title:
+                self.is_extended = True
                 importlib.invalidate_caches()
                 importlib.import_module(block.title.removesuffix(".py"))
             else:
@@ -181,20 +186,49 @@ class Page:
         self.printed = ""
         for command in block.tested:
             expected = re.search(r"# exit code (\d+)", command)
-            done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", command], capture_output=True, text=True, env=self.environment, check=False
-            )
-            self.printed += done.stdout
-            if done.returncode != (int(expected[1]) if expected else 0):
-                raise RuntimeError(f"{command}\nexit code {done.returncode}\n{done.stdout}\n{done.stderr}")
+            code, out, err = self.here(command) or self.by_shell(command)
+            self.printed += out
+            if code != (int(expected[1]) if expected else 0):
+                raise RuntimeError(f"{command}\nexit code {code}\n{out}\n{err}")
+
+    def by_shell(self, command: str) -> tuple[int, str, str]:
+        """Exit code and output of a command in a process of its own."""
+        words = ["bash", "-euo", "pipefail", "-c", command]
+        done = subprocess.run(words, capture_output=True, text=True, env=self.environment, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def here(self, command: str) -> tuple[int, str, str] | None:
+        """The same of a command of the package, run within this process, which saves its start; ``None`` for all others.
+
+        Not so once the page has brought modules or entry points of its own: a process of its own has to find them. The first
+        commands of the script ``run`` are given to it; it hands them on.
+        """
+        plain = re.sub(r"'[^']*'", "", command.partition(" #")[0])
+        if self.is_extended or re.search(r"[|<>;&$`*]", plain):
+            return None
+        words = shlex.split(command, comments=True)
+        if words[0] == "./run":
+            self.scripted += 1
+            if self.scripted <= SCRIPTED:
+                return None
+        if words[0] in ("mipdesign", "./run") and words[1] not in OF_RUN:
+            module, arguments = "mipdesign.cli.main", words[1:]
+        elif words[:3] == ["python", "-m", "mipdesign.benchmarks"] and words[3] != "report":  # which draws
+            module, arguments = "mipdesign.benchmarks.__main__", words[3:]
+        else:
+            return None
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = importlib.import_module(module).main(arguments)
+        return code, out.getvalue(), err.getvalue()
 
     def yaml(self, block: Block) -> None:
         """Reads a specification, or a part of one, a network or a study."""
         from mipdesign.benchmarks.studies.study import Study
 
         from mipdesign import Problem, read_network
-        from mipdesign.lattice.tables import build_tables
         from mipdesign.parsing import load_yaml
+        from mipdesign.search.coverage import build_tables
 
         data = load_yaml(block.text, f"line {block.line}")
         if "part of" in block.notes:
@@ -218,12 +252,10 @@ class Page:
         """Installs its entry points into the page's folder, as pip would."""
         from mipdesign.registry import installed, registered
 
+        self.is_extended = True
         groups = tomllib.loads(block.text)["project"]["entry-points"]
-        metadata = self.folder / f"block{block.line}-1.dist-info"
-        metadata.mkdir()
-        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: block{block.line}\nVersion: 1\n")
-        lines = [line for group, points in groups.items() for line in (f"[{group}]", *map(" = ".join, points.items()))]
-        (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
+        for group, points in groups.items():
+            install(self.folder, group, **points)
         importlib.invalidate_caches()
         installed.cache_clear()
         for group, points in groups.items():

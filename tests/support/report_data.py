@@ -12,7 +12,8 @@ from networks import published
 from mipdesign.certificate.certificate import Certificate
 from mipdesign.designs.design import Design
 from mipdesign.problem.problem import Problem
-from mipdesign.search.driver import Progress, relative_gap
+from mipdesign.search.incumbents import relative_gap
+from mipdesign.search.outcome import Progress
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
 

@@ -31,10 +31,10 @@ from typing import ClassVar, Literal, Self, get_args
 import numpy as np
 
 from mipdesign.errors import SpecError
-from mipdesign.lattice.tables import Floats
+from mipdesign.lattice.arrays import Floats
 from mipdesign.mip.formulation import Claim
 
-from .parts import Part
+from ..parts import Part
 
 Approximation = Literal["inner", "outer", "touching"]
 """By secants; moved to the other side by the largest error; on the other side and exact at the breakpoints."""
@@ -107,12 +107,12 @@ class Breakpoints(Part):
         return value
 
     @abstractmethod
-    def places(self, values: Sequence[int]) -> list[int]:
+    def indices(self, values: Sequence[int]) -> list[int]:
         """Which of the increasing values are breakpoints; the first and the last always are."""
 
     def points(self, values: Sequence[int], square: bool = True) -> Floats:
         """Where what stands for the logarithm and, if it is wanted, the square bends, increasing, with both ends."""
-        places = self.places(values)
+        places = self.indices(values)
         ends = [float(values[j]) for j in places]
         if self.approximation != "touching":
             return np.array(ends)
@@ -156,7 +156,7 @@ class Breakpoints(Part):
         away from the function, so that the segments which meet there are beyond both secants.
         """
         result = function(points)
-        for i, j in itertools.pairwise(self.places(values)):
+        for i, j in itertools.pairwise(self.indices(values)):
             inside = np.flatnonzero((points > values[i]) & (points < values[j]))
             if len(inside):
                 left, right = (_secant(values, k, function)(points[inside]) for k in (i, j - 1))
@@ -172,72 +172,8 @@ class Breakpoints(Part):
 
     def _errors(self, values: Sequence[int], error: Callable[[float, float], float]) -> list[float]:
         """Error of each segment; one without lattice points in between has none."""
-        pairs = itertools.pairwise(self.places(values))
+        pairs = itertools.pairwise(self.indices(values))
         return [error(values[i], values[j]) if j > i + 1 else 0.0 for i, j in pairs]
-
-
-class LatticeBreakpoints(Breakpoints):
-    """Every lattice point: nothing is approximated."""
-
-    id = "lattice"
-    title = "every lattice point: exact"
-    reference = "A function of a finite set is its own interpolant; docs/formulations.md"
-    claim = "exact"
-
-    @classmethod
-    def with_parameter(cls, parameter: str) -> Self:
-        if parameter:
-            raise SpecError("formulation", f"'lattice' takes no parameter, not {parameter!r}", "write 'lattice'")
-        return cls()
-
-    def places(self, values: Sequence[int]) -> list[int]:
-        return list(range(len(values)))
-
-
-class UniformBreakpoints(Breakpoints):
-    """At most ``N`` segments of about equal length: the error of the first one is the largest."""
-
-    id = "uniform"
-    title = "-N: at most N segments of equal length; -outer and -touching for upper bounds"
-    reference = "Interpolation error (b - a)^2 / 8 max |f''|: de Boor, A Practical Guide to Splines, 1978, chapter II"
-
-    def places(self, values: Sequence[int]) -> list[int]:
-        return _nearest(values, np.linspace(values[0], values[-1], int(self.parameter) + 1))
-
-
-class GeometricBreakpoints(Breakpoints):
-    """At most ``N`` segments of about equal ratio, which equalises the error of the logarithm."""
-
-    id = "geometric"
-    title = "-N: at most N segments of equal ratio; -outer and -touching for upper bounds"
-    reference = "Equal errors of equal ratios, e(b / a): docs/formulations.md; de Boor, A Practical Guide to Splines, 1978"
-
-    def places(self, values: Sequence[int]) -> list[int]:
-        return _nearest(values, np.geomspace(values[0], values[-1], int(self.parameter) + 1))
-
-
-class ErrorBreakpoints(Breakpoints):
-    """As few as keep the logarithm at the lattice within a tolerance: each as far as it may be from the one before."""
-
-    id = "error"
-    title = "-EPS: as few breakpoints as keep the logarithm within EPS; -outer and -touching for upper bounds"
-    reference = "Longest admissible segments: Rebennack, Kallrath, J. Optimization Theory and Applications 167(2), 2015"
-    form = "EPS"
-
-    @staticmethod
-    def checked(value: float) -> float:
-        if not 0 < value < math.inf:
-            raise ValueError
-        return value
-
-    def places(self, values: Sequence[int]) -> list[int]:
-        chosen = [0]
-        while chosen[-1] < len(values) - 1:
-            at = chosen[-1]
-            # Neighbours of the lattice have nothing between them.
-            reach = (j for j in range(len(values) - 1, at, -1) if log_error(values[at], values[j]) <= self.parameter)
-            chosen.append(max(at + 1, next(reach, 0)))
-        return chosen
 
 
 def _secant(values: Sequence[int], j: int, function: Function) -> Function:
@@ -277,7 +213,7 @@ def _may_bend_at(x: float, values: Sequence[int], i: int, j: int) -> bool:
     return all(bend >= end * (2 * x - end) for end in (values[i], values[j]))
 
 
-def _nearest(values: Sequence[int], wanted: Floats) -> list[int]:
-    """Places of the values nearest to some numbers, each once."""
+def nearest(values: Sequence[int], wanted: Floats) -> list[int]:
+    """Indices of the values nearest to some numbers, each once."""
     distances = np.abs(np.asarray(values)[:, None] - wanted[None, :])
     return sorted({int(j) for j in distances.argmin(axis=0)})

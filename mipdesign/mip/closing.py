@@ -5,43 +5,31 @@ Each answer goes through the exact evaluator, is recorded as found or as rejecte
 proves that no other is left. The cutoff is handed to SCIP lowered by :data:`MARGIN`, so that its tolerances cannot hide a
 network that reaches it.
 
-PySCIPOpt can abort with heap corruption: METIS orders for MUMPS in Ipopt, which SCIP's NLP heuristics call (PySCIPOpt issue
-1234, scip issue 211). :func:`cure_crashes` applies both known cures always. :func:`solve_cell` is meant for a child process all
-the same: SoPlex may also write a warning about its tolerances to standard error, which no parameter turns off.
+:func:`solve_cell` is meant for a child process: SCIP can crash in spite of the cures of :mod:`mipdesign.mip.scip_setup`, and
+writes to standard error.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal
 
-from pyscipopt import SCIP_EVENTTYPE, SCIP_PARAMSETTING, Eventhdlr, Model
-
 from ..lattice.cell import Cell
-from ..lattice.tables import Candidate, Position, Tables
+from ..lattice.position import Candidate, Position
+from ..lattice.tables import Tables
 from .formulation import FormulationModel, ModelStatistics, formulation_named
-from .model_files import require_carried
+from .model_files import cip_text
+from .scip_setup import HUGE, Emphasis, Progress, parameters, report_progress, scip_version, set_up
 
 MARGIN = 1e-8
 """By how much SCIP's cutoff is below the true one, relative to the magnitude of the model's objective."""
 TRUSTED = 1e-6
 """Relative excess of a solver's objective over the exact one above which its claim is recorded as refuted."""
-PROGRESS_SECONDS = 0.2
-"""Least time between two reports of the bound."""
-IPOPT_OPTIONS = Path(__file__).with_name("ipopt.opt")
-"""Options for Ipopt: an ordering in MUMPS other than METIS."""
-NLP_HEURISTICS = ("nlpdiving", "subnlp", "mpec", "multistart", "undercover")
-"""Primal heuristics of SCIP that call an NLP solver."""
-
-Progress = Callable[[float, float], None]
-"""Called with a dual bound and the objective of the solver's best solution, not checked yet (minus infinity: none)."""
 Status = Literal["closed", "limit", "failed"]
 
 
@@ -49,24 +37,22 @@ Status = Literal["closed", "limit", "failed"]
 class Attempt:
     """One way to set up SCIP."""
 
-    presolve: str
-    separation: str
-    heuristics: str
+    emphasis: Emphasis
     parameters: tuple[tuple[str, Any], ...] = ()
 
 
 ATTEMPTS: tuple[Attempt, ...] = (
     # Measured best on the lattice formulation: its relaxation is near the hull, and the cutoff comes from outside.
-    Attempt("FAST", "OFF", "OFF", (("presolving/maxrestarts", 0),)),
+    Attempt(Emphasis("FAST", "OFF", "OFF"), (("presolving/maxrestarts", 0),)),
     # Another path through the same tree.
-    Attempt("OFF", "OFF", "OFF", (("presolving/maxrestarts", 0), ("misc/usesymmetry", 0), ("conflict/enable", False))),
+    Attempt(
+        Emphasis("OFF", "OFF", "OFF"), (("presolving/maxrestarts", 0), ("misc/usesymmetry", 0), ("conflict/enable", False))
+    ),
     # SCIP as it comes, without anything that calls an NLP solver.
-    Attempt("DEFAULT", "DEFAULT", "DEFAULT", (("nlp/disable", True),)),
+    Attempt(Emphasis("DEFAULT", "DEFAULT", "DEFAULT"), (("nlp/disable", True),)),
     # As little machinery as possible.
     Attempt(
-        "OFF",
-        "OFF",
-        "OFF",
+        Emphasis("OFF", "OFF", "OFF"),
         (
             ("presolving/maxrestarts", 0),
             ("misc/usesymmetry", 0),
@@ -207,65 +193,15 @@ def solve_cell(
     )
 
 
-def model_hash(tables: Tables, cell: Cell, formulation_id: str) -> tuple[str, str]:
-    """SHA-256 of the model of a cell as :func:`solve_cell` states it, and the version of SCIP that wrote it."""
-    model = formulation_named(formulation_id).build(tables, cell).model
-    return hashlib.sha256(cip_text(model)).hexdigest(), scip_version(model)
-
-
-def export_cip(tables: Tables, cell: Cell, path: str | Path, formulation_id: str = "lattice") -> str:
-    """Writes the model of a cell as a ``.cip`` file, which keeps nonlinear constraints too, and returns its hash.
-
-    Branching priorities are not part of the format.
-
-    Raises
-    ------
-    SpecError
-        If a file cannot carry the model.
-    """
-    form = formulation_named(formulation_id).build(tables, cell)
-    require_carried(form, ".cip")
-    text = cip_text(form.model)
-    Path(path).write_bytes(text)
-    return hashlib.sha256(text).hexdigest()
-
-
-def cip_text(model: Any) -> bytes:
-    """A model as SCIP writes it: equal models give equal bytes."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.cip"
-        model.writeProblem(str(path), verbose=False)
-        return path.read_bytes()
-
-
-def scip_version(model: Any) -> str:
-    """Version of SCIP, for example ``10.0.2``."""
-    return f"{model.getMajorVersion()}.{model.getMinorVersion()}.{model.getTechVersion()}"
-
-
-def cure_crashes(model: Any) -> None:
-    """Keeps METIS out of MUMPS, and the NLP heuristics out of the search; see the module."""
-    model.setParam("nlpi/ipopt/optfile", str(IPOPT_OPTIONS))
-    for name in NLP_HEURISTICS:
-        model.setParam(f"heuristics/{name}/freq", -1)
-
-
-def apply_settings(model: Any, settings: ScipSettings, parameters: Mapping[str, Any]) -> None:
-    """Sets tolerances, seed, the entry of the ladder and what the formulation asks for, then the cures."""
+def apply_settings(model: Any, settings: ScipSettings, of_formulation: Mapping[str, Any]) -> None:
+    """Sets a model up by an entry of the ladder, with what its formulation asks for."""
     attempt = ATTEMPTS[min(settings.attempt, len(ATTEMPTS) - 1)]
-    model.setPresolve(getattr(SCIP_PARAMSETTING, attempt.presolve))
-    model.setSeparating(getattr(SCIP_PARAMSETTING, attempt.separation))
-    model.setHeuristics(getattr(SCIP_PARAMSETTING, attempt.heuristics))
-    model.setParams(dict(attempt.parameters))
-    model.setParam("numerics/feastol", 1e-9)
-    model.setParam("misc/catchctrlc", False)
-    model.setParam("limits/gap", 0.0)
-    model.setParam("randomization/randomseedshift", settings.seed + settings.attempt)
-    model.setParams(dict(parameters))
-    if math.isfinite(settings.memory_limit):
-        model.setParam("limits/memory", settings.memory_limit)
-    cure_crashes(model)
-    model.hideOutput()
+    wanted = parameters(
+        seed=settings.seed + settings.attempt,
+        memory_limit_mb=settings.memory_limit,
+        more={**dict(attempt.parameters), **of_formulation},
+    )
+    set_up(model, wanted, attempt.emphasis)
 
 
 @dataclass
@@ -291,8 +227,7 @@ class _Search:
         """Settings and reports of the present model."""
         apply_settings(self.form.model, self.settings, self.form.parameters)
         if self.on_progress is not None:
-            handler = Reporter(self.on_progress, self.form.objective_scale)
-            self.form.model.includeEventhdlr(handler, "mipdesign progress", "reports bounds and solutions")
+            report_progress(self.form.model, self.on_progress, self.form.objective_scale)
 
     @property
     def margin(self) -> float:
@@ -306,7 +241,7 @@ class _Search:
             left = self.settings.time_limit - (time.monotonic() - began)
             if left <= 0:
                 return "limit", "timelimit"
-            model.setParam("limits/time", min(left, 1e20))
+            model.setParam("limits/time", min(left, HUGE))
             if self.cutoff > -math.inf:
                 model.setObjlimit((self.cutoff - self.margin) / self.form.objective_scale)
             self.rounds += 1
@@ -388,32 +323,3 @@ def round_up(number: Decimal) -> float:
     """The least float that is not below a number."""
     value = float(number)
     return value if Decimal(value) >= number else math.nextafter(value, math.inf)
-
-
-class Reporter(Eventhdlr):  # type: ignore[misc]
-    """Passes bounds and solutions on while SCIP runs."""
-
-    EVENTS = (SCIP_EVENTTYPE.BESTSOLFOUND, SCIP_EVENTTYPE.NODESOLVED)
-
-    def __init__(self, report: Progress, scale: float) -> None:
-        self.report, self.scale, self.last = report, scale, -math.inf
-
-    def eventinit(self) -> None:
-        for event in self.EVENTS:
-            self.model.catchEvent(event, self)
-
-    def eventexit(self) -> None:
-        for event in self.EVENTS:
-            self.model.dropEvent(event, self)
-
-    def eventexec(self, event: Any) -> None:
-        now = time.monotonic()
-        is_solution = event.getType() == SCIP_EVENTTYPE.BESTSOLFOUND
-        if not is_solution and now - self.last < PROGRESS_SECONDS:
-            return
-        self.last = now
-        model: Model = self.model
-        infinity = model.infinity()
-        bound, best = model.getDualbound(), model.getBestSol()
-        incumbent = model.getSolObjVal(best) if best is not None and model.getNSols() else -infinity
-        self.report(*(math.copysign(math.inf, x) if abs(x) >= infinity else x * self.scale for x in (bound, incumbent)))

@@ -1,0 +1,1 @@
+"""Breakpoints of functions on a lattice, one choice per file."""

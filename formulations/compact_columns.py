@@ -1,0 +1,69 @@
+"""What the compact formulation has to know of the columns of a super-block: its formulas, and the shape of its lattice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mipdesign.lattice.arrays import Bools, Ints
+from mipdesign.lattice.tables import StageTables, Tables
+
+from .polynomials import BlockPolynomials, NotPolynomialError
+
+
+class UnsupportedError(Exception):
+    """What a super-block has that the formulation does not support."""
+
+
+def formulas_of(tables: Tables, index: int, columns: Ints) -> BlockPolynomials:
+    """Counts and widths of some columns of a super-block.
+
+    Raises
+    ------
+    UnsupportedError
+        If they are of a form that the formulation does not write.
+    """
+    try:
+        formulas = BlockPolynomials.of(tables, index, columns)
+    except NotPolynomialError as reason:
+        raise UnsupportedError(str(reason)) from None
+    if any(m.b + m.c > 2 for p in formulas.written for m in p.coefficients):
+        raise UnsupportedError("counts of a degree above two in channels and width")
+    if any(m.has_square for count in formulas.counts for m in count.slope.coefficients):
+        raise UnsupportedError("counts that grow with the incoming channels times a square")
+    identity = [count.identity for count in formulas.counts]
+    if any(p.of_width or any(m.b or m.k for m in p.coefficients) for p in identity):
+        raise UnsupportedError("counts where the channels stay the same that depend on width or kernel")
+    return formulas
+
+
+@dataclass(frozen=True)
+class Lattices:
+    """Lattices of a super-block's columns, and for each channel count the first and the last index of its widths."""
+
+    channels: tuple[int, ...]
+    widths: tuple[int, ...]
+    kernels: tuple[int, ...]
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+
+    @classmethod
+    def of(cls, s: StageTables, columns: Ints) -> Lattices:
+        """Those of the given columns.
+
+        Raises
+        ------
+        UnsupportedError
+            If the columns are not a range of widths for each channel count, with all kernels.
+        """
+        channels, widths, kernels = (np.unique(values[columns]) for values in (s.c, s.b, s.k))
+        allowed = np.zeros((len(channels), len(widths), len(kernels)), dtype=bool)
+        at = [np.searchsorted(lattice, v[columns]) for lattice, v in ((channels, s.c), (widths, s.b), (kernels, s.k))]
+        allowed[tuple(at)] = True
+        of_pair: Bools = np.any(allowed, axis=2)
+        low, high = of_pair.argmax(axis=1), of_pair.shape[1] - 1 - of_pair[:, ::-1].argmax(axis=1)
+        if (allowed != of_pair[:, :, None]).any() or (of_pair.sum(axis=1) != high - low + 1).any():
+            raise UnsupportedError("widths that are not a range for each number of channels, the same for all kernels")
+        lattices = [tuple(int(x) for x in values) for values in (channels, widths, kernels, low, high)]
+        return cls(*lattices)

@@ -1,0 +1,1 @@
+"""Encodings of piecewise-linear functions, one per file."""

@@ -1,0 +1,402 @@
+"""Writes the lattice formulation of one cell, super-block by super-block; equations as in ``docs/formulations.md``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from mipdesign.lattice.arrays import Floats, Ints
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import StageTables, Tables
+from mipdesign.mip.expressions import Expression, dot, linear_sum
+from mipdesign.mip.formulation import FormulationModel, OneHotGroup
+from mipdesign.mip.linear import ScipModel
+from mipdesign.mip.start_values import Assignment, ValueRule
+
+from . import common, penalty
+from .common import CHANNELS, DEPTH, KERNEL, WIDTH, Layers
+from .lattice_points import Figure, Points, slope_per_channel
+from .model_builder import ModelBuilder
+from .scaling import NONLINEAR_PARAMETERS, PenaltyScale
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one super-block is made of while it is written.
+
+    Attributes
+    ----------
+    index:
+        Its number, from 0.
+    tables:
+        Its tables.
+    points:
+        The columns and the depths that the cell leaves it.
+    before, channels, widths, kernels, depths:
+        Binary of each channel count before it, and of each of its own channel counts, widths, kernels and depths.
+    """
+
+    index: int
+    tables: StageTables
+    points: Points
+    before: Mapping[int, Expression]
+    channels: Mapping[int, Expression]
+    widths: Mapping[int, Expression]
+    kernels: Mapping[int, Expression]
+    depths: Mapping[int, Expression]
+
+
+class LatticeWriter:
+    """Writes the model of one cell, super-block by super-block.
+
+    Only three methods know how points are written: :meth:`add_points`, :meth:`of_points` and :meth:`match_points`.
+    """
+
+    def __init__(self, tables: Tables, cell: Cell) -> None:
+        self.tables, self.cell = tables, cell
+        self.model = ModelBuilder()
+        self.groups: list[OneHotGroup] = []
+        self.counts: list[list[Expression]] = [[self.model.constant(float(c))] for c in tables.tail_fixed]
+        self.entropy_limit = 0.0
+        """Upper bound of the weighted entropy."""
+        self.binaries: list[Ints] = []
+        """Binaries of the points of each super-block by number, shape ``(columns, depths)``."""
+        self.blocks: list[Block] = []
+        self.penalty = PenaltyScale.without_penalty(0.0)
+        self.cone: penalty.PenaltyCone | None = None
+
+    # --------------------------------------------------------------- the whole
+
+    def never(self, reason: str) -> None:
+        """Makes the model infeasible."""
+        self.model.never(reason)
+
+    def network(self, stem: Ints, columns: Sequence[Ints]) -> None:
+        """All variables and constraints of a cell whose choices are all on some chain."""
+        t, model = self.tables, self.model
+        index = {int(t.stem_c[j]): int(j) for j in stem}
+        channels = self._one_hot("C0", list(index), lambda p: int(t.stem_c[p.stem]), CHANNELS)
+        self.groups.append(OneHotGroup((0,), {(index[c],): self._name(z) for c, z in channels.items()}))
+        for c, z in channels.items():
+            self._charge(z, t.stem_counts[:, index[c]])
+        total, layers = model.constant(t.stem_log), Layers(model.one, (1,))
+        if t.ends[0] < 0:
+            self._gain_of_stem(channels)
+            common.effectiveness(model, t, 0, total, layers)
+        for i, own_columns in enumerate(columns):
+            block = self._super_block(i, own_columns, channels)
+            entering = total + _of_channels(channels)
+            total, layers = self._sum(block, entering), self._layers(block, layers)
+            channels = dict(block.channels)
+            if i in t.ends:
+                self._end_of_stage(block, entering, total, layers)
+        for c, z in channels.items():
+            self._charge(float(c) * z, t.tail_slope)
+        common.budgets(model, self.tables, [linear_sum(count) for count in self.counts])
+        self._penalty()
+
+    def finish(self) -> FormulationModel:
+        """The model: linear, unless the penalty needs the cone."""
+        parts = common.parts_of(self) | {"groups": tuple(self.groups), "parameters": {}}
+        if self.cone is not None:
+            parts |= {"linear": None, "nonlinear": self._with_cone, "parameters": NONLINEAR_PARAMETERS}
+        return self.finished(**parts)
+
+    def finished(self, **parts: Any) -> FormulationModel:
+        """The model of these parts."""
+        return FormulationModel(**parts)
+
+    def _with_cone(self) -> ScipModel:
+        assert self.cone is not None
+        model, variables = self.model.to_scip(self.penalty.scale)
+        self.cone.constrain(model, [variables[name] for name in self.cone.deviations], variables)
+        return model, variables
+
+    def _name(self, variable: Expression) -> str:
+        return self.model.names[variable.variable]
+
+    # --------------------------------------------------------------- variables
+
+    def _one_hot(
+        self, name: str, values: Sequence[int], read: Callable[[Position], int], priority: int
+    ) -> dict[int, Expression]:
+        """Binaries of which exactly one is 1, with an integer for its index among them; a single value needs neither."""
+        if len(values) == 1:
+            return {values[0]: self.model.one}
+
+        def is_value(value: int) -> ValueRule:
+            return lambda network: float(read(network.position) == value)
+
+        def index(network: Assignment) -> float:
+            return float(values.index(read(network.position)))
+
+        binaries = {
+            value: self.model.variable(f"{name}_{value}", "B", priority=priority, value=is_value(value)) for value in values
+        }
+        self.model.add(f"one_{name}", linear_sum(binaries.values()) == 1.0)
+        if len(values) > 2:
+            place = self.model.variable(f"{name}_place", "I", 0.0, len(values) - 1.0, priority + 1, index)
+            self.model.add(f"place_{name}", dot(range(len(values)), binaries.values()) == place)
+        return binaries
+
+    def _copies(
+        self, name: str, total: Expression, z: Mapping[Key, Expression], ranges: Mapping[Key, tuple[float, float]]
+    ) -> dict[Key, Expression]:
+        """Products of a quantity with each binary of a partition, as linear expressions.
+
+        The product with ``z`` is ``low z + (high - low) e`` with ``0 <= e <= z``, and the products sum to the quantity.
+
+        Parameters
+        ----------
+        z:
+            The binaries by key.
+        ranges:
+            By key, bounds of the quantity where that binary is 1.
+        """
+        if len(z) == 1:
+            return dict.fromkeys(z, total)
+
+        def part(z_key: Expression, low: float, high: float) -> ValueRule:
+            return lambda network: network.of(z_key) * (network.of(total) - low) / (high - low)
+
+        products: dict[Key, Expression] = {}
+        for place, (key, z_key) in enumerate(z.items()):
+            low, high = ranges[key]
+            products[key] = low * z_key
+            if high > low:
+                e = self.model.variable(f"{name}_{place}", value=part(z_key, low, high))
+                self.model.add(f"on_{name}_{place}", e <= z_key)  # (28)
+                products[key] += (high - low) * e
+        if len({bound for key in z for bound in ranges[key]}) > 1:
+            self.model.add(f"all_{name}", linear_sum(products.values()) == total)  # (28)
+        return products
+
+    # -------------------------------------------------------------- super-block
+
+    def _super_block(self, i: int, columns: Ints, before: Mapping[int, Expression]) -> Block:
+        """Variables and counts of one super-block."""
+        s = self.tables.stages[i]
+        points = Points(i, columns, self.cell.depths(self.tables, i))
+        self.add_points(points)
+
+        def marginal(
+            letter: str, priority: int, read: Callable[[Position], int], values: Ints, is_value: Callable[[int], Figure]
+        ) -> dict[int, Expression]:
+            name = f"{letter}{i + 1}"
+            z = self._one_hot(name, values.tolist(), read, priority)
+            if len(z) > 1:
+                for value, z_value in z.items():
+                    self.match_points(f"of_{name}_{value}", z_value, is_value(value))  # (26)
+            return z
+
+        def of_columns(letter: str, priority: int, values: Ints) -> dict[int, Expression]:
+            of_column = values[columns]
+            return marginal(
+                letter,
+                priority,
+                lambda p: int(values[p.columns[i]]),
+                np.unique(of_column),
+                lambda value: points.figure(of_column == value),
+            )
+
+        by_depth = marginal("L", DEPTH, lambda p: p.depths[i], points.depths, points.of_depth)
+        by_width = of_columns("b", WIDTH, s.b)
+        by_kernel = of_columns("k", KERNEL, s.k)
+        by_channels = of_columns("C", CHANNELS, s.c)
+        block = Block(i, s, points, before, by_channels, by_width, by_kernel, by_depth)
+        self.blocks.append(block)
+        for name, count, fixed, rest in zip(self.tables.counts, self.counts, s.fixed, s.rest, strict=True):
+            count.append(self.of_points(f"own{i + 1}_{name}", points.figure((fixed - rest)[columns], rest[columns])))  # (3)
+        self._slopes(block)
+        self._identity_counts(block)
+        return block
+
+    def add_points(self, points: Points) -> None:
+        """Makes the points of a super-block known; that exactly one is chosen follows from the marginals."""
+        i, s, m = points.index, self.tables.stages[points.index], len(self.tables.stages)
+        names: dict[tuple[int, ...], str] = {}
+        binaries = np.full((len(points.columns), len(points.depths)), self.model.one.variable)
+
+        def is_point(point: tuple[int, int]) -> ValueRule:
+            return lambda network: float((network.position.columns[i], network.position.depths[i]) == point)
+
+        for j, q in enumerate(points.columns.tolist()):
+            for d, depth in enumerate(points.depths.tolist()):
+                if len(points) > 1:
+                    name = f"x{i + 1}_{s.c[q]}_{s.b[q]}_{s.k[q]}_{depth}"
+                    binaries[j, d] = self.model.variable(name, "B", value=is_point((q, depth))).variable
+                names[q, depth] = self.model.names[binaries[j, d]]
+        self.binaries.append(binaries)
+        self.groups.append(OneHotGroup((1 + i, 1 + m + i), names))
+
+    def of_points(self, name: str, figure: Figure) -> Expression:
+        """The figure of the point that is chosen, as a linear expression that a new variable may be named for."""
+        columns = np.flatnonzero((figure.fixed != 0) | (figure.rise != 0) | figure.at.any())
+        values, binaries = figure.table(columns), self.binaries[figure.points.index][columns]
+        here = values != 0
+        return Expression(list(zip(binaries[here].tolist(), values[here].tolist(), strict=True)), *figure.range())
+
+    def match_points(self, name: str, variable: Expression, figure: Figure) -> None:
+        """Says by a constraint that a variable is the figure of the point that is chosen."""
+        self.model.add(name, self.of_points(name, figure) == variable)
+
+    # ------------------------------------------------------------------ counts
+
+    def _charge(self, e: Expression, counts: Ints) -> None:
+        """Adds multiples of an expression to the budgets."""
+        for row, count in zip(self.counts, counts, strict=True):
+            if count:
+                row.append(float(count) * e)
+
+    def _slopes(self, block: Block) -> None:
+        """Counts ``C_{i-1} slope_q``, and the chain rule.
+
+        The slope is split into a multiple of ``C_i`` and a rest that groups of columns share.
+        """
+        i, s = block.index, block.tables
+        entering = linear_sum(float(c) * z for c, z in block.before.items())
+        allowed = {c: [p for p in block.before if s.follows(np.array(p), np.array(c))] for c in block.channels}
+        ranges = {c: (float(min(ps)), float(max(ps))) for c, ps in allowed.items()}
+        per_channel = slope_per_channel(s, block.points.columns)
+        if per_channel.any() or any(len(ps) < len(block.before) for ps in allowed.values()):
+            for c, copy in self._copies(f"p{i + 1}", entering, block.channels, ranges).items():  # (5)
+                self._charge(copy, per_channel * c)
+
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for q in block.points.columns:
+            groups.setdefault(tuple(int(x) for x in s.slope[:, q] - per_channel * s.c[q]), []).append(int(q))
+        group_ranges = {
+            rest: (min(ranges[int(s.c[q])][0] for q in qs), max(ranges[int(s.c[q])][1] for q in qs))
+            for rest, qs in groups.items()
+        }
+        z = self._group_binaries(block, groups)
+        for rest, copy in self._copies(f"w{i + 1}", entering, z, group_ranges).items():
+            self._charge(copy, np.array(rest))
+
+    def _group_binaries(self, block: Block, groups: Mapping[tuple[int, ...], list[int]]) -> dict[tuple[int, ...], Expression]:
+        """Binary of each group of columns: that of a width where the groups are the widths."""
+        widths = {key: {int(block.tables.b[q]) for q in qs} for key, qs in groups.items()}
+        if len(groups) == 1:
+            return dict.fromkeys(groups, self.model.one)
+        if len(groups) == len(block.widths) and all(len(bs) == 1 for bs in widths.values()):
+            return {key: block.widths[min(bs)] for key, bs in widths.items()}
+
+        def is_inside(columns: frozenset[int]) -> ValueRule:
+            return lambda network: float(network.position.columns[block.index] in columns)
+
+        binaries = {}
+        for place, (key, qs) in enumerate(groups.items()):
+            name = f"g{block.index + 1}_{place}"
+            binaries[key] = self.model.variable(name, value=is_inside(frozenset(qs)))
+            self.match_points(f"of_{name}", binaries[key], block.points.having(qs))  # (26)
+        return binaries
+
+    def _identity_counts(self, block: Block) -> None:
+        """Counts that arise only where the channels stay the same: products of a channel binary before and columns here."""
+        i, s = block.index, block.tables
+        groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
+        for q in block.points.columns:
+            if int(s.c[q]) in block.before and s.identity[:, q].any():
+                groups.setdefault((int(s.c[q]), tuple(int(x) for x in s.identity[:, q])), []).append(int(q))
+
+        def both(z: Expression, columns: frozenset[int]) -> ValueRule:
+            return lambda network: network.of(z) * (network.position.columns[i] in columns)
+
+        for place, ((c, same), qs) in enumerate(groups.items()):
+            name, z = f"same{i + 1}_{place}", block.before[c]
+            here = self.of_points(f"of_{name}", block.points.having(qs))
+            if len(block.before) == 1:
+                self._charge(here, np.array(same))
+                continue
+            e = self.model.variable(name, value=both(z, frozenset(qs)))
+            self.model.add(f"before_{name}", e <= z)  # (27)
+            self.model.add(f"here_{name}", e <= here)
+            self.model.add(f"both_{name}", -e + z + here <= 1.0)
+            self._charge(e, np.array(same))
+
+    # ------------------------------------------------------------------- sums
+
+    def _sum(self, block: Block, entering: Expression) -> Expression:
+        """``S_i`` as a variable; ``entering`` is ``S_{i-1} + log C_{i-1}``."""
+        number = block.index + 1
+        own = self.of_points(f"own{number}_S", _own_figure(block))
+        value = entering + own
+        total = self.model.variable(f"S{number}", lower=value.low, upper=value.high, value=lambda n: n.of(value))
+        self.model.add(f"sum_{number}", value == total)  # (1)
+        return total
+
+    def _layers(self, block: Block, before: Layers) -> Layers:
+        """Layers up to and with a super-block."""
+        number, per_block = block.index + 1, int(block.tables.layers[0])
+        attainable = before.attainable_with(per_block, block.depths)
+        if len(attainable) == 1:
+            return Layers(self.model.constant(float(attainable[0])), attainable)
+        value = before.number + linear_sum(float(per_block * d) * z for d, z in block.depths.items())
+        v = self.model.variable(f"n{number}", lower=attainable[0], upper=attainable[-1], value=lambda n: n.of(value))
+        self.model.add(f"layers_{number}", value == v)
+        return Layers(v, attainable)
+
+    # ------------------------------------------------------- entropy and limits
+
+    def _end_of_stage(self, block: Block, entering: Expression, total: Expression, layers: Layers) -> None:
+        """Entropy and effectiveness of the prefix that ends with a super-block, and with the head after the last."""
+        if block.index == len(self.tables.stages) - 1 and self.tables.has_head:
+            total = total + _of_channels(block.channels)
+            layers = layers.with_head(self.model.one)
+        stage = self.tables.stage_of[block.index]
+        self._gain_of_stage(stage, block, entering, total)
+        common.effectiveness(self.model, self.tables, stage, total, layers)
+
+    def _gain_of_stem(self, channels: Mapping[int, Expression]) -> None:
+        """Entropy of a first stage that the stem ends."""
+        t, weight = self.tables, self.tables.problem.scoring.weights[0]
+        value = {c: weight * t.stem_log * float(t.log_end(0, np.array(c))) for c in channels}
+        self.model.maximize(linear_sum(value[c] * z for c, z in channels.items()))  # (2)
+        self.entropy_limit += max(value.values())
+
+    def _gain_of_stage(self, stage: int, block: Block, entering: Expression, total: Expression) -> None:
+        """Entropy ``log(r^2 C) S`` at the end of a super-block; ``total`` is ``S``, ``entering`` its part that comes before."""
+        weight, i = self.tables.problem.scoring.weights[stage], block.index
+        log_end = {c: float(self.tables.log_end(stage, np.array(c))) for c in block.channels}
+        self.entropy_limit += weight * max(log_end.values()) * total.high
+        if len(set(log_end.values())) == 1:
+            self.model.maximize(weight * min(log_end.values()) * total)  # (2)
+            return
+        ranges = dict.fromkeys(block.channels, (entering.low, entering.high))
+        for c, copy in self._copies(f"A{i + 1}", entering, block.channels, ranges).items():
+            self.model.maximize(weight * log_end[c] * copy)  # (2)
+        at_end = weight * np.array([log_end[int(c)] for c in block.tables.c[block.points.columns]])
+        self.model.maximize(self.of_points(f"own{i + 1}_H", _own_figure(block, at_end)))  # (2)
+
+    # ----------------------------------------------------------------- penalty
+
+    def _penalty(self) -> None:
+        """``- beta Q`` in the objective; sets the scale and the floor of the model."""
+        scoring = self.tables.problem.scoring
+        depths = {i: self.blocks[i].depths for i in self.tables.penalised}
+        self.penalty = penalty.penalty_scale(self.tables, self.entropy_limit, depths)
+        if not depths:
+            return
+        if math.prod(len(hot) for hot in depths.values()) > penalty.PENALTY_VECTORS:
+            self.cone = penalty.PenaltyCone.of(self.model, scoring, self.penalty, depths)
+        elif not penalty.penalty_weights(self.model, scoring, self.penalty, depths):
+            self.never("penalty_out_of_range")
+
+
+def _of_channels(channels: Mapping[int, Expression]) -> Expression:
+    """``log C`` from the binaries of the channels."""
+    logs = [math.log(c) for c in channels]
+    return linear_sum(log * z for log, z in zip(logs, channels.values(), strict=True)).within(min(logs), max(logs))
+
+
+def _own_figure(block: Block, factor: Floats | float = 1.0) -> Figure:
+    """What a super-block adds to the log-width sum, the channels before it aside, times a factor of its column."""
+    s, columns = block.tables, block.points.columns
+    return block.points.figure(-factor * s.log_c[columns], factor * (s.t + s.log_c)[columns])
