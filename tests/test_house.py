@@ -20,7 +20,19 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"mipdesign": "mipdesign", "mipdesign.benchmarks": "benchmarks", "mipdesign.formulations": "formulations"}
 """Folders of code by the package that they are installed as."""
 
-GROUND = ("errors", "files", "registry", "numerals", "parsing", "interrupts", "compiled")
+GROUND = (
+    "errors",
+    "files",
+    "json_lines",
+    "moved",
+    "registry",
+    "numerals",
+    "parsing",
+    "interrupts",
+    "plugins",
+    "processes",
+    "compiled",
+)
 """Modules beside the packages, which any package may import; among themselves without circles."""
 
 ORDER = (

@@ -20,8 +20,9 @@ from mipdesign.formulations.polynomials import (
 )
 
 from mipdesign.errors import SpecError
+from mipdesign.lattice.additive_budgets import AdditiveBudget
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.additive_budgets import AdditiveBudget, Tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.networks.blocks import FAMILIES, Bottleneck, InvertedSE, OperationChain, existing, with_identity
 from mipdesign.problem.problem import Problem

@@ -2,8 +2,9 @@
 
 ``python -m mipdesign.benchmarks conformance [--formulation ID] [--solver ID] [--plugin FILE.py] [--count N] [--first SEED]
 [--check NAME] [--seconds S] [--workers N]`` carries out every check of
-:mod:`mipdesign.benchmarks.experiments.conformance_checks` on the first N small problems, for every formulation with every solver
-that are named (``lattice`` and ``scip`` by default). Each solver has processes of its own, and one that crashes costs one check.
+:mod:`mipdesign.benchmarks.experiments.conformance_checks` on the first N small problems, for every formulation with every
+solver that are named (``lattice`` and ``scip`` by default). Each solver has processes of its own, and one that crashes costs
+one check.
 
 What solvers are known to do wrong is data: ``deviations.yaml`` says of a solver and its versions which checks fail on which
 problems, and where that is written up. A failure that is not in there ends the command with exit code 1; so does a known one in
@@ -24,9 +25,10 @@ from typing import Annotated
 from pydantic import Field
 
 from mipdesign.errors import SpecError
+from mipdesign.files import read_text
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import solver_named
-from mipdesign.parsing import load_yaml, read_text, validated
+from mipdesign.parsing import load_yaml, validated
 from mipdesign.plugins import load_plugin
 from mipdesign.processes import processors
 

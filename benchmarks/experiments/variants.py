@@ -2,10 +2,10 @@
 
 ``python -m mipdesign.benchmarks variants [--count N] [--first SEED] [--family NAME] [--solver ID] [--formulation ID]
 [--plugin FILE.py] [--workers N] [--out FILE]`` draws problems of bottleneck blocks, or of other block families (``--family
-all`` for every one), and solves each with every registered formulation, every combination of parts of the compact and the adaptive
-one, and every solver that is installed and takes the model (bounds: SCIP, unless solvers are named). The table at the end says
-for each of them how many models it took, how many answers agree, how far they are from the optimum, and the seeds of those that
-do not agree, by what is wrong with them:
+all`` for every one), and solves each with every registered formulation, every combination of parts of the compact and the
+adaptive one, and every solver that is installed and takes the model (bounds: SCIP, unless solvers are named). The table at the
+end says for each of them how many models it took, how many answers agree, how far they are from the optimum, and the seeds of
+those that do not agree, by what is wrong with them:
 
 * ``missed``: it claims an optimum or infeasibility, and there is a better network;
 * ``bound``: its dual bound is below the optimum;
