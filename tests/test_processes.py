@@ -14,17 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from mipdesign.processes import (
-    JSON_LINES,
-    PICKLES,
-    Codec,
-    Conversation,
-    Ended,
-    Process,
-    end_all,
-    peak_memory_mb,
-    resident_mb,
-)
+from mipdesign.machine import peak_memory_mb, resident_mb
+from mipdesign.processes import JSON_LINES, PICKLES, Codec, Conversation, Ended, Process, end_all
 
 ECHO = """
 import os, sys

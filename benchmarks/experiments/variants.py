@@ -33,10 +33,10 @@ from typing import Any
 
 from mipdesign.errors import SpecError
 from mipdesign.json_lines import LineLog
+from mipdesign.machine import processors
 from mipdesign.mip.formulation import formulation_ids, formulation_named
 from mipdesign.mip.solver import solver_named
 from mipdesign.plugins import load_plugin
-from mipdesign.processes import processors
 
 from ..corpus.small import EVERY_FAMILY
 from .measure import middle, table

@@ -52,8 +52,6 @@ PLUG_INS_IMPORTED = [
     ("mipdesign.solver", "Capability"),
     ("mipdesign.solver", "Solver"),
     ("mipdesign.timm", "register"),
-    ("formulations.columns", "Columns"),
-    ("formulations.piecewise", "Encoding"),
 ]
 """What the documentation of version 0.1.0 has plug-ins and users import."""
 
