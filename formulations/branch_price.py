@@ -36,7 +36,7 @@ from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Position, Tables
 from mipdesign.mip.expressions import Expression
-from mipdesign.mip.formulation import Formulation, FormulationModel
+from mipdesign.mip.formulation import Feature, Formulation, FormulationModel
 from mipdesign.mip.linear import ScipModel
 from mipdesign.mip.solver import Capability
 
@@ -72,6 +72,7 @@ class BranchAndPrice(Formulation):
     id = "branch-price"
     title = "the lattice formulation with its points priced in"
     claim = "exact"
+    supports = frozenset({Feature.TIES})
     reference = (
         "Barnhart, Johnson, Nemhauser, Savelsbergh, Vance, Operations Research 46(3), 1998. "
         "Branching on the original variables: Villeneuve, Desrosiers, Luebbecke, Soumis, "

@@ -33,7 +33,7 @@ from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Floats, Position, Tables
 from mipdesign.mip.expressions import linear_sum
-from mipdesign.mip.formulation import Formulation, FormulationModel, ProvenError
+from mipdesign.mip.formulation import Feature, Formulation, FormulationModel, ProvenError
 from mipdesign.networks.evaluator import LOWER
 
 from . import common
@@ -56,6 +56,7 @@ class Compact(Formulation):
 
     id = "compact"
     title = "integers on lattices; compact:<encoding>:<breakpoints>:<products> chooses how logarithms and products are written"
+    supports = frozenset({Feature.TIES})
     reference = "Vielma, SIAM Review 57(1), 2015; problem: DeepMAD, CVPR 2023, arXiv 2303.02165. The parts name their own"
 
     def __init__(self, parts: str = DEFAULT) -> None:
