@@ -34,8 +34,8 @@ from typing import IO, Any, Literal
 from .errors import require
 from .json_lines import json_line
 
-POLL_SECONDS = 0.03
-"""Time between two looks at a process."""
+POLL_SECONDS, MEMORY_POLL_SECONDS = 0.002, 0.03
+"""Time between two looks at whether a process runs, and at its memory, which costs more."""
 TREE_POLLS = 20
 """Looks between two searches for processes that it started."""
 LAST_SECONDS = 10.0
@@ -147,11 +147,7 @@ class Process:
         """How it ended; ``None`` if it still runs after so many seconds."""
         limit = time.monotonic() + seconds
         while (ended := self.poll()) is None and time.monotonic() < limit:
-            if math.isinf(seconds) and hasattr(os, "waitid"):
-                with contextlib.suppress(ChildProcessError):  # another thread was quicker
-                    os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)  # its number stays its own until it is polled
-            else:
-                time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
         return ended
 
     def kill(self, cause: Cause = "killed") -> None:
@@ -179,7 +175,7 @@ class Process:
         """
         limit = self._began + seconds
         cause: Cause = "killed"
-        with _RUNNING.holding(self):
+        with _listed(self):
             try:
                 tree = _Tree(self.pid) if math.isfinite(memory_mb) else None
                 while self.poll() is None:
@@ -188,7 +184,7 @@ class Process:
                     if held > memory_mb or time.monotonic() > limit:
                         cause = "memout" if held > memory_mb else "timeout"
                         break
-                    time.sleep(POLL_SECONDS)
+                    time.sleep(POLL_SECONDS if tree is None else MEMORY_POLL_SECONDS)
             finally:
                 ended = self.end(cause)
         return ended
@@ -320,30 +316,25 @@ def _accept(terms: Mapping[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit * 2**20, limit * 2**20))
 
 
-class _Running:
-    """Processes that are being watched, for :func:`end_all`."""
-
-    def __init__(self) -> None:
-        self.lock, self.processes = threading.Lock(), set[Process]()
-
-    @contextlib.contextmanager
-    def holding(self, process: Process) -> Iterator[None]:
-        with self.lock:
-            self.processes.add(process)
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.processes.discard(process)
+_WATCHED, _WATCHED_LOCK = set["Process"](), threading.Lock()
 
 
-_RUNNING = _Running()
+@contextlib.contextmanager
+def _listed(process: Process) -> Iterator[None]:
+    """Lets :func:`end_all` find a process."""
+    with _WATCHED_LOCK:
+        _WATCHED.add(process)
+    try:
+        yield
+    finally:
+        with _WATCHED_LOCK:
+            _WATCHED.discard(process)
 
 
 def end_all() -> None:
     """Kills everything that threads of this process watch."""
-    with _RUNNING.lock:
-        for process in _RUNNING.processes:
+    with _WATCHED_LOCK:
+        for process in _WATCHED:
             process.kill()
 
 
