@@ -53,20 +53,12 @@ DESCRIPTION: dict[str, Any] = {"arch_def": [["ds_r1_k3_s1_c16"], ["ir_r2_k3_s2_e
 TABLE = "kind,in_channels,out_channels,kernel,stride,groups,resolution,batch,microseconds\nconv,3,16,3,2,1,32,1,41.5\n"
 TRACE = "seconds,phase,incumbent,bound,gap,open_nodes,closed_nodes\n0.100,incumbent,,,,0,0\n0.500,done,2.5,2.5,0.0,0,7\n"
 BETTER: dict[str, Any] = {"limit": 1.1, "objective": 1.6, "value": 1.0, "architecture": ARCHITECTURE, "changes": ["a"]}
-EXPLANATION: dict[str, Any] = {
-    "format": "mipdesign-explanation-1",
-    "objective": 1.5,
-    "budgets": [
-        {
-            **{"name": "params", "limit": 1.0, "value": 1.0, "slack": 0.0, "binds": True, "price": 0.5},
-            **{"unit": 1e6, "unit_name": "million parameters", "relaxed": {**BETTER, "predicted": 1.55}, "outside": BETTER},
-        }
-    ],
-}
-VALIDATION: dict[str, Any] = {
-    "checks": [{"name": "params", "expected": 1, "measured": 1, "tolerance": 0.0, "standard_error": 0.0, "passed": True}],
-    **{"draws": 16, "map_size": 8, "sigmas": 4.0, "seed": 0, "behaviour": None, "standings": [], "passed": True},
-}
+LIMIT = {"name": "params", "limit": 1.0, "value": 1.0, "slack": 0.0, "binds": True, "price": 0.5, "unit": 1e3, "unit_name": "k"}
+LIMIT |= {"relaxed": {**BETTER, "predicted": 1.55}, "outside": BETTER}
+EXPLANATION = {"format": "mipdesign-explanation-1", "objective": 1.5, "budgets": [LIMIT]}
+CHECK = {"name": "params", "expected": 1, "measured": 1, "tolerance": 0.0, "standard_error": 0.0, "passed": True}
+DRAWS = {"draws": 16, "map_size": 8, "sigmas": 4.0, "seed": 0}
+VALIDATION = {"checks": [CHECK], **DRAWS, "behaviour": None, "standings": [], "passed": True}
 
 
 @dataclass(frozen=True)
