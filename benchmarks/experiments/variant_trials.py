@@ -20,10 +20,9 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import solver_ids, solver_named
-from mipdesign.processes import JSON_LINES, Conversation, Ended, ParentLink
-from mipdesign.search.coverage import build_tables
 from mipdesign.plugins import receive, shipment
 from mipdesign.processes import PICKLES, Conversation, Ended, ParentLink
+from mipdesign.search.coverage import build_tables
 
 from ..corpus.small import Listing, listing, small_problem
 from .variant_outcomes import Outcome, Task, outcome
