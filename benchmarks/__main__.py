@@ -95,7 +95,7 @@ def report(
         typer.Option(metavar="report.html", help="The page; its tables go beside it as CSV. DIR/report.html by default."),
     ] = None,
     pictures: Annotated[
-        bool, typer.Option("--pictures", help="Write the pictures beside the CSV files as well, as SVG and PNG.")
+        bool, typer.Option("--pictures", help="Write the charts beside the CSV files as well, as SVG and PNG.")
     ] = False,
     optima: OptimaFile = SHIPPED,
 ) -> None:

@@ -89,6 +89,7 @@ class Adaptive(Formulation):
     id = "adaptive"
     title = "a coarse relaxation, refined until the gap closes; adaptive:<encoding>:<breakpoints>:<products> is how it starts"
     claim = "exact"
+    supports = Relaxation.supports
     reference = (
         "Burlacu, Geissler, Schewe, Optimization Methods and Software 35(1), 2020; "
         "Nagarajan, Lu, Wang, Bent, Sundar, J. Global Optimization 74, 2019"

@@ -13,7 +13,6 @@ import numpy as np
 from pyscipopt import SCIP_RESULT, Pricer
 
 from mipdesign.lattice.arrays import Bools, Floats, Ints
-from mipdesign.lattice.tables import Bools, Floats, Ints
 
 from .lattice_points import Figure, Points
 

@@ -28,7 +28,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any, Literal
 
@@ -47,29 +46,6 @@ PR_SET_PDEATHSIG = 1
 """Request to the kernel (prctl): a signal when the thread that started this process ends."""
 
 Cause = Literal["exited", "killed", "timeout", "memout"]
-
-
-def processors() -> int:
-    """How many processors this process may use: a scheduler or a container may have lent it some of the machine's only."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def peak_memory_mb() -> float:
-    """Most resident memory that this process has held, in megabytes.
-
-    The kernel's ``VmHWM`` where there is one: on Linux ``ru_maxrss`` also counts what the parent held when it started this one.
-    """
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.is_file() else []
-    told = next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), None)
-    return resident_mb(resource.getrusage(resource.RUSAGE_SELF)) if told is None else told
-
-
-def resident_mb(usage: resource.struct_rusage) -> float:
-    """Most resident memory of a process by its ``rusage``, which macOS gives in bytes and others in kilobytes."""
-    return usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 @dataclass(frozen=True)

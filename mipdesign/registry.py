@@ -231,7 +231,8 @@ def _checked(kind: Kind, variant: Any) -> str:
         problem = f"{known} has the id {name!r}" if name is not None else f"{known} has no id"
         hyphens = "letters, digits, '_' and '-'" if kind.pattern == _WITH_HYPHENS else "letters, digits and '_'"
         raise SpecError(f"register_{kind.noun}", problem, f"give it an id of {hyphens}")
-    sets_some = variant.__init__ is not base.__init__  # such as the claim of one that is combined from parts
+    own = [cls for cls in variant.__mro__ if cls not in base.__mro__]
+    sets_some = any("__init__" in vars(cls) for cls in own)  # such as the claim of one that is combined from parts
     lacking = [attribute for attribute in kind.attributes if not hasattr(variant, attribute) and not sets_some]
     lacking += sorted(f"{method}()" for method in getattr(variant, "__abstractmethods__", ()))
     if lacking:

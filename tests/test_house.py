@@ -20,7 +20,20 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"mipdesign": "mipdesign", "mipdesign.benchmarks": "benchmarks", "mipdesign.formulations": "formulations"}
 """Folders of code by the package that they are installed as."""
 
-GROUND = ("errors", "files", "registry", "numerals", "parsing", "interrupts", "compiled")
+GROUND = (
+    "errors",
+    "files",
+    "json_lines",
+    "machine",
+    "moved",
+    "registry",
+    "numerals",
+    "parsing",
+    "interrupts",
+    "plugins",
+    "processes",
+    "compiled",
+)
 """Modules beside the packages, which any package may import; among themselves without circles."""
 
 ORDER = (
@@ -50,6 +63,9 @@ ALONE = ("checker",)
 
 PLUGINS = ("formulations", "solvers")
 """Packages that the others find by entry points, and do not import; but for the benchmarks, which compare them."""
+
+CHILDREN = {"variant_trials"}
+"""Experiments' modules with a ``main`` that is no command, but what a child process runs."""
 
 LONGEST = 400
 """Lines of a file whose docstring gives no reason for more, in a line that begins with ``Length:``."""
@@ -102,17 +118,22 @@ def test_every_package_has_its_place() -> None:
     assert {package_of(module) for module in modules()} == {*GROUND, *ORDER, *top}
 
 
-@pytest.mark.parametrize("package", [*GROUND, *ORDER])
-def test_a_package_imports_what_stands_before_it(package: str) -> None:
-    allowed = {package, *GROUND, *ORDER[: ORDER.index(package)]} if package in ORDER else {*GROUND}
+def allowed_to(package: str) -> set[str]:
+    """Packages that one may import from."""
     if package in ALONE:
-        allowed = {package}
-    elif package == "benchmarks":
-        allowed.add("")  # the public names, as any user of the package has them
-    else:
-        allowed -= {name for name in PLUGINS if name != package}
-    wrong = [f"{a} imports {b}" for a, b in imports().edges if package_of(a) == package and package_of(b) not in allowed]
-    assert not wrong
+        return {package}
+    allowed = {package, *GROUND, *ORDER[: ORDER.index(package)]} if package in ORDER else {*GROUND}
+    if package == "benchmarks":
+        return allowed | {""}  # the public names, as any user of the package has them
+    return allowed - {name for name in PLUGINS if name != package}
+
+
+def test_a_package_imports_what_stands_before_it() -> None:
+    wrong = []
+    for package in (*GROUND, *ORDER):
+        allowed = allowed_to(package)
+        wrong += [f"{a} imports {b}" for a, b in imports().edges if package_of(a) == package and package_of(b) not in allowed]
+    assert wrong == []
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -147,14 +168,12 @@ def test_every_experiment_is_a_command() -> None:
         module.removeprefix(prefix)
         for module, path in modules().items()
         if module.startswith(prefix)
-        and any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in ast.parse(path.read_text()).body)
+        and "python -m mipdesign.benchmarks " in (ast.get_docstring(ast.parse(path.read_text())) or "")
     }
-    assert commands == set(EXPERIMENTS)
+    assert commands == set(EXPERIMENTS) | CHILDREN
 
 
 # ---------------------------------------------------------------------------------------------------------------- the tests
-
-TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py"))
 
 
 def strings(tree: ast.Module) -> Iterator[str]:
@@ -180,23 +199,24 @@ def _dedented(text: str) -> str:
     return "\n".join(line[margin:] for line in lines)
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT / "tests")))
-def test_tests_share_what_is_in_support_and_keep_no_programs_as_strings(path: Path) -> None:
+def faults(path: Path) -> Iterator[str]:
+    """Imports of other tests, and programs in strings or handed to an interpreter as one."""
     tree = ast.parse(path.read_text())
-    names = [
-        name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
-    ]
-    assert [name for name in names if name.split(".")[0] == "tests" or name.rpartition(".")[2].startswith("test_")] == []
-    assert [text for text in strings(tree) if is_program(text)] == []
-    run_by_python = [
-        ast.unparse(node)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.List | ast.Tuple) and {"-c", "sys.executable"} <= {_plain(element) for element in node.elts}
-    ]
-    assert run_by_python == []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            yield from (
+                f"imports {name}" for name in names if name.split(".")[0] == "tests" or name.split(".")[-1].startswith("test_")
+            )
+        elif isinstance(node, ast.List | ast.Tuple) and {"-c", "sys.executable"} <= {_plain(element) for element in node.elts}:
+            yield ast.unparse(node)
+    yield from (text for text in strings(tree) if is_program(text))
+
+
+def test_tests_share_what_is_in_support_and_keep_no_programs_as_strings() -> None:
+    paths = sorted((ROOT / "tests").rglob("*.py"))
+    found = {str(path.relative_to(ROOT / "tests")): list(faults(path)) for path in paths}
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
 
 
 def _plain(node: ast.expr) -> str:

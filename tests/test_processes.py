@@ -15,17 +15,8 @@ import programs
 import psutil
 import pytest
 
-from mipdesign.processes import (
-    JSON_LINES,
-    PICKLES,
-    Codec,
-    Conversation,
-    Ended,
-    Process,
-    end_all,
-    peak_memory_mb,
-    resident_mb,
-)
+from mipdesign.machine import peak_memory_mb, resident_mb
+from mipdesign.processes import JSON_LINES, PICKLES, Codec, Conversation, Ended, Process, end_all
 
 
 def is_gone(pid: int) -> bool:

@@ -150,7 +150,7 @@ def draw_chart(chart: Chart, width: int, height: float) -> str:
 
 def plot(axes: Axes, chart: Chart, colours: Mapping[str, str], width: float) -> None:
     """Draws a chart's series, ticks and grid; ``width`` in pixels decides how many ticks there are."""
-    from matplotlib.ticker import LogLocator, MaxNLocator, StrMethodFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -164,8 +164,7 @@ def plot(axes: Axes, chart: Chart, colours: Mapping[str, str], width: float) -> 
         decades = math.log10(high / low)
         axes.yaxis.set_major_locator(LogLocator(numticks=6) if decades >= 2 else MaxNLocator(4, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_locator(MaxNLocator(1))
-        axes.yaxis.set_minor_formatter(StrMethodFormatter(""))
+        axes.yaxis.set_minor_locator(NullLocator())
     else:
         _round_ticks(axes.yaxis, 6, max(abs(low), abs(high)))
     _round_ticks(axes.xaxis, max(2, int(width / 85)), max(map(abs, chart.x_range)))
@@ -272,7 +271,7 @@ def _bare(element: ElementTree.Element) -> ElementTree.Element:
         parts = [part.strip() for part in element.get("style", "").split(";")]
         size = next((part for part in parts if part.startswith("font-size")), f"font-size: {LETTERS:g}px")
         element.set("style", "; ".join([size, *(part for part in parts if not part.startswith("font"))]))
-    else:
+    elif element.tag != "tspan":
         element.text = None
     element.tail = None
     return element

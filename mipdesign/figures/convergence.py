@@ -15,7 +15,7 @@ from .formatting import percent, score
 if TYPE_CHECKING:
     from ..search.outcome import Progress
 
-PLOT_PIXELS = (576.0, 360.0)
+PLOT_PIXELS = (768.0, 480.0)
 SETTLED = 0.05
 """Part of the run that may be left out of the plot's range: the first incumbents and bounds are far off."""
 

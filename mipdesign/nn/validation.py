@@ -46,8 +46,8 @@ from ..networks.objective import effectiveness, entropy
 from .graph import Graph, to_graph
 
 if TYPE_CHECKING:
-    from .known_networks import Standing
-    from .measurements import Behaviour
+    from .known_networks import KnownNetwork
+    from .measurements import Measurements
     from .module import DesignedNetwork
     from .tracing import Trace
 
@@ -97,9 +97,9 @@ class ValidationReport:
 
     Attributes
     ----------
-    behaviour, standings:
-        What :func:`mipdesign.nn.measurements.behaviour` and :func:`mipdesign.nn.known_networks.standings` found, where they
-        were asked. Nothing of it can fail.
+    measurements, known:
+        What :func:`mipdesign.nn.measurements.measurements` and :func:`mipdesign.nn.known_networks.known_networks` found,
+        where they were asked. Nothing of it can fail.
     """
 
     checks: tuple[Check, ...]
@@ -107,8 +107,8 @@ class ValidationReport:
     map_size: int
     sigmas: float
     seed: int
-    behaviour: Behaviour | None = None
-    standings: tuple[Standing, ...] = ()
+    measurements: Measurements | None = None
+    known: tuple[KnownNetwork, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -124,11 +124,15 @@ class ValidationReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return vars(self) | {
-            "passed": self.passed,
+        return {
             "checks": [check.to_dict() for check in self.checks],
-            "behaviour": None if self.behaviour is None else self.behaviour.to_dict(),
-            "standings": [standing.to_dict() for standing in self.standings],
+            "draws": self.draws,
+            "map_size": self.map_size,
+            "sigmas": self.sigmas,
+            "seed": self.seed,
+            "behaviour": None if self.measurements is None else self.measurements.to_dict(),
+            "standings": [network.to_dict() for network in self.known],
+            "passed": self.passed,
         }
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 from ..figures.tables import Column, Table, Value, columns, size_text
 
 if TYPE_CHECKING:
-    from ..nn.known_networks import Standing
-    from ..nn.measurements import Behaviour
+    from ..nn.known_networks import KnownNetwork
+    from ..nn.measurements import Measurements
 
 
 class Checked(Protocol):
@@ -62,7 +62,7 @@ def _deviation(check: Checked) -> str:
     return f"{(measured - expected) / check.standard_error:+.2f} s.e."
 
 
-def measurement_tables(measured: Behaviour, known: Iterable[Standing]) -> list[Table]:
+def measurement_tables(measured: Measurements, known: Iterable[KnownNetwork]) -> list[Table]:
     """What a network does on this machine, and the effectiveness of known networks; parts that were left out have no table."""
     memory = measured.memory
     figures = {
