@@ -132,7 +132,7 @@ def effectiveness(model: LinearModel, tables: Tables, stage: int, total: Express
 
 
 def tied_pairs(tables: Tables) -> Iterator[tuple[str, int, int]]:
-    """What a tie has in common (``channels``, ``bottleneck``, ``kernel``, ``depth``, ``block``), and two of its super-blocks."""
+    """What a tie has in common (``channels``, ``bottleneck``, ``kernel``, ``depth``, ``block``); two of its super-blocks."""
     for tie in tables.problem.tied:
         for i, j in itertools.pairwise(tie.stages):
             yield tie.axis, i, j

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mipdesign.benchmarks.experiments.malformed import Case, cases, kinds, link_tree, make_valid
+from mipdesign.benchmarks.experiments.malformed import Case, cases
+from mipdesign.benchmarks.experiments.malformed_kinds import kinds, link_tree, make_valid
 from scale import of
 
 from mipdesign.cli import main as cli
