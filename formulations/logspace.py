@@ -20,7 +20,8 @@ from typing import Any
 
 from pyscipopt import exp, quicksum
 
-from .nonlinear import NonlinearFormulation, Number, Writer
+from .nonlinear import NonlinearFormulation
+from .nonlinear_writer import Number, Writer
 from .scaling import NONLINEAR_PARAMETERS
 
 PARAMETERS = {**NONLINEAR_PARAMETERS, "nlhdlr/convex/enabled": False}

@@ -12,7 +12,8 @@ from typing import Any
 
 from pyscipopt import log
 
-from .nonlinear import NonlinearFormulation, Number, Writer
+from .nonlinear import NonlinearFormulation
+from .nonlinear_writer import Number, Writer
 
 
 class _Writer(Writer):

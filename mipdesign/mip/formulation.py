@@ -17,6 +17,7 @@ from pyscipopt import quicksum
 from ..errors import SpecError
 from ..lattice.cell import Cell
 from ..lattice.tables import MAX_CHANNELS, Position, Tables
+from ..networks.blocks import FAMILIES
 from ..registry import load, registered
 from .expressions import linear_sum
 from .linear import LinearModel, ScipModel
@@ -34,6 +35,7 @@ class Feature(Enum):
     """What problems may have, in the words of a refusal."""
 
     FAMILIES = "a stage that chooses between block families"
+    RESOLUTION = "a choice between families that decides whether the resolution is forgotten"
     OPERATIONS = "a limit on single operations"
     LATENCY = "a latency table"
     PRICE = "a price of the effectiveness"
@@ -339,6 +341,7 @@ def features(tables: Tables) -> list[Feature]:
     """What a problem has that a formulation may not support."""
     has = {
         Feature.FAMILIES: any(len(s.blocks) > 1 for s in tables.stages),
+        Feature.RESOLUTION: tables.problem.scoring.convention.forgets_resolution and _leaves_resolution_open(tables),
         Feature.OPERATIONS: any(
             (s.most_incoming < MAX_CHANNELS).any() or not (s.twin_fits & s.rest_fits).all() for s in tables.stages
         ),
@@ -347,6 +350,15 @@ def features(tables: Tables) -> list[Feature]:
         Feature.TIES: bool(tables.problem.ties),
     }
     return [feature for feature, is_there in has.items() if is_there]
+
+
+def _leaves_resolution_open(tables: Tables) -> bool:
+    """Whether the first squeeze-and-excitation block may stand in different super-blocks."""
+    for s in tables.stages:
+        has_se = [FAMILIES[block].has_se for block in s.blocks]
+        if any(has_se):
+            return not all(has_se)
+    return False
 
 
 def formulation_ids() -> list[str]:
