@@ -150,6 +150,8 @@ def ties(
     """
     for axis, i, j in tied_pairs(tables):
         one, other = ({str(value): z for value, z in indicators(stage, axis).items()} for stage in (i, j))
+        if len(one) == 1 and one.keys() == other.keys():
+            continue
         for value in {**one, **other}:
             members = linear_sum([one[value]] if value in one else [])
             same = linear_sum([other[value]] if value in other else [])
