@@ -184,11 +184,12 @@ def strings(tree: ast.Module) -> Iterator[str]:
 
 
 def is_program(text: str) -> bool:
-    """Whether a string is Python with an import, a function or a class."""
+    """Whether a string is Python of more than one statement, with an import, a function or a class."""
     try:
-        nodes = ast.walk(ast.parse(_dedented(text)))
+        tree = ast.parse(_dedented(text))
     except (SyntaxError, ValueError):
         return False
+    nodes = ast.walk(tree) if len(tree.body) > 1 else ()
     return any(isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef) for node in nodes)
 
 

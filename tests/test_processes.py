@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from programs import command
 
 from mipdesign.processes import (
     JSON_LINES,
@@ -25,23 +26,6 @@ from mipdesign.processes import (
     peak_memory_mb,
     resident_mb,
 )
-
-ECHO = """
-import os, sys
-from mipdesign.processes import JSON_LINES, PICKLES, ParentLink
-link = ParentLink({codec})
-os.write(1, b"native code prints")
-print("so does Python", flush=True)
-while (message := link.receive()) != "end":
-    link.send([message, os.getpid()])
-sys.stderr.write("last words")
-sys.exit(3)
-"""
-WITH_CHILD = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '600']); print(p.pid, flush=True); {then}"
-
-
-def python(code: str) -> list[str]:
-    return [sys.executable, "-c", code]
 
 
 def is_gone(pid: int) -> bool:
@@ -58,7 +42,7 @@ def is_gone(pid: int) -> bool:
 )
 def test_messages_go_both_ways_and_nothing_else_is_heard(name: str, codec: Codec, message: Any) -> None:
     inbox: SimpleQueue[Any] = SimpleQueue()
-    child = Conversation(python(ECHO.format(codec=name)), codec, inbox.put, inbox.put, keep_err=True)
+    child = Conversation(command("echoing_child", name), codec, inbox.put, inbox.put, keep_err=True)
     for _ in range(2):
         child.send(message)
         assert list(inbox.get(timeout=30)) == [message, child.pid]
@@ -72,26 +56,21 @@ def test_messages_go_both_ways_and_nothing_else_is_heard(name: str, codec: Codec
 def test_a_torn_message_is_a_death() -> None:
     ends: SimpleQueue[Ended] = SimpleQueue()
     told: list[Any] = []
-    code = "import os, time; os.write(1, b'[1]\\n[2'); os.write(1, b'}\\n'); time.sleep(600)"
-    Conversation(python(code), JSON_LINES, told.append, ends.put)
+    Conversation(command("bad_messages", "torn"), JSON_LINES, told.append, ends.put)
     assert ends.get(timeout=30).code == -signal.SIGKILL
     assert told == [[1]]
 
 
 def test_a_last_message_that_was_cut_off_is_not_heard() -> None:
     told: list[Any] = []
-    child = Conversation(python("import os; os.write(1, b'[1]\\n[2'); os.abort()"), JSON_LINES, told.append)
+    child = Conversation(command("bad_messages", "cut"), JSON_LINES, told.append)
     assert child.watch(30).code == -signal.SIGABRT
     assert told == [[1]]
 
 
 def test_an_address_space_is_limited_for_the_child_alone() -> None:
     told: list[Any] = []
-    code = (
-        "from mipdesign.processes import JSON_LINES, ParentLink\nlink = ParentLink(JSON_LINES)\n"
-        "try:\n    bytes(2 ** 31)\nexcept MemoryError:\n    link.send('none left')"
-    )
-    Conversation(python(code), JSON_LINES, told.append, address_space_mb=2000).watch(30)
+    Conversation(command("limited_space"), JSON_LINES, told.append, address_space_mb=2000).watch(30)
     assert told == ["none left"]
     assert len(bytearray(2**20)) == 2**20
 
@@ -99,16 +78,9 @@ def test_an_address_space_is_limited_for_the_child_alone() -> None:
 @pytest.mark.parametrize("bound", [False, True])
 def test_a_child_ends_with_its_parent(bound: bool) -> None:
     """Also one that never listens; one that is bound need not even run Python for it (Linux)."""
-    busy = (
-        "import ctypes; ctypes.PyDLL(None).sleep(600)" if bound and sys.platform == "linux" else "import time; time.sleep(600)"
-    )
-    inner = f"from mipdesign.processes import JSON_LINES, ParentLink; ParentLink(JSON_LINES).send('up'); {busy}"
-    outer = (
-        "import sys, time; from mipdesign.processes import *; from mipdesign.processes import Conversation, JSON_LINES\n"
-        f"child = Conversation([sys.executable, '-c', {inner!r}], JSON_LINES, lambda m: print(child.pid, flush=True), bound={bound})\n"
-        "time.sleep(600)"
-    )
-    with subprocess.Popen(python(outer), stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        command("parent_and_child", "parent", "bound" if bound else "free"), stdout=subprocess.PIPE
+    ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
@@ -116,18 +88,16 @@ def test_a_child_ends_with_its_parent(bound: bool) -> None:
         assert is_gone(pid)
 
 
-@pytest.mark.parametrize(("then", "seconds", "cause"), [("time.sleep(600)", 1.5, "timeout"), ("sys.exit(5)", 60, "exited")])
-def test_nothing_is_left_of_a_process(then: str, seconds: float, cause: str) -> None:
-    ended = Process(python(WITH_CHILD.format(then=then)), keep=("out",)).watch(seconds)
+@pytest.mark.parametrize(("code", "seconds", "cause"), [((), 1.5, "timeout"), (("5",), 60, "exited")])
+def test_nothing_is_left_of_a_process(code: tuple[str, ...], seconds: float, cause: str) -> None:
+    ended = Process(command("with_child", *code), keep=("out",)).watch(seconds)
     assert (ended.cause, ended.code) == (cause, 5 if cause == "exited" else -signal.SIGKILL)
     assert is_gone(int(ended.out))
     assert ended.seconds == pytest.approx(seconds, abs=1.4) or cause == "exited"
 
 
 def test_memory_is_that_of_all_that_a_process_started() -> None:
-    eater = "import time; held = bytearray(200 * 2 ** 20); time.sleep(600)"
-    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {eater!r}])"
-    ended = Process(python(code)).watch(60, 150)
+    ended = Process(command("eating_child")).watch(60, 150)
     assert (ended.cause, ended.code) == ("memout", -signal.SIGKILL) and ended.watched_mb > 150
     assert resident_mb(ended.usage) > 5
 
@@ -150,8 +120,7 @@ def test_only_a_limit_of_memory_needs_psutil(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no peak that is the child's own")
 def test_the_peak_of_a_child_is_not_that_of_its_parent() -> None:
-    code = "import sys; from mipdesign.processes import peak_memory_mb; print(peak_memory_mb())"
     held = bytearray(os.urandom(1)) * (300 * 2**20)
-    told = Process(python(code), keep=("out",)).watch(60)
+    told = Process(command("peak_memory"), keep=("out",)).watch(60)
     assert float(told.out) < 250 < peak_memory_mb()
     del held
