@@ -20,6 +20,7 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Formulation, FormulationModel
+from mipdesign.registry import register_formulation
 
 from .breakpoints.breakpoints import Breakpoints
 from .breakpoints.lattice import LatticeBreakpoints
@@ -81,12 +82,14 @@ class Relaxation(Compact):
         return model
 
 
+@register_formulation
 class Adaptive(Formulation):
     """Adaptive formulation; see the module."""
 
     id = "adaptive"
     title = "a coarse relaxation, refined until the gap closes; adaptive:<encoding>:<breakpoints>:<products> is how it starts"
     claim = "exact"
+    supports = Relaxation.supports
     reference = (
         "Burlacu, Geissler, Schewe, Optimization Methods and Software 35(1), 2020; "
         "Nagarajan, Lu, Wang, Bent, Sundar, J. Global Optimization 74, 2019"

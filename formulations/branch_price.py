@@ -38,8 +38,9 @@ from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.expressions import Expression
-from mipdesign.mip.formulation import Formulation, FormulationModel
+from mipdesign.mip.formulation import Feature, Formulation, FormulationModel
 from mipdesign.mip.linear import ScipModel
+from mipdesign.registry import register_formulation
 
 from . import common
 from .lattice_points import Figure, Points
@@ -67,12 +68,14 @@ PRICING_PARAMETERS: Mapping[str, Any] = {
 """SCIP parameters of a model whose columns are priced in."""
 
 
+@register_formulation
 class BranchAndPrice(Formulation):
     """The lattice formulation by branch-and-price; see the module."""
 
     id = "branch-price"
     title = "the lattice formulation with its points priced in"
     claim = "exact"
+    supports = frozenset({Feature.TIES})
     reference = (
         "Barnhart, Johnson, Nemhauser, Savelsbergh, Vance, Operations Research 46(3), 1998. "
         "Branching on the original variables: Villeneuve, Desrosiers, Luebbecke, Soumis, "

@@ -35,8 +35,9 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import StageTables, Tables
 from mipdesign.mip.expressions import Expression, dot, linear_sum
-from mipdesign.mip.formulation import Formulation, FormulationModel, OneHotGroup
+from mipdesign.mip.formulation import Feature, Formulation, FormulationModel, OneHotGroup
 from mipdesign.mip.start_values import Assignment, ValueRule
+from mipdesign.registry import register_formulation
 
 from . import common, penalty
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH, Layers
@@ -46,12 +47,14 @@ Side = Literal["at least", "at most"]
 """On which side of a product its variable is held."""
 
 
+@register_formulation
 class Columns(Formulation):
     """Formulation by columns; see the module."""
 
     id = "columns"
     title = "one binary per column and per depth, products by big-M rows"
     claim = "exact"
+    supports = frozenset({Feature.TIES})
     reference = (
         "Big-M rows: Glover, Management Science 22(4), 1975; boxes: McCormick, Mathematical Programming 10, 1976. "
         "Problem: DeepMAD, CVPR 2023, arXiv 2303.02165"
@@ -127,10 +130,20 @@ class _Block:
     before: _Channels
     follows: Bools
 
-    def of_column(self, values: Floats | Ints) -> Expression:
+    def of_column(self, values: Floats | Ints | Bools) -> Expression:
         """A function of the column, shape ``(columns,)``, as an expression."""
         chosen = ((f, x) for f, x in zip(values, self.x, strict=True) if f)
         return linear_sum(float(f) * x for f, x in chosen).within(float(values.min()), float(values.max()))
+
+    def indicators(self, axis: str) -> dict[int, Expression]:
+        """What is 1 for each value of the depth, or of channels, width or kernel of the column."""
+        if axis == "depth":
+            return {int(d): z for d, z in zip(self.depths, self.on_depth, strict=True)}
+        s, of_column = self.tables, {}
+        for name, values in (("channels", s.c), ("bottleneck", s.b), ("kernel", s.k)):
+            if name == axis:
+                of_column = {int(v): self.of_column(values[self.columns] == v) for v in np.unique(values[self.columns])}
+        return of_column
 
     @property
     def repeats(self) -> Expression:
@@ -146,7 +159,7 @@ class ColumnsWriter:
         self.model = ModelBuilder()
         self.counts: list[list[Expression]] = [[self.model.constant(float(c))] for c in tables.tail_fixed]
         self.groups: list[OneHotGroup] = []
-        self.on_depth: list[dict[int, Expression]] = []
+        self.blocks: list[_Block] = []
         self.entropy_limit = 0.0
         self.penalty = penalty.penalty_scale(tables, 0.0, {})
 
@@ -175,6 +188,7 @@ class ColumnsWriter:
         for count, slope in zip(self.counts, t.tail_slope, strict=True):
             count.append(float(slope) * channels.function(channels.values))
         common.budgets(model, t, [linear_sum(count) for count in self.counts])
+        common.ties(model, t, lambda i, axis: self.blocks[i].indicators(axis))
         self._penalty()
 
     def finish(self) -> FormulationModel:
@@ -231,9 +245,9 @@ class ColumnsWriter:
         x = self._one_hot(f"x{n}", labels, [int(q) for q in columns], 1 + i, lambda p: p.columns[i], 0)
         for letter, values, priority in (("b", s.b, WIDTH), ("k", s.k, KERNEL), ("C", s.c, CHANNELS)):
             self._place(f"{letter}{n}", values[columns], x, priority)
-        self.on_depth.append({int(d): z for d, z in zip(depths, on_depth, strict=True)})
         follows = s.follows(before.values[:, None], s.c[columns][None, :])
-        return _Block(i, s, columns, x, depths, on_depth, before, follows)
+        self.blocks.append(_Block(i, s, columns, x, depths, on_depth, before, follows))
+        return self.blocks[-1]
 
     def _channels(self, block: _Block) -> _Channels:
         """The channels of a super-block; ranges of the log-width sum are those over all chains that lead to them."""
@@ -381,7 +395,7 @@ class ColumnsWriter:
     def _penalty(self) -> None:
         """``- beta Q`` in the objective; sets the scale and the floor of the model."""
         scoring = self.tables.problem.scoring
-        depths = {i: self.on_depth[i] for i in self.tables.penalised}
+        depths = {i: self.blocks[i].indicators("depth") for i in self.tables.penalised}
         self.penalty = penalty.penalty_scale(self.tables, self.entropy_limit, depths)
         if depths and not penalty.penalty_weights(self.model, scoring, self.penalty, depths):
             self.never("penalty_out_of_range")

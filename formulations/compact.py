@@ -35,8 +35,9 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import linear_sum
-from mipdesign.mip.formulation import Formulation, FormulationModel, ProvenError
+from mipdesign.mip.formulation import Feature, Formulation, FormulationModel, ProvenError
 from mipdesign.networks.evaluator import LOWER
+from mipdesign.registry import register_formulation
 
 from . import common
 from .breakpoints.breakpoints import Breakpoints
@@ -53,11 +54,13 @@ DEFAULT = "inc:lattice:onehot"
 """Parts of the variant without a name of its own."""
 
 
+@register_formulation
 class Compact(Formulation):
     """Compact formulation; see the module."""
 
     id = "compact"
     title = "integers on lattices; compact:<encoding>:<breakpoints>:<products> chooses how logarithms and products are written"
+    supports = frozenset({Feature.TIES})
     reference = "Vielma, SIAM Review 57(1), 2015; problem: DeepMAD, CVPR 2023, arXiv 2303.02165. The parts name their own"
 
     def __init__(self, parts: str = DEFAULT) -> None:

@@ -27,18 +27,21 @@ from __future__ import annotations
 
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Tables
-from mipdesign.mip.formulation import Formulation, FormulationModel
+from mipdesign.mip.formulation import Feature, Formulation, FormulationModel
+from mipdesign.registry import register_formulation
 
 from . import common
 from .lattice_writer import LatticeWriter
 
 
+@register_formulation
 class Lattice(Formulation):
     """Disaggregated lattice formulation; see the module."""
 
     id = "lattice"
     title = "one binary per lattice point, with copies of what comes before"
     claim = "exact"
+    supports = frozenset({Feature.TIES})
     reference = (
         "Disaggregated convex combination: Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010. "
         "Copies: Sherali, Adams, SIAM J. Discrete Math. 3(3), 1990. Problem: DeepMAD, CVPR 2023, arXiv 2303.02165"

@@ -52,6 +52,11 @@ class Block:
     kernels: Mapping[int, Expression]
     depths: Mapping[int, Expression]
 
+    def indicators(self, axis: str) -> Mapping[int, Expression]:
+        """What is 1 for each value of what a tie has in common; a single family is no choice."""
+        axes = {"channels": self.channels, "bottleneck": self.widths, "kernel": self.kernels, "depth": self.depths}
+        return axes.get(axis, {})
+
 
 class LatticeWriter:
     """Writes the model of one cell, super-block by super-block.
@@ -100,6 +105,7 @@ class LatticeWriter:
         for c, z in channels.items():
             self._charge(float(c) * z, t.tail_slope)
         common.budgets(model, self.tables, [linear_sum(count) for count in self.counts])
+        common.ties(model, self.tables, lambda i, axis: self.blocks[i].indicators(axis))
         self._penalty()
 
     def finish(self) -> FormulationModel:

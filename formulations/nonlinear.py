@@ -16,7 +16,7 @@ logarithm of each, and ``t_i`` linear in them:
 How the logarithms follow from the integers and how a monomial is written is what the formulations differ in.
 
 Inequalities suffice where the objective and the effectiveness push the left side up. Nonlinear constraints hold to SCIP's
-feasibility tolerance; the exact check of :func:`mipdesign.mip.scip.solve_cell` decides. Equations are those of
+feasibility tolerance; the exact check of :func:`mipdesign.mip.closing.solve_cell` decides. Equations are those of
 ``docs/formulations.md``.
 """
 
@@ -35,7 +35,7 @@ from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
-from mipdesign.mip.formulation import Formulation, FormulationModel, OneHotGroup
+from mipdesign.mip.formulation import Feature, Formulation, FormulationModel, OneHotGroup
 from mipdesign.mip.start_values import Assignment, ValueRule
 from mipdesign.networks.objective import depth_variance
 
@@ -49,6 +49,7 @@ class NonlinearFormulation(Formulation):
     """A formulation that a :class:`Writer` writes."""
 
     claim = "exact"
+    supports = frozenset({Feature.TIES})
     writer: ClassVar[type[Writer]]
 
     def build(self, tables: Tables, cell: Cell) -> FormulationModel:
@@ -113,6 +114,10 @@ class _Block:
     on_channels: Mapping[int, Any]
     log_width: WidthMonomial
 
+    def number(self, axis: str) -> Number:
+        """What a tie has in common."""
+        return {"channels": self.c, "bottleneck": self.b, "kernel": self.k, "depth": self.depth}[axis]
+
     @property
     def own_sum(self) -> Quantity:
         """``L t + (L - 1) log C``: what it adds to the log-width sum, the channels before it aside."""
@@ -167,6 +172,7 @@ class Writer(ABC):
         self.gain: Any = 0.0
         self.entropy_limit = 0.0
         self.depths: list[Any] = []
+        self.blocks: list[_Block] = []
 
     def build(self) -> FormulationModel:
         t = self.tables
@@ -176,6 +182,7 @@ class Writer(ABC):
             self._stage(0, total, layers, channels.logarithm)
         for i in range(len(t.stages)):
             block = self._super_block(i, channels, on_channels)
+            self.blocks.append(block)
             total = self._sum(i, total + channels.logarithm + block.own_sum)
             per_block = int(t.stages[i].layers[0])
             layers += Quantity(per_block * block.depth.value, per_block * block.depth.top)
@@ -185,6 +192,10 @@ class Writer(ABC):
                 self._stage(t.stage_of[i], total + log_c if head else total, layers + Quantity(1, 1) if head else layers, log_c)
         for row, slope in enumerate(t.tail_slope):
             self.counts[row] += float(slope) / self.units[row] * channels.value
+        for axis, i, j in common.tied_pairs(t):
+            if axis != "block":
+                one, other = (self.blocks[stage].number(axis) for stage in (i, j))
+                self.model.addCons(one.value == other.value, name=f"tied_{axis}{i + 1}_{j + 1}")  # (33)
         return self._finish()
 
     # --------------------------------------------------------------- variables

@@ -1,7 +1,7 @@
 r"""Counts of a super-block as polynomials in ``C, b, k``, read off its block family.
 
-A block's count is ``fixed + C_{i-1} slope + [C_{i-1} = C_i] identity``, and that of each further block ``rest``, equation (3) of
-``docs/formulations.md``. :func:`count_polynomials` evaluates the operations of the family on a grid of integers and
+A block's count is ``fixed + C_{i-1} slope + [C_{i-1} = C_i] identity``, and that of each further block ``rest``, equation (3)
+of ``docs/formulations.md``. :func:`count_polynomials` evaluates the operations of the family on a grid of integers and
 interpolates in exact fractions: three values of each of ``C, b, k`` tell every polynomial of degree two in each of them. The
 result has to reproduce the tables of all columns in integers, so a family of one's own is covered as soon as its counts are of
 this form, and nothing is taken on trust where they are not.

@@ -29,7 +29,13 @@ from .errors import SpecError
 
 PACKAGE = __name__.rpartition(".")[0]
 """Name of this package."""
-IN_TREE = {"mipdesign.solvers": "solvers"}
+IN_TREE = {
+    "mipdesign.formulations": "formulations",
+    "mipdesign.encodings": "formulations.encodings",
+    "mipdesign.breakpoints": "formulations.breakpoints",
+    "mipdesign.products": "formulations.products",
+    "mipdesign.solvers": "solvers",
+}
 """The package of this one whose modules register the variants of a kind."""
 
 
@@ -61,9 +67,9 @@ _DESCRIBED = ("title", "claim", "reference")
 _WITH_HYPHENS = r"[A-Za-z0-9][\w-]*"
 KINDS: Mapping[str, Kind] = {
     "mipdesign.formulations": Kind("formulation", "mip.formulation", "Formulation", _DESCRIBED, _WITH_HYPHENS),
-    "mipdesign.encodings": Kind("encoding", "formulations.piecewise", "Encoding", _DESCRIBED),
-    "mipdesign.breakpoints": Kind("breakpoints", "formulations.breakpoints", "Breakpoints", _DESCRIBED),
-    "mipdesign.products": Kind("product", "formulations.products", "Product", _DESCRIBED),
+    "mipdesign.encodings": Kind("encoding", "formulations.encodings.encoding", "Encoding", _DESCRIBED),
+    "mipdesign.breakpoints": Kind("breakpoints", "formulations.breakpoints.breakpoints", "Breakpoints", _DESCRIBED),
+    "mipdesign.products": Kind("product", "formulations.products.product", "Product", _DESCRIBED),
     "mipdesign.solvers": Kind("solver", "mip.solver", "Solver", ("title", "package", "extra", "capabilities"), _WITH_HYPHENS),
     "mipdesign.families": Kind("family", "networks.blocks", "BlockFamily", ()),
 }
@@ -225,7 +231,9 @@ def _checked(kind: Kind, variant: Any) -> str:
         problem = f"{known} has the id {name!r}" if name is not None else f"{known} has no id"
         hyphens = "letters, digits, '_' and '-'" if kind.pattern == _WITH_HYPHENS else "letters, digits and '_'"
         raise SpecError(f"register_{kind.noun}", problem, f"give it an id of {hyphens}")
-    lacking = [attribute for attribute in kind.attributes if not hasattr(variant, attribute)]
+    own = [cls for cls in variant.__mro__ if cls not in base.__mro__]
+    sets_some = any("__init__" in vars(cls) for cls in own)  # such as the claim of one that is combined from parts
+    lacking = [attribute for attribute in kind.attributes if not hasattr(variant, attribute) and not sets_some]
     lacking += sorted(f"{method}()" for method in getattr(variant, "__abstractmethods__", ()))
     if lacking:
         raise SpecError(f"register_{kind.noun}", f"{name!r} lacks {', '.join(lacking)}", f"give {known} what is missing")

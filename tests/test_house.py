@@ -23,15 +23,16 @@ FOLDERS = {"mipdesign": "mipdesign", "mipdesign.benchmarks": "benchmarks", "mipd
 GROUND = (
     "errors",
     "files",
+    "json_lines",
+    "machine",
+    "moved",
     "registry",
-    "plugins",
-    "processes",
     "numerals",
     "parsing",
     "interrupts",
+    "plugins",
+    "processes",
     "compiled",
-    "json_lines",
-    "moved",
 )
 """Modules beside the packages, which any package may import; among themselves without circles."""
 
@@ -62,9 +63,6 @@ ALONE = ("checker",)
 
 PLUGINS = ("formulations", "solvers")
 """Packages that the others find by entry points, and do not import; but for the benchmarks, which compare them."""
-
-CHILDREN = {"variant_trials"}
-"""Experiments' modules with a ``main`` that is no command, but what a child process runs."""
 
 LONGEST = 400
 """Lines of a file whose docstring gives no reason for more, in a line that begins with ``Length:``."""
@@ -167,9 +165,9 @@ def test_every_experiment_is_a_command() -> None:
         module.removeprefix(prefix)
         for module, path in modules().items()
         if module.startswith(prefix)
-        and any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in ast.parse(path.read_text()).body)
+        and "python -m mipdesign.benchmarks " in (ast.get_docstring(ast.parse(path.read_text())) or "")
     }
-    assert commands == set(EXPERIMENTS) | CHILDREN
+    assert commands == set(EXPERIMENTS)
 
 
 # ---------------------------------------------------------------------------------------------------------------- the tests

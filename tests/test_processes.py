@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Timer
 from typing import Any
 
+import programs
 import psutil
 import pytest
-from programs import command
 
-from mipdesign.processes import (
-    JSON_LINES,
-    PICKLES,
-    Codec,
-    Conversation,
-    Ended,
-    Process,
-    end_all,
-    peak_memory_mb,
-    resident_mb,
-)
+from mipdesign.machine import peak_memory_mb, resident_mb
+from mipdesign.processes import JSON_LINES, PICKLES, Codec, Conversation, Ended, Process, end_all
 
 
 def is_gone(pid: int) -> bool:
@@ -42,7 +33,7 @@ def is_gone(pid: int) -> bool:
 )
 def test_messages_go_both_ways_and_nothing_else_is_heard(name: str, codec: Codec, message: Any) -> None:
     inbox: SimpleQueue[Any] = SimpleQueue()
-    child = Conversation(command("echoing_child", name), codec, inbox.put, inbox.put, keep_err=True)
+    child = Conversation(programs.command("echo", name), codec, inbox.put, inbox.put, keep_err=True)
     for _ in range(2):
         child.send(message)
         assert list(inbox.get(timeout=30)) == [message, child.pid]
@@ -53,34 +44,29 @@ def test_messages_go_both_ways_and_nothing_else_is_heard(name: str, codec: Codec
     assert child.wait() == child.end() == ended
 
 
-def test_a_torn_message_is_a_death() -> None:
+@pytest.mark.parametrize(("how", "end"), [("torn", signal.SIGKILL), ("cut", signal.SIGABRT)])
+def test_a_broken_message_is_a_death_and_is_not_heard(how: str, end: signal.Signals) -> None:
+    told: list[Any] = []
     ends: SimpleQueue[Ended] = SimpleQueue()
-    told: list[Any] = []
-    Conversation(command("bad_messages", "torn"), JSON_LINES, told.append, ends.put)
-    assert ends.get(timeout=30).code == -signal.SIGKILL
+    Conversation(programs.command("half_said", how), JSON_LINES, told.append, ends.put)
+    assert ends.get(timeout=30).code == -end
     assert told == [[1]]
 
 
-def test_a_last_message_that_was_cut_off_is_not_heard() -> None:
+@pytest.mark.parametrize(("megabytes", "said"), [(1, "enough"), (2048, "none left")])
+def test_the_address_space_of_a_child_is_limited(megabytes: int, said: str) -> None:
     told: list[Any] = []
-    child = Conversation(command("bad_messages", "cut"), JSON_LINES, told.append)
-    assert child.watch(30).code == -signal.SIGABRT
-    assert told == [[1]]
+    Conversation(
+        programs.command("hungry", str(megabytes), "JSON_LINES"), JSON_LINES, told.append, address_space_mb=2000
+    ).watch(30)
+    assert told == [said]
 
 
-def test_an_address_space_is_limited_for_the_child_alone() -> None:
-    told: list[Any] = []
-    Conversation(command("limited_space"), JSON_LINES, told.append, address_space_mb=2000).watch(30)
-    assert told == ["none left"]
-    assert len(bytearray(2**20)) == 2**20
-
-
-@pytest.mark.parametrize("bound", [False, True])
-def test_a_child_ends_with_its_parent(bound: bool) -> None:
-    """Also one that never listens; one that is bound need not even run Python for it (Linux)."""
-    with subprocess.Popen(
-        command("parent_and_child", "parent", "bound" if bound else "free"), stdout=subprocess.PIPE
-    ) as parent:
+@pytest.mark.parametrize(("bound", "busy"), [("free", "in Python"), ("bound", "in Python"), ("bound", "locked")])
+def test_a_child_ends_with_its_parent(bound: str, busy: str) -> None:
+    if busy == "locked" and sys.platform != "linux":
+        pytest.skip("only Linux ends a child that cannot hear of it")
+    with subprocess.Popen(programs.command("parent", bound, *programs.command("deaf", busy)), stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()
@@ -88,23 +74,23 @@ def test_a_child_ends_with_its_parent(bound: bool) -> None:
         assert is_gone(pid)
 
 
-@pytest.mark.parametrize(("code", "seconds", "cause"), [((), 1.5, "timeout"), (("5",), 60, "exited")])
-def test_nothing_is_left_of_a_process(code: tuple[str, ...], seconds: float, cause: str) -> None:
-    ended = Process(command("with_child", *code), keep=("out",)).watch(seconds)
-    assert (ended.cause, ended.code) == (cause, 5 if cause == "exited" else -signal.SIGKILL)
+@pytest.mark.parametrize(
+    ("then", "seconds", "cause", "code"), [("wait", 2.0, "timeout", -signal.SIGKILL), ("5", 60.0, "exited", 5)]
+)
+def test_nothing_is_left_of_a_process(then: str, seconds: float, cause: str, code: int) -> None:
+    ended = Process(programs.command("family", then, "sleep", "600"), keep=("out",)).watch(seconds)
+    assert (ended.cause, ended.code) == (cause, code)
     assert is_gone(int(ended.out))
-    assert ended.seconds == pytest.approx(seconds, abs=1.4) or cause == "exited"
+    assert 2.0 <= ended.seconds < 10 or cause == "exited"
 
 
 def test_memory_is_that_of_all_that_a_process_started() -> None:
-    ended = Process(command("eating_child")).watch(60, 150)
-    assert (ended.cause, ended.code) == ("memout", -signal.SIGKILL) and ended.watched_mb > 150
+    ended = Process(programs.command("family", "wait", *programs.command("hungry", "300"))).watch(60, 250)
+    assert (ended.cause, ended.code) == ("memout", -signal.SIGKILL) and ended.watched_mb > 250
     assert resident_mb(ended.usage) > 5
 
 
 def test_what_is_watched_can_be_ended_from_another_thread() -> None:
-    from threading import Timer
-
     Timer(0.5, end_all).start()
     assert Process(["sleep", "600"]).watch(60).cause == "killed"
 
@@ -120,7 +106,7 @@ def test_only_a_limit_of_memory_needs_psutil(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system tells no peak that is the child's own")
 def test_the_peak_of_a_child_is_not_that_of_its_parent() -> None:
-    held = bytearray(os.urandom(1)) * (300 * 2**20)
-    told = Process(command("peak_memory"), keep=("out",)).watch(60)
+    held = bytearray(b"1") * (300 * 2**20)
+    told = Process(programs.command("peak"), keep=("out",)).watch(60)
     assert float(told.out) < 250 < peak_memory_mb()
     del held

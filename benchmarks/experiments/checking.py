@@ -11,8 +11,8 @@ import json
 import tempfile
 from pathlib import Path
 
+from mipdesign.machine import resident_mb
 from mipdesign.problem.problem import preset_names
-from mipdesign.processes import resident_mb
 
 from .measure import command, middle, table
 

@@ -14,10 +14,12 @@ from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Claim, FormulationModel, ProvenError, formulation_named
 from mipdesign.mip.refinement import solve
-from mipdesign.mip.solver import Answer, SolveOptions, refusal, solver_named
+from mipdesign.mip.solver import Answer, SolveOptions, Solver, refusal, solver_named
 
 from ..corpus.small import Listing
 
+BOTTLENECK = "bottleneck"
+"""Family of the problems unless others are asked for."""
 FAULTS = ("missed", "bound", "refuted", "error", "failed")
 TOLERANCE = 1e-6
 """Relative error of an objective that solvers are allowed."""
@@ -35,6 +37,7 @@ class Task(NamedTuple):
     formulation: str
     solver: str
     seed: int
+    family: str = BOTTLENECK
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,16 @@ class Outcome:
     error: float | None = None
     seconds: float = 0.0
     detail: str = ""
+    family: str = BOTTLENECK
 
     @property
     def task(self) -> Task:
-        return Task(self.formulation, self.solver, self.seed)
+        return Task(self.formulation, self.solver, self.seed, self.family)
+
+    @property
+    def problem(self) -> str:
+        """What it was asked: the seed, after the family where that is another one than bottleneck."""
+        return str(self.seed) if self.family == BOTTLENECK else f"{self.family} {self.seed}"
 
     @property
     def agrees(self) -> bool:
@@ -161,6 +170,7 @@ def outcome(
     solver_id: str = "scip",
     seed: int = 0,
     seconds: float = float("inf"),
+    family: str = BOTTLENECK,
 ) -> Outcome:
     """Solves a problem as a whole, and holds the answer against the listing of its networks."""
     formulation, solver = formulation_named(formulation_id), solver_named(solver_id)
@@ -168,7 +178,7 @@ def outcome(
 
     def judged(word: str, detail: str = "", error: float | None = None) -> Outcome:
         spent = time.monotonic() - began
-        return Outcome(formulation_id, solver_id, seed, solver.version(), claim, word, error, spent, detail)
+        return Outcome(formulation_id, solver_id, seed, solver.version(), claim, word, error, spent, detail, family)
 
     if formulation.unsupported(tables) is not None:
         return judged("refused", f"no words for {formulation.unsupported(tables)}")
@@ -176,21 +186,36 @@ def outcome(
     reason = refusal(solver, form)
     if reason is not None:
         return judged("refused", reason)
+    answer, position = answered(solver, form, claim, SolveOptions(time_limit=seconds))
+    word, detail = held(formulation_id, form, answer, position, expected)
+    best = float(expected.networks[0][1]) if expected.networks else None
+    error = None if best is None or answer.objective is None else abs(answer.objective - best) / max(1.0, abs(best))
+    return judged(word, detail, error)
+
+
+def answered(solver: Solver, form: FormulationModel, claim: Claim, options: SolveOptions) -> tuple[Answer, Position | None]:
+    """A solver's answer, and its network; networks that floating point cannot tell from those within the limit are cut off."""
     while True:
-        answer = solve(solver, form, SolveOptions(time_limit=seconds))
+        answer = solve(solver, form, options)
         position = None if answer.values is None else form.position(answer.values)
-        if claim == "upper" or position is None or not _at_limit(tables, position):
-            break
+        if claim == "upper" or position is None or not _at_limit(form.tables, position):
+            return answer, position
         form.exclude(position)
+
+
+def held(
+    formulation_id: str, form: FormulationModel, answer: Answer, position: Position | None, expected: Listing
+) -> tuple[str, str]:
+    """An answer held against the listing of what the model has: verdict and what is wrong."""
+    claim, tables = formulation_named(formulation_id).claim, form.tables
     best = float(expected.networks[0][1]) if expected.networks else None
     must = best if best is not None and best > form.floor else None
     word, detail = verdict(claim, answer, None if position is None else _shown(tables, position), must)
     if word == "agree" and claim != "exact":
         networks = [position] if position is not None else []
         wrong = network_errors(formulation_id, form, networks + sample(tables, expected))
-        word, detail = ("error", wrong) if wrong else (word, detail)
-    error = None if best is None or answer.objective is None else abs(answer.objective - best) / max(1.0, abs(best))
-    return judged(word, detail, error)
+        return ("error", wrong) if wrong else (word, detail)
+    return word, detail
 
 
 def sample(tables: Tables, expected: Listing) -> list[Position]:

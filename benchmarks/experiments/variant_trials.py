@@ -1,4 +1,4 @@
-"""Processes of :mod:`mipdesign.benchmarks.experiments.variants`: each answers for one solver, task after task.
+"""Processes of experiments with solvers: each answers for one solver, task after task.
 
 A solver has processes of its own, for not all of them can live together, and one that crashes is followed by another for what
 it left.
@@ -10,8 +10,8 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from functools import cache, lru_cache
+from importlib import import_module
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -20,11 +20,12 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import solver_ids, solver_named
-from mipdesign.processes import JSON_LINES, Conversation, Ended, ParentLink
+from mipdesign.plugins import receive, shipment
+from mipdesign.processes import PICKLES, Conversation, Ended, ParentLink
 from mipdesign.search.coverage import build_tables
 
 from ..corpus.small import Listing, listing, small_problem
-from .variant_outcomes import Outcome, Task, outcome
+from .variant_outcomes import BOTTLENECK, Outcome, Task, outcome
 
 CHUNK = 100
 """Answers that are asked of one process."""
@@ -45,39 +46,68 @@ def installed() -> dict[str, str]:
 
 
 @lru_cache(maxsize=4)
-def small(seed: int) -> tuple[Tables, Listing]:
+def small(seed: int, family: str = BOTTLENECK) -> tuple[Tables, Listing]:
     """The tables of a small problem, and all its networks."""
-    tables = build_tables(small_problem(seed))
+    tables = build_tables(small_problem(seed, family))
     return tables, listing(tables, Cell.whole(tables))
 
 
 def main() -> None:
-    """Entry point of the process: its one message has the tasks, and it says an outcome for each."""
-    link = ParentLink(JSON_LINES)
-    asked = link.receive()
-    for formulation, solver, seed in asked["tasks"]:
-        tables, expected = small(seed)
-        try:
-            found = outcome(formulation, tables, expected, solver, seed, asked["seconds"])
-        except Exception as error:  # one answer that is lost, and no more
-            found = failure(Task(formulation, solver, seed), f"{type(error).__name__}: {error}")
-        link.send(asdict(found))
+    """Entry point of the process."""
+
+    def answer(task: Task, seconds: float) -> Outcome:
+        problem = small(task.seed, task.family)
+        return outcome(task.formulation, *problem, task.solver, task.seed, seconds, task.family)
+
+    serve(answer, failure)
 
 
 def failure(task: Task, detail: str) -> Outcome:
     """The outcome of a task without an answer."""
     claim = formulation_named(task.formulation).claim
-    return Outcome(*task, installed().get(task.solver, ""), claim, "failed", detail=" ".join(detail.split()))
+    version, detail = installed().get(task.solver, ""), " ".join(detail.split())
+    return Outcome(task.formulation, task.solver, task.seed, version, claim, "failed", detail=detail, family=task.family)
 
 
-def in_processes(asked: Sequence[Task], seconds: float, tell: Callable[[Outcome], None]) -> None:
-    """Outcomes of tasks of one solver, from as many processes as it takes: one that ends too early costs one answer."""
+def serve(answer: Callable[[Any, float], Any], failed: Callable[[Any, str], Any]) -> None:
+    """The side of a process: its one message has variants, a time limit and tasks; it answers one task after the other.
+
+    Parameters
+    ----------
+    answer:
+        The answer to a task, within so many seconds.
+    failed:
+        The answer to one that raised an exception: one answer is lost, and no more.
+    """
+    link = ParentLink(PICKLES)
+    shipped, seconds, tasks = link.receive()
+    receive(shipped)
+    for task in tasks:
+        try:
+            found = answer(task, seconds)
+        except Exception as error:
+            found = failed(task, f"{type(error).__name__}: {error}")
+        link.send(found)
+
+
+def in_processes(
+    module: str, asked: Sequence[Any], seconds: float, tell: Callable[[Any], None], failed: Callable[[Any, str], Any]
+) -> None:
+    """Answers to tasks of one solver, from as many processes as it takes: one that ends too early costs one answer.
+
+    Parameters
+    ----------
+    module:
+        The module of this folder that is the process; its main function calls :func:`serve`.
+    failed:
+        The answer to a task over which its process ended.
+    """
     left = list(asked)
     while left:
         inbox: SimpleQueue[Any] = SimpleQueue()
-        command = [sys.executable, "-m", "mipdesign.benchmarks.experiments.variant_trials"]
-        trial = Conversation(command, JSON_LINES, inbox.put, inbox.put, bound=True, keep_err=True)
-        trial.send({"seconds": seconds, "tasks": left})
+        command = [sys.executable, "-m", f"{__package__}.variant_trials", module]
+        trial = Conversation(command, PICKLES, inbox.put, inbox.put, bound=True, keep_err=True)
+        trial.send((shipment(), seconds, left))
         try:
             ended = None
             while left and ended is None:
@@ -85,14 +115,14 @@ def in_processes(asked: Sequence[Task], seconds: float, tell: Callable[[Outcome]
                 if isinstance(told, Ended):
                     ended = told
                 else:
-                    tell(Outcome(**told))
+                    tell(told)
                     left.pop(0)
             trial.wait(GRACE_SECONDS)
         finally:
             trial.end()
         if ended is not None:
             words = ended.err.decode("utf-8", "replace")[-300:]
-            tell(failure(left.pop(0), f"its process ended with {ended.code}: {words}"))
+            tell(failed(left.pop(0), f"its process ended with {ended.code}: {words}"))
 
 
 def _told(inbox: SimpleQueue[Any], seconds: float) -> Any:
@@ -105,21 +135,33 @@ def _told(inbox: SimpleQueue[Any], seconds: float) -> Any:
 
 def run(asked: Sequence[Task], workers: int, seconds: float, tell: Callable[[Outcome], None]) -> None:
     """Outcomes of all tasks; ``tell`` is called by one thread at a time."""
-    chunks: list[list[Task]] = []
+    run_all("variant_trials", asked, workers, seconds, tell, failure)
+
+
+def run_all(
+    module: str,
+    asked: Sequence[Any],
+    workers: int,
+    seconds: float,
+    tell: Callable[[Any], None],
+    failed: Callable[[Any, str], Any],
+) -> None:
+    """:func:`in_processes` for tasks of several solvers, side by side; ``tell`` is called by one thread at a time."""
+    chunks: list[list[Any]] = []
     for solver in dict.fromkeys(task.solver for task in asked):
         mine = [task for task in asked if task.solver == solver]
         chunks += [mine[at : at + CHUNK] for at in range(0, len(mine), CHUNK)]
     chunks.sort(key=lambda chunk: chunk[0].seed)
     lock = threading.Lock()
 
-    def locked(found: Outcome) -> None:
+    def locked(found: Any) -> None:
         with lock:
             tell(found)
 
     with ThreadPoolExecutor(workers) as pool:
-        for future in [pool.submit(in_processes, chunk, seconds, locked) for chunk in chunks]:
+        for future in [pool.submit(in_processes, module, chunk, seconds, locked, failed) for chunk in chunks]:
             future.result()
 
 
 if __name__ == "__main__":
-    main()
+    import_module(f"{__package__}.{sys.argv[1]}").main()

@@ -21,13 +21,14 @@ from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
+from mipdesign.machine import peak_memory_mb
 from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import FormulationModel, ModelStatistics, formulation_named
 from mipdesign.mip.refinement import solve
 from mipdesign.mip.solver import Answer, SolveOptions, Solver, refusal, solver_named
 from mipdesign.plugins import run_plugin
 from mipdesign.problem.problem import Problem
-from mipdesign.processes import JSON_LINES, ParentLink, peak_memory_mb
+from mipdesign.processes import JSON_LINES, ParentLink
 from mipdesign.search.coverage import build_tables
 from mipdesign.search.warmup import warm_up
 

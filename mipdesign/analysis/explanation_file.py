@@ -105,6 +105,10 @@ class Explanation:
             ],
         }
 
+    def stored(self) -> StoredExplanation:
+        """The content of ``explanation.json`` as its reader has it."""
+        return StoredExplanation.model_validate(self.to_dict())
+
     def save(self, folder: str | Path) -> None:
         """Writes ``explanation.json``."""
         path = Path(folder) / EXPLANATION

@@ -112,6 +112,10 @@ class Frontier:
             "versions": installed_versions(),
         }
 
+    def stored(self) -> StoredFrontier:
+        """The content of ``frontier.json`` as its reader has it."""
+        return StoredFrontier.model_validate(self.to_dict())
+
 
 def point_name(index: int, total: int) -> str:
     """Name of a point's folder."""
@@ -138,6 +142,12 @@ class StoredSweep(Stored):
 
     key: Short
     values: Annotated[list[float], Field(min_length=2)]
+
+    @property
+    def budget(self) -> str:
+        """The budget whose limit it is, as its prices are named; see :class:`mipdesign.analysis.sweep.Sweep`."""
+        name, *rest = self.key.removeprefix("budgets.").split(".")
+        return LOWER + name if rest == ["min"] else name
 
 
 class StoredFrontier(Stored):

@@ -18,9 +18,9 @@ from ..designs.design import Design
 from ..designs.run import design
 from ..errors import SpecError
 from ..lattice.tables import Tables
+from ..machine import processors
 from ..plugins import Shipment, receive, shipment
 from ..problem.problem import Problem
-from ..processes import processors
 from ..search.cluster import connected
 from ..search.coverage import build_tables
 from ..search.incumbents import OPTIMAL_GAP

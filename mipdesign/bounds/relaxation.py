@@ -104,7 +104,8 @@ class Relaxation:
         at, cell, part = self.chain.at, self.cell, copy.copy(self)
         columns = tuple(c[chosen[at[i] : at[i + 1]]] for i, c in enumerate(cell.columns))
         part.cell = Cell(cell.stem, columns, cell.low, cell.high)
-        return part if part._link(self.chain.rows[chosen], self.chain.table[:, chosen]) else None
+        table = self.chain.table.take(np.flatnonzero(chosen), axis=1)  # in the layout that loops are compiled for
+        return part if part._link(self.chain.rows[chosen], table) else None
 
     def bound(self, multipliers: Multipliers) -> CellBound:
         """The bound at given multipliers, and a network that attains it."""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def presets() -> None:
     """List the problems that ship with the package."""
     from ..problem.problem import Problem, preset_names
-    from ..report.terminal import PlainConsole, presets_table
+    from ..report.problem_tables import presets_table
+    from ..report.terminal import PlainConsole
 
     PlainConsole().print(presets_table(Problem.preset(name) for name in preset_names()))
 
@@ -36,7 +37,8 @@ def show(
     plugins: Plugins = None,
 ) -> None:
     """Print a problem and the number of networks in its space."""
-    from ..report.terminal import PlainConsole, problem_lines, problem_table
+    from ..report.problem_tables import problem_table
+    from ..report.terminal import PlainConsole, problem_lines
 
     problem = problem_of(spec, convention, overrides)
     console = PlainConsole()
@@ -76,7 +78,8 @@ def design(
     Exit codes: 0 with a design, optimal or not; 2 bad input; 3 no network keeps the budgets; 4 stopped before one was found.
     """
     from ..designs.run import design as run
-    from ..report.terminal import PlainConsole, ProgressDisplay
+    from ..report.progress import ProgressDisplay
+    from ..report.terminal import PlainConsole
 
     problem = problem_of(spec, convention, overrides)
     folder = out or resume or Path("designs") / folder_name(problem.name)
@@ -103,7 +106,8 @@ def design(
 
 
 def _print_design(found: Design, folder: Path, as_json: bool) -> None:
-    from ..report.terminal import PlainConsole, budget_table, network_table, outcome_lines
+    from ..report.tables import budget_table, network_table
+    from ..report.terminal import PlainConsole, outcome_lines
 
     console = PlainConsole()
     if as_json:
@@ -153,7 +157,9 @@ def verify(
     from ..checker import HOLDS, TRUST, verdict
     from ..designs.certificate_file import CERTIFICATE, read_certificate
     from ..designs.verification import verify_folder
-    from ..report.terminal import CountDisplay, PlainConsole, claim_lines, claims_table, verification_lines
+    from ..report.progress import CountDisplay
+    from ..report.tables import claims_table
+    from ..report.terminal import PlainConsole, claim_lines, verification_lines
 
     is_frontier = os.path.lexists(folder / FRONTIER)
     with CountDisplay(PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:

@@ -14,7 +14,7 @@ from ..files import json_text, writing
 from ..interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
-    from ..report.terminal import ProgressDisplay
+    from ..report.progress import ProgressDisplay
     from ..search.outcome import Progress
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}

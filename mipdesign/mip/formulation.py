@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any, ClassVar, Literal, Protocol
 
 from pyscipopt import quicksum
@@ -29,6 +30,16 @@ GROUP = "mipdesign.formulations"
 
 Claim = Literal["exact", "upper", "lower"]
 """What the optimum of a model says: the cell's optimum, an upper bound, or a lower bound."""
+
+
+class Feature(Enum):
+    """What problems may have, in the words of a refusal."""
+
+    FAMILIES = "a stage that chooses between block families"
+    OPERATIONS = "a limit on single operations"
+    LATENCY = "a latency table"
+    PRICE = "a price of the effectiveness"
+    TIES = "ties between super-blocks"
 
 
 @dataclass(frozen=True)
@@ -273,12 +284,15 @@ class Formulation(ABC):
         Whether the model is exact or a bound.
     reference:
         The literature that it follows.
+    supports:
+        What it writes of problems that have more than families, counts and effectiveness.
     """
 
     id: str
     title: ClassVar[str]
     claim: Claim
     reference: ClassVar[str]
+    supports: ClassVar[frozenset[Feature]] = frozenset()
 
     @classmethod
     def with_parts(cls, parts: str) -> Formulation:
@@ -320,17 +334,21 @@ class Formulation(ABC):
 
     def unsupported(self, tables: Tables) -> str | None:
         """What of a problem the formulation does not support: the presolve tree then closes all cells. ``None`` if nothing."""
-        if any(len(s.blocks) > 1 for s in tables.stages):
-            return "a stage that chooses between block families"
-        if any((s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages):
-            return "a limit on single operations"
-        if any(len(s.pairs) for s in tables.stages):
-            return "a latency table"
-        if tables.problem.scoring.effectiveness_price:
-            return "a price of the effectiveness"
-        if tables.problem.ties:
-            return "ties between super-blocks"
-        return None
+        return next((feature.value for feature in features(tables) if feature not in self.supports), None)
+
+
+def features(tables: Tables) -> list[Feature]:
+    """What a problem has that a formulation may not support."""
+    has = {
+        Feature.FAMILIES: any(len(s.blocks) > 1 for s in tables.stages),
+        Feature.OPERATIONS: any(
+            (s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages
+        ),
+        Feature.LATENCY: any(len(s.pairs) for s in tables.stages),
+        Feature.PRICE: bool(tables.problem.scoring.effectiveness_price),
+        Feature.TIES: bool(tables.problem.ties),
+    }
+    return [feature for feature, is_there in has.items() if is_there]
 
 
 def formulation_ids() -> list[str]:

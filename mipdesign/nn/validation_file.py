@@ -28,7 +28,10 @@ class StoredCheck(Stored):
 
 
 class StoredValidation(Stored):
-    """The content of ``validation.json``; see :class:`mipdesign.nn.validation.ValidationReport`."""
+    """The content of ``validation.json``; see :class:`mipdesign.nn.validation.ValidationReport`.
+
+    ``behaviour`` are its measurements, ``standings`` the known networks.
+    """
 
     checks: list[StoredCheck]
     draws: int

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..errors import MipdesignError
 from ..lattice.position import Candidate
-from ..processes import peak_memory_mb
+from ..machine import peak_memory_mb
 from .branching import Node, Record
 from .outcome import Progress, SolvedCell
 from .tasks import Close, Explore, Explored, SolverCell

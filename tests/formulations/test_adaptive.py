@@ -398,13 +398,6 @@ def test_claims() -> None:
     assert formulation_named(NAME).id == NAME
 
 
-def test_what_it_has_no_words_for() -> None:
-    tables = build_tables(small_problem(0, "basic"))
-    assert formulation_named("adaptive").unsupported(tables)
-    with pytest.raises(SpecError, match=r"'adaptive' does not support .*use 'lattice'"):
-        relaxation(tables, "adaptive")
-
-
 def test_cells_are_refined_and_not_only_enumerated() -> None:
     """What a coarse model is wrong about is cut off one by one; a finer one is wrong about less."""
     tables, expected = several_rounds()

@@ -309,6 +309,16 @@ def test_a_refuted_claim_does_not_lose_the_network(monkeypatch: pytest.MonkeyPat
     assert search.rejected[0].reasons[0].startswith("objective ")
 
 
+def test_a_network_that_comes_back_although_it_was_cut_off_ends_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a time limit nothing else would."""
+    tables = build_tables(small_problem(0))
+    monkeypatch.setattr(FormulationModel, "exclude", lambda self, position: None)
+    result = solve_cell(tables, Cell.whole(tables), -math.inf)
+    assert (result.status, result.message, result.rounds) == ("failed", "SCIP reports networks that were cut off", 2)
+    best = listing(tables, Cell.whole(tables)).networks[0]
+    assert result.networks[0].position == best[0] and result.bound >= float(best[1])
+
+
 def test_a_start_is_checked_and_recorded() -> None:
     tables = build_tables(small_problem(0))
     expected = listing(tables, Cell.whole(tables))

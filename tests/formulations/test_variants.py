@@ -292,10 +292,6 @@ def test_claims_follow_from_the_parts() -> None:
 
 def test_what_it_has_no_words_for() -> None:
     compact = formulation_named("compact")
-    tables = build_tables(small_problem(0, "basic"))
-    assert compact.unsupported(tables)
-    with pytest.raises(SpecError, match=r"'compact' does not support super-block \d: .*use 'lattice'"):
-        compact.build(tables, Cell.whole(tables))
     assert compact.unsupported(small(0)[0]) is None
     lower = build_tables(Problem.from_dict(WIDE | {"budgets": {"params": {"min": 1000, "max": 40000}}}))
     assert compact.unsupported(lower) is None

@@ -21,7 +21,8 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from mipdesign.nn.module import POOLS, Add, DesignedNetwork  # noqa: E402
+from mipdesign.nn.layers import Add  # noqa: E402
+from mipdesign.nn.module import POOLS, DesignedNetwork  # noqa: E402
 from mipdesign.nn.tracing import meta_network  # noqa: E402
 
 MERGED = 99999

@@ -23,7 +23,6 @@ from mipdesign.networks.blocks import FAMILIES, Bottleneck, Inverted, Operation
 from mipdesign.networks.evaluator import Evaluator, default_scoring
 from mipdesign.nn.graph import to_graph
 from mipdesign.nn.validation import (
-    COLUMNS,
     Check,
     Estimate,
     Figure,
@@ -33,6 +32,7 @@ from mipdesign.nn.validation import (
     variance_checks,
     whole,
 )
+from mipdesign.report.validation_tables import validation_table
 
 torch = pytest.importorskip("torch")
 
@@ -128,8 +128,7 @@ def test_figures_and_report() -> None:
         *(f"log_variance.stage{j}" for j in range(5)),
         *("log_variance", "effectiveness", "entropy"),
     ]
-    rows = report.rows()
-    assert {len(row) for row in rows} == {len(COLUMNS)}
+    rows = validation_table(report.checks).texts()
     assert rows[0] == ("params_total", *[str(report["params_total"].expected)] * 2, "", "exact", "ok")
     assert rows[names.index("shape.head")][1] == "1792 x 9 x 9"
     assert json.loads(json.dumps(report.to_dict()))["passed"] is True
@@ -147,7 +146,7 @@ def test_the_outcome_is_a_function_of_the_seed() -> None:
 def test_a_failed_check_says_so() -> None:
     check = Check("log_variance", 10.0, 10.5, 0.4, 0.1)
     assert not check.passed
-    assert check.row() == ("log_variance", "10", "10.5", "0.1", "+5.00 s.e.", "FAILED")
+    assert validation_table([check]).texts()[0] == ("log_variance", "10", "10.5", "0.1", "+5.00 s.e.", "FAILED")
     assert not Check("log_variance", 10.0, math.nan, 0.4, 0.1).passed
     assert not Check("shape.stem", (8, 4, 4), (8, 5, 5)).passed
     assert not Check("macs", 10**18, 10**18 + 1).passed

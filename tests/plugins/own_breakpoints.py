@@ -17,6 +17,6 @@ class EveryNth(Breakpoints):
     title = "-N: every N-th lattice point; -outer and -touching for upper bounds"
     reference = "none: the simplest rule there is"
 
-    def places(self, values: Sequence[int]) -> list[int]:
+    def indices(self, values: Sequence[int]) -> list[int]:
         last = len(values) - 1
         return sorted({*range(0, last, int(self.parameter)), last})

@@ -18,12 +18,13 @@ from report_data import EXPLANATION, SMALL, VALIDATION, design_of, frontier, wri
 
 from mipdesign.cli import main as cli
 from mipdesign.errors import MissingExtraError, SpecError
-from mipdesign.figures.formatting import points, quantity
+from mipdesign.figures.formatting import number, points, quantity, score
 from mipdesign.problem.problem import Problem, preset_names
-from mipdesign.report import views as report_views
+from mipdesign.report import reproduction
+from mipdesign.report.comparison_view import differences
 from mipdesign.report.folders import DesignFolder, read_folder
-from mipdesign.report.report import report, write_report
-from mipdesign.report.views import Grid, View, page_views
+from mipdesign.report.report import page_views, report, write_report
+from mipdesign.report.sections import View
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 OUTSIDE = re.compile(r"""(?:https?:)?//[a-z]|url\((?!#)|@import|<script|\bsrc=|\bhref="(?!#)""", re.IGNORECASE)
@@ -102,9 +103,9 @@ def view_of(folder: Path) -> View:
     return view
 
 
-def grid_of(view: View, caption: str) -> Grid:
-    """A table by its caption."""
-    return next(grid for section in view.sections for grid in section.grids if grid.caption == caption)
+def rows_of(view: View, title: str) -> list[tuple[str, ...]]:
+    """The texts of a table by its title."""
+    return next(table.texts() for section in view.sections for table in section.tables if table.title == title)
 
 
 # ------------------------------------------------------------------------------------------------------------------- views
@@ -117,17 +118,17 @@ def test_the_view_says_what_the_result_says(r18: Path) -> None:
     assert facts["bound"] == (points(result["bound"]), "gap 0 %")
     assert facts["parameters"] == (quantity(result["evaluation"]["params"]), "of 11.69 M")
     assert (view.title, view.status, view.badge) == ("deepmad-r18", "optimal", "proven optimal, interrupted")
-    exact = {row[0]: row[1] for row in grid_of(view, "Figures of the network").rows}
+    exact = {row[0]: row[1] for row in rows_of(view, "Figures of the network")}
     for name in ("params", "flops", "macs", "layers", "weights_bytes"):
         assert exact[name] == f"{result['evaluation'][name]:,}"
-    for name, value, limit, slack, *_ in grid_of(view, "Budgets, in exact arithmetic").rows:
+    for name, value, limit, slack, *_ in rows_of(view, "Budgets, in exact arithmetic"):
         given = result["budgets"][name]
         read = [float(text.replace(",", "")) for text in (value, limit, slack)]
         assert read == pytest.approx([given["value"], given["limit"], given["limit"] - given["value"]], rel=1e-5)
 
 
 def test_the_table_of_the_network_adds_up(r18: Path) -> None:
-    result, (*parts, total) = json.loads((r18 / "result.json").read_text()), grid_of(view_of(r18), "Parts of the network").rows
+    result, (*parts, total) = json.loads((r18 / "result.json").read_text()), rows_of(view_of(r18), "Parts of the network")
     assert sum(int(row[8].replace(",", "")) for row in parts) == result["evaluation"]["params_total"]
     assert total[8] == f"{result['evaluation']['params_total']:,}"
     stages = [row for row in parts if row[0].startswith("stages.")]
@@ -135,11 +136,11 @@ def test_the_table_of_the_network_adds_up(r18: Path) -> None:
         [stage[key] for key in ("stride", "channels", "bottleneck", "kernel", "depth")]
         for stage in result["architecture"]["stages"]
     ]
-    assert [[int(cell.replace(",", "")) for cell in row[3:8]] for row in stages] == sizes
+    assert [[int(row[i]) for i in (2, 4, 5, 6, 7)] for row in stages] == sizes
 
 
 def test_the_objective_is_the_sum_of_its_terms(r18: Path) -> None:
-    rows = {row[0]: float(row[1].replace(",", "")) for row in grid_of(view_of(r18), "What the objective consists of").rows}
+    rows = {row[0]: float(row[1].replace(",", "")) for row in rows_of(view_of(r18), "What the objective consists of")}
     stages = [value for name, value in rows.items() if name.startswith("stage ")]
     assert sum(stages) == pytest.approx(rows["weighted entropy"], abs=0.01)
     assert rows["weighted entropy"] + rows["depth penalty"] == pytest.approx(rows["objective"], abs=0.002)
@@ -147,7 +148,7 @@ def test_the_objective_is_the_sum_of_its_terms(r18: Path) -> None:
 
 def test_digests_are_those_of_the_files(r18: Path) -> None:
     result = json.loads((r18 / "result.json").read_text())
-    rows = dict(grid_of(view_of(r18), "SHA-256 of canonical JSON").rows)
+    rows = dict(rows_of(view_of(r18), "SHA-256 of canonical JSON"))
     assert (rows["result"], rows["certificate"]) == (result["sha256"], result["certificate_sha256"])
 
 
@@ -177,7 +178,7 @@ SETTINGS: list[list[str]] = [
 def test_the_command_makes_the_same_problem(name: str, settings: list[str]) -> None:
     problem = Problem.preset(name, settings)
     folder = DesignFolder("d", design_of(problem), {})
-    command = shlex.split(report_views.reproduction_section(folder, "p").commands[0])
+    command = shlex.split(reproduction.reproduction_section(folder, "p").commands[0])
     assert command[:3] == ["mipdesign", "design", name]
     given = [command[i + 1] for i, word in enumerate(command) if word == "--set"]
     assert len(given) <= 2 * len(settings)
@@ -186,12 +187,12 @@ def test_the_command_makes_the_same_problem(name: str, settings: list[str]) -> N
 
 @pytest.mark.parametrize("name", preset_names())
 def test_a_preset_needs_no_settings(name: str) -> None:
-    assert report_views.preset_settings(Problem.preset(name)) == []
+    assert reproduction.preset_settings(Problem.preset(name)) == []
 
 
 def test_a_problem_of_its_own_is_printed() -> None:
     problem = Problem.load(SMALL)
-    section = report_views.reproduction_section(DesignFolder("my run", design_of(problem, "infeasible"), {}), "p")
+    section = reproduction.reproduction_section(DesignFolder("my run", design_of(problem, "infeasible"), {}), "p")
     assert section.commands == ("mipdesign design problem.yaml --seed 3 --out 'my run'", "mipdesign verify 'my run'")
     assert Problem.from_dict(yaml.safe_load(section.specification)).digest == problem.digest
 
@@ -199,14 +200,14 @@ def test_a_problem_of_its_own_is_printed() -> None:
 def test_a_preset_without_a_budget_is_printed() -> None:
     data = Problem.preset("deepmad-r18").to_dict()
     del data["budgets"]["flops"]
-    assert report_views.preset_settings(Problem.from_dict(data)) is None
+    assert reproduction.preset_settings(Problem.from_dict(data)) is None
 
 
 def test_differences_are_those_of_the_data() -> None:
     one, other = {"a": {"b": 1, "c": [1, 2]}, "d": [{"e": 5}]}, {"a": {"b": 1, "c": [1, 3]}, "d": [{"e": 6}, {"e": 7}]}
     expected = [("a.c", "1 × 2", "1 × 3"), ("d.0.e", "5", "6"), ("d.1.e", "-", "7")]
-    assert report_views.differences([one, other]) == expected
-    assert report_views.differences([one, one]) == []
+    assert differences([one, other]) == expected
+    assert differences([one, one]) == []
 
 
 @pytest.mark.parametrize(
@@ -241,11 +242,11 @@ def test_a_page_has_every_part(r18: Path) -> None:
     ):
         assert words in text
     for words in (
-        "9.42 per MFLOPs",
+        "9.42 MFLOP",
         "stage 3: channels 672 -> 704",
         "2 of 3 figures",
         "mipdesign verify r18",
-        "32 × 112 × 112",
+        "32 x 112 x 112",
     ):
         assert words in text
     assert report([r18]) == report([r18])
@@ -265,10 +266,10 @@ def test_several_designs_are_compared(r18: Path, tmp_path: Path) -> None:
     paper = written(tmp_path / "paper", design_of(Problem.preset("deepmad-r18", ["convention=paper"])))
     none = written(tmp_path / "none", design_of(Problem.preset("deepmad-r18", ["budgets.flops=1e6"]), "infeasible"))
     views = page_views([item for folder in (r18, paper, none) for item in read_folder(folder)])
-    rows = {row[0]: row[1:] for row in grid_of(views[0], "Figures side by side").rows}
+    rows = {row[0]: row[1:] for row in rows_of(views[0], "Figures side by side")}
     results = [json.loads((folder / "result.json").read_text()) for folder in (r18, paper, none)]
     assert rows["objective"] == tuple(points(result["objective"]) for result in results)
-    asked = {row[0]: row[1:] for row in grid_of(views[0], "Where the problems differ").rows}
+    asked = {row[0]: row[1:] for row in rows_of(views[0], "Where the problems differ")}
     assert asked == {
         "convention": ("reference", "paper", "reference"),
         "budgets.flops": ("1,820,000,000", "1,820,000,000", "1,000,000"),
@@ -285,11 +286,11 @@ def test_the_same_design_twice(r18: Path) -> None:
 def test_a_frontier(swept: Path) -> None:
     text = checked(report([swept]))
     assert "16 points: 15 proven optimal, 1 proven infeasible." in text
-    rows = grid_of(view_of(swept), "Points of the frontier").rows
+    rows = rows_of(view_of(swept), "Points of the frontier")
     for row, point in zip(rows, frontier()["points"], strict=True):
-        assert row[0] == quantity(point["limits"]["budgets.flops"])
-        assert points(point.get("objective")) in row
-    assert [row[1] for row in rows].count("dominated") == 1
+        assert row[0] == number(point["limits"]["budgets.flops"])
+        assert row[1:3] == (point["status"], score(point["objective"]))
+    assert [row[4] for row in rows].count("dominated") == 1
 
 
 def test_a_frontier_of_two_limits_has_a_curve_for_each_value(tmp_path: Path) -> None:
@@ -420,7 +421,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
 ALONE = ("--disable-component-update", "--disable-sync")
 SMALLEST_LETTERS = 11.0
-"""Pixels that a letter of a picture has at least, as it is shown."""
+"""Pixels that a letter of a chart or a drawing has at least, as it is shown."""
 LOOK = """() => {
   const shown = [...document.querySelectorAll("svg text")].filter(t => t.getClientRects().length);
   const colour = getComputedStyle(document.body).backgroundColor;
@@ -437,7 +438,7 @@ LOOK = """() => {
     .filter(s => s.getClientRects().length).length);
   return {width: document.documentElement.scrollWidth, colour, smallest: Math.min(...sizes), pairs, outside, drawn};
 }"""
-"""What is seen of the pictures: letters that clash, stick out or are small, and how many variants of each are shown."""
+"""What is seen of charts and drawings: letters that clash, stick out or are small, and how many variants of each are shown."""
 
 
 @pytest.fixture(scope="module")

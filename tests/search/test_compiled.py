@@ -18,6 +18,7 @@ from mipdesign.bounds.multipliers import Multipliers
 from mipdesign.compiled import SOURCES
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
+from mipdesign.problem.problem import Problem
 from mipdesign.search.branching import Node, expand
 from mipdesign.search.coverage import build_tables
 from mipdesign.search.heuristics import incumbent
@@ -67,6 +68,16 @@ def test_warm_up_leaves_nothing_to_compile(block: str | None) -> None:
         expand(tables, node, -1e6)
     incumbent(tables, 0, 0.0, lambda candidate: None, lambda: False)
     evaluate_batch(tables, Cell.whole(tables).networks(tables))
+    assert compilations() == before
+
+
+def test_warm_up_leaves_nothing_to_compile_for_large_cells() -> None:
+    """Regression: restricted masters had their columns in another memory layout, for which every loop was compiled anew."""
+    warm_up()
+    before = compilations()
+    tables = build_tables(Problem.preset("deepmad-r18"))
+    root = Node("", Cell.whole(tables), math.inf, Multipliers.initial(tables, 35_000.0))
+    assert expand(tables, root, 35_000.0).children
     assert compilations() == before
 
 

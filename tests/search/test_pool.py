@@ -11,8 +11,8 @@ import pytest
 
 from mipdesign.analysis.frontier_runner import LocalRunner
 from mipdesign.lattice.tables import Tables
+from mipdesign.machine import processors
 from mipdesign.problem.problem import Problem
-from mipdesign.processes import processors
 from mipdesign.search.coverage import build_tables
 from mipdesign.search.workers import Workers
 

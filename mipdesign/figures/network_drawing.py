@@ -1,25 +1,20 @@
-"""Pictures of a page as SVG: networks to scale, and charts.
+"""Networks to scale, as SVG.
 
-A picture is drawn for a width in pixels and never scaled up or down, so that its letters have the page's size; the page shows
+A drawing is made for a width in pixels and never scaled up or down, so that its letters have the page's size; the page shows
 the one that fits (classes ``w340``, ``w700``, ``w1120``). Colours are classes of the style sheet, which knows light, dark and
 print.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from ..networks.architecture import Architecture
-from .formatting import quantity
 from .parts import parts
 
-NETWORK_WIDTHS, CHART_WIDTHS, SIDE_WIDTHS = (340, 700, 1120), (340, 700), (340, 400)
-"""Widths of drawings of networks, of charts, and of charts that stand beside another one."""
+NETWORK_WIDTHS = (340, 700, 1120)
 SLANT = (0.34, 0.24)
 """How far to the right and up the back of a map stands, relative to its height."""
 COLUMN, PAD = 77.0, 12.0
@@ -28,12 +23,10 @@ LINE = 17.0
 """Height of a line of text."""
 MOST_PIXELS = 44.0
 """Largest thickness of one block."""
-CURVES = 8
-"""Curves that the style sheet has colours for: classes ``c0``, ``c1``, ..."""
 
 
 def _root(name: str, title: str, description: str, width: int, height: float) -> Element:
-    """An empty picture; ``name`` has to be unique on its page."""
+    """An empty drawing; ``name`` has to be unique on its page."""
     name = f"{name}-{width}"
     root = Element(
         "svg",
@@ -68,9 +61,6 @@ def _line(parent: Element, x1: float, y1: float, x2: float, y2: float, style: st
 def _text(parent: Element, x: float, y: float, content: str, style: str = "", anchor: str = "start") -> None:
     attributes = {"x": _pixels(x), "y": _pixels(y), "text-anchor": anchor}
     SubElement(parent, "text", attributes | ({"class": style} if style else {})).text = content
-
-
-# ---------------------------------------------------------------------------------------------------------------- networks
 
 
 class Drawn(NamedTuple):
@@ -226,170 +216,3 @@ def _slab(root: Element, x: float, y: float, thick: float, height: float) -> Non
     side = f"M{_pixels(x + thick)} {_pixels(y)}{back}v{_pixels(height)}l{_pixels(-right)} {_pixels(up)}Z"
     SubElement(root, "path", {"d": side, "class": "side"})
     _rect(root, x, y, thick, height, "map")
-
-
-# ------------------------------------------------------------------------------------------------------------------ charts
-
-
-@dataclass(frozen=True)
-class Series:
-    """One curve, or one kind of mark.
-
-    Attributes
-    ----------
-    name:
-        As the legend has it.
-    kind:
-        ``step`` holds each value until the next; the others are marks.
-    colour:
-        A class of the style sheet.
-    """
-
-    name: str
-    kind: Literal["step", "dot", "ring", "cross"]
-    colour: str
-    points: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True)
-class Chart:
-    """What a chart shows.
-
-    Attributes
-    ----------
-    name:
-        Unique on its page.
-    title, description:
-        In words, for those who do not see it.
-    across, upwards:
-        What the axes are, with units.
-    x_range, y_range:
-        Of the axes; what lies outside is cut off.
-    logarithmic:
-        Whether the vertical axis is.
-    between:
-        Places of two step series, between which the ground is shaded.
-    """
-
-    name: str
-    title: str
-    description: str
-    across: str
-    upwards: str
-    series: tuple[Series, ...]
-    x_range: tuple[float, float]
-    y_range: tuple[float, float]
-    logarithmic: bool = False
-    between: tuple[int, int] | None = None
-
-
-def ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers within a range, at most so many: multiples of 1, 2 or 5 times a power of ten."""
-    if not high > low:
-        return [low]
-    steps = (base * 10.0**power for power in itertools.count(math.floor(math.log10((high - low) / most))) for base in (1, 2, 5))
-    for step in steps:
-        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        if last - first < most:
-            return [i * step for i in range(first, last + 1)]
-    raise AssertionError("steps grow without end")
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten within a range, thinned to five; round numbers where there are fewer than two."""
-    powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
-    if len(powers) < 2:
-        return [tick for tick in ticks(low, high, 4) if tick > 0]
-    return [10.0**power for power in powers[:: -(-len(powers) // 5)]]
-
-
-def tick_labels(values: Sequence[float]) -> list[str]:
-    """Texts of ticks: with SI prefix where all are large, else with as many digits as tell them apart."""
-    if max(map(abs, values), default=0.0) >= 1e6:
-        return [quantity(value) for value in values]
-    spread = min((abs(b - a) for a, b in itertools.pairwise(values)), default=1.0)
-    digits = max(0, -math.floor(math.log10(spread) + 1e-9)) if spread else 0
-    return [f"{value:,.{digits}f}" for value in values]
-
-
-def draw_chart(chart: Chart, width: int, height: float) -> str:
-    """A chart; its legend is the page's."""
-    root = _root(chart.name, chart.title, chart.description, width, height)
-    y_ticks = log_ticks(*chart.y_range) if chart.logarithmic else ticks(*chart.y_range, 6)
-    y_labels = [f"{tick:g}" for tick in y_ticks] if chart.logarithmic else tick_labels(y_ticks)
-    left, right, top, bottom = 10 + 7.2 * max(map(len, y_labels), default=1), width - 14.0, 26.0, height - 42.0
-    x_of = _axis(*chart.x_range, left, right)
-    y_of = _axis(*chart.y_range, bottom, top, chart.logarithmic)
-    _text(root, 0, 13, chart.upwards, "faint")
-    for tick, label in zip(y_ticks, y_labels, strict=True):
-        _line(root, left, y_of(tick), right, y_of(tick), "grid")
-        _text(root, left - 6, y_of(tick) + 4, label, "faint", "end")
-    x_ticks = ticks(*chart.x_range, max(2, int((right - left) / 50)))
-    for tick, label in zip(x_ticks, tick_labels(x_ticks), strict=True):
-        _line(root, x_of(tick), bottom, x_of(tick), bottom + 5, "axis")
-        _text(root, x_of(tick), bottom + 18, label, "faint", "middle")
-    _line(root, left, bottom, right, bottom, "axis")
-    _text(root, right, height - 6, chart.across, "faint", "end")
-    clip = f"{chart.name}-{width}-clip"
-    _rect(SubElement(root, "clipPath", {"id": clip}), left, top - 4, right - left + 8, bottom - top + 8, "")
-    area = SubElement(root, "g", {"clip-path": f"url(#{clip})"})
-    if chart.between is not None:
-        lower, upper = (_steps(chart.series[i].points, chart.x_range[1]) for i in chart.between)
-        _draw_between(area, lower, upper, x_of, y_of)
-    for series in chart.series:
-        _draw_series(area, series, chart.x_range[1], x_of, y_of)
-    return tostring(root, "unicode")
-
-
-def _axis(low: float, high: float, start: float, end: float, logarithmic: bool = False) -> Callable[[float], float]:
-    """Where a value stands on an axis, in pixels."""
-    if logarithmic:
-        of = _axis(math.log(low), math.log(high), start, end)
-        return lambda value: of(math.log(max(value, 1e-300)))
-    span = high - low or 1.0
-    return lambda value: start + (value - low) / span * (end - start)
-
-
-def _steps(points: Sequence[tuple[float, float]], last: float) -> list[tuple[float, float]]:
-    """Corners of a step curve up to ``last``; values that do not change are left out."""
-    changes = [point for i, point in enumerate(points) if i == 0 or point[1] != points[i - 1][1]]
-    corners = [corner for (_, y), (x, z) in itertools.pairwise(changes) for corner in ((x, y), (x, z))]
-    return [*changes[:1], *corners, *((last, y) for _, y in changes[-1:])]
-
-
-Place = Callable[[float], float]
-
-
-def _path(corners: Sequence[tuple[float, float]], x_of: Place, y_of: Place) -> str:
-    return "M" + "L".join(f"{_pixels(x_of(x))} {_pixels(y_of(y))}" for x, y in corners)
-
-
-def _draw_between(
-    area: Element, lower: Sequence[tuple[float, float]], upper: Sequence[tuple[float, float]], x_of: Place, y_of: Place
-) -> None:
-    """Shades the ground between two step curves, where both are."""
-    if not lower or not upper:
-        return
-    first = max(lower[0][0], upper[0][0])
-
-    def since(corners: Sequence[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-        before = [y for x, y in corners if x <= first]
-        yield first, before[-1]
-        yield from (corner for corner in corners if corner[0] > first)
-
-    corners = [*since(lower), *reversed([*since(upper)])]
-    SubElement(area, "path", {"d": _path(corners, x_of, y_of) + "Z", "class": "between"})
-
-
-def _draw_series(area: Element, series: Series, last: float, x_of: Place, y_of: Place) -> None:
-    if series.kind == "step":
-        if series.points:
-            SubElement(area, "path", {"d": _path(_steps(series.points, last), x_of, y_of), "class": f"curve {series.colour}"})
-        return
-    for x, y in series.points:
-        at = {"cx": _pixels(x_of(x)), "cy": _pixels(y_of(y))}
-        if series.kind == "cross":
-            for tilt in (-4, 4):
-                _line(area, x_of(x) - 4, y_of(y) - tilt, x_of(x) + 4, y_of(y) + tilt, f"curve {series.colour}")
-        else:
-            SubElement(area, "circle", at | {"r": "4", "class": f"{series.kind} {series.colour}"})

@@ -1,4 +1,4 @@
-"""Memory against liveness in the graph and what autograd saves; gradients against torch's norm; the standing recomputed."""
+"""Memory against liveness in the graph and what autograd saves; gradients against torch's norm; known networks recomputed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mipdesign.errors import SpecError
 from mipdesign.networks.blocks import FAMILIES
 from mipdesign.networks.evaluator import evaluate
 from mipdesign.nn.graph import Graph, arguments, parts, to_graph
-from mipdesign.nn.known_networks import DEEPMAD, standing_of, standings
+from mipdesign.nn.known_networks import DEEPMAD, known_network, known_networks
 from mipdesign.nn.lowering import to_module
-from mipdesign.nn.measurements import LEAST_RUNS, WARM_UPS, behaviour, gradients, peak_memory, quartiles, shape_of, timed
+from mipdesign.nn.measurements import LEAST_RUNS, WARM_UPS, gradients, measurements, peak_memory, quartiles, shape_of, timed
 
 torch = pytest.importorskip("torch")
 
@@ -137,21 +137,21 @@ def test_gradients_are_a_function_of_the_seed_and_leave_the_generator_alone() ->
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], field: str) -> None:
     with pytest.raises(SpecError, match=f"^{field}: "):
-        behaviour(small("basic"), **options)
+        measurements(small("basic"), **options)
 
 
-# ---------------------------------------------------------------------------------------------------------------- standing
+# --------------------------------------------------------------------------------------------------------------- known networks
 
 
-def test_the_standing_of_the_published_networks_is_that_of_their_structures() -> None:
+def test_the_figures_of_the_published_networks_are_those_of_their_structures() -> None:
     assert {known.name.lower() for known in DEEPMAD} == set(PUBLISHED)
     for known in DEEPMAD:
-        computed = standing_of(published(known.name.lower()), known.name)
+        computed = known_network(published(known.name.lower()), known.name)
         assert vars(computed) == pytest.approx(vars(known))
 
 
 def test_a_network_stands_between_those_of_less_and_of_more_effectiveness() -> None:
-    table = standings(published("deepmad-r18"))
+    table = known_networks(published("deepmad-r18"))
     assert [s.effectiveness for s in table] == sorted(s.effectiveness for s in table)
     (given,) = (s for s in table if s.given)
     assert given.mean_width == pytest.approx(115 / evaluate(published("deepmad-r18"), "paper").effectiveness)

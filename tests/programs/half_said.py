@@ -1,4 +1,4 @@
-"""Messages to a parent that are no messages: ``torn``, then sleeps; or ``cut`` off by an abort."""
+"""A child that says one thing and breaks off in the next: ``torn`` by something else, or ``cut`` by its death."""
 
 import os
 import sys

@@ -1,11 +1,12 @@
-"""A child process that says what it hears, and prints besides. Argument: the codec's name."""
+"""A child that sends back what it is told, with its process id, until it is told to end. Argument: the name of the codec."""
 
 import os
 import sys
 
 from mipdesign import processes
+from mipdesign.processes import ParentLink
 
-link = processes.ParentLink(getattr(processes, sys.argv[1]))
+link = ParentLink(getattr(processes, sys.argv[1]))
 os.write(1, b"native code prints")
 print("so does Python", flush=True)
 while (message := link.receive()) != "end":
