@@ -296,7 +296,7 @@ def test_a_solver_of_ones_own_is_one_file_outside_the_package(tmp_path: Path, mo
     group, name, target = entry_points.groups()
     programs.install(tmp_path, group, **{name: target})
     monkeypatch.setenv("PYTHONPATH", programs.path_with(tmp_path))
-    said, refused = programs.said("own_solver")
+    said, refused = programs.said("solver_of_ones_own")
     assert len(said) >= 3 and {status for status, _, _ in said} == {"optimal", "infeasible"}
     for status, objective, expected in said:
         assert (status == "infeasible") == (expected is None)
