@@ -1,4 +1,4 @@
-"""What formulations support beyond counts and effectiveness, against enumeration: ties, families, latency, single operations."""
+"""What formulations support beyond counts and effectiveness, against enumeration: ties, families, latencies, operations."""
 
 from __future__ import annotations
 
