@@ -2,8 +2,9 @@
 
 ``python -m mipdesign.benchmarks conformance [--formulation ID] [--solver ID] [--plugin FILE.py] [--count N] [--first SEED]
 [--check NAME] [--seconds S] [--workers N]`` carries out every check of
-:mod:`mipdesign.benchmarks.experiments.conformance_checks` on the first N small problems, for every formulation with every solver
-that are named (``lattice`` and ``scip`` by default). Each solver has processes of its own, and one that crashes costs one check.
+:mod:`mipdesign.benchmarks.experiments.conformance_checks` on the first N small problems, for every formulation with every
+solver that are named (``lattice`` and ``scip`` by default). Each solver has processes of its own, and one that crashes costs
+one check.
 
 What solvers are known to do wrong is data: ``deviations.yaml`` says of a solver and its versions which checks fail on which
 problems, and where that is written up. A failure that is not in there ends the command with exit code 1; so does a known one in
@@ -145,8 +146,8 @@ def report(found: Sequence[Finding]) -> str:
     return "\n".join(parts).rstrip()
 
 
-def main() -> None:
-    """Runs and prints."""
+def main() -> int:
+    """Runs and prints; the exit code says whether all that is wrong was known."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--formulation", action="append", help="'lattice' by default; repeatable")
     parser.add_argument("--solver", action="append", help="'scip' by default; repeatable")
@@ -170,4 +171,4 @@ def main() -> None:
         workers=arguments.workers,
     )
     print(report(found))
-    raise SystemExit(int(bool(unexplained(found))))
+    return int(bool(unexplained(found)))
