@@ -18,7 +18,8 @@ from mipdesign.cli.main import run_app
 from mipdesign.cli.options import Plugins
 from mipdesign.errors import SpecError
 from mipdesign.interrupts import INTERRUPTS
-from mipdesign.report.terminal import CountDisplay, PlainConsole
+from mipdesign.report.progress import CountDisplay
+from mipdesign.report.terminal import PlainConsole
 from mipdesign.search.warmup import warm_up
 
 from .corpus.optima import SHIPPED, prove, read_optima
@@ -94,7 +95,7 @@ def report(
         typer.Option(metavar="report.html", help="The page; its tables go beside it as CSV. DIR/report.html by default."),
     ] = None,
     pictures: Annotated[
-        bool, typer.Option("--pictures", help="Write the pictures beside the CSV files as well, as SVG and PNG.")
+        bool, typer.Option("--pictures", help="Write the charts beside the CSV files as well, as SVG and PNG.")
     ] = False,
     optima: OptimaFile = SHIPPED,
 ) -> None:

@@ -17,7 +17,8 @@ from typing import Self
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Formulation, FormulationModel
 from mipdesign.registry import register_formulation
 
@@ -88,6 +89,7 @@ class Adaptive(Formulation):
     id = "adaptive"
     title = "a coarse relaxation, refined until the gap closes; adaptive:<encoding>:<breakpoints>:<products> is how it starts"
     claim = "exact"
+    supports = Relaxation.supports
     reference = (
         "Burlacu, Geissler, Schewe, Optimization Methods and Software 35(1), 2020; "
         "Nagarajan, Lu, Wang, Bent, Sundar, J. Global Optimization 74, 2019"

@@ -34,10 +34,11 @@ import numpy as np
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.expressions import Expression
-from mipdesign.mip.formulation import Formulation, FormulationModel
+from mipdesign.mip.formulation import Feature, Formulation, FormulationModel
 from mipdesign.mip.linear import ScipModel
 from mipdesign.registry import register_formulation
 
@@ -74,6 +75,7 @@ class BranchAndPrice(Formulation):
     id = "branch-price"
     title = "the lattice formulation with its points priced in"
     claim = "exact"
+    supports = frozenset({Feature.OPERATIONS, Feature.LATENCY, Feature.TIES})
     reference = (
         "Barnhart, Johnson, Nemhauser, Savelsbergh, Vance, Operations Research 46(3), 1998. "
         "Branching on the original variables: Villeneuve, Desrosiers, Luebbecke, Soumis, "

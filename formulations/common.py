@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from mipdesign.errors import SpecError
+from mipdesign.lattice.arrays import Bools, Ints
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Bools, Ints, Tables
-from mipdesign.mip.expressions import Expression
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.formulation import FormulationModel
 from mipdesign.mip.linear import LinearModel
 
@@ -128,6 +129,33 @@ def effectiveness(model: LinearModel, tables: Tables, stage: int, total: Express
         slope = (phi[after] - phi[n]) / (after - n)
         secant = total - slope * layers.number >= phi[n] - slope * n - loose  # (4)
         model.add(f"effectiveness_{stage}_{n}", secant)
+
+
+def tied_pairs(tables: Tables) -> Iterator[tuple[str, int, int]]:
+    """What a tie has in common (``channels``, ``bottleneck``, ``kernel``, ``depth``, ``block``); two of its super-blocks."""
+    for tie in tables.problem.tied:
+        for i, j in itertools.pairwise(tie.stages):
+            yield tie.axis, i, j
+
+
+def ties(
+    model: LinearModel, tables: Tables, indicators: Callable[[int, str], Mapping[int, Expression] | Mapping[str, Expression]]
+) -> None:
+    """Ties between super-blocks.
+
+    Parameters
+    ----------
+    indicators:
+        What is 1 for each value that a super-block can have of something.
+    """
+    for axis, i, j in tied_pairs(tables):
+        one, other = ({str(value): z for value, z in indicators(stage, axis).items()} for stage in (i, j))
+        if len(one) == 1 and one.keys() == other.keys():
+            continue
+        for value in {**one, **other}:
+            members = linear_sum([one[value]] if value in one else [])
+            same = linear_sum([other[value]] if value in other else [])
+            model.add(f"tied_{axis}{i + 1}_{j + 1}_{value}", members == same)  # (33)
 
 
 def reachable(tables: Tables, cell: Cell) -> tuple[Ints, list[Ints]] | None:

@@ -30,10 +30,12 @@ import numpy as np
 from pyscipopt import quicksum
 
 from mipdesign.errors import SpecError
+from mipdesign.lattice.arrays import Floats
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Floats, Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import linear_sum
-from mipdesign.mip.formulation import Formulation, FormulationModel, ProvenError
+from mipdesign.mip.formulation import Feature, Formulation, FormulationModel, ProvenError
 from mipdesign.networks.evaluator import LOWER
 from mipdesign.registry import register_formulation
 
@@ -58,6 +60,7 @@ class Compact(Formulation):
 
     id = "compact"
     title = "integers on lattices; compact:<encoding>:<breakpoints>:<products> chooses how logarithms and products are written"
+    supports = frozenset({Feature.TIES})
     reference = "Vielma, SIAM Review 57(1), 2015; problem: DeepMAD, CVPR 2023, arXiv 2303.02165. The parts name their own"
 
     def __init__(self, parts: str = DEFAULT) -> None:

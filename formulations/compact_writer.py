@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mipdesign.lattice.arrays import Floats, Ints
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Floats, Ints, Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.start_values import ValueRule
 
@@ -51,6 +53,11 @@ class _Block:
     incoming: dict[Monomial, Expression] = field(default_factory=dict)
     identical: dict[int, Expression] = field(default_factory=dict)
 
+    def number(self, axis: str) -> Expression:
+        """What a tie has in common."""
+        axes = {"channels": self.channels, "bottleneck": self.widths, "kernel": self.kernels, "depth": self.depths}
+        return axes[axis].number
+
 
 class CompactWriter:
     """Writes the model of one cell.
@@ -73,7 +80,7 @@ class CompactWriter:
         self.counts = [self.model.constant(float(c)) for c in tables.tail_fixed]
         self.lattices: list[tuple[str | None, tuple[int, ...]]] = []
         self.exact: dict[str, frozenset[int]] = {}
-        self.depths: list[EncodedInteger] = []
+        self.blocks: list[_Block] = []
         self.entropy_limit = 0.0
         self.penalty = penalty.penalty_scale(tables, 0.0, {})
 
@@ -106,6 +113,10 @@ class CompactWriter:
                 self._end_of_stage(t.stage_of[i], before, *here)
         self.counts = [count + float(x) * before.number for count, x in zip(self.counts, t.tail_slope, strict=True)]
         common.budgets(model, t, self.counts)
+        for axis, j, k in common.tied_pairs(t):
+            if axis != "block":
+                one, other = (self.blocks[stage].number(axis) for stage in (j, k))
+                model.add(f"tied_{axis}{j + 1}_{k + 1}", one == other)  # (33)
         self._penalty()
 
     # --------------------------------------------------------------- integers
@@ -166,8 +177,8 @@ class CompactWriter:
             model.add(f"widths{n}_high", -widths.index + high >= 0.0)  # (7)
         for x in (channels, widths, kernels, depths):
             self._known(x, x.values)
-        self.depths.append(depths)
-        return _Block(i, columns, formulas, before, channels, widths, kernels, depths)
+        self.blocks.append(_Block(i, columns, formulas, before, channels, widths, kernels, depths))
+        return self.blocks[-1]
 
     def _follows(self, block: _Block) -> None:
         """The chain rule, in integers."""
@@ -265,16 +276,18 @@ class CompactWriter:
     def _count(self, block: _Block) -> None:
         """Counts of a super-block: its first block, and ``L - 1`` like the second."""
         common_channels = sorted({*block.before.values} & {*block.channels.values})
-        for row, (limit, (fixed, slope, same, rest)) in enumerate(zip(self.tables.limits, block.formulas.counts, strict=True)):
+        for row, (limit, (fixed, slope, identity, rest)) in enumerate(
+            zip(self.tables.limits, block.formulas.counts, strict=True)
+        ):
             unit, n = common.budget_unit(limit), block.index + 1
             parts = [float(x) * self._monomial(block, m) for m, x in fixed.coefficients.items()]  # (3)
             parts += self._of_width(block, fixed)
             parts += [float(x) * self._incoming(block, m) for m, x in slope.coefficients.items()]
             for e in self._of_width(block, slope):
                 parts.append(self._times_number(f"in_{n}_{row}", block.before, e))
-            if same:
+            if identity:
                 for c in common_channels:
-                    at = sum(float(x) * float(c) ** m.c for m, x in same.coefficients.items())
+                    at = sum(float(x) * float(c) ** m.c for m, x in identity.coefficients.items())
                     parts.append(at * self._identical(block, c))
             of_rest = [float(x) / unit * self._monomial(block, m) for m, x in rest.coefficients.items()]
             values = floats(rest, lambda m: self._values(block, m), self.tables.stages[block.index].b[block.columns]) / unit
@@ -330,7 +343,8 @@ class CompactWriter:
         """``- beta Q`` in the objective; sets the scale and the floor of the model."""
         scoring = self.tables.problem.scoring
         depths: Mapping[int, Mapping[int, Expression]] = {
-            i: dict(zip(self.depths[i].values, self.depths[i].one_hot(), strict=True)) for i in self.tables.penalised
+            i: dict(zip(depths.values, depths.one_hot(), strict=True))
+            for i, depths in ((i, self.blocks[i].depths) for i in self.tables.penalised)
         }
         self.penalty = penalty.penalty_scale(self.tables, self.entropy_limit, depths)
         if depths and not penalty.penalty_weights(self.model, scoring, self.penalty, depths):

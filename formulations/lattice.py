@@ -20,14 +20,14 @@ Notation: super-block ``i`` has channels ``C_i``, width ``b_i``, kernel ``k_i`` 
   vectors: the convex function itself, by a cone and an exponential, which SCIP outer-approximates as it goes.
 
 Budgets are scaled to 1000 and loosened by half a unit, which no integer count notices; effectiveness rows are loosened by a
-relative 1e-9. What slips through is a network that the exact check of :func:`mipdesign.mip.closing.solve_cell` rejects.
+relative 1e-9. What slips through is a network that the exact check of :func:`mipdesign.mip.scip.solve_cell` rejects.
 """
 
 from __future__ import annotations
 
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Tables
-from mipdesign.mip.formulation import Formulation, FormulationModel
+from mipdesign.mip.formulation import Feature, Formulation, FormulationModel
 from mipdesign.registry import register_formulation
 
 from . import common
@@ -41,6 +41,7 @@ class Lattice(Formulation):
     id = "lattice"
     title = "one binary per lattice point, with copies of what comes before"
     claim = "exact"
+    supports = frozenset({Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES})
     reference = (
         "Disaggregated convex combination: Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010. "
         "Copies: Sherali, Adams, SIAM J. Discrete Math. 3(3), 1990. Problem: DeepMAD, CVPR 2023, arXiv 2303.02165"

@@ -9,14 +9,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import moved
+
 if TYPE_CHECKING:
     from .analysis.comparison import Comparison, compare
-    from .analysis.explanation import Explanation, explain
-    from .analysis.frontier import Frontier
+    from .analysis.explanation import explain
+    from .analysis.explanation_file import Explanation
+    from .analysis.frontier_file import Frontier
     from .analysis.frontier_runner import pareto
     from .analysis.sweep import Sweep
     from .certificate.certificate import Certificate
-    from .designs.run import Design, design
+    from .designs.design import Design
+    from .designs.run import design
     from .errors import MipdesignError, MissingExtraError, SpecError
     from .io.exchange import network_text, read_network
     from .networks.architecture import Architecture
@@ -76,10 +80,10 @@ _HOME = {
     "Architecture": "networks.architecture",
     "Certificate": "certificate.certificate",
     "Comparison": "analysis.comparison",
-    "Design": "designs.run",
+    "Design": "designs.design",
     "Evaluation": "networks.evaluator",
-    "Explanation": "analysis.explanation",
-    "Frontier": "analysis.frontier",
+    "Explanation": "analysis.explanation_file",
+    "Frontier": "analysis.frontier_file",
     "MipdesignError": "errors",
     "MissingExtraError": "errors",
     "Problem": "problem.problem",
@@ -106,6 +110,9 @@ _HOME = {
     "to_module": "nn.lowering",
     "validate": "nn.validation",
 }
+
+
+moved.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -28,15 +28,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any, Literal
 
 from .errors import require
 from .json_lines import json_line
 
-POLL_SECONDS = 0.03
-"""Time between two looks at a process."""
+POLL_SECONDS, MEMORY_POLL_SECONDS = 0.002, 0.03
+"""Time between two looks at whether a process runs, and at its memory, which costs more."""
 TREE_POLLS = 20
 """Looks between two searches for processes that it started."""
 LAST_SECONDS = 10.0
@@ -47,29 +46,6 @@ PR_SET_PDEATHSIG = 1
 """Request to the kernel (prctl): a signal when the thread that started this process ends."""
 
 Cause = Literal["exited", "killed", "timeout", "memout"]
-
-
-def processors() -> int:
-    """How many processors this process may use: a scheduler or a container may have lent it some of the machine's only."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def peak_memory_mb() -> float:
-    """Most resident memory that this process has held, in megabytes.
-
-    The kernel's ``VmHWM`` where there is one: on Linux ``ru_maxrss`` also counts what the parent held when it started this one.
-    """
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.is_file() else []
-    told = next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), None)
-    return resident_mb(resource.getrusage(resource.RUSAGE_SELF)) if told is None else told
-
-
-def resident_mb(usage: resource.struct_rusage) -> float:
-    """Most resident memory of a process by its ``rusage``, which macOS gives in bytes and others in kilobytes."""
-    return usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 @dataclass(frozen=True)
@@ -171,11 +147,7 @@ class Process:
         """How it ended; ``None`` if it still runs after so many seconds."""
         limit = time.monotonic() + seconds
         while (ended := self.poll()) is None and time.monotonic() < limit:
-            if math.isinf(seconds) and hasattr(os, "waitid"):
-                with contextlib.suppress(ChildProcessError):  # another thread was quicker
-                    os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)  # its number stays its own until it is polled
-            else:
-                time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)
         return ended
 
     def kill(self, cause: Cause = "killed") -> None:
@@ -203,7 +175,7 @@ class Process:
         """
         limit = self._began + seconds
         cause: Cause = "killed"
-        with _RUNNING.holding(self):
+        with _listed(self):
             try:
                 tree = _Tree(self.pid) if math.isfinite(memory_mb) else None
                 while self.poll() is None:
@@ -212,7 +184,7 @@ class Process:
                     if held > memory_mb or time.monotonic() > limit:
                         cause = "memout" if held > memory_mb else "timeout"
                         break
-                    time.sleep(POLL_SECONDS)
+                    time.sleep(POLL_SECONDS if tree is None else MEMORY_POLL_SECONDS)
             finally:
                 ended = self.end(cause)
         return ended
@@ -344,30 +316,25 @@ def _accept(terms: Mapping[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit * 2**20, limit * 2**20))
 
 
-class _Running:
-    """Processes that are being watched, for :func:`end_all`."""
-
-    def __init__(self) -> None:
-        self.lock, self.processes = threading.Lock(), set[Process]()
-
-    @contextlib.contextmanager
-    def holding(self, process: Process) -> Iterator[None]:
-        with self.lock:
-            self.processes.add(process)
-        try:
-            yield
-        finally:
-            with self.lock:
-                self.processes.discard(process)
+_WATCHED, _WATCHED_LOCK = set["Process"](), threading.Lock()
 
 
-_RUNNING = _Running()
+@contextlib.contextmanager
+def _listed(process: Process) -> Iterator[None]:
+    """Lets :func:`end_all` find a process."""
+    with _WATCHED_LOCK:
+        _WATCHED.add(process)
+    try:
+        yield
+    finally:
+        with _WATCHED_LOCK:
+            _WATCHED.discard(process)
 
 
 def end_all() -> None:
     """Kills everything that threads of this process watch."""
-    with _RUNNING.lock:
-        for process in _RUNNING.processes:
+    with _WATCHED_LOCK:
+        for process in _WATCHED:
             process.kill()
 
 

@@ -12,17 +12,24 @@ import numpy as np
 
 from mipdesign.lattice.batch import Batch, evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.evaluator import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
 from mipdesign.nn.profiling import plan
 from mipdesign.problem.budgets import Budgets
 from mipdesign.problem.problem import Problem
-from mipdesign.problem.space import TIED, FamilyRules, StageSpace
+from mipdesign.problem.specification import FamilyRules, StageSpace
+from mipdesign.problem.ties import TIED
+from mipdesign.search.coverage import build_tables
 
 MAX_NETWORKS = 12_000
 FAMILIES = ("bottleneck", "basic", "mixed", "inverted", "inverted_se")
+"""Families that problems with several of them choose from."""
+EVERY_FAMILY = (*FAMILIES, "resnet_bottleneck", "resnet_basic", "linear_inverted", "separable")
+_DRAWS = (*FAMILIES, None, *EVERY_FAMILY[len(FAMILIES) :])
+"""What seeds are for: new families come last, so the problems of the others stay what they are."""
 
 
 def problem_data(rng: np.random.Generator, block: str | None) -> dict[str, Any]:
@@ -65,8 +72,14 @@ def problem_data(rng: np.random.Generator, block: str | None) -> dict[str, Any]:
 
 
 def small_problem(seed: int, block: str | None = "bottleneck") -> Problem:
-    """A problem with budgets anywhere between infeasible and slack, deterministic in its seed."""
-    rng = np.random.default_rng([seed, FAMILIES.index(block) if block else len(FAMILIES)])
+    """A problem with budgets anywhere between infeasible and slack, deterministic in its seed.
+
+    Parameters
+    ----------
+    block:
+        The family of all stages, one of :data:`EVERY_FAMILY`; ``None`` draws one of :data:`FAMILIES` for each stage.
+    """
+    rng = np.random.default_rng([seed, _DRAWS.index(block)])
     while True:
         data = problem_data(rng, block)
         try:

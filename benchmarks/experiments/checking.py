@@ -1,7 +1,7 @@
 """Time and memory of the independent checker, beside the verification by the search's own code, on the proofs of the presets.
 
 ``python -m mipdesign.benchmarks checking [--runs N] [--paper] [PRESET ...]`` proves each preset, then verifies its certificate
-with and without ``--quick`` in turn, as whole processes, and prints the table of ``docs/performance.md``.
+with and without ``--quick`` in turn, as whole processes, and prints the table of ``benchmarks/results/checking.md``.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import json
 import tempfile
 from pathlib import Path
 
+from mipdesign.machine import resident_mb
 from mipdesign.problem.problem import preset_names
-from mipdesign.processes import resident_mb
 
 from .measure import command, middle, table
 

@@ -25,11 +25,12 @@ from typing import Annotated
 from pydantic import Field
 
 from mipdesign.errors import SpecError
+from mipdesign.files import read_text
+from mipdesign.machine import processors
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import solver_named
-from mipdesign.parsing import load_yaml, read_text, validated
+from mipdesign.parsing import load_yaml, validated
 from mipdesign.plugins import load_plugin
-from mipdesign.processes import processors
 
 from ..corpus.instances import StudyModel
 from .conformance_checks import CHECKS, Finding, Trial, failure

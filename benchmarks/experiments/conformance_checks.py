@@ -16,7 +16,8 @@ import numpy as np
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import Formulation, FormulationModel, formulation_ids, formulation_named
 from mipdesign.mip.linear import LinearModel

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import yaml
 
-from mipdesign.analysis.frontier import FRONTIER, grid
+from mipdesign.analysis.frontier import grid
+from mipdesign.analysis.frontier_file import FRONTIER
 from mipdesign.analysis.sweep import Sweep
 from mipdesign.problem.problem import Problem
 

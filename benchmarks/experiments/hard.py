@@ -16,14 +16,17 @@ import argparse
 import math
 from collections import Counter
 
-from mipdesign.bounds.relaxation import Multipliers
-from mipdesign.certificate.certificate import Certificate, claims
+from mipdesign.bounds.multipliers import Multipliers
+from mipdesign.certificate.certificate import Certificate
+from mipdesign.certificate.verification import claims
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import build_tables
 from mipdesign.problem.problem import Problem
 from mipdesign.search.branching import LIST_STEPS, Node, expand
-from mipdesign.search.driver import OPTIMAL_GAP, Nearby, Options, Run
+from mipdesign.search.coverage import build_tables
+from mipdesign.search.driver import Run
+from mipdesign.search.incumbents import OPTIMAL_GAP
+from mipdesign.search.outcome import Options, WarmStart
 
 from .hard_oracle import Answer, expected
 from .hard_problems import hard_problem
@@ -37,7 +40,7 @@ def found(problem: Problem, list_steps: int = LIST_STEPS) -> tuple[Answer, Certi
         tables = build_tables(problem)
     except SpecError as error:
         return Answer("refused", reason="latency" if error.field.startswith("budgets.latency") else str(error)), None
-    run = Run(tables, Options(), lambda progress: None, None, Nearby())
+    run = Run(tables, Options(), lambda progress: None, None, WarmStart())
     run.begun = True
     for weight in (0.0, 1.0):
         run.feasibility_only = weight == 0.0
@@ -48,7 +51,7 @@ def found(problem: Problem, list_steps: int = LIST_STEPS) -> tuple[Answer, Certi
             expansion = expand(tables, stack.pop(), run.cutoff if weight else 0.0, 0, list_steps)
             run.state.records.append(expansion.record)
             for candidate in expansion.candidates:
-                run.consider(candidate)
+                run.incumbents.consider(candidate)
             stack += expansion.children
         if run.best is None:
             break

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from mipdesign.designs.run import verify_folder
+from mipdesign.designs.verification import verify_folder
 from mipdesign.processes import Ended, Process
 
 

@@ -10,8 +10,8 @@ import argparse
 
 from mipdesign.analysis.shadow_prices import shadow_prices, unit_of
 from mipdesign.designs.run import design
-from mipdesign.lattice.tables import build_tables
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 from mipdesign.search.workers import Workers
 
 from .measure import table

@@ -10,13 +10,16 @@ from typing import NamedTuple
 import numpy as np
 
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Claim, FormulationModel, ProvenError, formulation_named
 from mipdesign.mip.refinement import solve
 from mipdesign.mip.solver import Answer, SolveOptions, Solver, refusal, solver_named
 
 from ..corpus.small import Listing
 
+BOTTLENECK = "bottleneck"
+"""Family of the problems unless others are asked for."""
 FAULTS = ("missed", "bound", "refuted", "error", "failed")
 TOLERANCE = 1e-6
 """Relative error of an objective that solvers are allowed."""
@@ -34,6 +37,7 @@ class Task(NamedTuple):
     formulation: str
     solver: str
     seed: int
+    family: str = BOTTLENECK
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,16 @@ class Outcome:
     error: float | None = None
     seconds: float = 0.0
     detail: str = ""
+    family: str = BOTTLENECK
 
     @property
     def task(self) -> Task:
-        return Task(self.formulation, self.solver, self.seed)
+        return Task(self.formulation, self.solver, self.seed, self.family)
+
+    @property
+    def problem(self) -> str:
+        """What it was asked: the seed, after the family where that is another one than bottleneck."""
+        return str(self.seed) if self.family == BOTTLENECK else f"{self.family} {self.seed}"
 
     @property
     def agrees(self) -> bool:
@@ -160,6 +170,7 @@ def outcome(
     solver_id: str = "scip",
     seed: int = 0,
     seconds: float = float("inf"),
+    family: str = BOTTLENECK,
 ) -> Outcome:
     """Solves a problem as a whole, and holds the answer against the listing of its networks."""
     formulation, solver = formulation_named(formulation_id), solver_named(solver_id)
@@ -167,7 +178,7 @@ def outcome(
 
     def judged(word: str, detail: str = "", error: float | None = None) -> Outcome:
         spent = time.monotonic() - began
-        return Outcome(formulation_id, solver_id, seed, solver.version(), claim, word, error, spent, detail)
+        return Outcome(formulation_id, solver_id, seed, solver.version(), claim, word, error, spent, detail, family)
 
     if formulation.unsupported(tables) is not None:
         return judged("refused", f"no words for {formulation.unsupported(tables)}")

@@ -17,14 +17,15 @@ from typing import Any
 
 from mipdesign.errors import MissingExtraError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import solver_ids, solver_named
 from mipdesign.plugins import receive, shipment
 from mipdesign.processes import PICKLES, Conversation, Ended, ParentLink
+from mipdesign.search.coverage import build_tables
 
 from ..corpus.small import Listing, listing, small_problem
-from .variant_outcomes import Outcome, Task, outcome
+from .variant_outcomes import BOTTLENECK, Outcome, Task, outcome
 
 CHUNK = 100
 """Answers that are asked of one process."""
@@ -45,21 +46,27 @@ def installed() -> dict[str, str]:
 
 
 @lru_cache(maxsize=4)
-def small(seed: int) -> tuple[Tables, Listing]:
+def small(seed: int, family: str = BOTTLENECK) -> tuple[Tables, Listing]:
     """The tables of a small problem, and all its networks."""
-    tables = build_tables(small_problem(seed))
+    tables = build_tables(small_problem(seed, family))
     return tables, listing(tables, Cell.whole(tables))
 
 
 def main() -> None:
     """Entry point of the process."""
-    serve(lambda task, seconds: outcome(task.formulation, *small(task.seed), task.solver, task.seed, seconds), failure)
+
+    def answer(task: Task, seconds: float) -> Outcome:
+        problem = small(task.seed, task.family)
+        return outcome(task.formulation, *problem, task.solver, task.seed, seconds, task.family)
+
+    serve(answer, failure)
 
 
 def failure(task: Task, detail: str) -> Outcome:
     """The outcome of a task without an answer."""
     claim = formulation_named(task.formulation).claim
-    return Outcome(*task, installed().get(task.solver, ""), claim, "failed", detail=" ".join(detail.split()))
+    version, detail = installed().get(task.solver, ""), " ".join(detail.split())
+    return Outcome(task.formulation, task.solver, task.seed, version, claim, "failed", detail=detail, family=task.family)
 
 
 def serve(answer: Callable[[Any, float], Any], failed: Callable[[Any, str], Any]) -> None:

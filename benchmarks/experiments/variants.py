@@ -1,10 +1,11 @@
 """Every formulation and every solver on random small problems, held against the enumeration of all networks.
 
-``python -m mipdesign.benchmarks variants [--count N] [--first SEED] [--solver ID] [--formulation ID] [--plugin FILE.py]
-[--workers N] [--out FILE]`` solves each problem with every registered formulation, every combination of parts of the compact
-and the adaptive one, and every solver that is installed and takes the model (bounds: SCIP, unless solvers are named). The table
-at the end says for each of them how many models it took, how many answers agree, how far they are from the optimum, and the
-seeds of those that do not agree, by what is wrong with them:
+``python -m mipdesign.benchmarks variants [--count N] [--first SEED] [--family NAME] [--solver ID] [--formulation ID]
+[--plugin FILE.py] [--workers N] [--out FILE]`` draws problems of bottleneck blocks, or of other block families (``--family
+all`` for every one), and solves each with every registered formulation, every combination of parts of the compact and the
+adaptive one, and every solver that is installed and takes the model (bounds: SCIP, unless solvers are named). The table at the
+end says for each of them how many models it took, how many answers agree, how far they are from the optimum, and the seeds of
+those that do not agree, by what is wrong with them:
 
 * ``missed``: it claims an optimum or infeasibility, and there is a better network;
 * ``bound``: its dual bound is below the optimum;
@@ -32,13 +33,14 @@ from typing import Any
 
 from mipdesign.errors import SpecError
 from mipdesign.json_lines import LineLog
+from mipdesign.machine import processors
 from mipdesign.mip.formulation import formulation_ids, formulation_named
 from mipdesign.mip.solver import solver_named
 from mipdesign.plugins import load_plugin
-from mipdesign.processes import processors
 
+from ..corpus.small import EVERY_FAMILY
 from .measure import middle, table
-from .variant_outcomes import FAULTS, Outcome, Task
+from .variant_outcomes import BOTTLENECK, FAULTS, Outcome, Task
 from .variant_trials import installed, run
 
 BREAKPOINTS = (
@@ -49,6 +51,8 @@ BREAKPOINTS = (
 """Breakpoints with the parameters that small lattices have."""
 COARSE = ("uniform-1",)
 """With what adaptive variants begin."""
+ALL = "all"
+"""Stands for every family."""
 REPORT_SECONDS = 10.0
 """Time between two lines about the progress."""
 
@@ -70,7 +74,13 @@ def _combined(formulation_id: str, of_breakpoints: Iterable[str]) -> Iterator[st
         yield name
 
 
-def tasks(formulations: Sequence[str], solvers: Sequence[str], seeds: Iterable[int], all_bounds: bool) -> list[Task]:
+def tasks(
+    formulations: Sequence[str],
+    solvers: Sequence[str],
+    seeds: Iterable[int],
+    all_bounds: bool,
+    families: Sequence[str] = (BOTTLENECK,),
+) -> list[Task]:
     """All combinations, seed by seed; bounds go to SCIP alone unless ``all_bounds``."""
     pairs = [
         (formulation, solver)
@@ -78,7 +88,7 @@ def tasks(formulations: Sequence[str], solvers: Sequence[str], seeds: Iterable[i
         for formulation in formulations
         if all_bounds or solver == "scip" or formulation_named(formulation).claim == "exact"
     ]
-    return [Task(formulation, solver, seed) for seed in seeds for formulation, solver in pairs]
+    return [Task(*pair, seed, family) for seed in seeds for family in families for pair in pairs]
 
 
 def outcome_log(path: Path) -> LineLog[Outcome]:
@@ -102,8 +112,9 @@ def summary(outcomes: Iterable[Outcome]) -> str:
         taken = [found for found in every if found.verdict != "refused"]
         if not taken:
             continue
-        seeds = {fault: sorted(found.seed for found in taken if found.verdict == fault) for fault in FAULTS}
-        wrong = "; ".join(f"{fault}: {', '.join(map(str, at))}" for fault, at in seeds.items() if at)
+        taken.sort(key=lambda found: (found.family, found.seed))
+        seeds = {fault: [found.problem for found in taken if found.verdict == fault] for fault in FAULTS}
+        wrong = "; ".join(f"{fault}: {', '.join(at)}" for fault, at in seeds.items() if at)
         errors = [found.error for found in taken if found.error is not None]
         rows.append(
             (
@@ -145,7 +156,7 @@ def progress(total: int) -> Callable[[Outcome], None]:
         done += 1
         if found.verdict in FAULTS:
             faults += 1
-            print(f"{found.formulation} {found.solver} {found.seed}: {found.verdict}: {found.detail}", file=sys.stderr)
+            print(f"{found.formulation} {found.solver} {found.problem}: {found.verdict}: {found.detail}", file=sys.stderr)
         now = time.monotonic()
         if now - told >= REPORT_SECONDS or done == total:
             told = now
@@ -159,6 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20, help="how many problems")
     parser.add_argument("--first", type=int, default=0, help="seed of the first one")
+    parser.add_argument("--family", action="append", choices=[*EVERY_FAMILY, ALL], help="bottleneck by default; repeatable")
     parser.add_argument("--solver", action="append", help="all that are installed by default; repeatable")
     parser.add_argument("--formulation", action="append", help="all by default; repeatable")
     parser.add_argument("--plugin", type=Path, action="append", help="a Python file that registers variants; repeatable")
@@ -167,13 +179,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file of outcomes, one line each; what is in it is not run again")
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.count)
+    named = arguments.family or [BOTTLENECK]
+    families = EVERY_FAMILY if ALL in named else tuple(named)
     try:
         for path in arguments.plugin or ():
             load_plugin(path, "--plugin")
         for solver_id in arguments.solver or ():
             solver_named(solver_id).version()
         formulations = arguments.formulation or [*formulation_ids(), *variant_names()]
-        wanted = tasks(formulations, arguments.solver or list(installed()), seeds, bool(arguments.solver))
+        wanted = tasks(formulations, arguments.solver or list(installed()), seeds, bool(arguments.solver), families)
         with contextlib.ExitStack() as stack:
             log = None if arguments.out is None else stack.enter_context(outcome_log(arguments.out))
             outcomes = list(log.entries) if log is not None else []

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mipdesign.processes import JSON_LINES, Conversation, Ended, end_all
 from mipdesign.search.cluster import connected, require_distributed
-from mipdesign.search.driver import relative_gap
+from mipdesign.search.incumbents import relative_gap
 
 from ..corpus.optima import Optimum
 from .records import Ending, Record, RecordLog

@@ -14,9 +14,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from mipdesign.errors import SpecError
+from mipdesign.files import read_text
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import solver_named
-from mipdesign.parsing import load_yaml, read_text, validated
+from mipdesign.parsing import load_yaml, validated
 from mipdesign.plugins import load_plugin, plugins_of
 from mipdesign.problem.problem import Problem
 from mipdesign.registry import Plugin

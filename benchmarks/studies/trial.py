@@ -16,17 +16,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mipdesign.designs.run import installed_versions
+from mipdesign.designs.versions import installed_versions
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.machine import peak_memory_mb
 from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import FormulationModel, ModelStatistics, formulation_named
 from mipdesign.mip.refinement import solve
 from mipdesign.mip.solver import Answer, SolveOptions, Solver, refusal, solver_named
 from mipdesign.plugins import run_plugin
 from mipdesign.problem.problem import Problem
-from mipdesign.processes import JSON_LINES, ParentLink, peak_memory_mb
+from mipdesign.processes import JSON_LINES, ParentLink
+from mipdesign.search.coverage import build_tables
 from mipdesign.search.warmup import warm_up
 
 from ..corpus.small import small_problem

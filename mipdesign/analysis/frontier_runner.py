@@ -14,17 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..designs.run import Design, design
+from ..designs.design import Design
+from ..designs.run import design
 from ..errors import SpecError
-from ..lattice.tables import Tables, build_tables
+from ..lattice.tables import Tables
+from ..machine import processors
 from ..plugins import Shipment, receive, shipment
 from ..problem.problem import Problem
-from ..processes import processors
 from ..search.cluster import connected
-from ..search.driver import OPTIMAL_GAP, Progress
+from ..search.coverage import build_tables
+from ..search.incumbents import OPTIMAL_GAP
+from ..search.outcome import Progress
 from ..search.warmup import warm_up
 from ..search.workers import Workers
-from .frontier import Frontier, Plan, Solved, Store
+from .frontier import Plan, Solved, Store
+from .frontier_file import Frontier
 from .shadow_prices import shadow_prices
 from .sweep import Sweep
 

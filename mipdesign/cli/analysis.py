@@ -58,7 +58,9 @@ def pareto(
     Exit codes: as those of 'design', for the point that comes off best.
     """
     from ..analysis.frontier_runner import pareto as solve_frontier
-    from ..report.terminal import FrontierDisplay, PlainConsole, frontier_lines, frontier_table
+    from ..report.progress import FrontierDisplay
+    from ..report.tables import frontier_table
+    from ..report.terminal import PlainConsole, frontier_lines
 
     problem = problem_of(spec, convention, overrides)
     folder = out or Path("frontiers") / folder_name(problem.name)
@@ -80,7 +82,7 @@ def pareto(
     if as_json:
         print_json(console, found.to_dict())
     else:
-        console.print(frontier_table(found))
+        console.print(frontier_table(found.stored()))
         console.lines([*frontier_lines(found), f"files        {folder}"])
     raise typer.Exit(min(EXIT_CODES[point.status] for point in found.points))
 
@@ -99,8 +101,10 @@ def explain(
     Everything is solved to proven optimality; DIR/explanation.json holds it.
     """
     from ..analysis.explanation import explain as explain_design
-    from ..designs.run import Design
-    from ..report.terminal import ExplanationDisplay, PlainConsole, explanation_lines, explanation_table
+    from ..designs.design import Design
+    from ..report.progress import ExplanationDisplay
+    from ..report.tables import explanation_table
+    from ..report.terminal import PlainConsole, explanation_lines
 
     found = Design.load(folder)
     require_writable(folder)
@@ -111,7 +115,7 @@ def explain(
     if as_json:
         print_json(console, explanation.to_dict())
         return
-    console.print(explanation_table(explanation))
+    console.print(explanation_table(explanation.stored()))
     console.lines(explanation_lines(explanation))
 
 
@@ -143,7 +147,9 @@ def compare(
     Exit codes: as those of 'design'.
     """
     from ..analysis.comparison import compare as comparison_of
-    from ..report.terminal import PlainConsole, ProgressDisplay, comparison_lines, comparison_table
+    from ..report.progress import ProgressDisplay
+    from ..report.tables import comparison_table
+    from ..report.terminal import PlainConsole, comparison_lines
 
     if out is not None:
         require_writable(out)

@@ -15,13 +15,14 @@ from .options import AsJson, ConventionOverride, Gap, Overrides, Plugins, Seed, 
 from .results import EXIT_CODES, TRUSTED, folder_name, print_json, require_writable, watcher
 
 if TYPE_CHECKING:
-    from ..designs.run import Design
+    from ..designs.design import Design
 
 
 def presets() -> None:
     """List the problems that ship with the package."""
     from ..problem.problem import Problem, preset_names
-    from ..report.terminal import PlainConsole, presets_table
+    from ..report.problem_tables import presets_table
+    from ..report.terminal import PlainConsole
 
     PlainConsole().print(presets_table(Problem.preset(name) for name in preset_names()))
 
@@ -36,7 +37,8 @@ def show(
     plugins: Plugins = None,
 ) -> None:
     """Print a problem and the number of networks in its space."""
-    from ..report.terminal import PlainConsole, problem_lines, problem_table
+    from ..report.problem_tables import problem_table
+    from ..report.terminal import PlainConsole, problem_lines
 
     problem = problem_of(spec, convention, overrides)
     console = PlainConsole()
@@ -76,7 +78,8 @@ def design(
     Exit codes: 0 with a design, optimal or not; 2 bad input; 3 no network keeps the budgets; 4 stopped before one was found.
     """
     from ..designs.run import design as run
-    from ..report.terminal import PlainConsole, ProgressDisplay
+    from ..report.progress import ProgressDisplay
+    from ..report.terminal import PlainConsole
 
     problem = problem_of(spec, convention, overrides)
     folder = out or resume or Path("designs") / folder_name(problem.name)
@@ -103,7 +106,8 @@ def design(
 
 
 def _print_design(found: Design, folder: Path, as_json: bool) -> None:
-    from ..report.terminal import PlainConsole, budget_table, network_table, outcome_lines
+    from ..report.tables import budget_table, network_table
+    from ..report.terminal import PlainConsole, outcome_lines
 
     console = PlainConsole()
     if as_json:
@@ -147,11 +151,15 @@ def verify(
     The checker shares no code with the search, except with --quick.
     Exit codes: 0 proved, 1 some claim does not hold, 2 there is no certificate to check, 5 proved up to cells that SCIP closed.
     """
-    from ..analysis.frontier import FRONTIER, verify_frontier
+    from ..analysis.frontier import verify_frontier
+    from ..analysis.frontier_file import FRONTIER
     from ..certificate.certificate import Certificate
     from ..checker import HOLDS, TRUST, verdict
-    from ..designs.run import read_files, verify_folder
-    from ..report.terminal import CountDisplay, PlainConsole, claim_lines, claims_table, verification_lines
+    from ..designs.certificate_file import CERTIFICATE, read_certificate
+    from ..designs.verification import verify_folder
+    from ..report.progress import CountDisplay
+    from ..report.tables import claims_table
+    from ..report.terminal import PlainConsole, claim_lines, verification_lines
 
     is_frontier = os.path.lexists(folder / FRONTIER)
     with CountDisplay(PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
@@ -166,5 +174,6 @@ def verify(
         console.lines(claim_lines(claims))
     else:
         console.print(claims_table(claims))
-        console.lines(verification_lines(Certificate(read_files(folder, finite=False)[1]), claims))
+        certificate = Certificate(read_certificate(folder / CERTIFICATE, finite=False))
+        console.lines(verification_lines(certificate, claims))
     raise typer.Exit(0 if outcomes == {HOLDS} else TRUSTED if outcomes == {HOLDS, TRUST} else 1)

@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ..files import writing
 from .options import AsJson, Network, Overrides, Plugins, Resolution, Spec, problem_of, real, seed_number, whole
-from .results import json_text, print_json
+from .results import print_json
 
 
 def validate(
@@ -34,25 +33,25 @@ def validate(
 
     Exit codes: 0 every figure agrees, 1 some figure does not, 2 bad input, or torch is not installed.
     """
-    from ..files import write_whole
     from ..io.exchange import read_network
-    from ..nn.known_networks import standings
-    from ..nn.measurements import behaviour
+    from ..nn.known_networks import known_networks
+    from ..nn.measurements import measurements
     from ..nn.validation import validate as measure
-    from ..report.terminal import PlainConsole, behaviour_tables, validation_table
+    from ..nn.validation_file import write_validation
+    from ..report.terminal import PlainConsole
+    from ..report.validation_tables import measurement_tables, validation_table
 
     network = read_network(path, resolution)
-    measured = behaviour(network, batch=batch, threads=threads, seed=seed, quick=quick)
-    report = replace(measure(network, draws=draws, seed=seed), behaviour=measured, standings=standings(network))
+    measured = measurements(network, batch=batch, threads=threads, seed=seed, quick=quick)
+    report = replace(measure(network, draws=draws, seed=seed), measurements=measured, known=known_networks(network))
     if os.path.isdir(path):
-        with writing(path, ""):
-            write_whole(path / "validation.json", f"{json_text(report.to_dict())}\n".encode())
+        write_validation(report, path)
     console = PlainConsole()
     if as_json:
         print_json(console, report.to_dict())
     else:
-        console.print(validation_table(report))
-        console.print(*behaviour_tables(measured, report.standings))
+        console.print(validation_table(report.checks))
+        console.print(*measurement_tables(measured, report.known))
         failed = ", ".join(check.name for check in report.failures)
         console.lines([f"FAILED: {failed}" if failed else f"all {len(report.checks)} figures agree"])
     raise typer.Exit(0 if report.passed else 1)
@@ -77,7 +76,8 @@ def profile(
     on where it stopped when the command is given again.
     """
     from ..nn.profiling import profile as measure
-    from ..report.terminal import CountDisplay, PlainConsole
+    from ..report.progress import CountDisplay
+    from ..report.terminal import PlainConsole
 
     problem = problem_of(spec, None, overrides)
     with CountDisplay(PlainConsole(stderr=True), "measured {done} of {total} operations", 5.0) as display:

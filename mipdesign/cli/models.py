@@ -40,10 +40,10 @@ def model(
     Large spaces have to be narrowed first: see --set.
     """
     from ..lattice.cell import Cell
-    from ..lattice.tables import build_tables
     from ..mip.formulation import formulation_named
     from ..mip.model_files import write_model
     from ..report.terminal import PlainConsole, model_lines
+    from ..search.coverage import build_tables
 
     tables = build_tables(problem_of(spec, convention, overrides))
     chosen = formulation_named(formulation)

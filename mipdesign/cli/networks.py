@@ -26,7 +26,8 @@ def evaluate(
     from ..io.exchange import read_network
     from ..networks.evaluator import Evaluator, default_scoring
     from ..networks.latency import LatencyModel, LatencyTable
-    from ..report.terminal import PlainConsole, evaluation_table
+    from ..report.tables import evaluation_table
+    from ..report.terminal import PlainConsole
 
     architecture = read_network(file, resolution)
     model = None if latency is None else LatencyModel(LatencyTable.load(latency).of_batch(batch))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import os
 import re
 from collections.abc import Callable
@@ -12,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SpecError
-from ..files import writing
+from ..files import json_text, writing
 from ..interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
-    from ..report.terminal import ProgressDisplay
-    from ..search.driver import Progress
+    from ..report.progress import ProgressDisplay
+    from ..search.outcome import Progress
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
 TRUSTED = 5
@@ -59,16 +57,3 @@ def watcher(display: ProgressDisplay) -> Callable[[Progress], None]:
 
 def print_json(console: Any, data: Any) -> None:
     console.lines([json_text(data)])
-
-
-def json_text(data: Any) -> str:
-    """JSON text; infinite and undefined numbers, for which JSON has no word, become null."""
-
-    def finite(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: finite(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [finite(item) for item in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return json.dumps(finite(data), indent=1, allow_nan=False)

@@ -20,7 +20,8 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from ..lattice.cell import Cell
-from ..lattice.tables import Candidate, Position, Tables
+from ..lattice.position import Candidate, Position
+from ..lattice.tables import Tables
 from .formulation import FormulationModel, ModelStatistics, formulation_named
 from .model_files import cip_text
 from .scip_setup import HUGE, Emphasis, Progress, parameters, report_progress, scip_version, set_up
@@ -213,6 +214,8 @@ class _Search:
     on_progress: Progress | None
     found: list[Candidate] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    judged: set[Position] = field(default_factory=set)
+    """Networks found and rejected, all of them cut off."""
     nodes: int = 0
     rounds: int = 0
     dual_bound: float = math.inf
@@ -253,7 +256,8 @@ class _Search:
                 model.freeTransform()
             except Exception as error:  # PySCIPOpt raises bare exceptions for SCIP's return codes
                 return "failed", f"SCIP stopped with an error: {error}"
-            wrong = [position for position, claimed in answers if not self.judge(position, claimed)]
+            new = [answer for answer in answers if answer[0] not in self.judged]
+            wrong = [position for position, claimed in new if not self.judge(position, claimed)]
             if scip_status == "infeasible":
                 return "closed", ""
             if scip_status != "optimal":
@@ -261,6 +265,8 @@ class _Search:
                 return ("limit" if ended else "failed"), scip_status
             if not answers:
                 return "failed", "SCIP reports an optimum without a solution that reaches the cutoff"
+            if not new:  # it would report the same for ever
+                return "failed", "SCIP reports networks that were cut off"
             self._refine(wrong)
 
     def _refine(self, wrong: Sequence[Position]) -> None:
@@ -310,6 +316,7 @@ class _Search:
         if reasons:
             self.rejected.append(Rejected(position, math.nan if claimed is None else claimed, tuple(reasons)))
         self.form.exclude(position)
+        self.judged.add(position)
         return not reasons
 
     def bound(self, status: Status) -> float:

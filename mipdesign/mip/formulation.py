@@ -9,13 +9,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any, ClassVar, Literal, Protocol
 
 from pyscipopt import quicksum
 
 from ..errors import SpecError
+from ..lattice.arrays import MAX_CHANNELS
 from ..lattice.cell import Cell
-from ..lattice.tables import MAX_CHANNELS, Position, Tables
+from ..lattice.position import Position
+from ..lattice.tables import Tables
+from ..networks.blocks import FAMILIES
 from ..registry import load, registered
 from .capabilities import Capability
 from .expressions import linear_sum
@@ -27,6 +31,17 @@ GROUP = "mipdesign.formulations"
 
 Claim = Literal["exact", "upper", "lower"]
 """What the optimum of a model says: the cell's optimum, an upper bound, or a lower bound."""
+
+
+class Feature(Enum):
+    """What problems may have, in the words of a refusal."""
+
+    FAMILIES = "a stage that chooses between block families"
+    RESOLUTION = "a choice between families that decides whether the resolution is forgotten"
+    OPERATIONS = "a limit on single operations"
+    LATENCY = "a latency table"
+    PRICE = "a price of the effectiveness"
+    TIES = "ties between super-blocks"
 
 
 @dataclass(frozen=True)
@@ -271,12 +286,15 @@ class Formulation(ABC):
         Whether the model is exact or a bound.
     reference:
         The literature that it follows.
+    supports:
+        What it writes of problems that have more than families, counts and effectiveness.
     """
 
     id: str
     title: ClassVar[str]
     claim: Claim
     reference: ClassVar[str]
+    supports: ClassVar[frozenset[Feature]] = frozenset()
 
     @classmethod
     def with_parts(cls, parts: str) -> Formulation:
@@ -318,17 +336,31 @@ class Formulation(ABC):
 
     def unsupported(self, tables: Tables) -> str | None:
         """What of a problem the formulation does not support: the presolve tree then closes all cells. ``None`` if nothing."""
-        if any(len(s.blocks) > 1 for s in tables.stages):
-            return "a stage that chooses between block families"
-        if any((s.most_incoming < MAX_CHANNELS).any() or not (s.twin_fits & s.rest_fits).all() for s in tables.stages):
-            return "a limit on single operations"
-        if any(len(s.pairs) for s in tables.stages):
-            return "a latency table"
-        if tables.problem.scoring.effectiveness_price:
-            return "a price of the effectiveness"
-        if tables.problem.ties:
-            return "ties between super-blocks"
-        return None
+        return next((feature.value for feature in features(tables) if feature not in self.supports), None)
+
+
+def features(tables: Tables) -> list[Feature]:
+    """What a problem has that a formulation may not support."""
+    has = {
+        Feature.FAMILIES: any(len(s.blocks) > 1 for s in tables.stages),
+        Feature.RESOLUTION: tables.problem.scoring.convention.forgets_resolution and _leaves_resolution_open(tables),
+        Feature.OPERATIONS: any(
+            (s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages
+        ),
+        Feature.LATENCY: any(len(s.pairs) for s in tables.stages),
+        Feature.PRICE: bool(tables.problem.scoring.effectiveness_price),
+        Feature.TIES: bool(tables.problem.ties),
+    }
+    return [feature for feature, is_there in has.items() if is_there]
+
+
+def _leaves_resolution_open(tables: Tables) -> bool:
+    """Whether the first squeeze-and-excitation block may stand in different super-blocks."""
+    for s in tables.stages:
+        has_se = [FAMILIES[block].has_se for block in s.blocks]
+        if any(has_se):
+            return not all(has_se)
+    return False
 
 
 def formulation_ids() -> list[str]:

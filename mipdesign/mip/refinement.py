@@ -12,7 +12,7 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 
-from ..lattice.tables import Candidate, Position
+from ..lattice.position import Candidate, Position
 from .capabilities import Capability
 from .formulation import FormulationModel
 from .solver import Answer, SolveOptions, Solver, Status, TracePoint

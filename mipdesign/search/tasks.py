@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..lattice.cell import Cell
-from ..lattice.tables import Candidate, Position, Tables
+from ..lattice.position import Candidate, Position
+from ..lattice.tables import Tables
 from .branching import Guide, Node, Record, expand
 from .heuristics import polish
 

@@ -9,11 +9,14 @@ import traceback
 from typing import Any
 
 from ..errors import MipdesignError
-from ..lattice.tables import Candidate, Tables, build_tables
+from ..lattice.position import Candidate
+from ..lattice.tables import Tables
+from ..machine import peak_memory_mb
 from ..plugins import receive
 from ..problem.problem import Problem
-from ..processes import PICKLES, ParentLink, peak_memory_mb
+from ..processes import PICKLES, ParentLink
 from .branching import Guide
+from .coverage import build_tables
 from .tasks import Close, Closed, Explore, Task, WorkerContext, explore
 
 

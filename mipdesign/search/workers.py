@@ -8,9 +8,10 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..lattice.tables import Tables
+from ..machine import processors
 from ..plugins import shipment
 from ..problem.problem import Problem
-from ..processes import PICKLES, Conversation, Ended, processors
+from ..processes import PICKLES, Conversation, Ended
 from .branching import Guide
 from .tasks import Task
 
@@ -44,7 +45,7 @@ class WorkerHandle:
             self._died,
             address_space_mb=memory_mb or None,
         )
-        self.process.send(("variants", shipment()))
+        self.process.send(("plugins", shipment()))
 
     def _hear(self, message: tuple[str, Any]) -> None:
         self.inbox.put(Message(self, *message))
