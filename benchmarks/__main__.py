@@ -15,9 +15,11 @@ from typing import Annotated
 import typer
 
 from mipdesign.cli.main import run_app
+from mipdesign.cli.options import Plugins
 from mipdesign.errors import SpecError
 from mipdesign.interrupts import INTERRUPTS
-from mipdesign.report.terminal import CountDisplay, PlainConsole
+from mipdesign.report.progress import CountDisplay
+from mipdesign.report.terminal import PlainConsole
 from mipdesign.search.warmup import warm_up
 
 from .corpus.optima import SHIPPED, prove, read_optima
@@ -61,6 +63,7 @@ def run(
         typer.Option(metavar="ADDRESS", help="Of a Dask scheduler, such as tcp://host:8786, in place of this machine."),
     ] = None,
     optima: OptimaFile = SHIPPED,
+    plugins: Plugins = None,
 ) -> None:
     """Run every combination of a study that has no record yet.
 
@@ -80,7 +83,7 @@ def run(
     ):
         run_jobs(jobs, log, client, known, progress_of(display))
         wanted = {job.key for job in jobs}
-        records = judged((record for record in log.records if record.key in wanted), known)
+        records = judged((record for record in log.entries if record.key in wanted), known)
     PlainConsole().lines([f"{folder / RECORDS}: {len(records)} runs: {counts_text(records)}", *contradictions(records, known)])
 
 
@@ -92,7 +95,7 @@ def report(
         typer.Option(metavar="report.html", help="The page; its tables go beside it as CSV. DIR/report.html by default."),
     ] = None,
     pictures: Annotated[
-        bool, typer.Option("--pictures", help="Write the pictures beside the CSV files as well, as SVG and PNG.")
+        bool, typer.Option("--pictures", help="Write the charts beside the CSV files as well, as SVG and PNG.")
     ] = False,
     optima: OptimaFile = SHIPPED,
 ) -> None:
@@ -109,6 +112,7 @@ def optima(
     study: StudyFile,
     file: OptimaFile = SHIPPED,
     workers: Annotated[int | None, typer.Option(metavar="N", min=1, max=1024, help="Child processes of each design.")] = None,
+    plugins: Plugins = None,
 ) -> None:
     """Prove the optima of a study's instances with mipdesign, and add them to the file."""
     problems = Study.load(study).problems(study)

@@ -3,7 +3,7 @@
     python examples/compare_training.py --out runs/comparison --picture curves.svg
 
 The designs are the proven optima of ``digits.yaml`` under several limits of the effectiveness rho. Runs that ``--out`` holds
-already are not repeated. ``docs/does-it-train.md`` is about the outcome.
+already are not repeated. ``benchmarks/results/training.md`` is about the outcome.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ lattice, and exact at the breakpoints. Products are exact everywhere, or at the 
 upper relaxation in which a network is exact as soon as its ``C_i`` and ``b_i`` are breakpoints, and these a refinement adds.
 
 The model that :meth:`Adaptive.build` returns is the first relaxation. :func:`mipdesign.mip.refinement.solve` refines it until
-an exact objective meets the bound; :func:`mipdesign.mip.scip.solve_cell` does so with all networks above a cutoff.
+an exact objective meets the bound; :func:`mipdesign.mip.closing.solve_cell` does so with all networks above a cutoff.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from typing import Self
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Formulation, FormulationModel
+from mipdesign.registry import register_formulation
 
 from .breakpoints.breakpoints import Breakpoints
 from .breakpoints.lattice import LatticeBreakpoints
@@ -80,6 +82,7 @@ class Relaxation(Compact):
         return model
 
 
+@register_formulation
 class Adaptive(Formulation):
     """Adaptive formulation; see the module."""
 

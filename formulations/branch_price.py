@@ -34,11 +34,13 @@ import numpy as np
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.expressions import Expression
 from mipdesign.mip.formulation import Feature, Formulation, FormulationModel
 from mipdesign.mip.linear import ScipModel
-from mipdesign.mip.solver import Capability
+from mipdesign.registry import register_formulation
 
 from . import common
 from .lattice_points import Figure, Points
@@ -66,6 +68,7 @@ PRICING_PARAMETERS: Mapping[str, Any] = {
 """SCIP parameters of a model whose columns are priced in."""
 
 
+@register_formulation
 class BranchAndPrice(Formulation):
     """The lattice formulation by branch-and-price; see the module."""
 

@@ -27,11 +27,13 @@ from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Feature, Formulation, FormulationModel
+from mipdesign.registry import register_formulation
 
 from . import common, penalty
 from .columns_writer import ColumnsWriter
 
 
+@register_formulation
 class Columns(Formulation):
     """Formulation by columns; see the module."""
 

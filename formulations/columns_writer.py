@@ -8,8 +8,10 @@ from typing import Literal
 
 import numpy as np
 
+from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Bools, Floats, Ints, Position, StageTables, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import StageTables, Tables
 from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.formulation import FormulationModel, OneHotGroup
 from mipdesign.mip.start_values import Assignment, ValueRule
@@ -271,7 +273,9 @@ class ColumnsWriter:
         s, n = block.tables, block.index + 1
         for row, (limit, count) in enumerate(zip(self.tables.limits, self.counts, strict=True)):
             unit = common.budget_unit(limit)
-            fixed, slope, same, rest = (counts[row, block.columns] / unit for counts in (s.fixed, s.slope, s.same, s.rest))
+            fixed, slope, identity, rest = (
+                counts[row, block.columns] / unit for counts in (s.fixed, s.slope, s.identity, s.rest)
+            )
             count.append(unit * block.of_column(fixed))  # (3)
             count.append(unit * self._repeated(f"R{n}_{row}", block, rest, "at least"))
             e = self.model.equal_to(f"P{n}_{row}_each", block.of_column(slope))
@@ -281,24 +285,24 @@ class ColumnsWriter:
             )
             incoming = block.before.values.astype(np.float64)
             count.append(unit * self._product(f"P{n}_{row}", block.before.z, incoming, e, low, high, "at least"))
-            if same.any():
-                count.append(unit * self._equal_channels(f"E{n}_{row}", block, same))
+            if identity.any():
+                count.append(unit * self._identity_counts(f"E{n}_{row}", block, identity))
             if len(s.pairs) and self.tables.counts[row] == "latency":
                 costs = pairs.latency(
                     self.model, self.tables, block.index, block.columns, block.before.by_value, unit, block.named
                 )
                 count.append(unit * costs)
 
-    def _equal_channels(self, name: str, block: _Block, same: Floats) -> Expression:
-        """At least what is counted only where the channels stay the same: ``sum_q same_q x_q C_{i-1}[C_q]``."""
+    def _identity_counts(self, name: str, block: _Block, identity: Floats) -> Expression:
+        """At least what is counted only where the channels stay the same: ``sum_q identity_q x_q C_{i-1}[C_q]``."""
         model, before = self.model, block.before
         c = block.tables.c[block.columns]
         members = [c == value for value in before.values]
-        here = [block.of_column(np.where(inside, same, 0.0)) for inside in members]
+        here = [block.of_column(np.where(inside, identity, 0.0)) for inside in members]
         if len(before.values) == 1:
             return here[0]
-        lowest = np.array([same[inside].min(initial=0.0) for inside in members])
-        highest = np.array([same[inside].max(initial=0.0) for inside in members])
+        lowest = np.array([identity[inside].min(initial=0.0) for inside in members])
+        highest = np.array([identity[inside].max(initial=0.0) for inside in members])
 
         def value(network: Assignment) -> float:
             return sum(network.of(z) * network.of(e) for z, e in zip(before.z, here, strict=True))
@@ -309,7 +313,7 @@ class ColumnsWriter:
             model.add(f"{name}_is_{place}", -w + e + big_m * z <= big_m)  # (31)
         if lowest.any():
             model.add(f"{name}_before", before.function(lowest) - w <= 0.0)
-            counted = np.where(np.isin(c, before.values), np.minimum(same, 0.0), 0.0)
+            counted = np.where(np.isin(c, before.values), np.minimum(identity, 0.0), 0.0)
             model.add(f"{name}_here", block.of_column(counted) - w <= 0.0)
         return w
 

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from mipdesign.errors import SpecError
+from mipdesign.lattice.arrays import Bools, Ints
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Bools, Ints, Tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.formulation import FormulationModel
 from mipdesign.mip.linear import LinearModel
@@ -131,7 +132,7 @@ def effectiveness(model: LinearModel, tables: Tables, stage: int, total: Express
 
 
 def tied_pairs(tables: Tables) -> Iterator[tuple[str, int, int]]:
-    """What a tie has in common (``channels``, ``bottleneck``, ``kernel``, ``depth``, ``block``), and two super-blocks of it."""
+    """What a tie has in common (``channels``, ``bottleneck``, ``kernel``, ``depth``, ``block``); two of its super-blocks."""
     for tie in tables.problem.tied:
         for i, j in itertools.pairwise(tie.stages):
             yield tie.axis, i, j

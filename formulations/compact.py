@@ -30,11 +30,14 @@ import numpy as np
 from pyscipopt import quicksum
 
 from mipdesign.errors import SpecError
+from mipdesign.lattice.arrays import Floats
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Floats, Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import linear_sum
 from mipdesign.mip.formulation import Feature, Formulation, FormulationModel, ProvenError
 from mipdesign.networks.evaluator import LOWER
+from mipdesign.registry import register_formulation
 
 from . import common
 from .breakpoints.breakpoints import Breakpoints
@@ -51,6 +54,7 @@ DEFAULT = "inc:lattice:onehot"
 """Parts of the variant without a name of its own."""
 
 
+@register_formulation
 class Compact(Formulation):
     """Compact formulation; see the module."""
 

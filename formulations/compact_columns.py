@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mipdesign.lattice.tables import Bools, Ints, StageTables, Tables
+from mipdesign.lattice.arrays import Bools, Ints
+from mipdesign.lattice.tables import StageTables, Tables
 
 from .polynomials import BlockPolynomials, NotPolynomialError
 
@@ -31,8 +32,8 @@ def formulas_of(tables: Tables, index: int, columns: Ints) -> BlockPolynomials:
         raise UnsupportedError("counts of a degree above two in channels and width")
     if any(m.has_square for count in formulas.counts for m in count.slope.coefficients):
         raise UnsupportedError("counts that grow with the incoming channels times a square")
-    same = [count.same for count in formulas.counts]
-    if any(p.of_width or any(m.b or m.k for m in p.coefficients) for p in same):
+    identity = [count.identity for count in formulas.counts]
+    if any(p.of_width or any(m.b or m.k for m in p.coefficients) for p in identity):
         raise UnsupportedError("counts where the channels stay the same that depend on width or kernel")
     return formulas
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mipdesign.lattice.arrays import Floats, Ints
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Floats, Ints, Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.start_values import ValueRule
 
@@ -274,16 +276,18 @@ class CompactWriter:
     def _count(self, block: _Block) -> None:
         """Counts of a super-block: its first block, and ``L - 1`` like the second."""
         common_channels = sorted({*block.before.values} & {*block.channels.values})
-        for row, (limit, (fixed, slope, same, rest)) in enumerate(zip(self.tables.limits, block.formulas.counts, strict=True)):
+        for row, (limit, (fixed, slope, identity, rest)) in enumerate(
+            zip(self.tables.limits, block.formulas.counts, strict=True)
+        ):
             unit, n = common.budget_unit(limit), block.index + 1
             parts = [float(x) * self._monomial(block, m) for m, x in fixed.coefficients.items()]  # (3)
             parts += self._of_width(block, fixed)
             parts += [float(x) * self._incoming(block, m) for m, x in slope.coefficients.items()]
             for e in self._of_width(block, slope):
                 parts.append(self._times_number(f"in_{n}_{row}", block.before, e))
-            if same:
+            if identity:
                 for c in common_channels:
-                    at = sum(float(x) * float(c) ** m.c for m, x in same.coefficients.items())
+                    at = sum(float(x) * float(c) ** m.c for m, x in identity.coefficients.items())
                     parts.append(at * self._identical(block, c))
             of_rest = [float(x) / unit * self._monomial(block, m) for m, x in rest.coefficients.items()]
             values = floats(rest, lambda m: self._values(block, m), self.tables.stages[block.index].b[block.columns]) / unit

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mipdesign.lattice.tables import Floats, Position
+from mipdesign.lattice.arrays import Floats
+from mipdesign.lattice.position import Position
 from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.start_values import ValueRule
 

@@ -28,11 +28,13 @@ from __future__ import annotations
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Feature, Formulation, FormulationModel
+from mipdesign.registry import register_formulation
 
 from . import common
 from .lattice_writer import LatticeWriter
 
 
+@register_formulation
 class Lattice(Formulation):
     """Disaggregated lattice formulation; see the module."""
 

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Bools, Floats, Ints, Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.formulation import FormulationModel, OneHotGroup
 from mipdesign.mip.linear import ScipModel
@@ -189,7 +191,7 @@ class LatticeWriter:
         for name, count, fixed, rest in zip(self.tables.counts, self.counts, s.fixed, s.rest, strict=True):
             count.append(self.of_points(f"own{i + 1}_{name}", points.figure((fixed - rest)[columns], rest[columns])))  # (3)
         self._slopes(block)
-        self._equal_channels(block)
+        self._identity_counts(block)
 
         def of_column(name: str, values: Floats | Bools) -> Expression:
             return self.of_points(name, points.figure(values))
@@ -282,13 +284,13 @@ class LatticeWriter:
             self.match_points(f"of_{name}", binaries[key], block.points.having(qs))  # (26)
         return binaries
 
-    def _equal_channels(self, block: Block) -> None:
+    def _identity_counts(self, block: Block) -> None:
         """Counts that arise only where the channels stay the same: products of a channel binary before and columns here."""
         i, s = block.index, block.tables
         groups: dict[tuple[int, tuple[int, ...]], list[int]] = {}
         for q in block.points.columns:
-            if int(s.c[q]) in block.before and s.same[:, q].any():
-                groups.setdefault((int(s.c[q]), tuple(int(x) for x in s.same[:, q])), []).append(int(q))
+            if int(s.c[q]) in block.before and s.identity[:, q].any():
+                groups.setdefault((int(s.c[q]), tuple(int(x) for x in s.identity[:, q])), []).append(int(q))
 
         def both(z: Expression, columns: frozenset[int]) -> ValueRule:
             return lambda network: network.of(z) * (network.position.columns[i] in columns)

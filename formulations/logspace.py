@@ -20,6 +20,8 @@ from typing import Any
 
 from pyscipopt import exp, quicksum
 
+from mipdesign.registry import register_formulation
+
 from .nonlinear import NonlinearFormulation
 from .nonlinear_writer import Number, Writer
 from .scaling import NONLINEAR_PARAMETERS
@@ -46,6 +48,7 @@ class _Writer(Writer):
         return exp(logarithm) if coefficient > 0 else -exp(logarithm)
 
 
+@register_formulation
 class LogSpace(NonlinearFormulation):
     """Formulation in log space; see the module."""
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from pyscipopt import log
 
+from mipdesign.registry import register_formulation
+
 from .nonlinear import NonlinearFormulation
 from .nonlinear_writer import Number, Writer
 
@@ -28,6 +30,7 @@ class _Writer(Writer):
         return coefficient * math.prod(factor.value for factor in factors)
 
 
+@register_formulation
 class Native(NonlinearFormulation):
     """Native nonlinear formulation; see the module."""
 

@@ -16,7 +16,7 @@ logarithm of each, and ``t_i`` linear in them:
 How the logarithms follow from the integers and how a monomial is written is what the formulations differ in.
 
 Inequalities suffice where the objective and the effectiveness push the left side up. Nonlinear constraints hold to SCIP's
-feasibility tolerance; the exact check of :func:`mipdesign.mip.scip.solve_cell` decides. Equations are those of
+feasibility tolerance; the exact check of :func:`mipdesign.mip.closing.solve_cell` decides. Equations are those of
 ``docs/formulations.md``.
 """
 

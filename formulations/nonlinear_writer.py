@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from pyscipopt import Model, exp, log, quicksum
 
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import FormulationModel, OneHotGroup
 from mipdesign.mip.start_values import Assignment, ValueRule
 from mipdesign.networks.objective import depth_variance
@@ -261,7 +262,9 @@ class Writer(ABC):
                 if of_width:
                     self.counts[row] += factor * quicksum(of_width[int(s.b[q])] / unit * x for q, x in on_column.items())
             for c, z in on_before.items():
-                same = [(float(s.same[row, q]) / unit, x) for q, x in on_column.items() if s.c[q] == c and s.same[row, q]]
+                same = [
+                    (float(s.identity[row, q]) / unit, x) for q, x in on_column.items() if s.c[q] == c and s.identity[row, q]
+                ]
                 if same:
                     self.counts[row] += z * quicksum(count * x for count, x in same)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from mipdesign.lattice.tables import Bools, Floats, Ints, StageTables, Tables
+from mipdesign.lattice.arrays import Bools, Floats, Ints
+from mipdesign.lattice.tables import StageTables, Tables
 from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.linear import LinearModel
 from mipdesign.mip.start_values import Assignment
@@ -33,7 +34,7 @@ def limit_operations(
     before, depths:
         What is 1 for each number of channels before it, and for each of its depths.
     """
-    c, most, twin_fits, rest_fits = s.c[columns], s.most_incoming[columns], s.twin_fits[columns], s.rest_fits[columns]
+    c, most, identity_fits, rest_fits = s.c[columns], s.most_incoming[columns], s.identity_fits[columns], s.rest_fits[columns]
     deep = [z for depth, z in depths.items() if depth > 1]
     if deep and not rest_fits.all():
         model.add(f"rest_{number}", of_column(f"shallow{number}", ~rest_fits) + linear_sum(deep) <= 1.0)  # (34)
@@ -43,7 +44,7 @@ def limit_operations(
             narrow = of_column(f"narrow{number}_{place}", (c == channels) & (most == limit))
             model.add(f"incoming_{number}_{place}", narrow + linear_sum(beyond) <= 1.0)  # (34)
     for channels, z in before.items():
-        apart = (c == channels) & ~twin_fits
+        apart = (c == channels) & ~identity_fits
         if apart.any():
             model.add(f"twin_{number}_{channels}", of_column(f"apart{number}_{channels}", apart) + z <= 1.0)  # (34)
 

@@ -1,6 +1,6 @@
 """Parts of a formulation that combine: what they have in common, and their registries.
 
-A part is a class that is registered as an entry point of the group of its kind, so a part can be added without touching this
+A part is a class that is registered where it stands (:mod:`mipdesign.registry`), so a part can be added without touching this
 package. A part with a parameter is named ``id-parameter``, for example ``uniform-5``.
 """
 
@@ -15,7 +15,7 @@ from mipdesign.mip.formulation import Claim
 from mipdesign.registry import load, registered
 
 KINDS = ("encodings", "breakpoints", "products")
-"""Kinds of parts, in the order in which they are named; the entry-point groups are ``mipdesign.<kind>``."""
+"""Kinds of parts, in the order in which they are named; in the registry they are ``mipdesign.<kind>``."""
 
 
 class Part(ABC):
@@ -24,7 +24,7 @@ class Part(ABC):
     Attributes
     ----------
     id:
-        Name in the registry, equal to that of the entry point.
+        Name in the registry.
     title:
         One line for people.
     claim:

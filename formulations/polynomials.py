@@ -1,7 +1,7 @@
 r"""Counts of a super-block as polynomials in ``C, b, k``, read off its block family.
 
-A block's count is ``fixed + C_{i-1} slope + [C_{i-1} = C_i] same``, and that of each further block ``rest``, equation (3) of
-``docs/formulations.md``. :func:`count_polynomials` evaluates the operations of the family on a grid of integers and
+A block's count is ``fixed + C_{i-1} slope + [C_{i-1} = C_i] identity``, and that of each further block ``rest``, equation (3)
+of ``docs/formulations.md``. :func:`count_polynomials` evaluates the operations of the family on a grid of integers and
 interpolates in exact fractions: three values of each of ``C, b, k`` tell every polynomial of degree two in each of them. The
 result has to reproduce the tables of all columns in integers, so a family of one's own is covered as soon as its counts are of
 this form, and nothing is taken on trust where they are not.
@@ -22,12 +22,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mipdesign.lattice.tables import Figure, Floats, Ints, Tables
+from mipdesign.lattice.additive_budgets import AdditiveBudget
+from mipdesign.lattice.arrays import Floats, Ints
+from mipdesign.lattice.tables import Tables
 from mipdesign.networks.blocks import FAMILIES, BlockFamily
 
 NODES = ((96, 192, 288), (96, 192, 288), (1, 3, 5))
 """Where ``C, b, k`` are evaluated: multiples that no rounding of widths changes."""
-PARTS = ("fixed", "slope", "same", "rest")
+PARTS = ("fixed", "slope", "identity", "rest")
 """Parts of a count, as in :class:`mipdesign.lattice.tables.StageTables`."""
 SAFE = 2.0**62
 """Integers below it are exact in 64 bits."""
@@ -106,11 +108,11 @@ class CountPolynomials:
 
     fixed: Polynomial
     slope: Polynomial
-    same: Polynomial
+    identity: Polynomial
     rest: Polynomial
 
     def __iter__(self) -> Iterator[Polynomial]:
-        return iter((self.fixed, self.slope, self.same, self.rest))
+        return iter((self.fixed, self.slope, self.identity, self.rest))
 
     def expanded(self) -> dict[str, Fraction]:
         """``fixed + i slope + (L - 1) rest`` by monomial, whose letters are those of its factors; tables of widths aside."""
@@ -191,7 +193,7 @@ def count_polynomials(tables: Tables, index: int, row: int, columns: Ints) -> Co
         If the counts of these columns are of another form.
     """
     s, space = tables.stages[index], tables.problem.space[index]
-    figure = Figure.of(tables.counts[row], tables.problem)
+    figure = AdditiveBudget.of(tables.counts[row], tables.problem)
     family = FAMILIES[s.blocks[0]]
     c, b, k = (values[columns] for values in (s.c, s.b, s.k))
     parts = []
@@ -248,7 +250,7 @@ def _checked(polynomial: Polynomial, counted: Ints, c: Ints, b: Ints, k: Ints, w
 
 
 @lru_cache(maxsize=1000)
-def _interpolated(family: BlockFamily, figure: Figure, stride: int, resolution: int) -> CountPolynomials:
+def _interpolated(family: BlockFamily, figure: AdditiveBudget, stride: int, resolution: int) -> CountPolynomials:
     """The polynomials of the parts of a count, through their values at :data:`NODES`."""
     c, b, k = (grid.reshape(-1) for grid in np.meshgrid(*(np.array(nodes) for nodes in NODES), indexing="ij"))
 
@@ -262,9 +264,9 @@ def _interpolated(family: BlockFamily, figure: Figure, stride: int, resolution: 
     one, two = (count(np.full_like(c, -n), stride, resolution, True) for n in (1, 2))
     slope = one - two
     fixed = one + slope
-    same = count(c, stride, resolution, True) - fixed - slope * c
+    identity = count(c, stride, resolution, True) - fixed - slope * c
     rest = count(c, 1, -(-resolution // stride), False)
-    return CountPolynomials(*(_through(values) for values in (fixed, slope, same, rest)))
+    return CountPolynomials(*(_through(values) for values in (fixed, slope, identity, rest)))
 
 
 def _through(values: Ints) -> Polynomial:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pyscipopt import SCIP_RESULT, Pricer
 
-from mipdesign.lattice.tables import Bools, Floats, Ints
+from mipdesign.lattice.arrays import Bools, Floats, Ints
 
 from .lattice_points import Figure, Points
 

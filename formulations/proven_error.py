@@ -19,7 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mipdesign.lattice.tables import Floats, Position, Tables
+from mipdesign.lattice.arrays import Floats
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import ProvenError
 
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import moved
+
 if TYPE_CHECKING:
     from .analysis.comparison import Comparison, compare
-    from .analysis.explanation import Explanation, explain
-    from .analysis.frontier import Frontier
+    from .analysis.explanation import explain
+    from .analysis.explanation_file import Explanation
+    from .analysis.frontier_file import Frontier
     from .analysis.frontier_runner import pareto
     from .analysis.sweep import Sweep
     from .certificate.certificate import Certificate
-    from .designs.run import Design, design
+    from .designs.design import Design
+    from .designs.run import design
     from .errors import MipdesignError, MissingExtraError, SpecError
     from .io.exchange import network_text, read_network
     from .networks.architecture import Architecture
@@ -27,7 +31,15 @@ if TYPE_CHECKING:
     from .nn.pretrained import from_pretrained, save_pretrained
     from .nn.profiling import profile
     from .nn.validation import validate
+    from .plugins import load_plugin
     from .problem.problem import Problem
+    from .registry import (
+        register_breakpoints,
+        register_encoding,
+        register_formulation,
+        register_product,
+        register_solver,
+    )
 
 __all__ = [
     "Architecture",
@@ -47,11 +59,17 @@ __all__ = [
     "evaluate",
     "explain",
     "from_pretrained",
+    "load_plugin",
     "network_text",
     "pareto",
     "profile",
     "read_network",
+    "register_breakpoints",
+    "register_encoding",
     "register_family",
+    "register_formulation",
+    "register_product",
+    "register_solver",
     "save_pretrained",
     "to_graph",
     "to_module",
@@ -62,10 +80,10 @@ _HOME = {
     "Architecture": "networks.architecture",
     "Certificate": "certificate.certificate",
     "Comparison": "analysis.comparison",
-    "Design": "designs.run",
+    "Design": "designs.design",
     "Evaluation": "networks.evaluator",
-    "Explanation": "analysis.explanation",
-    "Frontier": "analysis.frontier",
+    "Explanation": "analysis.explanation_file",
+    "Frontier": "analysis.frontier_file",
     "MipdesignError": "errors",
     "MissingExtraError": "errors",
     "Problem": "problem.problem",
@@ -76,16 +94,25 @@ _HOME = {
     "evaluate": "networks.evaluator",
     "explain": "analysis.explanation",
     "from_pretrained": "nn.pretrained",
+    "load_plugin": "plugins",
     "network_text": "io.exchange",
     "pareto": "analysis.frontier_runner",
     "profile": "nn.profiling",
     "read_network": "io.exchange",
+    "register_breakpoints": "registry",
+    "register_encoding": "registry",
     "register_family": "networks.blocks",
+    "register_formulation": "registry",
+    "register_product": "registry",
+    "register_solver": "registry",
     "save_pretrained": "nn.pretrained",
     "to_graph": "nn.graph",
     "to_module": "nn.lowering",
     "validate": "nn.validation",
 }
+
+
+moved.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -15,8 +15,8 @@ from typing import Any, TypeVar, cast
 from numba import njit
 from numba.core import config as _config
 
-SOURCES = ("compiled.py", "lattice/*.py", "bounds/*.py", "search/heuristics.py")
-"""Files with compiled loops, and with the types of what is passed to them, as patterns."""
+SOURCES = ("compiled.py", "networks/objective.py", "lattice/*.py", "bounds/*.py", "search/heuristics.py")
+"""Files with compiled loops, and with the types and constants of what is passed to them, as patterns."""
 
 config: Any = _config
 """Its settings are made at run time."""

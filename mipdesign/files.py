@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
+import math
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .errors import SpecError
 
@@ -118,6 +121,20 @@ def write_whole(path: Path, content: bytes) -> None:
     temporary = path.with_name(path.name + ".part")
     temporary.write_bytes(content)
     os.replace(temporary, path)
+
+
+def plain(value: Any) -> Any:
+    """Data without infinite and undefined numbers, for which JSON has no word: they become null."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def json_text(data: Any) -> str:
+    """Data as JSON; infinite and undefined numbers become null."""
+    return json.dumps(plain(data), indent=1, allow_nan=False)
 
 
 @contextmanager

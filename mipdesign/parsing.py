@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import SpecError, cut_off, short
 from .files import MAX_BYTES
@@ -38,6 +38,15 @@ REMEDIES = {
 """What would be right, where pydantic's own words are those of a programmer; by its type of fault."""
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Stored(BaseModel):
+    """Base of the content of files that commands write. Whatever is read back is a claim until it was checked.
+
+    Nothing is converted: a number is a number and finite, a status is a known word, and a field that is not known is refused.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 _TOKEN = re.compile(r'[\[\]{}]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mipdesign.benchmarks.corpus.small import EVERY_FAMILY, Listing, listing, small_problem
-from mipdesign.benchmarks.experiments.variants import outcome
+from mipdesign.benchmarks.experiments.variant_outcomes import outcome
 from mipdesign.formulations.polynomials import (
     NODES,
     BlockPolynomials,
@@ -20,11 +20,13 @@ from mipdesign.formulations.polynomials import (
 )
 
 from mipdesign.errors import SpecError
+from mipdesign.lattice.additive_budgets import AdditiveBudget
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Figure, Tables, build_tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.networks.blocks import FAMILIES, Bottleneck, InvertedSE, OperationChain, existing, with_identity
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 FIGURES = ("params_total", "macs", "reference_flops", "activations", "layers", "blocks")
 FORMULATIONS = ("native", "logspace", "compact", "compact:log:lattice:unary", "compact:chords:lattice:onehot", "adaptive")
@@ -53,7 +55,7 @@ def test_polynomials_are_the_counts_of_the_family(family: str, figure: str) -> N
     """Integers against integers: at widths that are rounded by no family, and everywhere else."""
     rng = np.random.default_rng(0)
     for s in (1, 2):
-        fixed, slope, same, rest = _interpolated(FAMILIES[family], Figure(figure), s, 15)
+        fixed, slope, same, rest = _interpolated(FAMILIES[family], AdditiveBudget(figure), s, 15)
         for _ in range(200):
             ci, c, k = int(rng.integers(1, 300)), int(rng.integers(1, 300)), int(rng.choice([1, 3, 5, 7]))
             ci = c if rng.random() < 0.3 else ci

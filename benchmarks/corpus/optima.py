@@ -14,8 +14,7 @@ from pathlib import Path
 
 from mipdesign.designs.run import design
 from mipdesign.errors import SpecError, short
-from mipdesign.files import write_whole, writing
-from mipdesign.parsing import read_text
+from mipdesign.files import read_text, write_whole, writing
 from mipdesign.problem.problem import Problem
 
 SHIPPED = Path(__file__).with_name("optima.solu")

@@ -12,14 +12,17 @@ import numpy as np
 
 from mipdesign.lattice.batch import Batch, evaluate_batch
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.evaluator import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
 from mipdesign.nn.profiling import plan
 from mipdesign.problem.budgets import Budgets
 from mipdesign.problem.problem import Problem
-from mipdesign.problem.space import TIED, FamilyRules, StageSpace
+from mipdesign.problem.specification import FamilyRules, StageSpace
+from mipdesign.problem.ties import TIED
+from mipdesign.search.coverage import build_tables
 
 MAX_NETWORKS = 12_000
 FAMILIES = ("bottleneck", "basic", "mixed", "inverted", "inverted_se")

@@ -5,6 +5,7 @@ EXPERIMENTS = {
     "agreement": "Random small problems: the presolve tree and each formulation, held against exhaustive enumeration",
     "checking": "Time and memory of the independent checker, beside the verification by the search's own code",
     "comparison": "This solver beside what one would do without it: the plain formulation in SCIP, and an evolutionary search",
+    "conformance": "The contract of formulations and solvers on small problems, for those of the package and any own one",
     "evaluator": "Networks per second and core of the batch evaluator",
     "exports": "Exports of a network of every preset at full resolution against the torch module",
     "frontier": "A frontier against as many separate runs, and against itself after kills",

@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip.closing import solve_cell
 from mipdesign.mip.formulation import formulation_ids
-from mipdesign.mip.scip import solve_cell
 from mipdesign.search.branching import LIST_STEPS
-from mipdesign.search.driver import EQUAL_MARGIN
+from mipdesign.search.coverage import build_tables
+from mipdesign.search.incumbents import EQUAL_MARGIN
 
 from ..corpus.small import best_by_enumeration, listing, small_problem, varied_problem
 from .tree import grow

@@ -1,40 +1,26 @@
 """Time and memory of the independent checker, beside the verification by the search's own code, on the proofs of the presets.
 
 ``python -m mipdesign.benchmarks checking [--runs N] [--paper] [PRESET ...]`` proves each preset, then verifies its certificate
-with and without ``--quick`` in turn, as whole processes, and prints the table of ``docs/performance.md``.
+with and without ``--quick`` in turn, as whole processes, and prints the table of ``benchmarks/results/checking.md``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
+from mipdesign.machine import resident_mb
 from mipdesign.problem.problem import preset_names
 
-from .measure import middle, table
+from .measure import command, middle, table
 
 
 def timed(arguments: list[str]) -> tuple[float, float]:
-    """Seconds and megabytes of one command.
-
-    Raises
-    ------
-    SystemExit
-        If it ends with another code than 0: a certificate that is not proved, for one.
-    """
-    began = time.monotonic()
-    command = [sys.executable, "-m", "mipdesign", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit(f"{' '.join(command)} ended with {os.waitstatus_to_exitcode(status)}")
-    return time.monotonic() - began, usage.ru_maxrss / 1024
+    """Seconds and megabytes of one command."""
+    ended = command(arguments)
+    return ended.seconds, resident_mb(ended.usage)
 
 
 def main() -> None:

@@ -12,8 +12,10 @@ import time
 import numpy as np
 
 from mipdesign import Problem
+from mipdesign.lattice.arrays import Floats, Ints
 from mipdesign.lattice.batch import Batch, BatchEvaluation, evaluate_batch
-from mipdesign.lattice.tables import Floats, Ints, StageTables, Tables, build_tables
+from mipdesign.lattice.tables import StageTables, Tables
+from mipdesign.search.coverage import build_tables
 
 from .measure import run_design, table
 

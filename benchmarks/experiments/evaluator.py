@@ -13,7 +13,8 @@ import numpy as np
 
 from mipdesign import Problem
 from mipdesign.lattice.batch import Batch, evaluate_batch
-from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.lattice.tables import Tables
+from mipdesign.search.coverage import build_tables
 
 from .measure import middle, table
 

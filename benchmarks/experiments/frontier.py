@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import yaml
 
-from mipdesign.analysis.frontier import FRONTIER, grid
+from mipdesign.analysis.frontier import grid
+from mipdesign.analysis.frontier_file import FRONTIER
 from mipdesign.analysis.sweep import Sweep
 from mipdesign.problem.problem import Problem
 
-from .measure import run_design, table
+from .measure import command, run_design, table
 
 
 def main() -> None:
@@ -34,13 +32,12 @@ def main() -> None:
     sweeps = arguments.sweep or ["budgets.flops=0.5e9:4e9:16"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        command = [sys.executable, "-m", "mipdesign", "pareto", arguments.problem]
-        command += [word for sweep in sweeps for word in ("--sweep", sweep)]
-        seconds = timed([*command, "--out", str(folder / "frontier")])
+        asked = ["pareto", arguments.problem, *(word for sweep in sweeps for word in ("--sweep", sweep))]
+        seconds = command([*asked, "--out", str(folder / "frontier")]).seconds
         points = json.loads((folder / "frontier" / FRONTIER).read_text())["points"]
         print(f"frontier of {len(points)} points: {seconds:.1f} s", flush=True)
         if arguments.kills:
-            kill(command, folder / "killed", seconds, arguments.kills)
+            kill(asked, folder / "killed", seconds, arguments.kills)
             same = (folder / "frontier" / FRONTIER).read_bytes() == (folder / "killed" / FRONTIER).read_bytes()
             print(f"killed {arguments.kills} times and resumed: {'the same file' if same else 'ANOTHER FILE'}", flush=True)
         rows = separate(Problem.named(arguments.problem), [Sweep.parse(sweep) for sweep in sweeps], points, folder)
@@ -51,22 +48,11 @@ def main() -> None:
         raise SystemExit("not equal")
 
 
-def timed(command: list[str]) -> float:
-    """Seconds of a command that has to succeed."""
-    began = time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.monotonic() - began
-
-
-def kill(command: list[str], folder: Path, seconds: float, kills: int) -> None:
+def kill(asked: list[str], folder: Path, seconds: float, kills: int) -> None:
     """Solves a frontier that is killed again and again."""
     for _ in range(kills):
-        with subprocess.Popen(
-            [*command, "--out", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
-            time.sleep(seconds / (kills + 1))
-            process.kill()
-    timed([*command, "--out", str(folder)])
+        command([*asked, "--out", str(folder)], kill_after=seconds / (kills + 1))
+    command([*asked, "--out", str(folder)])
 
 
 def separate(problem: Problem, sweeps: list[Sweep], points: list[dict[str, object]], folder: Path) -> list[tuple[object, ...]]:

@@ -24,10 +24,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mipdesign.checker import FORMAT, SECTIONS
-from mipdesign.checker.certificate import FAILS, TRUST, Claim, Closed, check
+from mipdesign.checker.certificate import check
+from mipdesign.checker.claims import FAILS, TRUST, Claim
+from mipdesign.checker.records import Closed
 from mipdesign.errors import SpecError
 from mipdesign.networks.architecture import Architecture
-from mipdesign.search.driver import design_order
+from mipdesign.search.incumbents import design_order
 
 from .mutations import KINDS, VERDICTS, Data, mutant
 from .subjects import Subject, TooLargeError, Truth, subjects, truth_of

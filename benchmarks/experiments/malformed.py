@@ -13,79 +13,21 @@ import math
 import os
 import re
 import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from mipdesign.processes import Process
 
-from mipdesign.cli import main as cli
-from mipdesign.designs.run import CERTIFICATE, certificate_text, result_text
+from .malformed_kinds import Kind, kinds, link_tree, make_valid
 
 SECONDS, MEGABYTES = 5.0, 300.0
 """Most time and memory of a refusal."""
-SMALL = Path(__file__).parents[2] / "tests" / "data" / "small.yaml"
-SWEEP = "budgets.params=1,60000"
-ARCHITECTURE: dict[str, Any] = {
-    "resolution": 32,
-    "stem": {"channels": 16, "kernel": 3, "stride": 2},
-    "stages": [
-        {"block": "bottleneck", "stride": 2, "channels": 32, "bottleneck": 16, "kernel": 3, "depth": 1},
-        {"block": "basic", "stride": 2, "channels": 64, "bottleneck": 32, "kernel": 5, "depth": 2},
-    ],
-    "head": None,
-}
-LAYERS = [
-    {"class": "ConvKXBNRELU", "in": 3, "out": 16, "s": 2, "k": 3},
-    {"class": "SuperResK1KXK1", "in": 16, "out": 32, "s": 2, "k": 3, "L": 2, "btn": 8},
-]
-STRUCTURE: dict[str, Any] = {"space_arch": "CnnNet", "best_structures": [LAYERS]}
-DESCRIPTION: dict[str, Any] = {"arch_def": [["ds_r1_k3_s1_c16"], ["ir_r2_k3_s2_e6_c24"]], "num_classes": 10}
-TABLE = "kind,in_channels,out_channels,kernel,stride,groups,resolution,batch,microseconds\nconv,3,16,3,2,1,32,1,41.5\n"
-TRACE = "seconds,phase,incumbent,bound,gap,open_nodes,closed_nodes\n0.100,incumbent,,,,0,0\n0.500,done,2.5,2.5,0.0,0,7\n"
-EXPLANATION: dict[str, Any] = {
-    "format": "mipdesign-explanation-1",
-    "objective": 1.5,
-    "budgets": [{"name": "params", "limit": 1.0, "value": 1.0, "binds": True, "relaxed": {"limit": 1.1, "changes": ["a"]}}],
-}
-VALIDATION: dict[str, Any] = {"passed": True, "checks": [{"name": "params", "expected": 1, "measured": 1, "passed": True}]}
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of file, and the command that reads it.
-
-    Attributes
-    ----------
-    name:
-        Of the file, in a folder that holds what belongs to it.
-    content:
-        A valid content: plain data, or text.
-    beside:
-        The folder that it stands in, if any: ``design`` or ``frontier``.
-    command:
-        Arguments of a command that reads it; ``{file}`` and ``{folder}`` stand for where it is.
-    """
-
-    name: str
-    content: Any
-    beside: str | None
-    command: tuple[str, ...]
-
-    def text(self, content: Any) -> str:
-        """Content as this kind of file writes it."""
-        if isinstance(content, str):
-            return content
-        if self.name.endswith(".txt"):
-            return repr(content)
-        if self.name.endswith(".yaml"):
-            return yaml.safe_dump(content)
-        return certificate_text(content) if self.name == CERTIFICATE else result_text(content)
+KILL_SECONDS = 60.0
+"""Time after which a command is killed."""
 
 
 @dataclass(frozen=True)
@@ -109,56 +51,6 @@ class Case:
     def allows(self, code: int) -> bool:
         """Whether an exit code is right."""
         return code == 2 or (code == 1 and self.kind.command[0] == "verify")
-
-
-def link_tree(source: Path, target: Path) -> None:
-    """Hard links to the files of a folder, in folders of their own."""
-    for path in sorted(source.rglob("*")):
-        place = target / path.relative_to(source)
-        place.mkdir(parents=True) if path.is_dir() else os.link(path, place)
-
-
-def make_valid(folder: Path) -> dict[str, Path]:
-    """Folders of a design and of a frontier of the small problem."""
-    places = {name: folder / name for name in ("design", "frontier")}
-    for arguments in (
-        ["design", str(SMALL), "--workers", "1", "--out", str(places["design"])],
-        ["pareto", str(SMALL), "--sweep", SWEEP, "--workers", "1", "--out", str(places["frontier"])],
-    ):
-        if cli.main(arguments):
-            raise RuntimeError(f"{arguments} failed")
-    return places
-
-
-def kinds(valid: Mapping[str, Path]) -> list[Kind]:
-    """Every kind of file that a command reads."""
-    spec = yaml.safe_load(SMALL.read_text())
-    page = ("report", "{folder}", "--out", "{folder}/page.html")
-    again = ("pareto", str(SMALL), "--sweep", SWEEP, "--workers", "1", "--out", "{folder}")
-
-    def stored(name: str, beside: str, command: tuple[str, ...]) -> Kind:
-        text = (valid[beside] / name).read_text()
-        return Kind(name, json.loads(text) if name.endswith(".json") else text, beside, command)
-
-    return [
-        Kind("spec.yaml", spec, None, ("show", "{file}")),
-        Kind("network.json", ARCHITECTURE, None, ("evaluate", "{folder}")),
-        Kind("structure.txt", STRUCTURE, None, ("evaluate", "{file}")),
-        Kind("description.yaml", DESCRIPTION, None, ("evaluate", "{file}")),
-        Kind("table.csv", TABLE, None, ("show", str(SMALL), "--set", "budgets.latency={{max: 30000, table: '{file}'}}")),
-        stored("result.json", "design", ("verify", "{folder}")),
-        stored("result.json", "design", page),
-        stored("result.json", "design", ("explain", "{folder}", "--budget", "none")),
-        stored("certificate.json", "design", ("verify", "{folder}")),
-        stored("trace.csv", "design", page),
-        Kind("explanation.json", EXPLANATION, "design", page),
-        Kind("validation.json", VALIDATION, "design", page),
-        stored("frontier.json", "frontier", ("verify", "{folder}")),
-        stored("frontier.json", "frontier", page),
-        stored("frontier.json", "frontier", again),
-        stored("points/1/prices.json", "frontier", again),
-        stored("points/1/result.json", "frontier", again),
-    ]
 
 
 # ------------------------------------------------------------------------------------------------------------ what is made
@@ -260,7 +152,7 @@ def changed(data: Any, at: tuple[Any, ...], change: Callable[[Any, Any], object]
 MARK = "put the value here"
 SIGNED = ("incumbent", "bound", "gap")
 """Columns that may hold a negative number."""
-TOLERANT = ("structure.txt", "explanation.json", "validation.json")
+TOLERANT = ("structure.txt",)
 """Files whose fields are read over where they are not known."""
 
 
@@ -335,13 +227,14 @@ def large(valid: Mapping[str, Path]) -> Iterator[Case]:
 COMMAND = """
 import sys
 from mipdesign.__main__ import main
+from mipdesign.processes import peak_memory_mb
 try:
     code = main()
 finally:
-    print(open("/proc/self/status").read())
+    print(f"peak {peak_memory_mb()} MB")
 sys.exit(code)
 """
-"""The command line, and what the system says of its process: ``getrusage`` would count the peak of the parent too."""
+"""The command line, and the peak of its memory: the account that a parent has of it would count the parent's peak too."""
 
 
 @dataclass(frozen=True)
@@ -367,11 +260,9 @@ class Refusal:
 
 def measured(case: Case, folder: Path, valid: Mapping[str, Path]) -> Refusal:
     """Runs the command of a case as a process, with its time and its peak memory."""
-    command = [sys.executable, "-c", COMMAND, *case.prepare(folder, valid)]
-    began = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    seconds, told = time.monotonic() - began, re.search(r"VmHWM:\s*(\d+) kB", done.stdout)
-    return Refusal(case, done.returncode, done.stderr, seconds, int(told[1]) / 1024 if told else math.inf)
+    ended = Process([sys.executable, "-c", COMMAND, *case.prepare(folder, valid)], keep=("out", "err")).watch(KILL_SECONDS)
+    told, error = re.search(rb"peak ([\d.]+) MB", ended.out), ended.err.decode("utf-8", "replace")
+    return Refusal(case, ended.code, error, ended.seconds, float(told[1]) if told else math.inf)
 
 
 def main() -> int:

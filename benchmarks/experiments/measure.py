@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import math
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from mipdesign.designs.run import verify_folder
+from mipdesign.designs.verification import verify_folder
+from mipdesign.processes import Ended, Process
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ def run_design(problem: str, options: Sequence[str] = (), verify: bool = False) 
     """Designs in a child process and, on request, verifies in another."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "design"
-        seconds = _timed(["design", problem, "--out", str(out), "--json", *options], {0, 3, 4})
-        verify_seconds = _timed(["verify", str(out)], {0}) if verify else None
+        seconds = command(["design", problem, "--out", str(out), "--json", *options], {0, 3, 4}).seconds
+        verify_seconds = command(["verify", str(out)]).seconds if verify else None
         check_seconds = _checked(out) if verify else None
         result = json.loads((out / "result.json").read_text())
         header, *rows = (line.split(",") for line in (out / "trace.csv").read_text().splitlines())
@@ -58,13 +59,26 @@ def _checked(out: Path) -> float:
     return time.monotonic() - began
 
 
-def _timed(arguments: list[str], accepted: set[int]) -> float:
-    began = time.monotonic()
-    command = [sys.executable, "-m", "mipdesign", *arguments]
-    process = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if process.returncode not in accepted:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}: {process.stderr[-500:]}")
-    return time.monotonic() - began
+def command(arguments: Sequence[str], accepted: Collection[int] = (0,), kill_after: float = math.inf) -> Ended:
+    """Runs a command of ``mipdesign`` as a process of its own, and says how it ended.
+
+    Parameters
+    ----------
+    accepted:
+        Exit codes that it may have.
+    kill_after:
+        Seconds after which it is killed, whatever it would have ended with.
+
+    Raises
+    ------
+    SystemExit
+        If it ends by itself with another code.
+    """
+    words = [sys.executable, "-m", "mipdesign", *arguments]
+    ended = Process(words, keep=("err",)).watch(kill_after)
+    if ended.cause == "exited" and ended.code not in accepted:
+        raise SystemExit(f"{' '.join(words)} ended with {ended.code}: {ended.err.decode(errors='replace')[-500:]}")
+    return ended
 
 
 def middle(values: Iterable[float | None]) -> float | None:

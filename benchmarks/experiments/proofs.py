@@ -1,6 +1,6 @@
 """Time to proven optimality of the presets in both conventions, with memory and verification.
 
-``python -m mipdesign.benchmarks proofs [--runs N] [--workers N]`` prints the table of ``docs/performance.md``.
+``python -m mipdesign.benchmarks proofs [--runs N] [--workers N]`` prints the table of ``benchmarks/results/proofs.md``.
 """
 
 from __future__ import annotations

@@ -15,19 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from mipdesign.bounds.relaxation import Multipliers
+from mipdesign.bounds.multipliers import Multipliers
 from mipdesign.certificate.certificate import Certificate
 from mipdesign.checker import digest
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Candidate, build_tables
+from mipdesign.lattice.position import Candidate
+from mipdesign.mip.closing import CellResult
 from mipdesign.mip.formulation import ModelStatistics
-from mipdesign.mip.scip import CellResult
 from mipdesign.networks.architecture import Architecture
 from mipdesign.networks.blocks import FAMILIES
 from mipdesign.problem.problem import Problem
 from mipdesign.search.branching import LIST_STEPS, Node, Record, expand
-from mipdesign.search.driver import EQUAL_MARGIN, OPTIMAL_GAP, Outcome, SolvedCell, Status, cutoff_of, design_order
+from mipdesign.search.coverage import build_tables
+from mipdesign.search.incumbents import EQUAL_MARGIN, OPTIMAL_GAP, cutoff_of, design_order
+from mipdesign.search.outcome import Outcome, SolvedCell, Status
 
 from ..corpus.small import every_network, problem_data, varied_problem, with_any_budgets
 
@@ -157,7 +159,7 @@ def assembled(
             result = CellResult("closed", (), (), cutoff, cutoff, 1, 1, 0.1, "lattice", empty, "0" * 64, "10.0")
             solved.append(SolvedCell(step.record, step.cell.digest, "lattice", result))
     if by_solver:
-        still_open = [Node(n.name, n.cell, n.bound, n.prices, by_solver=True) for n in still_open]
+        still_open = [Node(n.name, n.cell, n.bound, n.multipliers, by_solver=True) for n in still_open]
     status, bound = _claimed(best, cutoff, gap, still_open)
     outcome = Outcome(status, best, bound, cutoff, candidates, best is None, records, solved, still_open, [], [], 0.0, False)
     return Certificate.of(problem, tables, outcome, gap).data

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mipdesign.bounds.relaxation import Multipliers
+from mipdesign.bounds.multipliers import Multipliers
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.search.branching import LIST_STEPS, Expansion, Node, expand
 
 

@@ -17,14 +17,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mipdesign.bounds.relaxation import Multipliers, Relaxation, optimise
+from mipdesign.bounds.multipliers import Multipliers
+from mipdesign.bounds.optimise import optimise
+from mipdesign.bounds.relaxation import Relaxation
+from mipdesign.lattice.arrays import Ints
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Candidate, Ints, StageTables, Tables
+from mipdesign.lattice.position import Candidate
+from mipdesign.lattice.tables import StageTables, Tables
 from mipdesign.mip.formulation import Claim
 from mipdesign.mip.solver import Answer
 from mipdesign.search.branching import ROOT_EVALUATIONS
-from mipdesign.search.driver import OPTIMAL_GAP, cutoff_of, relative_gap
 from mipdesign.search.heuristics import incumbent
+from mipdesign.search.incumbents import OPTIMAL_GAP, cutoff_of, relative_gap
 
 RESTARTS = 4
 """Runs of annealing, each with a descent."""
@@ -82,10 +86,11 @@ def presolved(tables: Tables, seed: int) -> Presolved:
         optimised = None if relaxation.empty else optimise(relaxation, prices, ROOT_EVALUATIONS)
         left = None
         if optimised is not None:
-            prices = optimised.prices
-            reached = relaxation.bound(prices).outward
+            prices = optimised.multipliers
+            cell_bound = relaxation.bound(prices)
+            reached = cell_bound.outward
             bound = reached if best is None else min(bound, reached)
-            left = None if reached < cutoff else relaxation.reduced()
+            left = None if reached < cutoff else cell_bound.fix_by_reduced_cost()
         if left is None:
             return Presolved(best, None if best is None else cell, -math.inf if best is None else max(best.objective, cutoff))
         before, cell = choices(tables, cell), boxed(tables, cell, left)

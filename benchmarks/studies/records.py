@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from mipdesign.errors import SpecError
-from mipdesign.files import read_bytes, writing
+from mipdesign.json_lines import LineLog, read_log
 
 RECORDS = "records.jsonl"
-MAX_RECORDS_BYTES = 1_000_000_000
-MAX_BYTES = 4_000_000_000
-"""Largest file of records that is read."""
+NOUN = "a record of a run"
 
 Ending = Literal["answered", "unsupported", "missing", "error", "crash", "timeout", "memout"]
 
@@ -53,6 +48,8 @@ class Record:
         Of the model before presolve.
     trace:
         Seconds, primal bound, dual bound.
+    plugins:
+        Digests of the plug-ins that brought what the run names, by the names of their files.
     """
 
     key: str
@@ -93,6 +90,7 @@ class Record:
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
     incidents: list[str] = field(default_factory=list)
+    plugins: dict[str, str] = field(default_factory=dict)
 
     @property
     def variant(self) -> tuple[str, str]:
@@ -115,81 +113,27 @@ class Record:
         return sum(part or 0.0 for part in (self.presolve_seconds, self.formulation_seconds, self.build_seconds))
 
 
-def parse(text: bytes, source: Path) -> tuple[list[Record], int]:
-    """Records in the text of a file, and how many of its bytes they take: a last line without its end is left out.
-
-    Raises
-    ------
-    SpecError
-        If another line is not a record.
-    """
-    whole = text.rfind(b"\n") + 1
-    records, known = [], {f.name for f in fields(Record)}
-    for number, line in enumerate(text[:whole].splitlines(), 1):
-        try:
-            data = json.loads(line)
-            records.append(Record(**{name: value for name, value in data.items() if name in known}))
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            raise SpecError(f"line {number}", "is not a record of a run", "remove the line", str(source)) from None
-    return records, whole
-
-
 def read_records(folder: Path) -> list[Record]:
-    """The records of a study's folder.
+    """The records of a study's folder. Of runs that differ in the text of a plug-in alone the last one counts: it was edited.
 
     Raises
     ------
     SpecError
         If there are none.
     """
-    path = folder / RECORDS
-    records, _ = parse(read_bytes(path, MAX_RECORDS_BYTES), path)
+    records = read_log(folder / RECORDS, Record, NOUN)
     if not records:
-        raise SpecError("", "has no records", "run the study first", str(path))
-    return records
+        raise SpecError("", "has no records", "run the study first", str(folder / RECORDS))
+    last = {(record.variant, record.case): record for record in records if record.plugins}
+    return [record for record in records if not record.plugins or last[record.variant, record.case] is record]
 
 
-class RecordLog:
-    """The file of records while a study runs: nobody else writes to it then.
-
-    Raises
-    ------
-    SpecError
-        If the folder cannot be written to, another run writes to it, or its file is damaged.
-    """
+class RecordLog(LineLog[Record]):
+    """The records of a study's folder while the study runs; see :class:`mipdesign.json_lines.LineLog`."""
 
     def __init__(self, folder: Path) -> None:
-        path = folder / RECORDS
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self.file)
-            raise SpecError("--out", f"{folder} is in use by another run", "wait for it, or give another folder") from None
-        try:
-            self.records, size = parse(read_bytes(path, MAX_RECORDS_BYTES), path)
-        except SpecError:
-            os.close(self.file)
-            raise
-        os.ftruncate(self.file, size)
-        os.lseek(self.file, size, os.SEEK_SET)
+        super().__init__(folder / RECORDS, Record, NOUN, folder)
 
     def missing(self, keys: Iterable[str]) -> set[str]:
         """Those of some keys that have no record yet."""
-        return set(keys) - {record.key for record in self.records}
-
-    def append(self, record: Record) -> None:
-        """Writes a record whole, and has it on disk when it returns."""
-        content = json.dumps(asdict(record), allow_nan=False).encode() + b"\n"
-        while content:
-            content = content[os.write(self.file, content) :]
-        os.fsync(self.file)
-        self.records.append(record)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        os.close(self.file)
+        return set(keys) - {record.key for record in self.entries}

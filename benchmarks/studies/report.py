@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from mipdesign.errors import require
+from mipdesign.figures.charts import COLOURS as PAGE_COLOURS
+from mipdesign.figures.charts import LETTERS, ON_PAGE, image, new_figure, svg_element
+from mipdesign.figures.tables import Table
 from mipdesign.files import write_whole, writing
 from mipdesign.report.page import render_page
 
@@ -17,34 +18,32 @@ from ..corpus.optima import Optimum
 from . import tables
 from .metrics import performance_profile
 from .records import Record
-from .tables import Results, Table
+from .tables import Results
 from .verdict import contradictions, judged
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999933", "#882255")
 """Okabe and Ito's colours, which stay apart for the colour-blind and on light and dark ground, and two of Tol's."""
 DASHES = ("-", "--")
-INK = "#010203"
-"""Stands for the colour of the text, which the page decides: lines and letters of pictures follow its light or dark ground."""
 MOST_LINEAR = 20.0
 """Largest gap, per cent, that is shown on a linear axis."""
-PIXELS_PER_INCH = 160
-"""Of PNG files."""
 MOST_CURVES = 2 * len(COLOURS)
-"""Curves that one picture tells apart."""
+"""Curves that one chart tells apart."""
+WIDTH = 768.0
+"""Of charts, in pixels."""
+IMAGES: tuple[Literal["svg", "png"], ...] = ("svg", "png")
 
 
-def write_report(
-    records: Sequence[Record], optima: Mapping[str, Optimum], page: Path, with_pictures: bool = False
-) -> list[Path]:
+def write_report(records: Sequence[Record], optima: Mapping[str, Optimum], page: Path, with_images: bool = False) -> list[Path]:
     """Writes the page and the tables, and returns their paths.
 
     Parameters
     ----------
-    with_pictures:
-        Whether the pictures are written beside the tables as well, as SVG and PNG on white ground.
+    with_images:
+        Whether the charts are written beside the tables as well, as SVG and PNG on white ground.
 
     Raises
     ------
@@ -56,10 +55,11 @@ def write_report(
     results = Results.of(judged(records, optima), optima)
     made = [make(results) for make in (tables.summary, tables.times, tables.statuses, tables.wrong_answers)]
     made += [make(results) for make in (tables.bounds, tables.root_gaps, tables.sizes, tables.instances, tables.failures)]
-    contents = {page: render(results, made, pictures(results, made), contradictions(records, optima)).encode()}
-    if with_pictures:  # drawn anew: a picture's layout moves whenever it is drawn, and the page has colours of its own
-        files = [(p, kind) for p in pictures(results, made) for kind in ("svg", "png")]
-        contents |= {page.with_name(f"{p.name}.{kind}"): image(p.figure, kind) for p, kind in files}
+    drawn = charts(results, made, ON_PAGE["ink"])
+    contents = {page: render(results, made, drawn, contradictions(records, optima)).encode()}
+    if with_images:  # drawn anew: a chart's layout moves whenever it is drawn, and the page has colours of its own
+        files = [(chart, kind) for chart in charts(results, made, PAGE_COLOURS["ink"]) for kind in IMAGES]
+        contents |= {page.with_name(f"{chart.name}.{kind}"): image(chart.figure, kind) for chart, kind in files}
     contents |= {page.with_name(f"{table.name}.csv"): table.to_csv().encode() for table in [*made, tables.runs(results)]}
     contents[page.with_name("tables.md")] = "\n".join(table.to_markdown() for table in made if table.rows).encode()
     with writing(page.parent):
@@ -70,35 +70,34 @@ def write_report(
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture with a title and a name for its file."""
+class StudyChart:
+    """A chart with a title and a name for its file."""
 
     name: str
     title: str
     figure: Figure
 
 
-def pictures(results: Results, made: Sequence[Table]) -> list[Picture]:
-    """The pictures of a report, those that have something to show."""
+def charts(results: Results, made: Sequence[Table], ink: str) -> list[StudyChart]:
+    """The charts of a report, those that have something to show; ``ink`` is the colour of lines and letters."""
     of_name = {table.name: table for table in made}
     drawn = [
-        ("means", "Times of the exact variants", means_picture(of_name["summary"])),
-        ("profile", "Performance profile", profile_picture(results)),
-        ("solved", "Solved over time", solved_picture(results)),
-        ("root_gaps", "Gap at the root", root_picture(of_name["root_gaps"])),
+        ("means", "Times of the exact variants", means_chart(of_name["summary"], ink)),
+        ("profile", "Performance profile", profile_chart(results, ink)),
+        ("solved", "Solved over time", solved_chart(results, ink)),
+        ("root_gaps", "Gap at the root", root_chart(of_name["root_gaps"], ink)),
     ]
-    return [Picture(name, title, figure) for name, title, figure in drawn if figure is not None]
+    return [StudyChart(name, title, figure) for name, title, figure in drawn if figure is not None]
 
 
-def render(results: Results, made: Sequence[Table], drawn: Sequence[Picture], warnings: Sequence[str]) -> str:
+def render(results: Results, made: Sequence[Table], drawn: Sequence[StudyChart], warnings: Sequence[str]) -> str:
     """The page."""
     machines = sorted({", ".join(f"{key} {value}" for key, value in r.machine.items()) for r in results.records if r.machine})
     settings = sorted({", ".join(f"{k} {v:g}" for k, v in (r.limits | r.parameters).items()) for r in results.records})
     versions = sorted({f"{r.solver} {r.solver_version}" for r in results.records if r.solver_version is not None})
     content = {
         "tables": [table for table in made if table.rows],
-        "cell": tables.cell_text,
-        "pictures": [(picture.title, _svg(picture.figure)) for picture in drawn],
+        "charts": [(chart.title, svg_element(chart.figure, chart.name, chart.title, "")) for chart in drawn],
         "warnings": warnings,
         "wrong": sum(record.status == "wrong" for record in results.records),
         "runs": len(results.records),
@@ -107,10 +106,10 @@ def render(results: Results, made: Sequence[Table], drawn: Sequence[Picture], wa
     return render_page("report.html.j2", content, "study", Path(__file__).parent / "templates")
 
 
-# ---------------------------------------------------------------------------------------------------------------- pictures
+# ------------------------------------------------------------------------------------------------------------------ charts
 
 
-def means_picture(table: Table) -> Figure | None:
+def means_chart(table: Table, ink: str) -> Figure | None:
     """Shifted geometric means of the exact variants: a row per formulation, a colour per solver, hollow where runs were not
     solved; the formulation with the fastest solver first.
     """
@@ -121,8 +120,7 @@ def means_picture(table: Table) -> Figure | None:
     means = {(row[0], row[1]): float(row[at["shifted geom. mean, s"]] or 0.0) for row in rows}
     best = {name: min(mean for (other, _), mean in means.items() if other == name) for name, _ in means}
     names, solvers = sorted(best, key=lambda name: best[name]), sorted({str(row[1]) for row in rows})
-    figure = _figure(8.0, 1.6 + 0.3 * len(names))
-    axes = figure.subplots()
+    figure, axes = _axes(154 + 29 * len(names), ink)
     for colour, solver in zip(COLOURS * len(solvers), solvers, strict=False):
         of_solver = [row for row in rows if row[1] == solver]
         for row in of_solver:
@@ -135,20 +133,20 @@ def means_picture(table: Table) -> Figure | None:
     axes.xaxis.set_minor_formatter("{x:g}")
     axes.invert_yaxis()
     axes.grid(alpha=0.25)
-    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="small", labelcolor=INK)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=LETTERS, labelcolor=ink)
     return figure
 
 
-def profile_picture(results: Results) -> Figure | None:
+def profile_chart(results: Results, ink: str) -> Figure | None:
     """Performance profiles of the exact variants; ``None`` where there is nothing to compare."""
     ratios = tables.profile_ratios(results)
     curves = {name: performance_profile(row) for name, row in ratios.items()}
     curves = {name: steps for name, steps in curves.items() if steps}
     last = max((tau for steps in curves.values() for tau, _ in steps), default=1.0)
-    return _step_picture(curves, 1.0, max(2.0, 1.1 * last), "time over the best time", "share of runs solved")
+    return _step_chart(curves, (1.0, max(2.0, 1.1 * last)), ("time over the best time", "share of runs solved"), ink)
 
 
-def solved_picture(results: Results) -> Figure | None:
+def solved_chart(results: Results, ink: str) -> Figure | None:
     """How many runs each exact variant had solved by when."""
     curves = {}
     of_all = results.times()
@@ -158,17 +156,17 @@ def solved_picture(results: Results) -> Figure | None:
             curves[tables.label(variant)] = [(max(time, 1e-3), float(n)) for n, time in enumerate(finite, 1)]
     first = min((steps[0][0] for steps in curves.values()), default=1e-3)
     last = max((steps[-1][0] for steps in curves.values()), default=1.0)
-    return _step_picture(curves, first, max(2 * first, 1.1 * last), "seconds", "runs solved")
+    return _step_chart(curves, (first, max(2 * first, 1.1 * last)), ("seconds", "runs solved"), ink)
 
 
-def _step_picture(
-    curves: Mapping[str, Sequence[tuple[float, float]]], first: float, last: float, across: str, upwards: str
+def _step_chart(
+    curves: Mapping[str, Sequence[tuple[float, float]]], reach: tuple[float, float], words: tuple[str, str], ink: str
 ) -> Figure | None:
-    """Step curves over a logarithmic axis, each going on to the right end."""
+    """Step curves over a logarithmic axis that reaches from the first to the last place; ``words`` name the axes."""
     if not curves:
         return None
-    figure = _figure(8.0, 4.5 + 0.22 * math.ceil(min(len(curves), MOST_CURVES) / 2))
-    axes = figure.subplots()
+    (first, last), (across, upwards) = reach, words
+    figure, axes = _axes(432 + 21 * math.ceil(min(len(curves), MOST_CURVES) / 2), ink)
 
     def weakness(name: str) -> tuple[float, float, str]:
         return -curves[name][-1][1], math.fsum(math.log(x) for x, _ in curves[name]), name
@@ -179,66 +177,41 @@ def _step_picture(
         colour, dashes = COLOURS[at % len(COLOURS)], DASHES[at // len(COLOURS)]
         axes.step(x, y, where="post", label=name, color=colour, ls=dashes, lw=1.8)
     axes.set(xscale="log", xlabel=across, ylabel=upwards, xlim=(first, last))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}" if last < 20 * first else "")
     axes.set_ylim(bottom=0.0)
     axes.grid(alpha=0.25)
     cut = f"the {MOST_CURVES} of {len(curves)} that solve most" if len(curves) > MOST_CURVES else None
-    legend = figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize="small", labelcolor=INK, title=cut)
-    legend.get_title().set_color(INK)
+    legend = figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=LETTERS, labelcolor=ink, title=cut)
+    legend.get_title().set(color=ink, fontsize=LETTERS)
     return figure
 
 
-def root_picture(table: Table) -> Figure | None:
+def root_chart(table: Table, ink: str) -> Figure | None:
     """Root gaps as points, one row per variant."""
     if not table.rows:
         return None
-    figure = _figure(8.0, 1.4 + 0.3 * len(table.rows))
-    axes = figure.subplots()
+    figure, axes = _axes(134 + 29 * len(table.rows), ink)
     largest = 0.0
     for formulation, solver, *of_instances, _ in table.rows:
         gaps = [float(gap) for gap in of_instances if gap is not None]
         largest = max([largest, *gaps])
         axes.plot(gaps, [f"{formulation} / {solver}"] * len(gaps), "o", color=COLOURS[0], alpha=0.7, ms=6)
     axes.set(xlabel="gap at the root, per cent (0 is best)", xscale="symlog" if largest > MOST_LINEAR else "linear")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlim(left=0.0)
     axes.invert_yaxis()
     axes.grid(alpha=0.25)
     return figure
 
 
-def _figure(width: float, height: float) -> Figure:
-    require("matplotlib", "study", "a report")
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasSVG(figure)
-    return figure
-
-
-def image(figure: Figure, kind: str) -> bytes:
-    """A picture file on white ground; the same for the same figure."""
-    import matplotlib
-
-    out = io.BytesIO()
-    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
-    with matplotlib.rc_context({"svg.hashsalt": "mipdesign", "font.family": "sans-serif"}):
-        figure.savefig(out, format=kind, dpi=PIXELS_PER_INCH, facecolor="white", metadata=metadata)
-    return out.getvalue()
-
-
-def _svg(figure: Figure) -> str:
-    """An SVG element without ground, drawn in the page's own colour of text; the same for the same figure."""
-    import matplotlib
-
-    for axes in figure.axes:
-        axes.patch.set_alpha(0.0)
-        axes.tick_params(which="both", colors=INK)
-        for spine in axes.spines.values():
-            spine.set_color(INK)
-        for text in (axes.xaxis.label, axes.yaxis.label, axes.title):
-            text.set_color(INK)
-    out = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "mipdesign", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    content = out.getvalue().replace(INK, "currentColor")
-    return content[content.index("<svg") :]
+def _axes(height: float, ink: str) -> tuple[Figure, Axes]:
+    """An empty chart of that height in pixels, whose lines and letters have a colour."""
+    figure = new_figure(WIDTH, height, "study")
+    axes = figure.subplots()
+    axes.tick_params(which="both", colors=ink, labelsize=LETTERS)
+    for spine in axes.spines.values():
+        spine.set_color(ink)
+    for text in (axes.xaxis.label, axes.yaxis.label):
+        text.set(color=ink, fontsize=LETTERS)
+    return figure, axes

@@ -7,21 +7,19 @@ no record with it: its task is given to another, and only what comes back is wri
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from mipdesign.processes import JSON_LINES, Conversation, Ended, end_all
 from mipdesign.search.cluster import connected, require_distributed
-from mipdesign.search.driver import relative_gap
+from mipdesign.search.incumbents import relative_gap
 
 from ..corpus.optima import Optimum
 from .records import Ending, Record, RecordLog
 from .study import Job
-from .supervision import Ended, end_all, supervise
 from .verdict import Known, judge, knowledge
 
 if TYPE_CHECKING:
@@ -38,31 +36,28 @@ OnRecord = Callable[[Sequence[Record], int], None]
 
 def execute(data: dict[str, Any]) -> dict[str, Any]:
     """The Dask task: one job in a process of its own. Plain data in and out."""
-    job = Job(**data)
-    allowed = job.limits["seconds"] + job.limits["grace_seconds"]
-    command = [sys.executable, "-m", "mipdesign.benchmarks.studies.trial", str(os.getpid())]
-    return asdict(record_of(job, supervise(command, json.dumps(data).encode(), allowed, job.limits["memory_mb"])))
+    job, told = Job(**data), dict[str, Any]()
+    command = [sys.executable, "-m", "mipdesign.benchmarks.studies.trial"]
+    trial = Conversation(command, JSON_LINES, told.update, bound=True, keep_err=True)
+    trial.send(data)
+    ended = trial.watch(job.limits["seconds"] + job.limits["grace_seconds"], job.limits["memory_mb"])
+    return asdict(record_of(job, told, ended))
 
 
-def record_of(job: Job, ended: Ended) -> Record:
-    """The record of a process, from what it said before it ended."""
-    told: dict[str, Any] = {}
-    for line in ended.out.splitlines(keepends=True):
-        if line.endswith(b"\n"):
-            told |= json.loads(line)
+def record_of(job: Job, told: dict[str, Any], ended: Ended) -> Record:
+    """The record of a process, from what it told before it ended."""
     versions = told.pop("versions", {}) | {k: v for k, v in told.pop("packages", {}).items() if v is not None}
     incidents = told.pop("incidents", [])
     if told.get("ended") is None or ended.cause != "exited":
         told["ended"] = ending(ended)
         incidents = [*incidents, last_words(ended)]
-    peak = max(ended.peak_mb, told.pop("peak_memory_mb", None) or 0.0)
+    peak = max(ended.watched_mb, told.pop("peak_memory_mb", None) or 0.0)
     gap = None
     if told.get("objective") is not None and told.get("bound") is not None:
         gap = relative_gap(told["bound"], told["objective"])
-    asked = {name: value for name, value in asdict(job).items() if name != "problem"}
     return Record(
         key=job.key,
-        **asked,
+        **job.asked,
         **told,
         gap=gap,
         versions=versions,
@@ -74,21 +69,21 @@ def record_of(job: Job, ended: Ended) -> Record:
 
 def ending(ended: Ended) -> Ending:
     """How a process ended that gave no answer."""
-    return "crash" if ended.cause == "exited" else ended.cause
+    return ended.cause if ended.cause in ("timeout", "memout") else "crash"
 
 
 def last_words(ended: Ended) -> str:
     """Why a process is gone, and the end of what it wrote to standard error."""
     how = f"signal {-ended.code}" if ended.code < 0 else f"exit code {ended.code}"
-    reason = {"exited": f"ended with {how}", "timeout": "killed at its time limit", "memout": "killed at its memory limit"}
+    reasons = {"timeout": "killed at its time limit", "memout": "killed at its memory limit"}
+    reason = reasons.get(ended.cause, f"ended with {how}")
     text = ended.err.decode("utf-8", "replace").strip()[-INCIDENT_CHARACTERS:]
-    return f"{reason[ended.cause]}: {text}" if text else reason[ended.cause]
+    return f"{reason}: {text}" if text else reason
 
 
 def lost(job: Job, error: BaseException) -> Record:
     """The record of a run whose task failed outside of its process, for example because workers died over it."""
-    asked = {name: value for name, value in asdict(job).items() if name != "problem"}
-    return Record(key=job.key, **asked, ended="crash", incidents=[" ".join(f"{type(error).__name__}: {error}".split())])
+    return Record(key=job.key, **job.asked, ended="crash", incidents=[" ".join(f"{type(error).__name__}: {error}".split())])
 
 
 @contextmanager
@@ -129,7 +124,7 @@ def run_jobs(jobs: Sequence[Job], log: RecordLog, client: Client, optima: Mappin
 
     wanted = {job.key for job in jobs}
     missing = log.missing(wanted)
-    on_record([record for record in log.records if record.key in wanted], len(wanted))
+    on_record([record for record in log.entries if record.key in wanted], len(wanted))
     by_key = {job.key: job for job in jobs if job.key in missing}
     futures = {client.submit(execute, asdict(job), key=f"run-{key}", pure=False): job for key, job in by_key.items()}
     try:
@@ -137,8 +132,8 @@ def run_jobs(jobs: Sequence[Job], log: RecordLog, client: Client, optima: Mappin
             job, error = futures.pop(future), future.exception()
             record = Record(**future.result()) if error is None else lost(job, error)
             future.release()
-            log.append(verified(record, log.records, optima))
-            on_record([record for record in log.records if record.key in wanted], len(wanted))
+            log.append(verified(record, log.entries, optima))
+            on_record([record for record in log.entries if record.key in wanted], len(wanted))
     except BaseException:
         with contextlib.suppress(Exception):
             client.cancel(list(futures), force=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -13,10 +14,13 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from mipdesign.errors import SpecError
+from mipdesign.files import read_text
 from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.solver import solver_named
-from mipdesign.parsing import load_yaml, read_text, validated
+from mipdesign.parsing import load_yaml, validated
+from mipdesign.plugins import load_plugin, plugins_of
 from mipdesign.problem.problem import Problem
+from mipdesign.registry import Plugin
 
 from ..corpus.instances import InstanceSpec, StudyModel
 
@@ -51,6 +55,8 @@ class Job:
         The specification of the instance, and its digest.
     presolve:
         Whether the package's own bounds reduce the space first (:mod:`mipdesign.benchmarks.studies.presolve`).
+    plugins:
+        The plug-ins that brought what the run uses: ``path`` and ``source`` of :class:`mipdesign.registry.Plugin`.
     """
 
     instance: str
@@ -62,16 +68,31 @@ class Job:
     limits: dict[str, float]
     parameters: dict[str, Any]
     presolve: bool = False
+    plugins: Sequence[Mapping[str, str]] = ()
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What a record says of it: of its plug-ins the names of their files and the digests of their texts."""
+        data = {name: value for name, value in asdict(self).items() if name != "problem"}
+        return data | {"plugins": {plugin.name: plugin.sha256 for plugin in self.plugins_to_run}}
+
+    @property
+    def plugins_to_run(self) -> list[Plugin]:
+        """Its plug-ins, whose variants it names."""
+        return [Plugin(**plugin) for plugin in self.plugins]
 
     @cached_property
     def key(self) -> str:
         """What tells the run from all others, whatever the instance is called: SHA-256 of all that decides its outcome.
 
-        Runs without presolve have the keys that they had before there was one.
+        So a run is done again when one of its plug-ins was edited. Runs without presolve, or without plug-ins, have the keys
+        that they had before there were any.
         """
-        data = {name: value for name, value in asdict(self).items() if name not in ("instance", "problem")}
-        if not self.presolve:
-            del data["presolve"]
+        data = {name: value for name, value in self.asked.items() if name != "instance"}
+        data["plugins"] = sorted(plugin.sha256 for plugin in self.plugins_to_run)
+        for name in ("presolve", "plugins"):
+            if not data[name]:
+                del data[name]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
@@ -90,6 +111,9 @@ class Study(StudyModel):
         Relative gap at which a solver may stop.
     presolve:
         Whether runs presolve; with both values every combination is run with and without.
+    plugins:
+        Python files that register what the study names beyond what is installed, relative to the folder of the study file.
+        They are run when the study is read.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -101,6 +125,7 @@ class Study(StudyModel):
     threads: Annotated[int, Field(strict=True, ge=1, le=1024)] = 1
     gap: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
     presolve: list[Annotated[bool, Field(strict=True)]] = Field(default=[False], min_length=1)
+    plugins: list[Annotated[str, Field(min_length=1)]] = Field(default=[])
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -118,14 +143,19 @@ class Study(StudyModel):
 
     @classmethod
     def load(cls, path: Path) -> Study:
-        """Reads a study file.
+        """Reads a study file, and runs its plug-ins.
 
         Raises
         ------
         SpecError
             With the field, its value and a remedy.
         """
-        return validated(cls, load_yaml(read_text(path), str(path)), str(path))
+        data = load_yaml(read_text(path), str(path))
+        named = data.get("plugins") if isinstance(data, dict) else None
+        for at, name in enumerate(named if isinstance(named, list) else ()):
+            if isinstance(name, str):
+                load_plugin(path.parent / name, f"plugins.{at}")
+        return validated(cls, data, str(path))
 
     def problems(self, path: Path) -> list[Problem]:
         """The instances; files are relative to the folder of the study file.
@@ -152,10 +182,35 @@ class Study(StudyModel):
         """All runs, in an order that gives every combination a turn early: seed by seed, instance by instance."""
         limits = self.limits.model_dump()
         parameters = {"threads": self.threads, "gap": self.gap}
-        plain = [Job(p.name, p.digest, p.to_dict(), "", "", 0, limits, parameters) for p in self.problems(path)]
         return [
-            replace(job, formulation=formulation, solver=solver, seed=seed, presolve=presolve)
-            for seed, job, formulation, presolve, solver in itertools.product(
-                self.seeds, plain, self.formulations, self.presolve, self.solvers
+            Job(
+                problem.name,
+                problem.digest,
+                data,
+                formulation,
+                solver,
+                seed,
+                limits,
+                parameters,
+                presolve,
+                [asdict(plugin) for plugin in plugins_of(names_in(problem, formulation, solver))],
+            )
+            for seed, (problem, data), formulation, presolve, solver in itertools.product(
+                self.seeds,
+                [(problem, problem.to_dict()) for problem in self.problems(path)],
+                self.formulations,
+                self.presolve,
+                self.solvers,
             )
         ]
+
+
+def names_in(problem: Problem, formulation: str, solver: str) -> Iterator[tuple[str, str]]:
+    """Kind and id of all variants that a run names."""
+    yield "mipdesign.solvers", solver
+    formulation_id, *parts = formulation.split(":")
+    yield "mipdesign.formulations", formulation_id
+    for part, kind in itertools.product(parts, ("encodings", "breakpoints", "products")):
+        yield f"mipdesign.{kind}", part.partition("-")[0]
+    for family in {block for stage in problem.stages for block in stage.block}:
+        yield "mipdesign.families", family

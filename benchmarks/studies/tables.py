@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mipdesign.figures.formatting import number
+from mipdesign.figures.tables import Column, Table, Value, columns, plain_text
 
 from ..corpus.optima import Optimum
 from .metrics import (
@@ -29,43 +27,11 @@ Variant = tuple[str, str]
 """Formulation, with a word on its presolve, and solver."""
 Case = tuple[str, int, str]
 """What a variant is run on; see :attr:`mipdesign.benchmarks.studies.records.Record.case`."""
-Cell = str | int | float | None
 NOT_RUN = ("unsupported", "missing")
 """Statuses that say nothing of how fast a variant is."""
 VIRTUAL_BEST = "virtual best"
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table with a title, a sentence on what it says, and a name for its file."""
-
-    name: str
-    title: str
-    note: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-    def to_csv(self) -> str:
-        """Its rows as CSV, with every digit."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(self.header)
-        writer.writerows(["" if value is None else value for value in row] for row in self.rows)
-        return out.getvalue()
-
-    def to_markdown(self) -> str:
-        """Title, note and rows, as the page shows them."""
-        lines = [self.header, ("---",) * len(self.header), *([cell_text(value) for value in row] for row in self.rows)]
-        return "\n".join([f"### {self.title}", "", self.note, "", *(f"| {' | '.join(line)} |" for line in lines), ""])
-
-
-def cell_text(value: Cell) -> str:
-    """A value as people are shown it."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return "-" if not math.isfinite(value) else f"{value:.3g}" if abs(value) < 1000 else f"{value:,.1f}"
-    return number(value) if isinstance(value, int) else value
+WORDS = ("formulation", "solver", "claim", "instance", "status", "reason", "says", "why", "by", "")
+"""Columns that hold words."""
 
 
 @dataclass(frozen=True)
@@ -159,12 +125,13 @@ def summary(results: Results) -> Table:
         "counts its limit in the mean and ten times its limit in PAR10. Integrals are means over the instances with a feasible "
         "network, in seconds (0 is best). The virtual best is that of the exact variants: a bound is less work."
     )
-    header = ("formulation", "solver", "claim", "runs", "solved", "shifted geom. mean, s", "PAR10, s")
-    more = ("primal integral, s", "dual integral, s", "nodes, geom. mean", "peak memory, MB")
-    return Table("summary", "Summary", note, header + more, tuple(rows))
+    measured = (Column(name, unit="s") for name in ("shifted geom. mean", "PAR10", "primal integral", "dual integral"))
+    heads = _columns("formulation", "solver", "claim", "runs", "solved")
+    heads = (*heads, *measured, *_columns("nodes, geom. mean"), Column("peak memory", unit="MB"))
+    return Table("Summary", heads, tuple(rows), (note,), "summary")
 
 
-def _time_figures(results: Results, times: Sequence[float]) -> tuple[Cell, ...]:
+def _time_figures(results: Results, times: Sequence[float]) -> tuple[Value, ...]:
     limits = [_limit(results, case) for case in results.cases]
     capped = [min(time, limit) for time, limit in zip(times, limits, strict=True)]
     solved = sum(map(math.isfinite, times))
@@ -175,7 +142,7 @@ def _limit(results: Results, case: Case) -> float:
     return float(results.of_variant[results.compared[0]][case].limits["seconds"])
 
 
-def _summary_row(results: Results, variant: Variant, times: Sequence[float]) -> tuple[Cell, ...]:
+def _summary_row(results: Results, variant: Variant, times: Sequence[float]) -> tuple[Value, ...]:
     records = [results.of_variant[variant][case] for case in results.cases]
     with_best = [(r, best) for r in records if (best := results.best(r.digest)) is not None]
     integrals = [
@@ -190,19 +157,19 @@ def _summary_row(results: Results, variant: Variant, times: Sequence[float]) -> 
 def times(results: Results) -> Table:
     """Time of every variant on every instance: mean over the seeds, an unsolved run with its limit."""
     names = sorted({record.instance for record in results.records})
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[Value, ...]] = []
     for variant in results.compared:
         runs = [record for record in results.of_variant[variant].values() if record.status not in NOT_RUN]
         of_instance = {name: [record for record in runs if record.instance == name] for name in names}
         means = [_mean([min(solved_seconds(r), r.limits["seconds"]) for r in of_instance[name]]) for name in names]
         rows.append((*variant, *means))
     note = "Seconds, the mean over the seeds; a run that is not solved counts its limit. A dash: not run, or no words for it."
-    return Table("times", "Times by instance", note, ("formulation", "solver", *names), tuple(rows))
+    return Table("Times by instance", _columns("formulation", "solver", *names), tuple(rows), (note,), "times")
 
 
 def bounds(results: Results) -> Table:
     """How far the optima of relaxations and approximations are from those of the problems."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[Value, ...]] = []
     for variant in results.compared:
         claim = results.claim(variant)
         if claim == "exact":
@@ -219,24 +186,24 @@ def bounds(results: Results) -> Table:
         "networks break the problem."
     )
     header = ("formulation", "solver", "claim", "runs", "off by, mean", "off by, most", "networks that break it")
-    return Table("bounds", "Bounds", note, header, tuple(rows))
+    return Table("Bounds", _columns(*header), tuple(rows), (note,), "bounds")
 
 
 def statuses(results: Results) -> Table:
     """Counts per status, one row per variant."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[Value, ...]] = []
     for variant, runs in results.of_variant.items():
         counts = Counter(record.status for record in runs.values())
         rows.append((*variant, len(runs), *(counts[status] for status in STATUSES)))
     note = "Every run, with its status as verified; a wrong answer is counted apart from all others."
-    return Table("statuses", "Statuses", note, ("formulation", "solver", "runs", *STATUSES), tuple(rows))
+    return Table("Statuses", _columns("formulation", "solver", "runs", *STATUSES), tuple(rows), (note,), "statuses")
 
 
 def wrong_answers(results: Results) -> Table:
     """Every wrong answer with its reasons."""
     rows = tuple((*r.variant, r.instance, r.seed, r.said, "; ".join(r.reasons)) for r in results.records if r.status == "wrong")
     note = "Claims that the exact evaluator, a proven optimum or a verified network of another run contradicts."
-    return Table("wrong", "Wrong answers", note, ("formulation", "solver", "instance", "seed", "says", "why"), rows)
+    return Table("Wrong answers", _columns("formulation", "solver", "instance", "seed", "says", "why"), rows, (note,), "wrong")
 
 
 def failures(results: Results) -> Table:
@@ -247,20 +214,20 @@ def failures(results: Results) -> Table:
             reasons[(*r.variant, r.status, (" ".join(r.incidents).split("\n")[-1])[-200:])] += 1
     rows = tuple((*key, count) for key, count in sorted(reasons.items()))
     note = "Runs without an answer, and what the process or the solver said last."
-    return Table("failures", "Failures", note, ("formulation", "solver", "status", "reason", "runs"), rows)
+    return Table("Failures", _columns("formulation", "solver", "status", "reason", "runs"), rows, (note,), "failures")
 
 
 def root_gaps(results: Results) -> Table:
     """Mean relative distance of the root bound to the best known objective, per instance and variant."""
     gaps = {variant: _root_gaps(results, runs) for variant, runs in results.of_variant.items()}
     names = sorted({name for by_instance in gaps.values() for name in by_instance})
-    rows: list[tuple[Cell, ...]] = [
+    rows: list[tuple[Value, ...]] = [
         (*variant, *(by_instance.get(name) for name in names), _mean(list(by_instance.values())))
         for variant, by_instance in gaps.items()
         if by_instance
     ]
     note = "Per cent; over the seeds the mean. A dash: the solver tells no root bound, or the answer is wrong."
-    return Table("root_gaps", "Gap at the root", note, ("formulation", "solver", *names, "mean"), tuple(rows))
+    return Table("Gap at the root", _columns("formulation", "solver", *names, "mean"), tuple(rows), (note,), "root_gaps")
 
 
 def _root_gaps(results: Results, runs: Mapping[Case, Record]) -> dict[str, float]:
@@ -281,7 +248,7 @@ def sizes(results: Results) -> Table:
         if record.sizes is not None:
             by_formulation.setdefault(record.variant[0], {})[record.digest] = record
     names = ("variables", "binaries", "integers", "constraints", "nonzeros")
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[Value, ...]] = []
     for formulation, by_digest in sorted(by_formulation.items()):
         of_all = [record.sizes for record in by_digest.values() if record.sizes is not None]
         means = [shifted_geometric_mean((float(one[name]) for one in of_all), 1.0) for name in names]
@@ -291,12 +258,14 @@ def sizes(results: Results) -> Table:
         "Before the solver's presolve, and after that of mipdesign where the name says so (0 where it proved everything); "
         "geometric means over the instances, with a shift of 1."
     )
-    return Table("sizes", "Sizes of models", note, ("formulation", "instances", *names, "seconds to write"), tuple(rows))
+    return Table(
+        "Sizes of models", _columns("formulation", "instances", *names, "seconds to write"), tuple(rows), (note,), "sizes"
+    )
 
 
 def instances(results: Results) -> Table:
     """What is known of every instance, and how many runs solved it."""
-    rows: list[tuple[Cell, ...]] = []
+    rows: list[tuple[Value, ...]] = []
     for digest in sorted({r.digest for r in results.records}, key=lambda d: _first(results.records, d).instance):
         runs = [r for r in results.records if r.digest == digest]
         known = results.known.get(digest, Known())
@@ -315,8 +284,9 @@ def instances(results: Results) -> Table:
             )
         )
     note = "The best exact objective known, and what solved the instance fastest."
-    header = ("instance", "objective", "", "solved", "of runs", "fastest, s", "by")
-    return Table("instances", "Instances", note, header, tuple(rows))
+    heads = _columns("instance", "objective", "", "solved", "of runs")
+    heads = (*heads, Column("fastest", unit="s"), *_columns("by"))
+    return Table("Instances", heads, tuple(rows), (note,), "instances")
 
 
 def runs(results: Results) -> Table:
@@ -334,7 +304,12 @@ def runs(results: Results) -> Table:
     )
     ordered = sorted(results.records, key=lambda r: (r.instance, r.variant, r.case))
     rows = tuple(tuple(getattr(record, name) for name in header + more) for record in ordered)
-    return Table("runs", "Runs", "Every run.", header + more, rows)
+    return Table("Runs", _columns(*header, *more), rows, ("Every run.",), "runs")
+
+
+def _columns(*headings: str) -> tuple[Column, ...]:
+    """Columns of measurements, those of :data:`WORDS` apart."""
+    return columns(*headings, left=WORDS, text=plain_text)
 
 
 def profile_ratios(results: Results) -> dict[str, list[float]]:

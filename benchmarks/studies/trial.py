@@ -1,20 +1,13 @@
-"""One run of a study, as a process of its own: a job as JSON on standard input, records on standard output.
+"""One run of a study, as a process of its own: a job is its one message, and records are what it says.
 
-The argument is the process id of the supervisor.
-
-What is known is written to standard output at once, as lines of JSON that add up: a run that crashes or is killed while it
-solves has told the size of its model by then. Whatever a solver prints goes nowhere.
+What is known is said at once, in parts that add up: a run that crashes or is killed while it solves has told the size of its
+model by then. Whatever a solver prints goes nowhere.
 """
 
 from __future__ import annotations
 
-import ctypes
-import json
-import math
 import os
 import platform
-import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -23,14 +16,20 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mipdesign.designs.run import installed_versions
+from mipdesign.designs.versions import installed_versions
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Position, Tables, build_tables
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.machine import peak_memory_mb
+from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import FormulationModel, ModelStatistics, formulation_named
 from mipdesign.mip.refinement import solve
-from mipdesign.mip.solver import Answer, Capability, SolveOptions, Solver, refusal, solver_named
+from mipdesign.mip.solver import Answer, SolveOptions, Solver, refusal, solver_named
+from mipdesign.plugins import run_plugin
 from mipdesign.problem.problem import Problem
+from mipdesign.processes import JSON_LINES, ParentLink
+from mipdesign.search.coverage import build_tables
 from mipdesign.search.warmup import warm_up
 
 from ..corpus.small import small_problem
@@ -38,18 +37,7 @@ from .presolve import Presolved, choices, joined, presolved
 from .study import Job
 from .verdict import TOLERANCE
 
-PR_SET_PDEATHSIG = 1
-"""Request to the kernel (prctl): a signal when the parent dies."""
-
 Say = Callable[[dict[str, Any]], None]
-
-
-def die_with(parent: int) -> None:
-    """Has the kernel kill this process when its supervisor is gone (Linux only), and ends it if that has happened already."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def machine() -> dict[str, Any]:
@@ -65,16 +53,11 @@ def cpu_name() -> str:
     return names[0] if names else platform.processor()
 
 
-def peak_mb() -> float | None:
-    """Most memory that this process has held; ``None`` where the system does not tell."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.is_file() else []
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), None)
-
-
 def run(job: Job, say: Say) -> None:
     """Carries out a job, and says what is known as soon as it is."""
     say({"machine": machine(), "versions": installed_versions()})
+    for plugin in job.plugins_to_run:
+        run_plugin(plugin)
     formulation, solver = formulation_named(job.formulation), solver_named(job.solver)
     say({"claim": formulation.claim})
     try:
@@ -188,33 +171,17 @@ def _version(package: str) -> str | None:
         return None
 
 
-def plain(value: Any) -> Any:
-    """Data without infinite and undefined numbers, for which JSON has no word."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def main() -> None:
     """Entry point of the process."""
-    die_with(int(sys.argv[1]))
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-    def say(part: dict[str, Any]) -> None:
-        out.write(json.dumps(plain(part)) + "\n")
-        out.flush()
-
-    job = Job(**json.load(sys.stdin))
+    link = ParentLink(JSON_LINES)
+    job = Job(**link.receive())
     try:
-        run(job, say)
+        run(job, link.send)
     except MemoryError:
-        say({"ended": "memout", "incidents": ["MemoryError"]})
+        link.send({"ended": "memout", "incidents": ["MemoryError"]})
     except Exception:
-        say({"ended": "error", "incidents": [traceback.format_exc(limit=-3).strip()]})
-    say({"peak_memory_mb": peak_mb()})
+        link.send({"ended": "error", "incidents": [traceback.format_exc(limit=-3).strip()]})
+    link.send({"peak_memory_mb": peak_memory_mb()})
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from typing import ClassVar, Literal, Self, get_args
 import numpy as np
 
 from mipdesign.errors import SpecError
-from mipdesign.lattice.tables import Floats
+from mipdesign.lattice.arrays import Floats
 from mipdesign.mip.formulation import Claim
 
 from ..parts import Part

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from mipdesign.registry import register_breakpoints
+
 from .breakpoints import Breakpoints, log_error
 
 
+@register_breakpoints
 class ErrorBreakpoints(Breakpoints):
     """As few as keep the logarithm at the lattice within a tolerance: each as far as it may be from the one before."""
 

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mipdesign.registry import register_breakpoints
+
 from .breakpoints import Breakpoints, nearest
 
 
+@register_breakpoints
 class GeometricBreakpoints(Breakpoints):
     """At most ``N`` segments of about equal ratio, which equalises the error of the logarithm."""
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Self
 
 from mipdesign.errors import SpecError
+from mipdesign.registry import register_breakpoints
 
 from .breakpoints import Breakpoints
 
 
+@register_breakpoints
 class LatticeBreakpoints(Breakpoints):
     """Every lattice point: nothing is approximated."""
 

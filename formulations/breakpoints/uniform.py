@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mipdesign.registry import register_breakpoints
+
 from .breakpoints import Breakpoints, nearest
 
 
+@register_breakpoints
 class UniformBreakpoints(Breakpoints):
     """At most ``N`` segments of about equal length: the error of the first one is the largest."""
 

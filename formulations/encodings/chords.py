@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mipdesign.errors import SpecError
 from mipdesign.mip.expressions import Expression
+from mipdesign.registry import register_encoding
 
 from ..model_builder import ModelBuilder
 from .encoding import Encoding, Location, Piecewise, Side
@@ -49,6 +50,7 @@ class Secants(Piecewise):
         return y
 
 
+@register_encoding
 class Chords(Encoding):
     """The secants between neighbouring breakpoints as bounds, without binaries: for concave functions that are maximised, and
     convex ones that are minimised.

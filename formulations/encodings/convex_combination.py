@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mipdesign.mip.expressions import Expression, linear_sum
+from mipdesign.registry import register_encoding
 
 from .encoding import Encoding, Piecewise
 
 
+@register_encoding
 class ConvexCombination(Encoding):
     """A binary per segment, and a weight may be positive only next to the chosen one."""
 

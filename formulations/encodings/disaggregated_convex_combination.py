@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mipdesign.mip.expressions import Expression
+from mipdesign.registry import register_encoding
 
 from .encoding import Encoding, Piecewise, end_weights, of_end_weights
 
 
+@register_encoding
 class DisaggregatedConvexCombination(Encoding):
     """Each segment has two weights of its own, which sum to its binary."""
 

@@ -6,10 +6,12 @@ import itertools
 from collections.abc import Sequence
 
 from mipdesign.mip.expressions import Expression, linear_sum
+from mipdesign.registry import register_encoding
 
 from .encoding import Encoding, Piecewise, end_weights, of_end_weights
 
 
+@register_encoding
 class DisaggregatedLogarithmic(Encoding):
     """Each segment has two weights of its own; the bits of the chosen segment's number are sums of weights."""
 

@@ -6,10 +6,12 @@ import itertools
 from collections.abc import Callable, Sequence
 
 from mipdesign.mip.expressions import Expression, linear_sum
+from mipdesign.registry import register_encoding
 
 from .encoding import Encoding, Location, Piecewise
 
 
+@register_encoding
 class Incremental(Encoding):
     """Segments fill up one after the other: one may begin only when the one before it is full."""
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mipdesign.mip.expressions import Expression, linear_sum
+from mipdesign.registry import register_encoding
 
 from .encoding import Encoding, Piecewise
 
 
+@register_encoding
 class Logarithmic(Encoding):
     """Segments have the codes of a Gray code, and each bit switches off the weights whose segments all have the other bit."""
 

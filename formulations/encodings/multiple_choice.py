@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mipdesign.mip.expressions import Expression, linear_sum
+from mipdesign.registry import register_encoding
 
 from .encoding import Encoding, Location, Piecewise
 
 
+@register_encoding
 class MultipleChoice(Encoding):
     """Each segment has a copy of the argument, which is 0 unless the segment is chosen."""
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mipdesign.mip.expressions import Expression
+from mipdesign.registry import register_encoding
 
 from .encoding import Encoding, Piecewise
 
 
+@register_encoding
 class SpecialOrderedSet(Encoding):
     """At most two neighbouring weights are positive: a set that the solver branches on."""
 

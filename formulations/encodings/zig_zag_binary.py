@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mipdesign.mip.expressions import Expression, linear_sum
+from mipdesign.registry import register_encoding
 
 from .encoding import Encoding, Piecewise
 from .zig_zag_integer import between_codes
 
 
+@register_encoding
 class ZigZagBinary(Encoding):
     """The zig-zag curve with its coordinates written in the bits of the chosen segment's number."""
 

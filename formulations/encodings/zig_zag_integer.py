@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mipdesign.mip.expressions import Expression, dot
+from mipdesign.registry import register_encoding
 
 from .encoding import Encoding, Location, Piecewise, n_bits
 
 
+@register_encoding
 class ZigZagInteger(Encoding):
     """Segments have the codes of a zig-zag curve, whose coordinates are general integers between sums of weights."""
 

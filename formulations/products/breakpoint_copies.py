@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from mipdesign.mip.expressions import Expression
 from mipdesign.mip.formulation import Claim
+from mipdesign.registry import register_product
 
 from ..encoded_integer import EncodedInteger
 from .one_hot import OneHotProduct
 from .product import disaggregated
 
 
+@register_product
 class BreakpointProduct(OneHotProduct):
     r"""A copy of the expression for every breakpoint, between its bounds times the breakpoint's weight.
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.start_values import ValueRule
+from mipdesign.registry import register_product
 
 from ..encoded_integer import EncodedInteger
 from .product import Product, disaggregated, switched
 
 
+@register_product
 class LogarithmicProduct(Product):
     """The bits of the index. A function that is affine in the index needs a product with each bit only; for any other, copies
     of the expression at the lattice points are switched by the bits.

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from mipdesign.mip.expressions import Expression
 from mipdesign.mip.formulation import Claim
+from mipdesign.registry import register_product
 
 from ..encoded_integer import EncodedInteger
 from .product import Product
 
 
+@register_product
 class McCormick(Product):
     """The convex hull of the product over the box of its factors: a relaxation, exact at the sides of the box."""
 

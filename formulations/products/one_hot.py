@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mipdesign.mip.expressions import Expression
+from mipdesign.registry import register_product
 
 from ..encoded_integer import EncodedInteger
 from .product import Product, disaggregated
 
 
+@register_product
 class OneHotProduct(Product):
     """A copy of the expression for every lattice point, which is 0 elsewhere: the hull of the product, for any function."""
 

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from mipdesign.lattice.tables import Floats
+from mipdesign.lattice.arrays import Floats
 from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.formulation import Claim
 from mipdesign.mip.start_values import Assignment

@@ -6,11 +6,13 @@ import itertools
 from collections.abc import Sequence
 
 from mipdesign.mip.expressions import Expression, linear_sum
+from mipdesign.registry import register_product
 
 from ..encoded_integer import EncodedInteger
 from .product import Product, switched
 
 
+@register_product
 class UnaryProduct(Product):
     """A binary per step of the lattice, which says that the number is beyond it."""
 

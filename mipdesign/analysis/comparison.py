@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..designs.run import Design, design
+from ..designs.design import Design
+from ..designs.run import design
 from ..errors import SpecError
 from ..io.exchange import read_network
 from ..networks.architecture import Architecture
 from ..networks.evaluator import Evaluation, Evaluator, Scoring, violations
 from ..networks.objective import CONVENTIONS, default_alpha, penalised_super_blocks
 from ..problem.problem import Problem
-from ..search.driver import OPTIMAL_GAP, Progress
+from ..search.incumbents import OPTIMAL_GAP
+from ..search.outcome import Progress
 
 SPACES = {
     "bottleneck": "deepmad-r50",

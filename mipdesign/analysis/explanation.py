@@ -7,27 +7,23 @@ limits, until the least limit is known at which a better network exists. Prices 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
-from ..designs.run import Design, design
+from ..designs.design import Design
+from ..designs.run import design
 from ..errors import MipdesignError, SpecError
-from ..files import write_whole, writing
-from ..lattice.tables import build_tables
 from ..networks.architecture import Architecture
 from ..networks.evaluator import LOWER
-from ..search.driver import Progress
+from ..search.coverage import build_tables
+from ..search.outcome import Progress
 from ..search.warmup import warm_up
-from ..search.workers import Pool
-from .shadow_prices import shadow_prices, unit_of
+from ..search.workers import Workers
+from .explanation_file import Better, Explanation, Limit
+from .shadow_prices import shadow_prices
 from .sweep import REAL
 
-EXPLANATION = "explanation.json"
-FORMAT = "mipdesign-explanation-1"
 STEP = 0.01
 """Share by which each limit is relaxed; a lower one is divided by as much more than 1."""
 REACHES = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -37,98 +33,6 @@ CLOSENESS = 1e-9
 
 OnProgress = Callable[[str, float, Progress], None]
 """Told which limit has which value, and where the search of its optimum stands."""
-
-
-@dataclass(frozen=True)
-class Better:
-    """The best design under a changed limit, and what it changes."""
-
-    limit: float
-    objective: float
-    value: float
-    architecture: Architecture
-    changes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {
-            "limit": self.limit,
-            "objective": self.objective,
-            "value": self.value,
-            "architecture": self.architecture.to_dict(),
-            "changes": list(self.changes),
-        }
-
-
-@dataclass(frozen=True)
-class Limit:
-    """One limit of an optimum.
-
-    Attributes
-    ----------
-    name, limit, value, slack:
-        As of :class:`mipdesign.problem.budgets.Budget`.
-    price:
-        Objective per unit of the limit, from the multipliers of the bound; ``None`` where there is no multiplier.
-    relaxed:
-        The optimum where this limit is relaxed by 1 %.
-    outside:
-        The network that needs least of this budget among all that are better and keep the other limits; ``None`` where there is
-        none up to twice the limit (half of it for a lower one).
-    """
-
-    name: str
-    limit: float
-    value: float
-    slack: float
-    price: float | None
-    relaxed: Better
-    outside: Better | None
-
-    @property
-    def binds(self) -> bool:
-        """Whether there is a better network beyond this limit, all other limits kept."""
-        return self.outside is not None
-
-    def predicted(self, objective: float) -> float | None:
-        """Objective that the price foretells for the relaxed limit."""
-        return None if self.price is None else objective + self.price * (self.relaxed.limit - self.limit)
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What :func:`explain` finds."""
-
-    objective: float
-    limits: tuple[Limit, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The content of ``explanation.json``."""
-        return {
-            "format": FORMAT,
-            "objective": self.objective,
-            "budgets": [
-                {
-                    "name": limit.name,
-                    "limit": limit.limit,
-                    "value": limit.value,
-                    "slack": limit.slack,
-                    "binds": limit.binds,
-                    "price": limit.price,
-                    "unit": unit_of(limit.name)[0],
-                    "unit_name": unit_of(limit.name)[1],
-                    "relaxed": limit.relaxed.to_dict() | {"predicted": limit.predicted(self.objective)},
-                    "outside": None if limit.outside is None else limit.outside.to_dict(),
-                }
-                for limit in self.limits
-            ],
-        }
-
-    def save(self, folder: str | Path) -> None:
-        """Writes ``explanation.json``."""
-        path = Path(folder) / EXPLANATION
-        with writing(path.parent, ""):
-            write_whole(path, (json.dumps(self.to_dict(), indent=1) + "\n").encode())
 
 
 def explain(
@@ -170,19 +74,19 @@ def explain(
     told = on_progress or (lambda name, limit, progress: None)
     warm_up()
     objective = found.problem.evaluator(best).evaluation.objective
-    pool = Pool(workers)
+    kept = Workers(workers)
     try:
-        pool.tables = build_tables(found.problem)
-        prices, limits = shadow_prices(pool.tables, objective), []
+        kept.tables = build_tables(found.problem)
+        prices, limits = shadow_prices(kept.tables, objective), []
         for name in names:
             budget = usage[name]
-            search = Search(found, best, name, budget.limit, pool, told)
+            search = Search(found, best, name, budget.limit, kept, told)
             relaxed = search.at(search.relaxed(STEP))
             limits.append(
                 Limit(name, budget.limit, budget.value, budget.slack, prices.get(name), relaxed, search.nearest(relaxed))
             )
     finally:
-        pool.close()
+        kept.close()
     return Explanation(objective, tuple(limits))
 
 
@@ -200,7 +104,7 @@ class Search:
     best: Architecture
     name: str
     limit: float
-    pool: Pool
+    workers: Workers
     on_progress: OnProgress
 
     @property
@@ -224,7 +128,7 @@ class Search:
         """The optimum under a limit."""
         changed = self.found.problem.with_limits({self.name: limit})
         watch = functools.partial(self.on_progress, self.name, limit)
-        found = design(changed, near=[self.found], pool=self.pool, on_progress=watch)
+        found = design(changed, near=[self.found], workers=self.workers, on_progress=watch)
         if found.status != "optimal" or found.architecture is None:
             raise MipdesignError(f"the problem with {self.name} {limit} ended '{found.status}'; {'; '.join(found.incidents)}")
         evaluator = changed.evaluator(found.architecture)

@@ -7,7 +7,6 @@ that fits it too needs no search, and every bound holds for all tighter points.
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,101 +14,34 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..certificate.certificate import finite, stated_figures
+from ..certificate.certificate import stated_figures
 from ..checker import FAILS, HOLDS, Claim
-from ..designs.run import RESULT, Design, earlier_run, installed_versions, verify_folder
-from ..designs.stored import FRONTIER_FORMAT, read_frontier, read_prices
+from ..designs.design import Design
+from ..designs.result import RESULT
+from ..designs.run import earlier_run
+from ..designs.verification import verify_folder
 from ..errors import SpecError
 from ..files import write_whole, writing
-from ..networks.architecture import Architecture
 from ..networks.evaluator import LOWER
 from ..problem.problem import Problem
-from ..search.driver import Status, relative_gap
+from .frontier_file import (
+    FRONTIER,
+    POINTS,
+    PRICES,
+    Frontier,
+    Point,
+    frontier_text,
+    point_name,
+    prices_text,
+    read_frontier,
+    read_prices,
+)
 from .sweep import MOST_POINTS, Sweep
 
-FRONTIER, POINTS, PRICES = "frontier.json", "points", "prices.json"
 CLAIMS = ("limits", "status", "objective", "architecture", "budgets", "dominated", "proof")
 """Fields of a point that follow from the certificates."""
 NEIGHBOURS = 3
 """Solved points that the search of another one begins with."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """One point of a frontier.
-
-    Attributes
-    ----------
-    limits:
-        The limits that are swept, by budget.
-    problem:
-        The problem with these limits.
-    status, architecture, objective, bound:
-        As of a design; ``unknown`` and ``None`` where it has not been solved.
-    proof:
-        The point whose certificate proves it: its own, or that of looser limits.
-    dominated:
-        Whether another point has no looser limits, one of them tighter, and an objective that is no less.
-    prices:
-        Objective per unit of each budget; see :mod:`mipdesign.analysis.shadow_prices`.
-    budgets:
-        Value and limit of each budget, as ``result.json`` states them.
-    """
-
-    limits: Mapping[str, float]
-    problem: Problem
-    status: Status
-    architecture: Architecture | None
-    objective: float | None
-    bound: float
-    proof: int
-    dominated: bool
-    prices: Mapping[str, float]
-    budgets: Mapping[str, Any]
-
-    @property
-    def gap(self) -> float | None:
-        """Relative gap, or ``None`` without a design or a bound."""
-        known = self.objective is not None and not math.isinf(self.bound)
-        return relative_gap(self.bound, self.objective) if known and self.objective is not None else None
-
-
-@dataclass(frozen=True)
-class Frontier:
-    """The optima along one or two budgets; points in the order of the limits, the last sweep's fastest."""
-
-    problem: Problem
-    sweeps: tuple[Sweep, ...]
-    points: tuple[Point, ...]
-    seed: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """The content of ``frontier.json``; it depends on nothing but the problem, the sweeps and the limits of the runs."""
-        keys = {sweep.budget: sweep.key for sweep in self.sweeps}
-        return {
-            "format": FRONTIER_FORMAT,
-            "name": self.problem.name,
-            "convention": self.problem.convention,
-            "sweeps": [{"key": sweep.key, "values": list(sweep.values)} for sweep in self.sweeps],
-            "points": [
-                {
-                    "limits": {keys[name]: limit for name, limit in point.limits.items()},
-                    "status": point.status,
-                    "objective": point.objective,
-                    "bound": finite(point.bound),
-                    "gap": point.gap,
-                    "architecture": None if point.architecture is None else point.architecture.to_dict(),
-                    "budgets": point.budgets,
-                    "dominated": point.dominated,
-                    "prices": {name: {"per_unit": price} for name, price in point.prices.items()},
-                    "proof": f"{POINTS}/{point_name(point.proof, len(self.points))}",
-                }
-                for point in self.points
-            ],
-            "problem": self.problem.to_dict(),
-            "seed": self.seed,
-            "versions": installed_versions(),
-        }
 
 
 @dataclass(frozen=True)
@@ -118,11 +50,6 @@ class Solved:
 
     design: Design | None
     prices: Mapping[str, float]
-
-
-def point_name(index: int, total: int) -> str:
-    """Name of a point's folder."""
-    return str(index).zfill(len(str(total - 1)))
 
 
 def grid(problem: Problem, sweeps: Sequence[Sweep]) -> list[tuple[dict[str, float], Problem]]:
@@ -276,14 +203,14 @@ class Store:
     def add(self, index: int, solved: Solved) -> None:
         """Keeps a point."""
         path = self.path(index)
-        self._write(path / PRICES, json.dumps(dict(solved.prices)) + "\n")
+        self._write(path / PRICES, prices_text(solved.prices))
         if solved.design is not None:
-            solved.design.save(path, picture=False)
+            solved.design.save(path, plot=False)
         self.write(self.plan.frontier(0 if solved.design is None else solved.design.seed))
 
     def write(self, frontier: Frontier) -> None:
         """Writes ``frontier.json``."""
-        self._write(self.folder / FRONTIER, json.dumps(frontier.to_dict(), indent=1) + "\n")
+        self._write(self.folder / FRONTIER, frontier_text(frontier))
 
     def _write(self, path: Path, text: str) -> None:
         with writing(path.parent):
@@ -303,7 +230,7 @@ def verify_frontier(
     Parameters
     ----------
     resolve, on_node, quick:
-        Of :func:`mipdesign.designs.run.verify_folder`.
+        Of :func:`mipdesign.designs.verification.verify_folder`.
 
     Raises
     ------

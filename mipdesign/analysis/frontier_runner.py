@@ -1,6 +1,6 @@
 """Solving a frontier: side by side on the cores of this machine, or on the workers of a Dask cluster.
 
-The points are solved from the loosest limits on. Each search begins with the optima of its neighbours, and child processes are
+The points are solved from the loosest limits on. Each search begins with the optima of its neighbours, and worker processes are
 kept from one point to the next.
 """
 
@@ -14,15 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..designs.run import Design, design
+from ..designs.design import Design
+from ..designs.run import design
 from ..errors import SpecError
-from ..lattice.tables import Tables, build_tables
+from ..lattice.tables import Tables
+from ..machine import processors
+from ..plugins import Shipment, receive, shipment
 from ..problem.problem import Problem
 from ..search.cluster import connected
-from ..search.driver import OPTIMAL_GAP, Progress
+from ..search.coverage import build_tables
+from ..search.incumbents import OPTIMAL_GAP
+from ..search.outcome import Progress
 from ..search.warmup import warm_up
-from ..search.workers import Pool, processors
-from .frontier import Frontier, Plan, Solved, Store
+from ..search.workers import Workers
+from .frontier import Plan, Solved, Store
+from .frontier_file import Frontier
 from .shadow_prices import shadow_prices
 from .sweep import Sweep
 
@@ -53,7 +59,7 @@ def solve_point(
     near: Sequence[Design],
     settings: Settings,
     resume: Path | None = None,
-    pool: Pool | None = None,
+    kept: Workers | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Solved:
     """Designs one point, and prices it."""
@@ -62,13 +68,12 @@ def solve_point(
         time_limit=settings.time_limit,
         gap=settings.gap,
         seed=settings.seed,
-        workers=settings.workers,
+        workers=settings.workers if kept is None else kept,
         resume=resume,
         near=near,
-        pool=pool,
         on_progress=on_progress,
     )
-    tables = build_tables(problem) if pool is None or pool.tables is None else pool.tables  # those that the design had
+    tables = build_tables(problem) if kept is None or kept.tables is None else kept.tables  # those that the design had
     return Solved(found, price_point(tables, found.objective))
 
 
@@ -77,45 +82,52 @@ def price_point(tables: Tables, objective: float | None) -> dict[str, float]:
     return {} if objective is None else shadow_prices(tables, objective)
 
 
-class Lanes:
-    """Threads that solve points side by side, with child processes that are kept from point to point.
+class LocalRunner:
+    """Threads that solve points side by side, with worker processes that are kept from point to point.
 
-    The first point is solved alone, by all children, since all others begin with what is known of it; later on they are divided
+    The first point is solved alone, by all workers, since all others begin with what is known of it; later on they are divided
     among the points, and who is left without one helps with another.
+
+    Parameters
+    ----------
+    points:
+        How many points may be solved side by side.
+    workers:
+        How many workers there are in all.
     """
 
-    def __init__(self, lanes: int, children: int, on_point: OnPoint) -> None:
+    def __init__(self, points: int, workers: int, on_point: OnPoint) -> None:
         self.on_point, self.stopping = on_point, threading.Event()
-        self.pools = [Pool(children if lane == 0 else 0) for lane in range(lanes)]
-        self.free = list(self.pools)
-        self.taken: dict[Future[Solved], Pool] = {}
-        self.executor = ThreadPoolExecutor(lanes)
+        self.crews = [Workers(0 if n else workers) for n in range(points)]
+        self.free = list(self.crews)
+        self.taken: dict[Future[Solved], Workers] = {}
+        self.executor = ThreadPoolExecutor(points)
 
     def room(self, begun: bool) -> int:
         """How many points may be solved side by side once a first one has been, or before."""
-        return len(self.pools) if begun else 1
+        return len(self.crews) if begun else 1
 
-    def __enter__(self) -> Lanes:
+    def __enter__(self) -> LocalRunner:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.stopping.set()
         self.executor.shutdown(cancel_futures=True)
-        for pool in self.pools:
-            pool.close()
+        for crew in self.crews:
+            crew.close()
 
     def divide(self, points: int) -> None:
-        """Divides the children that are free among so many points that are about to be submitted."""
+        """Divides the workers that are free among so many points that are about to be submitted."""
         self._deal(self.free[:points])
 
     def submit(
         self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None
     ) -> Future[Solved]:
         """Starts the search of a point."""
-        pool = self.free.pop(0)
-        pool.tables = pool.tables or next((other.tables for other in self.pools if other.tables is not None), None)
-        future = self.executor.submit(self._solve, index, problem, near, settings, resume, pool)
-        self.taken[future] = pool
+        crew = self.free.pop(0)
+        crew.tables = crew.tables or next((other.tables for other in self.crews if other.tables is not None), None)
+        future = self.executor.submit(self._solve, index, problem, near, settings, resume, crew)
+        self.taken[future] = crew
         return future
 
     def end(self, future: Future[Solved]) -> None:
@@ -123,37 +135,36 @@ class Lanes:
         self.free.append(self.taken.pop(future))
 
     def help(self) -> None:
-        """Has the children that are free help with the points that are being solved."""
+        """Has the workers that are free help with the points that are being solved."""
         self._deal(list(self.taken.values()))
 
-    def _deal(self, pools: Sequence[Pool]) -> None:
-        """Gives the children that are free to some pools in turn; they stay where they are if there is none."""
-        children = [child for pool in self.free for child in pool.take()] if pools else []
-        for n, child in enumerate(children):
-            pools[n % len(pools)].join(child)
+    def _deal(self, crews: Sequence[Workers]) -> None:
+        """Gives the workers that are free to some crews in turn; they stay where they are if there is none."""
+        idle = [worker for crew in self.free for worker in crew.take()] if crews else []
+        for n, worker in enumerate(idle):
+            crews[n % len(crews)].join(worker)
 
     def _solve(
-        self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None, pool: Pool
+        self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None, crew: Workers
     ) -> Solved:
         def watch(progress: Progress) -> None:
             if self.stopping.is_set():
                 raise KeyboardInterrupt
             self.on_point(index, progress)
 
-        return solve_point(problem, near, settings, resume, pool, watch)
+        return solve_point(problem, near, settings, resume, crew, watch)
 
 
-class Cluster:
-    """The workers of a Dask cluster as lanes; each thread of a worker solves one point at a time."""
+class ClusterRunner:
+    """The workers of a Dask cluster; each thread of theirs solves one point at a time."""
 
     def __init__(self, client: Client) -> None:
-        self.client = client
-        self.lanes: int = max(1, sum(client.nthreads().values()))
+        self.threads: int = max(1, sum(client.nthreads().values()))
         self.executor = client.get_executor(pure=False)
 
     def room(self, begun: bool) -> int:
         """How many points may be solved side by side: nobody could help with a first one."""
-        return self.lanes
+        return self.threads
 
     def divide(self, points: int) -> None:
         """Nothing is shared here."""
@@ -168,19 +179,25 @@ class Cluster:
         self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None
     ) -> Future[Solved]:
         """Starts the search of a point; a point that was cut off before begins anew, since its files are not on the cluster."""
-        future: Future[Solved] = self.executor.submit(solve_point, problem, near, settings)
+        future: Future[Solved] = self.executor.submit(_solve_elsewhere, shipment(), problem, near, settings)
         return future
 
 
+def _solve_elsewhere(shipped: Shipment, problem: Problem, near: Sequence[Design], settings: Settings) -> Solved:
+    """:func:`solve_point` in a process that has not registered what the one that asks has."""
+    receive(shipped)
+    return solve_point(problem, near, settings)
+
+
 @contextmanager
-def _lanes(scheduler: str | None, workers: int, points: int, on_point: OnPoint) -> Iterator[Lanes | Cluster]:
+def _runner(scheduler: str | None, workers: int, points: int, on_point: OnPoint) -> Iterator[LocalRunner | ClusterRunner]:
     if scheduler is None:
         warm_up()
-        with Lanes(min(workers, points), workers, on_point) as local:
+        with LocalRunner(min(workers, points), workers, on_point) as local:
             yield local
     else:
         with connected(scheduler, "a frontier on a cluster") as client:
-            yield Cluster(client)
+            yield ClusterRunner(client)
 
 
 def pareto(
@@ -229,8 +246,8 @@ def pareto(
     told = on_frontier or (lambda frontier: None)
     missing = [i for i in plan.order if i not in plan.solved]
     if missing:
-        with _lanes(scheduler, workers or processors(), len(missing), on_point or (lambda index, progress: None)) as lanes:
-            _solve_all(plan, missing, lanes, store, settings, told)
+        with _runner(scheduler, workers or processors(), len(missing), on_point or (lambda index, progress: None)) as runner:
+            _solve_all(plan, missing, runner, store, settings, told)
     frontier = plan.frontier(seed)
     if store is not None:
         store.write(frontier)
@@ -239,7 +256,12 @@ def pareto(
 
 
 def _solve_all(
-    plan: Plan, missing: list[int], lanes: Lanes | Cluster, store: Store | None, settings: Settings, told: OnFrontier
+    plan: Plan,
+    missing: list[int],
+    runner: LocalRunner | ClusterRunner,
+    store: Store | None,
+    settings: Settings,
+    told: OnFrontier,
 ) -> None:
     """Solves what is missing, the loosest limits first."""
     running: dict[Future[Solved], int] = {}
@@ -254,8 +276,8 @@ def _solve_all(
         told(plan.frontier(settings.seed))
 
     while missing or running:
-        lanes.divide(min(len(missing), lanes.room(bool(plan.solved)) - len(running)))
-        while missing and len(running) < lanes.room(bool(plan.solved)):
+        runner.divide(min(len(missing), runner.room(bool(plan.solved)) - len(running)))
+        while missing and len(running) < runner.room(bool(plan.solved)):
             index = missing.pop(0)
             problem = plan.points[index][1]
             proof = plan.proof(index)
@@ -264,9 +286,9 @@ def _solve_all(
                 keep(index, Solved(None, price_point(tables, None if known is None else known.objective)))
                 continue
             resume = None if store is None else store.unfinished(index)
-            running[lanes.submit(index, problem, plan.near(index), settings, resume)] = index
-        lanes.help()
+            running[runner.submit(index, problem, plan.near(index), settings, resume)] = index
+        runner.help()
         done, _ = wait(running, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:
-            lanes.end(future)
+            runner.end(future)
             keep(running.pop(future), future.result())

@@ -1,27 +1,30 @@
 """Shadow prices: what the objective gains where a limit grows, from the multipliers of a bound.
 
-The bound at prices ``lambda`` moves with a limit ``F`` as ``lambda F`` does; at the prices at which it is least, ``lambda`` is
-therefore the slope of the least bound in ``F`` (the envelope theorem). The optimum itself is a staircase that stays below that
-curve, so a price says what a step of the limit buys on average, not what the next unit buys.
+The bound at multipliers ``lambda`` moves with a limit ``F`` as ``lambda F`` does; where it is least, ``lambda`` is therefore
+the slope of the least bound in ``F`` (the envelope theorem). The optimum itself is a staircase that stays below that curve, so
+a price says what a step of the limit buys on average, not what the next unit buys.
 
-The bound is that of the choices that can be part of a network as good as the optimum. Which ones can is seen at prices that
-are nearly the least of the whole space: those of a space with fewer channel counts, which takes an eighth of the time.
+The bound is that of the choices that can be part of a network as good as the optimum. Which ones can is seen at multipliers
+that are nearly those of the least bound of the whole space: those of a space with fewer channel counts, which takes an eighth
+of the time.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..bounds.relaxation import Multipliers, Relaxation, optimise
+from ..bounds.multipliers import Multipliers
+from ..bounds.optimise import optimise
+from ..bounds.relaxation import Relaxation
 from ..lattice.cell import Cell
 from ..lattice.tables import Tables
 from ..networks.evaluator import LOWER
-from ..search.driver import OPTIMAL_GAP, cutoff_of
+from ..search.incumbents import OPTIMAL_GAP, cutoff_of
 
 EVALUATIONS = 120
 """Most bound evaluations; some ninety are enough for a least bound of the r18 space."""
 THINNED = 8
-"""One in how many channel counts the first prices are taken from."""
+"""One in how many channel counts the first multipliers are taken from."""
 NANOSECONDS = 1000
 """The tables count a latency in nanoseconds, budgets give it in microseconds."""
 
@@ -60,15 +63,14 @@ def shadow_prices(tables: Tables, objective: float) -> dict[str, float]:
         By name, as :meth:`mipdesign.Problem.usage` names the budgets. A lower limit costs, so its price is not positive. A
         budget that limits single operations (``activation_memory``) has no multiplier and is left out.
     """
-    prices, cell, cutoff = Multipliers.initial(tables, abs(objective)), Cell.whole(tables), cutoff_of(objective, OPTIMAL_GAP)
+    multipliers, cell = Multipliers.initial(tables, abs(objective)), Cell.whole(tables)
+    cutoff = cutoff_of(objective, OPTIMAL_GAP)
     thinned = Relaxation(tables, Cell.thinned(tables, THINNED), cutoff)
     if not thinned.empty:
-        prices = optimise(thinned, prices, EVALUATIONS, tolerance=0.0).prices
-        whole = Relaxation(tables, cell, cutoff)
-        whole.bound(prices)
-        cell = whole.reduced() or cell
+        multipliers = optimise(thinned, multipliers, EVALUATIONS, tolerance=0.0).multipliers
+        cell = Relaxation(tables, cell, cutoff).bound(multipliers).fix_by_reduced_cost() or cell
     relaxation = Relaxation(tables, cell, cutoff)
-    best = optimise(relaxation, prices, EVALUATIONS, tolerance=0.0).prices
+    best = optimise(relaxation, multipliers, EVALUATIONS, tolerance=0.0).multipliers
     found = {}
     for name, price in zip(tables.counts, best.budget.tolist(), strict=True):
         found[name] = -price if name.startswith(LOWER) else NANOSECONDS * price if name == "latency" else price
@@ -77,10 +79,10 @@ def shadow_prices(tables: Tables, objective: float) -> dict[str, float]:
     return {name: price + 0.0 for name, price in found.items()}  # no negative zero
 
 
-def _effectiveness_price(tables: Tables, relaxation: Relaxation, prices: Multipliers) -> float:
+def _effectiveness_price(tables: Tables, relaxation: Relaxation, multipliers: Multipliers) -> float:
     """Slope of ``sum_k max_n (pi_k n - mu_k n log(n / rho))`` in ``rho``, less the price that the objective puts on ``rho``."""
     rho, slope = tables.arrays.rho, 0.0
-    for mu, pi, stage in zip(prices.rho.tolist(), prices.layer.tolist(), tables.rho_stages, strict=True):
+    for mu, pi, stage in zip(multipliers.rho.tolist(), multipliers.layer.tolist(), tables.rho_stages, strict=True):
         if mu > 0:
             dearest = rho * np.exp(min(pi / mu, 700.0) - 1.0)
             slope += mu * float(np.clip(dearest, relaxation.ranges.n_low[stage], relaxation.ranges.n_high[stage])) / rho

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..compiled import compiled
-from ..lattice.tables import Bools, Floats, Ints
+from ..lattice.arrays import Bools, Floats, Ints
 
 GRADIENT_TOLERANCE = 1e-10
 SMALLEST = 1e-14
@@ -23,7 +23,7 @@ def project_to_level(
     Parameters
     ----------
     excess, slopes:
-        How far each cut lies above the level at ``centre``, shape ``(cuts,)``, and its slope, ``(cuts, prices)``.
+        How far each cut lies above the level at ``centre``, shape ``(cuts,)``, and its slope, ``(cuts, multipliers)``.
     size:
         Magnitude of the dual function.
     active:

@@ -1,34 +1,23 @@
 """What proves an optimum, written down so that a reader can check it without searching.
 
 A certificate holds the incumbent, every network within the margin of equals of it, and the presolve tree: for each node
-the prices of its bound, the cutoff, and what was done with it. ``docs/certificate.md`` specifies it. :func:`claims` has it
-checked by :mod:`mipdesign.checker`, which shares no code with the search; :class:`Walk` repeats the tree by the code of the
-search, which is quicker, and restores a run.
+the multipliers of its bound, the cutoff, and what was done with it. ``docs/certificate.md`` specifies it;
+:mod:`mipdesign.certificate.verification` checks it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from ..bounds.relaxation import Multipliers, Relaxation
-from ..checker import FAILS, FORMAT, HOLDS, SECTIONS, TRUST, Claim, Closed, Family, Op, check, digest
-from ..errors import CertificateError, SpecError
-from ..lattice.cell import Cell
-from ..lattice.tables import Position, Tables, build_tables
+from ..checker import FORMAT, SECTIONS, digest
+from ..lattice.tables import Tables
 from ..networks.architecture import Architecture
-from ..networks.blocks import BUILT_IN, FAMILIES, BlockFamily, Operation
 from ..problem.problem import Problem
-from ..search.branching import GUIDE_LEVELS, Node, Record, Split, list_networks
-from ..search.driver import EQUAL_MARGIN, Outcome, cutoff_of, relative_gap
-
-RECHECK = 1e-12
-"""Relative allowance when a bound recomputed here is compared with its cutoff: numpy may add in another order elsewhere."""
+from ..search.branching import GUIDE_LEVELS, Record, Split
+from ..search.incumbents import EQUAL_MARGIN
+from ..search.outcome import Outcome
 
 
 def stated_figures(problem: Problem, architecture: Architecture | None) -> dict[str, Any]:
@@ -85,7 +74,7 @@ class Certificate:
                 for cell in sorted(outcome.solved, key=lambda c: c.record.node)
             ],
             "open": [
-                [n.name, finite(n.bound), n.prices.to_list(), "solver" if n.by_solver else "prices"]
+                [n.name, finite(n.bound), n.multipliers.to_list(), "solver" if n.by_solver else "prices"]
                 for n in sorted(outcome.open, key=lambda n: n.name)
             ],
         }
@@ -100,7 +89,7 @@ class Certificate:
 
     def guide(self) -> dict[str, Record]:
         """The first levels of the tree, for the search of a problem with other limits."""
-        return {row[0]: _record_from_plain(row) for row in self.data["tree"] if len(row[0]) <= GUIDE_LEVELS}
+        return {row[0]: record_from_plain(row) for row in self.data["tree"] if len(row[0]) <= GUIDE_LEVELS}
 
     def summary(self) -> dict[str, int]:
         """How many nodes the tree has of each verdict, and how many cells SCIP closed."""
@@ -112,288 +101,13 @@ class Certificate:
 
 def _record_to_plain(record: Record) -> list[Any]:
     split = None if record.split is None else [record.split.kind, record.split.index, record.split.threshold]
-    return [record.node, record.verdict, finite(record.cutoff), record.prices, split]
+    return [record.node, record.verdict, finite(record.cutoff), record.multipliers, split]
 
 
-def _record_from_plain(row: Any) -> Record:
+def record_from_plain(row: Any) -> Record:
+    """One step of the tree from its row."""
     name, verdict, cutoff, prices, split = row
     if not isinstance(name, str) or set(name) - {"0", "1"}:
         raise ValueError("a node's name consists of 0 and 1")
     parsed = None if split is None else Split(str(split[0]), int(split[1]), int(split[2]))  # type: ignore[arg-type]
     return Record(name, verdict, -math.inf if cutoff is None else float(cutoff), [float(p) for p in prices], parsed)
-
-
-def claims(
-    certificate: Certificate,
-    *,
-    resolve: bool = False,
-    quick: bool = False,
-    on_node: Callable[[int, int], None] = lambda done, total: None,
-) -> Iterator[Claim]:
-    """Decides the claims of a certificate one by one; see :mod:`mipdesign.checker`.
-
-    Parameters
-    ----------
-    resolve:
-        Whether SCIP closes its cells again; else they are taken on trust.
-    quick:
-        Whether the nodes are bounded by the compiled code of the search in place of the checker's own.
-    on_node:
-        Told how many nodes of the tree are done, and how many there are.
-    """
-    data, families = certificate.data, foreign_families()
-    again = _Resolved(data) if resolve else None
-    settle = (lambda: _settled_quickly(data, again, on_node)) if quick else None
-    return check(data, families, again, on_node, settle)
-
-
-def foreign_families() -> dict[str, Family]:
-    """The registered block families that the checker does not know itself, in its terms."""
-
-    def of(family: BlockFamily) -> Family:
-        def operations(ci: Any, c: Any, b: Any, k: Any, s: int, r: int, first: bool, twin: Any) -> list[Op]:
-            return [_plain_operation(op) for op in family.operations(ci, c, b, k, s, r, first=first)]
-
-        return Family(operations, family.widths, family.activation, family.has_se)
-
-    return {name: of(family) for name, family in FAMILIES.items() if type(family) not in BUILT_IN}
-
-
-def _plain_operation(op: Operation) -> Op:
-    scored, kind = op.role != "se", op.function if op.kind == "activation" else op.kind
-    return Op(
-        kind, op.in_channels, op.out_channels, op.resolution, op.kernel, op.stride, op.groups, scored, op.projected, op.present
-    )
-
-
-def result_claims(result: Mapping[str, Any], certificate: Certificate) -> Iterator[Claim]:
-    """Whether ``result.json`` is as it was written, and states what its certificate does."""
-    data, same = certificate.data, result.get("sha256") == digest({k: v for k, v in result.items() if k != "sha256"})
-    yield _claim("digest of result.json", same, "the file was changed after it was written")
-    yield _claim(
-        "result belongs to certificate", result.get("certificate_sha256") == digest(data), "result.json names another one"
-    )
-    try:
-        problem = Problem.from_dict(data["problem"], "certificate.json")
-        claim, candidates = data["claim"], data["candidates"]
-        first = candidates[0]["architecture"] if candidates else None
-        figures = stated_figures(problem, None if first is None else Architecture.from_dict(first))
-        objective, bound = claim["objective"], claim["bound"]
-        gap = None if objective is None or bound is None else relative_gap(float(bound), float(objective))
-        expected = {name: claim[name] for name in ("status", "objective", "bound")}
-        expected |= {"problem": data["problem"], "name": problem.name, "convention": problem.convention, "gap": gap}
-        expected |= {"architecture": first, **figures}
-    except (SpecError, ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
-        yield _claim("result follows from certificate", False, f"the certificate is malformed: {type(error).__name__}: {error}")
-        return
-    for name, value in expected.items():
-        yield _claim(f"result {name}", result.get(name) == value, f"it follows from the certificate to be {value!r}"[:200])
-
-
-def _claim(text: str, holds: bool, fault: str) -> Claim:
-    return Claim(text, HOLDS if holds else FAILS, "" if holds else fault)
-
-
-class _Resolved:
-    """Closes cells again with SCIP."""
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self.data = data
-
-    @cached_property
-    def tables(self) -> Tables:
-        return build_tables(Problem.from_dict(self.data["problem"], "certificate.json"))
-
-    def __call__(self, closed: Closed) -> list[dict[str, Any]] | str:
-        """All networks of a cell that reach its level, or why SCIP did not find them."""
-        tables, columns = self.tables, []
-        for s, rows in zip(tables.stages, closed.columns, strict=True):
-            place = {key: j for j, key in enumerate(zip(s.f.tolist(), s.c.tolist(), s.b.tolist(), s.k.tolist(), strict=True))}
-            columns.append(np.array(sorted(place[s.blocks.index(name), c, b, k] for name, c, b, k in rows), dtype=np.int64))
-        low, high = (np.array([depths[at] for depths in closed.depths]) for at in (0, -1))
-        cell = Cell(np.searchsorted(tables.stem_c, np.array(closed.stems)), tuple(columns), low, high)
-        return self.close(cell, closed.level)
-
-    def close(self, cell: Cell, level: float) -> list[dict[str, Any]] | str:
-        """The same for a cell of the search."""
-        from ..mip.scip import ScipSettings, solve_cell
-
-        formulation = self.data["cells"][0]["formulation"]
-        try:
-            result = solve_cell(self.tables, cell, level, formulation, ScipSettings())
-        except SpecError as error:
-            return f"it could not be solved again: {error}"
-        if result.status != "closed":
-            return f"SCIP ended with {result.status!r} when it was solved again"
-        return [self.tables.architecture(found.position).to_dict() for found in result.networks]
-
-
-def _settled_quickly(
-    data: Mapping[str, Any], again: _Resolved | None, on_node: Callable[[int, int], None]
-) -> Iterator[tuple[str, str]]:
-    """The nodes that the search's own bounds do not settle, and why; for certificates that the checker has read."""
-    tables = (again or _Resolved(data)).tables
-    walk = Walk(tables, data, again)
-    for done, (name, fault) in enumerate(walk.run(), 1):
-        on_node(min(done, len(walk.records)), len(walk.records))
-        if fault:
-            yield name, fault
-
-
-@dataclass(frozen=True)
-class OpenRow:
-    """An open node as the certificate states it."""
-
-    bound: float
-    prices: list[float]
-    by_solver: bool
-
-
-def _open_rows(data: Mapping[str, Any]) -> dict[str, OpenRow]:
-    rows = {}
-    for name, bound, prices, source in data["open"]:
-        rows[name] = OpenRow(math.inf if bound is None else float(bound), [float(p) for p in prices], source == "solver")
-    return rows
-
-
-class Walk:
-    """Repeats the tree of a well-formed certificate by the code of the search, node by node; also restores the cells of open
-    nodes, for resuming a run.
-    """
-
-    def __init__(self, tables: Tables, data: Mapping[str, Any], again: _Resolved | None = None) -> None:
-        self.tables, self.problem, self.again = tables, tables.problem, again
-        self.records = {r.node: r for r in map(_record_from_plain, data["tree"])}
-        self.still_open: dict[str, OpenRow | None] = dict(_open_rows(data))
-        self.candidates = {tables.position(Architecture.from_dict(c["architecture"])) for c in data["candidates"]}
-        self.open_cells: dict[str, Cell] = {}
-        claim = data["claim"]
-        self.weight = 0.0 if claim["proves"] == "infeasibility" else 1.0
-        self.objective = -math.inf if claim["objective"] is None else float(claim["objective"])
-        stated = math.inf if claim["bound"] is None else float(claim["bound"])
-        self.most = 0.0 if not self.weight else max(stated, self.objective)
-        """No cutoff is above it."""
-        self.least = cutoff_of(self.objective, 0.0) if claim["status"] == "optimal" else self.most
-        """Networks that reach it are candidates, if they keep all budgets."""
-
-    def run(self) -> Iterator[tuple[str, str]]:
-        """Yields every node, and what is wrong with it (nothing, or that it was taken on trust)."""
-        stack = [("", Cell.whole(self.tables), math.inf)]
-        while stack:
-            name, cell, inherited = stack.pop()
-            if name in self.still_open:
-                self.open_cells[name] = cell
-                yield name, self._open(self.still_open[name], cell, inherited)
-            elif name in self.records:
-                fault, children, bound = self._repeat(self.records[name], cell)
-                yield name, fault
-                stack += [(child, half, min(inherited, bound)) for child, half in children]
-            else:
-                yield name, "the tree does not say what became of it"
-
-    def _open(self, row: OpenRow | None, cell: Cell, inherited: float) -> str:
-        """The stated bound of an open node is that of an ancestor, or follows from its prices, or is a solver's word."""
-        if row is None:
-            return ""
-        if not self.weight:
-            return "it is open"
-        if row.bound > self.most:
-            return f"its bound {row.bound!r} is above the one that is claimed"
-        if row.bound >= inherited:
-            return ""
-        relaxation = Relaxation(self.tables, cell, self.objective)
-        if relaxation.empty:
-            return ""
-        bound = relaxation.bound(Multipliers.from_list(self.tables, row.prices)).outward
-        if bound <= row.bound + RECHECK * abs(row.bound):
-            return ""
-        return TRUST if row.by_solver else f"its bound {row.bound!r} does not follow from its prices, which give {bound!r}"
-
-    def _repeat(self, record: Record, cell: Cell) -> tuple[str, list[tuple[str, Cell]], float]:
-        """What is wrong with a record (nothing, or :data:`TRUST`), the children it leaves, and its bound."""
-        tables, cutoff, prices = self.tables, record.cutoff, Multipliers.from_list(self.tables, record.prices)
-        if cutoff > self.most:
-            return f"its cutoff {cutoff!r} is above {self.most!r}", [], math.inf
-        if prices.weight != self.weight:
-            return "its prices are not those of a bound", [], math.inf
-        relaxation = Relaxation(tables, cell, cutoff)
-        if relaxation.empty:
-            return "", [], -math.inf
-        bound = relaxation.bound(prices).outward
-        if not math.isfinite(bound):
-            return f"its prices give the bound {bound!r}", [], math.inf
-        if record.verdict == "excluded" and bound < cutoff + RECHECK * max(1.0, abs(cutoff)):
-            return "", [], bound
-        reduced = relaxation.reduced()
-        if reduced is None:
-            return "", [], bound
-        if record.verdict == "split" and record.split is not None:
-            return "", [(f"{record.node}{n}", record.split.half(tables, reduced, bool(n))) for n in (0, 1)], bound
-        if record.verdict == "listed":
-            return self._listed(reduced, cutoff, prices), [], bound
-        if record.verdict == "solver":
-            return self._closed(reduced), [], bound
-        return f"its bound {bound!r} does not exclude it below {cutoff!r}", [], bound
-
-    def _listed(self, cell: Cell, cutoff: float, prices: Multipliers) -> str:
-        """Lists a cell again."""
-        listed = list_networks(self.tables, cell, max(cutoff, self.least) if self.weight else 0.0, prices)
-        if listed is None:
-            return "it holds too many networks to have been listed"
-        return self._contradicted(found.position for found in listed)
-
-    def _closed(self, cell: Cell) -> str:
-        """A cell that SCIP closed: on trust, or solved again."""
-        if self.again is None:
-            return TRUST
-        found = self.again.close(cell, self.least)
-        if isinstance(found, str):
-            return found
-        return self._contradicted(self.tables.position(Architecture.from_dict(row)) for row in found)
-
-    def _contradicted(self, positions: Iterable[Position]) -> str:
-        """Every feasible network that reaches the claim's level must be a candidate."""
-        for position in positions:
-            if position in self.candidates:
-                continue
-            architecture = self.tables.architecture(position)
-            evaluator = self.problem.evaluator(architecture)
-            if self.problem.violations(architecture, evaluator):
-                continue
-            if not self.weight or evaluator.evaluation.objective >= self.least:
-                return (
-                    f"it holds a network that the certificate does not name, with objective {evaluator.evaluation.objective!r}"
-                )
-        return ""
-
-
-def restore(tables: Tables, certificate: Certificate) -> tuple[list[Record], list[Node]]:
-    """Records and open nodes of an unfinished run, for resuming it. Cells that SCIP closed are opened again, and where it gave
-    a bound, that of the prices counts.
-
-    Raises
-    ------
-    CertificateError
-        If the certificate is malformed, or its tree does not hold.
-    """
-    data = certificate.data
-    for claim in check(data, foreign_families(), settle=lambda: iter(())):
-        if claim.outcome == FAILS:
-            raise CertificateError(f"cannot resume: {claim.claim}: {claim.detail}")
-    walk = Walk(tables, data)
-    again = {c["node"]: walk.records.pop(c["node"]) for c in data["cells"]}
-    rows = dict(walk.still_open)
-    walk.still_open |= dict.fromkeys(again)
-    for name, fault in walk.run():
-        if fault not in ("", TRUST):
-            raise CertificateError(f"cannot resume: node {name!r}: {fault}")
-    nodes = []
-    for name, cell in walk.open_cells.items():
-        row = rows.get(name)
-        prices = Multipliers.from_list(tables, again[name].prices if row is None else row.prices)
-        bound = math.inf if row is None or row.by_solver else row.bound
-        if math.isinf(bound):
-            relaxation = Relaxation(tables, cell, walk.objective if row is not None else again[name].cutoff)
-            bound = -math.inf if relaxation.empty else relaxation.bound(prices).outward
-        nodes.append(Node(name, cell, bound, prices))
-    return list(walk.records.values()), nodes

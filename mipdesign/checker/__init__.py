@@ -2,11 +2,14 @@
 
 It imports numpy and the standard library only, and runs on its own: ``python -m mipdesign.checker DIR``. Read it in the order
 ``families`` (what a block counts), ``space`` (what a specification means), ``network`` (the exact figures of one network),
-``tables``, ``cell``, ``bound`` (the bound of a cell), ``listing``, ``certificate`` (the claims). ``docs/certificate.md`` has
-the format of certificates, the theorem that each verdict stands for, and what is taken on trust.
+``tables``, ``cell``, ``multipliers``, ``level``, ``penalty``, ``bound`` (the bound of a cell), ``listing``, ``records``,
+``claims``, ``certificate`` (the claims, one by one). ``docs/certificate.md`` has the format of certificates, the theorem that
+each verdict stands for, and what is taken on trust.
 """
 
-from .certificate import FAILS, FORMAT, HOLDS, SECTIONS, TRUST, Claim, Closed, check, digest, verdict
+from .certificate import FORMAT, SECTIONS, check, digest
+from .claims import FAILS, HOLDS, TRUST, Claim, verdict
 from .families import Family, Op
+from .records import Closed
 
 __all__ = ["FAILS", "FORMAT", "HOLDS", "SECTIONS", "TRUST", "Claim", "Closed", "Family", "Op", "check", "digest", "verdict"]

@@ -18,100 +18,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .cell import Cell
-from .reading import RefusedError, number, sequence
+from .hull import largest_of_runs, upper_hull
+from .level import Level
+from .multipliers import Prices, power_of_two
+from .penalty import Penalty
+from .reading import RefusedError
+from .rounding import UNDERFLOW, UNIT
 from .space import Ints
-from .tables import Floats, Table, Tables, log
+from .tables import Floats, Tables, log
 
-UNIT = 2.0**-53
 CHUNK = 300_000
 """Pairs of columns and incoming channels that are looked at at a time."""
 WORTH_A_HULL = 20_000
 """Pairs from which on a hull is made of the groups first."""
-UNDERFLOW = 1e-310
-"""More than what numbers too small for floats to hold exactly come to in a bound: each is off by 5e-324."""
-LARGEST_EXPONENT = 660.0
-"""Where ``exp`` is cut off, for a lower bound of it."""
-
-
-@dataclass(frozen=True)
-class Prices:
-    """The multipliers of a bound, in the order of a certificate: ``weight`` is 1, or 0 where the objective is left out."""
-
-    weight: float
-    limits: Floats
-    mu: tuple[float, ...]
-    pi: tuple[float, ...]
-    gamma: tuple[float, ...]
-
-
-def read_prices(value: Any, where: str, tables: Tables) -> Prices:
-    """Reads the prices of a record."""
-    n, k, d = len(tables.limits), len(tables.space.rho_stages), len(tables.space.penalised)
-    row = [number(x, f"{where}.{i}") for i, x in enumerate(sequence(value, where, 1 + n + 2 * k + d, 1 + n + 2 * k + d))]
-    prices = Prices(row[0], np.array(row[1 : 1 + n]), *(tuple(row[at:stop]) for at, stop in (
-        (1 + n, 1 + n + k), (1 + n + k, 1 + n + 2 * k), (1 + n + 2 * k, len(row)))))  # fmt: skip
-    if prices.weight not in (0.0, 1.0) or min([0.0, *prices.limits, *prices.mu]) < 0:
-        raise RefusedError(f"{where} has a weight other than 0 and 1, or a negative price of a limit")
-    return prices
-
-
-def _power_of_two(prices: Prices) -> float:
-    """What prices are multiplied with, exactly, where they are too large for products with counts to be doubles."""
-    largest = max([0.0, *prices.limits, *prices.mu, *map(abs, prices.pi)])
-    return 2.0 ** -max(0, math.frexp(largest)[1] - 600)
-
-
-class Level:
-    """The columns of a cell in one super-block, in groups of equal channels.
-
-    ``starts, group``: first column of each group, and the group of each column. ``ci``: channels of those before (stems).
-    ``first, stop``: which of those may enter a group; ``twin``: the one of them with the same channels, where that is a case
-    of its own, else -1. The forward pass adds ``into``, the worth of what comes before; ``costs``, the priced counts;
-    ``enter``, the best with which a column is entered, its first block's counts paid; ``own``, its worth at its better depth
-    beside that; ``step``, that of one more block; ``value``, the best path that ends in a group.
-    """
-
-    into: Floats
-    costs: list[Floats]
-    enter: Floats
-    own: Floats
-    step: Floats
-    value: Floats
-
-    def __init__(self, table: Table, columns: Ints, incoming: Ints, places: Ints) -> None:
-        self.table, self.columns, s = table, columns, table.block
-        self.rows = table.rows if len(columns) == len(s.c) else table.rows[:, columns]
-        place = s.place[columns]
-        self.starts = np.flatnonzero(np.concatenate([[True], place[1:] != place[:-1]]))
-        self.group = np.repeat(np.arange(len(self.starts)), np.diff(self.starts, append=len(columns)))
-        self.places, self.channels = place[self.starts], s.c[columns[self.starts]]
-        self.log_c = self.rows[0, self.starts]
-        self.ci, self.in_places = incoming.astype(np.float64), places
-        self.first, self.stop = np.searchsorted(places, s.first[self.places]), np.searchsorted(places, s.stop[self.places])
-        at = np.minimum(np.searchsorted(incoming, self.channels), len(incoming) - 1)
-        same = (incoming[at] == self.channels) & (self.first <= at) & (at < self.stop)
-        self.twin = np.where(same & table.special, at, -1)
-
-    def twins(self) -> Ints:
-        """Columns that ``ci = C`` may enter, where that case is one of its own."""
-        may = self.twin[self.group] >= 0
-        if self.table.twin_fits is not None:
-            may &= self.table.twin_fits[self.columns]
-        return np.flatnonzero(may)
-
-    def pair_times(self, at: Ints, entering: Ints | None = None) -> Any:
-        """What the latency adds for columns and all groups before, or for each column and one of them."""
-        total: Any = 0.0
-        for of_column, times in self.table.pairs:
-            row = of_column[self.columns[at]]
-            total = total + (times[row][:, self.in_places] if entering is None else times[row, self.in_places[entering]])
-        return total
 
 
 class Bound:
@@ -120,7 +45,7 @@ class Bound:
     def __init__(self, tables: Tables, cell: Cell, cutoff: float, prices: Prices) -> None:
         self.tables, self.cutoff = tables, cutoff
         self.cell, self.value = cell.tied(tables), -math.inf
-        scale = _power_of_two(prices)  # of all that is priced: products with counts are to remain doubles
+        scale = power_of_two(prices)  # of all that is priced: products with counts are to remain doubles
         mu, pi = (tuple(scale * price for price in row) for row in (prices.mu, prices.pi))
         self.prices, self.goal = Prices(scale * prices.weight, scale * prices.limits, mu, pi, prices.gamma), scale * cutoff
         if self.cell.empty:
@@ -156,7 +81,7 @@ class Bound:
         if space.head is not None:
             u[-1] = area[-1] + log(space.head)
         rho = self._rho_range(s_low, s_high, n_low, n_high)
-        penalty = _Penalty(space.squared, float(space.beta), cell, space.penalised)
+        penalty = Penalty(space.squared, float(space.beta), cell, space.penalised)
         floor = [a_j * s for a_j, s in zip(a, s_low, strict=True)]
         if math.isfinite(self.cutoff):
             needed = self.cutoff + penalty.least + (float(space.price) * rho[0] if space.price else 0.0)  # not 0 * inf
@@ -316,7 +241,7 @@ class Bound:
             table -= self.pair_cost(level, runs[part])
             own = twin[part] >= 0
             table[own, twin[part][own]] = -np.inf
-            found[part] = _largest(values, np.arange(len(part)) * len(level.ci), first[part], stop[part])
+            found[part] = largest_of_runs(values, np.arange(len(part)) * len(level.ci), first[part], stop[part])
         entered = np.repeat(found, np.diff(runs, append=len(every)))
         entered -= level.costs[0]
         may = level.twins()
@@ -332,7 +257,7 @@ class Bound:
         found, every = np.full(len(runs), -np.inf), np.arange(len(runs))
         if self._times_priced or len(runs) * len(level.ci) < WORTH_A_HULL:
             return found, every
-        hull = _upper_hull(level.ci.tolist(), level.into.tolist())
+        hull = upper_hull(level.ci.tolist(), level.into.tolist())
         if not hull:
             return found, every[:0]
         x, y, slope = level.ci[hull], level.into[hull], level.costs[1][runs]
@@ -412,101 +337,13 @@ class Bound:
                 largest = table.max(axis=1)
             else:  # windows move on with the channels: the columns that a group may enter stand together
                 begin, end = (np.searchsorted(edge[part], groups, side="right") for edge in (stop, first))
-                largest = _largest(values, groups * len(rows), begin, end)
+                largest = largest_of_runs(values, groups * len(rows), begin, end)
             back = np.maximum(back, largest)
         of_kept = np.flatnonzero(np.isin(kept, level.twins(), assume_unique=True))
         may = kept[of_kept]
         twin = level.twin[level.group[may]]
         np.maximum.at(back, twin, worth[of_kept] - level.costs[2][may] - self.pair_cost(level, may, twin))
         return back
-
-
-def _largest(values: Floats, rows: Ints, first: Ints, stop: Ints) -> Floats:
-    """The largest of some ranges, given from the begin of their rows; -inf where there is none."""
-    best: Floats = np.maximum.reduceat(values, np.column_stack([rows + first, rows + stop]).ravel())[::2]
-    best[first >= stop] = -np.inf
-    return best
-
-
-def _upper_hull(x: list[float], y: list[float]) -> list[int]:
-    """Places of the points on the upper hull (Andrew 1979); ``x`` increases, points at -inf are left out."""
-    hull: list[int] = []
-    for k, y_k in enumerate(y):
-        if y_k > -math.inf:
-            while len(hull) > 1:
-                i, j = hull[-2:]
-                if (y[j] - y[i]) * (x[k] - x[j]) > (y_k - y[j]) * (x[j] - x[i]):
-                    break
-                hull.pop()
-            hull.append(k)
-    return hull
-
-
-class _Penalty:
-    """``beta Q`` of the depths ``d`` of a cell, where ``Q = exp(s / sqrt n)`` or ``exp(s^2 / n)`` and ``s = |d - mean d|``."""
-
-    def __init__(self, squared: bool, beta: float, cell: Cell, counted: Sequence[int]) -> None:
-        self.squared, self.n = squared, len(counted)
-        self.flat = self.spread = self.least = self.most = 0.0
-        if not counted:
-            return
-        self.log_beta = math.log(beta)
-        lows, highs = [cell.low[i] for i in counted], [cell.high[i] for i in counted]
-        self.spread = 0.5 * (max(highs) - min(lows)) * math.sqrt(self.n) * (1 + 1e-12)  # Popoviciu 1935
-        self.most = float(sum(highs))
-        middle = (sum(lows) + sum(highs)) / (2 * self.n)
-        for _ in range(40):  # towards the flattest point of the box
-            depths = [min(max(middle, a), b) for a, b in zip(lows, highs, strict=True)]
-            middle = sum(depths) / self.n
-        size = math.hypot(*(d - middle for d in depths))
-        if size > 1e-9:  # s >= v d for every unit vector v of mean 0
-            v = [(d - middle) / size for d in depths]
-            least = sum(min(x * a, x * b) for x, a, b in zip(v, lows, highs, strict=True))
-            rounding = 64 * UNIT * sum(abs(x) * b for x, b in zip(v, highs, strict=True)) + self._off_mean(v)
-            self.flat = max(0.0, least - rounding)
-        self.least = self._at(self.flat) * (1 - 1e-12)
-
-    def _off_mean(self, row: Sequence[float]) -> float:
-        """What ``row d`` may exceed ``|row| s`` by because the mean of ``row`` is 0 only up to rounding."""
-        return abs(math.fsum(row)) / self.n * self.most * (1 + 64 * UNIT)
-
-    def _log(self, s: float) -> float:
-        """``log(beta Q)``."""
-        return self.log_beta + (s * s / self.n if self.squared else s / math.sqrt(self.n))
-
-    def _at(self, s: float) -> float:
-        """``beta Q``, or less where the exponential is cut off."""
-        return math.exp(min(self._log(s), LARGEST_EXPONENT))
-
-    def _touching(self, size: float) -> float:
-        """Where the slope of ``beta Q`` is ``size``, within the spreads of the cell."""
-        goal, root = math.log(size) - self.log_beta + 0.5 * math.log(self.n), math.sqrt(self.n)
-        if not self.squared:
-            return min(max(root * goal, self.flat), self.spread)
-        low, high = 1e-300, 1000.0  # log(2 y exp(y^2)) = goal
-        for _ in range(100):
-            y = 0.5 * (low + high)
-            low, high = (y, high) if math.log(2 * y) + y * y < goal else (low, y)
-        return min(max(root * low, self.flat), self.spread)
-
-    def priced(self, gamma: Sequence[float]) -> tuple[list[float], float]:
-        """``gamma`` less its mean, and a bound of ``|gamma| s - beta Q(s)`` over the spreads of the cell."""
-        if not self.n:
-            return [], 0.0
-        mean = sum(g / self.n for g in gamma)
-        gradient = [g - mean for g in gamma]
-        size, off = math.hypot(*gradient), self._off_mean(gradient)
-        if size == 0:
-            return gradient, -self.least
-        s = self._touching(size)
-        cost, per_cost = self._at(s), 2 * s / self.n if self.squared else 1 / math.sqrt(self.n)
-        if self._log(s) > LARGEST_EXPONENT:
-            if s == self.flat and size / per_cost < cost * (1 - 1e-9):  # beta Q rises faster than |gamma| s from there on
-                return gradient, off + size * self.flat - cost * (1 - 1e-9)
-            return gradient, off + size * self.spread
-        best = max(size * end - cost - cost * per_cost * (end - s) for end in (self.flat, self.spread))
-        rounding = 64 * UNIT * (2 + abs(self.log_beta) + self._log(s) - self.log_beta)
-        return gradient, off + best + rounding * (size * self.spread + cost + cost * per_cost * self.spread)
 
 
 def _least_last(rates: Sequence[float], most: Sequence[float], needed: float) -> float:

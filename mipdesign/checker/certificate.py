@@ -10,80 +10,38 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from .bound import Bound, Prices, read_prices
-from .cell import Cell, Split, read_split
+from .bound import Bound
+from .cell import Cell, read_split
+from .claims import FAILS, HOLDS, TRUST, Claim
 from .families import Family
 from .listing import TooManyError, list_networks, score
+from .multipliers import Prices, read_prices
 from .network import Network, broken, objective, order, read_network
 from .reading import RefusedError, integer, mapping, number, refuse, sequence, word
+from .records import Closed, Open, Record, decimal_number, node_name
 from .space import read_space
 from .tables import build
 
 FORMAT = "mipdesign-certificate/1"
 SECTIONS = ("problem", "claim", "candidates", "tree", "cells", "open")
 VERDICTS = ("excluded", "split", "listed", "solver")
-HOLDS, FAILS, TRUST = "holds", "fails", "on trust"
 MOST_REPORTED = 20
 """Nodes that fail which are named one by one."""
 SHA256, SOLVER = re.compile("[0-9a-f]{64}"), re.compile(r"SCIP [1-9][0-9]?\.[0-9]{1,2}(\.[0-9]{1,2})?")
-NODE, MOST_DEPTH = re.compile("[01]*"), 500
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One claim of a certificate, whether it ``holds``, ``fails`` or was taken ``on trust``, and why."""
-
-    claim: str
-    outcome: str
-    detail: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether it holds; what was taken on trust does not."""
-        return self.outcome == HOLDS
-
-
-@dataclass(frozen=True)
-class Closed:
-    """A cell that a solver is said to have closed, for solving it again: choices by their numbers.
-
-    ``stems``: channels; ``columns``: ``(family, C, b, k)`` of every super-block; ``depths``; ``level``: what networks have to
-    reach.
-    """
-
-    stems: list[int]
-    columns: list[list[tuple[str, int, int, int]]]
-    depths: list[list[int]]
-    level: float
 
 
 Resolve = Callable[[Closed], "list[dict[str, Any]] | str"]
 """Solves a cell again: all architectures that reach its level, or why it could not."""
 Settle = Callable[[], Iterator[tuple[str, str]]]
 """Goes through the tree: the nodes that are not settled, each with what is wrong, or :data:`TRUST`."""
-
-
-@dataclass(frozen=True)
-class _Record:
-    verdict: str
-    cutoff: float
-    prices: Prices
-    split: Split | None
-
-
-@dataclass(frozen=True)
-class _Open:
-    bound: float
-    prices: Prices
-    by_solver: bool
 
 
 def digest(content: Any) -> str:
@@ -182,7 +140,7 @@ class _Check:
             network = read_network(entry["architecture"], f"candidates.{n}.architecture", self.space)
             fault = broken(self.space, network)
             yield Claim(f"candidate {n} keeps all budgets", FAILS if fault else HOLDS, f"it has {fault}" if fault else "")
-            exact, stated = objective(self.space, network), _decimal(entry["objective"], f"candidates.{n}.objective")
+            exact, stated = objective(self.space, network), decimal_number(entry["objective"], f"candidates.{n}.objective")
             same = abs(stated - exact) <= abs(exact) * Decimal("1e-38")
             yield Claim(f"candidate {n} objective", HOLDS if same else FAILS, "" if same else f"it is {exact}")
             place = order(self.space, network)
@@ -220,15 +178,15 @@ class _Check:
 
     def _read_records(self, value: Any) -> None:
         m = len(self.tables.stages)
-        self.records: dict[str, _Record] = {}
+        self.records: dict[str, Record] = {}
         for n, row in enumerate(sequence(value, "tree", 0, 10**7)):
             name, verdict, cutoff, prices, split = sequence(row, f"tree.{n}", 5, 5)
-            if _node(name, f"tree.{n}.0") in self.records:
+            if node_name(name, f"tree.{n}.0") in self.records:
                 raise RefusedError(f"tree.{n} names the node {name!r} a second time")
             word(verdict, f"tree.{n}.1", VERDICTS)
             if (verdict == "split") != (split is not None):
                 raise RefusedError(f"tree.{n}.4: a split belongs to the verdict 'split', and to no other")
-            self.records[name] = _Record(
+            self.records[name] = Record(
                 verdict,
                 -math.inf if cutoff is None else number(cutoff, f"tree.{n}.2"),
                 read_prices(prices, f"tree.{n}.3", self.tables),
@@ -236,12 +194,12 @@ class _Check:
             )
 
     def _read_open(self, value: Any) -> None:
-        self.open: dict[str, _Open] = {}
+        self.open: dict[str, Open] = {}
         for n, row in enumerate(sequence(value, "open", 0, 10**7)):
             name, bound, prices, source = sequence(row, f"open.{n}", 4, 4)
-            if _node(name, f"open.{n}.0") in self.open or name in self.records:
+            if node_name(name, f"open.{n}.0") in self.open or name in self.records:
                 raise RefusedError(f"open.{n} names the node {name!r} a second time")
-            self.open[name] = _Open(
+            self.open[name] = Open(
                 math.inf if bound is None else number(bound, f"open.{n}.1"),
                 read_prices(prices, f"open.{n}.2", self.tables),
                 word(source, f"open.{n}.3", ("prices", "solver")) == "solver",
@@ -252,7 +210,7 @@ class _Check:
         for n, row in enumerate(sequence(value, "cells", 0, 10**6)):
             names = ("node", "cell_sha256", "formulation", "model_sha256", "bound", "solver", "nodes", "seconds")
             cell = mapping(row, f"cells.{n}", names)
-            if _node(cell["node"], f"cells.{n}.node") in self.solved:
+            if node_name(cell["node"], f"cells.{n}.node") in self.solved:
                 raise RefusedError(f"cells.{n} names the node {cell['node']!r} a second time")
             for name, pattern in (("cell_sha256", SHA256), ("model_sha256", SHA256), ("solver", SOLVER)):
                 if not isinstance(cell[name], str) or not pattern.fullmatch(cell[name]):
@@ -329,7 +287,7 @@ class _Check:
                 yield name, fault
         self.on_node(len(self.records), len(self.records))
 
-    def _settle(self, name: str, record: _Record, cell: Cell) -> tuple[str, list[tuple[str, Cell]], float]:
+    def _settle(self, name: str, record: Record, cell: Cell) -> tuple[str, list[tuple[str, Cell]], float]:
         """What is wrong with a record (nothing, or :data:`TRUST`), the halves that are left, and its bound."""
         cutoff, prices = record.cutoff, record.prices
         if prices.weight != self.weight:
@@ -418,26 +376,3 @@ class _Check:
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
-
-
-def _node(value: Any, where: str) -> str:
-    if not isinstance(value, str) or len(value) > MOST_DEPTH or not NODE.fullmatch(value):
-        raise refuse(where, value, f"a node's name is expected, up to {MOST_DEPTH} of the digits 0 and 1")
-    return value
-
-
-def _decimal(value: Any, where: str) -> Decimal:
-    try:
-        exact = Decimal(value) if isinstance(value, str) and len(value) <= 100 else None
-    except InvalidOperation:
-        exact = None
-    if exact is None or not exact.is_finite() or abs(exact.adjusted()) > 900_000:
-        raise refuse(where, value, "a decimal number is expected")
-    return exact
-
-
-def verdict(claims: Sequence[Claim]) -> str:
-    """What the claims come to: ``proved``, ``proved up to ...`` what was taken on trust, or ``refuted``."""
-    if any(claim.outcome == FAILS for claim in claims):
-        return "refuted"
-    return "proved" + "".join(f" up to {claim.claim}" for claim in claims if claim.outcome == TRUST)

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .bound import UNDERFLOW, UNIT, Bound
+from .bound import Bound
 from .cell import values_of
 from .network import Network, Stage
+from .rounding import UNDERFLOW, UNIT
 from .space import Ints
 from .tables import Bools, Floats, Tables, log
 

@@ -1,36 +1,34 @@
-"""The convergence picture of a design run; needs matplotlib."""
+"""The convergence of a design run: incumbent and bound over time and the gap, as charts, as a plot and in words."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files import write_whole
+from .charts import COLOURS, Chart, Series, image, new_figure, plot
 from .formatting import percent, score
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from ..search.outcome import Progress
 
-    from ..search.driver import Progress
-
-PICTURE_INCHES, DOTS_PER_INCH = (8.0, 5.0), 150
-INCUMBENT_COLOUR, BOUND_COLOUR, GAP_COLOUR = "#1b6ca8", "#c0392b", "#555555"
+PLOT_PIXELS = (768.0, 480.0)
 SETTLED = 0.05
-"""Part of the run that may be left out of the picture's range: the first incumbents and bounds are far off."""
+"""Part of the run that may be left out of the plot's range: the first incumbents and bounds are far off."""
 
 
 def draw_convergence(trace: Sequence[Progress], path: Path) -> bool:
     """Draws incumbent, bound and gap over time as a PNG.
 
-    Infinite bounds are left out. The range is that of the settled part of the run (see :func:`picture_range`); where earlier
-    values lie outside of it, the picture says so.
+    Infinite bounds are left out. The range is that of the settled part of the run (see :func:`settled_range`); where earlier
+    values lie outside of it, the plot says so.
 
     Returns
     -------
-    Whether there is a picture: without matplotlib, or without any finite value, nothing is drawn and none is left from before.
+    Whether there is a plot: without matplotlib, or without any finite value, nothing is drawn and none is left from before.
 
     Raises
     ------
@@ -38,67 +36,81 @@ def draw_convergence(trace: Sequence[Progress], path: Path) -> bool:
         If the file cannot be written.
     """
     path.unlink(missing_ok=True)
-    limits = picture_range(trace)
-    if limits is None:
+    values, gap = values_chart(trace), gap_chart(trace)
+    if values is None or find_spec("matplotlib") is None:
         return False
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        return False
-    figure = Figure(figsize=PICTURE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
-    values, gaps = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    figure.suptitle(picture_title(trace, limits), fontsize="medium")
-    _draw_values(values, trace, limits)
-    _draw_gap(gaps, trace)
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    write_whole(path, content.getvalue())
+    figure = new_figure(*PLOT_PIXELS)
+    charts = [values] if gap is None else [values, gap]
+    axes = figure.subplots(len(charts), 1, squeeze=False, height_ratios=(3, 1)[: len(charts)])[:, 0]
+    figure.suptitle(plot_title(trace, values), fontsize="medium")
+    for one, chart in zip(axes, charts, strict=True):
+        plot(one, chart, COLOURS, PLOT_PIXELS[0])
+        one.set_ylabel(chart.upwards)
+        one.set_xlim(0.0, values.x_range[1])
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False, borderaxespad=0.0, fontsize="small")
+    axes[-1].set_xlabel(values.across)
+    write_whole(path, image(figure, "png"))
     return True
 
 
-def _draw_values(axes: Axes, trace: Sequence[Progress], limits: tuple[float, float]) -> None:
-    """Incumbent and bound as steps, the space between them shaded."""
-    seconds = [p.seconds for p in trace]
-    incumbent = [math.nan if p.incumbent is None else p.incumbent for p in trace]
-    bound = [p.bound if math.isfinite(p.bound) else math.nan for p in trace]
-    axes.step(seconds, bound, where="post", color=BOUND_COLOUR, label="bound: no network is better")
-    axes.step(seconds, incumbent, where="post", color=INCUMBENT_COLOUR, label="incumbent: best network so far")
-    axes.fill_between(seconds, incumbent, bound, step="post", color=GAP_COLOUR, alpha=0.12, linewidth=0, label="undecided")
-    axes.set_ylabel("objective")
-    axes.ticklabel_format(axis="y", useOffset=False)
-    axes.grid(alpha=0.3)
-    axes.set_ylim(*limits)
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False, borderaxespad=0.0)
+def values_chart(trace: Sequence[Progress], name: str = "values", description: str = "") -> Chart | None:
+    """Incumbent and bound over time, the space between them shaded; ``None`` where there is neither."""
+    limits = settled_range(trace)
+    if limits is None:
+        return None
+    curves = (
+        Series("bound: no network is better", "step", "bound", _over_time(trace, "bound")),
+        Series("incumbent: best network so far", "step", "incumbent", _over_time(trace, "incumbent")),
+    )
+    end = max(trace[-1].seconds, 1e-3)
+    title = "Incumbent and bound over time"
+    return Chart(name, title, description, "seconds", "objective", curves, (0.0, end), limits, between=(1, 0))
 
 
-def picture_title(trace: Sequence[Progress], limits: tuple[float, float]) -> str:
-    """What was reached, and whether the picture shows all of it."""
+def gap_chart(trace: Sequence[Progress], name: str = "gap", description: str = "") -> Chart | None:
+    """The relative gap in per cent, on a logarithmic axis; it ends where the gap is closed. ``None`` where it has no curve."""
+    gaps = tuple((p.seconds, 100 * p.gap) for p in trace if p.gap)
+    if len(gaps) < 2:
+        return None
+    low, high = min(gap for _, gap in gaps), max(gap for _, gap in gaps)
+    series = (Series("relative gap", "step", "gap", gaps),)
+    end = trace[-1].seconds if trace[-1].gap else gaps[-1][0]
+    reach = (low / 1.3, high * 1.3)
+    return Chart(name, "Gap over time", description, "seconds", "gap, %", series, (0.0, end), reach, logarithmic=True)
+
+
+def _over_time(trace: Sequence[Progress], name: str) -> tuple[tuple[float, float], ...]:
+    values = ((p.seconds, getattr(p, name)) for p in trace)
+    return tuple((seconds, value) for seconds, value in values if value is not None and math.isfinite(value))
+
+
+def is_cut(chart: Chart) -> bool:
+    """Whether values lie outside of a chart's range."""
+    low, high = chart.y_range
+    return any(not low <= y <= high for series in chart.series for _, y in series.points)
+
+
+def plot_title(trace: Sequence[Progress], values: Chart) -> str:
+    """What was reached, and whether the plot shows all of it."""
     last = trace[-1]
     title = f"objective {score(last.incumbent)}, gap {percent(last.gap)} after {last.seconds:.1f} s"
-    values = [value for p in trace for value in (p.incumbent, p.bound) if value is not None and math.isfinite(value)]
-    cut = any(not limits[0] <= value <= limits[1] for value in values)
-    return title + (" (early values lie outside of the picture)" if cut else "")
+    return title + (" (early values lie outside of the plot)" if is_cut(values) else "")
 
 
-def _draw_gap(axes: Axes, trace: Sequence[Progress]) -> None:
-    """The relative gap in per cent, logarithmic where it spans a decade; it ends where the gap is closed."""
-    axes.set_xlabel("time (s)")
-    axes.set_ylabel("gap (%)")
-    axes.set_xlim(0.0, 1.02 * max(trace[-1].seconds, 1e-3))
-    axes.grid(alpha=0.3)
-    gaps = [math.nan if not p.gap else 100 * p.gap for p in trace]
-    finite = [gap for gap in gaps if math.isfinite(gap)]
-    if not finite:
-        axes.set_yticks([])
-    elif max(finite) > 10 * min(finite):
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}")
-    axes.step([p.seconds for p in trace], gaps, where="post", color=GAP_COLOUR)
+def convergence_lines(trace: Sequence[Progress], status: str) -> list[str]:
+    """When the first and the best network were found, and when the run ended."""
+    found = _over_time(trace, "incumbent")
+    lines = []
+    if found:
+        best = next(seconds for seconds, value in found if value == found[-1][1])
+        lines.append(f"First network after {found[0][0]:,.1f} s, the best one after {best:,.1f} s;")
+    ended = "proven" if status in ("optimal", "infeasible") else "stopped"
+    end = f"{ended} after {trace[-1].seconds:,.1f} s, with {trace[-1].closed_nodes:,} nodes closed"
+    lines.append(end + (f" and {trace[-1].open_nodes:,} left open." if trace[-1].open_nodes else "."))
+    return lines
 
 
-def picture_range(trace: Sequence[Progress]) -> tuple[float, float] | None:
+def settled_range(trace: Sequence[Progress]) -> tuple[float, float] | None:
     """Vertical range that shows all values in force after the first of the run; ``None`` if there are none.
 
     The run is settled from its first finite bound on, and after :data:`SETTLED` of its time.

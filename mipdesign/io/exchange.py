@@ -11,8 +11,9 @@ import os
 from pathlib import Path
 
 from ..errors import SpecError
+from ..files import read_text
 from ..networks.architecture import Architecture
-from ..parsing import load_json, load_yaml, read_text
+from ..parsing import load_json, load_yaml
 from .library_networks import NETWORKS, described, network_described, network_named
 from .reference_text import parse_structure, structure_text
 

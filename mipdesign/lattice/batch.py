@@ -6,25 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..bounds.longest_path import may_enter, pair_count
 from ..compiled import compiled
 from ..networks.objective import LARGE_EXPONENT
-from .tables import (
-    BLOCK_LOG,
-    CHANNELS,
-    COUNTS,
-    DEPTH,
-    HAS_SE,
-    LAYERS,
-    LOG_CHANNELS,
-    PLACE,
-    REST_FITS,
-    Arrays,
-    Bools,
-    Floats,
-    Ints,
-    Tables,
-)
+from .arrays import CHANNELS, DEPTH, HAS_SE, LAYERS, LOG_CHANNELS, PLACE, Arrays, Bools, Floats, Ints
+from .counts import add_super_block, log_widths, may_enter, may_have_depth, pair_count, tail_count
+from .tables import Tables
 
 
 @dataclass(frozen=True)
@@ -146,7 +132,7 @@ def evaluate_one(
     c = float(arrays.stem_c[stem])
     log_c, log_sum, n_layers, j, linked, value = np.log(c), arrays.stem_log, 1, 0, True, 0.0
     for b in range(nb):
-        counts[b] = arrays.stem_counts[b, stem] + arrays.tail_fixed[b]
+        counts[b] = arrays.stem_counts[b, stem]
     place, seen = stem, False
     if arrays.ends[0] < 0:
         logs[0], layers[0] = log_sum, n_layers
@@ -154,19 +140,16 @@ def evaluate_one(
         j = 1
     for i in range(m):
         row, depth = arrays.rows[arrays.offsets[i] + columns[i]], depths[i]
-        ci, log_ci, c, log_c, t = c, log_c, row[CHANNELS], row[LOG_CHANNELS], row[BLOCK_LOG]
-        linked &= may_enter(row, ci) and (depth == 1 or row[REST_FITS] > 0)
+        ci, log_ci, c, log_c = c, log_c, row[CHANNELS], row[LOG_CHANNELS]
+        linked &= may_enter(row, ci) and may_have_depth(row, depth)
         least, most = arrays.entering[arrays.entering_at[i] + int(row[PLACE])]
         linked &= least <= ci <= most
-        for b in range(nb):
-            counts[b] += row[COUNTS + b] + ci * row[COUNTS + nb + b] + (depth - 1) * row[COUNTS + 3 * nb + b]
-            if ci == c:
-                counts[b] += row[COUNTS + 2 * nb + b]
+        add_super_block(row, ci, depth, counts)
         if arrays.paired >= 0:
             counts[arrays.paired] += pair_count(arrays, row, place)
         place = int(row[PLACE])
         seen |= arrays.forgets and row[HAS_SE] > 0
-        log_sum += log_ci + t + (depth - 1) * (log_c + t)
+        log_sum += log_widths(row, log_ci, depth)
         n_layers += int(row[LAYERS]) * depth
         end_log = log_c
         if i == m - 1 and arrays.head_log >= 0:
@@ -179,7 +162,7 @@ def evaluate_one(
             value += arrays.weights[j] * (area + end_log) * log_sum
             j = min(j + 1, stages - 1)
     for b in range(nb):
-        counts[b] += c * arrays.tail_slope[b]
+        counts[b] += tail_count(arrays, b, c)
     linked &= keeps_ties(arrays, columns, depths)
     return value - penalty(arrays, depths) - effectiveness_cost(arrays, logs, layers), linked
 

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..compiled import compiled
+from .arrays import Ints
 from .batch import Batch
-from .tables import Ints, Position, StageTables, Tables
+from .position import Position
+from .tables import StageTables, Tables
 
 
 def axis_values(stage: StageTables, axis: str) -> NDArray[Any]:

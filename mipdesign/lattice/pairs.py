@@ -16,8 +16,10 @@ import numpy as np
 
 from ..errors import SpecError
 from ..networks.architecture import Architecture
-from ..networks.blocks import FAMILIES, BlockFamily, Int, Operation, plain_conv
-from ..networks.latency import MISSING, Ints, LatencyModel
+from ..networks.blocks import FAMILIES, BlockFamily
+from ..networks.latency import MISSING, LatencyModel
+from ..networks.operation import Int, Operation, plain_conv
+from .arrays import Ints
 
 if TYPE_CHECKING:
     from ..problem.problem import Problem
@@ -174,12 +176,12 @@ class Columns:
         ]
         fixed, inner, outer = np.zeros_like(self.c), [], []
         keys: list[Ints] = []
-        for n, (op, other, twin) in enumerate(zip(*samples, strict=True)):
-            fields, others, twins = (self._fields(o) for o in (op, other, twin))
-            if (fields == others).all() and (fields == twins).all():
+        for n, (op, other, identity) in enumerate(zip(*samples, strict=True)):
+            fields, others, identical = (self._fields(o) for o in (op, other, identity))
+            if (fields == others).all() and (fields == identical).all():
                 fixed += timer.of(op)
                 continue
-            if (fields[-1] != twins[-1]).any():  # whether it exists depends on C
+            if (fields[-1] != identical[-1]).any():  # whether it exists depends on C
                 fields = np.vstack([fields, self.c])
             if _classes(np.vstack([fields, self.c]))[1].max() == _classes(self.c[None])[1].max():
                 outer.append(n)

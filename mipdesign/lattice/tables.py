@@ -1,141 +1,37 @@
 """Lattice tables: every figure of a super-block, for every point of its lattice, as numpy arrays.
 
 A super-block's *columns* are its admitted triples ``(C, b, k)``. Its figures depend on the column, on the depth ``L`` and on
-the channels ``ci`` that enter it, in one simple way (``docs/theory.md``)::
+the channels ``ci`` that enter it, in one simple way (``docs/theory.md``, equations 1 and 2)::
 
-    count(ci, column, L) = fixed[column] + ci * slope[column] + [ci = C] * same[column] + (L - 1) * rest[column]
-    log-width sum        = log ci + t[column]                                           + (L - 1) * (log C + t[column])
+    count(ci, column, L) = fixed[column] + ci * slope[column] + [ci = C] * identity[column] + (L - 1) * rest[column]
+    log-width sum        = log ci + t[column]                                               + (L - 1) * (log C + t[column])
 
-Formulations, bounds and heuristics all read these tables; they are built from :mod:`mipdesign.networks.blocks` and checked
-against the exact evaluator by the tests.
+Formulations, bounds and heuristics all read these tables; :mod:`mipdesign.lattice.build` makes them, and the tests hold them
+against the exact evaluator.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..errors import SpecError
 from ..networks.architecture import Architecture, Stage, Stem
-from ..networks.blocks import FAMILIES, Int, Operation, plain_conv
-from ..networks.evaluator import LOWER, SIZES, UPPER_ONLY, count_of_budget
-from ..networks.latency import LatencyModel
-from ..networks.objective import stage_of_super_blocks
+from ..networks.blocks import FAMILIES
 from ..problem.problem import Problem
-from ..problem.space import SuperBlockSpace
-from .pairs import Excess, Gaps, StageColumns, StageLatency, Timer, stage_latencies
+from .additive_budgets import AdditiveBudget, integer_limits
+from .arrays import CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH, Arrays, Bools, Floats, Ints
+from .position import Position
 
-MAX_COUNT = 2**53
-"""Counts below it are exact in floating point as well."""
 DOUBT = 1e-12
 """Relative rounding error of a weighted entropy; what it is made of has a hundred terms with 1e-16 each."""
-MAX_CHANNELS = 2**31
-"""More channels than any lattice holds."""
-MAX_COLUMNS = 2_000_000
-"""Most columns that one super-block may have."""
 
-CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, TWIN_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR = range(10)
-"""Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, the place of ``C``, where the column's two
-tables of pairs begin."""
-FAMILY, WIDTH, KERNEL, HAS_SE, COUNTS = range(10, 15)
-"""Further places: which of all families the column has, ``b, k``, whether it has SE blocks, and the first count."""
-DEPTH = -1
-"""Stands for the depth in :attr:`Arrays.ties`, where the other parts are places in a row."""
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Result = TypeVar("Result")
-
-
-class Position(NamedTuple):
-    """A network as table positions: index of the stem in ``tables.stem_c``; column and depth of each super-block."""
-
-    stem: int
-    columns: tuple[int, ...]
-    depths: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A network that competes for the best, with its floating-point objective."""
-
-    position: Position
-    objective: float
-
-
-class Arrays(NamedTuple):
-    """A problem as plain arrays, for compiled loops; meanings as in :class:`Tables` where the names are the same.
-
-    Attributes
-    ----------
-    rows:
-        One row per column of every super-block: ``C, log C, t``, layers per block, :attr:`StageTables.most_incoming`,
-        ``twin_fits`` and ``rest_fits``, the place of ``C`` among the channels, where the two tables of :attr:`pairs` begin,
-        the family, ``b`` and ``k``, whether it has SE blocks, then ``fixed, slope, same, rest`` of each budget.
-    ties:
-        Pairs of super-blocks that have something in common: its place in a row (or :data:`DEPTH`), and both super-blocks;
-        shape ``(ties, 3)``.
-    paired, pairs:
-        Budget whose counts depend on pairs of incoming channels and column in no simple way (-1 if there is none), and what
-        it counts for them: ``pairs[begin + place of ci]`` of both tables together.
-    offsets:
-        First row of each super-block, and the number of rows.
-    has_same:
-        Which super-blocks have counts that depend on ``[ci = C]``.
-    entering, entering_at:
-        Least and largest number of channels that each channel count may follow, worked out in exact fractions, one row for
-        each place; and where the rows of each super-block begin.
-    prefix:
-        1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``.
-    log_areas, forgets:
-        ``log r^2`` at the end of each stage, and whether the convention takes it as 0 from the first SE block on; already 0
-        where every network has one before.
-    weights:
-        :attr:`mipdesign.networks.evaluator.Scoring.weights`.
-    head_log:
-        Logarithm of the head's channels, -1 without a head.
-    rho_stages, rho, rho_price:
-        Stages whose prefixes the effectiveness is the maximum of, where it is limited or priced; its limit (infinite where
-        there is none) and its price.
-    penalised, beta, squared:
-        Super-blocks whose depths the penalty counts, its factor, and whether it is ``exp_var`` and not ``exp_std``.
-    """
-
-    rows: Floats
-    ties: Ints
-    paired: int
-    pairs: Floats
-    offsets: Ints
-    has_same: Bools
-    entering: Ints
-    entering_at: Ints
-    prefix: Floats
-    ends: Ints
-    log_areas: Floats
-    forgets: bool
-    weights: Floats
-    stem_c: Ints
-    stem_counts: Floats
-    stem_log: float
-    tail_fixed: Floats
-    tail_slope: Floats
-    head_log: float
-    limits: Floats
-    rho_stages: Ints
-    rho: float
-    rho_price: float
-    penalised: Ints
-    beta: float
-    squared: bool
 
 
 @dataclass(frozen=True)
@@ -148,7 +44,7 @@ class StageTables:
         Names of the block families.
     c, f, b, k:
         Channels, place of the family in ``blocks``, bottleneck width and kernel of each column, shape ``(columns,)``.
-    fixed, slope, same, rest:
+    fixed, slope, identity, rest:
         Counts, shape ``(budgets, columns)``; see the module's formula.
     t:
         ``sum log w`` of one block with a single input channel, shape ``(columns,)``.
@@ -156,9 +52,9 @@ class StageTables:
         ``log C`` of each column.
     layers:
         Layers per block of each column.
-    most_incoming, twin_fits, rest_fits:
+    most_incoming, identity_fits, rest_fits:
         Limits that hold for single operations: the largest number of incoming channels other than ``C`` with which the first
-        block of each column keeps them, whether ``ci = C`` does, and whether further blocks do.
+        block of each column keeps them, whether ``ci = C`` does, and whether later blocks do.
     depths:
         Admitted depths, increasing.
     channels, entering:
@@ -179,13 +75,13 @@ class StageTables:
     k: Ints
     fixed: Ints
     slope: Ints
-    same: Ints
+    identity: Ints
     rest: Ints
     t: Floats
     log_c: Floats
     layers: Ints
     most_incoming: Ints
-    twin_fits: Bools
+    identity_fits: Bools
     rest_fits: Bools
     depths: Ints
     channels: Ints
@@ -278,9 +174,9 @@ class Tables:
         """The tables of a problem that differs in the limits of sums only; what is large is shared."""
         limits = problem.budgets.limits()
         rho = limits.pop("effectiveness", None)
-        most = _most((Figure.of(name, problem) for name in self.counts), limits.values())
+        most = integer_limits((AdditiveBudget.of(name, problem) for name in self.counts), limits.values())
         tables = replace(self, problem=problem, limits=np.array(most, dtype=np.int64), rho=rho)
-        tables.__dict__["arrays"] = self.arrays._replace(limits=tables.limits.astype(np.float64), rho=_rho(rho))
+        tables.__dict__["arrays"] = self.arrays._replace(limits=tables.limits.astype(np.float64), rho=finite_rho(rho))
         return tables
 
     def once(self, name: str, work_out: Callable[[], Result]) -> Result:
@@ -319,19 +215,19 @@ class Tables:
         families = {name: n for n, name in enumerate(sorted({block for s in self.stages for block in s.blocks}))}
         for s in self.stages:
             place = np.searchsorted(s.channels, s.c)
-            limits = (s.most_incoming, s.twin_fits, s.rest_fits)
+            limits = (s.most_incoming, s.identity_fits, s.rest_fits)
             family = np.array([families[block] for block in s.blocks])[s.f]
             has_se = np.array([FAMILIES[block].has_se for block in s.blocks])[s.f]
             numbers = np.array([s.c, s.log_c, s.t, s.layers, *limits, place, *(s.pair_at + n_pairs), family, s.b, s.k, has_se])
             n_pairs += len(s.pairs)
-            parts.append(np.concatenate([numbers, s.fixed, s.slope, s.same, s.rest]).T)
+            parts.append(np.concatenate([numbers, s.fixed, s.slope, s.identity, s.rest]).T)
         return Arrays(
             rows=np.ascontiguousarray(np.concatenate(parts)),
             ties=self._ties(),
             paired=self.counts.index("latency") if "latency" in self.counts else -1,
             pairs=np.concatenate([s.pairs for s in self.stages]).astype(np.float64),
             offsets=np.cumsum([0] + [len(s.c) for s in self.stages]),
-            has_same=np.array([bool(s.same.any()) for s in self.stages]),
+            has_identity=np.array([bool(s.identity.any()) for s in self.stages]),
             entering=np.concatenate([s.entering for s in self.stages]),
             entering_at=np.cumsum([0] + [len(s.channels) for s in self.stages]),
             prefix=(np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64).reshape(-1, m),
@@ -347,7 +243,7 @@ class Tables:
             head_log=float(np.log(float(self.end_channels))) if self.end_channels is not None else -1.0,
             limits=self.limits.astype(np.float64),
             rho_stages=np.array(self.rho_stages, dtype=np.int64),
-            rho=_rho(self.rho),
+            rho=finite_rho(self.rho),
             rho_price=float(scoring.effectiveness_price),
             penalised=np.array(self.penalised, dtype=np.int64),
             beta=float(scoring.beta),
@@ -410,373 +306,8 @@ class Tables:
         return Position(stem, tuple(columns), tuple(stage.depth for stage in architecture.stages))
 
 
-def build_tables(problem: Problem, like: Tables | None = None) -> Tables:
-    """Tabulates a problem.
-
-    Parameters
-    ----------
-    like:
-        Tables of another problem, which serve again where the two differ in nothing but the limits of sums.
-    """
-    if like is not None and _same_columns(problem, like.problem):
-        return like.with_limits(problem)
-    check_size(problem)
-    conv = problem.scoring.convention
-    limits = problem.budgets.limits()
-    rho, memory, latency = (limits.pop(name, None) for name in ("effectiveness", "activation_memory", "latency"))
-    most_elements = None
-    if memory is not None:
-        most_elements = min(math.floor(memory / problem.budgets.bytes_of("activation_memory")), MAX_COUNT)
-    counts = tuple(limits)
-    figures = tuple(Figure.of(name, problem) for name in counts)
-    stem_c = np.array(problem.stem.channels.values, dtype=np.int64)
-    first = problem.space[0]
-    stem = plain_conv(
-        "conv",
-        problem.input.channels,
-        stem_c,
-        problem.stem.kernel,
-        problem.stem.stride,
-        problem.input.resolution,
-        FAMILIES[first.blocks[0]].activation,
-    )
-    stage_of = stage_of_super_blocks([s.stride for s in problem.stages])
-    ends = [-1] * (1 + stage_of[-1])
-    resolution = [first.resolution] * len(ends)
-    se_seen = False
-    for i, (space, stage) in enumerate(zip(problem.space, stage_of, strict=True)):
-        se_seen |= conv.forgets_resolution and all(FAMILIES[block].has_se for block in space.blocks)
-        ends[stage] = i
-        resolution[stage] = 1 if se_seen else -(-space.resolution // space.stride)
-    tail_fixed, tail_slope = _tail(problem, figures)
-    before = [problem.stem.channels.values, *(space.channels for space in problem.space)]
-    stages = [_stage_tables(*pair, figures, most_elements) for pair in zip(problem.space, before, strict=False)]
-    if most_elements is not None:
-        stages = _with_outer_peaks(problem, stages, _peak(stem), most_elements)
-    most = _most(figures, limits.values())
-    stem_counts = _counts(stem, figures, stem_c.shape, layers=1, blocks=0)
-    if latency is not None and problem.budgets.latency is not None:
-        model, columns = problem.budgets.latency.model, [StageColumns(s.c, s.f, s.b, s.k) for s in stages]
-        longest = check_time(problem, model)
-        most_nanoseconds = min(math.floor(latency * 1000), longest)
-        timer = Timer(model, most_nanoseconds + 1)
-        latencies = stage_latencies(problem, columns, timer)
-        if timer.lacking:
-            gaps = Gaps(model, 1, exceeds=excess_of(problem))
-            from ..search.coverage import require_covered  # which needs tables itself
-
-            require_covered(problem, stage_latencies(problem, columns, gaps))
-        stages = [_with_latency(*pair) for pair in zip(stages, latencies, strict=True)]
-        counts, most = (*counts, "latency"), [*most, most_nanoseconds]
-        stem_counts = np.vstack([stem_counts, np.zeros_like(stem_c)])
-        tail_fixed, tail_slope = np.append(tail_fixed, 0), np.append(tail_slope, 0)
-    return Tables(
-        problem=problem,
-        counts=counts,
-        limits=np.array(most, dtype=np.int64),
-        rho=rho,
-        stem_c=stem_c,
-        stem_counts=stem_counts,
-        stem_log=float(np.log(problem.input.channels * problem.stem.kernel**2)),
-        stages=tuple(stages),
-        tail_fixed=tail_fixed,
-        tail_slope=tail_slope,
-        has_head=problem.head is not None,
-        stage_of=stage_of,
-        ends=tuple(ends),
-        end_resolution=tuple(resolution),
-        end_channels=problem.head.channels if problem.head else None,
-    )
-
-
-def _rho(limit: Fraction | None) -> float:
+def finite_rho(limit: Fraction | None) -> float:
     """A limit of the effectiveness for floating point, within what any network has: from a layer of 1e100 inputs to 1e100
     layers. It excludes as much as the limit itself.
     """
     return np.inf if limit is None else float(min(max(limit, Fraction(1, 10**100)), Fraction(10**100)))
-
-
-def _most(figures: Iterable[Figure], limits: Iterable[Fraction]) -> list[int]:
-    """The largest sums that keep their limits."""
-    return [figure.limit(limit) for figure, limit in zip(figures, limits, strict=True)]
-
-
-OF_OPERATIONS = ("activation_memory", "latency")
-"""Budgets whose limits decide which columns there are, or what they count."""
-
-
-def _same_columns(problem: Problem, other: Problem) -> bool:
-    """Whether two problems have the same space, objective and budgets, up to the limits of sums."""
-    one, two = problem.budgets, other.budgets
-    limited = list(one.limits())
-    return (
-        all(getattr(problem, name) == getattr(other, name) for name in type(problem).model_fields if name != "budgets")
-        and limited == list(two.limits())
-        and not set(limited) & set(OF_OPERATIONS)
-        and all(one.bytes_of(name) == two.bytes_of(name) for name in SIZES)
-    )
-
-
-def _with_latency(tables: StageTables, latency: StageLatency) -> StageTables:
-    """Tables of a super-block with one more budget."""
-    zero = np.zeros_like(tables.c)
-    return replace(
-        tables,
-        fixed=np.vstack([tables.fixed, latency.fixed]),
-        slope=np.vstack([tables.slope, zero]),
-        same=np.vstack([tables.same, zero]),
-        rest=np.vstack([tables.rest, latency.rest]),
-        pairs=latency.pairs,
-        pair_at=latency.pair_at,
-    )
-
-
-@dataclass(frozen=True)
-class Figure:
-    """An additive integer budget: which figure it sums, and with which factor; lower limits are upper ones of the negative.
-
-    Attributes
-    ----------
-    name:
-        ``params_total``, ``params_backbone``, ``macs``, ``reference_flops``, ``activations``, ``layers`` or ``blocks``.
-    factor:
-        What each unit counts.
-    """
-
-    name: str
-    factor: int = 1
-
-    @classmethod
-    def of(cls, budget: str, problem: Problem) -> Figure:
-        """The figure of a budget."""
-        name, sign = count_of_budget(budget, problem.scoring.convention), -1 if budget.startswith(LOWER) else 1
-        if name == "weights_bytes":
-            return cls("params_total", sign * problem.budgets.bytes_of(name))
-        return cls(name, sign)
-
-    def limit(self, limit: Fraction) -> int:
-        """The largest value of the sum that keeps a limit, cut off at :data:`MAX_COUNT`, which no network reaches."""
-        most = math.floor(limit) if self.factor > 0 else -math.ceil(limit)
-        return max(-MAX_COUNT, min(most, MAX_COUNT))
-
-    def of_operation(self, op: Operation) -> Int:
-        """What one operation adds; 0 for figures that are not sums over operations."""
-        if self.name in ("layers", "blocks"):
-            return 0
-        return getattr(op, "params" if self.name.startswith("params") else self.name) * self.factor
-
-
-def _stage_tables(
-    space: SuperBlockSpace, previous: Sequence[int], figures: tuple[Figure, ...], most_elements: int | None
-) -> StageTables:
-    """Tables of a super-block that follows some channels, increasing; without latency."""
-    parts = [_columns_of(space, f, figures) for f in range(len(space.choices))]
-    joined = {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
-    order = np.lexsort((joined["k"], joined["b"], joined["f"], joined["c"]))
-    columns = {name: np.ascontiguousarray(values[..., order]) for name, values in joined.items()}
-    most, twin_fits, rest_fits = _single_limits(space, columns, most_elements)
-    return StageTables(
-        blocks=space.blocks,
-        **columns,
-        log_c=np.log(columns["c"].astype(np.float64)),
-        most_incoming=most,
-        twin_fits=twin_fits,
-        rest_fits=rest_fits,
-        pairs=np.zeros(0, dtype=np.int64),
-        pair_at=np.zeros((2, len(columns["c"])), dtype=np.int64),
-        depths=np.array(space.depths, dtype=np.int64),
-        channels=np.array(space.channels, dtype=np.int64),
-        entering=np.minimum(np.array([space.entering(c) for c in space.channels], dtype=object), MAX_CHANNELS).astype(np.int64),
-        growth=space.simple_growth(previous),
-    )
-
-
-def _columns_of(space: SuperBlockSpace, f: int, figures: tuple[Figure, ...]) -> dict[str, NDArray[Any]]:
-    """Columns of one block family, sorted by ``(C, b, k)``, with their counts."""
-    choice = space.choices[f]
-    family = FAMILIES[choice.block]
-    n_kernels = len(choice.kernels)
-    counts = [len(widths) for widths in choice.widths]
-    c = np.repeat(np.repeat(np.array(space.channels, dtype=np.int64), counts), n_kernels)
-    b = np.repeat(np.array([b for widths in choice.widths for b in widths], dtype=np.int64), n_kernels)
-    k = np.tile(np.array(choice.kernels, dtype=np.int64), sum(counts))
-    if choice.excluded:
-        triples = zip(c.tolist(), b.tolist(), k.tolist(), strict=True)
-        kept = np.array([triple not in choice.excluded for triple in triples], dtype=bool)
-        c, b, k = c[kept], b[kept], k[kept]
-    r_in, r_out = space.resolution, -(-space.resolution // space.stride)
-
-    def block(ci: Ints, stride: int, r: int, first: bool) -> Ints:
-        operations = family.operations(ci, c, b, k, stride, r, first=first)
-        return _counts(operations, figures, c.shape, layers=family.layers, blocks=1)
-
-    at = [block(np.full_like(c, -n), space.stride, r_in, True) for n in (1, 2)]
-    slope = at[0] - at[1]
-    fixed = at[0] + slope
-    same = block(c, space.stride, r_in, True) - fixed - slope * c
-    one = np.ones_like(c)
-    t = np.sum([np.log(np.asarray(w, dtype=np.float64)) for w in family.widths(one, c, b, k)], axis=0)
-    rest = block(c, 1, r_out, False)
-    shared = {"f": np.full_like(c, f), "layers": np.full_like(c, family.layers)}
-    return {"c": c, "b": b, "k": k, "t": t, "fixed": fixed, "slope": slope, "same": same, "rest": rest, **shared}
-
-
-def _peak(operations: tuple[Operation, ...]) -> Ints:
-    """Largest number of map elements that one operation reads and writes."""
-    peak: Ints = np.maximum.reduce([np.asarray(op.map_elements, dtype=np.int64) for op in operations])
-    return peak
-
-
-def _single_limits(
-    space: SuperBlockSpace, columns: dict[str, NDArray[Any]], most_elements: int | None
-) -> tuple[Ints, Bools, Bools]:
-    """:attr:`StageTables.most_incoming` and its companions, where no operation may exceed a number of map elements.
-
-    What an operation reads and writes grows with the incoming channels, so halving finds the largest number. Operations that
-    exist for ``ci = C`` only, or for all other ``ci``, make that case one of its own.
-    """
-    c, b, k = (columns[name] for name in "cbk")
-    if most_elements is None:
-        return np.full_like(c, MAX_CHANNELS), np.ones(len(c), dtype=bool), np.ones(len(c), dtype=bool)
-    r_out = -(-space.resolution // space.stride)
-
-    def fits(ci: Ints, stride: int, r: int, first: bool) -> Bools:
-        ok = np.zeros(len(c), dtype=bool)
-        for f, choice in enumerate(space.choices):
-            mine = columns["f"] == f
-            operations = FAMILIES[choice.block].operations(ci[mine], c[mine], b[mine], k[mine], stride, r, first=first)
-            ok[mine] = _peak(operations) <= most_elements
-        return ok
-
-    low, high = np.zeros_like(c), np.full_like(c, MAX_CHANNELS)
-    while (low < high).any():
-        middle = (low + high + 1) // 2
-        ok = fits(np.where(middle == c, c + 1, middle), space.stride, space.resolution, True)
-        low, high = np.where(ok, middle, low), np.where(ok, high, middle - 1)
-    return low, fits(c, space.stride, space.resolution, True), fits(c, 1, r_out, False)
-
-
-def _with_outer_peaks(problem: Problem, stages: list[StageTables], stem: Ints, most_elements: int) -> list[StageTables]:
-    """Tables in which stems, heads and classifiers that exceed a number of map elements have no neighbour."""
-    fitting = np.array(problem.stem.channels.values)[stem <= most_elements]
-    if len(fitting) < len(stem):
-        most = int(fitting[-1]) if len(fitting) else 0
-        first = stages[0]
-        few = np.minimum(first.most_incoming, most)
-        stages[0] = replace(first, most_incoming=few, twin_fits=first.twin_fits & (first.c <= most))
-    last = stages[-1]
-    channels, inverse = np.unique(last.c, return_inverse=True)
-    outer = [_smallest(problem, int(c)) for c in channels]
-    fits = [int(_peak(a.head_operations + a.classifier_operations)) <= most_elements for a in outer]
-    ok = np.array(fits)[inverse]
-    stages[-1] = replace(last, most_incoming=np.where(ok, last.most_incoming, 0), twin_fits=ok & last.twin_fits)
-    return stages
-
-
-def check_size(problem: Problem) -> None:
-    """Refuses spaces whose tables would not fit into memory or whose counts a float would not hold exactly.
-
-    Raises
-    ------
-    SpecError
-        With the super-block at fault.
-    """
-    ci, total = problem.stem.channels.values[-1], 0
-    for i, space in enumerate(problem.space):
-        n = sum(space.columns(at) for at in range(len(space.channels)))
-        if n > MAX_COLUMNS:
-            remedy = f"at most {MAX_COLUMNS} fit the tables: raise a step or narrow bottleneck_ratio"
-            raise SpecError(f"stages.{i}.channels", f"{n} combinations of channels, widths and kernels", remedy)
-        c = space.channels[-1]
-        for choice in space.choices:
-            b, k = max(max(widths, default=1) for widths in choice.widths), choice.kernels[-1]
-            for at, repeats in ((ci, 1), (c, space.depths[-1])):
-                total += repeats * _work(FAMILIES[choice.block].operations(at, c, b, k, 1, space.resolution, first=True))
-        ci = c
-    stem, outer = problem.stem, _smallest(problem, ci)
-    place = (stem.kernel, stem.stride, problem.input.resolution, FAMILIES[problem.space[0].blocks[0]].activation)
-    total += _work(plain_conv("conv", problem.input.channels, stem.channels.values[-1], *place))
-    total += _work(outer.head_operations + outer.classifier_operations)
-    if total * 16 >= MAX_COUNT:
-        raise SpecError("stages", "the largest network has over 5e14 operations", "lower the resolution, channels or depths")
-
-
-def _work(operations: tuple[Operation, ...]) -> int:
-    """What some operations of one network count, everything together; no single count is more."""
-    return sum(int(op.params + op.macs + op.reference_flops + op.activations) for op in operations)
-
-
-def check_time(problem: Problem, model: LatencyModel) -> int:
-    """More nanoseconds than any network takes: the longest of a table for each operation of the deepest network.
-
-    Raises
-    ------
-    SpecError
-        If they are more than a float holds exactly.
-    """
-    outer = _smallest(problem, 1)
-    operations = len(outer.stem_operations + outer.head_operations + outer.classifier_operations)
-    for space in problem.space:
-        c, most = space.channels[-1], 0
-        for choice in space.choices:
-            b, k = max(max(widths, default=1) for widths in choice.widths), choice.kernels[-1]
-            for ci in (c, c + 1):
-                most = max(most, len(FAMILIES[choice.block].operations(ci, c, b, k, 2, space.resolution, first=True)))
-        operations += space.depths[-1] * most
-    longest = operations * max((int(grid.values.max()) for grid in model.table.grids.values()), default=0)
-    if 16 * longest >= MAX_COUNT:
-        text = f"the longest of its latencies times {operations} operations is over 5e14 nanoseconds"
-        raise SpecError("budgets.latency.table", text, "measure shorter operations, or lower the depths")
-    return longest
-
-
-def _tail(problem: Problem, figures: tuple[Figure, ...]) -> tuple[Ints, Ints]:
-    """Counts of head and classifier, which are affine in the last channels."""
-
-    def at(channels: int) -> Ints:
-        arch = _smallest(problem, channels)
-        both = arch.head_operations + arch.classifier_operations
-        with_classifier = _counts(both, figures, (), layers=len(both) > 2, blocks=0)
-        backbone = _counts(arch.head_operations, figures, (), layers=0, blocks=0)
-        return np.where([f.name == "params_backbone" for f in figures], backbone, with_classifier)
-
-    slope = at(2) - at(1)
-    return at(1) - slope, slope
-
-
-def _smallest(problem: Problem, last_channels: int) -> Architecture:
-    """A network with the head and classifier of a problem and a given number of channels before them."""
-    channels = [1] * (len(problem.space) - 1) + [last_channels]
-    stages = tuple(Stage(s.blocks[0], s.stride, c, 1, 1, 1) for s, c in zip(problem.space, channels, strict=True))
-    head, stem = problem.head.channels if problem.head else None, Stem(1, problem.stem.kernel, problem.stem.stride)
-    return Architecture(problem.input.resolution, stem, stages, head, problem.input.channels, problem.classes)
-
-
-def _counts(
-    operations: tuple[Operation, ...], figures: tuple[Figure, ...], shape: tuple[int, ...], layers: int, blocks: int
-) -> Ints:
-    """Sums of figures over operations, shape ``(figures, *shape)``."""
-    values = []
-    for figure in figures:
-        total = sum(figure.of_operation(op) for op in operations)
-        total += figure.factor * {"layers": layers, "blocks": blocks}.get(figure.name, 0)
-        values.append(np.broadcast_to(np.asarray(total, dtype=np.int64), shape))
-    return np.array(values, dtype=np.int64).reshape(len(figures), *shape)
-
-
-def excess_of(problem: Problem) -> Excess:
-    """Whether an operation alone breaks an upper limit of a problem."""
-    upper = []
-    for name, limit in problem.budgets.limits().items():
-        if name not in (*UPPER_ONLY, "layers", "blocks") and not name.startswith(LOWER):
-            figure = Figure.of(name, problem)
-            upper.append((figure, figure.limit(limit)))
-
-    def exceeds(op: Operation) -> Int:
-        too_much: Int = np.False_
-        for figure, most in upper:
-            if figure.name != "params_backbone" or op.kind != "linear":
-                too_much = too_much | np.asarray(figure.of_operation(op) > most)  # figures may be numbers or arrays
-        return too_much
-
-    return exceeds

@@ -1,7 +1,7 @@
 """Formulations: how the networks of a cell become a solver model, and how a solver's answer becomes a network again.
 
-A formulation is a subclass of :class:`Formulation`, registered as an entry point of the group ``mipdesign.formulations``. This
-package asks the registry by id and imports none by name, so a variant can be added without touching it.
+A formulation is a subclass of :class:`Formulation`, registered by :func:`mipdesign.registry.register_formulation`. This package
+asks the registry by id and imports none by name, so a variant can be added without touching it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,19 @@ from typing import Any, ClassVar, Literal, Protocol
 from pyscipopt import quicksum
 
 from ..errors import SpecError
+from ..lattice.arrays import MAX_CHANNELS
 from ..lattice.cell import Cell
-from ..lattice.tables import MAX_CHANNELS, Position, Tables
+from ..lattice.position import Position
+from ..lattice.tables import Tables
 from ..networks.blocks import FAMILIES
 from ..registry import load, registered
+from .capabilities import Capability
 from .expressions import linear_sum
 from .linear import LinearModel, ScipModel
-from .solver import Capability
 from .start_values import ValueRule, start_values
 
 GROUP = "mipdesign.formulations"
-"""Entry-point group of the registry."""
+"""Kind of the registry."""
 
 Claim = Literal["exact", "upper", "lower"]
 """What the optimum of a model says: the cell's optimum, an upper bound, or a lower bound."""
@@ -277,7 +279,7 @@ class Formulation(ABC):
     Attributes
     ----------
     id:
-        Name in the registry, equal to that of the entry point.
+        Name in the registry.
     title:
         One line for people.
     claim:
@@ -343,7 +345,7 @@ def features(tables: Tables) -> list[Feature]:
         Feature.FAMILIES: any(len(s.blocks) > 1 for s in tables.stages),
         Feature.RESOLUTION: tables.problem.scoring.convention.forgets_resolution and _leaves_resolution_open(tables),
         Feature.OPERATIONS: any(
-            (s.most_incoming < MAX_CHANNELS).any() or not (s.twin_fits & s.rest_fits).all() for s in tables.stages
+            (s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages
         ),
         Feature.LATENCY: any(len(s.pairs) for s in tables.stages),
         Feature.PRICE: bool(tables.problem.scoring.effectiveness_price),

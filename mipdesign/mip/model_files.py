@@ -7,6 +7,7 @@ a model goes only into a format that can carry it. Branching priorities are part
 from __future__ import annotations
 
 import gzip
+import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -17,8 +18,10 @@ from pyscipopt import Model
 
 from ..errors import SpecError
 from ..files import write_whole, writing
-from .formulation import FormulationModel
-from .solver import Capability
+from ..lattice.cell import Cell
+from ..lattice.tables import Tables
+from .capabilities import Capability
+from .formulation import FormulationModel, formulation_named
 
 FORMATS: Mapping[str, frozenset[Capability]] = {
     ".cip": frozenset({Capability.SOS2, Capability.NONLINEAR}),
@@ -52,6 +55,29 @@ def write_model(form: FormulationModel, path: str | Path) -> None:
         content = plain.read_bytes()
     with writing(path):
         write_whole(path, gzip.compress(content, mtime=0) if ending.endswith(".gz") else content)
+
+
+def export_cip(tables: Tables, cell: Cell, path: str | Path, formulation_id: str = "lattice") -> str:
+    """Writes the model of a cell as a ``.cip`` file, which keeps nonlinear constraints too, and returns its SHA-256.
+
+    Raises
+    ------
+    SpecError
+        If a file cannot carry the model.
+    """
+    form = formulation_named(formulation_id).build(tables, cell)
+    require_carried(form, ".cip")
+    text = cip_text(form.model)
+    Path(path).write_bytes(text)
+    return hashlib.sha256(text).hexdigest()
+
+
+def cip_text(model: Any) -> bytes:
+    """A model as SCIP writes it: equal models give equal bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.cip"
+        model.writeProblem(str(path), verbose=False)
+        return path.read_bytes()
 
 
 def require_carried(form: FormulationModel, ending: str) -> None:

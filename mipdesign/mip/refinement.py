@@ -12,9 +12,10 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 
-from ..lattice.tables import Candidate, Position
+from ..lattice.position import Candidate, Position
+from .capabilities import Capability
 from .formulation import FormulationModel
-from .solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint
+from .solver import Answer, SolveOptions, Solver, Status, TracePoint
 
 CLOSED = 1e-6
 """Relative excess of a relaxation's optimum over the incumbent's objective that is the solver's tolerance."""

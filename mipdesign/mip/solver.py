@@ -1,8 +1,9 @@
 """Solvers: what each of them can do, what it is asked, and what it answers.
 
-A solver is a subclass of :class:`Solver`, registered as an entry point of the group ``mipdesign.solvers``. This package asks
-the registry by id and imports none by name; a solver's own package is imported when it solves. What a model needs and a solver
-can do are both sets of :class:`Capability`, so :func:`refusal` tells which solver takes which model before anything is started.
+A solver is a subclass of :class:`Solver`, registered where it stands with ``@register_solver``. This package asks the registry
+by id and imports none by name; a solver's own package is imported when it solves. What a model needs and a solver can do are
+both sets of :class:`~mipdesign.mip.capabilities.Capability`, so :func:`refusal` tells which solver takes which model before
+anything is started.
 
 No answer is believed: whoever asks reads the network off the values and hands it to the exact evaluator.
 """
@@ -13,37 +14,21 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from ..errors import MissingExtraError, SpecError
 from ..registry import load, registered
-
-if TYPE_CHECKING:
-    from .formulation import FormulationModel
-    from .linear import LinearModel
+from .capabilities import Capability
+from .formulation import FormulationModel
+from .linear import LinearModel
 
 GROUP = "mipdesign.solvers"
-"""Entry-point group of the registry."""
+"""Kind of the registry."""
 
 Status = Literal["optimal", "infeasible", "limit", "failed"]
 TracePoint = tuple[float, float | None, float | None]
 """Seconds, primal bound, dual bound."""
-
-
-class Capability(Enum):
-    """What a solver can do; the first three may be needed by a model."""
-
-    SOS2 = "special ordered sets of type 2"
-    NONLINEAR = "nonlinear constraints"
-    PRICING = "columns that a pricer adds"
-    TIME_LIMIT = "a time limit"
-    MEMORY_LIMIT = "a memory limit"
-    SEED = "a seed"
-    START = "a start solution"
-    BOUND = "a dual bound, whatever the status"
-    NODES = "the number of branch-and-bound nodes"
 
 
 @dataclass(frozen=True)
@@ -117,7 +102,7 @@ class Solver(ABC):
     Attributes
     ----------
     id:
-        Name in the registry, equal to that of the entry point.
+        Name in the registry.
     title:
         One line for people.
     package:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ..lattice.tables import Position
+from ..lattice.position import Position
 from .expressions import Expression
 
 

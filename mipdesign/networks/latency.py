@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpecError, short
+from ..files import read_text
 from ..numerals import NUMBER, from_text
-from ..parsing import read_text
 from .blocks import Int, Operation
 
 HEADER = ("kind", "in_channels", "out_channels", "kernel", "stride", "groups", "resolution", "batch", "microseconds")

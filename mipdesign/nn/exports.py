@@ -22,7 +22,8 @@ from ..errors import SpecError, require
 from ..files import write_whole, writing
 from ..io.exchange import network_text, read_network
 from ..networks.architecture import Architecture
-from .graph import GRAPH_ATTRIBUTES, NODE_ATTRIBUTES, Graph, check_graph, to_graph
+from .graph import GRAPH_ATTRIBUTES, NODE_ATTRIBUTES, Graph, to_graph
+from .graph_checks import check_graph
 from .lowering import to_module
 from .pretrained import WEIGHTS, from_pretrained, save_pretrained
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import require
-from .graph import Graph, check_graph
+from .graph import Graph
+from .graph_checks import check_graph
 
 if TYPE_CHECKING:
     from .module import DesignedNetwork
@@ -27,7 +28,8 @@ def to_module(
     MissingExtraError
         If torch is not installed.
     SpecError
-        If the graph is not one that :func:`~mipdesign.nn.graph.check_graph` accepts, or a rate is not a probability below 1.
+        If the graph is not one that :func:`~mipdesign.nn.graph_checks.check_graph` accepts, or a rate is not a probability
+        below 1.
     """
     require("torch", "torch", "a torch module")
     from .module import DesignedNetwork

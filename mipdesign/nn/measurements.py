@@ -94,8 +94,8 @@ class Gradient:
 
 
 @dataclass(frozen=True)
-class Behaviour:
-    """What :func:`behaviour` measured; latencies and gradients are empty where they were left out."""
+class Measurements:
+    """What :func:`measurements` measured; latencies and gradients are empty where they were left out."""
 
     memory: Memory
     latencies: tuple[Latency, ...]
@@ -106,9 +106,9 @@ class Behaviour:
         return asdict(self)
 
 
-def behaviour(
+def measurements(
     architecture: Architecture, *, batch: int = 1, threads: int = 1, seconds: float = 1.0, seed: int = 0, quick: bool = False
-) -> Behaviour:
+) -> Measurements:
     """Measures a network on the CPU, and on CUDA where torch sees a device.
 
     Parameters
@@ -135,9 +135,11 @@ def behaviour(
     _check(batch, threads, seconds, seed)
     memory = peak_memory(architecture, batch)
     if quick:
-        return Behaviour(memory, (), ())
+        return Measurements(memory, (), ())
     with _threads(threads):
-        return Behaviour(memory, latencies(architecture, batch, threads, seconds, seed), gradients(architecture, batch, seed))
+        return Measurements(
+            memory, latencies(architecture, batch, threads, seconds, seed), gradients(architecture, batch, seed)
+        )
 
 
 def _check(batch: int, threads: int, seconds: float, seed: int) -> None:

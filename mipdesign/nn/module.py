@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,50 +20,15 @@ from torch.utils.checkpoint import checkpoint
 from ..errors import SpecError
 from ..networks.architecture import Architecture
 from ..networks.blocks import BLOCK_INPUT, Operation
+from .features import FeatureInfo
 from .graph import OUTSIDE, Graph, Part, arguments, is_main_path, local_name, operation_of, parts
+from .initialisation import initialise
+from .layers import Add, AverageAndMax, FlatLinear, Scale
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU, "sigmoid": nn.Sigmoid}
 """Activation modules by the name of the function."""
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's colours, with which training code normalises pictures unless told otherwise."""
-
-
-class Add(nn.Module):
-    """Sum of main path and shortcut, both ``(N, C, H, W)``.
-
-    Attributes
-    ----------
-    drop_path_rate:
-        Stochastic depth: in training the main path of each picture of a batch is dropped with this probability, and scaled up
-        by ``1 / (1 - drop_path_rate)`` where it is kept (Huang et al., ECCV 2016, arXiv 1603.09382).
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.drop_path_rate = 0.0
-
-    def forward(self, main: Tensor, shortcut: Tensor) -> Tensor:
-        if self.drop_path_rate and self.training:
-            kept = 1.0 - self.drop_path_rate
-            main = main * main.new_empty(main.shape[0], 1, 1, 1).bernoulli_(kept).div_(kept)
-        return main + shortcut
-
-    def extra_repr(self) -> str:
-        return f"drop_path_rate={self.drop_path_rate:g}" if self.drop_path_rate else ""
-
-
-class Scale(nn.Module):
-    """Trunk ``(N, C, H, W)`` times its gate ``(N, C, 1, 1)``."""
-
-    def forward(self, trunk: Tensor, gate: Tensor) -> Tensor:
-        return trunk * gate
-
-
-class AverageAndMax(nn.Module):
-    """Mean of the average and the maximum of every channel: ``(N, C, 1, 1)``."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x.mean((2, 3), keepdim=True) + x.amax((2, 3), keepdim=True)) / 2
 
 
 POOLS: dict[str, Callable[[], nn.Module]] = {
@@ -73,13 +38,6 @@ POOLS: dict[str, Callable[[], nn.Module]] = {
     "": nn.Identity,
 }
 """The module of each pool before the classifier, by timm's names; the empty one leaves the map as it is."""
-
-
-class FlatLinear(nn.Linear):
-    """Linear layer on a pooled map ``(N, C, 1, 1)``; gives ``(N, out_features)``."""
-
-    def forward(self, pooled: Tensor) -> Tensor:
-        return super().forward(pooled.flatten(1))
 
 
 def _conv(op: Operation) -> nn.Conv2d:
@@ -142,14 +100,6 @@ def _spent(read: tuple[str, ...], after: Sequence[tuple[str, tuple[str, ...]]]) 
     return tuple(sorted(set(read) - {source for _, sources in after for source in sources}))
 
 
-class FeatureInfo(TypedDict):
-    """What timm's feature extraction asks of a map: its channels, its reduction against the input, its module."""
-
-    num_chs: int
-    reduction: int
-    module: str
-
-
 class DesignedNetwork(nn.Module):
     """A network whose structure is that of its graph.
 
@@ -161,7 +111,7 @@ class DesignedNetwork(nn.Module):
     Parameters
     ----------
     graph:
-        A graph that :func:`~mipdesign.nn.graph.check_graph` accepts.
+        A graph that :func:`~mipdesign.nn.graph_checks.check_graph` accepts.
     drop_rate:
         Probability of dropout before the classifier.
     drop_path_rate:
@@ -439,18 +389,3 @@ def _feature_info(graph: Graph, stem_and_blocks: list[Part]) -> list[FeatureInfo
         module = "stem" if last["stage"] == OUTSIDE else f"stages.{last['stage']}"
         info[reduction] = {"num_chs": last["out_shape"][0], "reduction": reduction, "module": module}
     return list(info.values())
-
-
-@torch.no_grad()
-def initialise(module: nn.Module) -> None:
-    """Kaiming's initialisation of one module (He et al., ICCV 2015, arXiv 1502.01852): convolutions keep the variance of the
-    gradient, the fan being that of one group; normalisations start as the identity, the classifier near zero.
-    """
-    if isinstance(module, nn.Conv2d):
-        fan_out = module.out_channels // module.groups * math.prod(module.kernel_size)
-        module.weight.normal_(0.0, math.sqrt(2.0 / fan_out))
-    elif isinstance(module, nn.BatchNorm2d):
-        module.reset_parameters()
-    elif isinstance(module, nn.Linear):
-        module.weight.normal_(0.0, 0.01)
-        module.bias.zero_()

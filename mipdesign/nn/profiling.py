@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import SpecError, require
-from ..files import writing
+from ..files import read_text, writing
+from ..lattice.additive_budgets import excess_of
 from ..lattice.pairs import tail_operations
-from ..lattice.tables import excess_of
 from ..networks.architecture import Architecture
 from ..networks.blocks import FAMILIES, Operation, plain_conv
 from ..networks.latency import HEADER, LARGEST, MAX_TABLE_BYTES, LatencyTable, Row, Shape, group_class, is_line, kind_of
-from ..parsing import read_text
 from .graph import FUNCTIONS, to_graph
 from .lowering import to_module
 

@@ -46,15 +46,12 @@ from ..networks.objective import effectiveness, entropy
 from .graph import Graph, to_graph
 
 if TYPE_CHECKING:
-    from .known_networks import Standing
-    from .measurements import Behaviour
+    from .known_networks import KnownNetwork
+    from .measurements import Measurements
     from .module import DesignedNetwork
     from .tracing import Trace
 
 Figure: TypeAlias = int | float | tuple[int, ...]
-
-COLUMNS = ("figure", "expected", "measured", "s.e.", "off by", "result")
-"""Headings of :meth:`ValidationReport.rows`; ``s.e.`` is the standard error of what is sampled."""
 
 
 @dataclass(frozen=True)
@@ -89,18 +86,6 @@ class Check:
             return self.expected == self.measured
         return abs(self.expected - self.measured) <= self.tolerance
 
-    @property
-    def deviation(self) -> float:
-        """Measured less expected in standard errors; 0 for exact figures."""
-        if isinstance(self.expected, tuple) or isinstance(self.measured, tuple) or not self.standard_error:
-            return 0.0
-        return (self.measured - self.expected) / self.standard_error
-
-    def row(self) -> tuple[str, ...]:
-        """Text under :data:`COLUMNS`."""
-        errors = (f"{self.standard_error:.3g}", f"{self.deviation:+.2f} s.e.") if self.tolerance else ("", "exact")
-        return self.name, _text(self.expected), _text(self.measured), *errors, "ok" if self.passed else "FAILED"
-
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return vars(self) | {"passed": self.passed}
@@ -112,9 +97,9 @@ class ValidationReport:
 
     Attributes
     ----------
-    behaviour, standings:
-        What :func:`mipdesign.nn.measurements.behaviour` and :func:`mipdesign.nn.known_networks.standings` found, where they
-        were asked. Nothing of it can fail.
+    measurements, known:
+        What :func:`mipdesign.nn.measurements.measurements` and :func:`mipdesign.nn.known_networks.known_networks` found,
+        where they were asked. Nothing of it can fail.
     """
 
     checks: tuple[Check, ...]
@@ -122,8 +107,8 @@ class ValidationReport:
     map_size: int
     sigmas: float
     seed: int
-    behaviour: Behaviour | None = None
-    standings: tuple[Standing, ...] = ()
+    measurements: Measurements | None = None
+    known: tuple[KnownNetwork, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -137,17 +122,17 @@ class ValidationReport:
         """The check of that name."""
         return {check.name: check for check in self.checks}[name]
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """One row of text per figure, under :data:`COLUMNS`."""
-        return [check.row() for check in self.checks]
-
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return vars(self) | {
-            "passed": self.passed,
+        return {
             "checks": [check.to_dict() for check in self.checks],
-            "behaviour": None if self.behaviour is None else self.behaviour.to_dict(),
-            "standings": [standing.to_dict() for standing in self.standings],
+            "draws": self.draws,
+            "map_size": self.map_size,
+            "sigmas": self.sigmas,
+            "seed": self.seed,
+            "behaviour": None if self.measurements is None else self.measurements.to_dict(),
+            "standings": [network.to_dict() for network in self.known],
+            "passed": self.passed,
         }
 
 
@@ -342,9 +327,3 @@ def _sampled(name: str, expected: float, measured: Estimate, slope: float, sigma
     """A check of a sampled figure whose standard error is ``slope`` times that of the estimate."""
     error = slope * measured.standard_error
     return Check(name, expected, measured.value, sigmas * error, error)
-
-
-def _text(figure: Figure) -> str:
-    if isinstance(figure, tuple):
-        return " x ".join(map(str, figure))
-    return f"{figure:.6g}" if isinstance(figure, float) else str(figure)

@@ -15,7 +15,7 @@ from ..networks.architecture import Positive
 from ..networks.evaluator import DEFAULT_BYTES, LOWER, SIZES, UPPER_ONLY
 from ..networks.latency import KINDS, LatencyModel, LatencyTable
 from ..numerals import at_most, plain_number
-from .space import SpecModel, with_tuples
+from .specification import SpecModel, with_tuples
 
 Limit = Annotated[Fraction, BeforeValidator(at_most(sys.float_info.max))]
 """An exact number above 0; reports show the double nearest to it, so it is at most the largest double."""

@@ -23,6 +23,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from ..errors import SpecError
+from ..files import read_text
 from ..networks.architecture import Architecture, Positive, Stem, require_kernel
 from ..networks.evaluator import LOWER, SIZES, Evaluator, Scoring, violations
 from ..networks.latency import LatencyTable
@@ -37,23 +38,12 @@ from ..networks.objective import (
     stage_of_super_blocks,
 )
 from ..numerals import double, plain_number
-from ..parsing import load_yaml, parse_scalar, read_text, validated
+from ..parsing import load_yaml, validated
 from .budgets import Budget, Budgets, Range
-from .space import (
-    HeadSpace,
-    Input,
-    Lattice,
-    NearSpec,
-    SpecModel,
-    StageSpace,
-    StemSpace,
-    SuperBlockSpace,
-    Tie,
-    TieSpec,
-    brief,
-    choice_of,
-    with_tuples,
-)
+from .overrides import apply_override, find_table
+from .space import SuperBlockSpace, brief, choice_of
+from .specification import HeadSpace, Input, Lattice, NearSpec, SpecModel, StageSpace, StemSpace, with_tuples
+from .ties import Tie, TieSpec
 
 SMALLER = "let the depths be closer, use a smaller beta, or form exp_std or none"
 """What helps against a penalty that is no number any more."""
@@ -323,9 +313,9 @@ class Problem(SpecModel):
         data = load_yaml(text, source)
         if isinstance(data, dict):
             data.pop("defaults", None)
-            _find_table(data, Path(source).parent)
+            find_table(data, Path(source).parent)
             for override in overrides:
-                _override(data, override)
+                apply_override(data, override)
         return cls.from_dict(data, source)
 
     def to_dict(self) -> dict[str, Any]:
@@ -394,50 +384,3 @@ def preset_names() -> list[str]:
     """Names of the problems that ship with the package."""
     folder = resources.files(__package__) / "presets"
     return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
-
-
-def _find_table(data: dict[str, Any], folder: Path) -> None:
-    """Makes the path of a latency table that is relative to the specification's folder one from here."""
-    try:
-        table = data["budgets"]["latency"]["table"]
-    except (KeyError, TypeError):
-        return
-    if isinstance(table, str):
-        latency = data["budgets"]["latency"] | {"table": str(folder / table)}
-        data["budgets"] = data["budgets"] | {"latency": latency}
-
-
-def _override(data: dict[str, Any], text: str) -> None:
-    """Sets one value by its dotted key in plain data."""
-    key, separator, value = text.partition("=")
-    if not separator or not all(key.split(".")):
-        raise SpecError("--set", f"{text!r} is not KEY=VALUE", "write for example budgets.flops=1e9")
-    target: Any = data
-    *path, last = key.split(".")
-    for part in path:
-        target = _child(target, part, key)
-    if isinstance(target, list):
-        target[_index(target, last, key)] = parse_scalar(value)
-    elif isinstance(target, dict):
-        target[last] = parse_scalar(value)
-    else:
-        raise SpecError("--set", f"{key!r} names nothing", "use the dotted path of a field, for example stages.0.depth")
-
-
-def _child(target: Any, part: str, key: str) -> Any:
-    if isinstance(target, list):
-        return target[_index(target, part, key)]
-    if isinstance(target, dict):
-        if target.get(part) is None:
-            target[part] = {}
-        target[part] = target[part].copy() if isinstance(target[part], (dict, list)) else target[part]
-        return target[part]
-    raise SpecError("--set", f"{key!r} names nothing", "use the dotted path of a field, for example stages.0.depth")
-
-
-def _index(target: list[Any], part: str, key: str) -> int:
-    if not part.isdigit() or int(part) >= len(target):
-        raise SpecError("--set", f"{part!r} in {key!r} is not an index below {len(target)}", "count from 0")
-    if isinstance(target[int(part)], dict):
-        target[int(part)] = target[int(part)].copy()
-    return int(part)

@@ -7,11 +7,24 @@ from pathlib import Path
 
 from ..errors import SpecError
 from ..files import write_whole, writing
-from .inputs import read_folder
+from .comparison_view import comparison_view
+from .design_view import design_view
+from .folders import DesignFolder, FrontierFolder, read_folder
+from .frontier_view import frontier_view
 from .page import render_page
-from .views import View, page_views
+from .sections import View
 
 PAGE = "report.html"
+
+
+def page_views(folders: Sequence[DesignFolder | FrontierFolder]) -> list[View]:
+    """Everything that a page shows, a comparison first where there are several designs."""
+    designs = [folder for folder in folders if isinstance(folder, DesignFolder)]
+    views = [comparison_view(designs)] if len(designs) > 1 else []
+    for i, folder in enumerate(folders):
+        prefix = f"p{i}"
+        views.append(design_view(folder, prefix) if isinstance(folder, DesignFolder) else frontier_view(folder, prefix))
+    return views
 
 
 def report(folders: Sequence[str | Path]) -> str:

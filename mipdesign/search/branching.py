@@ -14,11 +14,15 @@ from typing import Literal
 
 import numpy as np
 
-from ..bounds.dual import Paths
-from ..bounds.relaxation import Multipliers, Optimised, Relaxation, optimise
+from ..bounds.multipliers import Multipliers
+from ..bounds.optimise import Optimised, optimise
+from ..bounds.paths import Paths
+from ..bounds.relaxation import Relaxation
+from ..lattice.arrays import Bools, Floats, Ints
 from ..lattice.batch import Batch, BatchEvaluation, evaluate_batch
 from ..lattice.cell import Cell, extent
-from ..lattice.tables import Bools, Candidate, Floats, Ints, Position, Tables
+from ..lattice.position import Candidate, Position
+from ..lattice.tables import Tables
 
 LIST_COLUMNS = 500
 """Cells with more columns are not searched for all their networks."""
@@ -28,8 +32,8 @@ ROOT_EVALUATIONS = 60
 EVALUATIONS = 25
 """Bound evaluations per node."""
 GUIDE_LEVELS, GUIDED_EVALUATIONS = 4, 3
-"""Levels of a tree that guide another one, and bound evaluations of a node whose prices and split are known from there. Nodes
-near the root are the dear ones, and the most alike; deeper ones are better split anew (``docs/performance.md``).
+"""Levels of a tree that guide another one, and bound evaluations of a node whose multipliers and split are known from there.
+Nodes near the root are the dear ones, and the most alike; deeper ones are better split anew (``docs/performance.md``).
 """
 BLOCK, PRODUCT, FAMILY, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD = 0.2, 0.3, 10.0, 0.1, 0.12, 0.02
 """How much a split promises, relative to the objective that the spread of its values is worth; see :func:`choose_split`."""
@@ -92,28 +96,28 @@ class Record:
     node: str
     verdict: Verdict
     cutoff: float
-    prices: list[float]
+    multipliers: list[float]
     split: Split | None = None
 
 
 Guide = Mapping[str, Record]
-"""The tree of a problem with the same space and other limits, by node: prices to start from and where to split. It is advice:
-every bound is computed anew, so no guide makes one invalid.
+"""The tree of a problem with the same space and other limits, by node: multipliers to start from and where to split. It is
+advice: every bound is computed anew, so no guide makes one invalid.
 """
 
 
 @dataclass(frozen=True)
 class Node:
-    """An open cell, with the bound of its parent and prices to start from."""
+    """An open cell, with the bound of its parent and multipliers to start from."""
 
     name: str
     cell: Cell
     bound: float
-    prices: Multipliers
+    multipliers: Multipliers
     paths: Paths | None = None
     """Paths that supported the parent's bound."""
     by_solver: bool = False
-    """Whether the bound is the solver's word, which prices do not prove."""
+    """Whether the bound is the solver's word, which multipliers do not prove."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def expand(
     Parameters
     ----------
     cutoff:
-        Networks below it are of no interest. With prices of weight 0 it is 0 and excludes infeasible cells only.
+        Networks below it are of no interest. With multipliers of weight 0 it is 0 and excludes infeasible cells only.
     solver_columns:
         Cells with at most this many columns and a single depth per super-block are left to the solver.
     list_steps:
@@ -151,37 +155,36 @@ def expand(
     advice:
         What a :data:`Guide` knows of the node.
     """
-    weight = node.prices.weight
-    start, evaluations, known_split = node.prices, EVALUATIONS if node.name else ROOT_EVALUATIONS, None
-    if advice is not None and advice.split is not None and _same_shape(advice.prices, node.prices.to_list()):
-        start, known_split = Multipliers.from_list(tables, advice.prices), advice.split
+    weight = node.multipliers.weight
+    start, evaluations, known_split = node.multipliers, EVALUATIONS if node.name else ROOT_EVALUATIONS, None
+    if advice is not None and advice.split is not None and _same_shape(advice.multipliers, node.multipliers.to_list()):
+        start, known_split = Multipliers.from_list(tables, advice.multipliers), advice.split
         evaluations = GUIDED_EVALUATIONS
 
-    def done(verdict: Verdict, prices: Multipliers, bound: float, **more: object) -> Expansion:
+    def done(verdict: Verdict, multipliers: Multipliers, bound: float, **more: object) -> Expansion:
         fields = {"split": None, "children": (), "candidates": (), "cell": None, "repair_start": None} | more
         split = fields.pop("split")
-        return Expansion(Record(node.name, verdict, cutoff, prices.to_list(), split), bound, **fields)  # type: ignore[arg-type]
+        return Expansion(Record(node.name, verdict, cutoff, multipliers.to_list(), split), bound, **fields)  # type: ignore[arg-type]
 
     relaxation = Relaxation(tables, node.cell, cutoff)
     if relaxation.empty:
-        return done("excluded", node.prices, -math.inf)
+        return done("excluded", node.multipliers, -math.inf)
     best = optimise(relaxation, start, evaluations, node.paths)
     bound = best.bound.outward
     if bound < cutoff:
-        return done("excluded", best.prices, bound)
-    relaxation.bound(best.prices)
-    certain = math.isfinite(bound)  # where prices overflow, comparisons with what is no number would drop everything
-    cell = relaxation.reduced() if certain else relaxation.cell
+        return done("excluded", best.multipliers, bound)
+    certain = math.isfinite(bound)  # where multipliers overflow, comparisons with what is no number would drop everything
+    cell = relaxation.bound(best.multipliers).fix_by_reduced_cost() if certain else relaxation.cell
     if cell is None:
-        return done("excluded", best.prices, bound)
+        return done("excluded", best.multipliers, bound)
     bound = min(bound, node.bound) if certain else node.bound
     reached, repair_start = _judged(tables, best.paths, cutoff if weight else -math.inf)
     if certain and cell.n_columns <= LIST_COLUMNS:
-        found = list_networks(tables, cell, cutoff, best.prices, list_steps)
+        found = list_networks(tables, cell, cutoff, best.multipliers, list_steps)
         if found is not None:
-            return done("listed", best.prices, bound, candidates=tuple(found) + reached)
+            return done("listed", best.multipliers, bound, candidates=tuple(found) + reached)
     if cell.n_columns <= solver_columns and bool((cell.low == cell.high).all()) and weight:
-        return done("solver", best.prices, bound, candidates=reached, cell=cell, repair_start=repair_start)
+        return done("solver", best.multipliers, bound, candidates=reached, cell=cell, repair_start=repair_start)
     chosen = best.weights > 1e-6
     chosen[-KEPT_PATHS:] = True
     kept = best.paths.take(chosen)
@@ -189,13 +192,13 @@ def expand(
     if split is None or not split.divides(tables, cell):
         split = choose_split(tables, relaxation, cell, best)
     halves = (split.half(tables, cell, upper) for upper in (False, True))
-    children = tuple(Node(f"{node.name}{n}", half, bound, best.prices, kept) for n, half in enumerate(halves))
-    return done("split", best.prices, bound, split=split, children=children, candidates=reached, repair_start=repair_start)
+    children = tuple(Node(f"{node.name}{n}", half, bound, best.multipliers, kept) for n, half in enumerate(halves))
+    return done("split", best.multipliers, bound, split=split, children=children, candidates=reached, repair_start=repair_start)
 
 
-def _same_shape(prices: list[float], others: list[float]) -> bool:
-    """Whether two rows of prices have the same weight and length."""
-    return prices[0] == others[0] and len(prices) == len(others)
+def _same_shape(multipliers: list[float], others: list[float]) -> bool:
+    """Whether two rows of multipliers have the same weight and length."""
+    return multipliers[0] == others[0] and len(multipliers) == len(others)
 
 
 def within(tables: Tables, paths: Paths) -> Bools:
@@ -220,7 +223,7 @@ def _judged(tables: Tables, paths: Paths, cutoff: float) -> tuple[tuple[Candidat
 
 
 def list_networks(
-    tables: Tables, cell: Cell, cutoff: float, prices: Multipliers, steps: int = LIST_STEPS
+    tables: Tables, cell: Cell, cutoff: float, multipliers: Multipliers, steps: int = LIST_STEPS
 ) -> list[Candidate] | None:
     """The best networks of a cell that keep all budgets and reach the cutoff: one that does so exactly, and all within
     :data:`LEAD` of it in floating point. ``None`` if a search of so many steps does not find all networks.
@@ -228,12 +231,11 @@ def list_networks(
     relaxation = Relaxation(tables, cell, cutoff)
     if relaxation.empty:
         return []
-    relaxation.bound(prices)
-    networks = relaxation.networks(steps)
+    networks = relaxation.bound(multipliers).networks(steps)
     if networks is None:
         return None
     evaluation = evaluate_batch(tables, networks)
-    good = reaching(evaluation, cutoff if prices.weight else -math.inf)
+    good = reaching(evaluation, cutoff if multipliers.weight else -math.inf)
     good = good[np.argsort(-evaluation.objective[good], kind="stable")]
     return _leading(tables, candidates_of_batch(networks.take(good), evaluation.objective[good]))
 
@@ -282,7 +284,7 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
     options: list[tuple[float, Split]] = []
     for i, s in enumerate(tables.stages):
         columns, stage = cell.columns[i], tables.stage_of[i]
-        worth = max(best.prices.weight, 1e-3) * float(rates[stage:] @ ranges.x_high[stage:])
+        worth = max(best.multipliers.weight, 1e-3) * float(rates[stage:] @ ranges.x_high[stage:])
         if cell.low[i] < cell.high[i]:
             block = float(s.log_c[columns[-1]] + s.t[columns].max())
             split = Split("depth", i, _depth_threshold(cell.depths(tables, i), None if mixed is None else mixed[i]))

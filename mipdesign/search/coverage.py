@@ -1,4 +1,4 @@
-"""Whether a latency table covers all that a problem needs.
+"""The tables of a problem, and whether its latency table covers all that it needs.
 
 A network with an operation that the table lacks counts as one that breaks the budget. That is right only if it breaks another
 budget as well: each part of the space whose networks have such an operation is proved to hold none that keeps the others.
@@ -11,17 +11,37 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..bounds.relaxation import Multipliers, Relaxation
+from ..bounds.multipliers import Multipliers
+from ..bounds.relaxation import Relaxation
 from ..errors import SpecError
+from ..lattice.build import tabulate
 from ..lattice.cell import Cell
 from ..lattice.pairs import StageLatency
-from ..lattice.tables import Tables, build_tables
+from ..lattice.tables import Tables
 from ..networks.architecture import Architecture
 from ..problem.problem import Problem
 from .branching import Node, expand
 
 MOST_NODES = 2000
 """Nodes of a tree after which a part of the space counts as not empty: some seconds."""
+
+
+def build_tables(problem: Problem, like: Tables | None = None) -> Tables:
+    """Tables of a problem whose latency table, if it has one, is proved to cover all that the problem needs.
+
+    Parameters
+    ----------
+    like:
+        Tables of another problem, which serve again where the two differ in nothing but the limits of sums.
+
+    Raises
+    ------
+    SpecError
+        For a space too large, or as :func:`require_covered` does.
+    """
+    tables, gaps = tabulate(problem, like)
+    require_covered(problem, gaps)
+    return tables
 
 
 def require_covered(problem: Problem, gaps: Sequence[StageLatency]) -> None:
@@ -40,7 +60,7 @@ def require_covered(problem: Problem, gaps: Sequence[StageLatency]) -> None:
     if not any(gap.fixed.any() or gap.rest.any() or gap.pairs.any() for gap in gaps):
         return
     others = problem.model_copy(update={"budgets": problem.budgets.model_copy(update={"latency": None})})
-    tables = build_tables(others)
+    tables, _ = tabulate(others)
     for cell in _lacking(tables, gaps):
         network, certain = _network(tables, cell)
         if network is None:
@@ -91,7 +111,7 @@ def _network(tables: Tables, cell: Cell) -> tuple[Architecture | None, bool]:
             relaxation = Relaxation(tables, node.cell, 0.0)
             if relaxation.empty:
                 continue
-            return tables.architecture(relaxation.bound(node.prices).path.position(0)), False
+            return tables.architecture(relaxation.bound(node.multipliers).path.position(0)), False
         expansion = expand(tables, node, 0.0)
         nodes += 1
         for candidate in expansion.candidates:

@@ -13,8 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..compiled import compiled
+from ..lattice.arrays import Arrays, Floats, Ints
 from ..lattice.batch import evaluate_one
-from ..lattice.tables import Arrays, Candidate, Floats, Ints, Position, Tables
+from ..lattice.position import Candidate, Position
+from ..lattice.tables import Tables
 
 FIRST_STEPS, MOST_STEPS = 20_000, 400_000
 """Annealing steps of the first restart, and of the longest; each restart takes half as many again."""

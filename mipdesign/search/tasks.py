@@ -1,4 +1,4 @@
-"""What the driver asks of a child process, and what comes back."""
+"""What the driver asks of a worker process, and what comes back."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..lattice.cell import Cell
-from ..lattice.tables import Candidate, Position, Tables
+from ..lattice.position import Candidate, Position
+from ..lattice.tables import Tables
 from .branching import Guide, Node, Record, expand
 from .heuristics import polish
 
 if TYPE_CHECKING:
-    from ..mip.scip import CellResult, ScipSettings
+    from ..mip.closing import CellResult, ScipSettings
 
 POLISH_SHARE = 0.02
 """Share of a task's time that may go into local searches from paths that nearly fit."""
@@ -81,7 +82,7 @@ Task = Explore | Close
 
 
 @dataclass
-class Desk:
+class WorkerContext:
     """What a task may use of the process that runs it: the shared cutoff, and a way to report a network at once."""
 
     tables: Tables
@@ -92,7 +93,7 @@ class Desk:
     guide: Guide = field(default_factory=dict)
 
 
-def explore(task: Explore, desk: Desk) -> Explored:
+def explore(task: Explore, context: WorkerContext) -> Explored:
     """Runs an exploration until nothing is open or its time is up."""
     out = Explored()
     order = itertools.count()
@@ -102,16 +103,16 @@ def explore(task: Explore, desk: Desk) -> Explored:
     deadline, polishing = began + task.seconds, 0.0
     while heap and time.monotonic() < deadline:
         _, _, node = heapq.heappop(heap)
-        cutoff = desk.cutoff()
+        cutoff = context.cutoff()
         if task.lead:  # there is an incumbent
             cutoff += task.lead * abs(cutoff)
-        expansion = expand(desk.tables, node, cutoff, task.solver_columns, advice=desk.guide.get(node.name))
+        expansion = expand(context.tables, node, cutoff, task.solver_columns, advice=context.guide.get(node.name))
         out.nodes += 1
         for candidate in expansion.candidates:
-            desk.report(candidate)
+            context.report(candidate)
         now = time.monotonic()
         if expansion.repair_start is not None and polishing <= POLISH_SHARE * (now - began):
-            _repair(desk, expansion.repair_start)
+            _repair(context, expansion.repair_start)
             polishing += time.monotonic() - now
         if expansion.record.verdict == "solver":
             assert expansion.cell is not None
@@ -122,12 +123,12 @@ def explore(task: Explore, desk: Desk) -> Explored:
             heapq.heappush(heap, (-child.bound, next(order), child))
         if heap and time.monotonic() > told + 0.2:
             told = time.monotonic()
-            desk.progress(-heap[0][0])
+            context.progress(-heap[0][0])
     out.open = tuple(node for _, _, node in sorted(heap, key=lambda item: item[:2]))
     return out
 
 
-def _repair(desk: Desk, position: Position) -> None:
-    better = polish(desk.tables, position)
-    if better is not None and better.objective > desk.cutoff():
-        desk.report(better)
+def _repair(context: WorkerContext, position: Position) -> None:
+    better = polish(context.tables, position)
+    if better is not None and better.objective > context.cutoff():
+        context.report(better)

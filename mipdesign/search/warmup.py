@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from ..bounds.relaxation import Multipliers
+from ..bounds.multipliers import Multipliers
 from ..compiled import FOLDER
 from ..lattice.cell import Cell
-from ..lattice.tables import Position, build_tables
+from ..lattice.position import Position
 from ..problem.problem import Problem
 from .branching import Node, expand
+from .coverage import build_tables
 from .heuristics import incumbent, polish
 
 MARK = Path(FOLDER) / "complete"

@@ -1,38 +1,39 @@
-"""A child process of a design run: keeps the tables in memory and carries out one task after another.
+"""A worker process of a design run: keeps the tables in memory and carries out one task after another.
 
-Started as ``python -m mipdesign.search.worker``. Messages are pickles on standard input and output; whatever native code prints
-goes nowhere. The process ends when its standard input does, so that it never outlives the run.
+Started as ``python -m mipdesign.search.worker`` by :mod:`mipdesign.search.workers`; see :mod:`mipdesign.processes`.
 """
 
 from __future__ import annotations
 
-import os
-import pickle
-import resource
-import sys
-import threading
 import traceback
-from queue import SimpleQueue
-from typing import Any, BinaryIO
+from typing import Any
 
 from ..errors import MipdesignError
-from ..lattice.tables import Candidate, Tables, build_tables
-from ..networks.blocks import import_families
+from ..lattice.position import Candidate
+from ..lattice.tables import Tables
+from ..machine import peak_memory_mb
+from ..plugins import receive
 from ..problem.problem import Problem
+from ..processes import PICKLES, ParentLink
 from .branching import Guide
-from .tasks import Close, Closed, Desk, Explore, Task, explore
+from .coverage import build_tables
+from .tasks import Close, Closed, Explore, Task, WorkerContext, explore
 
 
 class Worker:
-    """State of the child: the tables, the cutoff that the parent last sent, and the message stream."""
+    """State of the process: the tables, the cutoff that the parent last sent, and the link to the parent."""
 
-    def __init__(self, out: BinaryIO, memory_mb: int) -> None:
-        self.out, self.lock = out, threading.Lock()
+    def __init__(self) -> None:
         self.cutoff = float("-inf")
         self.tables: Tables | None = None
-        if memory_mb:
-            limit = memory_mb * 2**20
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        self.link = ParentLink(PICKLES, self._take_cutoff)
+
+    def _take_cutoff(self, message: Any) -> bool:
+        """Takes a new cutoff while a task is under way."""
+        if message[0] != "cutoff":
+            return False
+        self.cutoff = message[1]
+        return True
 
     def begin(self, specification: dict[str, Any], guide: Guide) -> None:
         """Turns to a problem."""
@@ -41,9 +42,8 @@ class Worker:
         self.send("ready")
 
     def send(self, kind: str, content: Any = None) -> None:
-        with self.lock:
-            pickle.dump((kind, content), self.out)
-            self.out.flush()
+        """Says something to the parent; see :class:`mipdesign.search.workers.Message`."""
+        self.link.send((kind, content))
 
     def run(self, task: Task) -> None:
         """Carries out one task and sends its outcome; an exception is sent as text."""
@@ -55,60 +55,42 @@ class Worker:
                 self.send("candidate", candidate)
 
         assert self.tables is not None
-        desk = Desk(self.tables, lambda: self.cutoff, report, lambda bound: self.send("bound", bound), self.guide)
+        context = WorkerContext(self.tables, lambda: self.cutoff, report, lambda bound: self.send("bound", bound), self.guide)
         try:
-            outcome = explore(task, desk) if isinstance(task, Explore) else close(task, desk)
+            outcome = explore(task, context) if isinstance(task, Explore) else close(task, context)
         except MipdesignError as error:
             self.send("refused", error)
             return
         except Exception:
             self.send("failed", traceback.format_exc(limit=20))
             return
-        self.send("done", (outcome, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+        self.send("done", (outcome, peak_memory_mb()))
 
 
-def close(task: Close, desk: Desk) -> Closed:
+def close(task: Close, context: WorkerContext) -> Closed:
     """Has SCIP close a cell."""
-    from ..mip.scip import solve_cell
+    from ..mip.closing import solve_cell
 
     result = solve_cell(
-        desk.tables,
+        context.tables,
         task.target.cell,
-        desk.cutoff(),
+        context.cutoff(),
         task.formulation,
         task.settings,
-        on_progress=lambda bound, incumbent: desk.progress(bound),
+        on_progress=lambda bound, incumbent: context.progress(bound),
     )
     for found in result.networks:
-        desk.report(found)
+        context.report(found)
     return Closed(task.target, result)
 
 
 def main() -> None:
-    """Entry point of the child process."""
-    out = os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    source = sys.stdin.buffer
-    memory_mb, families = pickle.load(source)
-    import_families(families)
-    worker = Worker(out, memory_mb)
-    asked: SimpleQueue[tuple[str, Any]] = SimpleQueue()
-
-    def listen() -> None:
-        try:
-            while True:
-                kind, content = pickle.load(source)
-                if kind == "cutoff":
-                    worker.cutoff = content
-                else:
-                    asked.put((kind, content))
-        except (EOFError, OSError):
-            os._exit(0)
-
-    threading.Thread(target=listen, daemon=True).start()
+    """Entry point of the process."""
+    worker = Worker()
+    _, shipped = worker.link.receive()
+    receive(shipped)
     while True:
-        kind, content = asked.get()
+        kind, content = worker.link.receive()
         if kind == "problem":
             worker.begin(*content)
         else:

@@ -1,1 +1,1 @@
-"""Solvers that come with the package: one file each, registered as entry points of the group ``mipdesign.solvers``."""
+"""Solvers that come with the package: every module of this folder is imported, and its solvers register where they stand."""

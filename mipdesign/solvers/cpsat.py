@@ -29,9 +29,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from ..mip.capabilities import Capability
 from ..mip.formulation import FormulationModel
 from ..mip.linear import LinearModel
-from ..mip.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, linear_model
+from ..mip.solver import Answer, SolveOptions, Solver, Status, TracePoint, linear_model
+from ..registry import register_solver
 
 GRID_BITS = 26
 """Steps into which the range of a continuous variable is divided, as a power of two."""
@@ -43,6 +45,7 @@ LOOSEST = 1e-6
 """Relative violation of a row above which a solution is none."""
 
 
+@register_solver
 class CpSat(Solver):
     """CP-SAT; see the module."""
 

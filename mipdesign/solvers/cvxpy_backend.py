@@ -19,10 +19,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..mip.capabilities import Capability
 from ..mip.formulation import FormulationModel
 from ..mip.linear import Matrix
-from ..mip.scip import IPOPT_OPTIONS, NLP_HEURISTICS
-from ..mip.solver import Answer, Capability, SolveOptions, Solver, Status, linear_model
+from ..mip.scip_setup import parameters
+from ..mip.solver import Answer, SolveOptions, Solver, Status, linear_model
+from ..registry import register_solver
 
 TOLERANCE = 1e-9
 """Feasibility tolerance where the solver lets one be set."""
@@ -134,27 +136,22 @@ def _seconds(options: SolveOptions) -> float:
     return min(options.time_limit, 1e9)
 
 
+@register_solver
 class CvxpyScip(CvxpySolver):
-    """SCIP through cvxpy, with the cures of :mod:`mipdesign.mip.scip`."""
+    """SCIP through cvxpy, with the cures of :mod:`mipdesign.mip.scip_setup`."""
 
     id, title, package, extra = "cvxpy-scip", "SCIP through cvxpy", "pyscipopt", "cvxpy"
     cvxpy_name = "SCIP"
     capabilities = frozenset({Capability.TIME_LIMIT, Capability.MEMORY_LIMIT, Capability.SEED})
 
     def options(self, options: SolveOptions) -> dict[str, Any]:
-        parameters = {
-            "limits/time": _seconds(options),
-            "limits/gap": options.gap,
-            "numerics/feastol": TOLERANCE,
-            "misc/catchctrlc": False,
-            "randomization/randomseedshift": options.seed,
-            "nlpi/ipopt/optfile": str(IPOPT_OPTIONS),
-        }
-        if math.isfinite(options.memory_limit_mb):
-            parameters["limits/memory"] = options.memory_limit_mb
-        return {"scip_params": parameters | {f"heuristics/{name}/freq": -1 for name in NLP_HEURISTICS}}
+        wanted = parameters(
+            gap=options.gap, seed=options.seed, time_limit=options.time_limit, memory_limit_mb=options.memory_limit_mb
+        )
+        return {"scip_params": wanted}
 
 
+@register_solver
 class CvxpyHighs(CvxpySolver):
     """HiGHS through cvxpy."""
 
@@ -173,6 +170,7 @@ class CvxpyHighs(CvxpySolver):
         }
 
 
+@register_solver
 class CvxpyGlpk(CvxpySolver):
     """GLPK through cvxpy and cvxopt."""
 
@@ -183,6 +181,7 @@ class CvxpyGlpk(CvxpySolver):
         return {"tm_lim": int(1000 * min(options.time_limit, 2e6)), "mip_gap": options.gap}
 
 
+@register_solver
 class CvxpyCbc(CvxpySolver):
     """CBC through cvxpy and cylp."""
 
@@ -193,6 +192,7 @@ class CvxpyCbc(CvxpySolver):
         return {"maximumSeconds": _seconds(options), "allowableFractionGap": options.gap, "allowableGap": 0.0}
 
 
+@register_solver
 class CvxpyScipy(CvxpySolver):
     """The HiGHS that SciPy brings, through cvxpy."""
 
@@ -203,6 +203,7 @@ class CvxpyScipy(CvxpySolver):
         return {"scipy_options": {"time_limit": _seconds(options), "mip_rel_gap": options.gap}}
 
 
+@register_solver
 class CvxpyGurobi(CvxpySolver):
     """Gurobi through cvxpy."""
 
@@ -221,6 +222,7 @@ class CvxpyGurobi(CvxpySolver):
         }
 
 
+@register_solver
 class CvxpyCplex(CvxpySolver):
     """CPLEX through cvxpy."""
 
@@ -242,6 +244,7 @@ class CvxpyCplex(CvxpySolver):
         }
 
 
+@register_solver
 class CvxpyCopt(CvxpySolver):
     """COPT through cvxpy."""
 
@@ -252,6 +255,7 @@ class CvxpyCopt(CvxpySolver):
         return {"TimeLimit": _seconds(options), "RelGap": options.gap, "FeasTol": TOLERANCE, "Threads": options.threads}
 
 
+@register_solver
 class CvxpyMosek(CvxpySolver):
     """MOSEK through cvxpy."""
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ..mip.capabilities import Capability
 from ..mip.formulation import FormulationModel
 from ..mip.linear import Matrix
-from ..mip.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, linear_model, root_bound
+from ..mip.solver import Answer, SolveOptions, Solver, Status, TracePoint, linear_model, root_bound
+from ..registry import register_solver
 
 TOLERANCE = 1e-9
 """For rows, bounds, integrality and reduced costs."""
@@ -28,6 +30,7 @@ STATUS: dict[str, Status] = {
 """What HiGHS's words mean; any other is a failure."""
 
 
+@register_solver
 class Highs(Solver):
     """HiGHS by highspy; see the module."""
 

@@ -1,4 +1,4 @@
-"""SCIP by PySCIPOpt, with its default settings, the cures of :mod:`mipdesign.mip.scip` and a feasibility tolerance of 1e-9.
+"""SCIP by PySCIPOpt, with its default settings and those of :mod:`mipdesign.mip.scip_setup`.
 
 Root bound: SCIP's own figure for the root node after cuts. Trace: at every new incumbent, and every 0.2 seconds.
 """
@@ -10,10 +10,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ..mip.capabilities import Capability
 from ..mip.formulation import FormulationModel
-from ..mip.linear import ScipModel
-from ..mip.scip import Reporter, cure_crashes, scip_version
-from ..mip.solver import Answer, Capability, SolveOptions, Solver, Status, TracePoint, root_bound
+from ..mip.scip_setup import HUGE, parameters, report_progress, scip_version, set_up
+from ..mip.solver import Answer, SolveOptions, Solver, Status, TracePoint, root_bound
+from ..registry import register_solver
 
 STATUS: dict[str, Status] = {
     "optimal": "optimal",
@@ -25,10 +26,9 @@ STATUS: dict[str, Status] = {
     "terminate": "limit",
 }
 """What SCIP's words mean; any other is a failure."""
-HUGE = 1e20
-"""SCIP's infinity."""
 
 
+@register_solver
 class Scip(Solver):
     """SCIP by PySCIPOpt; see the module."""
 
@@ -46,20 +46,32 @@ class Scip(Solver):
 
         return f"{scip_version(Model())} (PySCIPOpt {super().version()})"
 
+    def parameters(self, form: FormulationModel, options: SolveOptions) -> dict[str, Any]:
+        """SCIP's parameters for a model."""
+        return parameters(
+            gap=options.gap,
+            seed=options.seed,
+            threads=options.threads,
+            time_limit=options.time_limit,
+            memory_limit_mb=options.memory_limit_mb,
+            more={**form.parameters, **self.settings},
+        )
+
     def solve(self, form: FormulationModel, options: SolveOptions) -> Answer:
         """Solves a model; see :meth:`mipdesign.mip.solver.Solver.solve`."""
         began = time.monotonic()
         scip = form.take_scip()
         model, variables = scip
-        _set_up(scip, form, options)
-        model.setParams(dict(self.settings))
+        set_up(model, self.parameters(form, options))
+        if options.start is not None:
+            model.addSol(form.start_solution(scip, options.start))
         trace: list[TracePoint] = []
         started = time.monotonic()
 
         def report(bound: float, incumbent: float) -> None:
             trace.append((time.monotonic() - started, _finite(incumbent), _finite(bound)))
 
-        model.includeEventhdlr(Reporter(report, form.objective_scale), "mipdesign trace", "notes bounds over time")
+        report_progress(model, report, form.objective_scale)
         message = ""
         try:
             model.optimizeNogil()
@@ -87,31 +99,13 @@ class Scip(Solver):
         )
 
 
+@register_solver
 class ScipWithoutCuts(Scip):
     """SCIP without cutting planes, which cost more than they gain on models whose relaxation is near the hull."""
 
     id = "scip-nocuts"
     title = "SCIP by PySCIPOpt, without cutting planes"
     settings: ClassVar[Mapping[str, Any]] = {"separating/maxrounds": 0, "separating/maxroundsroot": 0}
-
-
-def _set_up(scip: ScipModel, form: FormulationModel, options: SolveOptions) -> None:
-    """Tolerances, limits, what the formulation asks for, the cures, and the start."""
-    model = scip[0]
-    model.setParam("numerics/feastol", 1e-9)
-    model.setParam("misc/catchctrlc", False)
-    model.setParam("limits/gap", options.gap)
-    model.setParam("randomization/randomseedshift", options.seed)
-    model.setParam("parallel/maxnthreads", options.threads)
-    model.setParam("lp/threads", options.threads)
-    model.setParams(dict(form.parameters))
-    model.setParam("limits/time", min(options.time_limit, HUGE))
-    if math.isfinite(options.memory_limit_mb):
-        model.setParam("limits/memory", options.memory_limit_mb)
-    cure_crashes(model)
-    model.hideOutput()
-    if options.start is not None:
-        model.addSol(form.start_solution(scip, options.start))
 
 
 def _finite(value: float) -> float | None:

@@ -14,8 +14,9 @@ from typing import Any
 from mipdesign.benchmarks.corpus.small import listing
 
 from mipdesign.lattice.cell import Cell
+from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import FormulationModel
-from mipdesign.mip.solver import Answer, Capability, SolveOptions, Solver
+from mipdesign.mip.solver import Answer, SolveOptions, Solver
 
 LOG = "FAKE_SOLVERS_LOG"
 """Environment variable: a file to which every solve appends a line."""

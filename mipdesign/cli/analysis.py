@@ -1,0 +1,194 @@
+"""Commands that look around a design: pareto, explain, compare, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import (
+    AsJson,
+    ConventionOverride,
+    Gap,
+    Network,
+    Overrides,
+    Plugins,
+    Resolution,
+    Seed,
+    Spec,
+    TimeLimit,
+    Workers,
+    problem_of,
+)
+from .results import EXIT_CODES, folder_name, print_json, require_writable, watcher
+
+
+def pareto(
+    spec: Spec,
+    sweeps: Annotated[
+        list[str],
+        typer.Option(
+            "--sweep",
+            metavar="KEY=VALUES",
+            help="Limits of a budget: budgets.flops=0.5e9:4e9:8 (first, last, how many), the same with :log at the end for "
+            "equal ratios, or budgets.flops=1e9,2e9; once or twice.",
+        ),
+    ],
+    convention: ConventionOverride = None,
+    overrides: Overrides = None,
+    time_limit: TimeLimit = None,
+    gap: Gap = 1e-6,
+    seed: Seed = 0,
+    workers: Workers = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Dask scheduler whose workers solve the points, in place of this machine."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the result files: frontiers/<name> by default.")
+    ] = None,
+    as_json: AsJson = False,
+    plugins: Plugins = None,
+) -> None:
+    """Find the best networks along one or two budgets, each with proof, and what a little more of each budget buys.
+
+    The time limit is that of each point. A run that was cut off goes on where it stopped when the command is given again.
+
+    Exit codes: as those of 'design', for the point that comes off best.
+    """
+    from ..analysis.frontier_runner import pareto as solve_frontier
+    from ..report.progress import FrontierDisplay
+    from ..report.tables import frontier_table
+    from ..report.terminal import PlainConsole, frontier_lines
+
+    problem = problem_of(spec, convention, overrides)
+    folder = out or Path("frontiers") / folder_name(problem.name)
+    require_writable(folder)
+    with FrontierDisplay(PlainConsole(stderr=True)) as display:
+        found = solve_frontier(
+            problem,
+            sweeps,
+            folder,
+            time_limit=time_limit,
+            gap=gap,
+            seed=seed,
+            workers=workers,
+            scheduler=scheduler,
+            on_frontier=display.solved,
+            on_point=display.update,
+        )
+    console = PlainConsole()
+    if as_json:
+        print_json(console, found.to_dict())
+    else:
+        console.print(frontier_table(found.stored()))
+        console.lines([*frontier_lines(found), f"files        {folder}"])
+    raise typer.Exit(min(EXIT_CODES[point.status] for point in found.points))
+
+
+def explain(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a design that is proven optimal.")],
+    budgets: Annotated[
+        list[str] | None, typer.Option("--budget", metavar="NAME", help="Look at this limit only; repeatable.")
+    ] = None,
+    workers: Workers = None,
+    as_json: AsJson = False,
+    plugins: Plugins = None,
+) -> None:
+    """Say which budgets bind, what 1 % more of each would change, and what the next better design beyond each is.
+
+    Everything is solved to proven optimality; DIR/explanation.json holds it.
+    """
+    from ..analysis.explanation import explain as explain_design
+    from ..designs.design import Design
+    from ..report.progress import ExplanationDisplay
+    from ..report.tables import explanation_table
+    from ..report.terminal import PlainConsole, explanation_lines
+
+    found = Design.load(folder)
+    require_writable(folder)
+    with ExplanationDisplay(PlainConsole(stderr=True)) as display:
+        explanation = explain_design(found, budgets=budgets, workers=workers, on_progress=display.update)
+    explanation.save(folder)
+    console = PlainConsole()
+    if as_json:
+        print_json(console, explanation.to_dict())
+        return
+    console.print(explanation_table(explanation.stored()))
+    console.lines(explanation_lines(explanation))
+
+
+def compare(
+    network: Network,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|SPEC.yaml", help="Space of the optimum; the preset of the network's block family by default."
+        ),
+    ] = None,
+    convention: ConventionOverride = None,
+    overrides: Overrides = None,
+    resolution: Resolution = None,
+    time_limit: TimeLimit = None,
+    gap: Gap = 1e-6,
+    seed: Seed = 0,
+    workers: Workers = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the files of the design; none by default.")
+    ] = None,
+    as_json: AsJson = False,
+    plugins: Plugins = None,
+) -> None:
+    """Set a network beside the best one within its own budgets.
+
+    The budgets flops, params and effectiveness are the network's figures, unless --set says otherwise.
+
+    Exit codes: as those of 'design'.
+    """
+    from ..analysis.comparison import compare as comparison_of
+    from ..report.progress import ProgressDisplay
+    from ..report.tables import comparison_table
+    from ..report.terminal import PlainConsole, comparison_lines
+
+    if out is not None:
+        require_writable(out)
+    with ProgressDisplay(PlainConsole(stderr=True)) as display:
+        made = comparison_of(
+            network,
+            space=space,
+            convention=convention,
+            overrides=overrides or (),
+            resolution=resolution,
+            time_limit=time_limit,
+            gap=gap,
+            seed=seed,
+            workers=workers,
+            on_progress=watcher(display),
+        )
+    if out is not None:
+        made.design.save(out)
+    console = PlainConsole()
+    if as_json:
+        print_json(console, made.to_dict())
+    else:
+        console.print(comparison_table(made))
+        console.lines(comparison_lines(made))
+    raise typer.Exit(EXIT_CODES[made.design.status])
+
+
+def report(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of designs, or of frontiers.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="The page; report.html in the first folder by default.")
+    ] = None,
+    plugins: Plugins = None,
+) -> None:
+    """Write a page that shows designs: one HTML file that needs nothing but itself.
+
+    Several designs are compared.
+    """
+    from ..report.report import write_report
+    from ..report.terminal import PlainConsole
+
+    PlainConsole().lines([str(write_report(folders, out))])

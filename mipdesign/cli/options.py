@@ -1,0 +1,101 @@
+"""Options and arguments that several commands share, and the parsers of their values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..problem.problem import Problem
+
+
+def real(text: str | float) -> float:
+    """A number of an option; the fault names what was given."""
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a number") from None
+
+
+def whole(text: str | int) -> int:
+    """An integer of an option."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a whole number") from None
+
+
+def seed_number(text: str | int) -> int:
+    """A seed, as numpy and SCIP take it."""
+    seed = whole(text)
+    if not 0 <= seed < 2**31:
+        raise typer.BadParameter(f"{seed} is not a seed: give a number from 0 to {2**31 - 1}")
+    return seed
+
+
+def run_plugins(paths: list[Path] | None) -> list[Path] | None:
+    """Runs the plug-ins of an option while the command line is read, before anything is looked for by its name."""
+    from ..plugins import load_plugin
+
+    for path in paths or ():
+        load_plugin(path, "--plugin")
+    return paths
+
+
+Spec = Annotated[
+    str, typer.Argument(metavar="NAME|SPEC.yaml", help="A preset (see 'presets'), or the path of a specification.")
+]
+Network = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE|DIR|NAME",
+        help="An architecture, a result.json or the folder of a design, a structure file of DeepMAD's tool (.txt), a "
+        "description in the terms of torchvision or timm, or a name such as torchvision/resnet50.",
+    ),
+]
+Resolution = Annotated[
+    int | None,
+    typer.Option(parser=whole, metavar="PIXELS", help="Resolution of the input, in place of what the file says."),
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(parser=real, metavar="SECONDS", help="Stop then, with the best design so far and a valid bound."),
+]
+Gap = Annotated[
+    float,
+    typer.Option(parser=real, metavar="RATIO", help="Relative gap at which to stop; up to 1e-6 the answer is exact."),
+]
+Seed = Annotated[
+    int, typer.Option(parser=seed_number, metavar="N", help="Seed of the heuristics; the answer does not depend on it.")
+]
+Workers = Annotated[int | None, typer.Option(parser=whole, metavar="N", help="Child processes; one per processor by default.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a field, e.g. budgets.flops=1e9 or stages.0.depth.max=4; repeatable."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
+ConventionOverride = Annotated[
+    str | None, typer.Option("--convention", metavar="paper|reference", help="Same as --set convention=...")
+]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE.py",
+        callback=run_plugins,
+        help="A Python file of your own that registers a formulation, an encoding, a solver, a block family...; repeatable.",
+    ),
+]
+
+
+def problem_of(spec: str, convention: str | None, overrides: Sequence[str] | None) -> Problem:
+    """The problem that a command names, with its overrides."""
+    from ..problem.problem import Problem
+
+    return Problem.named(spec, [*(overrides or ()), *([] if convention is None else [f"convention={json.dumps(convention)}"])])

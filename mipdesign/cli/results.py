@@ -1,0 +1,59 @@
+"""What commands have in common when they run: their exit codes, their folders, their JSON, progress and signals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SpecError
+from ..files import json_text, writing
+from ..interrupts import INTERRUPTS
+
+if TYPE_CHECKING:
+    from ..report.progress import ProgressDisplay
+    from ..search.outcome import Progress
+
+EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
+TRUSTED = 5
+"""Exit code of a certificate that is proved up to what a solver is said to have closed."""
+INTERRUPTED = 130
+"""Exit code of a command that was cut off and has nothing to show, as shells use it."""
+
+
+def folder_name(name: str) -> str:
+    """A problem's name as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip(".") or "unnamed"
+
+
+def require_writable(folder: Path) -> None:
+    """Makes sure before a long run that its files can be written; creates nothing."""
+    with writing(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.lstat(folder)  # a name that is too long
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not os.path.isdir(existing):
+        raise SpecError("--out", f"{existing} is not a folder", "give another folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise SpecError("--out", f"{existing} cannot be written to", "give a writable folder")
+
+
+def watcher(display: ProgressDisplay) -> Callable[[Progress], None]:
+    """Shows the progress of a run, and takes signals where the run can be left."""
+
+    def watch(progress: Progress) -> None:
+        display.update(progress)
+        if progress.phase == "compiling":
+            INTERRUPTS.allow()
+            return
+        INTERRUPTS.hold()
+        if progress.phase != "done":
+            INTERRUPTS.check()
+
+    return watch
+
+
+def print_json(console: Any, data: Any) -> None:
+    console.lines([json_text(data)])

@@ -1,0 +1,52 @@
+"""``result.json``: what a run found, the one writer of its text and the one reader."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import SpecError
+from ..networks.objective import ConventionName
+from ..parsing import load_json, validated
+from .stored import Count, Digest, NotNegative, Short, StoredOptimum
+
+RESULT = "result.json"
+MAX_RESULT_BYTES = 16_000_000
+"""Largest ``result.json``: a latency table in a problem has some megabytes."""
+
+
+class StoredResult(StoredOptimum):
+    """The content of ``result.json``; problem and evaluation are checked by their own models."""
+
+    name: Short
+    convention: ConventionName
+    evaluation: dict[str, Any] | None
+    wall_seconds: NotNegative
+    peak_rss_mb: NotNegative
+    versions: dict[str, str]
+    seed: Count
+    interrupted: bool
+    incidents: list[str]
+    problem: dict[str, Any]
+    certificate_sha256: Digest
+    sha256: Digest
+
+
+def result_text(data: dict[str, Any]) -> str:
+    """Text of ``result.json``; the one way to write its content, so that any changed character shows."""
+    return json.dumps(data, indent=1) + "\n"
+
+
+def read_result(path: Path) -> tuple[StoredResult, dict[str, Any]]:
+    """The content of a ``result.json``: every field of the right type, and as it is written.
+
+    Raises
+    ------
+    SpecError
+        With the field, its value and a remedy.
+    """
+    data = load_json(path, MAX_RESULT_BYTES)
+    if not isinstance(data, dict):
+        raise SpecError("", "is not a JSON object", "give the folder that 'design --out' wrote", str(path))
+    return validated(StoredResult, data, str(path)), data

@@ -1,0 +1,92 @@
+"""A problem as plain arrays, which is what compiled loops read. :mod:`mipdesign.lattice.counts` has the formulas of a row."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+MAX_COUNT = 2**53
+"""Counts below it are exact in floating point as well."""
+MAX_CHANNELS = 2**31
+"""More channels than any lattice holds."""
+
+CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, IDENTITY_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR = range(10)
+"""Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, the place of ``C``, where the column's two
+tables of pairs begin."""
+FAMILY, WIDTH, KERNEL, HAS_SE, COUNTS = range(10, 15)
+"""Further places: which of all families the column has, ``b, k``, whether it has SE blocks, and the first count."""
+DEPTH = -1
+"""Stands for the depth in :attr:`Arrays.ties`, where the other parts are places in a row."""
+
+
+class Arrays(NamedTuple):
+    """A problem as plain arrays; meanings as in :class:`mipdesign.lattice.tables.Tables` where the names are the same.
+
+    Attributes
+    ----------
+    rows:
+        One row per column of every super-block: ``C, log C, t``, layers per block, ``most_incoming``, ``identity_fits`` and
+        ``rest_fits`` of :class:`mipdesign.lattice.tables.StageTables`, the place of ``C`` among the channels, where the two
+        tables of :attr:`pairs` begin, the family, ``b`` and ``k``, whether it has SE blocks, then
+        ``fixed, slope, identity, rest`` of each budget.
+    ties:
+        Pairs of super-blocks that have something in common: its place in a row (or :data:`DEPTH`), and both super-blocks;
+        shape ``(ties, 3)``.
+    paired, pairs:
+        Budget whose counts depend on pairs of incoming channels and column in no simple way (-1 if there is none), and what
+        it counts for them: ``pairs[begin + place of ci]`` of both tables together.
+    offsets:
+        First row of each super-block, and the number of rows.
+    has_identity:
+        Which super-blocks have counts that depend on ``[ci = C]``.
+    entering, entering_at:
+        Least and largest number of channels that each channel count may follow, worked out in exact fractions, one row for
+        each place; and where the rows of each super-block begin.
+    prefix:
+        1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``.
+    log_areas, forgets:
+        ``log r^2`` at the end of each stage, and whether the convention takes it as 0 from the first SE block on; already 0
+        where every network has one before.
+    weights:
+        :attr:`mipdesign.networks.evaluator.Scoring.weights`.
+    head_log:
+        Logarithm of the head's channels, -1 without a head.
+    rho_stages, rho, rho_price:
+        Stages whose prefixes the effectiveness is the maximum of, where it is limited or priced; its limit (infinite where
+        there is none) and its price.
+    penalised, beta, squared:
+        Super-blocks whose depths the penalty counts, its factor, and whether it is ``exp_var`` and not ``exp_std``.
+    """
+
+    rows: Floats
+    ties: Ints
+    paired: int
+    pairs: Floats
+    offsets: Ints
+    has_identity: Bools
+    entering: Ints
+    entering_at: Ints
+    prefix: Floats
+    ends: Ints
+    log_areas: Floats
+    forgets: bool
+    weights: Floats
+    stem_c: Ints
+    stem_counts: Floats
+    stem_log: float
+    tail_fixed: Floats
+    tail_slope: Floats
+    head_log: float
+    limits: Floats
+    rho_stages: Ints
+    rho: float
+    rho_price: float
+    penalised: Ints
+    beta: float
+    squared: bool

@@ -1,0 +1,79 @@
+"""What spaces are too large: tables that would not fit into memory, counts that a float would not hold exactly."""
+
+from __future__ import annotations
+
+from ..errors import SpecError
+from ..networks.architecture import Architecture, Stage, Stem
+from ..networks.blocks import FAMILIES
+from ..networks.latency import LatencyModel
+from ..networks.operation import Operation, plain_conv
+from ..problem.problem import Problem
+from .arrays import MAX_COUNT
+
+MAX_COLUMNS = 2_000_000
+"""Most columns that one super-block may have."""
+
+
+def check_size(problem: Problem) -> None:
+    """Refuses spaces whose tables would not fit into memory or whose counts a float would not hold exactly.
+
+    Raises
+    ------
+    SpecError
+        With the super-block at fault.
+    """
+    ci, total = problem.stem.channels.values[-1], 0
+    for i, space in enumerate(problem.space):
+        n = sum(space.columns(at) for at in range(len(space.channels)))
+        if n > MAX_COLUMNS:
+            remedy = f"at most {MAX_COLUMNS} fit the tables: raise a step or narrow bottleneck_ratio"
+            raise SpecError(f"stages.{i}.channels", f"{n} combinations of channels, widths and kernels", remedy)
+        c = space.channels[-1]
+        for choice in space.choices:
+            b, k = max(max(widths, default=1) for widths in choice.widths), choice.kernels[-1]
+            for at, repeats in ((ci, 1), (c, space.depths[-1])):
+                total += repeats * _work(FAMILIES[choice.block].operations(at, c, b, k, 1, space.resolution, first=True))
+        ci = c
+    stem, outer = problem.stem, network_with_tail(problem, ci)
+    place = (stem.kernel, stem.stride, problem.input.resolution, FAMILIES[problem.space[0].blocks[0]].activation)
+    total += _work(plain_conv("conv", problem.input.channels, stem.channels.values[-1], *place))
+    total += _work(outer.head_operations + outer.classifier_operations)
+    if total * 16 >= MAX_COUNT:
+        raise SpecError("stages", "the largest network has over 5e14 operations", "lower the resolution, channels or depths")
+
+
+def check_time(problem: Problem, model: LatencyModel) -> int:
+    """More nanoseconds than any network takes: the longest of a table for each operation of the deepest network.
+
+    Raises
+    ------
+    SpecError
+        If they are more than a float holds exactly.
+    """
+    outer = network_with_tail(problem, 1)
+    operations = len(outer.stem_operations + outer.head_operations + outer.classifier_operations)
+    for space in problem.space:
+        c, most = space.channels[-1], 0
+        for choice in space.choices:
+            b, k = max(max(widths, default=1) for widths in choice.widths), choice.kernels[-1]
+            for ci in (c, c + 1):
+                most = max(most, len(FAMILIES[choice.block].operations(ci, c, b, k, 2, space.resolution, first=True)))
+        operations += space.depths[-1] * most
+    longest = operations * max((int(grid.values.max()) for grid in model.table.grids.values()), default=0)
+    if 16 * longest >= MAX_COUNT:
+        text = f"the longest of its latencies times {operations} operations is over 5e14 nanoseconds"
+        raise SpecError("budgets.latency.table", text, "measure shorter operations, or lower the depths")
+    return longest
+
+
+def _work(operations: tuple[Operation, ...]) -> int:
+    """What some operations of one network count, everything together; no single count is more."""
+    return sum(int(op.params + op.macs + op.reference_flops + op.activations) for op in operations)
+
+
+def network_with_tail(problem: Problem, last_channels: int) -> Architecture:
+    """A network with the head and classifier of a problem and a given number of channels before them."""
+    channels = [1] * (len(problem.space) - 1) + [last_channels]
+    stages = tuple(Stage(s.blocks[0], s.stride, c, 1, 1, 1) for s, c in zip(problem.space, channels, strict=True))
+    head, stem = problem.head.channels if problem.head else None, Stem(1, problem.stem.kernel, problem.stem.stride)
+    return Architecture(problem.input.resolution, stem, stages, head, problem.input.channels, problem.classes)

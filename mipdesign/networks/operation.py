@@ -1,0 +1,168 @@
+"""Operations: the nodes of a network, and what each of them costs.
+
+Numeric fields may be Python integers (one network, exact) or broadcastable ``int64`` arrays (lattice tables); the same code
+serves both. All convolutions are bias-free and followed by batch normalisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+Int = Any
+"""A Python int or an int64 array; the arithmetic below is the same for both."""
+
+BLOCK_INPUT = "input"
+"""Name that operations use for the map that enters their block."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One node of the network.
+
+    Attributes
+    ----------
+    name, inputs:
+        Name within the block and the names of the operations it reads (:data:`BLOCK_INPUT` is the block's input).
+    kind:
+        ``conv``, ``norm``, ``activation``, ``pool`` (2x2 average), ``max_pool``, ``global_pool``, ``add``, ``scale`` or
+        ``linear``.
+    role:
+        ``main`` for main-path convolutions, which have a width; ``shortcut`` and ``se`` are not counted by the theory.
+    in_channels, out_channels, kernel, stride, groups:
+        As in ``torch.nn.Conv2d``; padding is ``kernel // 2``.
+    resolution:
+        Height (= width) of the input map; the output has ``ceil(resolution / stride)``.
+    function:
+        Activation function: ``relu``, ``relu6``, ``silu`` or ``sigmoid``.
+    present:
+        Whether the operation exists; an array where it depends on the lattice point.
+    projected:
+        For ``add``: whether the shortcut that joins here went through a projection.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    kind: str
+    in_channels: Int
+    out_channels: Int
+    resolution: Int
+    kernel: Int = 1
+    stride: int = 1
+    groups: Int = 1
+    role: str = "main"
+    function: str = ""
+    present: Any = True
+    projected: Any = False
+
+    @property
+    def out_resolution(self) -> Int:
+        """Height (= width) of the output map."""
+        return -(-self.resolution // self.stride)
+
+    @property
+    def width(self) -> Int:
+        """Width ``c k^2 / g`` of a main-path convolution (DeepMAD, section 3)."""
+        return self.in_channels * self.kernel**2 // self.groups
+
+    @property
+    def params(self) -> Int:
+        """Learned parameters; batch normalisation has two per channel, the classifier a bias."""
+        if self.kind == "conv":
+            return self.present * (self.in_channels // self.groups * self.out_channels * self.kernel**2)
+        if self.kind == "norm":
+            return self.present * (2 * self.out_channels)
+        if self.kind == "linear":
+            return self.in_channels * self.out_channels + self.out_channels
+        return 0
+
+    @property
+    def macs(self) -> Int:
+        """Multiply-accumulates of convolutions and of the classifier; torch's flop counter counts two of each."""
+        if self.kind == "conv":
+            return self.params * self.out_resolution**2
+        if self.kind == "linear":
+            return self.in_channels * self.out_channels
+        return 0
+
+    @property
+    def activations(self) -> Int:
+        """Elements of the output of a convolution, as design-space research counts activations (Radosavovic et al. 2020)."""
+        return self.present * (self.out_channels * self.out_resolution**2) if self.kind == "conv" else 0
+
+    @property
+    def map_elements(self) -> Int:
+        """Elements of all input maps and the output map together."""
+        inputs = self.in_channels * self.resolution**2 * (2 if self.kind == "add" else 1)
+        if self.kind == "scale":
+            inputs = inputs + self.in_channels
+        return self.present * (inputs + self.out_channels * self.out_resolution**2)
+
+    @property
+    def reference_flops(self) -> Int:
+        """FLOPs as the reference tool counts them: no SE, no classifier.
+
+        MACs of convolutions, 2 per output element of a normalisation, 1 per element of an activation, the input elements of
+        the average pool of a strided shortcut, and 1 per element of an addition whose shortcut is projected (of no other).
+        The tool knows no max pool; the stem's is counted as it counts the other pool.
+        """
+        if self.role == "se" or self.kind in ("linear", "global_pool", "scale"):
+            return 0
+        if self.kind == "conv":
+            return self.macs
+        if self.kind in ("pool", "max_pool"):
+            return self.present * (self.in_channels * self.resolution**2)
+        per_element = {"norm": 2, "activation": 1, "add": self.projected}[self.kind]
+        return self.present * (per_element * self.out_channels * self.out_resolution**2)
+
+
+class OperationChain:
+    """Collects the operations of one block, each reading the one before unless told otherwise."""
+
+    def __init__(self, channels: Int, resolution: Int) -> None:
+        self.operations: list[Operation] = []
+        self.last, self.channels, self.resolution = BLOCK_INPUT, channels, resolution
+
+    def add(self, name: str, kind: str, **fields: Any) -> None:
+        fields.setdefault("inputs", (self.last,))
+        fields.setdefault("in_channels", self.channels)
+        fields.setdefault("out_channels", fields["in_channels"])
+        fields.setdefault("resolution", self.resolution)
+        op = Operation(name, kind=kind, **fields)
+        self.operations.append(op)
+        self.last, self.channels, self.resolution = name, op.out_channels, op.out_resolution
+
+    def conv(
+        self, name: str, out: Int, kernel: Int = 1, stride: int = 1, groups: Int = 1, act: str = "", **fields: Any
+    ) -> None:
+        """A convolution with its normalisation and, if ``act`` is given, its activation."""
+        self.add(name, "conv", out_channels=out, kernel=kernel, stride=stride, groups=groups, **fields)
+        self.add(f"{name}_bn", "norm", **fields)
+        if act:
+            self.add(f"{name}_act", "activation", function=act, **fields)
+
+
+def plain_conv(name: str, ci: Int, c: Int, k: int, s: int, r: int, activation: str) -> tuple[Operation, ...]:
+    """A convolution with normalisation and activation outside any block: the stem or the head."""
+    chain = OperationChain(ci, r)
+    chain.conv(name, c, kernel=k, stride=s, act=activation)
+    return tuple(chain.operations)
+
+
+def existing(operations: Sequence[Operation]) -> tuple[Operation, ...]:
+    """Drops the operations of one network that are not present, rewiring their readers to what stands before them."""
+    moved: dict[str, str] = {}
+    kept: list[Operation] = []
+    for op in operations:
+        inputs = tuple(moved.get(name, name) for name in op.inputs)
+        if op.present:
+            kept.append(replace(op, inputs=inputs))
+        else:
+            moved[op.name] = inputs[0]
+    return tuple(kept)
+
+
+def total(operations: Sequence[Operation]) -> Mapping[str, Int]:
+    """Sums of ``params``, ``macs`` and ``reference_flops`` over operations."""
+    return {what: sum(getattr(op, what) for op in operations) for what in ("params", "macs", "reference_flops")}

@@ -1,0 +1,127 @@
+"""The part of a page that shows a frontier: the optimum as a function of one limit or two, and prices along it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..analysis.frontier_file import StoredFrontier, StoredPoint
+from ..analysis.shadow_prices import unit_of
+from ..figures.charts import CHART_WIDTHS, CURVES, SIDE_WIDTHS, Chart, Series, draw_chart
+from ..figures.formatting import points, quantity
+from .folders import FrontierFolder
+from .reproduction import frontier_reproduction
+from .sections import Figure, Section, View
+from .tables import frontier_table, networks_table
+from .words import BADGES
+
+
+def frontier_view(folder: FrontierFolder, prefix: str = "p0") -> View:
+    """A frontier: the optimum as a function of one limit or two."""
+    frontier = folder.frontier
+    of_status = {status: [p for p in frontier.points if p.status == status] for status in BADGES}
+    told = [f"{len(found)} {BADGES[status]}" for status, found in of_status.items() if found]
+    swept = " and ".join(sweep.key for sweep in frontier.sweeps)
+    dominated = sum(point.dominated for point in frontier.points)
+    facts = [("points", str(len(frontier.points)), f"{dominated} dominated"), ("swept", swept.replace("budgets.", ""), "")]
+    scores = [point.objective for point in frontier.points if point.objective is not None]
+    facts += [("objective", points(max(scores)), f"from {points(min(scores))}")] if scores else []
+    charts = [frontier_figure(frontier, prefix), *price_figures(frontier, prefix)]
+    settled = all(point.status in ("optimal", "infeasible") for point in frontier.points)
+    sections = [
+        Section(f"{prefix}-frontier", "Frontier and prices", figures=tuple(figure for figure in charts if figure is not None)),
+        Section(f"{prefix}-points", "Points", tables=(frontier_table(frontier), networks_table(frontier))),
+        frontier_reproduction(folder, prefix),
+    ]
+    return View(
+        id=prefix,
+        title=frontier.name,
+        name=f"{frontier.name} ({folder.label})",
+        kind=f"Frontier over {swept}, convention {frontier.convention}, folder {folder.label}",
+        badge="all proven" if settled else "partly proven",
+        status="optimal" if settled else "feasible",
+        summary=f"{len(frontier.points)} points: {', '.join(told)}.",
+        facts=tuple(facts),
+        sections=tuple(section for section in sections if section.figures or section.commands or section.tables),
+    )
+
+
+def _curves(frontier: StoredFrontier) -> Iterator[tuple[str, str, list[StoredPoint]]]:
+    """Name, colour and points of each curve: one per value of the second sweep, points in the order of the first limit."""
+    key, *second = (sweep.key for sweep in frontier.sweeps)
+    values = [None] if not second else sorted({point.limits[second[0]] for point in frontier.points})[:CURVES]
+    for i, value in enumerate(values):
+        chosen = [point for point in frontier.points if value is None or point.limits[second[0]] == value]
+        name = "optimum" if value is None else f"{second[0].removeprefix('budgets.')} {quantity(value)}"
+        yield name, f"c{i}", sorted(chosen, key=lambda point: point.limits[key])
+
+
+def frontier_figure(frontier: StoredFrontier, prefix: str) -> Figure | None:
+    """Objective over the first limit; hollow where a point is dominated, crossed where there is no network."""
+    key = frontier.sweeps[0].key
+    scores = [point.objective for point in frontier.points if point.objective is not None]
+    if not scores:
+        return None
+    margin = 0.06 * (max(scores) - min(scores)) or 1e-3 * abs(scores[0]) or 1.0
+    low, high = min(scores) - 2 * margin, max(scores) + margin
+    series, legend = [], []
+    for name, colour, of_curve in _curves(frontier):
+        found = [(p.limits[key], p.objective, p) for p in of_curve if p.objective is not None]
+        series.append(Series(name, "step", colour, tuple((x, y) for x, y, _ in found)))
+        kept = tuple((x, y) for x, y, p in found if not p.dominated and p.status == "optimal")
+        series.append(Series(name, "dot", colour, kept))
+        series.append(Series(name, "ring", colour, tuple((x, y) for x, y, p in found if (x, y) not in kept)))
+        lost = tuple((p.limits[key], low + margin) for p in of_curve if p.objective is None)
+        series.append(Series(name, "cross", colour, lost))
+        legend.append(("step", colour, name))
+    used = {s.kind for s in series if s.points}
+    marks = {"dot": "proven optimal", "ring": "dominated, or not proven", "cross": "no network"}
+    legend += [(kind, "ink", words) for kind, words in marks.items() if kind in used]
+    chart = Chart(
+        f"{prefix}-frontier-chart",
+        f"Objective over {key}",
+        f"{len(frontier.points)} points; every figure is in the table below.",
+        key.removeprefix("budgets."),
+        "objective",
+        tuple(series),
+        _x_range(frontier),
+        (low, high),
+    )
+    drawings = tuple(draw_chart(chart, width, 340) for width in CHART_WIDTHS)
+    return Figure(
+        drawings, "A limit's optimum holds until the next one: a lower bound of the frontier between points.", tuple(legend)
+    )
+
+
+def _x_range(frontier: StoredFrontier) -> tuple[float, float]:
+    limits = [point.limits[frontier.sweeps[0].key] for point in frontier.points]
+    margin = 0.04 * (max(limits) - min(limits)) or 0.1 * abs(limits[0]) or 1.0
+    return min(limits) - margin, max(limits) + margin
+
+
+def price_figures(frontier: StoredFrontier, prefix: str) -> list[Figure]:
+    """Price of the first limit's budget along the frontier."""
+    key = frontier.sweeps[0].key
+    budget = frontier.sweeps[0].budget
+    unit, unit_name = unit_of(budget)
+    series, legend = [], []
+    for name, colour, of_curve in _curves(frontier):
+        priced = [(p.limits[key], p.prices[budget].per_unit) for p in of_curve if budget in p.prices]
+        of_unit = tuple((x, price * unit) for x, price in priced if price is not None)
+        series += [Series(name, "step", colour, of_unit), Series(name, "dot", colour, of_unit)] if of_unit else []
+        legend += [("step", colour, name if len(frontier.sweeps) > 1 else "price")] if of_unit else []
+    if not series:
+        return []
+    high = max(y for s in series for _, y in s.points)
+    words = f"objective per {unit_name}"
+    chart = Chart(
+        f"{prefix}-price-chart",
+        f"Price of {budget} along the frontier",
+        "What one more unit of the budget is worth, by the multipliers of the bound.",
+        key.removeprefix("budgets."),
+        words,
+        tuple(series),
+        _x_range(frontier),
+        (0.0, 1.08 * high or 1.0),
+    )
+    drawings = tuple(draw_chart(chart, width, 340) for width in SIDE_WIDTHS)
+    return [Figure(drawings, "What one more unit of the budget is worth, by the multipliers of the bound.", tuple(legend))]

@@ -1,0 +1,83 @@
+"""The tables of problems: the search space, and the presets."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..figures.formatting import number, scientific
+from ..figures.tables import Table, Value, columns
+from ..numerals import plain_number
+
+if TYPE_CHECKING:
+    from ..problem.problem import Problem
+    from ..problem.specification import Lattice, RatioRange
+
+
+def problem_table(problem: Problem) -> Table:
+    """The search space, one row per part."""
+    headings = ("part", "map", "stride", "block", "channels", "growth", "bottleneck", "b/C", "kernels", "depth")
+    rows: list[tuple[Value, ...]] = []
+    stem = problem.stem
+    resolution = -(-problem.input.resolution // stem.stride)
+    fixed = (f"{problem.input.resolution} → {resolution}", str(stem.stride), "conv", lattice_text(stem.channels))
+    rows.append(("stem", *fixed, "", "", "", str(stem.kernel), ""))
+    for i, (stage, space) in enumerate(zip(problem.stages, problem.space, strict=True)):
+        resolution = -(-space.resolution // stage.stride)
+        rows.append(
+            (
+                f"stages.{i}",
+                f"{space.resolution} → {resolution}",
+                str(stage.stride),
+                ", ".join(stage.block),
+                lattice_text(stage.channels),
+                range_text(stage.growth),
+                lattice_text(stage.bottleneck),
+                range_text(stage.bottleneck_ratio),
+                ", ".join(map(str, sorted({k for choice in space.choices for k in choice.kernels}))),
+                lattice_text(stage.depth),
+            )
+        )
+    if problem.head is not None:
+        rows.append(("head", f"{resolution} → {resolution}", "1", "conv", str(problem.head.channels), "", "", "", "1", ""))
+    return Table("The search space", columns(*headings, left=headings), tuple(rows))
+
+
+def presets_table(problems: Iterable[Problem]) -> Table:
+    """The problems that ship with the package."""
+    rows = tuple(
+        (
+            problem.name,
+            str(problem.input.resolution),
+            ", ".join(sorted({block for stage in problem.stages for block in stage.block})),
+            scientific(problem.size()),
+            budgets_text(problem),
+        )
+        for problem in problems
+    )
+    headings = ("name", "input", "blocks", "networks", "budgets")
+    return Table("Presets", columns(*headings, left=("name", "blocks", "budgets")), rows)
+
+
+def lattice_text(lattice: Lattice) -> str:
+    """A lattice in few characters: ``8..2048 by 8``, or its values."""
+    values = lattice.values
+    steps = {b - a for a, b in itertools.pairwise(values)}
+    if len(values) > 4 and len(steps) == 1:
+        return f"{values[0]}..{values[-1]}" + (f" by {steps.pop()}" if steps != {1} else "")
+    if len(values) > 8:
+        return f"{values[0]}..{values[-1]} ({len(values)} values)"
+    return ", ".join(map(str, values))
+
+
+def range_text(bounds: RatioRange) -> str:
+    """Bounds of a quotient."""
+    low, high = (None if x is None else plain_number(x) for x in (bounds.min, bounds.max))
+    low, high = (f"{x:g}" if isinstance(x, float) else x for x in (low, high))
+    return f">= {low}" if high is None else f"{low}..{high}"
+
+
+def budgets_text(problem: Problem) -> str:
+    """The budgets in one line."""
+    return ", ".join(f"{name} {number(float(limit))}" for name, limit in problem.budgets.limits().items()) or "none"

@@ -1,0 +1,270 @@
+"""The tables of networks, designs, frontiers and certificates, as a terminal and a page show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..checker import FAILS
+from ..figures.formatting import number, percent, points, quantity, score
+from ..figures.parts import parts
+from ..figures.tables import Column, Table, Value, columns, number_text, size_text
+from ..networks.blocks import total
+
+if TYPE_CHECKING:
+    from ..analysis.comparison import Comparison
+    from ..analysis.explanation_file import StoredExplanation
+    from ..analysis.frontier_file import StoredFrontier
+    from ..checker import Claim
+    from ..designs.design import Design
+    from ..networks.architecture import Architecture
+    from ..networks.evaluator import Evaluation
+
+FIGURES = ("params", "flops", "params_total", "macs", "effectiveness", "layers", "blocks", "activations")
+SIZES = ("activation_memory", "weights_bytes", "latency")
+"""Figures of a network that a page shows, and those that only some problems have."""
+
+
+def network_table(architecture: Architecture) -> Table:
+    """The network part by part: maps before and after, sizes, parameters and MACs; it fits a terminal of 80 columns."""
+    heads = (
+        Column("part", "left"),
+        Column("map"),
+        Column("stride", short="s", text=size_text),
+        Column("block", "left"),
+        Column("channels", short="C", text=size_text),
+        Column("width", short="b", text=size_text),
+        Column("kernel", short="k", text=size_text),
+        Column("depth", short="L", text=size_text),
+        Column("parameters", short="params"),
+        Column("MACs", unit="millions", short="MACs/1e6", text=lambda macs: f"{macs / 1e6:,.3f}"),
+    )
+    rows: list[tuple[Value, ...]] = []
+    resolution = architecture.resolution
+    for part in parts(architecture):
+        channels, width, kernel, depth = part.sizes
+        counts = total(part.operations)
+        change = f"{resolution}→{part.resolution}"
+        sizes = (part.stride, part.block, channels, width, kernel, depth)
+        rows.append((part.name, change, *sizes, counts["params"], counts["macs"]))
+        resolution = part.resolution
+    counts = total(list(architecture.operations()))
+    depth = sum(stage.depth for stage in architecture.stages)
+    rows.append(("total", "", None, "", None, None, None, depth, counts["params"], counts["macs"]))
+    return Table("Parts of the network", heads, tuple(rows), total=True)
+
+
+def budget_table(design: Design) -> Table:
+    """Each budget with the network's value, its limit, what is left and how much of it is used."""
+    heads = (
+        *columns("budget", "value", "limit", "slack", left=("budget",)),
+        Column("used", text=share_text),
+        Column("kept", "left", short=""),
+    )
+    budgets = design.budgets
+    rows = tuple((b.name, b.value, b.limit, b.slack, b.value / b.limit, "kept" if b.holds else "EXCEEDED") for b in budgets)
+    exceeded = frozenset(i for i, budget in enumerate(budgets) if not budget.holds)
+    return Table("Budgets, in exact arithmetic", heads, rows, marked=exceeded)
+
+
+def share_text(share: float | None) -> str:
+    """A share as a percentage; a dash for nothing."""
+    return "-" if share is None else f"{100 * share:.2f} %"
+
+
+def evaluation_table(evaluation: Evaluation) -> Table:
+    """Every figure of one network."""
+    rows: list[tuple[Value, ...]] = []
+    for name, value in evaluation.to_dict().items():
+        if isinstance(value, list):
+            rows += [(f"weighted_stage_entropies.{j}", entropy) for j, entropy in enumerate(value)]
+        else:
+            rows.append((name, value))
+    heads = (Column("figure", "left"), Column("value", text=_figure_text))
+    return Table("Figures of the network", heads, tuple(rows))
+
+
+def _figure_text(value: Value) -> str:
+    return f"{value:.6f}" if isinstance(value, float) else number_text(value)
+
+
+def figures_table(evaluation: Evaluation) -> Table:
+    """The main figures of a network, exactly and in short."""
+    figures = [(name, getattr(evaluation, name)) for name in (*FIGURES, *SIZES)]
+    heads = (
+        *columns("figure", "exactly", left=("figure",)),
+        Column("about", text=lambda value: quantity(value) if value >= 1000 else ""),
+    )
+    return Table("Figures of the network", heads, tuple((name, value, value) for name, value in figures if value is not None))
+
+
+def objective_table(evaluation: Evaluation, effectiveness_price: float) -> Table:
+    """What the objective consists of: the entropy of each stage, the depth penalty, and the effectiveness at its price."""
+    entropy = evaluation.weighted_entropy
+    terms: list[tuple[Value, ...]] = [
+        (f"stage {j}", value, value / entropy) for j, value in enumerate(evaluation.weighted_stage_entropies)
+    ]
+    terms += [("weighted entropy", entropy, None), ("depth penalty", -evaluation.penalty, None)]
+    charge = effectiveness_price * evaluation.effectiveness
+    terms += [("effectiveness at its price", -charge, None)] if charge else []
+    terms.append(("objective", evaluation.objective, None))
+    heads = (
+        Column("term", "left"),
+        Column("value", text=points),
+        Column("share", text=lambda share: "" if share is None else percent(share)),
+    )
+    return Table("What the objective consists of", heads, tuple(terms), total=True)
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Figures of a network, of the optimum, their difference, and the budgets."""
+    heads = (
+        *columns("figure", "network", "optimum", "difference", left=("figure",)),
+        Column("budget", text=lambda limit: "" if limit is None else number(limit)),
+    )
+    ours, best = comparison.evaluation, comparison.design.evaluation
+    limits = comparison.design.problem.budgets.limits()
+    rows: list[tuple[Value, ...]] = []
+    for name in comparison.FIGURES:
+        value, other = getattr(ours, name), None if best is None else getattr(best, name)
+        limit = float(limits[name]) if name in limits else None
+        rows.append((name, value, other, None if other is None else other - value, limit))
+    return Table("A network and the optimum within its budgets", heads, tuple(rows))
+
+
+# --------------------------------------------------------------------------------------------------- frontier, explanation
+
+
+def frontier_table(frontier: StoredFrontier) -> Table:
+    """The points of a frontier: limits, what was proved, what the network uses of the limits, and prices."""
+    swept = {sweep.key: sweep.budget for sweep in frontier.sweeps}
+    priced = list(dict.fromkeys(name for point in frontier.points for name in point.prices))
+    heads = (
+        *(Column(f"limit of {name}", short=name, text=number_text) for name in swept.values()),
+        Column("status", "left"),
+        Column("objective", text=score),
+        Column("gap", text=percent),
+        Column("dominated", "left", short=""),
+        *(Column(f"{name} used", text=share_text) for name in swept.values()),
+        *(Column(f"objective per {price_unit(name)}", short=f"per {price_unit(name)}", text=_price_text) for name in priced),
+    )
+    rows: list[tuple[Value, ...]] = []
+    for point in frontier.points:
+        used = {name: b.value / b.limit for name, b in point.budgets.items() if b.limit is not None}
+        prices = {name: None if p.per_unit is None else p.per_unit * _units(name) for name, p in point.prices.items()}
+        rows.append(
+            (
+                *(point.limits[key] for key in swept),
+                point.status,
+                point.objective,
+                point.gap,
+                "dominated" if point.dominated else "",
+                *(used.get(name) for name in swept.values()),
+                *(prices.get(name) for name in priced),
+            )
+        )
+    open_points = frozenset(i for i, p in enumerate(frontier.points) if p.status in ("unknown", "feasible"))
+    return Table("Points of the frontier", heads, tuple(rows), marked=open_points)
+
+
+def networks_table(frontier: StoredFrontier) -> Table:
+    """The networks of a frontier's points, and what they have of every budget."""
+    swept = [sweep.key for sweep in frontier.sweeps]
+    budgets = list(dict.fromkeys(name for point in frontier.points for name in point.budgets))
+    heads = (
+        *(Column(f"limit of {key.removeprefix('budgets.')}", text=quantity) for key in swept),
+        *(Column(name, text=lambda value: "-" if value is None else quantity(value)) for name in budgets),
+        Column("network: channels × depth", "left"),
+    )
+    rows = tuple(
+        (
+            *(point.limits[key] for key in swept),
+            *(point.budgets[name].value if name in point.budgets else None for name in budgets),
+            network_text(point.network()),
+        )
+        for point in frontier.points
+    )
+    return Table("Networks of the frontier", heads, rows)
+
+
+def network_text(architecture: Architecture | None) -> str:
+    """A network in few characters: the stem's channels, then channels and depth of each super-block."""
+    if architecture is None:
+        return "-"
+    return ", ".join([str(architecture.stem.channels), *(f"{s.channels}×{s.depth}" for s in architecture.stages)])
+
+
+def explanation_table(explanation: StoredExplanation) -> Table:
+    """Each limit with its slack, its price, and what is solved about it."""
+    heads = (
+        *columns("budget", "limit", "slack", "binds", left=("budget",)),
+        Column("price", text=_price_text),
+        Column("per", "left"),
+        Column("1 % more", text=_gain_text),
+        Column("foretold", text=_gain_text),
+        Column("next at"),
+        Column("gains", text=_gain_text),
+    )
+    rows: list[tuple[Value, ...]] = []
+    for b in explanation.budgets:
+        foretold, beyond = b.relaxed.predicted, b.outside
+        rows.append(
+            (
+                b.name,
+                b.limit,
+                b.slack,
+                "yes" if b.binds else "no",
+                None if b.price is None else b.price * _units(b.name),
+                price_unit(b.name),
+                b.relaxed.objective - explanation.objective,
+                None if foretold is None else foretold - explanation.objective,
+                None if beyond is None else f"{number(beyond.value)} ({100 * (beyond.value / b.limit - 1):+.3g} %)",
+                None if beyond is None else beyond.objective - explanation.objective,
+            )
+        )
+    return Table("What binds, and what lies beyond", heads, tuple(rows))
+
+
+def changes_table(explanation: StoredExplanation) -> Table:
+    """How the networks under other limits differ from the optimum."""
+    rows: list[tuple[Value, ...]] = []
+    for budget in explanation.budgets:
+        for words, found in ((f"1 % more {budget.name}", budget.relaxed), (f"next beyond {budget.name}", budget.outside)):
+            if found is not None:
+                gain = found.objective - explanation.objective
+                rows.append((words, found.limit, found.value, found.objective, gain, "; ".join(found.changes) or "none"))
+    heads = (
+        *columns("network", "limit", "value", left=("network",)),
+        Column("objective", text=points),
+        Column("gain", text=points),
+        Column("changes", "left"),
+    )
+    return Table("Networks under other limits", heads, tuple(rows))
+
+
+def _units(name: str) -> float:
+    from ..analysis.shadow_prices import unit_of
+
+    return unit_of(name)[0]
+
+
+def price_unit(name: str) -> str:
+    """What a price of a budget is stated for."""
+    from ..analysis.shadow_prices import unit_of
+
+    unit = unit_of(name)[1]
+    return f"{unit} of {name}" if unit[0].isdigit() and name == "effectiveness" else unit
+
+
+def _price_text(price: float | None) -> str:
+    return "-" if price is None else f"{price:.4g}"
+
+
+def _gain_text(gain: float | None) -> str:
+    return "-" if gain is None else f"{gain:+.3f}"
+
+
+def claims_table(claims: Iterable[Claim]) -> Table:
+    """The claims of a certificate and whether they hold."""
+    rows = tuple((claim.claim, "FAILED" if claim.outcome == FAILS else claim.outcome) for claim in claims)
+    return Table("Claims of the certificate", columns("claim", "result", left=("claim", "result")), rows)

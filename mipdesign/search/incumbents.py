@@ -1,0 +1,99 @@
+"""The incumbent of a run and its equals, and the cutoff that follows from it."""
+
+from __future__ import annotations
+
+import math
+
+from ..lattice.position import Candidate
+from ..lattice.tables import Tables
+from ..networks.architecture import Architecture
+from ..problem.problem import Problem
+
+OPTIMAL_GAP = 1e-6
+"""Relative gap up to which a design is called optimal."""
+EQUAL_MARGIN = 1e-7
+"""Networks within this relative distance of the best are all kept and compared exactly."""
+
+
+def cutoff_of(objective: float, gap: float) -> float:
+    """Objective below which networks need not be looked at: a little under the best, or above it by the gap asked for."""
+    return objective - EQUAL_MARGIN * abs(objective) if gap <= OPTIMAL_GAP else objective + gap * (1 - 1e-12) * abs(objective)
+
+
+def relative_gap(bound: float, objective: float) -> float:
+    """``(bound - objective) / |objective|``, never negative."""
+    return max(0.0, bound - objective) / max(abs(objective), 1e-9)
+
+
+class Incumbents:
+    """The best network so far and all that are within the margin of equals of it, each checked exactly.
+
+    Attributes
+    ----------
+    best:
+        The best network in floating point.
+    networks:
+        It and its equals.
+    beyond:
+        A network that keeps all budgets and whose penalty is no number: it is no design.
+    """
+
+    def __init__(self, tables: Tables, gap: float) -> None:
+        self.tables, self.gap = tables, gap
+        self.best: Candidate | None = None
+        self.networks: dict[Candidate, Architecture] = {}
+        self.beyond: Architecture | None = None
+        self._refused: set[Candidate] = set()
+
+    @property
+    def cutoff(self) -> float:
+        """Networks below it need not be looked at."""
+        if self.best is None:
+            return -math.inf
+        return cutoff_of(self.best.objective, self.gap) if self.gap > OPTIMAL_GAP else self.least_equal(self.best)
+
+    def least_equal(self, candidate: Candidate) -> float:
+        """Objective from which a network may be as good as a candidate in exact arithmetic."""
+        return candidate.objective - EQUAL_MARGIN * abs(candidate.objective) - 2 * self.tables.doubt
+
+    @property
+    def margin(self) -> float:
+        """How far below the best a network may be that is as good in exact arithmetic."""
+        return self.best.objective - self.least_equal(self.best) if self.best else 0.0
+
+    def consider(self, candidate: Candidate) -> bool:
+        """Checks a network exactly and keeps it within the margin of equals of the best; says whether the best rose."""
+        if candidate in self.networks or candidate in self._refused:
+            return False
+        problem, architecture = self.tables.problem, self.tables.architecture(candidate.position)
+        evaluator = problem.evaluator(architecture)
+        if problem.violations(architecture, evaluator):
+            self._refused.add(candidate)
+            return False
+        if not math.isfinite(evaluator.evaluation.objective):
+            self.beyond = architecture
+            self._refused.add(candidate)
+            return False
+        exact = Candidate(candidate.position, evaluator.evaluation.objective)
+        if exact != candidate:
+            self._refused.add(candidate)
+        if self.best is not None and exact.objective < self.least_equal(self.best):
+            return False
+        self.networks[exact] = architecture
+        if self.best is None or exact.objective > self.best.objective:
+            self.best = exact
+            least = self.least_equal(exact)
+            self.networks = {c: a for c, a in self.networks.items() if c.objective >= least}
+            return True
+        return False
+
+    def ordered(self) -> list[Candidate]:
+        """The best network in exact arithmetic and its equals, in the order of :func:`design_order`."""
+        return sorted(self.networks, key=lambda candidate: design_order(self.tables.problem, self.networks[candidate]))
+
+
+def design_order(problem: Problem, architecture: Architecture) -> tuple[object, ...]:
+    """The documented order of designs: larger exact objective (40 digits), fewer parameters, fewer FLOPs, smaller numbers."""
+    evaluator = problem.evaluator(architecture)
+    evaluation = evaluator.evaluation
+    return evaluator.exact_objective().copy_negate(), evaluation.params, evaluation.flops, architecture

@@ -1,0 +1,275 @@
+"""The checker's own reading of a problem, its figures, bounds and listings, against the exact evaluator and enumeration."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import shutil
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import programs
+import pytest
+from mipdesign.benchmarks.corpus.small import every_network, varied_problem
+from scale import few
+
+from mipdesign import Architecture, Problem, SpecError, design
+from mipdesign import checker as package
+from mipdesign.certificate.verification import foreign_families
+from mipdesign.checker.bound import Bound
+from mipdesign.checker.cell import KINDS, Cell, Split
+from mipdesign.checker.listing import TooManyError, list_networks, score
+from mipdesign.checker.multipliers import Prices
+from mipdesign.checker.network import Network, broken, objective, order, read_network
+from mipdesign.checker.reading import RefusedError
+from mipdesign.checker.space import Space, read_space
+from mipdesign.checker.tables import Tables, build, logs
+from mipdesign.problem.problem import preset_names
+from mipdesign.search.incumbents import design_order
+
+FOLDER = Path(package.__file__).parent
+SEEDS = range(12)
+FAMILIES = ("resnet_bottleneck", "resnet_basic", "linear_inverted", "separable")
+
+
+def varied(seed: int) -> Problem:
+    """A varied problem; every fourth one with families of other libraries' networks in place of some of its own."""
+    problem = varied_problem(seed)
+    if seed % 4:
+        return problem
+    data = problem.to_dict()
+    for n, stage in enumerate(data["stages"]):
+        stage["block"] = [FAMILIES[(seed + n) % 4], FAMILIES[(seed + 2 * n + 1) % 4]]
+        stage.pop("per_block", None)
+        stage["forbidden"] = []
+    data["budgets"].pop("latency", None)
+    data.pop("ties", None)
+    try:
+        return Problem.from_dict(data)
+    except SpecError:
+        return problem
+
+
+def read(problem: Problem) -> tuple[Space, Tables]:
+    space = read_space(json.loads(json.dumps(problem.to_dict())), foreign_families())
+    return space, build(space)
+
+
+def networks_of(problem: Problem, space: Space) -> list[tuple[Architecture, Network]]:
+    return [(a, read_network(json.loads(a.dumps()), "network", space)) for a in every_network(problem)]
+
+
+def places(tables: Tables, network: Network) -> tuple[int, list[int], list[int]]:
+    """Where a network stands in the tables; -1 for a column that they leave out."""
+    columns = []
+    for stage, table in zip(network.stages, tables.stages, strict=True):
+        s = table.block
+        rows = (s.f == s.families.index(stage.block)) & (s.c == stage.channels) & (s.b == stage.bottleneck)
+        columns.append(int(np.flatnonzero(rows & (s.k == stage.kernel))[0]) if (rows & (s.k == stage.kernel)).any() else -1)
+    return tables.space.stem.index(network.stem), columns, [stage.depth for stage in network.stages]
+
+
+def holds(cell: Cell, place: tuple[int, list[int], list[int]]) -> bool:
+    stem, columns, depths = place
+    inside = all(j in chosen for j, chosen in zip(columns, cell.columns, strict=True))
+    return stem in cell.stem and inside and all(a <= d <= b for a, d, b in zip(cell.low, depths, cell.high, strict=True))
+
+
+@pytest.mark.parametrize("seed", few(SEEDS, 4))
+def test_figures_are_those_of_the_exact_evaluator(seed: int) -> None:
+    problem = varied(seed)
+    space, _ = read(problem)
+    for architecture, network in networks_of(problem, space)[::3]:
+        evaluator = problem.evaluator(architecture)
+        assert objective(space, network) == evaluator.exact_objective()
+        assert bool(broken(space, network)) == bool(problem.violations(architecture, evaluator))
+        assert order(space, network)[:3] == design_order(problem, architecture)[:3]
+
+
+@pytest.mark.parametrize("seed", few(SEEDS, 4))
+def test_space_is_that_of_the_specification(seed: int) -> None:
+    """The networks of the tables, chained by their windows, are those that an enumeration of the specification finds."""
+    problem = varied(seed)
+    space, _ = read(problem)
+    expected = {network for _, network in networks_of(problem, space)}
+    chained = {
+        n for n in _chained(space) if all(len({getattr(n.stages[i], axis) for i in tied}) == 1 for axis, tied in space.ties)
+    }
+    assert chained == expected
+
+
+def _chained(space: Space) -> set[Network]:
+    from mipdesign.checker.network import Stage
+
+    found = {(c, ()): c for c in space.stem}
+    for i, s in enumerate(space.super_blocks):
+        incoming = space.stem if i == 0 else space.super_blocks[i - 1].channels
+        made = {}
+        for (stem, stages), ci in found.items():
+            for c, f, b, k, place in zip(s.c.tolist(), s.f.tolist(), s.b.tolist(), s.k.tolist(), s.place.tolist(), strict=True):
+                if s.first[place] <= incoming.index(ci) < s.stop[place]:
+                    for depth in s.depths:
+                        made[stem, (*stages, Stage(s.families[f], s.stride, c, b, k, depth))] = c
+        found = made
+    return {Network(stem, stages) for stem, stages in found}
+
+
+def random_prices(rng: np.random.Generator, tables: Tables, size: float, weight: float) -> Prices:
+    """Prices of any magnitude around those that matter, some of them 0."""
+    space = tables.space
+
+    def some(n: int, unit: Any, signed: bool = False) -> Any:
+        values = np.exp(rng.normal(-1.0, 2.0, n)) * unit * (rng.random(n) < 0.7)
+        return values * rng.choice([-1.0, 1.0], n) if signed else values
+
+    n = len(space.rho_stages)
+    mu = some(n, size / 100)
+    return Prices(
+        weight,
+        some(len(tables.limits), size / np.maximum(np.abs(tables.limits), 1)),
+        tuple(mu),
+        tuple(np.where(rng.random(n) < 0.5, mu * rng.uniform(0, 10, n), some(n, size / 100, True))),
+        tuple(some(len(space.penalised), size / 20, True)),
+    )
+
+
+def random_cell(rng: np.random.Generator, tables: Tables) -> Cell:
+    """A part of the space by some random splits."""
+    cell = Cell.whole(tables)
+    for _ in range(int(rng.integers(0, 5))):
+        i = int(rng.integers(len(tables.stages)))
+        kind = KINDS[int(rng.integers(len(KINDS)))]
+        s = tables.stages[i].block
+        values = {"stem": tables.space.stem, "depth": s.depths, "channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[
+            kind
+        ]
+        half = cell.half(tables, Split(kind, i, int(rng.choice(values))), bool(rng.integers(2)))
+        cell = cell if half.empty else half
+    return cell
+
+
+@pytest.mark.parametrize("seed", few(SEEDS, 4))
+def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int) -> None:
+    """For any prices, cell and cutoff: no feasible network scores above the bound, and each one that reaches the cutoff is in
+    the reduced cell and in its listing.
+    """
+    problem, rng = varied(seed), np.random.default_rng(seed)
+    space, tables = read(problem)
+    feasible = [network for _, network in networks_of(problem, space) if not broken(space, network)]
+    known = [(network, objective(space, network), places(tables, network)) for network in feasible]
+    scores = sorted(float(z) for _, z, _ in known) or [0.0]
+    size = max(1.0, abs(scores[-1]))
+    listed = 0
+    for _ in range(12):
+        cell, weight = random_cell(rng, tables), float(rng.random() < 0.8)
+        cutoff = float(rng.choice([scores[0], scores[len(scores) // 2], scores[-1], -math.inf])) if weight else 0.0
+        bound = Bound(tables, cell, cutoff, random_prices(rng, tables, size, weight))
+        inside = [item for item in known if holds(cell, item[2]) and (not weight or item[1] >= Decimal(cutoff))]
+        assert all(bound.value >= (z if weight else 0) for _, z, _ in inside)
+        if bound.value < cutoff or bound.cell.empty:
+            assert not inside
+            continue
+        reduced = bound.reduced()
+        assert all(holds(reduced, place) for _, _, place in inside)
+        again = None if reduced.empty else Bound(tables, reduced, cutoff, bound.prices)
+        if again is None or again.value == -math.inf:
+            assert not inside
+            continue
+        listing = list_networks(again)
+        listed += len(listing.stem)
+        assert {network for network, _, _ in inside} <= set(listing.networks(tables))
+        scored = score(tables, listing)
+        for network, z, error in zip(listing.networks(tables), scored.objective, scored.error, strict=True):
+            if math.isfinite(z):
+                assert abs(Decimal(float(z)) - objective(space, network)) <= Decimal(float(error))
+    assert listed or not known
+
+
+@pytest.mark.parametrize("seed", few(range(40, 48), 3))
+def test_certificates_of_varied_problems_are_accepted(seed: int) -> None:
+    found = design(varied(seed), workers=1)
+    assert [claim for claim in found.checks() if not claim.passed] == []
+    assert [claim for claim in found.checks(quick=True) if not claim.passed] == []
+
+
+@pytest.mark.parametrize("name", few(preset_names(), 4))
+def test_presets_are_read_alike(name: str) -> None:
+    """Every preset in both conventions: the same lattices, and as many columns, as the search has."""
+    for convention in ("paper", "reference"):
+        problem = Problem.preset(name, [f"convention={convention}"])
+        space = read_space(problem.to_dict(), {})
+        for mine, theirs in zip(space.super_blocks, problem.space, strict=True):
+            assert len(mine.c) == sum(theirs.columns(at) for at in range(len(theirs.channels)))
+            assert mine.channels == theirs.channels and mine.depths == theirs.depths and mine.r == theirs.resolution
+
+
+def test_logarithms_are_those_of_forty_digits() -> None:
+    numbers = np.array([1, 2, 3, 7, 8 * 25, 2048**2 * 25, 10**18 + 9])
+    for n, value in zip(numbers.tolist(), logs(numbers), strict=True):
+        assert abs(Decimal(float(value)) - Decimal(n).ln()) <= Decimal(2) ** -52 * Decimal(n).ln()
+
+
+def test_too_many_networks_are_refused_and_not_listed() -> None:
+    problem = Problem.preset("deepmad-r18")
+    _, tables = read(problem)
+    n = len(tables.limits)
+    prices = Prices(1.0, np.zeros(n), (0.0,) * 5, (0.0,) * 5, (0.0,) * 3)
+    with pytest.raises(TooManyError):
+        list_networks(Bound(tables, Cell.whole(tables), 0.0, prices))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"surprise": 1}, "unknown field 'surprise'"),
+        ({"classes": 10.0}, "problem.classes is 10.0"),
+        ({"classes": True}, "problem.classes is True"),
+        ({"convention": "other"}, "problem.convention is 'other'"),
+        ({"input": {"resolution": 32}}, "problem.input.channels is missing"),
+        ({"budgets": {"flops": math.inf}}, "problem.budgets.flops.max is inf"),
+        ({"budgets": {"flops": -1}}, "problem.budgets.flops.max is -1"),
+        ({"budgets": {"flops": "1/0"}}, "problem.budgets.flops.max is '1/0'"),
+        ({"budgets": {"flops": "9" * 2000}}, "a positive number is expected"),
+        ({"budgets": {"effectiveness": {"min": 1.0}}}, "unknown field 'min'"),
+        ({"objective": {"beta": math.nan}}, "problem.objective.beta is nan"),
+        ({"objective": {"beta": 10**400}}, "problem.objective.beta is an integer of over 30 digits"),
+        ({"stages": []}, "a list of 2 to 8 items"),
+        ({"ties": [{"stages": [1, 9], "same": ["depth"]}]}, "problem.ties.0.stages.1 is 9"),
+    ],
+)
+def test_malformed_problems_are_refused(change: dict[str, Any], fault: str) -> None:
+    data = json.loads(json.dumps(Problem.load("tests/data/small.yaml").to_dict()))
+    with pytest.raises(RefusedError, match=".*" + fault.replace("(", r"\(")):
+        read_space(data | change, {})
+
+
+def test_the_checker_imports_numpy_and_the_standard_library_only() -> None:
+    for path in FOLDER.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level <= 1, path
+                names = [node.module or ""] if node.level == 0 else []
+            else:
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert all(name.split(".")[0] in {*sys.stdlib_module_names, "numpy"} for name in names), (path, names)
+
+
+def test_the_checker_runs_alone(tmp_path: Path) -> None:
+    """A copy of its folder, without the package, checks a certificate; and so says how sure it is."""
+    found = design(Problem.load("tests/data/small.yaml"), workers=1)
+    found.save(tmp_path / "design", plot=False)
+    shutil.copytree(FOLDER, tmp_path / "alone" / "checker", ignore=shutil.ignore_patterns("__pycache__"))
+    alone = ("checker_alone", tmp_path / "design")
+    answer = programs.run(*alone, cwd=tmp_path / "alone")
+    assert (answer.returncode, answer.stdout.splitlines()[-1]) == (0, "proved")
+    data = json.loads((tmp_path / "design" / "certificate.json").read_text())
+    data["claim"]["bound"] *= 0.9
+    (tmp_path / "design" / "certificate.json").write_text(json.dumps(data))
+    answer = programs.run(*alone, cwd=tmp_path / "alone")
+    assert (answer.returncode, answer.stdout.splitlines()[-1]) == (1, "refuted")
+    (tmp_path / "design" / "certificate.json").write_text("{")
+    assert programs.run(*alone, cwd=tmp_path / "alone").returncode == 2

@@ -1,0 +1,73 @@
+"""Networks for the tests: the published ones with their figures, and random small ones of every family."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from mipdesign.networks.architecture import Architecture, Stage, Stem
+from mipdesign.networks.blocks import FAMILIES
+
+PUBLISHED: dict[str, dict[str, Any]] = {
+    entry["name"]: entry for entry in json.loads((Path(__file__).parents[1] / "data" / "published_designs.json").read_text())
+}
+"""Entries of the published list by name."""
+
+
+PRESETS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "preset_networks.json").read_text())
+"""A network within the space and the budgets of each preset, within 2 % of its optimum."""
+
+DISTINCT = ("deepmad-29m-224", "deepmad-r18", "mobilenetv2-like", "resnet-basic", "resnet-choice")
+"""The preset of the least depth for each set of families: what costs much runs on these alone."""
+
+
+def of_preset(name: str) -> Architecture:
+    """A good network of a preset."""
+    return Architecture.from_dict(PRESETS[name])
+
+
+def published(name: str) -> Architecture:
+    """A published network."""
+    return Architecture.from_dict(PUBLISHED[name])
+
+
+def small(block: str, **changes: Any) -> Architecture:
+    """A network of two super-blocks on an odd resolution: channels change in the first, stay in the second."""
+    stages = (Stage(block, 2, 12, 16, 5, 2), Stage(block, 2, 12, 8, 3, 1))
+    fields: dict[str, Any] = {"resolution": 33, "stem": Stem(8), "stages": stages, "head": 20, "classes": 10}
+    return Architecture(**fields | changes)
+
+
+def stages() -> st.SearchStrategy[Stage]:
+    """Super-blocks small enough to run, channels growing and shrinking."""
+    return st.builds(
+        Stage,
+        block=st.sampled_from(sorted(FAMILIES)),
+        stride=st.sampled_from([1, 2]),
+        channels=st.sampled_from([4, 8, 12, 16]),
+        bottleneck=st.sampled_from([4, 8, 12, 40]),
+        kernel=st.sampled_from([1, 3, 5]),
+        depth=st.integers(1, 3),
+    )
+
+
+def stems() -> st.SearchStrategy[Stem]:
+    """Stems that shrink the map at most once: by the convolution, by a pool, or not at all."""
+    shrinking = st.sampled_from([(1, False), (2, False), (1, True)])
+    return st.builds(lambda c, k, shrinks: Stem(c, k, *shrinks), st.sampled_from([4, 8]), st.sampled_from([1, 3, 5]), shrinking)
+
+
+def architectures() -> st.SearchStrategy[Architecture]:
+    """Small networks that mix the families; even and odd resolutions, with and without a head."""
+    return st.builds(
+        Architecture,
+        resolution=st.integers(33, 40),
+        stem=stems(),
+        stages=st.lists(stages(), min_size=1, max_size=3).map(tuple),
+        head=st.none() | st.integers(1, 24),
+        input_channels=st.integers(1, 4),
+        classes=st.integers(1, 12),
+    )

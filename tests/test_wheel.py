@@ -1,0 +1,117 @@
+"""The wheel: built without a network, installed into an environment of its own, used from another folder.
+
+Its loops run uncompiled: a new place would compile all of them, and what they compute is tested elsewhere.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import programs
+import pytest
+import yaml
+
+FOLDERS = {"mipdesign": "mipdesign", "benchmarks": "mipdesign/benchmarks", "formulations": "mipdesign/formulations"}
+"""Folders of code, and where they are in the wheel."""
+
+
+def packages() -> set[str]:
+    """The folders that are packages, within the repository."""
+    return {
+        str(path.parent.relative_to(programs.ROOT))
+        for folder in FOLDERS
+        for path in (programs.ROOT / folder).rglob("__init__.py")
+    }
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy, so that nothing that lies about gets into it."""
+    if importlib.util.find_spec("pip") is None or importlib.util.find_spec("setuptools") is None:
+        pytest.skip("no pip or no setuptools here")
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for name in FOLDERS:
+        shutil.copytree(programs.ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(programs.ROOT / "pyproject.toml", source)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*command, "--wheel-dir", str(folder), str(source)], check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path) -> Path:
+    """The interpreter of an environment with the wheel, which sees the dependencies of this one but not its own package."""
+    folder = wheel.parent / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    found = folder / "bin" / "python"
+    command = [sys.executable, "-m", "pip", "--python", str(found), "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*command, "--no-compile", str(wheel)], check=True, capture_output=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    seen = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "dependencies.pth").write_text("\n".join([*seen, ""]))  # whose own .pth files, an editable install, are not read
+    return found
+
+
+def run(python: Path, folder: Path, *arguments: str | Path) -> str:
+    """What a command of the environment prints."""
+    folder.mkdir(exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [python, *arguments], cwd=folder, env=kept | {"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_wheel_holds_all_packages_and_their_data_and_nothing_else(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {"mipdesign", next(top for top in tops if top.endswith(".dist-info"))}
+    assert "mipdesign/py.typed" in names
+    expected = set()
+    for package in packages():
+        for path in (programs.ROOT / package).iterdir():
+            if path.is_dir() and f"{package}/{path.name}" not in packages() and path.name not in ("__pycache__", "results"):
+                expected |= {file for file in path.rglob("*") if file.is_file()}
+            elif path.is_file() and path.suffix != ".md":
+                expected.add(path)
+    inside = set()
+    for path in expected:
+        folder, *rest = path.relative_to(programs.ROOT).parts
+        inside.add("/".join((FOLDERS[folder], *rest)))
+    assert inside == {name for name in names if name.startswith("mipdesign/")}
+
+
+def test_every_module_of_the_wheel_is_imported(python: Path, tmp_path: Path) -> None:
+    file, imported, lacking = json.loads(run(python, tmp_path, programs.PROGRAMS / "import_all.py"))
+    assert Path(file).is_relative_to(python.parents[1])
+    assert len(imported) > 100 and {"mipdesign.formulations.columns", "mipdesign.benchmarks.studies.trial"} <= set(imported)
+    required = tomllib.loads((programs.ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    needed = {"mipdesign", *(name.split(">")[0].replace("pyyaml", "yaml") for name in required)}
+    assert not {module: package for module, package in lacking.items() if package in needed}
+
+
+def test_the_wheel_designs_from_another_folder(python: Path, tmp_path: Path) -> None:
+    printed = run(
+        python, tmp_path, "-m", "mipdesign", "design", programs.TESTS / "data" / "small.yaml", "--workers", "1", "--out", "out"
+    )
+    assert "optimal" in printed
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["status"] == "optimal"
+
+
+def test_the_wheel_runs_a_study(python: Path, tmp_path: Path) -> None:
+    study = yaml.safe_load((programs.TESTS / "data" / "study.yaml").read_text())
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study | {"seeds": [0, 1]}))
+    pytest.importorskip("distributed")
+    printed = run(python, tmp_path, "-m", "mipdesign.benchmarks", "run", "study.yaml", "--out", "records", "--workers", "1")
+    assert "2 runs: 2 solved" in printed
