@@ -123,17 +123,18 @@ def write_whole(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
+def plain(value: Any) -> Any:
+    """Data without infinite and undefined numbers, for which JSON has no word: they become null."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def json_text(data: Any) -> str:
-    """Data as JSON; infinite and undefined numbers, for which JSON has no word, become null."""
-
-    def finite(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: finite(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [finite(item) for item in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return json.dumps(finite(data), indent=1, allow_nan=False)
+    """Data as JSON; infinite and undefined numbers become null."""
+    return json.dumps(plain(data), indent=1, allow_nan=False)
 
 
 @contextmanager

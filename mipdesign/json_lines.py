@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from .errors import SpecError
-from .files import read_bytes, writing
+from .files import plain, read_bytes, writing
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -25,15 +24,6 @@ MOST_BYTES = 1_000_000_000
 """Largest log that is read."""
 
 T = TypeVar("T", bound="DataclassInstance")
-
-
-def plain(value: Any) -> Any:
-    """Data without infinite and undefined numbers, for which JSON has no word: they become null."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def json_line(data: Any) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from mipdesign.benchmarks.experiments.malformed import ARCHITECTURE
+from mipdesign.benchmarks.experiments.malformed_kinds import ARCHITECTURE
 
 from mipdesign import parsing
 from mipdesign.cli import main as cli

@@ -1,4 +1,4 @@
-"""Malformed files of every kind are refused in one line: some of those of ``benchmarks/malformed.py``, in this process."""
+"""Malformed files of every kind are refused in one line: some of the benchmark's corpus, in this process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mipdesign.benchmarks.experiments.malformed import Case, cases, kinds, link_tree, make_valid
+from mipdesign.benchmarks.experiments.malformed import Case, cases
+from mipdesign.benchmarks.experiments.malformed_kinds import kinds, link_tree, make_valid
 from scale import of
 
 from mipdesign.cli import main as cli
