@@ -75,7 +75,7 @@ class BranchAndPrice(Formulation):
     id = "branch-price"
     title = "the lattice formulation with its points priced in"
     claim = "exact"
-    supports = frozenset({Feature.TIES})
+    supports = frozenset({Feature.OPERATIONS, Feature.LATENCY, Feature.TIES})
     reference = (
         "Barnhart, Johnson, Nemhauser, Savelsbergh, Vance, Operations Research 46(3), 1998. "
         "Branching on the original variables: Villeneuve, Desrosiers, Luebbecke, Soumis, "

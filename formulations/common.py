@@ -132,7 +132,7 @@ def effectiveness(model: LinearModel, tables: Tables, stage: int, total: Express
 
 
 def tied_pairs(tables: Tables) -> Iterator[tuple[str, int, int]]:
-    """What ties have in common (``channels``, ``bottleneck``, ``kernel``, ``depth`` or ``block``), and two super-blocks of it."""
+    """What a tie has in common (``channels``, ``bottleneck``, ``kernel``, ``depth``, ``block``); two of its super-blocks."""
     for tie in tables.problem.tied:
         for i, j in itertools.pairwise(tie.stages):
             yield tie.axis, i, j
@@ -150,6 +150,8 @@ def ties(
     """
     for axis, i, j in tied_pairs(tables):
         one, other = ({str(value): z for value, z in indicators(stage, axis).items()} for stage in (i, j))
+        if len(one) == 1 and one.keys() == other.keys():
+            continue
         for value in {**one, **other}:
             members = linear_sum([one[value]] if value in one else [])
             same = linear_sum([other[value]] if value in other else [])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.tables import StageTables
+from mipdesign.mip.expressions import Expression
 
 Numbers = Floats | Ints | Bools | float
 
@@ -80,6 +81,46 @@ class Figure:
         """The least and the largest number, where none depends on the depth other than affinely."""
         ends = [self.fixed + self.rise * depth for depth in (self.points.depths[0], self.points.depths[-1])]
         return float(np.min(ends)), float(np.max(ends))
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one super-block is made of while it is written.
+
+    Attributes
+    ----------
+    index:
+        Its number, from 0.
+    tables:
+        Its tables.
+    points:
+        The columns and the depths that the cell leaves it.
+    before, channels, widths, kernels, depths, families:
+        Binary of each channel count before it, and of each of its own channel counts, widths, kernels, depths and families.
+    """
+
+    index: int
+    tables: StageTables
+    points: Points
+    before: Mapping[int, Expression]
+    channels: Mapping[int, Expression]
+    widths: Mapping[int, Expression]
+    kernels: Mapping[int, Expression]
+    depths: Mapping[int, Expression]
+
+    families: Mapping[str, Expression]
+
+    def indicators(self, axis: str) -> Mapping[int, Expression] | Mapping[str, Expression]:
+        """What is 1 for each value of what a tie has in common."""
+        if axis == "block":
+            return self.families
+        return {"channels": self.channels, "bottleneck": self.widths, "kernel": self.kernels, "depth": self.depths}[axis]
+
+
+def own_figure(block: Block, factor: Floats | float = 1.0) -> Figure:
+    """What a super-block adds to the log-width sum, the channels before it aside, times a factor of its column."""
+    s, columns = block.tables, block.points.columns
+    return block.points.figure(-factor * s.log_c[columns], factor * (s.t + s.log_c)[columns])
 
 
 def slope_per_channel(s: StageTables, columns: Ints) -> Ints:

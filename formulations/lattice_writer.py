@@ -4,58 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 
-from mipdesign.lattice.arrays import Floats, Ints
+from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
-from mipdesign.lattice.tables import StageTables, Tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.formulation import FormulationModel, OneHotGroup
 from mipdesign.mip.linear import ScipModel
 from mipdesign.mip.start_values import Assignment, ValueRule
 
-from . import common, penalty
+from . import common, pairs, penalty
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH, Layers
-from .lattice_points import Figure, Points, slope_per_channel
+from .lattice_points import Block, Figure, Points, own_figure, slope_per_channel
 from .model_builder import ModelBuilder
 from .scaling import NONLINEAR_PARAMETERS, PenaltyScale
 
 Key = TypeVar("Key", bound=Hashable)
-
-
-@dataclass(frozen=True)
-class Block:
-    """What one super-block is made of while it is written.
-
-    Attributes
-    ----------
-    index:
-        Its number, from 0.
-    tables:
-        Its tables.
-    points:
-        The columns and the depths that the cell leaves it.
-    before, channels, widths, kernels, depths:
-        Binary of each channel count before it, and of each of its own channel counts, widths, kernels and depths.
-    """
-
-    index: int
-    tables: StageTables
-    points: Points
-    before: Mapping[int, Expression]
-    channels: Mapping[int, Expression]
-    widths: Mapping[int, Expression]
-    kernels: Mapping[int, Expression]
-    depths: Mapping[int, Expression]
-
-    def indicators(self, axis: str) -> Mapping[int, Expression]:
-        """What is 1 for each value of what a tie has in common; a single family is no choice."""
-        axes = {"channels": self.channels, "bottleneck": self.widths, "kernel": self.kernels, "depth": self.depths}
-        return axes.get(axis, {})
 
 
 class LatticeWriter:
@@ -216,12 +184,23 @@ class LatticeWriter:
         by_width = of_columns("b", WIDTH, s.b)
         by_kernel = of_columns("k", KERNEL, s.k)
         by_channels = of_columns("C", CHANNELS, s.c)
-        block = Block(i, s, points, before, by_channels, by_width, by_kernel, by_depth)
+        by_family = of_columns("f", WIDTH, s.f) if len(s.blocks) > 1 else {0: self.model.one}
+        families = {s.blocks[f]: z for f, z in by_family.items()}
+        block = Block(i, s, points, before, by_channels, by_width, by_kernel, by_depth, families)
         self.blocks.append(block)
         for name, count, fixed, rest in zip(self.tables.counts, self.counts, s.fixed, s.rest, strict=True):
             count.append(self.of_points(f"own{i + 1}_{name}", points.figure((fixed - rest)[columns], rest[columns])))  # (3)
         self._slopes(block)
         self._identity_counts(block)
+
+        def of_column(name: str, values: Floats | Bools) -> Expression:
+            return self.of_points(name, points.figure(values))
+
+        pairs.limit_operations(self.model, i + 1, s, columns, before, by_depth, of_column)
+        if len(s.pairs):
+            row = self.tables.counts.index("latency")
+            unit = common.budget_unit(self.tables.limits[row])
+            self.counts[row].append(unit * pairs.latency(self.model, self.tables, i, columns, before, unit, of_column))
         return block
 
     def add_points(self, points: Points) -> None:
@@ -236,7 +215,8 @@ class LatticeWriter:
         for j, q in enumerate(points.columns.tolist()):
             for d, depth in enumerate(points.depths.tolist()):
                 if len(points) > 1:
-                    name = f"x{i + 1}_{s.c[q]}_{s.b[q]}_{s.k[q]}_{depth}"
+                    family = f"_{s.blocks[s.f[q]]}" if len(s.blocks) > 1 else ""
+                    name = f"x{i + 1}{family}_{s.c[q]}_{s.b[q]}_{s.k[q]}_{depth}"
                     binaries[j, d] = self.model.variable(name, "B", value=is_point((q, depth))).variable
                 names[q, depth] = self.model.names[binaries[j, d]]
         self.binaries.append(binaries)
@@ -332,7 +312,7 @@ class LatticeWriter:
     def _sum(self, block: Block, entering: Expression) -> Expression:
         """``S_i`` as a variable; ``entering`` is ``S_{i-1} + log C_{i-1}``."""
         number = block.index + 1
-        own = self.of_points(f"own{number}_S", _own_figure(block))
+        own = self.of_points(f"own{number}_S", own_figure(block))
         value = entering + own
         total = self.model.variable(f"S{number}", lower=value.low, upper=value.high, value=lambda n: n.of(value))
         self.model.add(f"sum_{number}", value == total)  # (1)
@@ -340,11 +320,16 @@ class LatticeWriter:
 
     def _layers(self, block: Block, before: Layers) -> Layers:
         """Layers up to and with a super-block."""
-        number, per_block = block.index + 1, int(block.tables.layers[0])
-        attainable = before.attainable_with(per_block, block.depths)
+        number, layers = block.index + 1, block.tables.layers[block.points.columns]
+        sizes = sorted(set(layers.tolist()))
+        attainable = tuple(sorted({n for per in sizes for n in before.attainable_with(per, block.depths)}))
         if len(attainable) == 1:
             return Layers(self.model.constant(float(attainable[0])), attainable)
-        value = before.number + linear_sum(float(per_block * d) * z for d, z in block.depths.items())
+        if len(sizes) == 1:
+            own = linear_sum(float(sizes[0] * d) * z for d, z in block.depths.items())
+        else:
+            own = self.of_points(f"own{number}_n", block.points.figure(rise=layers))
+        value = before.number + own
         v = self.model.variable(f"n{number}", lower=attainable[0], upper=attainable[-1], value=lambda n: n.of(value))
         self.model.add(f"layers_{number}", value == v)
         return Layers(v, attainable)
@@ -379,7 +364,7 @@ class LatticeWriter:
         for c, copy in self._copies(f"A{i + 1}", entering, block.channels, ranges).items():
             self.model.maximize(weight * log_end[c] * copy)  # (2)
         at_end = weight * np.array([log_end[int(c)] for c in block.tables.c[block.points.columns]])
-        self.model.maximize(self.of_points(f"own{i + 1}_H", _own_figure(block, at_end)))  # (2)
+        self.model.maximize(self.of_points(f"own{i + 1}_H", own_figure(block, at_end)))  # (2)
 
     # ----------------------------------------------------------------- penalty
 
@@ -400,9 +385,3 @@ def _of_channels(channels: Mapping[int, Expression]) -> Expression:
     """``log C`` from the binaries of the channels."""
     logs = [math.log(c) for c in channels]
     return linear_sum(log * z for log, z in zip(logs, channels.values(), strict=True)).within(min(logs), max(logs))
-
-
-def _own_figure(block: Block, factor: Floats | float = 1.0) -> Figure:
-    """What a super-block adds to the log-width sum, the channels before it aside, times a factor of its column."""
-    s, columns = block.tables, block.points.columns
-    return block.points.figure(-factor * s.log_c[columns], factor * (s.t + s.log_c)[columns])

@@ -22,7 +22,8 @@ from pyscipopt import exp, quicksum
 
 from mipdesign.registry import register_formulation
 
-from .nonlinear import NonlinearFormulation, Number, Writer
+from .nonlinear import NonlinearFormulation
+from .nonlinear_writer import Number, Writer
 from .scaling import NONLINEAR_PARAMETERS
 
 PARAMETERS = {**NONLINEAR_PARAMETERS, "nlhdlr/convex/enabled": False}

@@ -14,7 +14,8 @@ from pyscipopt import log
 
 from mipdesign.registry import register_formulation
 
-from .nonlinear import NonlinearFormulation, Number, Writer
+from .nonlinear import NonlinearFormulation
+from .nonlinear_writer import Number, Writer
 
 
 class _Writer(Writer):

@@ -66,7 +66,7 @@ def test_parts_of_a_count_make_the_count(seed: int) -> None:
             assert (part(row, nb) == part(transposed, nb)[:, p]).all()
         for ci in (row[0], row[0] + 5.0):
             counts = np.zeros(nb)
-            add_super_block(arrays, row, ci, 0, 3, counts)
+            add_super_block(row, ci, 3, counts)
             whole = fixed_parts(row, nb) + ci * slope_parts(row, nb) + 2 * rest_parts(row, nb)
             whole += identity_parts(row, nb) * (ci == row[0])
             assert (counts == whole).all()

@@ -64,9 +64,6 @@ ALONE = ("checker",)
 PLUGINS = ("formulations", "solvers")
 """Packages that the others find by entry points, and do not import; but for the benchmarks, which compare them."""
 
-CHILDREN = {"variant_trials"}
-"""Experiments' modules with a ``main`` that is no command, but what a child process runs."""
-
 LONGEST = 400
 """Lines of a file whose docstring gives no reason for more, in a line that begins with ``Length:``."""
 
@@ -170,7 +167,7 @@ def test_every_experiment_is_a_command() -> None:
         if module.startswith(prefix)
         and "python -m mipdesign.benchmarks " in (ast.get_docstring(ast.parse(path.read_text())) or "")
     }
-    assert commands == set(EXPERIMENTS) | CHILDREN
+    assert commands == set(EXPERIMENTS)
 
 
 # ---------------------------------------------------------------------------------------------------------------- the tests
@@ -185,11 +182,12 @@ def strings(tree: ast.Module) -> Iterator[str]:
 
 
 def is_program(text: str) -> bool:
-    """Whether a string is Python with an import, a function or a class."""
+    """Whether a string is Python of more than one statement, with an import, a function or a class."""
     try:
-        nodes = ast.walk(ast.parse(_dedented(text)))
+        tree = ast.parse(_dedented(text))
     except (SyntaxError, ValueError):
         return False
+    nodes = ast.walk(tree) if len(tree.body) > 1 else ()
     return any(isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef) for node in nodes)
 
 

@@ -6,11 +6,13 @@ import json
 import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import programs
 import pytest
 import yaml
 from mipdesign.benchmarks.corpus.small import small_problem
@@ -88,7 +90,9 @@ def test_the_command_line_lists_variants(clean: None, capsys: pytest.CaptureFixt
     assert "HiGHS by scipy.optimize.milp" in capsys.readouterr().out
 
 
-SOLVER = "import mipdesign\nfrom mipdesign.solvers.scip import Scip\n\n\n@mipdesign.register_solver\nclass Own(Scip):\n    {}\n"
+TEXTS = programs.TESTS / "data" / "plugins"
+SOLVER = (TEXTS / "solver.txt").read_text()
+NO_ENCODING = (TEXTS / "no_encoding.txt").read_text()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +108,7 @@ SOLVER = "import mipdesign\nfrom mipdesign.solvers.scip import Scip\n\n\n@mipdes
         ("a.py", SOLVER.format("id = 'a b'"), "a.py: line 5: Own has the id 'a b'; give it an id of letters"),
         ("a.py", SOLVER.format("id = 'own'").replace("Scip)", "mipdesign.mip.solver.Solver)"),
          r"a.py: line 5: 'own' lacks title, package, extra, capabilities, solve\(\); give Own what is missing"),
-        ("a.py", "import mipdesign\n\n\n@mipdesign.register_encoding\nclass Own:\n    id = 'own'\n",
+        ("a.py", NO_ENCODING,
          "a.py: line 4: Own is no subclass of mipdesign.*Encoding; derive the class from it"),
     ],
 )  # fmt: skip
@@ -178,43 +182,6 @@ def test_a_study_without_its_plugin_is_one_line(tmp_path: Path) -> None:
 
 # ----------------------------------------------------------------------------------------------------------------- Python
 
-SCRIPT = """
-import sys
-from pathlib import Path
-import mipdesign
-from mipdesign.formulations.columns import Columns
-
-class Mine(Columns):
-    id = "mine"
-    title = "in the script itself"
-
-if __name__ == "__main__":
-    import beside
-    mipdesign.register_formulation(beside.Beside)
-    mipdesign.register_formulation(Mine)
-    problem = mipdesign.Problem.load("../small.yaml")
-    design = mipdesign.design(problem, formulation="beside", presolve=False, workers=1)
-    print(design.status, design.objective)
-    try:
-        mipdesign.design(problem, formulation="mine", presolve=False, workers=1)
-    except mipdesign.SpecError as error:
-        print(error)
-"""
-
-BESIDE = """
-from mipdesign.formulations.columns import Columns
-
-class Beside(Columns):
-    id, title = "beside", "in a module"
-"""
-RECEIVING = """
-import pickle, sys
-from mipdesign.mip.formulation import formulation_named
-from mipdesign.plugins import receive
-receive(pickle.load(sys.stdin.buffer))
-print(type(formulation_named("columns-nocuts")).__module__)
-"""
-
 
 def test_python_registers_without_a_package(tmp_path: Path) -> None:
     """Its module stands beside the script, where the child processes would not look by themselves."""
@@ -222,9 +189,9 @@ def test_python_registers_without_a_package(tmp_path: Path) -> None:
     for folder in (place, cwd):
         folder.mkdir()
     (tmp_path / "small.yaml").write_text(small_problem(FEASIBLE).dumps())
-    (place / "script.py").write_text(SCRIPT)
-    (place / "beside.py").write_text(BESIDE)
-    lines = run(cwd, str(place / "script.py")).stdout.splitlines()
+    for name in ("registering.py", "beside.py"):
+        shutil.copy(programs.PROGRAMS / "scripts" / name, place)
+    lines = run(cwd, str(place / "registering.py")).stdout.splitlines()
     assert lines[0].startswith("optimal ")
     assert lines[1] == (
         "formulation: 'mine' is defined where no other process can import it; put its class into a module or a plug-in file"
@@ -237,7 +204,7 @@ def test_what_is_shipped_is_registered_elsewhere_and_here_changes_nothing(clean:
     assert plugin in shipped.plugins
     receive(shipped)
     assert formulation_named("columns-nocuts").id in formulation_ids()
-    done = subprocess.run([sys.executable, "-c", RECEIVING], input=pickle.dumps(shipped), capture_output=True, check=True)
+    done = programs.run("receiving", input=pickle.dumps(shipped), text=False, check=True)
     assert done.stdout.decode().strip() == plugin.module == type(formulation_named("columns-nocuts")).__module__
 
 

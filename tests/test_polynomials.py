@@ -55,14 +55,14 @@ def test_polynomials_are_the_counts_of_the_family(family: str, figure: str) -> N
     """Integers against integers: at widths that are rounded by no family, and everywhere else."""
     rng = np.random.default_rng(0)
     for s in (1, 2):
-        fixed, slope, same, rest = _interpolated(FAMILIES[family], AdditiveBudget(figure), s, 15)
+        fixed, slope, identity, rest = _interpolated(FAMILIES[family], AdditiveBudget(figure), s, 15)
         for _ in range(200):
             ci, c, k = int(rng.integers(1, 300)), int(rng.integers(1, 300)), int(rng.choice([1, 3, 5, 7]))
             ci = c if rng.random() < 0.3 else ci
             b = 32 * int(rng.integers(1, 20))
             at = [
                 sum(x * m.of(c, b, k) for m, x in part.coefficients.items()) if part else 0
-                for part in (fixed, slope, same, rest)
+                for part in (fixed, slope, identity, rest)
             ]
             assert at[0] + ci * at[1] + (ci == c) * at[2] == counted(family, figure, ci, c, b, k, s, 15, True)
             assert at[3] == counted(family, figure, c, c, b, k, 1, -(-15 // s), False)
@@ -76,7 +76,7 @@ def test_the_columns_of_a_problem_are_met_exactly(family: str) -> None:
         columns = np.arange(len(s.c))
         for row in range(len(tables.counts)):
             polynomials = count_polynomials(tables, i, row, columns)
-            for name, part in zip(("fixed", "slope", "same", "rest"), polynomials, strict=True):
+            for name, part in zip(("fixed", "slope", "identity", "rest"), polynomials, strict=True):
                 denominator, values = part.scaled(s.c, s.b, s.k)
                 assert (values == denominator * getattr(s, name)[row]).all()
                 assert not part.of_width or family == "inverted_se"

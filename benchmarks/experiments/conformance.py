@@ -147,8 +147,8 @@ def report(found: Sequence[Finding]) -> str:
     return "\n".join(parts).rstrip()
 
 
-def main() -> None:
-    """Runs and prints."""
+def main() -> int:
+    """Runs and prints; the exit code says whether all that is wrong was known."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--formulation", action="append", help="'lattice' by default; repeatable")
     parser.add_argument("--solver", action="append", help="'scip' by default; repeatable")
@@ -172,4 +172,4 @@ def main() -> None:
         workers=arguments.workers,
     )
     print(report(found))
-    raise SystemExit(int(bool(unexplained(found))))
+    return int(bool(unexplained(found)))

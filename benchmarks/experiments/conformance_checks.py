@@ -20,6 +20,7 @@ from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.formulation import Formulation, FormulationModel, formulation_ids, formulation_named
+from mipdesign.mip.linear import LinearModel
 from mipdesign.mip.model_files import cip_text
 from mipdesign.mip.solver import Answer, SolveOptions, Solver, refusal, solver_ids, solver_named
 
@@ -94,11 +95,14 @@ class Case:
     seconds: float
 
     def model(self, cell: Cell | None = None) -> FormulationModel:
-        """The model of the whole problem, or of a cell."""
+        """The model of the whole problem, or of a cell, where the formulation supports it."""
         missing = self.formulation.unsupported(self.tables)
         if missing is not None:
             raise DoesNotApplyError(f"the formulation does not support {missing}")
-        return self.formulation.build(self.tables, Cell.whole(self.tables) if cell is None else cell)
+        try:
+            return self.formulation.build(self.tables, Cell.whole(self.tables) if cell is None else cell)
+        except SpecError as error:
+            raise DoesNotApplyError(str(error)) from None
 
     def model_to_solve(self, cell: Cell | None = None) -> FormulationModel:
         """A model that the solver takes."""
@@ -159,14 +163,20 @@ def networks(case: Case) -> str:
         values = form.start(position)
         if (read := form.position(values)) != position:
             return f"{position} is read as {read}"
-        if form.linear is None or claim == "lower":
+        linear = whole_linear(form)
+        if linear is None or claim == "lower":
             continue
-        if (violation := form.linear.violation(values)) > IN_A_MODEL:
+        if (violation := linear.violation(values)) > IN_A_MODEL:
             return f"the values of {position} break the model by {violation:.1e}"
-        off, slack = form.linear.worth(values) - objective, TOLERANCE * max(1.0, abs(objective))
+        off, slack = linear.worth(values) - objective, TOLERANCE * max(1.0, abs(objective))
         if off < -slack or (off > slack and claim == "exact" and form.refinement is None):
             return f"{position} is worth {objective + off!r} in the model, and {objective!r}"
     return ""
+
+
+def whole_linear(form: FormulationModel) -> LinearModel | None:
+    """The linear model where it is written out; ``None`` where it is nonlinear, or a pricer adds its columns."""
+    return None if Capability.PRICING in form.requires else form.linear
 
 
 def _objective(tables: Tables, position: Position) -> float:
@@ -202,7 +212,10 @@ def excluded(case: Case) -> str:
     if not every or case.formulation.claim != "exact":
         raise DoesNotApplyError("the formulation is a bound" if every else "the problem has no network")
     form.exclude(every[0][0])
-    return case.solved(form, Listing(every[1:]))[1]
+    answer, wrong = case.solved(form, Listing(every[1:]))
+    if not wrong and answer.values is not None and form.position(answer.values) == every[0][0]:
+        return "the answer is the network that was cut off"
+    return wrong
 
 
 def again(case: Case) -> str:
@@ -240,8 +253,9 @@ def limit(case: Case) -> str:
     answer = case.solver.solve(form, SolveOptions(time_limit=A_MOMENT))
     if answer.status == "failed":
         return f"failed: {answer.message}"
-    if answer.values is not None and form.linear is not None:
-        violation = form.linear.violation(answer.values)
+    linear = whole_linear(form)
+    if answer.values is not None and linear is not None:
+        violation = linear.violation(answer.values)
         if violation > A_SOLUTION:
             return f"a solution that breaks the model by {violation:.1e}"
     objectives = [float(objective) for _, objective in case.expected.networks[:1]]

@@ -2,8 +2,6 @@
 
 Every one has to be refused with one line and exit code 2 (``verify`` may also find, with 1, that a well-formed file states
 something false), in seconds and in little memory. What is printed: how many of how many were, the slowest and the largest.
-
-Length: the corpus is one list, a few lines for each kind of damage.
 """
 
 from __future__ import annotations

@@ -207,7 +207,9 @@ def trace(arrays: Arrays, chain: Chain, done: ForwardPass) -> tuple[float, int, 
         row = chain.table[:, p]
         columns[i] = p
         depths[i] = chain.high[i] if done.per_block[p] > 0 else chain.low[i]
-        add_super_block(arrays, row, incoming[k], incoming_places[k], depths[i], counts)
+        add_super_block(row, incoming[k], depths[i], counts)
+        if arrays.paired >= 0:
+            counts[arrays.paired] += pair_count(arrays, row, incoming_places[k])
         logs[i] = log_widths(row, incoming_logs[k], depths[i])
         if i:
             g = chain.groups[i - 1] + k

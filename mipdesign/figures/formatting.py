@@ -1,4 +1,4 @@
-"""Numbers as tables, lines and pictures write them."""
+"""Numbers as tables, lines and charts write them."""
 
 from __future__ import annotations
 

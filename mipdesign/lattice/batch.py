@@ -9,7 +9,7 @@ import numpy as np
 from ..compiled import compiled
 from ..networks.objective import LARGE_EXPONENT
 from .arrays import CHANNELS, DEPTH, HAS_SE, LAYERS, LOG_CHANNELS, PLACE, Arrays, Bools, Floats, Ints
-from .counts import add_super_block, log_widths, may_enter, may_have_depth, tail_count
+from .counts import add_super_block, log_widths, may_enter, may_have_depth, pair_count, tail_count
 from .tables import Tables
 
 
@@ -144,7 +144,9 @@ def evaluate_one(
         linked &= may_enter(row, ci) and may_have_depth(row, depth)
         least, most = arrays.entering[arrays.entering_at[i] + int(row[PLACE])]
         linked &= least <= ci <= most
-        add_super_block(arrays, row, ci, place, depth, counts)
+        add_super_block(row, ci, depth, counts)
+        if arrays.paired >= 0:
+            counts[arrays.paired] += pair_count(arrays, row, place)
         place = int(row[PLACE])
         seen |= arrays.forgets and row[HAS_SE] > 0
         log_sum += log_widths(row, log_ci, depth)

@@ -9,6 +9,8 @@ The first block counts ``fixed + ci * slope``, and ``identity`` more (or less) w
 where no channels change; each later block counts ``rest``. Nothing else knows where these parts stand in a row.
 
 Counts are integers below :data:`mipdesign.lattice.arrays.MAX_COUNT`, so that (1) is exact in floating point, in any order.
+
+The innermost functions take a row, not all arrays: a call that hands on two dozen arrays costs more than the formula.
 """
 
 from __future__ import annotations
@@ -85,13 +87,11 @@ def pair_count(arrays: Arrays, row: Floats, place: int) -> float:
 
 
 @compiled
-def add_super_block(arrays: Arrays, row: Floats, ci: float, place: int, depth: int, counts: Floats) -> None:
-    """Adds what a super-block counts, of every budget; ``place`` is that of ``ci`` among the channels before it."""
+def add_super_block(row: Floats, ci: float, depth: int, counts: Floats) -> None:
+    """Adds (1) of every budget."""
     budgets = len(counts)
     for b in range(budgets):
         counts[b] += super_block_count(row, budgets, b, ci, depth)
-    if arrays.paired >= 0:
-        counts[arrays.paired] += pair_count(arrays, row, place)
 
 
 @compiled

@@ -19,6 +19,7 @@ from ..lattice.arrays import MAX_CHANNELS
 from ..lattice.cell import Cell
 from ..lattice.position import Position
 from ..lattice.tables import Tables
+from ..networks.blocks import FAMILIES
 from ..registry import load, registered
 from .capabilities import Capability
 from .expressions import linear_sum
@@ -36,6 +37,7 @@ class Feature(Enum):
     """What problems may have, in the words of a refusal."""
 
     FAMILIES = "a stage that chooses between block families"
+    RESOLUTION = "a choice between families that decides whether the resolution is forgotten"
     OPERATIONS = "a limit on single operations"
     LATENCY = "a latency table"
     PRICE = "a price of the effectiveness"
@@ -341,6 +343,7 @@ def features(tables: Tables) -> list[Feature]:
     """What a problem has that a formulation may not support."""
     has = {
         Feature.FAMILIES: any(len(s.blocks) > 1 for s in tables.stages),
+        Feature.RESOLUTION: tables.problem.scoring.convention.forgets_resolution and _leaves_resolution_open(tables),
         Feature.OPERATIONS: any(
             (s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages
         ),
@@ -349,6 +352,15 @@ def features(tables: Tables) -> list[Feature]:
         Feature.TIES: bool(tables.problem.ties),
     }
     return [feature for feature, is_there in has.items() if is_there]
+
+
+def _leaves_resolution_open(tables: Tables) -> bool:
+    """Whether the first squeeze-and-excitation block may stand in different super-blocks."""
+    for s in tables.stages:
+        has_se = [FAMILIES[block].has_se for block in s.blocks]
+        if any(has_se):
+            return not all(has_se)
+    return False
 
 
 def formulation_ids() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -150,8 +150,7 @@ class LinearModel:
 
     def copy(self) -> LinearModel:
         """A model of its own with the same content."""
-        lists = {name: value.copy() for name, value in vars(self).items()}
-        return LinearModel(**lists)
+        return LinearModel(**{part.name: getattr(self, part.name).copy() for part in fields(LinearModel)})
 
     @property
     def bounded(self) -> bool:

@@ -18,6 +18,7 @@ import typer
 import yaml
 from documentation import LANGUAGES, OF_RUN, PAGES, ROOT, blocks, inline_code, is_smaller, merged, name_of, options_of
 from mipdesign.benchmarks import __main__ as studies
+from mipdesign.benchmarks.experiments import EXPERIMENTS
 
 import mipdesign
 from mipdesign.cli import main as cli
@@ -102,8 +103,10 @@ def known_options(name: tuple[str, ...]) -> set[str] | None:
             if name[0] == "./run" and sub in OF_RUN:
                 return set()
             return options_of_command(cli.app, sub)
-        case ("python", "-m", "benchmarks", sub):
+        case ("python", "-m", "mipdesign.benchmarks", sub) if sub not in EXPERIMENTS:
             return options_of_command(studies.app, sub)
+        case ("python", "-m", "mipdesign.benchmarks", sub):
+            return known_options(("python", "-m", f"mipdesign.benchmarks.experiments.{sub}"))
         case ("python", "-m", module) if importlib.util.find_spec(module) is not None:
             source = ast.parse(Path(str(importlib.util.find_spec(module).origin)).read_text())  # type: ignore[union-attr]
             texts = [node.value for node in ast.walk(source) if isinstance(node, ast.Constant)]
@@ -127,7 +130,7 @@ def test_commands_and_options_exist(page: Path) -> None:
             assert set(wanted) <= set(extras), words
             continue
         name = name_of([word for word in words if word != "…"])
-        if name == ("python", "-m", "benchmarks", "run") and "|" in words:
+        if name == ("python", "-m", "mipdesign.benchmarks", "run") and "|" in words:
             continue
         options = known_options(name)
         assert options is not None, f"there is no {' '.join(name)!r}"
@@ -151,32 +154,14 @@ def test_every_page_is_in_the_navigation() -> None:
 
     listed = list(pages(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
     assert len(listed) == len(set(listed))
-    assert {path.relative_to(ROOT / "docs").as_posix() for path in PAGES if path.name != "README.md"} <= set(listed)
+    documented = {path.relative_to(ROOT / "docs").as_posix() for path in PAGES if path.is_relative_to(ROOT / "docs")}
+    results = {f"results/{path.name}" for path in PAGES if path.is_relative_to(ROOT / "benchmarks")}
+    assert documented | results <= set(listed)
 
 
 def test_the_interface_is_documented_and_nothing_else() -> None:
     named = re.findall(r"^::: mipdesign\.(\w+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
     assert sorted(named) == sorted(mipdesign.__all__)
-
-
-def modules(folder: str) -> set[str]:
-    """What a folder of code consists of; names that begin with an underscore explain themselves."""
-    names = {path.stem for path in (ROOT / folder).glob("*.py")}
-    return {name for name in names if not name.startswith("_")}
-
-
-def test_the_architecture_names_every_module_and_no_other() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text()
-    rows = [row.strip("|").split("|") for row in re.findall(r"^\|.*\|$", text, re.MULTILINE)]
-    named: dict[str, list[str]] = {"mipdesign": [], "formulations": [], "benchmarks": []}
-    for first, second in rows[2:]:
-        names = re.findall(r"`([\w/]+)`", first)
-        folder = names[0].rstrip("/") if names[0].rstrip("/") in named else "mipdesign"
-        found = names if folder == "mipdesign" else re.findall(r"`(\w+)`", second)
-        named[folder] += [name for name in found if not name.endswith("/")]
-        assert all((ROOT / "mipdesign" / name).is_dir() or folder != "mipdesign" for name in names if name.endswith("/"))
-    for folder, names in named.items():
-        assert sorted(names) == sorted(modules(folder)), folder
 
 
 def test_a_part_of_a_specification_changes_what_it_says_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import subprocess
 import sys
 from xml.etree.ElementTree import Element, fromstring
 
@@ -138,3 +139,8 @@ def test_without_matplotlib_it_is_told_what_brings_it(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtraError, match=r"matplotlib.*mipdesign\[report\]"):
         draw_chart(chart_of(DOTS), 340, 200)
+
+
+def test_matplotlib_is_imported_when_a_chart_is_drawn_and_not_before() -> None:
+    script = "import sys, mipdesign.cli.main, mipdesign.report.report; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -394,4 +394,4 @@ def test_an_encoding_of_ones_own_is_a_part_of_every_variant(tmp_path: Path) -> N
     """Regression-free by the same suite: the plug-in goes through the tests of the encodings in a process of its own."""
     shutil.copy(programs.TESTS / "plugins" / "own_encoding.py", tmp_path)
     programs.install(tmp_path, "mipdesign.encodings", own="own_encoding:Unary")
-    programs.run("own_encoding", tmp_path, check=True)
+    programs.run("encoding_of_ones_own", tmp_path, check=True)

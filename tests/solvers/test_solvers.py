@@ -41,8 +41,6 @@ OPEN = ("scip", "scip-nocuts", "highs", "cpsat", "cvxpy-scip", "cvxpy-highs", "c
 """Solvers that need no licence: the test command installs them."""
 APART = [tuple(solver_id for solver_id in OPEN if solver_id != "cpsat"), ("cpsat",)]
 """Those that can be imported into one process."""
-LOOSE = {"cvxpy-glpk_mi"}
-"""Solvers that break a budget by less than a tolerance that cannot be set; ``docs/solvers.md`` has the smallest case."""
 
 
 def whole(seed: int, formulation: str = "lattice") -> tuple[Tables, FormulationModel]:
@@ -63,15 +61,6 @@ def convex_combination(values: list[float], most: float) -> FormulationModel:
 
 
 # ---------------------------------------------------------------------------------------------------------- every solver
-
-
-@pytest.mark.parametrize("solver_id", OPEN)
-def test_finds_the_enumerated_optimum(solver_id: str) -> None:
-    found = verdicts(solver_id, "lattice", range(COUNT))
-    if solver_id in LOOSE:
-        assert len(found["agree"]) >= COUNT - len(found.pop("refuted", [])) and set(found) == {"agree"}
-    else:
-        assert found == {"agree": list(range(COUNT))}
 
 
 @pytest.mark.parametrize("solver_id", ["highs", "cvxpy-cbc"])
@@ -296,7 +285,7 @@ def test_a_solver_of_ones_own_is_one_file_outside_the_package(tmp_path: Path, mo
     group, name, target = entry_points.groups()
     programs.install(tmp_path, group, **{name: target})
     monkeypatch.setenv("PYTHONPATH", programs.path_with(tmp_path))
-    said, refused = programs.said("own_solver")
+    said, refused = programs.said("solver_of_ones_own")
     assert len(said) >= 3 and {status for status, _, _ in said} == {"optimal", "infeasible"}
     for status, objective, expected in said:
         assert (status == "infeasible") == (expected is None)

@@ -43,6 +43,8 @@ from typing import Any
 from markdown_it import MarkdownIt
 from programs import PROGRAMS, ROOT, install
 
+from mipdesign.figures import convergence
+
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "benchmarks" / "results").glob("*.md")))
 LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
 SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies", "examples")
@@ -156,7 +158,7 @@ class Page:
         self.is_extended = False
         self.scripted = 0
         sys.modules["page"] = self.module
-        sys.modules["matplotlib"] = None  # type: ignore[assignment]  # as ``undrawn.py`` has it, and for its reason
+        convergence.draw_convergence = lambda trace, path: False  # as in ``undrawn.py``, and for its reason
         sys.path[:0] = [str(folder), str(ROOT)]
         os.environ.update(self.environment)
         os.chdir(folder)

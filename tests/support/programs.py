@@ -19,9 +19,9 @@ def command(program: str, *arguments: str | Path) -> list[str]:
     return [sys.executable, str(PROGRAMS / f"{program}.py"), *map(str, arguments)]
 
 
-def run(program: str, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+def run(program: str, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[Any]:
     """Runs a program to its end."""
-    return subprocess.run(command(program, *arguments), text=True, **{"capture_output": True, "check": False} | options)
+    return subprocess.run(command(program, *arguments), **{"capture_output": True, "text": True, "check": False} | options)
 
 
 def said(program: str, *arguments: str | Path, **options: Any) -> Any:

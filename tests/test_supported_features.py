@@ -1,0 +1,108 @@
+"""What formulations support beyond counts and effectiveness: ties, families, latency, single operations."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from mipdesign.benchmarks.corpus.small import EVERY_FAMILY, best_by_enumeration, small_problem, varied_problem
+
+from mipdesign.errors import SpecError
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip.formulation import Feature, features, formulation_named
+from mipdesign.mip.refinement import solve
+from mipdesign.mip.solver import SolveOptions, solver_named
+from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
+
+FORMULATIONS = (
+    "lattice",
+    "columns",
+    "branch-price",
+    "native",
+    "logspace",
+    "compact",
+    "compact:chords:lattice:unary",
+    "adaptive",
+)
+MOST = 6000
+"""Most networks that the exact evaluator goes through."""
+
+
+def tied_problem(seed: int) -> Problem | None:
+    """A problem of one family with a tie, if its super-blocks have anything in common."""
+    rng = np.random.default_rng(seed)
+    data: dict[str, Any] = small_problem(seed, EVERY_FAMILY[seed % len(EVERY_FAMILY)]).model_dump(mode="json")
+    n = len(data["stages"])
+    tied = sorted((rng.choice(n, min(n, int(rng.integers(2, 4))), replace=False) + 1).tolist())
+    axes = rng.choice(["channels", "bottleneck", "kernel", "depth"], int(rng.integers(1, 3)), replace=False).tolist()
+    try:
+        problem = Problem.from_dict(data | {"ties": [{"stages": tied, "same": axes}]})
+    except ValueError:
+        return None
+    return problem if problem.size() <= MOST else None
+
+
+@cache
+def optimum(problem_of: str, seed: int) -> tuple[Tables, float | None]:
+    """The tables of a problem, and its optimum."""
+    problem = varied_problem(seed) if problem_of == "varied" else tied_problem(seed)
+    assert problem is not None
+    best = best_by_enumeration(problem)
+    return build_tables(problem), None if best is None else float(best)
+
+
+def check(formulation: str, tables: Tables, best: float | None) -> None:
+    form = formulation_named(formulation).build(tables, Cell.whole(tables))
+    answer = solve(solver_named("scip"), form, SolveOptions(time_limit=60))
+    if best is None or best <= form.floor:
+        assert best is not None or answer.status == "infeasible"
+        return
+    assert answer.objective == pytest.approx(best, rel=1e-6, abs=1e-6)
+    assert answer.values is not None
+    network = tables.architecture(form.position(answer.values))
+    assert not tables.problem.outside_space(network) and not tables.problem.violations(network)
+
+
+TIED = [seed for seed in range(24) if tied_problem(seed) is not None][:8]
+VARIED = [seed for seed in range(60) if len(features(build_tables(varied_problem(seed)))) > 1][:16]
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+@pytest.mark.parametrize("seed", TIED)
+def test_ties_are_kept(seed: int, formulation: str) -> None:
+    tables, best = optimum("tied", seed)
+    assert features(tables) == [Feature.TIES]
+    assert formulation_named(formulation).unsupported(tables) is None
+    check(formulation, tables, best)
+
+
+@pytest.mark.parametrize("formulation", ["lattice", "columns"])
+@pytest.mark.parametrize("seed", VARIED)
+def test_choices_between_families_latencies_and_limits(seed: int, formulation: str) -> None:
+    tables, best = optimum("varied", seed)
+    if formulation_named(formulation).unsupported(tables) is None:
+        check(formulation, tables, best)
+
+
+def test_the_sample_has_all_that_lattice_supports() -> None:
+    has = {
+        feature
+        for seed in VARIED
+        for feature in features(optimum("varied", seed)[0])
+        if formulation_named("lattice").unsupported(optimum("varied", seed)[0]) is None
+    }
+    assert has == formulation_named("lattice").supports
+
+
+def test_what_is_not_supported_is_refused() -> None:
+    for seed in VARIED:
+        tables, _ = optimum("varied", seed)
+        for formulation in ("native", "columns", "compact"):
+            reason = formulation_named(formulation).unsupported(tables)
+            if reason is not None:
+                with pytest.raises(SpecError, match=rf"'{formulation}' does not support {reason}; use 'lattice'"):
+                    formulation_named(formulation).build(tables, Cell.whole(tables))
