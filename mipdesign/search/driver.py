@@ -1,6 +1,6 @@
 """The driver of a design run: incumbent, presolve tree, solver cells, and what was proved in the end.
 
-The driver owns the open nodes, the incumbent and the cutoff; child processes (:mod:`mipdesign.search.workers`) do the work. At
+The driver owns the open nodes, the incumbent and the cutoff; worker processes (:mod:`mipdesign.search.workers`) do the work. At
 every moment it holds a valid bound, so a run may be stopped at any time.
 """
 
@@ -38,7 +38,7 @@ SLICE_SECONDS = 0.5
 SCIP_RETURN_SECONDS = 0.5
 """How long before the end of a run SCIP has to stop."""
 SCIP_MEMORY = 0.7
-"""Share of a child's memory that SCIP is told to stay within."""
+"""Share of a worker's memory that SCIP is told to stay within."""
 
 
 class Run:
@@ -89,7 +89,7 @@ class Run:
         return node if relaxation.empty else replace(node, bound=relaxation.bound(node.multipliers).outward)
 
     def _proved(self, remaining: list[Node]) -> float:
-        """The bound that the records and the remaining nodes prove; what a child said of its task in hand is not among them."""
+        """The bound that the records and the remaining nodes prove; what a worker says of its task in hand is no part of it."""
         if self.feasibility_only:
             return math.inf
         return max([node.bound for node in remaining] + [self._floor])
@@ -118,25 +118,25 @@ class Run:
 
     # ------------------------------------------------------------------- run
 
-    def run(self, pool: Workers) -> Outcome:
+    def run(self, workers: Workers) -> Outcome:
         """Runs to the end, to a limit, or to an interruption."""
         interrupted = False
-        pool.begin(self.tables, self.guide)
-        self.heuristics = threading.Thread(target=self._search_incumbent, args=(pool,), daemon=True)
+        workers.begin(self.tables, self.guide)
+        self.heuristics = threading.Thread(target=self._search_incumbent, args=(workers,), daemon=True)
         self.heuristics.start()
         try:
             with deferred() as check_interrupt:
-                self._loop(pool, check_interrupt)
+                self._loop(workers, check_interrupt)
         except KeyboardInterrupt:
             interrupted = True
         finally:
             self.stop_heuristics.set()
-            remaining = self._remaining(pool)
+            remaining = self._remaining(workers)
         return self.outcome(remaining, interrupted)
 
-    def _search_incumbent(self, pool: Workers) -> None:
+    def _search_incumbent(self, workers: Workers) -> None:
         def found(candidate: Candidate) -> None:
-            pool.inbox.put(Message(pool.handles[0], "candidate", candidate))
+            workers.inbox.put(Message(workers.handles[0], "candidate", candidate))
 
         polished = [polish(self.tables, position) for position in self.starts]
         for better in polished:
@@ -145,32 +145,32 @@ class Run:
         if not any(polished):
             incumbent(self.tables, self.options.seed, HEURISTIC_SECONDS, found, self.stop_heuristics.is_set)
 
-    def _loop(self, pool: Workers, check_interrupt: Callable[[], None]) -> None:
+    def _loop(self, workers: Workers, check_interrupt: Callable[[], None]) -> None:
         limit = self.options.time_limit
         while limit is None or self.seconds < limit:
-            message = pool.listen(0.05)
+            message = workers.listen(0.05)
             while message is not None:
-                self._hear(pool, message)
-                message = pool.listen(0.0)
-            if not self.begun and not self.heuristics.is_alive() and pool.inbox.empty():
-                self._begin(pool)
+                self._hear(workers, message)
+                message = workers.listen(0.0)
+            if not self.begun and not self.heuristics.is_alive() and workers.inbox.empty():
+                self._begin(workers)
             if self.begun:
-                if self._finished(pool):
+                if self._finished(workers):
                     if self.feasibility_only and self.best is not None:
-                        self._begin(pool)
+                        self._begin(workers)
                         continue
                     break
-                self._assign(pool)
+                self._assign(workers)
             self.report()
             check_interrupt()
 
-    def _finished(self, pool: Workers) -> bool:
+    def _finished(self, workers: Workers) -> bool:
         if self.feasibility_only and self.best is not None:
             return True
         self.state.drop_excluded(self.cutoff)
-        return not (self.state.open or self.state.cells or pool.busy())
+        return not (self.state.open or self.state.cells or workers.busy())
 
-    def _begin(self, pool: Workers) -> None:
+    def _begin(self, workers: Workers) -> None:
         """Opens the root: for the objective if a design is known, else to prove that there is none."""
         s = self.state
         self.begun = True
@@ -179,9 +179,9 @@ class Run:
         s.records.clear()
         s.open.clear()
         s.task_bound.clear()
-        for child in pool.busy():
-            child.kill()
-        pool.set_cutoff(self.cutoff)
+        for worker in workers.busy():
+            worker.kill()
+        workers.set_cutoff(self.cutoff)
         if self.resumed is not None:
             s.records += self.resumed.records
             for node in self.resumed.nodes:
@@ -200,23 +200,23 @@ class Run:
         multipliers = Multipliers.initial(self.tables, worth, float(not self.feasibility_only))
         return Node("", Cell.whole(self.tables), math.inf, multipliers)
 
-    def _assign(self, pool: Workers) -> None:
+    def _assign(self, workers: Workers) -> None:
         """Hands work to idle children: open nodes by bound, then cells for the solver."""
         s = self.state
-        for child in pool.idle():
-            if self._neighbourhood_due(pool):
-                child.give(self._neighbourhood())
+        for worker in workers.idle():
+            if self._neighbourhood_due(workers):
+                worker.give(self._neighbourhood())
             elif s.open:
-                share = max(1, min(24, len(s.open) // (2 * len(pool.handles))))
+                share = max(1, min(24, len(s.open) // (2 * len(workers.handles))))
                 nodes = tuple(s.pop() for _ in range(min(share, len(s.open))))
                 columns = 0 if any(s.failures.get(node.name, 0) >= ATTEMPTS for node in nodes) else self.options.solver_columns
-                s.task_bound[child] = nodes[0].bound
-                child.give(Explore(nodes, SLICE_SECONDS, columns))
+                s.task_bound[worker] = nodes[0].bound
+                worker.give(Explore(nodes, SLICE_SECONDS, columns))
             elif s.cells:
                 self.phase = "solver"
                 cell = s.pop_cell()
                 attempt = s.failures.get(cell.node.name, 0)
-                s.task_bound[child] = cell.bound
+                s.task_bound[worker] = cell.bound
                 settings = ScipSettings(
                     time_limit=self._seconds_for_scip(),
                     memory_limit=SCIP_MEMORY * self.options.memory_mb,
@@ -224,20 +224,19 @@ class Run:
                     attempt=attempt,
                     equal_margin=self.incumbents.margin,
                 )
-                child.give(Close(cell, self.options.formulation, settings))
+                worker.give(Close(cell, self.options.formulation, settings))
 
     def _seconds_for_scip(self) -> float:
         """Time that SCIP may take: it shall return its bound before the run is out of time."""
         limit = self.options.time_limit
         return math.inf if limit is None else max(0.1, limit - self.seconds - SCIP_RETURN_SECONDS)
 
-    def _neighbourhood_due(self, pool: Workers) -> bool:
+    def _neighbourhood_due(self, workers: Workers) -> bool:
         """Whether to look for a better incumbent near the present one: never twice near the same, and one search at a time."""
         s = self.state
         fresh = self.best is not None and self.best != s.centre and s.neighbourhoods < NEIGHBOURHOODS
-        return (
-            fresh and self.options.presolve and not any(isinstance(c.task, Explore) and not c.task.record for c in pool.busy())
-        )
+        searching = any(isinstance(worker.task, Explore) and not worker.task.record for worker in workers.busy())
+        return fresh and self.options.presolve and not searching
 
     def _neighbourhood(self) -> Explore:
         s, best = self.state, self.best
@@ -246,18 +245,18 @@ class Run:
         s.neighbourhoods += 1
         return neighbourhood_search(self.tables, best, self.cutoff)
 
-    def _hear(self, pool: Workers, message: Message) -> None:
-        s, child = self.state, message.worker
+    def _hear(self, workers: Workers, message: Message) -> None:
+        s, worker = self.state, message.worker
         if message.kind == "candidate":
             if self.incumbents.consider(message.content):
-                pool.set_cutoff(self.cutoff)
+                workers.set_cutoff(self.cutoff)
                 self.report()
-        elif message.kind == "bound" and child in s.task_bound:
-            s.task_bound[child] = min(s.task_bound[child], max(message.content, self.cutoff))
+        elif message.kind == "bound" and worker in s.task_bound:
+            s.task_bound[worker] = min(s.task_bound[worker], max(message.content, self.cutoff))
         elif message.kind == "done":
-            outcome, s.rss_of_children[child.process.pid] = message.content
-            task, child.task = child.task, None
-            s.task_bound.pop(child, None)
+            outcome, s.rss_of_children[worker.process.pid] = message.content
+            task, worker.task = worker.task, None
+            s.task_bound.pop(worker, None)
             if isinstance(outcome, Explored):
                 if isinstance(task, Explore) and task.record:
                     s.take_explored(outcome)
@@ -265,11 +264,11 @@ class Run:
                 self._take_closed(outcome)
         elif message.kind == "refused":
             raise message.content
-        elif message.kind in ("failed", "died") and child.task is not None:
-            task, child.task = child.task, None
-            if s.task_bound.pop(child, None) is not None:
+        elif message.kind in ("failed", "died") and worker.task is not None:
+            task, worker.task = worker.task, None
+            if s.task_bound.pop(worker, None) is not None:
                 self._retry(task, f"child {message.kind}: {str(message.content).strip().splitlines()[-1]}")
-        elif message.kind == "died" and not child.ready:
+        elif message.kind == "died" and not worker.ready:
             s.note(self.seconds, f"child died while starting (exit {message.content})")
 
     def _take_closed(self, outcome: Closed) -> None:
@@ -305,7 +304,7 @@ class Run:
         else:
             s.given_up += nodes
 
-    def _remaining(self, pool: Workers) -> list[Node]:
+    def _remaining(self, workers: Workers) -> list[Node]:
         """Nodes that are not proved: open, in work, with the solver, or given up."""
         s = self.state
         if not self.begun:
@@ -313,7 +312,7 @@ class Run:
                 s.records += self.resumed.records
                 return list(self.resumed.nodes)
             return [self._root()]
-        return s.remaining(pool.handles)
+        return s.remaining(workers.handles)
 
     def outcome(self, remaining: list[Node], interrupted: bool) -> Outcome:
         """What was found and proved, with some nodes left open.
@@ -371,7 +370,7 @@ def solve(
     on_progress: Callable[[Progress], None] | None = None,
     resumed: Resumed | None = None,
     near: WarmStart | None = None,
-    pool: Workers | None = None,
+    workers: Workers | None = None,
 ) -> Outcome:
     """Solves a tabulated problem to proven optimality, or as far as its limits allow.
 
@@ -381,18 +380,18 @@ def solve(
     ----------
     near:
         What is known of problems with the same space.
-    pool:
-        WorkerHandle processes that are kept for a next run; by default there are new ones, as ``options.workers`` says.
+    workers:
+        Worker processes that are kept for a next run; by default there are new ones, as ``options.workers`` says.
     """
     options = options or Options()
     run = Run(tables, options, on_progress or (lambda progress: None), resumed, near or WarmStart())
-    if pool is not None:
+    if workers is not None:
         try:
-            return run.run(pool)
+            return run.run(workers)
         finally:
-            run.heuristics.join()  # else it might yet speak of this problem while the pool is at the next one
-    pool = Workers(options.workers, options.memory_mb)
+            run.heuristics.join()  # else it might yet speak of this problem while the workers are at the next one
+    workers = Workers(options.workers, options.memory_mb)
     try:
-        return run.run(pool)
+        return run.run(workers)
     finally:
-        pool.close()
+        workers.close()
