@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-import subprocess
 import sys
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from programs import run
 
 pytest.importorskip("matplotlib")
 
@@ -142,5 +142,4 @@ def test_without_matplotlib_it_is_told_what_brings_it(monkeypatch: pytest.Monkey
 
 
 def test_matplotlib_is_imported_when_a_chart_is_drawn_and_not_before() -> None:
-    script = "import sys, mipdesign.cli.main, mipdesign.report.report; sys.exit('matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    assert run("matplotlib_imported").returncode == 0
