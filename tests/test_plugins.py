@@ -36,7 +36,8 @@ def clean() -> Any:
     """Forgets afterwards what a test registers in this process."""
     entries, plugins = dict(REGISTRY.entries), dict(REGISTRY.plugins)
     yield
-    REGISTRY.entries, REGISTRY.plugins, REGISTRY.unreachable = entries, plugins, set()
+    in_tree = {key: entry for key, entry in REGISTRY.entries.items() if entry.is_in_tree}  # imported once, perhaps meanwhile
+    REGISTRY.entries, REGISTRY.plugins, REGISTRY.unreachable = entries | in_tree, plugins, set()
 
 
 def run(folder: Path, *command: str, code: int = 0) -> subprocess.CompletedProcess[str]:

@@ -41,6 +41,8 @@ ACTIVITY_BITS = 57
 """Size of the largest sum of a row's terms: CP-SAT computes in 64 bits."""
 CURE = ("presolve_inclusion_work_limit", 0)
 """The parameter that keeps CP-SAT from wrong proofs, and its value."""
+CLOCK = 0.01
+"""Seconds by which CP-SAT's clock may be ahead: a limit of a moment is over before it is."""
 LOOSEST = 1e-6
 """Relative violation of a row above which a solution is none."""
 
@@ -126,7 +128,7 @@ def _status(word: str, seconds: float, options: SolveOptions) -> Status:
     """What CP-SAT's words mean."""
     if word in ("OPTIMAL", "INFEASIBLE"):
         return "optimal" if word == "OPTIMAL" else "infeasible"
-    return "limit" if word == "FEASIBLE" or (word == "UNKNOWN" and seconds >= 0.9 * options.time_limit) else "failed"
+    return "limit" if word == "FEASIBLE" or (word == "UNKNOWN" and seconds + CLOCK >= 0.9 * options.time_limit) else "failed"
 
 
 @dataclass(frozen=True)
