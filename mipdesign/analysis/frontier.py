@@ -205,7 +205,7 @@ class Store:
         path = self.path(index)
         self._write(path / PRICES, prices_text(solved.prices))
         if solved.design is not None:
-            solved.design.save(path, plot=False)
+            solved.design.save(path, picture=False)
         self.write(self.plan.frontier(0 if solved.design is None else solved.design.seed))
 
     def write(self, frontier: Frontier) -> None:

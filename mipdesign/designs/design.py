@@ -162,7 +162,7 @@ class Design:
         data["sha256"] = digest(data)
         return data
 
-    def save(self, folder: str | Path, plot: bool = True) -> None:
+    def save(self, folder: str | Path, picture: bool = True) -> None:
         """Writes ``result.json``, ``certificate.json``, ``trace.csv`` and, if wanted, where matplotlib is installed and the
         run was not interrupted, ``convergence.png``.
         """
@@ -172,7 +172,7 @@ class Design:
             write_whole(folder / CERTIFICATE, certificate_text(self.certificate.data).encode())
             write_whole(folder / RESULT, result_text(self.to_dict()).encode())
             write_whole(folder / TRACE, trace_text(self.trace).encode())
-        if self.interrupted or not plot:  # drawing takes longer than somebody who pressed Ctrl-C wants to wait
+        if self.interrupted or not picture:  # drawing takes longer than somebody who pressed Ctrl-C wants to wait
             return
         from ..figures.convergence import draw_convergence
 

@@ -107,7 +107,7 @@ def test_prices_have_the_signs_and_names_of_their_limits() -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("explained")
-    design(Problem.load(SMALL), workers=1).save(path, plot=False)
+    design(Problem.load(SMALL), workers=1).save(path, picture=False)
     return path
 
 

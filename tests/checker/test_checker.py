@@ -261,7 +261,7 @@ def test_the_checker_imports_numpy_and_the_standard_library_only() -> None:
 def test_the_checker_runs_alone(tmp_path: Path) -> None:
     """A copy of its folder, without the package, checks a certificate; and so says how sure it is."""
     found = design(Problem.load("tests/data/small.yaml"), workers=1)
-    found.save(tmp_path / "design", plot=False)
+    found.save(tmp_path / "design", picture=False)
     shutil.copytree(FOLDER, tmp_path / "alone" / "checker", ignore=shutil.ignore_patterns("__pycache__"))
     alone = ("checker_alone", tmp_path / "design")
     answer = programs.run(*alone, cwd=tmp_path / "alone")
