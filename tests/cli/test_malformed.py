@@ -1,4 +1,4 @@
-"""Malformed files of every kind are refused in one line: some of those of ``benchmarks/experiments/malformed.py``, in this process."""
+"""Malformed files of every kind are refused in one line: some of ``benchmarks/experiments/malformed.py``, in this process."""
 
 from __future__ import annotations
 
