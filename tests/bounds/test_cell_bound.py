@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from mipdesign.benchmarks.corpus.small import small_problem
+from scale import few
 
 from mipdesign.bounds.multipliers import Multipliers
 from mipdesign.bounds.relaxation import Relaxation
@@ -13,7 +14,7 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.search.coverage import build_tables
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", few(range(6), 3))
 def test_a_bound_answers_alike_before_and_after_another_one(seed: int) -> None:
     tables = build_tables(small_problem(seed))
     cell = Cell.whole(tables)
@@ -38,7 +39,7 @@ def test_a_bound_answers_alike_before_and_after_another_one(seed: int) -> None:
     assert answers() == before
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", few(range(6), 3))
 def test_a_restricted_master_has_columns_that_reach_the_cutoff(seed: int) -> None:
     """They are among those that reduced-cost fixing keeps, and the columns of the best path are chosen first."""
     tables = build_tables(small_problem(seed))

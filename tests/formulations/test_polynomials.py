@@ -18,6 +18,7 @@ from mipdesign.formulations.polynomials import (
     _through,
     count_polynomials,
 )
+from scale import few, of
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.additive_budgets import AdditiveBudget
@@ -56,7 +57,7 @@ def test_polynomials_are_the_counts_of_the_family(family: str, figure: str) -> N
     rng = np.random.default_rng(0)
     for s in (1, 2):
         fixed, slope, identity, rest = _interpolated(FAMILIES[family], AdditiveBudget(figure), s, 15)
-        for _ in range(200):
+        for _ in range(of(200, 40)):
             ci, c, k = int(rng.integers(1, 300)), int(rng.integers(1, 300)), int(rng.choice([1, 3, 5, 7]))
             ci = c if rng.random() < 0.3 else ci
             b = 32 * int(rng.integers(1, 20))
@@ -97,7 +98,7 @@ def test_interpolation_is_exact_in_fractions() -> None:
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
-@pytest.mark.parametrize("family", EVERY_FAMILY)
+@pytest.mark.parametrize("family", few(EVERY_FAMILY, 4))
 def test_every_family_against_enumeration(family: str, formulation: str) -> None:
     """A hundred problems: ``python -m mipdesign.benchmarks variants --family all``."""
     seed = 2 + FORMULATIONS.index(formulation) % 3
@@ -107,7 +108,7 @@ def test_every_family_against_enumeration(family: str, formulation: str) -> None
 
 
 @pytest.mark.parametrize("formulation", ["lattice", "columns", "compact", "compact:cc:uniform-2:onehot", "native", "logspace"])
-@pytest.mark.parametrize("family", EVERY_FAMILY)
+@pytest.mark.parametrize("family", few(EVERY_FAMILY, 4))
 def test_start_values_are_those_of_the_network(family: str, formulation: str) -> None:
     """One mechanism for all: the values of a network keep every row, and its objective is the exact one."""
     tables, expected = small(family, 4)

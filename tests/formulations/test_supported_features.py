@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 from mipdesign.benchmarks.corpus.small import EVERY_FAMILY, best_by_enumeration, small_problem, varied_problem
+from scale import few
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
@@ -66,23 +68,32 @@ def check(formulation: str, tables: Tables, best: float | None) -> None:
     assert not tables.problem.outside_space(network) and not tables.problem.violations(network)
 
 
-TIED = [seed for seed in range(24) if tied_problem(seed) is not None][:8]
-VARIED = [seed for seed in range(60) if len(features(build_tables(varied_problem(seed)))) > 1][:16]
+@cache
+def tied() -> list[int]:
+    """Seeds of problems with ties."""
+    return list(itertools.islice((seed for seed in itertools.count() if tied_problem(seed) is not None), 8))
+
+
+@cache
+def varied() -> list[int]:
+    """Seeds of problems that need more than one feature."""
+    several = (seed for seed in itertools.count() if len(features(build_tables(varied_problem(seed)))) > 1)
+    return list(itertools.islice(several, 16))
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
-@pytest.mark.parametrize("seed", TIED)
-def test_ties_are_kept(seed: int, formulation: str) -> None:
-    tables, best = optimum("tied", seed)
+@pytest.mark.parametrize("case", few(range(8), 2))
+def test_ties_are_kept(case: int, formulation: str) -> None:
+    tables, best = optimum("tied", tied()[case])
     assert features(tables) == [Feature.TIES]
     assert formulation_named(formulation).unsupported(tables) is None
     check(formulation, tables, best)
 
 
 @pytest.mark.parametrize("formulation", ["lattice", "columns"])
-@pytest.mark.parametrize("seed", VARIED)
-def test_choices_between_families_latencies_and_limits(seed: int, formulation: str) -> None:
-    tables, best = optimum("varied", seed)
+@pytest.mark.parametrize("case", few(range(16), 4))
+def test_choices_between_families_latencies_and_limits(case: int, formulation: str) -> None:
+    tables, best = optimum("varied", varied()[case])
     if formulation_named(formulation).unsupported(tables) is None:
         check(formulation, tables, best)
 
@@ -90,7 +101,7 @@ def test_choices_between_families_latencies_and_limits(seed: int, formulation: s
 def test_the_sample_has_all_that_lattice_supports() -> None:
     has = {
         feature
-        for seed in VARIED
+        for seed in varied()
         for feature in features(optimum("varied", seed)[0])
         if formulation_named("lattice").unsupported(optimum("varied", seed)[0]) is None
     }
@@ -98,7 +109,7 @@ def test_the_sample_has_all_that_lattice_supports() -> None:
 
 
 def test_what_is_not_supported_is_refused() -> None:
-    for seed in VARIED:
+    for seed in varied():
         tables, _ = optimum("varied", seed)
         for formulation in ("native", "columns", "compact"):
             reason = formulation_named(formulation).unsupported(tables)
