@@ -13,11 +13,12 @@ from scale import few
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
-from mipdesign.lattice.tables import Tables, build_tables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Feature, features, formulation_named
 from mipdesign.mip.refinement import solve
 from mipdesign.mip.solver import SolveOptions, solver_named
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 FORMULATIONS = (
     "lattice",
