@@ -171,9 +171,9 @@ def run(folder: Path, **changes: Any) -> list[Record]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", path_with(PLUGINS))
         patch.syspath_prepend(str(PLUGINS))
-        registry.registered.cache_clear()
+        registry.installed.cache_clear()
         assert commands.main(["run", str(folder / "study.yaml"), "--out", str(folder), "--workers", "1"]) == 0
-    registry.registered.cache_clear()
+    registry.installed.cache_clear()
     return read_records(folder)
 
 

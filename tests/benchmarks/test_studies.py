@@ -57,9 +57,9 @@ def run(*parts: str | Path, **more: str) -> int:
         for name, value in environment(**more).items():
             patch.setenv(name, value)
         patch.syspath_prepend(str(PLUGINS))
-        registry.registered.cache_clear()
+        registry.installed.cache_clear()
         code = commands.main([str(part) for part in parts])
-    registry.registered.cache_clear()
+    registry.installed.cache_clear()
     return code
 
 
@@ -340,9 +340,9 @@ def test_the_key_is_of_all_that_decides_a_run(tmp_path: Path, fakes: None) -> No
 
 
 def test_records_from_before_presolve_are_those_without(tmp_path: Path, fakes: None) -> None:
-    """A run without presolve has the key of old, and an old record is read as one."""
+    """A run without presolve or plug-ins has the key of old, and an old record is read as one."""
     job = Study.load(write_study(tmp_path)).jobs(tmp_path / "study.yaml")[0]
-    old = {k: v for k, v in asdict(job).items() if k not in ("instance", "problem", "presolve")}
+    old = {k: v for k, v in asdict(job).items() if k not in ("instance", "problem", "presolve", "plugins")}
     assert job.key == hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
     line = {k: v for k, v in asdict(RUN).items() if k not in ("presolve", "presolve_seconds", "incumbent")}
     (tmp_path / RECORDS).write_bytes(json.dumps(line).encode() + b"\n")
