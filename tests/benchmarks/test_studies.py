@@ -340,7 +340,7 @@ def test_the_key_is_of_all_that_decides_a_run(tmp_path: Path, fakes: None) -> No
 
 
 def test_records_from_before_presolve_are_those_without(tmp_path: Path, fakes: None) -> None:
-    """A run without presolve has the key of old, and an old record is read as one."""
+    """A run without presolve or plug-ins has the key of old, and an old record is read as one."""
     job = Study.load(write_study(tmp_path)).jobs(tmp_path / "study.yaml")[0]
     old = {k: v for k, v in asdict(job).items() if k not in ("instance", "problem", "presolve", "plugins")}
     assert job.key == hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
