@@ -145,7 +145,7 @@ def _malformed(data: Data, truth: Truth) -> str:
         return "claim"
     if not _number(claim["gap_limit"], 0) or not _number(claim["equal_margin"], 0, 1):
         return "claim"
-    for section, fits in (("candidates", candidate), ("tree", record), ("open", still_open), ("cells", cell)):
+    for section, fits in (("contenders", candidate), ("tree", record), ("open", still_open), ("cells", cell)):
         if not isinstance(data[section], list) or not all(map(fits, data[section])):
             return section
     names = [[row[0] for row in data["tree"] + data["open"]], [row["node"] for row in data["cells"]]]
@@ -156,7 +156,7 @@ def _false(data: Data, truth: Truth) -> str:
     """What is not true of what a well-formed certificate states; empty if all is."""
     claim, problem, previous = data["claim"], truth.problem, None
     ranks = []
-    for n, entry in enumerate(data["candidates"]):
+    for n, entry in enumerate(data["contenders"]):
         network = Architecture.from_dict(entry["architecture"])
         if problem.violations(network):
             return f"candidate {n} is not feasible"

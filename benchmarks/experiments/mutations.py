@@ -42,7 +42,7 @@ def _entry(row: Ranked) -> Data:
 def _claim(data: Data, truth: Truth, row: Ranked | None, status: str, bound: float | None) -> None:
     """States a theorem with one candidate or none, the proof left as it is."""
     objective = None if row is None else truth.problem.evaluator(row.architecture).evaluation.objective
-    data["candidates"] = [] if row is None else [_entry(row)]
+    data["contenders"] = [] if row is None else [_entry(row)]
     proves = "infeasibility" if status == "infeasible" else "bound"
     data["claim"] |= {"status": status, "objective": objective, "bound": bound, "proves": proves}
     weight = 0.0 if status == "infeasible" else 1.0
@@ -89,7 +89,7 @@ def over_budget(data: Data, subject: Subject, rng: random.Random) -> None:
 
 def outside_space(data: Data, subject: Subject, rng: random.Random) -> None:
     """A candidate moved to values that the space may not hold."""
-    for entry in data["candidates"][: 1 if rng.random() < 0.7 else None]:
+    for entry in data["contenders"][: 1 if rng.random() < 0.7 else None]:
         stage = rng.choice(entry["architecture"]["stages"])
         axis = rng.choice(["channels", "bottleneck", "kernel", "depth", "stride"])
         stage[axis] = rng.choice([stage[axis] + 1, stage[axis] + 2, 2 * stage[axis], max(1, stage[axis] - 1)])
@@ -242,7 +242,7 @@ def empty_sections(data: Data, subject: Subject, rng: random.Random) -> None:
 
 def drop_rows(data: Data, subject: Subject, rng: random.Random) -> None:
     """Nodes that are not spoken of."""
-    section = rng.choice(["tree", "open", "cells", "candidates"])
+    section = rng.choice(["tree", "open", "cells", "contenders"])
     if data[section]:
         del data[section][rng.randrange(len(data[section]))]
 
@@ -278,7 +278,7 @@ def invent_open(data: Data, subject: Subject, rng: random.Random) -> None:
 def splice(data: Data, subject: Subject, rng: random.Random, other: Data | None = None) -> None:
     """Rows of another certificate."""
     if other is not None:
-        section = rng.choice(["tree", "tree", "open", "cells", "candidates"])
+        section = rng.choice(["tree", "tree", "open", "cells", "contenders"])
         rows = copy.deepcopy(other[section])
         data[section] = rng.choice([rows, data[section] + rows, rows[: len(rows) // 2] + data[section]])
 
@@ -298,8 +298,8 @@ def change_status(data: Data, subject: Subject, rng: random.Random) -> None:
 
 def change_digits(data: Data, subject: Subject, rng: random.Random) -> None:
     """A digit of a candidate's objective."""
-    if data["candidates"]:
-        entry = rng.choice(data["candidates"])
+    if data["contenders"]:
+        entry = rng.choice(data["contenders"])
         text = entry["objective"]
         places = [i for i, letter in enumerate(text) if letter.isdigit()] if isinstance(text, str) else []
         if places:
@@ -310,12 +310,12 @@ def change_digits(data: Data, subject: Subject, rng: random.Random) -> None:
 def more_candidates(data: Data, subject: Subject, rng: random.Random) -> None:
     """Further candidates, in order or not."""
     rows = rng.sample(subject.truth.feasible, min(2, len(subject.truth.feasible)))
-    data["candidates"] = data["candidates"] + [_entry(row) for row in rows]
+    data["contenders"] = data["contenders"] + [_entry(row) for row in rows]
 
 
 def anything(data: Data, subject: Subject, rng: random.Random) -> None:
     """One value anywhere: replaced by what does not belong there, dropped, repeated, exchanged, or nudged."""
-    node: Any = data[rng.choice(["problem", "problem", "claim", "candidates", "tree", "tree", "cells", "open"])]
+    node: Any = data[rng.choice(["problem", "problem", "claim", "contenders", "tree", "tree", "cells", "open"])]
     parent: Any = None
     key: Any = None
     while isinstance(node, (dict, list)) and node and (parent is None or rng.random() < 0.9):

@@ -58,7 +58,7 @@ class Certificate:
                 "equal_margin": EQUAL_MARGIN,
                 "proves": "infeasibility" if outcome.feasibility_only else "bound",
             },
-            "candidates": candidates,
+            "contenders": candidates,
             "tree": [_record_to_plain(r) for r in sorted(outcome.records, key=lambda r: (len(r.node), r.node))],
             "cells": [
                 {

@@ -86,7 +86,7 @@ def result_claims(result: Mapping[str, Any], certificate: Certificate) -> Iterat
     )
     try:
         problem = Problem.from_dict(data["problem"], "certificate.json")
-        claim, candidates = data["claim"], data["candidates"]
+        claim, candidates = data["claim"], data["contenders"]
         first = candidates[0]["architecture"] if candidates else None
         figures = stated_figures(problem, None if first is None else Architecture.from_dict(first))
         objective, bound = claim["objective"], claim["bound"]
@@ -176,7 +176,7 @@ class TreeReplay:
         self.tables, self.problem, self.again = tables, tables.problem, again
         self.records = {r.node: r for r in map(record_from_plain, data["tree"])}
         self.still_open: dict[str, OpenRow | None] = dict(_open_rows(data))
-        self.candidates = {tables.position(Architecture.from_dict(c["architecture"])) for c in data["candidates"]}
+        self.candidates = {tables.position(Architecture.from_dict(c["architecture"])) for c in data["contenders"]}
         self.open_cells: dict[str, Cell] = {}
         claim = data["claim"]
         self.weight = 0.0 if claim["proves"] == "infeasibility" else 1.0

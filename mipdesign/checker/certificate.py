@@ -31,7 +31,7 @@ from .space import read_space
 from .tables import build
 
 FORMAT = "mipdesign-certificate/1"
-SECTIONS = ("problem", "claim", "candidates", "tree", "cells", "open")
+SECTIONS = ("problem", "claim", "contenders", "tree", "cells", "open")
 VERDICTS = ("excluded", "split", "listed", "solver")
 MOST_REPORTED = 20
 """Nodes that fail which are named one by one."""
@@ -106,7 +106,7 @@ class _Check:
         if foreign:
             yield Claim("families", HOLDS, f"what {', '.join(foreign)} count is what their own code says")
         self._read_claim(data["claim"])
-        yield from self._candidates(data["candidates"])
+        yield from self._candidates(data["contenders"])
         status = self._status()
         yield status
         if not status.passed:
@@ -135,12 +135,12 @@ class _Check:
         """Every candidate lies in the space, keeps all budgets, has its objective, and comes after the one before."""
         self.best: Network | None = None
         previous = None
-        for n, row in enumerate(sequence(value, "candidates", 0, 10**5)):
-            entry = mapping(row, f"candidates.{n}", ("architecture", "objective"))
-            network = read_network(entry["architecture"], f"candidates.{n}.architecture", self.space)
+        for n, row in enumerate(sequence(value, "contenders", 0, 10**5)):
+            entry = mapping(row, f"contenders.{n}", ("architecture", "objective"))
+            network = read_network(entry["architecture"], f"contenders.{n}.architecture", self.space)
             fault = broken(self.space, network)
             yield Claim(f"candidate {n} keeps all budgets", FAILS if fault else HOLDS, f"it has {fault}" if fault else "")
-            exact, stated = objective(self.space, network), decimal_number(entry["objective"], f"candidates.{n}.objective")
+            exact, stated = objective(self.space, network), decimal_number(entry["objective"], f"contenders.{n}.objective")
             same = abs(stated - exact) <= abs(exact) * Decimal("1e-38")
             yield Claim(f"candidate {n} objective", HOLDS if same else FAILS, "" if same else f"it is {exact}")
             place = order(self.space, network)

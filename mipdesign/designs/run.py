@@ -150,5 +150,5 @@ def _resumed(tables: Tables, earlier: Design) -> Resumed | None:
     if earlier.architecture is None:
         return None
     records, nodes = restore(tables, earlier.certificate)
-    designs = [Architecture.from_dict(c["architecture"]) for c in earlier.certificate.data["candidates"]]
+    designs = [Architecture.from_dict(c["architecture"]) for c in earlier.certificate.data["contenders"]]
     return Resumed(records, nodes, designs)

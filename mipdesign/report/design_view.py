@@ -123,7 +123,7 @@ def certificate_section(folder: DesignFolder, prefix: str) -> Section:
     lines = [f"{summary['open']} nodes are left open." if summary["open"] else "No node is left open."]
     if summary["cells"]:
         lines.append(f"{summary['cells']} cells were closed by {', '.join(folder.solvers)}.")
-    candidates = len(certificate.data["candidates"])
+    candidates = len(certificate.data["contenders"])
     lines.append(f"{candidates} network{'s' if candidates != 1 else ''} within the margin of equals, compared exactly.")
     if not folder.faults:
         lines.append("Both files are as they were written. Whether their claims hold is for 'mipdesign verify' to say.")

@@ -78,7 +78,7 @@ def _read_design(folder: Path, label: str) -> DesignFolder:
         design.certificate.summary()
         if not isinstance(certificate["claim"], dict):
             raise ValueError("no claim")
-        if not isinstance(certificate["candidates"], list):
+        if not isinstance(certificate["contenders"], list):
             raise ValueError("no candidates")
         solvers = tuple(sorted({str(cell["solver"]) for cell in certificate["cells"]}))
         stated = {"result": result.sha256, "certificate": result.certificate_sha256}

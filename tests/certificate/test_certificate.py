@@ -126,7 +126,7 @@ def _lower_bound(data: dict[str, Any]) -> None:
 
 
 def _over_budget(data: dict[str, Any]) -> None:
-    data["candidates"][0]["architecture"]["stages"][1]["depth"] += 5
+    data["contenders"][0]["architecture"]["stages"][1]["depth"] += 5
 
 
 def _looser_problem(data: dict[str, Any]) -> None:
@@ -185,7 +185,7 @@ def test_solving_again_finds_a_network_that_was_left_out(solved_folder: Path) ->
     )
     architecture = tables.architecture(worse)
     evaluator = problem.evaluator(architecture)
-    data["candidates"] = [{"architecture": architecture.to_dict(), "objective": str(evaluator.exact_objective())}]
+    data["contenders"] = [{"architecture": architecture.to_dict(), "objective": str(evaluator.exact_objective())}]
     data["claim"] |= {"objective": evaluator.evaluation.objective, "bound": evaluator.evaluation.objective}
     data["tree"][0][2] = evaluator.evaluation.objective * 0.999
     data["sha256"] = {section: digest(data[section]) for section in SECTIONS}
@@ -199,9 +199,9 @@ def test_worse_network_cannot_be_passed_off_as_the_optimum() -> None:
     result = design(small_problem(7), workers=1)
     other = design(small_problem(7), workers=1, gap=0.5)
     data = copy.deepcopy(result.certificate.data)
-    worse = other.certificate.data["candidates"]
-    if worse[0] != data["candidates"][0]:
-        data["candidates"], data["claim"]["objective"] = worse, other.objective
+    worse = other.certificate.data["contenders"]
+    if worse[0] != data["contenders"][0]:
+        data["contenders"], data["claim"]["objective"] = worse, other.objective
         data["claim"]["bound"] = other.objective
         assert forge(data, lambda data: None)
 

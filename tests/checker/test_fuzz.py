@@ -110,7 +110,7 @@ def root_only(prices: list[float], status: str, bound: float | None = None, dept
     data = forged("price5-huge-excluded")
     proves = "infeasibility" if status == "infeasible" else "bound"
     data["claim"] |= {"status": status, "objective": None, "bound": bound, "proves": proves}
-    data["candidates"], data["cells"], data["open"] = [], [], []
+    data["contenders"], data["cells"], data["open"] = [], [], []
     data["tree"] = [["", "excluded", 0.0 if bound is None else bound, prices, None]]
     for stage in data["problem"]["stages"] if depth is not None else []:
         stage["depth"] = [depth]
@@ -281,7 +281,7 @@ def _field(*path: Any, value: Any) -> Callable[[dict[str, Any]], None]:
 
 
 def _drop_stage(data: dict[str, Any]) -> None:
-    data["candidates"][0]["architecture"]["stages"].pop()
+    data["contenders"][0]["architecture"]["stages"].pop()
 
 
 @pytest.mark.parametrize(
@@ -302,13 +302,13 @@ def _drop_stage(data: dict[str, Any]) -> None:
         _field("problem", "stages", 0, "depth", value=[10**400]),
         _field("problem", "near", value={"network": {"stages": [{"kernel": -5e-324}] * 3}, "same": []}),
         _field("problem", "ties", value=[{"stages": [1], "same": ["depth"]}]),
-        _field("candidates", 0, "objective", value="1e5000000"),
-        _field("candidates", 0, "objective", value="1e99999999999999999999"),
-        _field("candidates", 0, "objective", value="Infinity"),
-        _field("candidates", 0, "architecture", "stem", "kernel", value=3.0),
-        _field("candidates", 0, "architecture", "stem", "channels", value=[]),
-        _field("candidates", 0, "architecture", "stages", 0, "depth", value=10**400),
-        _field("candidates", value=[]),
+        _field("contenders", 0, "objective", value="1e5000000"),
+        _field("contenders", 0, "objective", value="1e99999999999999999999"),
+        _field("contenders", 0, "objective", value="Infinity"),
+        _field("contenders", 0, "architecture", "stem", "kernel", value=3.0),
+        _field("contenders", 0, "architecture", "stem", "channels", value=[]),
+        _field("contenders", 0, "architecture", "stages", 0, "depth", value=10**400),
+        _field("contenders", value=[]),
         _drop_stage,
         _field("tree", value=[["", "excluded", None, [1.0], None]]),
         _field("tree", value=[["", [], None, [], None]]),
@@ -362,7 +362,7 @@ def test_what_a_solver_closed_is_refused_once_it_is_listed(given: list[Subject])
     data = json.loads(json.dumps(subject.data))
     objective = subject.truth.problem.evaluator(row.architecture).evaluation.objective
     data["claim"] |= {"status": "optimal", "objective": objective, "bound": objective, "proves": "bound"}
-    data["candidates"] = [{"architecture": row.architecture.to_dict(), "objective": str(row.exact)}]
+    data["contenders"] = [{"architecture": row.architecture.to_dict(), "objective": str(row.exact)}]
     prices = [1.0] + [0.0] * (len(data["tree"][0][3]) - 1)
     data["tree"], data["open"] = [["", "solver", None, prices, None]], []
     data["cells"] = [cell_of("")]

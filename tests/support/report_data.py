@@ -37,7 +37,7 @@ def design_of(problem: Problem, status: str = "optimal", **changes: Any) -> Desi
     sections: dict[str, Any] = {
         "problem": problem.to_dict(),
         "claim": {"status": status, "objective": objective, "bound": None, "gap_limit": 1e-6},
-        "candidates": [{}] if architecture is not None else [],
+        "contenders": [{}] if architecture is not None else [],
         "tree": [["", "split"], ["0", "excluded"], ["1", "listed"]],
         "cells": [],
         "open": [] if status in ("optimal", "infeasible") else [["1", None, [], "prices"]],
