@@ -22,7 +22,7 @@ from ..problem.problem import Problem
 from ..search.incumbents import relative_gap
 from ..search.outcome import Progress, Status
 from .certificate_file import CERTIFICATE, certificate_text, read_certificate
-from .result import RESULT, StoredResult, read_result, result_text
+from .result import RESULT, StoredResult, checked_result, load_result, result_text
 from .trace import TRACE, read_trace, trace_text
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ class DesignFiles:
         """
         if not os.path.isdir(folder):
             raise SpecError("", "is not a folder", "give the folder that 'design --out' wrote", str(folder))
-        result, data = read_result(folder / RESULT)
-        return cls(folder, result, data, read_certificate(folder / CERTIFICATE, finite=finite))
+        data = load_result(folder / RESULT)
+        certificate = read_certificate(folder / CERTIFICATE, finite=finite)  # that one is missing says more than a field
+        return cls(folder, checked_result(data, folder / RESULT), data, certificate)
 
 
 @dataclass(frozen=True)

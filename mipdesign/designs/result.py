@@ -38,15 +38,32 @@ def result_text(data: dict[str, Any]) -> str:
     return json.dumps(data, indent=1) + "\n"
 
 
-def read_result(path: Path) -> tuple[StoredResult, dict[str, Any]]:
-    """The content of a ``result.json``: every field of the right type, and as it is written.
+def load_result(path: Path) -> dict[str, Any]:
+    """The content of a ``result.json`` as it is written, unchecked.
+
+    Raises
+    ------
+    SpecError
+        If the file cannot be read, or is not an object.
+    """
+    data = load_json(path, MAX_RESULT_BYTES)
+    if not isinstance(data, dict):
+        raise SpecError("", "is not a JSON object", "give the folder that 'design --out' wrote", str(path))
+    return data
+
+
+def checked_result(data: dict[str, Any], path: Path) -> StoredResult:
+    """The content of a ``result.json``, every field of the right type.
 
     Raises
     ------
     SpecError
         With the field, its value and a remedy.
     """
-    data = load_json(path, MAX_RESULT_BYTES)
-    if not isinstance(data, dict):
-        raise SpecError("", "is not a JSON object", "give the folder that 'design --out' wrote", str(path))
-    return validated(StoredResult, data, str(path)), data
+    return validated(StoredResult, data, str(path))
+
+
+def read_result(path: Path) -> tuple[StoredResult, dict[str, Any]]:
+    """The content of a ``result.json``, checked, and as it is written; errors as of both functions above."""
+    data = load_result(path)
+    return checked_result(data, path), data

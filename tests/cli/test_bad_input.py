@@ -569,7 +569,7 @@ RESULT: dict[str, Any] = {
     **{"seed": 0, "interrupted": True, "incidents": [], "problem": {}, "certificate_sha256": "0" * 64, "sha256": "0" * 64},
 }
 RESUMED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "no problem": ({}, ("result.json: name: is missing", "add it")),
+    "no problem": ({}, ("result.json: status: is missing", "add it")),
     "a wrong problem": (RESULT | {"problem": {"name": 1}}, ("result.json: problem: name: 1 is refused",)),
     "a problem of letters": (RESULT | {"problem": "r18"}, ("result.json: problem: 'r18' is refused",)),
 }
