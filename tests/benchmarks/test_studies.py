@@ -278,6 +278,7 @@ def test_ctrl_c_ends_a_study_and_its_runs(tmp_path: Path) -> None:
     assert lines(tmp_path / RECORDS) == 0
 
 
+@pytest.mark.long
 def test_a_killed_worker_of_the_cluster_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from distributed import LocalCluster
 

@@ -19,6 +19,7 @@ import yaml
 from documentation import LANGUAGES, OF_RUN, PAGES, ROOT, blocks, inline_code, is_smaller, merged, name_of, options_of
 from mipdesign.benchmarks import __main__ as studies
 from mipdesign.benchmarks.experiments import EXPERIMENTS
+from scale import few
 
 import mipdesign
 from mipdesign.cli import main as cli
@@ -32,7 +33,16 @@ def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(program, capture_output=True, text=True, check=False)
 
 
-@EVERY_PAGE
+LONG = ("benchmarks/results", "docs/benchmarks.md", "docs/howto/budgets.md", "docs/exports.md")
+"""Pages whose code measures or exports for long: it runs with ``--all``."""
+
+
+def page_case(page: Path) -> Any:
+    name = page.relative_to(ROOT).as_posix()
+    return pytest.param(page, id=name, marks=[pytest.mark.long] if name.startswith(LONG) else [])
+
+
+@pytest.mark.parametrize("page", [page_case(page) for page in PAGES])
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     done = run_page(page, tmp_path)
     assert done.returncode == 0, f"{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
@@ -53,7 +63,7 @@ FAULTS = {
 """Pages that are wrong, and what is said of each."""
 
 
-@pytest.mark.parametrize(("text", "said"), FAULTS.items(), ids=map(str, range(len(FAULTS))))
+@pytest.mark.parametrize(("text", "said"), few(list(FAULTS.items()), 5))
 def test_what_does_not_run_is_found(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "page.md").write_text(f"# A page\n\n{text}\n")

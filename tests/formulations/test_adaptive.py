@@ -154,6 +154,7 @@ def test_agrees_with_enumeration_on_small_problems(name: str, seed: int) -> None
     check(tables, listing(tables, Cell.whole(tables)), name)
 
 
+@pytest.mark.long
 def test_the_problems_cover_what_matters() -> None:
     several = [n_rounds(seed) > 1 for seed in range(24)]
     assert sum(several) >= 4
@@ -171,7 +172,7 @@ def test_cells_are_closed_with_all_networks_above_a_cutoff(seed: int) -> None:
     check_cell(tables, Cell.whole(tables), NAME)
 
 
-@pytest.mark.parametrize("name", few(ADAPTIVE, 12))
+@pytest.mark.parametrize("name", few(ADAPTIVE, 6))
 def test_every_variant_is_exact(name: str) -> None:
     seed = ADAPTIVE.index(name) % 24
     check(*wide(seed), name)
