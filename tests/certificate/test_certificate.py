@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from mipdesign.benchmarks.corpus.small import listing, small_problem
+from scale import few
 
 from mipdesign import Problem, SpecError, design
 from mipdesign.certificate.certificate import Certificate
@@ -146,7 +147,7 @@ def _missing_cell(data: dict[str, Any]) -> None:
     del data["cells"][0]
 
 
-@pytest.mark.parametrize("quick", [False, True])
+@pytest.mark.parametrize("quick", few([False, True], 1))
 @pytest.mark.parametrize(
     "change",
     [

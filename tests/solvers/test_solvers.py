@@ -273,6 +273,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 # --------------------------------------------------------------------------------------------------------------- plug-in
 
 
+@pytest.mark.long
 def test_a_solver_of_ones_own_is_one_file_outside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of the docs, installed as a package of its own would be."""
     text = (ROOT / "docs" / "solvers.md").read_text()

@@ -50,7 +50,7 @@ LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
 SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies", "examples")
 """What a page finds in its folder."""
 
-OF_RUN = ("test", "check", "docs")
+OF_RUN = ("test", "check", "setup", "docs")
 """Commands that the script ``run`` has beside those of ``mipdesign``."""
 
 SCRIPTED = 2
