@@ -20,7 +20,7 @@ Notation: super-block ``i`` has channels ``C_i``, width ``b_i``, kernel ``k_i`` 
   vectors: the convex function itself, by a cone and an exponential, which SCIP outer-approximates as it goes.
 
 Budgets are scaled to 1000 and loosened by half a unit, which no integer count notices; effectiveness rows are loosened by a
-relative 1e-9. What slips through is a network that the exact check of :func:`mipdesign.mip.scip.solve_cell` rejects.
+relative 1e-9. What slips through is a network that the exact check of :func:`mipdesign.mip.closing.solve_cell` rejects.
 """
 
 from __future__ import annotations

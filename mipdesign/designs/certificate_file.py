@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..checker import FORMAT
-from ..errors import SpecError
 from ..files import begins_with
 from ..parsing import load_json
+from .stored import require_object
 
 CERTIFICATE = "certificate.json"
 MAX_CERTIFICATE_BYTES, MOST_CERTIFICATE_BYTES = 64_000_000, 512_000_000
@@ -36,6 +36,4 @@ def read_certificate(path: Path, *, finite: bool = True) -> dict[str, Any]:
         data = load_json(path, MOST_CERTIFICATE_BYTES, finite=finite, most_memory=20 * MOST_CERTIFICATE_BYTES)
     else:
         data = load_json(path, MAX_CERTIFICATE_BYTES, finite=finite)
-    if not isinstance(data, dict):
-        raise SpecError("", "is not a JSON object", "give the folder that 'design --out' wrote", str(path))
-    return data
+    return require_object(data, path)

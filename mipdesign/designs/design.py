@@ -217,5 +217,5 @@ class Design:
         *,
         quick: bool = False,
     ) -> list[Claim]:
-        """Verifies the certificate; see :func:`mipdesign.certificate.certificate.claims`."""
+        """Verifies the certificate; see :func:`mipdesign.certificate.verification.claims`."""
         return list(claims(self.certificate, resolve=resolve, quick=quick, on_node=on_node))

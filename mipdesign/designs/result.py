@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..errors import SpecError
 from ..networks.objective import ConventionName
 from ..parsing import load_json, validated
-from .stored import Count, Digest, NotNegative, Short, StoredOptimum
+from .stored import Count, Digest, NotNegative, Short, StoredOptimum, require_object
 
 RESULT = "result.json"
 MAX_RESULT_BYTES = 16_000_000
@@ -46,10 +45,7 @@ def load_result(path: Path) -> dict[str, Any]:
     SpecError
         If the file cannot be read, or is not an object.
     """
-    data = load_json(path, MAX_RESULT_BYTES)
-    if not isinstance(data, dict):
-        raise SpecError("", "is not a JSON object", "give the folder that 'design --out' wrote", str(path))
-    return data
+    return require_object(load_json(path, MAX_RESULT_BYTES), path)
 
 
 def checked_result(data: dict[str, Any], path: Path) -> StoredResult:
@@ -61,9 +57,3 @@ def checked_result(data: dict[str, Any], path: Path) -> StoredResult:
         With the field, its value and a remedy.
     """
     return validated(StoredResult, data, str(path))
-
-
-def read_result(path: Path) -> tuple[StoredResult, dict[str, Any]]:
-    """The content of a ``result.json``, checked, and as it is written; errors as of both functions above."""
-    data = load_result(path)
-    return checked_result(data, path), data

@@ -26,7 +26,7 @@ def verify_folder(
     Parameters
     ----------
     resolve, on_node, quick:
-        Of :func:`mipdesign.certificate.certificate.claims`.
+        Of :func:`mipdesign.certificate.verification.claims`.
 
     Raises
     ------
