@@ -22,7 +22,7 @@ from .scaling import BUDGET_UNIT, LOOSENED, PenaltyScale
 
 MAX_BINARIES = 500_000
 """Most binaries of lattice points or columns that a model may have."""
-DEPTH, WIDTH, KERNEL, CHANNELS = 40, 30, 20, 10
+FAMILY, DEPTH, WIDTH, KERNEL, CHANNELS = 50, 40, 30, 20, 10
 """Branching priorities of one-hot binaries; the integers of their places have one more."""
 
 

@@ -194,7 +194,7 @@ def count_polynomials(tables: Tables, index: int, row: int, columns: Ints) -> Co
     """
     s, space = tables.stages[index], tables.problem.space[index]
     figure = AdditiveBudget.of(tables.counts[row], tables.problem)
-    family = FAMILIES[s.blocks[0]]
+    family = FAMILIES[s.blocks[s.f[columns[0]]]]
     c, b, k = (values[columns] for values in (s.c, s.b, s.k))
     parts = []
     for name, part in zip(PARTS, _interpolated(family, figure, space.stride, space.resolution), strict=True):
@@ -211,7 +211,7 @@ def width_monomial(tables: Tables, index: int, columns: Ints) -> WidthMonomial:
         If the product of the widths of these columns is not a monomial.
     """
     s = tables.stages[index]
-    family = FAMILIES[s.blocks[0]]
+    family = FAMILIES[s.blocks[s.f[columns[0]]]]
 
     kind = object if s.t[columns].max(initial=0.0) >= math.log(SAFE) else np.int64
 

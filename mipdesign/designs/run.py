@@ -11,18 +11,19 @@ from pathlib import Path
 from ..certificate.certificate import Certificate
 from ..certificate.verification import restore
 from ..checker import FORMAT, SECTIONS, digest
+from ..engine.driver import solve
+from ..engine.engine import Engine
 from ..errors import CertificateError, SpecError
 from ..lattice.tables import Tables
+from ..machine import processors
 from ..mip.formulation import formulation_named
 from ..networks.architecture import Architecture
 from ..plugins import plugin_versions
 from ..problem.problem import Problem
 from ..search.coverage import build_tables
-from ..search.driver import solve
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Options, Progress, Resumed, WarmStart
 from ..search.warmup import is_warm, warm_up
-from ..search.workers import Workers
 from .design import Design
 from .versions import installed_versions
 
@@ -37,12 +38,13 @@ def design(
     time_limit: float | None = None,
     gap: float = OPTIMAL_GAP,
     seed: int = 0,
-    workers: int | Workers | None = None,
+    workers: int | None = None,
     formulation: str | None = None,
     presolve: bool = True,
     resume: str | Path | None = None,
     near: Sequence[Design] = (),
     on_progress: Callable[[Progress], None] | None = None,
+    engine: Engine | None = None,
 ) -> Design:
     """Finds the best network of a problem and proves that there is no better one.
 
@@ -53,8 +55,8 @@ def design(
     gap:
         Relative gap at which to stop; up to 1e-6 the answer is exact.
     seed, workers:
-        Seed of the heuristics and number of worker processes (one per processor by default), or workers that are kept for a
-        next design. The answer depends on neither.
+        Seed of the heuristics, and threads that expand nodes for SCIP (one per processor by default). The answer depends on
+        neither.
     formulation:
         Formulation with which SCIP closes the cells in which few columns are left. By default splitting closes these too, and
         quicker, so that nothing of the proof rests on a solver.
@@ -68,6 +70,8 @@ def design(
         depend on them.
     on_progress:
         Called with a :class:`Progress` a few times a second.
+    engine:
+        A process with SCIP that is kept for a next design, with workers of its own; a new one by default.
 
     Raises
     ------
@@ -78,10 +82,8 @@ def design(
         raise SpecError("gap", f"{gap!r} is not a gap", "give a number from 0 up, for example 1e-6")
     if time_limit is not None and not time_limit > 0:
         raise SpecError("time_limit", f"{time_limit!r} is not a time", "give a positive number of seconds")
-    kept = workers if isinstance(workers, Workers) else None
-    count = None if isinstance(workers, Workers) else workers
-    if count is not None and not 1 <= count <= 1024:
-        raise SpecError("workers", f"{count!r} is out of range", "give a number from 1 to 1024")
+    if workers is not None and not 1 <= workers <= 1024:
+        raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
     if seed < 0:
         raise SpecError("seed", f"{seed!r} is negative", "give a number from 0 up")
     name = formulation or DEFAULT_FORMULATION
@@ -92,20 +94,27 @@ def design(
         if on_progress is not None:
             on_progress(Progress(0.0, "compiling", None, math.inf, None, 0, 0))
         warm_up()
-    began = time.monotonic()
-    tables = build_tables(problem, None if kept is None else kept.tables)
-    options = Options(time_limit=time_limit, gap=gap, seed=seed, workers=count, formulation=name, presolve=presolve)
-    if formulation is not None:
-        options = replace(options, solver_columns=SOLVER_COLUMNS)
-    missing = chosen.unsupported(tables)
-    if missing is not None:
-        if not presolve:
-            raise SpecError("formulation", f"{name!r} cannot express {missing}", "leave out --no-presolve")
-        options = replace(options, solver_columns=0)
-    resumed = None if earlier is None else _resumed(tables, earlier)
-    networks = tuple(other.architecture for other in near if other.architecture is not None)
-    warm_start = WarmStart(networks, near[0].certificate.guide() if near else {})
-    outcome = solve(tables, options, on_progress, resumed, warm_start, kept)
+    began, used = time.monotonic(), engine or Engine(workers or processors())
+    try:
+        used.start()  # it gets ready while the tables are built here
+        tables = build_tables(problem, used.tables)
+        options = Options(
+            time_limit=time_limit, gap=gap, seed=seed, workers=used.workers, formulation=name, presolve=presolve
+        )
+        if formulation is not None:
+            options = replace(options, solver_columns=SOLVER_COLUMNS)
+        missing = chosen.unsupported(tables)
+        if missing is not None:
+            if not presolve:
+                raise SpecError("formulation", f"{name!r} cannot express {missing}", "leave out --no-presolve")
+            options = replace(options, solver_columns=0)
+        resumed = None if earlier is None else _resumed(tables, earlier)
+        networks = tuple(other.architecture for other in near if other.architecture is not None)
+        warm_start = WarmStart(networks, near[0].certificate.guide() if near else {})
+        outcome = solve(tables, options, on_progress, resumed, warm_start, used)
+    finally:
+        if engine is None:
+            used.close()
     architecture = None
     if outcome.best is not None:
         architecture = tables.architecture(outcome.best.position)
@@ -151,4 +160,4 @@ def _resumed(tables: Tables, earlier: Design) -> Resumed | None:
         return None
     records, nodes = restore(tables, earlier.certificate)
     designs = [Architecture.from_dict(c["architecture"]) for c in earlier.certificate.data["contenders"]]
-    return Resumed(records, nodes, designs)
+    return Resumed(records, nodes, designs, earlier.certificate.claim["proves"] == "infeasibility")

@@ -8,7 +8,7 @@ which a reader of the certificate can repeat it: node ``"01"`` is the second hal
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -194,6 +194,34 @@ def expand(
     halves = (split.half(tables, cell, upper) for upper in (False, True))
     children = tuple(Node(f"{node.name}{n}", half, bound, best.multipliers, kept) for n, half in enumerate(halves))
     return done("split", best.multipliers, bound, split=split, children=children, candidates=reached, repair_start=repair_start)
+
+
+def open_nodes(tables: Tables, records: Iterable[Record], root: Node) -> list[Node]:
+    """The nodes that the records of a tree leave open: its splits are repeated, which are as good as certain to be those that
+    were made, since nothing but the bounds at the recorded multipliers decides them.
+    """
+    known, stack, found = {record.node: record for record in records}, [root], []
+    while stack:
+        node = stack.pop()
+        record = known.get(node.name)
+        if record is None:
+            found.append(node)
+        elif record.split is not None:
+            stack += _halves(tables, node, record)
+    return found
+
+
+def _halves(tables: Tables, node: Node, record: Record) -> tuple[Node, ...]:
+    """The children of a node by its record."""
+    relaxation = Relaxation(tables, node.cell, record.cutoff)
+    multipliers = Multipliers.from_list(tables, record.multipliers)
+    bound = relaxation.bound(multipliers)
+    certain = math.isfinite(bound.outward)
+    cell = bound.fix_by_reduced_cost() if certain else relaxation.cell
+    assert cell is not None and record.split is not None
+    lowered = min(bound.outward, node.bound) if certain else node.bound
+    halves = (record.split.half(tables, cell, upper) for upper in (False, True))
+    return tuple(Node(f"{node.name}{n}", half, lowered, multipliers) for n, half in enumerate(halves))
 
 
 def _same_shape(multipliers: list[float], others: list[float]) -> bool:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..bounds.multipliers import Multipliers
 from ..lattice.position import Candidate
 from ..mip.closing import CellResult
 from ..networks.architecture import Architecture
 from .branching import Guide, Node, Record
 from .incumbents import OPTIMAL_GAP
-from .workers import MEMORY_MB
+
+MEMORY_MB = 4096
+"""Address space that the process of the engine may take; beyond it it fails and is begun anew."""
 
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
 
@@ -28,7 +31,7 @@ class Options:
     seed:
         Seed of the heuristics.
     workers:
-        WorkerHandle processes; by default one per processor.
+        Threads that expand nodes, SCIP's own among them.
     formulation:
         Formulation with which SCIP closes the cells that are left to it.
     presolve:
@@ -36,26 +39,34 @@ class Options:
     solver_columns:
         Cells with single depths and at most this many columns are left to SCIP.
     memory_mb:
-        Memory that one child may take.
+        Address space that the process of the engine may take; 0 for any.
+    encoding, relaxator, propagation:
+        Of SCIP's problem and of its plug-ins, see :mod:`mipdesign.scip_plugins`.
     """
 
     time_limit: float | None = None
     gap: float = OPTIMAL_GAP
     seed: int = 0
-    workers: int | None = None
+    workers: int = 1
     formulation: str = "lattice"
     presolve: bool = True
     solver_columns: int = 0
     memory_mb: int = MEMORY_MB
+    encoding: str = "sos2"
+    relaxator: str = "lagrangian"
+    propagation: bool = False
 
 
 @dataclass(frozen=True)
 class Resumed:
-    """What an earlier, unfinished run of the same problem proved: its steps, its open nodes, its designs."""
+    """What an earlier, unfinished run of the same problem proved: its steps, its open nodes, its designs, and whether the tree
+    is one for infeasibility.
+    """
 
     records: list[Record]
     nodes: list[Node]
     designs: list[Architecture]
+    feasibility_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,38 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class OpenNode:
+    """A node that was not dealt with, as a certificate states it."""
+
+    name: str
+    bound: float
+    multipliers: Multipliers
+    by_solver: bool = False
+
+
+@dataclass(frozen=True)
+class ScipTree:
+    """What SCIP says of its tree.
+
+    Attributes
+    ----------
+    version:
+        Of SCIP.
+    nodes:
+        Nodes that it has dealt with.
+    encoding:
+        How its problem writes logarithms.
+    lacking:
+        Terms of the problem that its constraints lack and the exact check decides.
+    """
+
+    version: str
+    nodes: int
+    encoding: str
+    lacking: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class SolvedCell:
     """A cell that SCIP closed."""
 
@@ -110,8 +153,9 @@ class Outcome:
     """Whether the tree proves infeasibility rather than a bound."""
     records: list[Record]
     solved: list[SolvedCell]
-    open: list[Node]
+    open: list[OpenNode]
     trace: list[Progress]
     incidents: list[str]
     peak_rss_mb: float
     interrupted: bool
+    tree: ScipTree | None = None

@@ -1,0 +1,493 @@
+"""Writes the whole problem as one mixed-integer nonlinear model; see :mod:`mipdesign.formulations.minlp`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from pyscipopt import exp, log, quicksum
+
+from mipdesign.lattice.arrays import Ints
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
+from mipdesign.mip.expressions import Expression
+from mipdesign.mip.formulation import Axis, Feature, features
+from mipdesign.mip.linear import ScipModel
+from mipdesign.mip.start_values import Assignment, ValueRule
+from mipdesign.networks.objective import depth_variance
+
+from . import common
+from .breakpoints.lattice import LatticeBreakpoints
+from .common import CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH
+from .compact_columns import Lattices, UnsupportedError
+from .encoded_integer import EncodedInteger, encode_integer
+from .encodings.encoding import Encoding
+from .model_builder import ModelBuilder
+from .polynomials import CountPolynomials, NotPolynomialError, Polynomial, WidthMonomial, count_polynomials, width_monomial
+from .scaling import LOOSENED
+
+LARGEST = 1e15
+"""Depth penalties beyond it count as that much, since SCIP takes 1e20 for infinity: no objective below ``-LARGEST`` is told from
+another one.
+"""
+
+Found = TypeVar("Found")
+Sum = Callable[[Mapping[str, Any]], Any]
+"""A nonlinear expression of PySCIPOpt, from its variables by name."""
+
+
+@dataclass(frozen=True)
+class _Number:
+    """An integer of the network: on its lattice, and its logarithm as a variable."""
+
+    encoded: EncodedInteger
+    value: Expression
+    log: Expression | None = None
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        return self.encoded.values
+
+    @property
+    def logarithm(self) -> Expression:
+        """Its logarithm, which has to be there."""
+        assert self.log is not None
+        return self.log
+
+
+class _Formulas(NamedTuple):
+    """What blocks of one family count, by budget, and what one adds to the log-width sum; ``None`` where there is no formula."""
+
+    counts: Sequence[CountPolynomials | None]
+    log_width: WidthMonomial | None
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A super-block while it is written: its integers, and its formulas for each family that it may have."""
+
+    index: int
+    before: _Number
+    channels: _Number
+    widths: _Number
+    kernels: _Number
+    depths: _Number
+    families: _Number
+    formulas: Mapping[int, _Formulas]
+
+    def number(self, axis: str) -> _Number:
+        """What a tie has in common."""
+        axes = {"channels": self.channels, "bottleneck": self.widths, "kernel": self.kernels, "depth": self.depths}
+        return axes[axis]
+
+
+@dataclass
+class MinlpWriter:
+    """Writes the model of one cell.
+
+    Attributes
+    ----------
+    encoding:
+        How functions of one integer are piecewise linear; ``None`` for SCIP's own logarithm.
+    axes:
+        The integers that a network consists of.
+    lacking:
+        What of the problem has no closed form here, in words.
+    nonlinear:
+        Constraints that are not linear, by name.
+    """
+
+    tables: Tables
+    cell: Cell
+    encoding: Encoding | None
+    model: ModelBuilder = field(default_factory=ModelBuilder)
+    axes: list[Axis] = field(default_factory=list)
+    lacking: list[str] = field(default_factory=list)
+    nonlinear: list[tuple[str, Sum]] = field(default_factory=list)
+    blocks: list[_Block] = field(default_factory=list)
+    counts: list[list[Sum]] = field(default_factory=list)
+    gain: list[Expression] = field(default_factory=list)
+    layers: list[Sum] = field(default_factory=list)
+    top: float = 0.0
+    """Upper bound of the objective."""
+    has_cap: bool = False
+    """Whether some depth penalties count as :data:`LARGEST`."""
+
+    def write(self) -> None:
+        """All variables and constraints of the cell."""
+        t, model = self.tables, self.model
+        self.lacking += [feature.value for feature in features(t) if feature in (Feature.OPERATIONS, Feature.RESOLUTION)]
+        self.counts = [[] for _ in t.counts]
+        before = self._stem()
+        total: Expression = model.constant(t.stem_log)
+        self.layers = [lambda v: 1.0]
+        if t.ends[0] < 0:
+            self._end_of_stage(0, before, total, 0)
+        for i in range(len(t.stages)):
+            block = self._super_block(i, before)
+            self._count(block)
+            total = self._sum(block, total)
+            before = block.channels
+            if i in t.ends:
+                head = i == len(t.stages) - 1 and t.has_head
+                self._end_of_stage(t.stage_of[i], before, total + before.logarithm if head else total, int(head))
+        self._budgets(before)
+        self._ties()
+        self._penalty()
+        if t.problem.scoring.effectiveness_price:
+            self._without_closed_form(Feature.PRICE.value)
+        self.model.variable(
+            "objective", lower=-math.inf, upper=math.inf, value=lambda n: n.of(sum(self.gain[1:], self.gain[0]))
+        )
+        value = model.named("objective")
+        model.add("is_objective", value - sum(self.gain[1:], self.gain[0]) <= 0.0)
+        model.maximize(value)
+
+    def scip(self) -> ScipModel:
+        """The PySCIPOpt model."""
+        model, variables = self.model.to_scip(1.0)
+        for name, constraint in self.nonlinear:
+            model.addCons(constraint(variables), name=name)
+        return model, variables
+
+    # --------------------------------------------------------------- integers
+
+    def _of(self, e: Expression) -> Sum:
+        """A linear expression for PySCIPOpt."""
+        names = self.model.names
+        if len(e.terms) == 1 and not e.constant:
+            (number, c), = e.terms
+            return lambda v: c * v[names[number]]
+        return lambda v: quicksum(c * v[names[number]] for number, c in e.terms) + e.constant
+
+    def _variable(self, name: str, e: Expression) -> Expression:
+        """A variable that equals an expression."""
+        return self.model.equal_to(name, e)
+
+    def _number(
+        self, name: str, super_block: int, kind: str, values: Sequence[int], read: Callable[[Position], int], priority: int,
+        has_log: bool = True,
+    ) -> _Number:
+        """An integer on its lattice, and its logarithm."""
+        values = [int(x) for x in values]
+        with np.errstate(divide="ignore"):  # places of families have no logarithm, and need none
+            if self.encoding is None:
+                x = self._plain(name, values, read, priority)
+            else:
+                every = LatticeBreakpoints()
+                x = encode_integer(self.model, name, values, read, priority, self.encoding, every, weighted=True)
+        self.axes.append(Axis(kind, super_block, f"{name}_place" if len(values) > 1 else None, tuple(values)))
+        if not has_log:
+            return _Number(x, x.number)
+        if self.encoding is not None or len(values) == 1:
+            return _Number(x, x.number, self._variable(f"log_{name}", x.function(np.log(np.array(values, dtype=float)))))
+        low, high = math.log(values[0]), math.log(values[-1])
+        of_log = self.model.variable(f"log_{name}", lower=low, upper=high, value=lambda n: math.log(read(n.position)))
+        self.nonlinear.append((f"is_log_{name}", lambda v: v[f"log_{name}"] <= log(v[f"{name}_number"])))
+        return _Number(x, x.number, of_log)
+
+    def _plain(self, name: str, values: Sequence[int], read: Callable[[Position], int], priority: int) -> EncodedInteger:
+        """An integer by its place on the lattice alone: binaries where the lattice is not even."""
+        model = self.model
+        x = EncodedInteger(
+            model, name, tuple(values), model.constant(0.0), model.constant(values[0]), [model.one], priority,
+            np.log(np.array(values, dtype=float)), np.square(np.array(values, dtype=float)), frozenset(values),
+        )
+        if len(values) == 1:
+            return x
+        x.weights = ()
+        x.index = model.variable(
+            f"{name}_place", "I", 0.0, len(values) - 1.0, priority + 1, lambda n: float(values.index(read(n.position)))
+        )
+        steps = {after - value for value, after in zip(values, values[1:], strict=False)}
+        number = x.index * float(*steps) + float(values[0]) if len(steps) == 1 else x.function(values)
+        v = model.variable(f"{name}_number", lower=values[0], upper=values[-1], value=lambda n: float(read(n.position)))
+        model.add(f"is_{name}_number", v == number)
+        x.number = v
+        return x
+
+    def _stem(self) -> _Number:
+        t, stem = self.tables, self.cell.stem
+        channels = self._number("C0", -1, "stem", t.stem_c[stem], lambda p: int(t.stem_c[p.stem]), CHANNELS)
+        for row, counts in enumerate(t.stem_counts):
+            of_stem = channels.encoded.function([float(x) / self._unit(row) for x in counts[stem]])
+            self.counts[row].append(self._of(of_stem))
+        return channels
+
+    def _super_block(self, i: int, before: _Number) -> _Block:
+        """The integers of a super-block, what of their combinations there is, and the chain rule."""
+        t, s, n, columns = self.tables, self.tables.stages[i], i + 1, self.cell.columns[i]
+
+        def of(column_values: Ints) -> Callable[[Position], int]:
+            return lambda p: int(column_values[p.columns[i]])
+
+        def among(column_values: Ints) -> Ints:
+            return np.unique(column_values[columns])
+
+        depths = self._number(
+            f"L{n}", i, "depth", self.cell.depths(t, i), lambda p: p.depths[i], DEPTH, has_log=False
+        )
+        families = self._number(f"f{n}", i, "family", among(s.f), of(s.f), FAMILY, has_log=False)
+        kernels = self._number(f"k{n}", i, "kernel", among(s.k), of(s.k), KERNEL)
+        widths = self._number(f"b{n}", i, "width", among(s.b), of(s.b), WIDTH)
+        channels = self._number(f"C{n}", i, "channels", among(s.c), of(s.c), CHANNELS)
+        formulas = self._formulas(i, columns, families.values)
+        self._combinations(i, columns, channels, widths, families)
+        low, high = s.growth
+        if low is not None:
+            self.model.add(f"grows_{n}", float(low.denominator) * channels.value - float(low.numerator) * before.value >= 0.0)
+        if high is not None:
+            self.model.add(
+                f"bounded_{n}", float(high.numerator) * before.value - float(high.denominator) * channels.value >= 0.0
+            )
+        self.blocks.append(_Block(i, before, channels, widths, kernels, depths, families, formulas))
+        return self.blocks[-1]
+
+    def _formulas(self, i: int, columns: Ints, families: Sequence[int]) -> dict[int, _Formulas]:
+        """The formulas of each family; what has none is left to the exact check."""
+        t, s, found = self.tables, self.tables.stages[i], {}
+        for f in families:
+            own, counts = columns[s.f[columns] == f], []
+            for row, name in enumerate(t.counts):
+                if row == t.arrays.paired:
+                    self._without_closed_form(Feature.LATENCY.value)
+                counts.append(None if row == t.arrays.paired else self._or_none(name, count_polynomials, t, i, row, own))
+            found[f] = _Formulas(counts, self._or_none("widths", width_monomial, t, i, own))
+        return found
+
+    def _or_none(self, what: str, polynomials: Callable[..., Found], *of: Any) -> Found | None:
+        try:
+            return polynomials(*of)
+        except NotPolynomialError as reason:
+            self._without_closed_form(f"{what}: {reason}")
+            return None
+
+    def _without_closed_form(self, reason: str) -> None:
+        if reason not in self.lacking:
+            self.lacking.append(reason)
+
+    def _combinations(self, i: int, columns: Ints, channels: _Number, widths: _Number, families: _Number) -> None:
+        """Which widths go with which channels, where that is a range; other combinations are left to the exact check."""
+        n = i + 1
+        try:
+            if len(families.values) > 1:
+                raise UnsupportedError("families")
+            lattices = Lattices.of(self.tables.stages[i], columns)
+        except UnsupportedError:
+            s = self.tables.stages[i]
+            every = math.prod(len(np.unique(values[columns])) for values in (s.c, s.f, s.b, s.k))
+            if every != len(columns):
+                self._without_closed_form("combinations of channels, width, kernel and family that are left out")
+            return
+        low, high = (channels.encoded.function(ends) for ends in (lattices.low, lattices.high))
+        if low.low or low.high:
+            self.model.add(f"widths{n}_low", widths.encoded.index - low >= 0.0)
+        if min(lattices.high) < len(lattices.widths) - 1:
+            self.model.add(f"widths{n}_high", high - widths.encoded.index >= 0.0)
+
+    # ----------------------------------------------------------------- counts
+
+    def _unit(self, row: int) -> float:
+        return common.budget_unit(float(self.tables.limits[row]))
+
+    def _count(self, block: _Block) -> None:
+        """Counts of a super-block: its first block, and ``L - 1`` like the second; equation (3)."""
+        for row in range(len(self.tables.counts)):
+            for f, formulas in block.formulas.items():
+                parts = self._parts(block, row, f, formulas)
+                if parts is None:
+                    continue
+                if len(block.formulas) == 1:
+                    self.counts[row] += parts
+                else:
+                    chosen = self._of(block.families.encoded.one_hot()[block.families.values.index(f)])
+                    self.counts[row] += [lambda v, part=part, chosen=chosen: chosen(v) * part(v) for part in parts]
+
+    def _parts(self, block: _Block, row: int, f: int, formulas: _Formulas) -> list[Sum] | None:
+        count = formulas.counts[row]
+        if count is None:
+            return None
+        unit, n = self._unit(row), block.index + 1
+        name = f"{n}_{row}_{f}"
+        before, more = self._of(block.before.value), self._of(block.depths.value - 1.0)
+        parts = [self._polynomial(block, count.fixed, unit, f"fixed{name}")]
+        slope, rest = (self._polynomial(block, p, unit, f"{p_name}{name}") for p, p_name in ((count.slope, "in"), (count.rest, "rest")))
+        parts += [lambda v: before(v) * slope(v), lambda v: more(v) * rest(v)]
+        if count.identity:
+            parts.append(self._identity(block, count.identity, unit))
+        return parts
+
+    def _polynomial(self, block: _Block, polynomial: Polynomial, unit: float, name: str) -> Sum:
+        c, b, k = (self._of(x.value) for x in (block.channels, block.widths, block.kernels))
+        table = polynomial.of_width
+        of_width = None
+        if table:
+            at = [float(table.get(width, 0)) / unit for width in block.widths.values]
+            of_width = self._of(self._variable(f"table_{name}", block.widths.encoded.function(at)))
+        terms = [(float(x) / unit, m) for m, x in polynomial.coefficients.items()]
+
+        def value(v: Mapping[str, Any]) -> Any:
+            factors = c(v), b(v), k(v)
+            total = 0.0 if of_width is None else of_width(v)
+            for x, m in terms:
+                term = x
+                for factor, power in zip(factors, m, strict=True):
+                    for _ in range(power):
+                        term = term * factor
+                total = total + term
+            return total
+
+        return value
+
+    def _identity(self, block: _Block, polynomial: Polynomial, unit: float) -> Sum:
+        """What arises only where the channels stay the same."""
+        pairs = []
+        if polynomial.of_width or any(m.b or m.k for m in polynomial.coefficients):
+            self._without_closed_form("counts where the channels stay the same that depend on width or kernel")
+            return lambda v: 0.0
+        for c in sorted({*block.before.values} & {*block.channels.values}):
+            z, y = (self._of(x.encoded.one_hot()[x.values.index(c)]) for x in (block.before, block.channels))
+            at = sum(float(x) * float(c) ** m.c for m, x in polynomial.coefficients.items()) / unit
+            pairs.append((at, z, y))
+        return lambda v: quicksum(at * z(v) * y(v) for at, z, y in pairs)
+
+    def _budgets(self, last: _Number) -> None:
+        t = self.tables
+        for row, (name, limit) in enumerate(zip(t.counts, t.limits, strict=True)):
+            if any(formulas.counts[row] is None for block in self.blocks for formulas in block.formulas.values()):
+                continue
+            unit, parts, tail = self._unit(row), self.counts[row], self._of(last.value)
+            fixed, slope = float(t.tail_fixed[row]) / unit, float(t.tail_slope[row]) / unit
+            most = (float(limit) + 0.5) / unit
+
+            def keeps(v: Mapping[str, Any], parts: list[Sum] = parts, fixed: float = fixed, slope: float = slope, tail: Sum = tail, most: float = most) -> Any:
+                return quicksum(part(v) for part in parts) + slope * tail(v) + fixed <= most
+
+            self.nonlinear.append((f"budget_{name}", keeps))  # (3)
+
+    def _ties(self) -> None:
+        for axis, i, j in common.tied_pairs(self.tables):
+            if axis == "block":
+                one, other = (
+                    {self.tables.stages[b.index].blocks[f]: z for f, z in zip(b.families.values, b.families.encoded.one_hot(), strict=True)}
+                    for b in (self.blocks[i], self.blocks[j])
+                )
+                for name in sorted({*one, *other}):
+                    zero = self.model.constant(0.0)
+                    self.model.add(f"tied_block{i + 1}_{j + 1}_{name}", one.get(name, zero) == other.get(name, zero))
+            else:
+                one_value, other_value = (self.blocks[b].number(axis).value for b in (i, j))
+                self.model.add(f"tied_{axis}{i + 1}_{j + 1}", one_value == other_value)  # (33)
+
+    # ------------------------------------------------------------ sums, entropy
+
+    def _log_width(self, block: _Block) -> Expression:
+        """``t_i`` as a variable, without the incoming channels."""
+        n, s, columns = block.index + 1, self.tables.stages[block.index], self.cell.columns[block.index]
+        logs = [x.logarithm for x in (block.channels, block.widths, block.kernels)]
+        own = {f: None if w is None else w.of_logarithms(*logs) + self.model.constant(w.constant) for f, (_, w) in block.formulas.items()}
+        if len(own) == 1 and (only := own[block.families.values[0]]) is not None:
+            return self._variable(f"t{n}", only)
+        value: ValueRule = lambda network: float(s.t[network.position.columns[block.index]])  # noqa: E731
+        t = self.model.variable(f"t{n}", lower=float(s.t[columns].min()), upper=float(s.t[columns].max()), value=value)
+        chosen = dict(zip(block.families.values, block.families.encoded.one_hot(), strict=True))
+        parts = [(self._of(chosen[f]), self._of(e)) for f, e in own.items() if e is not None]
+        if len(parts) == len(own):
+            self.nonlinear.append((f"is_t{n}", lambda v: v[f"t{n}"] <= quicksum(z(v) * e(v) for z, e in parts)))
+        return t
+
+    def _sum(self, block: _Block, total: Expression) -> Expression:
+        """``S_i``, at most what equation (1) says."""
+        i, n = block.index, block.index + 1
+        t, log_c = self._log_width(block), block.channels.logarithm
+        entering, own, more = total + block.before.logarithm + t, t + log_c, block.depths.value - 1.0
+        depth = float(block.depths.values[-1]) - 1.0
+        top = entering.high + depth * max(own.high, 0.0)
+        name = f"S{n}"
+        s = self.model.variable(name, lower=0.0, upper=top, value=lambda network: exact_sum(self.tables, network.position, n))
+        of_entering, of_own, of_more = self._of(entering), self._of(own), self._of(more)
+        self.nonlinear.append((f"sum_{n}", lambda v: v[name] <= of_entering(v) + of_more(v) * of_own(v)))  # (1)
+        per_block = self.tables.stages[i].layers
+        of_family = {f: float(per_block[np.flatnonzero(self.tables.stages[i].f == f)[0]]) for f in block.families.values}
+        before, of_depth = self.layers[-1], self._of(block.depths.value)
+        if len(set(of_family.values())) == 1:
+            each = next(iter(of_family.values()))
+            self.layers.append(lambda v: before(v) + each * of_depth(v))
+        else:
+            each_of = self._of(block.families.encoded.function([of_family[f] for f in block.families.values]))
+            self.layers.append(lambda v: before(v) + each_of(v) * of_depth(v))
+        return s
+
+    def _end_of_stage(self, stage: int, channels: _Number, total: Expression, head: int) -> None:
+        """Entropy and effectiveness of the prefix that ends with a stage."""
+        t, weight, name = self.tables, self.tables.problem.scoring.weights[stage], f"H{stage}"
+        if stage == t.n_stages - 1 and t.end_channels is not None:
+            log_end = self.model.constant(float(t.log_end(stage, None)))
+        else:
+            log_end = channels.logarithm + self.model.constant(2.0 * math.log(t.end_resolution[stage]))
+        top = max(total.high * max(log_end.high, 0.0), 0.0)
+        h = self.model.variable(name, upper=top, value=lambda n: n.of(log_end) * n.of(total))
+        of_end, of_total = self._of(log_end), self._of(total)
+        self.nonlinear.append((f"entropy_{stage}", lambda v: v[name] <= of_end(v) * of_total(v)))  # (2)
+        self.gain.append(weight * h)
+        self.top += weight * top
+        if t.rho is None or stage not in t.rho_stages:
+            return
+        of_layers, log_rho, loose = self.layers[-1], math.log(t.arrays.rho), LOOSENED * max(1.0, total.high)
+        if len(self.layers) == 1:
+            self.model.add(f"effectiveness_{stage}", total >= -log_rho - loose)
+            return
+
+        def effective(v: Mapping[str, Any]) -> Any:
+            n = of_layers(v) + head
+            return of_total(v) - n * log(n) + log_rho * n >= -loose
+
+        self.nonlinear.append((f"effectiveness_{stage}", effective))  # (4)
+
+    def _penalty(self) -> None:
+        """``- beta Q`` in the objective, as far as :data:`LARGEST`; equation (6)."""
+        t, scoring = self.tables, self.tables.problem.scoring
+        if not t.penalised:
+            return
+        depths = [self.blocks[i].depths for i in t.penalised]
+        spread = max(d.values[-1] for d in depths) - min(d.values[0] for d in depths)
+        is_std = scoring.penalty_form == "exp_std"
+        most, kept = spread / 2 if is_std else spread * spread / 4, max(0.0, math.log(LARGEST) - math.log(scoring.beta))
+
+        def exponent(network: Assignment) -> float:
+            variance = float(depth_variance([network.position.depths[i] for i in t.penalised]))
+            return math.sqrt(variance) if is_std else variance
+
+        def within(network: Assignment) -> float:
+            return min(exponent(network), kept)
+
+        self.model.variable("exponent", upper=min(most, kept), value=within)
+        q = self.model.variable("Q", upper=math.exp(min(most, kept)), value=lambda network: math.exp(within(network)))
+        self.gain.append(-scoring.beta * q)
+        beyond = self.model.constant(0.0)
+        if most > kept:
+            self.has_cap = True
+            beyond = self.model.variable("Q_beyond", "B", value=lambda network: float(exponent(network) > kept))
+            self.gain.append(-LARGEST * beyond)
+        of_depths, of_beyond, excess = [self._of(d.value) for d in depths], self._of(beyond), most * most if is_std else most
+
+        def variance(v: Mapping[str, Any]) -> Any:
+            values, n, e = [of_depth(v) for of_depth in of_depths], len(of_depths), v["exponent"]
+            mean = quicksum(values) * (1.0 / n)
+            squares = quicksum((d - mean) * (d - mean) for d in values) * (1.0 / n)
+            return squares <= (e * e if is_std else e) + excess * of_beyond(v)
+
+        self.nonlinear += [("variance", variance), ("penalty", lambda v: v["Q"] >= exp(v["exponent"]))]  # (6)
+
+
+def exact_sum(tables: Tables, position: Position, number: int) -> float:
+    """``S`` up to and with super-block ``number`` (0: the stem)."""
+    total, c = tables.stem_log, int(tables.stem_c[position.stem])
+    for s, q, depth in zip(tables.stages[:number], position.columns, position.depths, strict=False):
+        total += math.log(c) + depth * float(s.t[q]) + (depth - 1) * float(s.log_c[q])
+        c = int(s.c[q])
+    return total

@@ -1,0 +1,81 @@
+"""The process of the engine: keeps the tables of a problem and solves one problem after another.
+
+Started as ``python -m mipdesign.engine.process`` by :mod:`mipdesign.engine.engine`. A crash of SCIP or of a plug-in ends this
+process and nothing else.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from ..errors import MipdesignError
+from ..lattice.tables import Tables
+from ..machine import peak_memory_mb
+from ..plugins import receive
+from ..problem.problem import Problem
+from ..processes import PICKLES, ParentLink
+from ..search.coverage import build_tables
+from .session import Session, Task
+
+
+class Server:
+    """State of the process: the tables, the session at hand, and the link to the parent."""
+
+    def __init__(self) -> None:
+        self.tables: Tables | None = None
+        self.session: Session | None = None
+        self.run = 0
+        self.stopped = -1
+        self.link = ParentLink(PICKLES, self._at_once)
+
+    def _at_once(self, message: Any) -> bool:
+        """What concerns the session at hand: to stop, or to take more threads."""
+        kind, content = message
+        session = self.session
+        if kind == "stop":
+            self.stopped = content
+            if session is not None and self.run == content:
+                session.stop()
+            return True
+        if kind == "help":
+            if session is not None:
+                session.help(content)
+            return True
+        return False
+
+    def solve(self, run: int, specification: dict[str, Any], task: Task) -> None:
+        """Solves one problem; every message says of which run it is."""
+
+        def tell(kind: str, content: Any = None) -> None:
+            self.link.send((run, kind, content))
+
+        self.run = run
+        try:
+            self.tables = build_tables(Problem.from_dict(specification), self.tables)
+            self.session = Session(self.tables, task, tell)
+            if self.stopped == run:
+                self.session.stop()
+            ended = self.session.run()
+        except MipdesignError as error:
+            tell("refused", error)
+        except Exception:
+            tell("failed", traceback.format_exc(limit=20))
+        else:
+            tell("ended", (ended, peak_memory_mb()))
+        finally:
+            self.session = None
+
+
+def main() -> None:
+    """Entry point of the process."""
+    server = Server()
+    _, shipped = server.link.receive()
+    receive(shipped)
+    while True:
+        _, content = server.link.receive()
+        server.solve(*content)
+
+
+if __name__ == "__main__":
+    main()

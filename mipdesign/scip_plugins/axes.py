@@ -1,0 +1,120 @@
+"""The integers of a network as variables of a SCIP model: splits become bounds, and bounds and solutions cells and networks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..lattice.arrays import Ints
+from ..lattice.cell import Cell
+from ..lattice.position import Position
+from ..lattice.tables import Tables
+from ..mip.formulation import Axis
+from ..search.branching import Split
+
+INTEGRALITY = 1e-6
+"""How far from an integer a value of a solution may be."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The axes of a problem, and their variables in a SCIP model.
+
+    Attributes
+    ----------
+    variables:
+        Variables of the original problem by name.
+    """
+
+    tables: Tables
+    axes: tuple[Axis, ...]
+    variables: Mapping[str, Any]
+
+    def axis(self, kind: str, super_block: int) -> Axis:
+        """The axis of a kind of split."""
+        return next(axis for axis in self.axes if (axis.kind, axis.super_block) == (kind, super_block))
+
+    def restrict(self, model: Any, node: Any, split: Split, upper: bool) -> None:
+        """Gives a child the bounds of one half of a split."""
+        axis = self.axis(split.kind, split.index)
+        place = int(np.searchsorted(axis.values, split.threshold, side="right"))
+        assert axis.variable is not None
+        variable = model.getTransformedVar(self.variables[axis.variable])
+        if upper:
+            model.chgVarLbNode(node, variable, float(place))
+        else:
+            model.chgVarUbNode(node, variable, float(place - 1))
+
+    def restrict_to_cell(self, model: Any, node: Any, cell: Cell) -> None:
+        """Gives a child the bounds of a cell."""
+        for name, (low, high) in self.places(cell).items():
+            variable = model.getTransformedVar(self.variables[name])
+            model.chgVarLbNode(node, variable, float(low))
+            model.chgVarUbNode(node, variable, float(high))
+
+    def places(self, cell: Cell) -> dict[str, tuple[int, int]]:
+        """Least and largest place of each axis in a cell, by the name of its variable."""
+        found = {}
+        for axis in self.axes:
+            if axis.variable is not None:
+                values = self._values(axis, cell)
+                low, high = np.searchsorted(axis.values, (values.min(), values.max()))
+                found[axis.variable] = (int(low), int(high))
+        return found
+
+    def _values(self, axis: Axis, cell: Cell) -> Ints:
+        i = axis.super_block
+        if axis.kind == "stem":
+            return self.tables.stem_c[cell.stem]
+        if axis.kind == "depth":
+            return cell.depths(self.tables, i)
+        s = self.tables.stages[i]
+        of_columns = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[axis.kind]
+        values: Ints = of_columns[cell.columns[i]]
+        return values
+
+    def cell(self, bounds: Callable[[str], tuple[float, float]]) -> Cell | None:
+        """The cell of some bounds of the variables; ``None`` if it is empty."""
+        whole = Cell.whole(self.tables)
+        stem, columns, low, high = whole.stem, list(whole.columns), whole.low.copy(), whole.high.copy()
+        for axis in self.axes:
+            if axis.variable is None:
+                continue
+            first, last = bounds(axis.variable)
+            least, most = axis.values[round(first)], axis.values[round(last)]
+            i = axis.super_block
+            if axis.kind == "stem":
+                stem = stem[(self.tables.stem_c[stem] >= least) & (self.tables.stem_c[stem] <= most)]
+            elif axis.kind == "depth":
+                low[i], high[i] = least, most
+            else:
+                s = self.tables.stages[i]
+                values = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[axis.kind][columns[i]]
+                columns[i] = columns[i][(values >= least) & (values <= most)]
+        if not len(stem) or not all(map(len, columns)):
+            return None
+        return Cell(stem, tuple(columns), low, high)
+
+    def position(self, value: Callable[[str], float]) -> Position | None:
+        """The network of a solution; ``None`` if its integers are none, or no network of the space has them."""
+        chosen: dict[tuple[str, int], int] = {}
+        for axis in self.axes:
+            place = 0.0 if axis.variable is None else value(axis.variable)
+            if abs(place - round(place)) > INTEGRALITY or not 0 <= round(place) < len(axis.values):
+                return None
+            chosen[axis.kind, axis.super_block] = axis.values[round(place)]
+        columns = []
+        for i, s in enumerate(self.tables.stages):
+            is_it = np.ones(len(s.c), dtype=bool)
+            for kind, values in (("family", s.f), ("channels", s.c), ("width", s.b), ("kernel", s.k)):
+                is_it &= values == chosen[kind, i]
+            at = np.flatnonzero(is_it)
+            if not len(at):
+                return None
+            columns.append(int(at[0]))
+        stem = int(np.searchsorted(self.tables.stem_c, chosen["stem", -1]))
+        depths = tuple(chosen["depth", i] for i in range(len(self.tables.stages)))
+        return Position(stem, tuple(columns), depths)

@@ -1,0 +1,183 @@
+"""Adding the plug-ins to a SCIP model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import SpecError
+from ..lattice.tables import Tables
+from ..mip.formulation import Axis, AxisKind, DesignModel, formulation_named
+from ..problem.problem import Problem
+from ..search.coverage import build_tables
+from ..search.heuristics import incumbent
+from ..search.incumbents import OPTIMAL_GAP, Incumbents
+from .axes import Axes
+from .branching import SplitHandler
+from .events import ProgressHandler
+from .exact_check import ExactCheck
+from .heuristics import NetworkHeuristic
+from .neighbourhood import Neighbourhoods
+from .propagation import ReducedCostPropagator
+from .relaxator import LagrangianRelaxator
+from .tree import Tree
+
+FIRST = 10_000_000
+"""Enforcement priority of the branching: above that of every constraint handler of SCIP."""
+LAST = -9_000_000
+"""Check priority of the exact check: below that of every constraint handler of SCIP."""
+
+LAGRANGIAN: Mapping[str, Any] = {
+    "lp/solvefreq": -1,
+    "presolving/maxrounds": 0,
+    "propagating/maxrounds": 0,
+    "propagating/maxroundsroot": 0,
+    "separating/maxrounds": 0,
+    "separating/maxroundsroot": 0,
+}
+"""No LP: the relaxator bounds. Presolve would replace variables that splits are bounds of; what propagation gains in nodes it
+loses in time.
+"""
+ALWAYS: Mapping[str, Any] = {
+    "misc/scaleobj": False,
+    "misc/usesymmetry": 0,
+    "presolving/maxrestarts": 0,
+    "nodeselection/bfs/stdpriority": 1_000_000,
+    "nodeselection/bfs/minplungedepth": 0,
+    "nodeselection/bfs/maxplungedepth": 0,
+    "numerics/feastol": 1e-7,
+}
+"""Best first without plunging; bounds are told SCIP in units of the objective."""
+
+
+def parameters_for(relaxator: str = "lagrangian", propagation: bool = False) -> dict[str, Any]:
+    """SCIP's parameters for a way to bound: ``lagrangian``, ``lp``, or ``both``."""
+    chosen = dict(ALWAYS)
+    if relaxator != "lp":
+        chosen |= LAGRANGIAN
+    if relaxator == "both":
+        chosen["lp/solvefreq"] = 1
+        del chosen["separating/maxrounds"], chosen["separating/maxroundsroot"]
+    if propagation and relaxator != "lp":
+        del chosen["propagating/maxrounds"], chosen["propagating/maxroundsroot"]
+    return chosen
+
+
+def add_plugins(tree: Tree, *, threads: int = 0, propagation: bool = False) -> Neighbourhoods:
+    """Adds all plug-ins to the model of a tree."""
+    model, design_model = tree.design_model.model, tree.design_model
+    axes = Axes(tree.tables, design_model.axes, design_model.variables)
+    neighbourhoods = Neighbourhoods(tree)
+    model.includeRelax(LagrangianRelaxator(tree), "lagrangian", "bounds the cell of a node by its Lagrangian chain bound")
+    model.includeConshdlr(
+        SplitHandler(tree, axes),
+        "split",
+        "splits the cell of a node in two",
+        enfopriority=FIRST,
+        chckpriority=LAST,
+        needscons=False,
+    )
+    add_exact_check(tree, axes)
+    model.includeHeur(
+        NetworkHeuristic(tree, neighbourhoods, searches=not threads), "networks", "networks near the incumbent", "n"
+    )
+    if propagation:
+        from pyscipopt import SCIP_PROPTIMING
+
+        model.includeProp(
+            ReducedCostPropagator(tree, axes),
+            "reducedcost",
+            "tightens bounds to the cell of a node",
+            presolpriority=0,
+            presolmaxrounds=0,
+            proptiming=SCIP_PROPTIMING.BEFORELP,
+        )
+    model.includeEventhdlr(ProgressHandler(tree), "progress", "tells of progress")
+    return neighbourhoods
+
+
+def add_exact_check(tree: Tree, axes: Axes) -> None:
+    """Adds the exact check alone."""
+    tree.design_model.model.includeConshdlr(
+        ExactCheck(tree, axes),
+        "exact",
+        "checks a network by the exact evaluator",
+        enfopriority=LAST,
+        chckpriority=LAST,
+        needscons=False,
+    )
+
+
+def install(model: Any, problem: Problem, *, seconds: float = 1.0, seed: int = 0) -> Tree:
+    """Adds the plug-ins to a SCIP model of a design problem, and sets its parameters.
+
+    The model has the integer variables of ``mipdesign export --formulation minlp``: ``C0_place`` for the place of the stem's
+    channels on their lattice, then ``C1_place, b1_place, k1_place, f1_place, L1_place`` and so on for channels, width, kernel,
+    family and depth, for each that has a choice; and ``objective``, which is maximised. Everything else is the researcher's.
+
+    Parameters
+    ----------
+    model:
+        A ``pyscipopt.Model`` in its problem stage.
+    seconds:
+        Time of the annealing that looks for a first network.
+
+    Raises
+    ------
+    SpecError
+        If the model lacks a variable, or has one with other bounds.
+    """
+    tables = build_tables(problem)
+    design_model = read_model(model, tables)
+    incumbents = Incumbents(tables, OPTIMAL_GAP)
+    incumbent(tables, seed, seconds, incumbents.consider, lambda: False)
+    tree = Tree(tables, incumbents, design_model)
+    tree.begin([tree.root()])
+    add_plugins(tree)
+    model.setParams(parameters_for())
+    return tree
+
+
+def read_model(model: Any, tables: Tables) -> DesignModel:
+    """A model that was read from a file or built by others, with the axes of a problem.
+
+    Raises
+    ------
+    SpecError
+        If the model lacks a variable, or has one with other bounds.
+    """
+    variables = {variable.name: variable for variable in model.getVars()}
+    axes = axes_of(tables)
+    for axis in axes:
+        if axis.variable is None:
+            continue
+        if axis.variable not in variables:
+            raise SpecError("model", f"has no variable {axis.variable!r}", "write it with 'mipdesign export --formulation minlp'")
+        found = variables[axis.variable]
+        if (found.getLbOriginal(), found.getUbOriginal()) != (0.0, len(axis.values) - 1.0):
+            text = f"{axis.variable!r} is not between 0 and {len(axis.values) - 1}"
+            raise SpecError("model", text, "give the model and the problem that belong together")
+    if "objective" not in variables:
+        raise SpecError("model", "has no variable 'objective'", "maximise a variable of that name")
+    rules = formulation_named("minlp").rules(tables)
+    return DesignModel(model, variables, axes, ("the model is another's",), rules)
+
+
+def axes_of(tables: Tables) -> tuple[Axis, ...]:
+    """The integers of the networks of a problem, with the names of their variables."""
+    import numpy as np
+
+    def axis(kind: AxisKind, super_block: int, letter: str, values: Any) -> Axis:
+        values = tuple(int(x) for x in np.unique(values))
+        return Axis(kind, super_block, f"{letter}{super_block + 1}_place" if len(values) > 1 else None, values)
+
+    axes = [axis("stem", -1, "C", tables.stem_c)]
+    for i, s in enumerate(tables.stages):
+        axes += [
+            axis("depth", i, "L", s.depths),
+            axis("family", i, "f", s.f),
+            axis("kernel", i, "k", s.k),
+            axis("width", i, "b", s.b),
+            axis("channels", i, "C", s.c),
+        ]
+    return tuple(axes)
