@@ -29,7 +29,6 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Axis, DesignModel, Feature, Formulation, FormulationModel
-from mipdesign.mip.start_values import ValueRule
 from mipdesign.registry import register_formulation
 
 from .encodings.encoding import Encoding
@@ -83,10 +82,6 @@ class Minlp(Formulation):
         model, variables = writer.scip()
         return DesignModel(model, variables, tuple(writer.axes), tuple(writer.lacking), writer.model.rules)
 
-    def rules(self, tables: Tables) -> Mapping[str, ValueRule]:
-        """Values of the variables of :meth:`whole` in a network."""
-        return self._written(tables, Cell.whole(tables)).model.rules
-
     def build(self, tables: Tables, cell: Cell) -> FormulationModel:
         """The model of the networks of ``cell``.
 
@@ -127,8 +122,8 @@ class MinlpModel(FormulationModel):
         }
         columns = []
         for i, s in enumerate(self.tables.stages):
-            wanted = [chosen[kind, i] for kind in ("family", "channels", "width", "kernel")]
-            at = np.flatnonzero((np.array([s.f, s.c, s.b, s.k]).T == wanted).all(axis=1))
+            same = (s.f == chosen["family", i]) & (s.c == chosen["channels", i])
+            at = np.flatnonzero(same & (s.b == chosen["width", i]) & (s.k == chosen["kernel", i]))
             columns.append(int(at[0]))
         stem = int(np.searchsorted(self.tables.stem_c, chosen["stem", -1]))
         return Position(stem, tuple(columns), tuple(chosen["depth", i] for i in range(len(columns))))
@@ -149,4 +144,3 @@ class MinlpModel(FormulationModel):
                 sides.append(model.addVar(f"below_{n}_{axis.variable}", "B"))
                 model.addCons(v + (last - place + 1) * sides[-1] <= last)
         model.addCons(quicksum(sides) >= 1.0, name=f"excluded_{n}")
-

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
 from pyscipopt import exp, log, quicksum
@@ -15,7 +16,7 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression
-from mipdesign.mip.formulation import Axis, Feature, features
+from mipdesign.mip.formulation import Axis, AxisKind, Feature, features
 from mipdesign.mip.linear import ScipModel
 from mipdesign.mip.start_values import Assignment, ValueRule
 from mipdesign.networks.objective import depth_variance
@@ -26,63 +27,14 @@ from .common import CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH
 from .compact_columns import Lattices, UnsupportedError
 from .encoded_integer import EncodedInteger, encode_integer
 from .encodings.encoding import Encoding
+from .minlp_counts import Block, CountWriter, Number, Sum, formulas_of, in_scip
 from .model_builder import ModelBuilder
-from .polynomials import CountPolynomials, NotPolynomialError, Polynomial, WidthMonomial, count_polynomials, width_monomial
 from .scaling import LOOSENED
 
 LARGEST = 1e15
-"""Depth penalties beyond it count as that much, since SCIP takes 1e20 for infinity: no objective below ``-LARGEST`` is told from
-another one.
+"""Depth penalties beyond it count as that much, since SCIP takes 1e20 for infinity: objectives below ``-LARGEST`` are all the
+same to it.
 """
-
-Found = TypeVar("Found")
-Sum = Callable[[Mapping[str, Any]], Any]
-"""A nonlinear expression of PySCIPOpt, from its variables by name."""
-
-
-@dataclass(frozen=True)
-class _Number:
-    """An integer of the network: on its lattice, and its logarithm as a variable."""
-
-    encoded: EncodedInteger
-    value: Expression
-    log: Expression | None = None
-
-    @property
-    def values(self) -> tuple[int, ...]:
-        return self.encoded.values
-
-    @property
-    def logarithm(self) -> Expression:
-        """Its logarithm, which has to be there."""
-        assert self.log is not None
-        return self.log
-
-
-class _Formulas(NamedTuple):
-    """What blocks of one family count, by budget, and what one adds to the log-width sum; ``None`` where there is no formula."""
-
-    counts: Sequence[CountPolynomials | None]
-    log_width: WidthMonomial | None
-
-
-@dataclass(frozen=True)
-class _Block:
-    """A super-block while it is written: its integers, and its formulas for each family that it may have."""
-
-    index: int
-    before: _Number
-    channels: _Number
-    widths: _Number
-    kernels: _Number
-    depths: _Number
-    families: _Number
-    formulas: Mapping[int, _Formulas]
-
-    def number(self, axis: str) -> _Number:
-        """What a tie has in common."""
-        axes = {"channels": self.channels, "bottleneck": self.widths, "kernel": self.kernels, "depth": self.depths}
-        return axes[axis]
 
 
 @dataclass
@@ -108,7 +60,7 @@ class MinlpWriter:
     axes: list[Axis] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
     nonlinear: list[tuple[str, Sum]] = field(default_factory=list)
-    blocks: list[_Block] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
     counts: list[list[Sum]] = field(default_factory=list)
     gain: list[Expression] = field(default_factory=list)
     layers: list[Sum] = field(default_factory=list)
@@ -121,7 +73,7 @@ class MinlpWriter:
         """All variables and constraints of the cell."""
         t, model = self.tables, self.model
         self.lacking += [feature.value for feature in features(t) if feature in (Feature.OPERATIONS, Feature.RESOLUTION)]
-        self.counts = [[] for _ in t.counts]
+        self.counts, counts = [[] for _ in t.counts], CountWriter(t, model)
         before = self._stem()
         total: Expression = model.constant(t.stem_log)
         self.layers = [lambda v: 1.0]
@@ -129,7 +81,8 @@ class MinlpWriter:
             self._end_of_stage(0, before, total, 0)
         for i in range(len(t.stages)):
             block = self._super_block(i, before)
-            self._count(block)
+            for row, parts in enumerate(self.counts):
+                parts += counts.write(block, row)
             total = self._sum(block, total)
             before = block.channels
             if i in t.ends:
@@ -157,21 +110,22 @@ class MinlpWriter:
     # --------------------------------------------------------------- integers
 
     def _of(self, e: Expression) -> Sum:
-        """A linear expression for PySCIPOpt."""
-        names = self.model.names
-        if len(e.terms) == 1 and not e.constant:
-            (number, c), = e.terms
-            return lambda v: c * v[names[number]]
-        return lambda v: quicksum(c * v[names[number]] for number, c in e.terms) + e.constant
+        return in_scip(self.model, e)
 
     def _variable(self, name: str, e: Expression) -> Expression:
         """A variable that equals an expression."""
         return self.model.equal_to(name, e)
 
     def _number(
-        self, name: str, super_block: int, kind: str, values: Sequence[int], read: Callable[[Position], int], priority: int,
+        self,
+        name: str,
+        super_block: int,
+        kind: AxisKind,
+        values: Sequence[int] | Ints,
+        read: Callable[[Position], int],
+        priority: int,
         has_log: bool = True,
-    ) -> _Number:
+    ) -> Number:
         """An integer on its lattice, and its logarithm."""
         values = [int(x) for x in values]
         with np.errstate(divide="ignore"):  # places of families have no logarithm, and need none
@@ -182,20 +136,28 @@ class MinlpWriter:
                 x = encode_integer(self.model, name, values, read, priority, self.encoding, every, weighted=True)
         self.axes.append(Axis(kind, super_block, f"{name}_place" if len(values) > 1 else None, tuple(values)))
         if not has_log:
-            return _Number(x, x.number)
+            return Number(x, x.number)
         if self.encoding is not None or len(values) == 1:
-            return _Number(x, x.number, self._variable(f"log_{name}", x.function(np.log(np.array(values, dtype=float)))))
+            return Number(x, x.number, self._variable(f"log_{name}", x.function(np.log(np.array(values, dtype=float)))))
         low, high = math.log(values[0]), math.log(values[-1])
         of_log = self.model.variable(f"log_{name}", lower=low, upper=high, value=lambda n: math.log(read(n.position)))
         self.nonlinear.append((f"is_log_{name}", lambda v: v[f"log_{name}"] <= log(v[f"{name}_number"])))
-        return _Number(x, x.number, of_log)
+        return Number(x, x.number, of_log)
 
     def _plain(self, name: str, values: Sequence[int], read: Callable[[Position], int], priority: int) -> EncodedInteger:
         """An integer by its place on the lattice alone: binaries where the lattice is not even."""
         model = self.model
         x = EncodedInteger(
-            model, name, tuple(values), model.constant(0.0), model.constant(values[0]), [model.one], priority,
-            np.log(np.array(values, dtype=float)), np.square(np.array(values, dtype=float)), frozenset(values),
+            model,
+            name,
+            tuple(values),
+            model.constant(0.0),
+            model.constant(values[0]),
+            [model.one],
+            priority,
+            np.log(np.array(values, dtype=float)),
+            np.square(np.array(values, dtype=float)),
+            frozenset(values),
         )
         if len(values) == 1:
             return x
@@ -203,22 +165,22 @@ class MinlpWriter:
         x.index = model.variable(
             f"{name}_place", "I", 0.0, len(values) - 1.0, priority + 1, lambda n: float(values.index(read(n.position)))
         )
-        steps = {after - value for value, after in zip(values, values[1:], strict=False)}
+        steps = {after - value for value, after in itertools.pairwise(values)}
         number = x.index * float(*steps) + float(values[0]) if len(steps) == 1 else x.function(values)
         v = model.variable(f"{name}_number", lower=values[0], upper=values[-1], value=lambda n: float(read(n.position)))
         model.add(f"is_{name}_number", v == number)
         x.number = v
         return x
 
-    def _stem(self) -> _Number:
+    def _stem(self) -> Number:
         t, stem = self.tables, self.cell.stem
         channels = self._number("C0", -1, "stem", t.stem_c[stem], lambda p: int(t.stem_c[p.stem]), CHANNELS)
-        for row, counts in enumerate(t.stem_counts):
-            of_stem = channels.encoded.function([float(x) / self._unit(row) for x in counts[stem]])
+        for row, of_stems in enumerate(t.stem_counts):
+            of_stem = channels.encoded.function([float(x) / CountWriter(t, self.model).unit(row) for x in of_stems[stem]])
             self.counts[row].append(self._of(of_stem))
         return channels
 
-    def _super_block(self, i: int, before: _Number) -> _Block:
+    def _super_block(self, i: int, before: Number) -> Block:
         """The integers of a super-block, what of their combinations there is, and the chain rule."""
         t, s, n, columns = self.tables, self.tables.stages[i], i + 1, self.cell.columns[i]
 
@@ -228,14 +190,12 @@ class MinlpWriter:
         def among(column_values: Ints) -> Ints:
             return np.unique(column_values[columns])
 
-        depths = self._number(
-            f"L{n}", i, "depth", self.cell.depths(t, i), lambda p: p.depths[i], DEPTH, has_log=False
-        )
+        depths = self._number(f"L{n}", i, "depth", self.cell.depths(t, i), lambda p: p.depths[i], DEPTH, has_log=False)
         families = self._number(f"f{n}", i, "family", among(s.f), of(s.f), FAMILY, has_log=False)
         kernels = self._number(f"k{n}", i, "kernel", among(s.k), of(s.k), KERNEL)
         widths = self._number(f"b{n}", i, "width", among(s.b), of(s.b), WIDTH)
         channels = self._number(f"C{n}", i, "channels", among(s.c), of(s.c), CHANNELS)
-        formulas = self._formulas(i, columns, families.values)
+        formulas = formulas_of(t, i, columns, families.values, self._without_closed_form)
         self._combinations(i, columns, channels, widths, families)
         low, high = s.growth
         if low is not None:
@@ -244,33 +204,14 @@ class MinlpWriter:
             self.model.add(
                 f"bounded_{n}", float(high.numerator) * before.value - float(high.denominator) * channels.value >= 0.0
             )
-        self.blocks.append(_Block(i, before, channels, widths, kernels, depths, families, formulas))
+        self.blocks.append(Block(i, before, channels, widths, kernels, depths, families, formulas))
         return self.blocks[-1]
-
-    def _formulas(self, i: int, columns: Ints, families: Sequence[int]) -> dict[int, _Formulas]:
-        """The formulas of each family; what has none is left to the exact check."""
-        t, s, found = self.tables, self.tables.stages[i], {}
-        for f in families:
-            own, counts = columns[s.f[columns] == f], []
-            for row, name in enumerate(t.counts):
-                if row == t.arrays.paired:
-                    self._without_closed_form(Feature.LATENCY.value)
-                counts.append(None if row == t.arrays.paired else self._or_none(name, count_polynomials, t, i, row, own))
-            found[f] = _Formulas(counts, self._or_none("widths", width_monomial, t, i, own))
-        return found
-
-    def _or_none(self, what: str, polynomials: Callable[..., Found], *of: Any) -> Found | None:
-        try:
-            return polynomials(*of)
-        except NotPolynomialError as reason:
-            self._without_closed_form(f"{what}: {reason}")
-            return None
 
     def _without_closed_form(self, reason: str) -> None:
         if reason not in self.lacking:
             self.lacking.append(reason)
 
-    def _combinations(self, i: int, columns: Ints, channels: _Number, widths: _Number, families: _Number) -> None:
+    def _combinations(self, i: int, columns: Ints, channels: Number, widths: Number, families: Number) -> None:
         """Which widths go with which channels, where that is a range; other combinations are left to the exact check."""
         n = i + 1
         try:
@@ -289,82 +230,25 @@ class MinlpWriter:
         if min(lattices.high) < len(lattices.widths) - 1:
             self.model.add(f"widths{n}_high", high - widths.encoded.index >= 0.0)
 
-    # ----------------------------------------------------------------- counts
+    # ------------------------------------------------------ budgets and ties
 
-    def _unit(self, row: int) -> float:
-        return common.budget_unit(float(self.tables.limits[row]))
-
-    def _count(self, block: _Block) -> None:
-        """Counts of a super-block: its first block, and ``L - 1`` like the second; equation (3)."""
-        for row in range(len(self.tables.counts)):
-            for f, formulas in block.formulas.items():
-                parts = self._parts(block, row, f, formulas)
-                if parts is None:
-                    continue
-                if len(block.formulas) == 1:
-                    self.counts[row] += parts
-                else:
-                    chosen = self._of(block.families.encoded.one_hot()[block.families.values.index(f)])
-                    self.counts[row] += [lambda v, part=part, chosen=chosen: chosen(v) * part(v) for part in parts]
-
-    def _parts(self, block: _Block, row: int, f: int, formulas: _Formulas) -> list[Sum] | None:
-        count = formulas.counts[row]
-        if count is None:
-            return None
-        unit, n = self._unit(row), block.index + 1
-        name = f"{n}_{row}_{f}"
-        before, more = self._of(block.before.value), self._of(block.depths.value - 1.0)
-        parts = [self._polynomial(block, count.fixed, unit, f"fixed{name}")]
-        slope, rest = (self._polynomial(block, p, unit, f"{p_name}{name}") for p, p_name in ((count.slope, "in"), (count.rest, "rest")))
-        parts += [lambda v: before(v) * slope(v), lambda v: more(v) * rest(v)]
-        if count.identity:
-            parts.append(self._identity(block, count.identity, unit))
-        return parts
-
-    def _polynomial(self, block: _Block, polynomial: Polynomial, unit: float, name: str) -> Sum:
-        c, b, k = (self._of(x.value) for x in (block.channels, block.widths, block.kernels))
-        table = polynomial.of_width
-        of_width = None
-        if table:
-            at = [float(table.get(width, 0)) / unit for width in block.widths.values]
-            of_width = self._of(self._variable(f"table_{name}", block.widths.encoded.function(at)))
-        terms = [(float(x) / unit, m) for m, x in polynomial.coefficients.items()]
-
-        def value(v: Mapping[str, Any]) -> Any:
-            factors = c(v), b(v), k(v)
-            total = 0.0 if of_width is None else of_width(v)
-            for x, m in terms:
-                term = x
-                for factor, power in zip(factors, m, strict=True):
-                    for _ in range(power):
-                        term = term * factor
-                total = total + term
-            return total
-
-        return value
-
-    def _identity(self, block: _Block, polynomial: Polynomial, unit: float) -> Sum:
-        """What arises only where the channels stay the same."""
-        pairs = []
-        if polynomial.of_width or any(m.b or m.k for m in polynomial.coefficients):
-            self._without_closed_form("counts where the channels stay the same that depend on width or kernel")
-            return lambda v: 0.0
-        for c in sorted({*block.before.values} & {*block.channels.values}):
-            z, y = (self._of(x.encoded.one_hot()[x.values.index(c)]) for x in (block.before, block.channels))
-            at = sum(float(x) * float(c) ** m.c for m, x in polynomial.coefficients.items()) / unit
-            pairs.append((at, z, y))
-        return lambda v: quicksum(at * z(v) * y(v) for at, z, y in pairs)
-
-    def _budgets(self, last: _Number) -> None:
+    def _budgets(self, last: Number) -> None:
         t = self.tables
         for row, (name, limit) in enumerate(zip(t.counts, t.limits, strict=True)):
             if any(formulas.counts[row] is None for block in self.blocks for formulas in block.formulas.values()):
                 continue
-            unit, parts, tail = self._unit(row), self.counts[row], self._of(last.value)
+            unit, parts, tail = CountWriter(t, self.model).unit(row), self.counts[row], self._of(last.value)
             fixed, slope = float(t.tail_fixed[row]) / unit, float(t.tail_slope[row]) / unit
             most = (float(limit) + 0.5) / unit
 
-            def keeps(v: Mapping[str, Any], parts: list[Sum] = parts, fixed: float = fixed, slope: float = slope, tail: Sum = tail, most: float = most) -> Any:
+            def keeps(
+                v: Mapping[str, Any],
+                parts: list[Sum] = parts,
+                fixed: float = fixed,
+                slope: float = slope,
+                tail: Sum = tail,
+                most: float = most,
+            ) -> Any:
                 return quicksum(part(v) for part in parts) + slope * tail(v) + fixed <= most
 
             self.nonlinear.append((f"budget_{name}", keeps))  # (3)
@@ -373,7 +257,10 @@ class MinlpWriter:
         for axis, i, j in common.tied_pairs(self.tables):
             if axis == "block":
                 one, other = (
-                    {self.tables.stages[b.index].blocks[f]: z for f, z in zip(b.families.values, b.families.encoded.one_hot(), strict=True)}
+                    {
+                        self.tables.stages[b.index].blocks[f]: z
+                        for f, z in zip(b.families.values, b.families.encoded.one_hot(), strict=True)
+                    }
                     for b in (self.blocks[i], self.blocks[j])
                 )
                 for name in sorted({*one, *other}):
@@ -385,11 +272,14 @@ class MinlpWriter:
 
     # ------------------------------------------------------------ sums, entropy
 
-    def _log_width(self, block: _Block) -> Expression:
+    def _log_width(self, block: Block) -> Expression:
         """``t_i`` as a variable, without the incoming channels."""
         n, s, columns = block.index + 1, self.tables.stages[block.index], self.cell.columns[block.index]
         logs = [x.logarithm for x in (block.channels, block.widths, block.kernels)]
-        own = {f: None if w is None else w.of_logarithms(*logs) + self.model.constant(w.constant) for f, (_, w) in block.formulas.items()}
+        own = {
+            f: None if w is None else w.of_logarithms(*logs) + self.model.constant(w.constant)
+            for f, (_, w) in block.formulas.items()
+        }
         if len(own) == 1 and (only := own[block.families.values[0]]) is not None:
             return self._variable(f"t{n}", only)
         value: ValueRule = lambda network: float(s.t[network.position.columns[block.index]])  # noqa: E731
@@ -400,7 +290,7 @@ class MinlpWriter:
             self.nonlinear.append((f"is_t{n}", lambda v: v[f"t{n}"] <= quicksum(z(v) * e(v) for z, e in parts)))
         return t
 
-    def _sum(self, block: _Block, total: Expression) -> Expression:
+    def _sum(self, block: Block, total: Expression) -> Expression:
         """``S_i``, at most what equation (1) says."""
         i, n = block.index, block.index + 1
         t, log_c = self._log_width(block), block.channels.logarithm
@@ -422,7 +312,7 @@ class MinlpWriter:
             self.layers.append(lambda v: before(v) + each_of(v) * of_depth(v))
         return s
 
-    def _end_of_stage(self, stage: int, channels: _Number, total: Expression, head: int) -> None:
+    def _end_of_stage(self, stage: int, channels: Number, total: Expression, head: int) -> None:
         """Entropy and effectiveness of the prefix that ends with a stage."""
         t, weight, name = self.tables, self.tables.problem.scoring.weights[stage], f"H{stage}"
         if stage == t.n_stages - 1 and t.end_channels is not None:

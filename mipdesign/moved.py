@@ -46,7 +46,7 @@ MOVED = {
     "mipdesign.refinement": ("mipdesign.mip.refinement",),
     "mipdesign.run": ("mipdesign.designs.run", "mipdesign.designs.design", "mipdesign.designs.verification"),
     "mipdesign.scip": ("mipdesign.mip.closing", "mipdesign.mip.model_files"),
-    "mipdesign.solve": ("mipdesign.search.driver", "mipdesign.search.outcome"),
+    "mipdesign.solve": ("mipdesign.engine.driver", "mipdesign.search.outcome"),
     "mipdesign.solver": ("mipdesign.mip.solver", "mipdesign.mip.capabilities"),
     "mipdesign.sweep": ("mipdesign.analysis.sweep",),
     "mipdesign.theory": ("mipdesign.networks.objective",),

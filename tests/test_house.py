@@ -45,6 +45,8 @@ ORDER = (
     "bounds",
     "mip",
     "search",
+    "scip_plugins",
+    "engine",
     "solvers",
     "formulations",
     "certificate",

@@ -19,44 +19,41 @@ from collections import Counter
 from mipdesign.bounds.multipliers import Multipliers
 from mipdesign.certificate.certificate import Certificate
 from mipdesign.certificate.verification import claims
+from mipdesign.engine.driver import conclude
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.problem.problem import Problem
-from mipdesign.search.branching import LIST_STEPS, Node, expand
+from mipdesign.search.branching import LIST_STEPS, Node, Record, expand
 from mipdesign.search.coverage import build_tables
-from mipdesign.search.driver import Run
-from mipdesign.search.incumbents import OPTIMAL_GAP
-from mipdesign.search.outcome import Options, WarmStart
+from mipdesign.search.incumbents import OPTIMAL_GAP, Incumbents
 
 from .hard_oracle import Answer, expected
 from .hard_problems import hard_problem
 
 
 def found(problem: Problem, list_steps: int = LIST_STEPS) -> tuple[Answer, Certificate | None]:
-    """The answer of a design run in this process: its tree, first for a network, then for the best, and what its driver
-    makes of the networks; and its certificate.
+    """The answer of a plain tree in this process, first for a network, then for the best, and its certificate: both follow from
+    the records as in a design run.
     """
     try:
         tables = build_tables(problem)
     except SpecError as error:
         return Answer("refused", reason="latency" if error.field.startswith("budgets.latency") else str(error)), None
-    run = Run(tables, Options(), lambda progress: None, None, WarmStart())
-    run.begun = True
+    incumbents = Incumbents(tables, OPTIMAL_GAP)
     for weight in (0.0, 1.0):
-        run.feasibility_only = weight == 0.0
-        run.state.records.clear()
-        worth = 3.0 if weight == 0.0 else max(1.0, abs(run.cutoff))
+        records: list[Record] = []
+        worth = 3.0 if weight == 0.0 else max(1.0, abs(incumbents.cutoff))
         stack = [Node("", Cell.whole(tables), math.inf, Multipliers.initial(tables, worth, weight))]
-        while stack and (weight or run.best is None):
-            expansion = expand(tables, stack.pop(), run.cutoff if weight else 0.0, 0, list_steps)
-            run.state.records.append(expansion.record)
+        while stack and (weight or incumbents.best is None):
+            expansion = expand(tables, stack.pop(), incumbents.cutoff if weight else 0.0, 0, list_steps)
+            records.append(expansion.record)
             for candidate in expansion.candidates:
-                run.incumbents.consider(candidate)
+                incumbents.consider(candidate)
             stack += expansion.children
-        if run.best is None:
+        if incumbents.best is None:
             break
     try:
-        outcome = run.outcome([], False)
+        outcome = conclude(tables, incumbents, records, [], weight == 0.0)
     except SpecError as error:
         return Answer("refused", reason="penalty" if error.field == "objective.penalty" else str(error)), None
     certificate = Certificate.of(problem, tables, outcome, OPTIMAL_GAP)

@@ -10,9 +10,10 @@ import argparse
 
 from mipdesign.analysis.shadow_prices import shadow_prices, unit_of
 from mipdesign.designs.run import design
+from mipdesign.engine.engine import Engine
+from mipdesign.machine import processors
 from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables
-from mipdesign.search.workers import Workers
 
 from .measure import table
 
@@ -29,21 +30,21 @@ def main() -> None:
     header = ["flops", "objective", "limit", "used, %", "price", "per"]
     header += [f"{100 * step:+g} %, {what}" for step in STEPS for what in ("foretold", "solved")]
     rows: list[tuple[object, ...]] = []
-    workers = Workers()
+    engine = Engine(processors())
     try:
         for flops in arguments.flops:
             problem = Problem.named(arguments.problem).with_limits({"flops": flops})
-            for row in prices_of(problem, arguments.budgets, workers):
+            for row in prices_of(problem, arguments.budgets, engine):
                 rows.append((f"{flops:.3g}", *row))
                 print(table(header, rows[-1:]).splitlines()[-1], flush=True)
     finally:
-        workers.close()
+        engine.close()
     print("\n" + table(header, rows))
 
 
-def prices_of(problem: Problem, budgets: list[str], workers: Workers) -> list[tuple[object, ...]]:
+def prices_of(problem: Problem, budgets: list[str], engine: Engine) -> list[tuple[object, ...]]:
     """One row per limit."""
-    found = design(problem, workers=workers)
+    found = design(problem, engine=engine)
     if found.objective is None or found.architecture is None or found.status != "optimal":
         raise SystemExit(f"ended {found.status}")
     prices, rows = shadow_prices(build_tables(problem), found.objective), []
@@ -52,7 +53,7 @@ def prices_of(problem: Problem, budgets: list[str], workers: Workers) -> list[tu
         gains: list[object] = []
         for step in STEPS:
             limit = usage[name].limit * (1 + step)
-            relaxed = design(problem.with_limits({name: limit}), near=[found], workers=workers)
+            relaxed = design(problem.with_limits({name: limit}), near=[found], engine=engine)
             if relaxed.objective is None or relaxed.status != "optimal":
                 raise SystemExit(f"ended {relaxed.status}")
             gains += [round(prices[name] * usage[name].limit * step, 2), round(relaxed.objective - found.objective, 2)]

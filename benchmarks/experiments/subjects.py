@@ -29,7 +29,7 @@ from mipdesign.problem.problem import Problem
 from mipdesign.search.branching import LIST_STEPS, Node, Record, expand
 from mipdesign.search.coverage import build_tables
 from mipdesign.search.incumbents import EQUAL_MARGIN, OPTIMAL_GAP, cutoff_of, design_order
-from mipdesign.search.outcome import Outcome, SolvedCell, Status
+from mipdesign.search.outcome import OpenNode, Outcome, SolvedCell, Status
 
 from ..corpus.small import every_network, problem_data, varied_problem, with_any_budgets
 
@@ -158,10 +158,9 @@ def assembled(
             empty = ModelStatistics(0, 0, 0, 0, 0)
             result = CellResult("closed", (), (), cutoff, cutoff, 1, 1, 0.1, "lattice", empty, "0" * 64, "10.0")
             solved.append(SolvedCell(step.record, step.cell.digest, "lattice", result))
-    if by_solver:
-        still_open = [Node(n.name, n.cell, n.bound, n.multipliers, by_solver=True) for n in still_open]
     status, bound = _claimed(best, cutoff, gap, still_open)
-    outcome = Outcome(status, best, bound, cutoff, candidates, best is None, records, solved, still_open, [], [], 0.0, False)
+    rest = [OpenNode(n.name, n.bound, n.multipliers, by_solver) for n in still_open]
+    outcome = Outcome(status, best, bound, cutoff, candidates, best is None, records, solved, rest, [], [], 0.0, False)
     return Certificate.of(problem, tables, outcome, gap).data
 
 

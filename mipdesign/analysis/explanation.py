@@ -13,13 +13,14 @@ from decimal import Decimal
 
 from ..designs.design import Design
 from ..designs.run import design
+from ..engine.engine import Engine
 from ..errors import MipdesignError, SpecError
+from ..machine import processors
 from ..networks.architecture import Architecture
 from ..networks.evaluator import LOWER
 from ..search.coverage import build_tables
 from ..search.outcome import Progress
 from ..search.warmup import warm_up
-from ..search.workers import Workers
 from .explanation_file import Better, Explanation, Limit
 from .shadow_prices import shadow_prices
 from .sweep import REAL
@@ -74,19 +75,19 @@ def explain(
     told = on_progress or (lambda name, limit, progress: None)
     warm_up()
     objective = found.problem.evaluator(best).evaluation.objective
-    kept = Workers(workers)
+    engine = Engine(workers or processors())
     try:
-        kept.tables = build_tables(found.problem)
-        prices, limits = shadow_prices(kept.tables, objective), []
+        engine.tables = build_tables(found.problem)
+        prices, limits = shadow_prices(engine.tables, objective), []
         for name in names:
             budget = usage[name]
-            search = Search(found, best, name, budget.limit, kept, told)
+            search = Search(found, best, name, budget.limit, engine, told)
             relaxed = search.at(search.relaxed(STEP))
             limits.append(
                 Limit(name, budget.limit, budget.value, budget.slack, prices.get(name), relaxed, search.nearest(relaxed))
             )
     finally:
-        kept.close()
+        engine.close()
     return Explanation(objective, tuple(limits))
 
 
@@ -104,7 +105,7 @@ class Search:
     best: Architecture
     name: str
     limit: float
-    workers: Workers
+    engine: Engine
     on_progress: OnProgress
 
     @property
@@ -128,7 +129,7 @@ class Search:
         """The optimum under a limit."""
         changed = self.found.problem.with_limits({self.name: limit})
         watch = functools.partial(self.on_progress, self.name, limit)
-        found = design(changed, near=[self.found], workers=self.workers, on_progress=watch)
+        found = design(changed, near=[self.found], engine=self.engine, on_progress=watch)
         if found.status != "optimal" or found.architecture is None:
             raise MipdesignError(f"the problem with {self.name} {limit} ended '{found.status}'; {'; '.join(found.incidents)}")
         evaluator = changed.evaluator(found.architecture)

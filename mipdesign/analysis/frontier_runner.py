@@ -1,7 +1,7 @@
 """Solving a frontier: side by side on the cores of this machine, or on the workers of a Dask cluster.
 
-The points are solved from the loosest limits on. Each search begins with the optima of its neighbours, and worker processes are
-kept from one point to the next.
+The points are solved from the loosest limits on. Each search begins with the optima of its neighbours, and the processes with
+SCIP are kept from one point to the next.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..designs.design import Design
 from ..designs.run import design
+from ..engine.engine import Engine
 from ..errors import SpecError
 from ..lattice.tables import Tables
 from ..machine import processors
@@ -26,7 +27,6 @@ from ..search.coverage import build_tables
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Progress
 from ..search.warmup import warm_up
-from ..search.workers import Workers
 from .frontier import Plan, Solved, Store
 from .frontier_file import Frontier
 from .shadow_prices import shadow_prices
@@ -59,7 +59,7 @@ def solve_point(
     near: Sequence[Design],
     settings: Settings,
     resume: Path | None = None,
-    kept: Workers | None = None,
+    engine: Engine | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Solved:
     """Designs one point, and prices it."""
@@ -68,12 +68,13 @@ def solve_point(
         time_limit=settings.time_limit,
         gap=settings.gap,
         seed=settings.seed,
-        workers=settings.workers if kept is None else kept,
+        workers=settings.workers,
         resume=resume,
         near=near,
         on_progress=on_progress,
+        engine=engine,
     )
-    tables = build_tables(problem) if kept is None or kept.tables is None else kept.tables  # those that the design had
+    tables = build_tables(problem, None if engine is None else engine.tables)
     return Solved(found, price_point(tables, found.objective))
 
 
@@ -83,10 +84,10 @@ def price_point(tables: Tables, objective: float | None) -> dict[str, float]:
 
 
 class LocalRunner:
-    """Threads that solve points side by side, with worker processes that are kept from point to point.
+    """Threads that solve points side by side, each with an engine that is kept from point to point.
 
-    The first point is solved alone, by all workers, since all others begin with what is known of it; later on they are divided
-    among the points, and who is left without one helps with another.
+    The first point is solved alone, with all workers, since all others begin with what is known of it; later on the workers are
+    divided among the points, and those that are left without one help with another.
 
     Parameters
     ----------
@@ -97,15 +98,15 @@ class LocalRunner:
     """
 
     def __init__(self, points: int, workers: int, on_point: OnPoint) -> None:
-        self.on_point, self.stopping = on_point, threading.Event()
-        self.crews = [Workers(0 if n else workers) for n in range(points)]
-        self.free = list(self.crews)
-        self.taken: dict[Future[Solved], Workers] = {}
+        self.on_point, self.stopping, self.workers = on_point, threading.Event(), workers
+        self.free = [Engine(0) for _ in range(points)]
+        self.engines = tuple(self.free)
+        self.taken: dict[Future[Solved], Engine] = {}
         self.executor = ThreadPoolExecutor(points)
 
     def room(self, begun: bool) -> int:
         """How many points may be solved side by side once a first one has been, or before."""
-        return len(self.crews) if begun else 1
+        return len(self.engines) if begun else 1
 
     def __enter__(self) -> LocalRunner:
         return self
@@ -113,46 +114,53 @@ class LocalRunner:
     def __exit__(self, *error: object) -> None:
         self.stopping.set()
         self.executor.shutdown(cancel_futures=True)
-        for crew in self.crews:
-            crew.close()
+        for engine in self.engines:
+            engine.close()
+
+    @property
+    def idle(self) -> int:
+        """Workers that no point has."""
+        return self.workers - sum(engine.workers for engine in self.taken.values())
 
     def divide(self, points: int) -> None:
-        """Divides the workers that are free among so many points that are about to be submitted."""
-        self._deal(self.free[:points])
+        """Divides the workers that are idle among so many points that are about to be submitted."""
+        idle = self.idle
+        for n, engine in enumerate(self.free):
+            engine.workers = 0 if n >= points else idle // points + (n < idle % points)
 
     def submit(
         self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None
     ) -> Future[Solved]:
         """Starts the search of a point."""
-        crew = self.free.pop(0)
-        crew.tables = crew.tables or next((other.tables for other in self.crews if other.tables is not None), None)
-        future = self.executor.submit(self._solve, index, problem, near, settings, resume, crew)
-        self.taken[future] = crew
+        engine = self.free.pop(0)
+        engine.tables = engine.tables or next((other.tables for other in self.engines if other.tables is not None), None)
+        future = self.executor.submit(self._solve, index, problem, near, settings, resume, engine)
+        self.taken[future] = engine
         return future
 
     def end(self, future: Future[Solved]) -> None:
         """Frees what a point has taken."""
-        self.free.append(self.taken.pop(future))
+        engine = self.taken.pop(future)
+        engine.workers = 0
+        self.free.append(engine)
 
     def help(self) -> None:
-        """Has the workers that are free help with the points that are being solved."""
-        self._deal(list(self.taken.values()))
-
-    def _deal(self, crews: Sequence[Workers]) -> None:
-        """Gives the workers that are free to some crews in turn; they stay where they are if there is none."""
-        idle = [worker for crew in self.free for worker in crew.take()] if crews else []
-        for n, worker in enumerate(idle):
-            crews[n % len(crews)].join(worker)
+        """Has idle workers help with the points that are being solved."""
+        taken = list(self.taken.values())
+        for n in range(self.idle if taken else 0):
+            engine = taken[n % len(taken)]
+            engine.workers += 1
+            engine.help(1)
 
     def _solve(
-        self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None, crew: Workers
+        self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None, engine: Engine
     ) -> Solved:
         def watch(progress: Progress) -> None:
             if self.stopping.is_set():
                 raise KeyboardInterrupt
             self.on_point(index, progress)
 
-        return solve_point(problem, near, settings, resume, crew, watch)
+        return solve_point(problem, near, settings, resume, engine, watch)
 
 
 class ClusterRunner:

@@ -98,9 +98,7 @@ def design(
     try:
         used.start()  # it gets ready while the tables are built here
         tables = build_tables(problem, used.tables)
-        options = Options(
-            time_limit=time_limit, gap=gap, seed=seed, workers=used.workers, formulation=name, presolve=presolve
-        )
+        options = Options(time_limit=time_limit, gap=gap, seed=seed, workers=used.workers, formulation=name, presolve=presolve)
         if formulation is not None:
             options = replace(options, solver_columns=SOLVER_COLUMNS)
         missing = chosen.unsupported(tables)

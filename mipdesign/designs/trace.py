@@ -22,8 +22,10 @@ TRACE = "trace.csv"
 TRACE_COLUMNS = ("seconds", "phase", "incumbent", "bound", "gap", "open_nodes", "closed_nodes")
 MAX_TRACE_BYTES = 16_000_000
 """Largest ``trace.csv``."""
-Phase: TypeAlias = Literal["incumbent", "feasibility", "presolve", "solver", "done"]
-"""What a run does, as :class:`mipdesign.search.driver.Progress` names it once everything is compiled."""
+Phase: TypeAlias = Literal["incumbent", "feasibility", "presolve", "tree", "solver", "done"]
+"""What a run does, as :class:`mipdesign.search.outcome.Progress` names it once everything is compiled (up to
+version 0.1.0 the tree was called presolve).
+"""
 
 
 class StoredProgress(BaseModel):

@@ -165,8 +165,6 @@ class Run:
         if kind == "candidate":
             if self.incumbents.consider(content):
                 self.report()
-        elif kind == "beyond":
-            self.incumbents.beyond = content
         elif kind == "records":
             self.records += content
             self.deaths = 0
@@ -193,7 +191,7 @@ class Run:
             raise content
         elif kind == "ended":
             ended, self.engine_mb = content
-            self.feasibility_only, self.tree = ended.feasibility_only, ended.tree
+            self.feasibility_only, self.tree, self.incumbents.beyond = ended.feasibility_only, ended.tree, ended.beyond
             self.begun = True
             return ended  # type: ignore[no-any-return]
         else:
@@ -335,8 +333,9 @@ def solve(
     engine:
         A process that is kept for a next run; by default there is a new one.
     """
-    run = Run(tables, options or Options(workers=processors()), on_progress or (lambda progress: None), resumed, near or WarmStart())
-    used = engine or Engine(run.options.workers, run.options.memory_mb)
+    chosen = options or Options(workers=processors())
+    run = Run(tables, chosen, on_progress or (lambda progress: None), resumed, near or WarmStart())
+    used = engine or Engine(chosen.workers, chosen.memory_mb)
     used.tables = tables
     try:
         return run.run(used)

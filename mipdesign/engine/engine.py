@@ -50,7 +50,8 @@ class Engine:
         """Starts the process, if it does not run; it gets ready while the parent does something else."""
         if self.process is not None and self.process.poll() is None:
             return
-        self.inbox = inbox = SimpleQueue()
+        inbox: SimpleQueue[Message] = SimpleQueue()
+        self.inbox = inbox
 
         def hear(message: tuple[int, str, Any]) -> None:
             run, kind, content = message

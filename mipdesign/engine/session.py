@@ -15,6 +15,7 @@ from ..lattice.tables import Tables
 from ..mip.closing import ScipSettings, solve_cell
 from ..mip.formulation import DesignModel, formulation_named
 from ..mip.scip_setup import Emphasis, parameters, scip_version, set_up
+from ..networks.architecture import Architecture
 from ..scip_plugins.install import add_plugins, parameters_for
 from ..scip_plugins.tree import Tree
 from ..search.branching import Expansion, Guide, Node, Record
@@ -22,8 +23,10 @@ from ..search.heuristics import incumbent, polish
 from ..search.incumbents import Incumbents
 from ..search.outcome import OpenNode, Options, ScipTree, SolvedCell
 
-HEURISTIC_SECONDS = 1.0
-"""Time of the heuristics that come before the tree, where there is no network to start from."""
+HEURISTIC_SECONDS, HEURISTIC_COLUMNS = 1.0, 100_000
+"""Time of the heuristics that come before the tree, where there is no network to start from: so much for spaces of at least so
+many columns. Small ones the tree searches as soon.
+"""
 RETURN_SECONDS = 0.5
 """How long before the end of a run SCIP has to stop."""
 SCIP_MEMORY = 0.7
@@ -67,18 +70,17 @@ class Ended:
     open: tuple[OpenNode, ...]
     feasibility_only: bool
     tree: ScipTree | None
-    beyond: bool = False
+    beyond: Architecture | None = None
+    """A network within the budgets whose penalty is no number."""
 
 
 class Session:
-    """One problem in the process of the engine. :meth:`run` does the work; :meth:`stop` and :meth:`help` may come meanwhile from
-    another thread.
-    """
+    """One problem in the process of the engine; :meth:`stop` and :meth:`help` come from another thread while :meth:`run` works."""
 
     def __init__(self, tables: Tables, task: Task, tell: Tell) -> None:
         self.tables, self.task, self.tell, self.options = tables, task, tell, task.options
         self.began = time.monotonic()
-        self.incumbents = Incumbents(tables, self.options.gap)
+        self.incumbents = Incumbents(tables, self.options.gap, lambda kept: tell("candidate", kept))
         self.failures = dict(task.failures)
         self.given_up: dict[str, Node] = {}
         self.pending: list[Record] = []
@@ -121,7 +123,7 @@ class Session:
         """Looks for a network while SCIP's problem is written."""
         heuristics = threading.Thread(target=self._heuristics, daemon=True)
         heuristics.start()
-        model = formulation_named(f"minlp:{self.options.encoding}").whole(self.tables) if self.options.presolve else None  # type: ignore[attr-defined]
+        model = formulation_named(f"minlp:{self.options.encoding}").whole(self.tables) if self.options.presolve else None
         while heuristics.is_alive():
             heuristics.join(0.1)
             self.progress("incumbent")
@@ -133,17 +135,12 @@ class Session:
             self._consider(candidate)
         if not any(polished) and self.task.nodes is None:
             stop = lambda: self.stopping.is_set() or self.left <= 0  # noqa: E731
-            incumbent(self.tables, self.options.seed, HEURISTIC_SECONDS, self._consider, stop)
+            share = min(1.0, sum(len(s.c) for s in self.tables.stages) / HEURISTIC_COLUMNS)
+            incumbent(self.tables, self.options.seed, share * HEURISTIC_SECONDS, self._consider, stop)
 
     def _consider(self, candidate: Candidate) -> None:
         with self.lock:
-            if self.incumbents.consider(candidate):
-                self._found(candidate)
-            if self.incumbents.beyond is not None:
-                self.tell("beyond", self.incumbents.beyond)
-
-    def _found(self, candidate: Candidate) -> None:
-        self.tell("candidate", candidate)
+            self.incumbents.consider(candidate)
 
     def _search(self, design_model: DesignModel | None, nodes: Sequence[Node] | None, feasibility_only: bool) -> Ended:
         """One tree, to its end or to a limit."""
@@ -175,7 +172,6 @@ class Session:
             solver_columns=self.options.solver_columns,
             close=self._close,
             on_record=self.pending.append,
-            on_candidate=self._found,
             on_incident=lambda text: self.tell("incident", text),
             on_progress=self._tree_progress,
         )
@@ -212,7 +208,7 @@ class Session:
         model = tree.design_model.model
         rest = [*tree.open.values(), *(node for name, node in self.given_up.items() if name not in tree.open)]
         of_tree = ScipTree(scip_version(model), self.scip_nodes, self.options.encoding, tree.design_model.lacking)
-        return Ended(tuple(map(self._open, rest)), tree.feasibility_only, of_tree)
+        return Ended(tuple(map(self._open, rest)), tree.feasibility_only, of_tree, self.incumbents.beyond)
 
     def _open(self, node: Node) -> OpenNode:
         """An open node for the parent; one that was never bounded gets the bound of its starting multipliers."""
@@ -263,7 +259,7 @@ class Session:
         if self._try(root, record, root.cell, math.inf):
             if feasibility_only and self.incumbents.best is not found:
                 return Ended((), True, None)
-            return Ended((), feasibility_only, None)
+            return Ended((), feasibility_only, None, self.incumbents.beyond)
         return Ended((self._open(self.given_up.get("", root)),), feasibility_only, None)
 
     def _try(self, node: Node, record: Record, cell: Any, bound: float) -> bool | None:
@@ -305,6 +301,6 @@ class Session:
                     self.tree.open[node.name] = left
                 return False
             self.failures[node.name] = attempt + 1
-            text = f"closing the cell of node '{node.name}' failed, attempt {attempt + 1}: SCIP ended with '{result.status}' ({result.message})"
-            self.tell("incident", text)
+            why = f"SCIP ended with '{result.status}' ({result.message})"
+            self.tell("incident", f"closing the cell of node '{node.name}' failed, attempt {attempt + 1}: {why}")
         return None

@@ -374,6 +374,16 @@ class Formulation(ABC):
     def build(self, tables: Tables, cell: Cell) -> FormulationModel:
         """The model of the networks of ``cell``; equal inputs give equal models."""
 
+    def whole(self, tables: Tables) -> DesignModel:
+        """The whole problem as SCIP's; terms that have no closed form in it are left to the exact check.
+
+        Raises
+        ------
+        SpecError
+            If the formulation is one of cells only.
+        """
+        raise SpecError("formulation", f"{self.id!r} is one of cells", "use 'minlp'")
+
     def proven_errors(self, tables: Tables, cell: Cell, positions: Sequence[Position]) -> list[ProvenError] | None:
         """How far objective and counts that the model of a cell has at each of some networks are from the exact ones.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import SpecError
+from ..lattice.position import Candidate
 from ..lattice.tables import Tables
 from ..mip.formulation import Axis, AxisKind, DesignModel, formulation_named
 from ..problem.problem import Problem
@@ -26,6 +27,8 @@ FIRST = 10_000_000
 """Enforcement priority of the branching: above that of every constraint handler of SCIP."""
 LAST = -9_000_000
 """Check priority of the exact check: below that of every constraint handler of SCIP."""
+
+WRITE = "write it with 'mipdesign model --formulation minlp'"
 
 LAGRANGIAN: Mapping[str, Any] = {
     "lp/solvefreq": -1,
@@ -108,10 +111,10 @@ def add_exact_check(tree: Tree, axes: Axes) -> None:
     )
 
 
-def install(model: Any, problem: Problem, *, seconds: float = 1.0, seed: int = 0) -> Tree:
+def install(model: Any, problem: Problem, *, formulation: str = "minlp", seconds: float = 1.0, seed: int = 0) -> Tree:
     """Adds the plug-ins to a SCIP model of a design problem, and sets its parameters.
 
-    The model has the integer variables of ``mipdesign export --formulation minlp``: ``C0_place`` for the place of the stem's
+    The model has the integer variables of ``mipdesign model --formulation minlp``: ``C0_place`` for the place of the stem's
     channels on their lattice, then ``C1_place, b1_place, k1_place, f1_place, L1_place`` and so on for channels, width, kernel,
     family and depth, for each that has a choice; and ``objective``, which is maximised. Everything else is the researcher's.
 
@@ -119,6 +122,8 @@ def install(model: Any, problem: Problem, *, seconds: float = 1.0, seed: int = 0
     ----------
     model:
         A ``pyscipopt.Model`` in its problem stage.
+    formulation:
+        The one that the model was written with.
     seconds:
         Time of the annealing that looks for a first network.
 
@@ -128,9 +133,13 @@ def install(model: Any, problem: Problem, *, seconds: float = 1.0, seed: int = 0
         If the model lacks a variable, or has one with other bounds.
     """
     tables = build_tables(problem)
-    design_model = read_model(model, tables)
+    design_model = read_model(model, tables, formulation)
     incumbents = Incumbents(tables, OPTIMAL_GAP)
-    incumbent(tables, seed, seconds, incumbents.consider, lambda: False)
+
+    def found(network: Candidate) -> None:
+        incumbents.consider(network)
+
+    incumbent(tables, seed, seconds, found, lambda: False)
     tree = Tree(tables, incumbents, design_model)
     tree.begin([tree.root()])
     add_plugins(tree)
@@ -138,7 +147,7 @@ def install(model: Any, problem: Problem, *, seconds: float = 1.0, seed: int = 0
     return tree
 
 
-def read_model(model: Any, tables: Tables) -> DesignModel:
+def read_model(model: Any, tables: Tables, formulation: str) -> DesignModel:
     """A model that was read from a file or built by others, with the axes of a problem.
 
     Raises
@@ -152,14 +161,21 @@ def read_model(model: Any, tables: Tables) -> DesignModel:
         if axis.variable is None:
             continue
         if axis.variable not in variables:
-            raise SpecError("model", f"has no variable {axis.variable!r}", "write it with 'mipdesign export --formulation minlp'")
+            raise SpecError(
+                "model", f"has no variable {axis.variable!r}", "write it with 'mipdesign export --formulation minlp'"
+            )
         found = variables[axis.variable]
         if (found.getLbOriginal(), found.getUbOriginal()) != (0.0, len(axis.values) - 1.0):
             text = f"{axis.variable!r} is not between 0 and {len(axis.values) - 1}"
             raise SpecError("model", text, "give the model and the problem that belong together")
     if "objective" not in variables:
         raise SpecError("model", "has no variable 'objective'", "maximise a variable of that name")
-    rules = formulation_named("minlp").rules(tables)
+    rules = formulation_named(formulation).whole(tables).rules
+    unknown = [name for name in rules if name not in variables]
+    if unknown:
+        raise SpecError(
+            "model", f"has no variable {unknown[0]!r} of {formulation!r}", "name the formulation that it was written with"
+        )
     return DesignModel(model, variables, axes, ("the model is another's",), rules)
 
 

@@ -13,7 +13,7 @@ ROOT = 1
 """Number of SCIP's root."""
 
 
-class LagrangianRelaxator(Relax):  # type: ignore[misc]
+class LagrangianRelaxator(Relax):
     """Bounds the cell of the focus node and reduces it; lists its networks where they are few.
 
     SCIP minimises inside: the lower bound that it is told is minus the upper bound of the objective. Bounds are rounded outward

@@ -78,7 +78,6 @@ class Tree:
     solver_columns: int = 0
     close: Callable[[Node, Expansion], bool | None] | None = None
     on_record: Callable[[Record], None] = lambda record: None
-    on_candidate: Callable[[Candidate], None] = lambda candidate: None
     on_incident: Callable[[str], None] = lambda text: None
     on_progress: Callable[[], None] = lambda: None
     nodes: dict[int, Node] = field(default_factory=dict)
@@ -185,7 +184,6 @@ class Tree:
         with self.lock:
             if self.incumbents.consider(candidate):
                 self.found = True
-                self.on_candidate(candidate)
 
     def _repair(self, start: Position) -> None:
         better = polish(self.tables, start)

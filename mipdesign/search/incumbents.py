@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from ..lattice.position import Candidate
 from ..lattice.tables import Tables
@@ -36,10 +37,15 @@ class Incumbents:
         It and its equals.
     beyond:
         A network that keeps all budgets and whose penalty is no number: it is no design.
+
+    Parameters
+    ----------
+    on_kept:
+        Told every network that is kept, the equals of the best among them: a proof rests on all of them.
     """
 
-    def __init__(self, tables: Tables, gap: float) -> None:
-        self.tables, self.gap = tables, gap
+    def __init__(self, tables: Tables, gap: float, on_kept: Callable[[Candidate], None] = lambda kept: None) -> None:
+        self.tables, self.gap, self.on_kept = tables, gap, on_kept
         self.best: Candidate | None = None
         self.networks: dict[Candidate, Architecture] = {}
         self.beyond: Architecture | None = None
@@ -80,6 +86,7 @@ class Incumbents:
         if self.best is not None and exact.objective < self.least_equal(self.best):
             return False
         self.networks[exact] = architecture
+        self.on_kept(exact)
         if self.best is None or exact.objective > self.best.objective:
             self.best = exact
             least = self.least_equal(exact)

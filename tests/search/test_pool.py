@@ -8,13 +8,13 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from mipdesign.search.workers import Workers
 
 from mipdesign.analysis.frontier_runner import LocalRunner
 from mipdesign.lattice.tables import Tables
 from mipdesign.machine import processors
 from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables
-from mipdesign.search.workers import Workers
 
 SMALL = str(Path(__file__).parents[1] / "data" / "small.yaml")
 

@@ -203,7 +203,7 @@ def workers_of_this_process() -> list[int]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue
-            if parent == os.getpid() and b"mipdesign.search.worker" in command:
+            if parent == os.getpid() and b"mipdesign.engine.process" in command:
                 pids.append(int(entry.name))
     return pids
 
@@ -213,7 +213,7 @@ def test_killed_children_cost_a_retry_and_not_the_proof() -> None:
     killed: list[int] = []
 
     def kill(progress: Progress) -> None:
-        if progress.phase in ("presolve", "solver") and len(killed) < 2:
+        if progress.phase in ("tree", "solver") and len(killed) < 2:
             for pid in workers_of_this_process()[:1]:
                 if pid not in killed:
                     os.kill(pid, signal.SIGKILL)
@@ -249,7 +249,7 @@ def test_interrupt_leaves_a_design_and_a_valid_bound(tmp_path: Path) -> None:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
-        if "presolve" in line and "gap" in line:
+        if "tree" in line and "gap" in line:
             break
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate()
