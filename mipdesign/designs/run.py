@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from ..certificate.certificate import Certificate
 from ..certificate.verification import restore
@@ -22,7 +23,7 @@ from ..plugins import plugin_versions
 from ..problem.problem import Problem
 from ..search.coverage import build_tables
 from ..search.incumbents import OPTIMAL_GAP
-from ..search.outcome import Options, Progress, Resumed, WarmStart
+from ..search.outcome import Options, Progress, Resumed, ScipOptions, WarmStart
 from ..search.warmup import is_warm, warm_up
 from .design import Design
 from .versions import installed_versions
@@ -45,6 +46,7 @@ def design(
     near: Sequence[Design] = (),
     on_progress: Callable[[Progress], None] | None = None,
     engine: Engine | None = None,
+    engine_options: Mapping[str, str] = MappingProxyType({}),
 ) -> Design:
     """Finds the best network of a problem and proves that there is no better one.
 
@@ -72,6 +74,10 @@ def design(
         Called with a :class:`Progress` a few times a second.
     engine:
         A process with SCIP that is kept for a next design, with workers of its own; a new one by default.
+    engine_options:
+        How SCIP's tree works, for studies: ``relaxator`` (``lagrangian``, ``lp``, ``both``), ``branching`` (``ours`` or
+        ``scip``), ``propagation`` (``on``, ``off``) and ``encoding`` (``sos2``, another id of an encoding, or ``native``).
+        Unless it is the Lagrangian relaxator with our branching, the proof is SCIP's word.
 
     Raises
     ------
@@ -89,6 +95,8 @@ def design(
     name = formulation or DEFAULT_FORMULATION
     chosen = formulation_named(name)
     chosen.check_proves()
+    scip = ScipOptions.of(engine_options)
+    formulation_named(f"minlp:{scip.encoding}")
     earlier = None if resume is None else earlier_run(problem, Path(resume))
     if not is_warm():
         if on_progress is not None:

@@ -25,7 +25,7 @@ from ..search.branching import Node, Record, open_nodes
 from ..search.incumbents import OPTIMAL_GAP, Incumbents, relative_gap
 from ..search.outcome import OpenNode, Options, Outcome, Progress, Resumed, ScipTree, SolvedCell, Status, WarmStart
 from .engine import Engine, Message
-from .session import ATTEMPTS, Ended, Task
+from .session import ATTEMPTS, Ended, Session, Task
 
 STOP_SECONDS = 1.5
 """Time for the engine to stop when it is asked to; then it is killed, and the records say what is open."""
@@ -108,7 +108,7 @@ class Run:
         interrupted, ended = False, None
         if self.resumed is not None:
             self._take_up(self.resumed)
-        engine.solve(self.tables.problem, self._task(engine))
+        engine.solve(self.tables.problem, self._task())
         try:
             with deferred() as check_interrupt:
                 ended = self._listen(engine, check_interrupt)
@@ -117,7 +117,7 @@ class Run:
             ended = self._stopped(engine)
         return self.outcome(self._remaining() if ended is None else list(ended.open), interrupted)
 
-    def _task(self, engine: Engine) -> Task:
+    def _task(self) -> Task:
         """What is asked of the engine, with what is proved already."""
         limit = self.options.time_limit
         left = math.inf if limit is None else max(0.05, limit - self.seconds)
@@ -160,7 +160,7 @@ class Run:
         engine.kill()
         return None
 
-    def _hear(self, engine: Engine, message: Message) -> Ended | None:
+    def _hear(self, engine: Engine | None, message: Message) -> Ended | None:
         kind, content = message
         if kind == "candidate":
             if self.incumbents.consider(content):
@@ -194,7 +194,7 @@ class Run:
             self.feasibility_only, self.tree, self.incumbents.beyond = ended.feasibility_only, ended.tree, ended.beyond
             self.begun = True
             return ended  # type: ignore[no-any-return]
-        else:
+        elif engine is not None:
             self._again(engine, f"SCIP's process {kind}: {str(content).strip().splitlines()[-1]}")
         return None
 
@@ -208,7 +208,7 @@ class Run:
         else:
             self.note(f"the search failed, attempt {self.deaths}: {why}")
         if self.deaths <= 2 * ATTEMPTS:
-            engine.solve(self.tables.problem, self._task(engine))
+            engine.solve(self.tables.problem, self._task())
 
     def note(self, text: str) -> None:
         """Keeps an incident.
@@ -342,3 +342,16 @@ def solve(
     finally:
         if engine is None:
             used.close()
+
+
+def solve_here(tables: Tables, options: Options | None = None, resumed: Resumed | None = None) -> Outcome:
+    """:func:`solve` without a process of its own and without progress: a crash of SCIP ends this one. For tests and studies."""
+    run = Run(tables, options or Options(), lambda progress: None, resumed, WarmStart())
+    if resumed is not None:
+        run._take_up(resumed)
+    told: list[Message] = []
+    session = Session(tables, run._task(), lambda kind, content: told.append(Message(kind, content)))
+    ended = session.run()
+    for message in (*told, Message("ended", (ended, 0.0))):
+        run._hear(None, message)
+    return run.outcome(list(ended.open), False)

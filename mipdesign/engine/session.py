@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
 import time
@@ -9,15 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..bounds.multipliers import Multipliers
 from ..bounds.relaxation import Relaxation
+from ..lattice.cell import Cell
 from ..lattice.position import Candidate
 from ..lattice.tables import Tables
-from ..mip.closing import ScipSettings, solve_cell
-from ..mip.formulation import DesignModel, formulation_named
-from ..mip.scip_setup import Emphasis, parameters, scip_version, set_up
+from ..mip.closing import CellResult, ScipSettings, solve_cell
+from ..mip.formulation import DesignModel, ModelStatistics, formulation_named
+from ..mip.model_files import cip_text
+from ..mip.scip_setup import HUGE, Emphasis, parameters, scip_version, set_up
 from ..networks.architecture import Architecture
 from ..scip_plugins.install import add_plugins, parameters_for
-from ..scip_plugins.tree import Tree
+from ..scip_plugins.tree import PRUNING_MARGIN, Tree
 from ..search.branching import Expansion, Guide, Node, Record
 from ..search.heuristics import incumbent, polish
 from ..search.incumbents import Incumbents
@@ -31,6 +35,8 @@ RETURN_SECONDS = 0.5
 """How long before the end of a run SCIP has to stop."""
 SCIP_MEMORY = 0.7
 """Share of the process's memory that SCIP is told to stay within."""
+SCIP_MARGIN = 1e-6
+"""By how much a bound that is SCIP's word is rounded up, relative to it."""
 ATTEMPTS = 4
 """How often a cell is tried before it is split instead."""
 
@@ -75,7 +81,7 @@ class Ended:
 
 
 class Session:
-    """One problem in the process of the engine; :meth:`stop` and :meth:`help` come from another thread while :meth:`run` works."""
+    """One problem in the process of the engine; :meth:`stop` and :meth:`help` are called by another thread meanwhile."""
 
     def __init__(self, tables: Tables, task: Task, tell: Tell) -> None:
         self.tables, self.task, self.tell, self.options = tables, task, tell, task.options
@@ -88,7 +94,7 @@ class Session:
         self.stopping = threading.Event()
         self.lock = threading.Lock()
         self.closed = 0
-        self.scip_nodes, self.root_bound = 0, math.inf
+        self.scip_nodes, self.scip_seconds, self.root_bound, self.dual_bound = 0, 0.0, math.inf, math.inf
 
     @property
     def left(self) -> float:
@@ -121,15 +127,27 @@ class Session:
 
     def _prepare(self) -> DesignModel | None:
         """Looks for a network while SCIP's problem is written."""
-        heuristics = threading.Thread(target=self._heuristics, daemon=True)
+        failed: list[BaseException] = []
+
+        def search() -> None:
+            try:
+                self._heuristics()
+            except BaseException as error:
+                failed.append(error)
+
+        heuristics = threading.Thread(target=search, daemon=True)
         heuristics.start()
-        model = formulation_named(f"minlp:{self.options.encoding}").whole(self.tables) if self.options.presolve else None
+        model = formulation_named(f"minlp:{self.options.scip.encoding}").whole(self.tables) if self.options.presolve else None
         while heuristics.is_alive():
             heuristics.join(0.1)
             self.progress("incumbent")
+        if failed:
+            raise failed[0]
         return model
 
     def _heuristics(self) -> None:
+        if Cell.whole(self.tables).tied(self.tables) is None:
+            return  # ties leave no network
         polished = [polish(self.tables, start.position) for start in self.task.starts]
         for candidate in (*self.task.starts, *(better for better in polished if better is not None)):
             self._consider(candidate)
@@ -152,7 +170,10 @@ class Session:
         self.tell("tree", (feasibility_only, nodes is not None))
         if self.stopping.is_set() or self.left <= 0 or not tree.open:
             return self._ended(tree)
-        self._solve(tree)
+        status = self._solve(tree)
+        if not self.options.scip.is_certified:
+            return self._by_scip(tree, status)
+        tree.close_pruned()
         while tree.open and not tree.stopped and self.left > 0:
             rest = [node for name, node in tree.open.items() if name not in self.given_up]
             if not rest or (feasibility_only and self.incumbents.best is not None):
@@ -170,31 +191,40 @@ class Session:
             design_model,
             guide=self.task.guide,
             solver_columns=self.options.solver_columns,
+            list_steps=self.options.list_steps,
+            pruning_margin=PRUNING_MARGIN if self.options.scip.is_certified else 0.0,
             close=self._close,
-            on_record=self.pending.append,
+            on_record=self.pending.append if self.options.scip.is_certified else lambda record: None,
             on_incident=lambda text: self.tell("incident", text),
             on_progress=self._tree_progress,
         )
         tree.stopped = self.stopping.is_set()
-        self.neighbourhoods = add_plugins(tree, threads=self.options.workers - 1, propagation=self.options.propagation)
+        self.neighbourhoods = add_plugins(tree, self.options.scip, self.threads)
         return tree
 
-    def _solve(self, tree: Tree) -> None:
-        """Has SCIP solve."""
+    @property
+    def threads(self) -> int:
+        """Threads that expand nodes ahead of SCIP, where it splits as we do."""
+        return self.options.workers - 1 if self.options.scip.is_certified else 0
+
+    def _solve(self, tree: Tree) -> str:
+        """Has SCIP solve; its status."""
         model = tree.design_model.model
         wanted = parameters(
             seed=self.options.seed,
             time_limit=max(0.01, self.left),
             memory_limit_mb=SCIP_MEMORY * self.options.memory_mb if self.options.memory_mb else math.inf,
-            more=parameters_for(self.options.relaxator, self.options.propagation),
+            more=parameters_for(self.options.scip),
         )
-        set_up(model, wanted, Emphasis("OFF", "OFF", "OFF"))
-        threads = self.options.workers - 1
-        tree.ahead.start(threads, self.neighbourhoods.search if threads else None)
+        set_up(model, wanted, Emphasis("OFF", "OFF", "OFF") if self.options.scip.relaxator == "lagrangian" else None)
+        tree.ahead.start(self.threads, self.neighbourhoods.search if self.threads else None)
+        began = time.monotonic()
         try:
             model.optimizeNogil()
         finally:
             tree.ahead.stop()
+        self.scip_seconds += time.monotonic() - began
+        self.root_bound, self.dual_bound = model.getDualboundRoot(), model.getDualbound()
         self.scip_nodes += model.getNTotalNodes()
         status = str(model.getStatus())
         if status not in ("optimal", "infeasible"):
@@ -202,13 +232,40 @@ class Session:
             if status not in ("timelimit", "userinterrupt", "memlimit") and tree.error is None:
                 raise RuntimeError(f"SCIP ended with {status!r}")
         model.freeTransform()
-        tree.close_pruned()
+        return status
 
     def _ended(self, tree: Tree) -> Ended:
-        model = tree.design_model.model
         rest = [*tree.open.values(), *(node for name, node in self.given_up.items() if name not in tree.open)]
-        of_tree = ScipTree(scip_version(model), self.scip_nodes, self.options.encoding, tree.design_model.lacking)
-        return Ended(tuple(map(self._open, rest)), tree.feasibility_only, of_tree, self.incumbents.beyond)
+        return Ended(tuple(map(self._open, rest)), tree.feasibility_only, self._of_scip(tree), self.incumbents.beyond)
+
+    def _of_scip(self, tree: Tree) -> ScipTree:
+        """What SCIP says of its tree."""
+        version, lacking = scip_version(tree.design_model.model), tree.design_model.lacking
+        return ScipTree(version, self.scip_nodes, self.scip_seconds, self.root_bound, self.options.scip, lacking)
+
+    def _by_scip(self, tree: Tree, status: str) -> Ended:
+        """The end of a tree that no certificate has: SCIP's word for the whole space."""
+        if tree.error is not None:
+            raise tree.error
+        root = tree.first[0]
+        level = 0.0 if tree.feasibility_only else tree.incumbents.cutoff
+        outward = self.dual_bound + SCIP_MARGIN * max(1.0, abs(self.dual_bound))
+        if status in ("optimal", "infeasible"):
+            record = Record("", "solver", level, root.multipliers.to_list())
+            model, version = tree.design_model.model, scip_version(tree.design_model.model)
+            empty = ModelStatistics(model.getNVars(False), 0, 0, model.getNConss(False), 0)
+            digest = hashlib.sha256(cip_text(model)).hexdigest()
+            found, name = tuple(self.incumbents.networks), f"minlp:{self.options.scip.encoding}"
+            result = CellResult(
+                "closed", found, (), outward, level, self.scip_nodes, 1, self.scip_seconds, name, empty, digest, version
+            )
+            self.pending.append(record)
+            self.flush()
+            self.tell("solved", SolvedCell(record, root.cell.digest, name, result))
+            return Ended((), tree.feasibility_only, self._of_scip(tree), self.incumbents.beyond)
+        bound = math.inf if tree.feasibility_only or abs(self.dual_bound) >= HUGE else outward
+        left = OpenNode("", min(bound, self._open(root).bound), root.multipliers, by_solver=True)
+        return Ended((left,), tree.feasibility_only, self._of_scip(tree), self.incumbents.beyond)
 
     def _open(self, node: Node) -> OpenNode:
         """An open node for the parent; one that was never bounded gets the bound of its starting multipliers."""
@@ -248,9 +305,6 @@ class Session:
 
     def _close_whole(self, feasibility_only: bool) -> Ended:
         """The whole space as one cell for the solver."""
-        from ..bounds.multipliers import Multipliers
-        from ..lattice.cell import Cell
-
         worth = 3.0 if feasibility_only else max(1.0, abs(self.incumbents.cutoff))
         root = Node("", Cell.whole(self.tables), math.inf, Multipliers.initial(self.tables, worth, float(not feasibility_only)))
         self.tell("tree", (feasibility_only, False))

@@ -6,6 +6,7 @@ from typing import Any
 
 from pyscipopt import SCIP_RESULT, Conshdlr
 
+from ..lattice.position import Candidate
 from .axes import Axes
 from .tree import LEAST, Tree
 
@@ -23,9 +24,10 @@ class ExactCheck(Conshdlr):  # type: ignore[misc]
         self.tree, self.axes = tree, axes
 
     def conscheck(self, constraints: Any, solution: Any, *arguments: Any) -> dict[str, Any]:
-        return self.tree.guarded(lambda: self._check(solution), {"result": SCIP_RESULT.INFEASIBLE}, self.model)
+        return self.tree.guarded(lambda: self._check(solution, accepted=True), {"result": SCIP_RESULT.INFEASIBLE}, self.model)
 
-    def _check(self, solution: Any) -> dict[str, Any]:
+    def _check(self, solution: Any, accepted: bool) -> dict[str, Any]:
+        """Decides a solution; ``accepted`` says whether all other constraints hold."""
         refused = {"result": SCIP_RESULT.INFEASIBLE}
         variables = self.axes.variables
         position = self.axes.position(lambda name: self.model.getSolVal(solution, variables[name]))
@@ -40,8 +42,9 @@ class ExactCheck(Conshdlr):  # type: ignore[misc]
         if not reasons and claimed > max(objective, LEAST) + TOLERANCE * max(1.0, abs(objective)):
             reasons = [f"objective {objective!r}, not {claimed!r}"]
         if not reasons:
+            self.tree.consider(Candidate(position, objective))
             return {"result": SCIP_RESULT.FEASIBLE}
-        if not self.tree.design_model.lacking:
+        if accepted and not self.tree.design_model.lacking:
             text = f"SCIP's check accepts a network that the exact evaluator rejects: {'; '.join(reasons)}"
             self.tree.on_incident(text)
         return refused
@@ -56,7 +59,8 @@ class ExactCheck(Conshdlr):  # type: ignore[misc]
         return self._enforce(solution)
 
     def _enforce(self, solution: Any) -> dict[str, Any]:
-        return self.conscheck(None, solution)
+        refused = {"result": SCIP_RESULT.INFEASIBLE}
+        return self.tree.guarded(lambda: self._check(solution, accepted=False), refused, self.model)
 
     def conslock(self, constraint: Any, locktype: int, nlockspos: int, nlocksneg: int) -> None:
         """Any change of an integer may break a budget."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from pyscipopt import SCIP_PROPTIMING
+
 from ..errors import SpecError
 from ..lattice.position import Candidate
 from ..lattice.tables import Tables
@@ -13,7 +16,9 @@ from ..problem.problem import Problem
 from ..search.coverage import build_tables
 from ..search.heuristics import incumbent
 from ..search.incumbents import OPTIMAL_GAP, Incumbents
+from ..search.outcome import ScipOptions
 from .axes import Axes
+from .box_relaxator import BoxRelaxator
 from .branching import SplitHandler
 from .events import ProgressHandler
 from .exact_check import ExactCheck
@@ -53,62 +58,52 @@ ALWAYS: Mapping[str, Any] = {
 """Best first without plunging; bounds are told SCIP in units of the objective."""
 
 
-def parameters_for(relaxator: str = "lagrangian", propagation: bool = False) -> dict[str, Any]:
-    """SCIP's parameters for a way to bound: ``lagrangian``, ``lp``, or ``both``."""
+DEFAULT = ScipOptions()
+
+
+def parameters_for(options: ScipOptions = DEFAULT) -> dict[str, Any]:
+    """SCIP's parameters for a way to work."""
     chosen = dict(ALWAYS)
-    if relaxator != "lp":
-        chosen |= LAGRANGIAN
-    if relaxator == "both":
+    if options.relaxator == "lp":
+        return chosen
+    chosen |= LAGRANGIAN
+    kept = set()
+    if options.relaxator == "both":
         chosen["lp/solvefreq"] = 1
-        del chosen["separating/maxrounds"], chosen["separating/maxroundsroot"]
-    if propagation and relaxator != "lp":
-        del chosen["propagating/maxrounds"], chosen["propagating/maxroundsroot"]
-    return chosen
+        kept |= {"separating/maxrounds", "separating/maxroundsroot"}
+    if options.propagation or options.branching == "scip":
+        kept |= {"propagating/maxrounds", "propagating/maxroundsroot"}
+    return {name: value for name, value in chosen.items() if name not in kept}
 
 
-def add_plugins(tree: Tree, *, threads: int = 0, propagation: bool = False) -> Neighbourhoods:
-    """Adds all plug-ins to the model of a tree."""
+def add_plugins(tree: Tree, options: ScipOptions = DEFAULT, threads: int = 0) -> Neighbourhoods:
+    """Adds the plug-ins that some options ask for to the model of a tree.
+
+    Parameters
+    ----------
+    threads:
+        Threads that expand nodes ahead of SCIP; one of them searches the neighbourhoods then.
+    """
     model, design_model = tree.design_model.model, tree.design_model
     axes = Axes(tree.tables, design_model.axes, design_model.variables)
     neighbourhoods = Neighbourhoods(tree)
-    model.includeRelax(LagrangianRelaxator(tree), "lagrangian", "bounds the cell of a node by its Lagrangian chain bound")
-    model.includeConshdlr(
-        SplitHandler(tree, axes),
-        "split",
-        "splits the cell of a node in two",
-        enfopriority=FIRST,
-        chckpriority=LAST,
-        needscons=False,
-    )
-    add_exact_check(tree, axes)
-    model.includeHeur(
-        NetworkHeuristic(tree, neighbourhoods, searches=not threads), "networks", "networks near the incumbent", "n"
-    )
-    if propagation:
-        from pyscipopt import SCIP_PROPTIMING
-
-        model.includeProp(
-            ReducedCostPropagator(tree, axes),
-            "reducedcost",
-            "tightens bounds to the cell of a node",
-            presolpriority=0,
-            presolmaxrounds=0,
-            proptiming=SCIP_PROPTIMING.BEFORELP,
-        )
+    about = "bounds the cell of a node by its Lagrangian chain bound"
+    if options.relaxator != "lp":
+        relaxator = LagrangianRelaxator(tree) if options.branching == "ours" else BoxRelaxator(tree, axes)
+        model.includeRelax(relaxator, "lagrangian", about)
+    if options.branching == "ours":
+        handler, about = SplitHandler(tree, axes), "splits the cell of a node in two"
+        model.includeConshdlr(handler, "split", about, enfopriority=FIRST, chckpriority=LAST, needscons=False)
+    checker, about = ExactCheck(tree, axes), "checks a network by the exact evaluator"
+    model.includeConshdlr(checker, "exact", about, enfopriority=LAST, chckpriority=LAST, needscons=False)
+    searches = options.relaxator != "lp" and not threads
+    model.includeHeur(NetworkHeuristic(tree, neighbourhoods, searches), "networks", "networks near the incumbent", "n")
+    if options.propagation and options.branching == "ours":
+        propagator, about = ReducedCostPropagator(tree, axes), "tightens bounds to the cell of a node"
+        timing = SCIP_PROPTIMING.BEFORELP
+        model.includeProp(propagator, "reducedcost", about, presolpriority=0, presolmaxrounds=0, proptiming=timing)
     model.includeEventhdlr(ProgressHandler(tree), "progress", "tells of progress")
     return neighbourhoods
-
-
-def add_exact_check(tree: Tree, axes: Axes) -> None:
-    """Adds the exact check alone."""
-    tree.design_model.model.includeConshdlr(
-        ExactCheck(tree, axes),
-        "exact",
-        "checks a network by the exact evaluator",
-        enfopriority=LAST,
-        chckpriority=LAST,
-        needscons=False,
-    )
 
 
 def install(model: Any, problem: Problem, *, formulation: str = "minlp", seconds: float = 1.0, seed: int = 0) -> Tree:
@@ -181,7 +176,6 @@ def read_model(model: Any, tables: Tables, formulation: str) -> DesignModel:
 
 def axes_of(tables: Tables) -> tuple[Axis, ...]:
     """The integers of the networks of a problem, with the names of their variables."""
-    import numpy as np
 
     def axis(kind: AxisKind, super_block: int, letter: str, values: Any) -> Axis:
         values = tuple(int(x) for x in np.unique(values))

@@ -22,7 +22,7 @@ from ..lattice.cell import Cell
 from ..lattice.position import Candidate, Position
 from ..lattice.tables import Tables
 from ..mip.formulation import DesignModel
-from ..search.branching import Expansion, Guide, Node, Record, expand
+from ..search.branching import LIST_STEPS, Expansion, Guide, Node, Record, expand
 from ..search.heuristics import polish
 from ..search.incumbents import Incumbents
 
@@ -54,6 +54,8 @@ class Tree:
         Advice from the tree of a problem with other limits.
     solver_columns:
         Cells with single depths and at most this many columns are closed by a model of their own.
+    list_steps:
+        Steps that the search for all networks of a cell may take.
     close:
         Closes one: whether it is closed, ``False`` if it has to stay open, ``None`` if it is to be split instead.
     nodes:
@@ -76,6 +78,8 @@ class Tree:
     feasibility_only: bool = False
     guide: Guide = field(default_factory=dict)
     solver_columns: int = 0
+    list_steps: int = LIST_STEPS
+    pruning_margin: float = PRUNING_MARGIN
     close: Callable[[Node, Expansion], bool | None] | None = None
     on_record: Callable[[Record], None] = lambda record: None
     on_incident: Callable[[str], None] = lambda text: None
@@ -141,7 +145,8 @@ class Tree:
 
     def expand(self, node: Node) -> Expansion:
         """What comes of a node; any thread may call it."""
-        return expand(self.tables, node, self.cutoff, self.solver_columns, advice=self.guide.get(node.name))
+        advice = self.guide.get(node.name)
+        return expand(self.tables, node, self.cutoff, self.solver_columns, self.list_steps, advice)
 
     def settle(self, number: int, node: Node, expansion: Expansion) -> Expansion:
         """Writes down what came of a node and takes in the networks found; only SCIP's thread calls it."""
@@ -157,7 +162,7 @@ class Tree:
             if closed is False:
                 return expansion
             if closed is None:
-                expansion = expand(self.tables, node, self.cutoff)
+                expansion = expand(self.tables, node, self.cutoff, 0, self.list_steps)
                 self.write(expansion.record)
         else:
             self.write(expansion.record)
@@ -207,7 +212,7 @@ class Tree:
     def told(self, objective: float) -> float:
         """An objective in SCIP's numbers, a little lower, so that SCIP prunes nothing that may be as good."""
         value = max(objective, LEAST)
-        return value - PRUNING_MARGIN * max(1.0, abs(value))
+        return value - self.pruning_margin * max(1.0, abs(value))
 
     def offer(self, model: Any) -> bool:
         """Tells SCIP of the incumbent, if it is new; whether SCIP took it."""
@@ -229,8 +234,9 @@ class Tree:
         from ..mip.start_values import start_values
 
         values = start_values(self.design_model.rules, candidate.position)
-        lowered = min(self.told(min(candidate.objective, self.cutoff)), values["objective"])
-        solution = model.createSol()
+        reached = min(candidate.objective, self.cutoff) if self.pruning_margin else candidate.objective
+        lowered = min(self.told(reached), values["objective"])
+        solution = model.createOrigSol()  # presolve may have replaced variables
         for name, value in values.items():
             model.setSolVal(solution, self.design_model.variables[name], lowered if name == "objective" else value)
         return solution

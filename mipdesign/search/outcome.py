@@ -2,20 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from ..bounds.multipliers import Multipliers
+from ..errors import SpecError
 from ..lattice.position import Candidate
 from ..mip.closing import CellResult
 from ..networks.architecture import Architecture
-from .branching import Guide, Node, Record
+from .branching import LIST_STEPS, Guide, Node, Record
 from .incumbents import OPTIMAL_GAP
 
 MEMORY_MB = 4096
 """Address space that the process of the engine may take; beyond it it fails and is begun anew."""
 
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
+
+
+Relaxator = Literal["lagrangian", "lp", "both"]
+Branching = Literal["ours", "scip"]
+
+
+@dataclass(frozen=True)
+class ScipOptions:
+    """How SCIP's tree works; the answer does not depend on it, but what the certificate rests on does.
+
+    Attributes
+    ----------
+    encoding:
+        How SCIP's problem writes logarithms: an encoding by its id, or ``native``.
+    relaxator:
+        Where bounds come from: the Lagrangian chain bound, SCIP's LP, or the better one of both.
+    branching:
+        Whether cells are split by our rule, or SCIP branches on its variables by its own.
+    propagation:
+        Whether SCIP propagates bounds, those of reduced-cost fixing among them.
+    """
+
+    encoding: str = "sos2"
+    relaxator: Relaxator = "lagrangian"
+    branching: Branching = "ours"
+    propagation: bool = False
+
+    @property
+    def is_certified(self) -> bool:
+        """Whether the certificate has the tree; it has SCIP's word otherwise."""
+        return self.relaxator == "lagrangian" and self.branching == "ours"
+
+    @classmethod
+    def of(cls, chosen: Mapping[str, str]) -> ScipOptions:
+        """Options by name, as texts.
+
+        Raises
+        ------
+        SpecError
+            For a name or a value that there is not, or values that do not go together.
+        """
+        allowed = {"relaxator": get_args(Relaxator), "branching": get_args(Branching), "propagation": ("on", "off")}
+        for name, value in chosen.items():
+            if name != "encoding" and name not in allowed:
+                known = ", ".join(sorted((*allowed, "encoding")))
+                raise SpecError("engine_options", f"{name!r} is none", f"use one of: {known}")
+            if name in allowed and value not in allowed[name]:
+                raise SpecError(f"engine_options.{name}", f"{value!r} is none", f"use one of: {', '.join(allowed[name])}")
+        made: dict[str, Any] = {name: value == "on" if name == "propagation" else value for name, value in chosen.items()}
+        made.setdefault("branching", "scip" if made.get("relaxator") == "lp" else "ours")
+        options = cls(**made)
+        if options.relaxator == "lp" and options.branching == "ours":
+            remedy = "choose relaxator=both, or leave branching out"
+            raise SpecError("engine_options.branching", "'ours' needs the cells of the Lagrangian relaxator", remedy)
+        return options
 
 
 @dataclass(frozen=True)
@@ -40,8 +97,10 @@ class Options:
         Cells with single depths and at most this many columns are left to SCIP.
     memory_mb:
         Address space that the process of the engine may take; 0 for any.
-    encoding, relaxator, propagation:
-        Of SCIP's problem and of its plug-ins, see :mod:`mipdesign.scip_plugins`.
+    list_steps:
+        Steps that the search for all networks of a cell may take.
+    scip:
+        How SCIP's tree works.
     """
 
     time_limit: float | None = None
@@ -52,9 +111,8 @@ class Options:
     presolve: bool = True
     solver_columns: int = 0
     memory_mb: int = MEMORY_MB
-    encoding: str = "sos2"
-    relaxator: str = "lagrangian"
-    propagation: bool = False
+    list_steps: int = LIST_STEPS
+    scip: ScipOptions = ScipOptions()
 
 
 @dataclass(frozen=True)
@@ -118,15 +176,21 @@ class ScipTree:
         Of SCIP.
     nodes:
         Nodes that it has dealt with.
-    encoding:
-        How its problem writes logarithms.
+    seconds:
+        Wall time of SCIP.
+    root_bound:
+        Upper bound of the objective at its root.
+    options:
+        How it worked.
     lacking:
         Terms of the problem that its constraints lack and the exact check decides.
     """
 
     version: str
     nodes: int
-    encoding: str
+    seconds: float
+    root_bound: float
+    options: ScipOptions
     lacking: tuple[str, ...] = ()
 
 
