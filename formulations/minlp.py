@@ -28,7 +28,8 @@ from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
-from mipdesign.mip.formulation import Axis, DesignModel, Feature, Formulation, FormulationModel
+from mipdesign.mip.design_model import Axis, DesignModel
+from mipdesign.mip.formulation import Feature, Formulation, FormulationModel
 from mipdesign.registry import register_formulation
 
 from .encodings.encoding import Encoding

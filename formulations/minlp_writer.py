@@ -15,8 +15,9 @@ from mipdesign.lattice.arrays import Ints
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
+from mipdesign.mip.design_model import Axis, AxisKind
 from mipdesign.mip.expressions import Expression, dot, linear_sum
-from mipdesign.mip.formulation import Axis, AxisKind, Feature, features
+from mipdesign.mip.formulation import Feature, features
 from mipdesign.mip.linear import ScipModel
 from mipdesign.mip.start_values import Assignment, ValueRule
 from mipdesign.networks.objective import depth_variance

@@ -7,6 +7,8 @@ seeds that do not; ``--tree`` is SCIP's tree with the plug-ins, on problems of w
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from decimal import Decimal
 
 from mipdesign.certificate.certificate import Certificate
 from mipdesign.certificate.verification import claims
@@ -23,11 +25,11 @@ from mipdesign.search.coverage import build_tables
 from mipdesign.search.incumbents import EQUAL_MARGIN, OPTIMAL_GAP
 from mipdesign.search.outcome import Options
 
-from ..corpus.small import best_by_enumeration, listing, small_problem, tight_problem, varied_problem
+from ..corpus.small import MOST_VARIED, best_by_enumeration, listing, small_problem, tight_problem, varied_problem
 from .tree import grow
 
-DEEP = 40
-"""Steps of listings so short that SCIP's tree gets deep on small problems."""
+WAYS = (Options(), Options(annealing=False, list_steps=100), Options(annealing=False, list_steps=30))
+"""Without a network to start from, and with short listings, trees get deep even on small problems."""
 
 
 def found_by(way: str, tables: Tables, cutoff: float | None) -> set[Position]:
@@ -53,16 +55,27 @@ def varied_agrees(seed: int) -> bool:
 
 
 def tree_problem(seed: int) -> Problem:
-    """A problem for SCIP's tree, with every kind of constraint."""
-    return varied_problem(seed) if seed % 5 < 2 else tight_problem(seed)
+    """A problem for SCIP's tree: of every kind of constraint, infeasible or nearly in three of five cases, or larger."""
+    if seed % 5 == 0:
+        return small_problem(seed)
+    return varied_problem(seed) if seed % 5 == 1 else tight_problem(seed)
 
 
-def tree_agrees(problem: Problem, workers: int, list_steps: int) -> tuple[bool, int]:
-    """Whether SCIP's tree finds the optimum of a problem, without an incident and with a certificate that the independent checker
-    accepts; and how many nodes it had.
+def enumerated(problem: Problem, tables: Tables) -> Decimal | None:
+    """The optimum's exact objective: of a larger problem by the batch evaluator, which tells the networks near the best."""
+    if problem.size() <= MOST_VARIED:
+        return best_by_enumeration(problem)
+    networks = listing(tables, Cell.whole(tables)).networks
+    return max((Decimal(z) for _, z in networks), default=None)
+
+
+def tree_agrees(problem: Problem, workers: int, options: Options) -> tuple[bool, int]:
+    """Whether SCIP's tree finds the optimum of a problem, without an incident and with a certificate that the checker accepts;
+    and how many nodes it had.
     """
-    best, tables = best_by_enumeration(problem), build_tables(problem)
-    outcome = solve_here(tables, Options(workers=workers, list_steps=list_steps))
+    tables = build_tables(problem)
+    best = enumerated(problem, tables)
+    outcome = solve_here(tables, replace(options, workers=workers))
     agrees = outcome.status == ("infeasible" if best is None else "optimal") and not outcome.incidents
     if outcome.best is not None:
         agrees &= problem.evaluator(tables.architecture(outcome.best.position)).exact_objective() == best
@@ -73,9 +86,9 @@ def tree_agrees(problem: Problem, workers: int, list_steps: int) -> tuple[bool, 
 
 def run_trees(seeds: range) -> None:
     """Prints how many problems SCIP's tree solves as enumeration does, with one worker and with two."""
-    infeasible = sum(best_by_enumeration(tree_problem(seed)) is None for seed in seeds)
+    infeasible = sum(enumerated(p, build_tables(p)) is None for p in map(tree_problem, seeds))
     for workers in (1, 2):
-        results = {seed: tree_agrees(tree_problem(seed), workers, (DEEP, 200, LIST_STEPS)[seed % 3]) for seed in seeds}
+        results = {seed: tree_agrees(tree_problem(seed), workers, WAYS[seed % len(WAYS)]) for seed in seeds}
         bad = [seed for seed, (agrees, _) in results.items() if not agrees]
         nodes = sum(n for _, n in results.values())
         figures = f"{len(seeds) - len(bad)} of {len(seeds)} agree ({infeasible} infeasible), {nodes} nodes"

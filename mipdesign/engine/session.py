@@ -17,7 +17,8 @@ from ..lattice.cell import Cell
 from ..lattice.position import Candidate
 from ..lattice.tables import Tables
 from ..mip.closing import CellResult, ScipSettings, solve_cell
-from ..mip.formulation import DesignModel, ModelStatistics, formulation_named
+from ..mip.design_model import DesignModel
+from ..mip.formulation import ModelStatistics, formulation_named
 from ..mip.model_files import cip_text
 from ..mip.scip_setup import HUGE, Emphasis, parameters, scip_version, set_up
 from ..networks.architecture import Architecture
@@ -152,7 +153,7 @@ class Session:
         polished = [polish(self.tables, start.position) for start in self.task.starts]
         for candidate in (*self.task.starts, *(better for better in polished if better is not None)):
             self._consider(candidate)
-        if not any(polished) and self.task.nodes is None:
+        if not any(polished) and self.task.nodes is None and self.options.annealing:
             stop = lambda: self.stopping.is_set() or self.left <= 0  # noqa: E731
             share = min(1.0, sum(len(s.c) for s in self.tables.stages) / HEURISTIC_COLUMNS)
             incumbent(self.tables, self.options.seed, share * HEURISTIC_SECONDS, self._consider, stop)

@@ -12,7 +12,7 @@ from ..lattice.arrays import Ints
 from ..lattice.cell import Cell
 from ..lattice.position import Position
 from ..lattice.tables import Tables
-from ..mip.formulation import Axis
+from ..mip.design_model import Axis
 from ..search.branching import Split
 
 INTEGRALITY = 1e-6

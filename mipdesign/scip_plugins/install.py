@@ -11,7 +11,8 @@ from pyscipopt import SCIP_PROPTIMING
 from ..errors import SpecError
 from ..lattice.position import Candidate
 from ..lattice.tables import Tables
-from ..mip.formulation import Axis, AxisKind, DesignModel, formulation_named
+from ..mip.design_model import Axis, AxisKind, DesignModel
+from ..mip.formulation import formulation_named
 from ..problem.problem import Problem
 from ..search.coverage import build_tables
 from ..search.heuristics import incumbent

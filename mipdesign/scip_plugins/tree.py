@@ -21,7 +21,7 @@ from ..bounds.relaxation import Relaxation
 from ..lattice.cell import Cell
 from ..lattice.position import Candidate, Position
 from ..lattice.tables import Tables
-from ..mip.formulation import DesignModel
+from ..mip.design_model import DesignModel
 from ..search.branching import LIST_STEPS, Expansion, Guide, Node, Record, expand
 from ..search.heuristics import polish
 from ..search.incumbents import Incumbents

@@ -100,6 +100,8 @@ class Options:
         Address space that the process of the engine may take; 0 for any.
     list_steps:
         Steps that the search for all networks of a cell may take.
+    annealing:
+        Whether the tree begins with the network that annealing finds.
     scip:
         How SCIP's tree works.
     """
@@ -113,6 +115,7 @@ class Options:
     solver_columns: int = 0
     memory_mb: int = MEMORY_MB
     list_steps: int = LIST_STEPS
+    annealing: bool = True
     scip: ScipOptions = ScipOptions()
 
 

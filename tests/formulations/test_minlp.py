@@ -14,7 +14,8 @@ from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
-from mipdesign.mip.formulation import DesignModel, formulation_named
+from mipdesign.mip.design_model import DesignModel
+from mipdesign.mip.formulation import formulation_named
 from mipdesign.mip.start_values import start_values
 from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables

@@ -1,0 +1,55 @@
+"""A whole design problem as SCIP's problem, and the integers of a network in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from .start_values import ValueRule
+
+AxisKind = Literal["stem", "family", "channels", "width", "kernel", "depth"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An integer of the network in a model: which one, and how a variable tells it.
+
+    Attributes
+    ----------
+    super_block:
+        Number of the super-block, from 0; -1 for the stem.
+    variable:
+        Name of the integer variable whose value is the place in :attr:`values`; ``None`` where there is a single value.
+    values:
+        The values, increasing: channels of the stem, places of the families, channels, widths, kernels, depths.
+    """
+
+    kind: AxisKind
+    super_block: int
+    variable: str | None
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DesignModel:
+    """A whole design problem as SCIP's problem, to be maximised, and how its integers are read.
+
+    Attributes
+    ----------
+    model, variables:
+        The PySCIPOpt model, and its variables by name. ``objective`` is the objective of the network.
+    axes:
+        The integers that a network consists of.
+    lacking:
+        Terms of the problem that have no closed form in the model, in words: a constraint handler with the exact evaluator is
+        their semantics (:mod:`mipdesign.scip_plugins`).
+    rules:
+        Values of all variables in a network, by name.
+    """
+
+    model: Any
+    variables: Mapping[str, Any]
+    axes: tuple[Axis, ...]
+    lacking: tuple[str, ...]
+    rules: Mapping[str, ValueRule]
