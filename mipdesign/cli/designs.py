@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..interrupts import INTERRUPTS
-from .options import AsJson, ConventionOverride, Gap, Overrides, Plugins, Seed, Spec, TimeLimit, Workers, problem_of
+from .options import (
+    AsJson,
+    ConventionOverride,
+    EngineOptions,
+    Gap,
+    Overrides,
+    Plugins,
+    Seed,
+    Spec,
+    TimeLimit,
+    Workers,
+    engine_options,
+    problem_of,
+)
 from .results import EXIT_CODES, TRUSTED, folder_name, print_json, require_writable, watcher
 
 if TYPE_CHECKING:
@@ -68,6 +81,7 @@ def design(
     resume: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Go on with the unfinished run of this problem in DIR.")
     ] = None,
+    engine_option: EngineOptions = None,
     as_json: AsJson = False,
     plugins: Plugins = None,
 ) -> None:
@@ -97,6 +111,7 @@ def design(
             presolve=not no_presolve,
             resume=resume,
             on_progress=watcher(display),
+            engine_options=engine_options(engine_option),
         )
     found.save(folder)
     _print_design(found, folder, as_json)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import SpecError
+
 if TYPE_CHECKING:
     from ..problem.problem import Problem
 
@@ -72,7 +74,9 @@ Gap = Annotated[
 Seed = Annotated[
     int, typer.Option(parser=seed_number, metavar="N", help="Seed of the heuristics; the answer does not depend on it.")
 ]
-Workers = Annotated[int | None, typer.Option(parser=whole, metavar="N", help="Child processes; one per processor by default.")]
+Workers = Annotated[
+    int | None, typer.Option(parser=whole, metavar="N", help="Threads that expand nodes; one per processor by default.")
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
@@ -92,6 +96,35 @@ Plugins = Annotated[
         help="A Python file of your own that registers a formulation, an encoding, a solver, a block family...; repeatable.",
     ),
 ]
+
+
+EngineOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--engine-option",
+        metavar="NAME=VALUE",
+        help="How SCIP's tree works: relaxator, branching, propagation or encoding; repeatable.",
+    ),
+]
+
+
+def engine_options(texts: Sequence[str] | None) -> dict[str, str]:
+    """Engine options by name.
+
+    Raises
+    ------
+    SpecError
+        For a text of another form, or a name twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise SpecError("--engine-option", f"{text!r} is not NAME=VALUE", "write, for example, relaxator=lp")
+        if name in found:
+            raise SpecError("--engine-option", f"{name!r} is there twice", "give it once")
+        found[name] = value
+    return found
 
 
 def problem_of(spec: str, convention: str | None, overrides: Sequence[str] | None) -> Problem:

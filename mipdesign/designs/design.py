@@ -84,7 +84,9 @@ class Design:
     trace:
         Incumbent and bound over time.
     incidents:
-        Failures of child processes that the run survived.
+        Failures of SCIP's process that the run survived.
+    scip:
+        What SCIP's tree was, as ``result.json`` says it; ``None`` where SCIP had none.
     """
 
     problem: Problem
@@ -99,6 +101,7 @@ class Design:
     trace: tuple[Progress, ...] = ()
     incidents: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
+    scip: dict[str, Any] | None = None
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
@@ -159,6 +162,7 @@ class Design:
             "incidents": list(self.incidents),
             "problem": self.problem.to_dict(),
             "certificate_sha256": digest(self.certificate.data),
+            "scip": self.scip,
         }
         data["sha256"] = digest(data)
         return data
@@ -208,6 +212,7 @@ class Design:
             trace=read_trace(files.folder / TRACE),
             incidents=tuple(stated.incidents),
             versions=stated.versions,
+            scip=None if stated.scip is None else stated.scip.model_dump(),
         )
 
     def checks(

@@ -7,12 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from ..networks.objective import ConventionName
-from ..parsing import load_json, validated
+from ..parsing import Stored, load_json, validated
 from .stored import Count, Digest, NotNegative, Short, StoredOptimum, require_object
 
 RESULT = "result.json"
 MAX_RESULT_BYTES = 16_000_000
 """Largest ``result.json``: a latency table in a problem has some megabytes."""
+
+
+class StoredScip(Stored):
+    """What a run says of SCIP's tree."""
+
+    version: Short
+    nodes: Count
+    seconds: NotNegative
+    root_bound: float | None
+    options: dict[str, str | bool]
+    lacking: list[str]
 
 
 class StoredResult(StoredOptimum):
@@ -29,6 +40,7 @@ class StoredResult(StoredOptimum):
     incidents: list[str]
     problem: dict[str, Any]
     certificate_sha256: Digest
+    scip: StoredScip | None = None
     sha256: Digest
 
 

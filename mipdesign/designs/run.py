@@ -106,7 +106,15 @@ def design(
     try:
         used.start()  # it gets ready while the tables are built here
         tables = build_tables(problem, used.tables)
-        options = Options(time_limit=time_limit, gap=gap, seed=seed, workers=used.workers, formulation=name, presolve=presolve)
+        options = Options(
+            time_limit=time_limit,
+            gap=gap,
+            seed=seed,
+            workers=used.workers,
+            formulation=name,
+            presolve=presolve,
+            scip=scip,
+        )
         if formulation is not None:
             options = replace(options, solver_columns=SOLVER_COLUMNS)
         missing = chosen.unsupported(tables)
@@ -137,6 +145,7 @@ def design(
         trace=tuple(outcome.trace),
         incidents=tuple(outcome.incidents),
         versions=installed_versions() | plugin_versions(),
+        scip=None if outcome.tree is None else outcome.tree.to_dict(),
     )
 
 

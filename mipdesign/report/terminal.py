@@ -6,9 +6,9 @@ Nothing here decides or computes anything about a design. The functions return t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -84,7 +84,22 @@ def outcome_lines(design: Design) -> list[str]:
         f"time         {design.wall_seconds:.1f} s, peak memory {design.peak_rss_mb:.0f} MB, seed {design.seed}",
         f"certificate  {proof}, {summary['cells']} cells closed by the solver, {summary['open']} left open",
     ]
+    if design.scip is not None:
+        lines.append(f"SCIP         {scip_words(design.scip)}")
     return lines + [f"incident     {incident}" for incident in design.incidents]
+
+
+BOUNDED_BY = {
+    "lagrangian": "bounds by the Lagrangian relaxator, no LP",
+    "lp": "bounds by its LP",
+    "both": "bounds by the Lagrangian relaxator and its LP",
+}
+
+
+def scip_words(scip: Mapping[str, Any]) -> str:
+    """What SCIP's tree was."""
+    bounded = BOUNDED_BY.get(scip["options"].get("relaxator", ""), "")
+    return f"{scip['version']}, {scip['nodes']} nodes in {scip['seconds']:.1f} s, {bounded}"
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:

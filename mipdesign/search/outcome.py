@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from ..bounds.multipliers import Multipliers
@@ -179,7 +180,7 @@ class ScipTree:
     seconds:
         Wall time of SCIP.
     root_bound:
-        Upper bound of the objective at its root.
+        Upper bound of the objective at its root; SCIP's infinity where the root was cut off.
     options:
         How it worked.
     lacking:
@@ -192,6 +193,18 @@ class ScipTree:
     root_bound: float
     options: ScipOptions
     lacking: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What ``result.json`` says of it."""
+        root = self.root_bound if math.isfinite(self.root_bound) and abs(self.root_bound) < 1e20 else None
+        return {
+            "version": self.version,
+            "nodes": self.nodes,
+            "seconds": self.seconds,
+            "root_bound": root,
+            "options": asdict(self.options),
+            "lacking": list(self.lacking),
+        }
 
 
 @dataclass(frozen=True)
