@@ -15,7 +15,7 @@ from mipdesign.lattice.arrays import Ints
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
-from mipdesign.mip.expressions import Expression
+from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.formulation import Axis, AxisKind, Feature, features
 from mipdesign.mip.linear import ScipModel
 from mipdesign.mip.start_values import Assignment, ValueRule
@@ -35,6 +35,10 @@ LARGEST = 1e15
 """Depth penalties beyond it count as that much, since SCIP takes 1e20 for infinity: objectives below ``-LARGEST`` are all the
 same to it.
 """
+
+
+MOST_COMBINATIONS = 2000
+"""Most columns of a super-block that get a binary each."""
 
 
 @dataclass
@@ -93,11 +97,9 @@ class MinlpWriter:
         self._penalty()
         if t.problem.scoring.effectiveness_price:
             self._without_closed_form(Feature.PRICE.value)
-        self.model.variable(
-            "objective", lower=-math.inf, upper=math.inf, value=lambda n: n.of(sum(self.gain[1:], self.gain[0]))
-        )
+        self.model.variable("objective", lower=-math.inf, upper=math.inf, value=lambda n: n.of(linear_sum(self.gain)))
         value = model.named("objective")
-        model.add("is_objective", value - sum(self.gain[1:], self.gain[0]) <= 0.0)
+        model.add("is_objective", value - linear_sum(self.gain) <= 0.0)
         model.maximize(value)
 
     def scip(self) -> ScipModel:
@@ -111,10 +113,6 @@ class MinlpWriter:
 
     def _of(self, e: Expression) -> Sum:
         return in_scip(self.model, e)
-
-    def _variable(self, name: str, e: Expression) -> Expression:
-        """A variable that equals an expression."""
-        return self.model.equal_to(name, e)
 
     def _number(
         self,
@@ -138,7 +136,7 @@ class MinlpWriter:
         if not has_log:
             return Number(x, x.number)
         if self.encoding is not None or len(values) == 1:
-            return Number(x, x.number, self._variable(f"log_{name}", x.function(np.log(np.array(values, dtype=float)))))
+            return Number(x, x.number, self.model.equal_to(f"log_{name}", x.function(np.log(np.array(values, dtype=float)))))
         low, high = math.log(values[0]), math.log(values[-1])
         of_log = self.model.variable(f"log_{name}", lower=low, upper=high, value=lambda n: math.log(read(n.position)))
         self.nonlinear.append((f"is_log_{name}", lambda v: v[f"log_{name}"] <= log(v[f"{name}_number"])))
@@ -196,7 +194,6 @@ class MinlpWriter:
         widths = self._number(f"b{n}", i, "width", among(s.b), of(s.b), WIDTH)
         channels = self._number(f"C{n}", i, "channels", among(s.c), of(s.c), CHANNELS)
         formulas = formulas_of(t, i, columns, families.values, self._without_closed_form)
-        self._combinations(i, columns, channels, widths, families)
         low, high = s.growth
         if low is not None:
             self.model.add(f"grows_{n}", float(low.denominator) * channels.value - float(low.numerator) * before.value >= 0.0)
@@ -204,31 +201,51 @@ class MinlpWriter:
             self.model.add(
                 f"bounded_{n}", float(high.numerator) * before.value - float(high.denominator) * channels.value >= 0.0
             )
-        self.blocks.append(Block(i, before, channels, widths, kernels, depths, families, formulas))
-        return self.blocks[-1]
+        block = Block(i, before, channels, widths, kernels, depths, families, formulas)
+        self._combinations(block, columns)
+        self.blocks.append(block)
+        return block
 
     def _without_closed_form(self, reason: str) -> None:
         if reason not in self.lacking:
             self.lacking.append(reason)
 
-    def _combinations(self, i: int, columns: Ints, channels: Number, widths: Number, families: Number) -> None:
-        """Which widths go with which channels, where that is a range; other combinations are left to the exact check."""
-        n = i + 1
-        try:
-            if len(families.values) > 1:
-                raise UnsupportedError("families")
-            lattices = Lattices.of(self.tables.stages[i], columns)
-        except UnsupportedError:
-            s = self.tables.stages[i]
-            every = math.prod(len(np.unique(values[columns])) for values in (s.c, s.f, s.b, s.k))
-            if every != len(columns):
-                self._without_closed_form("combinations of channels, width, kernel and family that are left out")
+    def _combinations(self, block: Block, columns: Ints) -> None:
+        """Which widths go with which channels, where that is a range; other combinations by a binary each, if they are few, and
+        else by the exact check.
+        """
+        s, n = self.tables.stages[block.index], block.index + 1
+        axes = ((block.channels, s.c), (block.families, s.f), (block.widths, s.b), (block.kernels, s.k))
+        if math.prod(len(x.values) for x, _ in axes) == len(columns):
             return
-        low, high = (channels.encoded.function(ends) for ends in (lattices.low, lattices.high))
+        try:
+            if len(block.families.values) > 1:
+                raise UnsupportedError("a choice of families")
+            lattices = Lattices.of(s, columns)
+        except UnsupportedError:
+            if len(columns) > MOST_COMBINATIONS:
+                self._without_closed_form("combinations of channels, width, kernel and family that are left out")
+            else:
+                self._list_combinations(block.index, columns, axes)
+            return
+        low, high = (block.channels.encoded.function(ends) for ends in (lattices.low, lattices.high))
         if low.low or low.high:
-            self.model.add(f"widths{n}_low", widths.encoded.index - low >= 0.0)
+            self.model.add(f"widths{n}_low", block.widths.encoded.index - low >= 0.0)
         if min(lattices.high) < len(lattices.widths) - 1:
-            self.model.add(f"widths{n}_high", high - widths.encoded.index >= 0.0)
+            self.model.add(f"widths{n}_high", high - block.widths.encoded.index >= 0.0)
+
+    def _list_combinations(self, i: int, columns: Ints, axes: Sequence[tuple[Number, Ints]]) -> None:
+        """A binary for each column, which says where it stands on every axis."""
+
+        def is_column(q: int) -> ValueRule:
+            return lambda network: float(network.position.columns[i] == q)
+
+        chosen = [self.model.variable(f"x{i + 1}_{q}", "B", value=is_column(q)) for q in columns.tolist()]
+        self.model.add(f"one_x{i + 1}", linear_sum(chosen) == 1.0)
+        for x, of_column in axes:
+            if len(x.values) > 1:
+                places = np.searchsorted(x.values, of_column[columns])
+                self.model.add(f"{x.encoded.name}_of_x", dot(places, chosen) == x.encoded.index)
 
     # ------------------------------------------------------ budgets and ties
 
@@ -281,7 +298,7 @@ class MinlpWriter:
             for f, (_, w) in block.formulas.items()
         }
         if len(own) == 1 and (only := own[block.families.values[0]]) is not None:
-            return self._variable(f"t{n}", only)
+            return self.model.equal_to(f"t{n}", only)
         value: ValueRule = lambda network: float(s.t[network.position.columns[block.index]])  # noqa: E731
         t = self.model.variable(f"t{n}", lower=float(s.t[columns].min()), upper=float(s.t[columns].max()), value=value)
         chosen = dict(zip(block.families.values, block.families.encoded.one_hot(), strict=True))

@@ -167,6 +167,19 @@ def varied_problem(seed: int) -> Problem:
     return with_any_budgets(problem, data, rng)
 
 
+def tight_problem(seed: int) -> Problem:
+    """A varied problem that is infeasible, or nearly: the parameters, beside the other budgets, are limited to those of the
+    smallest networks that keep these, or to one less.
+    """
+    problem = varied_problem(seed)
+    least = min(
+        (problem.evaluator(a).evaluation.params for a in every_network(problem) if not problem.violations(a)), default=0
+    )
+    data = problem.to_dict()
+    data["budgets"]["params"] = {"max": max(1, least - seed % 2)}
+    return Problem.from_dict(data)
+
+
 def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Generator) -> Problem:
     """A problem, whose specification has no budgets, with some of any kind, anywhere between infeasible and slack."""
     networks = list(every_network(problem))

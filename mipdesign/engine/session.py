@@ -12,6 +12,7 @@ from typing import Any
 
 from ..bounds.multipliers import Multipliers
 from ..bounds.relaxation import Relaxation
+from ..errors import SpecError
 from ..lattice.cell import Cell
 from ..lattice.position import Candidate
 from ..lattice.tables import Tables
@@ -332,8 +333,14 @@ class Session:
             )
             cutoff = -math.inf if record.multipliers[0] == 0.0 else self.incumbents.cutoff
             report = lambda bound, objective: self.progress("solver", bound)  # noqa: E731
-            result = solve_cell(self.tables, cell, cutoff, self.options.formulation, settings, on_progress=report)
-            self.tell("closing", None)
+            try:
+                result = solve_cell(self.tables, cell, cutoff, self.options.formulation, settings, on_progress=report)
+            except SpecError:
+                if self.tree is None:
+                    raise
+                return None  # the formulation takes the whole space, and not this part of it
+            finally:
+                self.tell("closing", None)
             for network in result.networks:
                 self._consider(network)
             for rejected in result.rejected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pyscipopt import SCIP_RESULT, Conshdlr
@@ -59,8 +60,18 @@ class ExactCheck(Conshdlr):  # type: ignore[misc]
         return self._enforce(solution)
 
     def _enforce(self, solution: Any) -> dict[str, Any]:
-        refused = {"result": SCIP_RESULT.INFEASIBLE}
-        return self.tree.guarded(lambda: self._check(solution, accepted=False), refused, self.model)
+        return self.tree.guarded(lambda: self._enforced(solution), {"result": SCIP_RESULT.INFEASIBLE}, self.model)
+
+    def _enforced(self, solution: Any) -> dict[str, Any]:
+        """Decides the solution of a node; where no integer is left to branch on, the network there is judged and done with."""
+        answer = self._check(solution, accepted=False)
+        if answer["result"] == SCIP_RESULT.FEASIBLE or self.model.getPseudoBranchCands()[1]:
+            return answer
+        position = self.axes.position(lambda name: self.model.getSolVal(solution, self.axes.variables[name]))
+        if position is not None:
+            self.tree.consider(Candidate(position, math.nan))
+            self.tree.offer(self.model)
+        return {"result": SCIP_RESULT.CUTOFF}
 
     def conslock(self, constraint: Any, locktype: int, nlockspos: int, nlocksneg: int) -> None:
         """Any change of an integer may break a budget."""

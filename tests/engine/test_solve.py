@@ -1,4 +1,4 @@
-"""Whole runs with child processes: answers, limits, interruptions, crashes, kills."""
+"""Whole runs with SCIP in a process of its own: answers, limits, interruptions, crashes, kills."""
 
 from __future__ import annotations
 

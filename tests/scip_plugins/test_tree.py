@@ -1,0 +1,94 @@
+"""SCIP's tree with the plug-ins, in this process: answers, records, threads, and the ways to work."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from mipdesign.benchmarks.corpus.small import best_by_enumeration, small_problem, varied_problem
+from scale import few
+
+from mipdesign.certificate.certificate import Certificate
+from mipdesign.certificate.verification import claims
+from mipdesign.engine.driver import solve_here
+from mipdesign.errors import SpecError
+from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
+from mipdesign.search.incumbents import OPTIMAL_GAP
+from mipdesign.search.outcome import Options, Outcome, ScipOptions
+
+DEEP = 40
+"""Steps of listings so short that SCIP's tree gets deep on small problems."""
+
+
+def solved(problem: Problem, workers: int = 1, list_steps: int = DEEP, **scip: str) -> Outcome:
+    """A problem solved in this process, its certificate checked by the independent checker."""
+    tables = build_tables(problem)
+    outcome = solve_here(tables, Options(workers=workers, list_steps=list_steps, scip=ScipOptions.of(scip)))
+    certificate = Certificate.of(problem, tables, outcome, OPTIMAL_GAP)
+    assert not [claim for claim in claims(certificate) if claim.outcome == "fails"]
+    return outcome
+
+
+def check(problem: Problem, outcome: Outcome) -> None:
+    """That an answer is the enumerated one."""
+    best = best_by_enumeration(problem)
+    assert outcome.status == ("infeasible" if best is None else "optimal") and not outcome.incidents
+    if best is not None:
+        assert outcome.best is not None
+        architecture = build_tables(problem).architecture(outcome.best.position)
+        assert problem.evaluator(architecture).exact_objective() == best
+
+
+@pytest.mark.parametrize(("seed", "workers"), few(list(itertools.product(range(40), (1, 2))), 14))
+def test_every_kind_of_constraint_equals_enumeration(seed: int, workers: int) -> None:
+    problem = varied_problem(seed)
+    check(problem, solved(problem, workers))
+
+
+@pytest.mark.parametrize(
+    "scip",
+    [
+        {"propagation": "on"},
+        {"encoding": "native"},
+        {"encoding": "inc"},
+        {"branching": "scip"},
+        {"relaxator": "both"},
+        {"relaxator": "lp", "encoding": "log"},
+    ],
+)
+@pytest.mark.parametrize("seed", few([1, 2, 3, 6, 8], 2))
+def test_all_ways_to_work_find_the_same(seed: int, scip: dict[str, str]) -> None:
+    problem = varied_problem(seed)
+    check(problem, solved(problem, **scip))
+
+
+def test_a_tree_is_deep_and_all_of_it_is_in_the_certificate() -> None:
+    problem = small_problem(7)
+    outcome = solved(problem, list_steps=200)
+    assert outcome.tree is not None and outcome.tree.nodes > 5
+    names = {record.node for record in outcome.records}
+    splits = {record.node for record in outcome.records if record.split is not None}
+    assert len(names) == len(outcome.records) and names == {""} | {f"{name}{n}" for name in splits for n in "01"}
+
+
+def test_ways_without_a_certificate_say_so() -> None:
+    outcome = solved(small_problem(7), branching="scip")
+    assert [record.verdict for record in outcome.records] == ["solver"]
+    (cell,) = outcome.solved
+    assert cell.formulation == "minlp:sos2" and cell.result.nodes == outcome.tree.nodes  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "field"),
+    [
+        ({"relaxator": "nlp"}, "engine_options.relaxator: 'nlp'"),
+        ({"branching": "most"}, "engine_options.branching: 'most'"),
+        ({"propagation": "true"}, "engine_options.propagation: 'true'"),
+        ({"cuts": "on"}, "engine_options: 'cuts'"),
+        ({"relaxator": "lp", "branching": "ours"}, "needs the cells of the Lagrangian relaxator"),
+    ],
+)
+def test_options_that_are_none_are_refused(chosen: dict[str, str], field: str) -> None:
+    with pytest.raises(SpecError, match=field):
+        ScipOptions.of(chosen)
