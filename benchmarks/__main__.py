@@ -111,7 +111,7 @@ def report(
 def optima(
     study: StudyFile,
     file: OptimaFile = SHIPPED,
-    workers: Annotated[int | None, typer.Option(metavar="N", min=1, max=1024, help="Child processes of each design.")] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", min=1, max=1024, help="Threads of each design.")] = None,
     plugins: Plugins = None,
 ) -> None:
     """Prove the optima of a study's instances with mipdesign, and add them to the file."""

@@ -1,4 +1,4 @@
-"""Random small problems solved by the presolve tree and by each formulation, held against exhaustive enumeration.
+"""Random small problems solved by the steps of the tree and by each formulation, held against exhaustive enumeration.
 
 ``python -m mipdesign.benchmarks agreement [--count N] [--varied N] [--tree N] [--first SEED]`` prints how many agree, and the
 seeds that do not; ``--tree`` is SCIP's tree with the plug-ins, on problems of which three in five are infeasible or nearly.
@@ -44,7 +44,7 @@ def found_by(way: str, tables: Tables, cutoff: float | None) -> set[Position]:
 
 
 def varied_agrees(seed: int) -> bool:
-    """Whether the presolve tree finds the optimum of a varied problem, as the exact evaluator lists it; an early end of the
+    """Whether the tree finds the optimum of a varied problem, as the exact evaluator lists it; an early end of the
     listing makes the tree deep for most seeds.
     """
     problem = varied_problem(seed)

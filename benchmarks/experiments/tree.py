@@ -1,4 +1,4 @@
-"""The presolve tree in one process, without workers, for comparison with an exhaustive listing."""
+"""The steps of the tree depth first, without SCIP, for comparison with an exhaustive listing."""
 
 from __future__ import annotations
 

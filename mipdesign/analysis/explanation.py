@@ -52,7 +52,7 @@ def explain(
     budgets:
         Names of the limits to look at; all by default.
     workers:
-        Child processes; one per processor by default.
+        Threads that expand nodes; one per processor by default.
     on_progress:
         Told which limit has which value, and where the search of its optimum stands.
 

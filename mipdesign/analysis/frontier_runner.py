@@ -94,7 +94,7 @@ class LocalRunner:
     points:
         How many points may be solved side by side.
     workers:
-        How many workers there are in all.
+        How many workers there are in all: threads that expand nodes.
     """
 
     def __init__(self, points: int, workers: int, on_point: OnPoint) -> None:

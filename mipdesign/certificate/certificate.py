@@ -1,6 +1,6 @@
 """What proves an optimum, written down so that a reader can check it without searching.
 
-A certificate holds the incumbent, every network within the margin of equals of it, and the presolve tree: for each node
+A certificate holds the incumbent, every network within the margin of equals of it, and the tree: for each node
 the multipliers of its bound, the cutoff, and what was done with it. ``docs/certificate.md`` specifies it;
 :mod:`mipdesign.certificate.verification` checks it.
 """

@@ -75,9 +75,9 @@ def design(
         typer.Option(metavar="DIR", help="Folder of the result files: designs/<name> by default, or that of --resume."),
     ] = None,
     formulation: Annotated[
-        str | None, typer.Option(metavar="ID", help="Let SCIP close small cells by this formulation; see 'formulations'.")
+        str | None, typer.Option(metavar="ID", help="Close small cells by SCIP models of this formulation; see 'formulations'.")
     ] = None,
-    no_presolve: Annotated[bool, typer.Option("--no-presolve", help="Leave the whole space to SCIP, for comparison.")] = False,
+    no_presolve: Annotated[bool, typer.Option("--no-presolve", help="Give SCIP the whole space in one model.")] = False,
     resume: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Go on with the unfinished run of this problem in DIR.")
     ] = None,

@@ -64,7 +64,7 @@ ATTEMPTS: tuple[Attempt, ...] = (
         ),
     ),
 )
-"""The ladder of settings: a caller whose child crashed tries the next one."""
+"""The ladder of settings: a caller whose process crashed tries the next one."""
 
 
 @dataclass(frozen=True)

@@ -346,7 +346,7 @@ class Formulation(ABC):
         return [ProvenError(0.0, (0.0,) * len(tables.counts))] * len(positions) if self.claim == "exact" else None
 
     def unsupported(self, tables: Tables) -> str | None:
-        """What of a problem the formulation does not support: the presolve tree then closes all cells. ``None`` if nothing."""
+        """What of a problem the formulation does not support: splitting then closes all cells. ``None`` if nothing."""
         return next((feature.value for feature in features(tables) if feature not in self.supports), None)
 
 

@@ -119,7 +119,7 @@ def certificate_section(folder: DesignFolder, prefix: str) -> Section:
     counts: list[tuple[Value, ...]] = [
         (name, n, VERDICTS.get(name, "")) for name, n in summary.items() if name not in ("nodes", "cells", "open")
     ]
-    counts.append(("all", summary["nodes"], "nodes of the presolve tree; its leaves cover the whole space"))
+    counts.append(("all", summary["nodes"], "nodes of the tree; its leaves cover the whole space"))
     lines = [f"{summary['open']} nodes are left open." if summary["open"] else "No node is left open."]
     if summary["cells"]:
         lines.append(f"{summary['cells']} cells were closed by {', '.join(folder.solvers)}.")

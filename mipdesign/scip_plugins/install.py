@@ -157,9 +157,7 @@ def read_model(model: Any, tables: Tables, formulation: str) -> DesignModel:
         if axis.variable is None:
             continue
         if axis.variable not in variables:
-            raise SpecError(
-                "model", f"has no variable {axis.variable!r}", "write it with 'mipdesign export --formulation minlp'"
-            )
+            raise SpecError("model", f"has no variable {axis.variable!r}", WRITE)
         found = variables[axis.variable]
         if (found.getLbOriginal(), found.getUbOriginal()) != (0.0, len(axis.values) - 1.0):
             text = f"{axis.variable!r} is not between 0 and {len(axis.values) - 1}"

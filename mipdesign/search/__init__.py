@@ -1,1 +1,1 @@
-"""Branch and bound over cells: branching, heuristics, the driver and its processes."""
+"""What a search consists of, beside the tree itself: the steps of a node, heuristics, incumbents, options and outcome."""

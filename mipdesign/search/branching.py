@@ -1,4 +1,4 @@
-"""Branch and bound over cells with Lagrangian chain bounds: the presolve that leaves SCIP little to do.
+"""The steps of branch and bound over cells with Lagrangian chain bounds; the tree is SCIP's (:mod:`mipdesign.scip_plugins`).
 
 A :class:`Node` is a cell of the tree. :func:`expand` bounds it, drops the choices that cannot reach the cutoff, and then
 excludes it, lists its networks one by one, leaves it to the solver, or splits it in two. Every step is a :class:`Record` from

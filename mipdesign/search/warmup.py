@@ -1,4 +1,4 @@
-"""Compiling all compiled loops once per machine, before a run starts its clock and its child processes."""
+"""Compiling all compiled loops once per machine, before a run starts its clock and the process of the engine."""
 
 from __future__ import annotations
 

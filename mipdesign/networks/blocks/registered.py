@@ -33,7 +33,7 @@ def register_family(family: Family) -> Family:
     """Adds a block family of one's own; it then takes part in everything: design, proofs, graph, torch module.
 
     Takes a class, as a decorator, or an instance, and returns it. The class has to stand in a plug-in file or in a module that
-    can be imported, since the child processes of a design need it too.
+    can be imported, since the process of a design's engine needs it too.
 
     Raises
     ------
