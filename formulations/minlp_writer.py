@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from mipdesign.lattice.arrays import Ints
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
-from mipdesign.mip.design_model import Axis, AxisKind
+from mipdesign.mip.design_model import Axis
 from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.formulation import Feature, features
 from mipdesign.mip.linear import ScipModel
@@ -23,12 +22,11 @@ from mipdesign.mip.start_values import Assignment, ValueRule
 from mipdesign.networks.objective import depth_variance
 
 from . import common
-from .breakpoints.lattice import LatticeBreakpoints
 from .common import CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH
 from .compact_columns import Lattices, UnsupportedError
-from .encoded_integer import EncodedInteger, encode_integer
 from .encodings.encoding import Encoding
 from .minlp_counts import Block, CountWriter, Number, Sum, formulas_of, in_scip
+from .minlp_integers import IntegerWriter
 from .model_builder import ModelBuilder
 from .scaling import LOOSENED
 
@@ -74,6 +72,9 @@ class MinlpWriter:
     has_cap: bool = False
     """Whether some depth penalties count as :data:`LARGEST`."""
 
+    def __post_init__(self) -> None:
+        self.integers = IntegerWriter(self.model, self.axes, self.nonlinear, self.encoding)
+
     def write(self) -> None:
         """All variables and constraints of the cell."""
         t, model = self.tables, self.model
@@ -115,65 +116,9 @@ class MinlpWriter:
     def _of(self, e: Expression) -> Sum:
         return in_scip(self.model, e)
 
-    def _number(
-        self,
-        name: str,
-        super_block: int,
-        kind: AxisKind,
-        values: Sequence[int] | Ints,
-        read: Callable[[Position], int],
-        priority: int,
-        has_log: bool = True,
-    ) -> Number:
-        """An integer on its lattice, and its logarithm."""
-        values = [int(x) for x in values]
-        with np.errstate(divide="ignore"):  # places of families have no logarithm, and need none
-            if self.encoding is None:
-                x = self._plain(name, values, read, priority)
-            else:
-                every = LatticeBreakpoints()
-                x = encode_integer(self.model, name, values, read, priority, self.encoding, every, weighted=True)
-        self.axes.append(Axis(kind, super_block, f"{name}_place" if len(values) > 1 else None, tuple(values)))
-        if not has_log:
-            return Number(x, x.number)
-        if self.encoding is not None or len(values) == 1:
-            return Number(x, x.number, self.model.equal_to(f"log_{name}", x.function(np.log(np.array(values, dtype=float)))))
-        low, high = math.log(values[0]), math.log(values[-1])
-        of_log = self.model.variable(f"log_{name}", lower=low, upper=high, value=lambda n: math.log(read(n.position)))
-        self.nonlinear.append((f"is_log_{name}", lambda v: v[f"log_{name}"] <= log(v[f"{name}_number"])))
-        return Number(x, x.number, of_log)
-
-    def _plain(self, name: str, values: Sequence[int], read: Callable[[Position], int], priority: int) -> EncodedInteger:
-        """An integer by its place on the lattice alone: binaries where the lattice is not even."""
-        model = self.model
-        x = EncodedInteger(
-            model,
-            name,
-            tuple(values),
-            model.constant(0.0),
-            model.constant(values[0]),
-            [model.one],
-            priority,
-            np.log(np.array(values, dtype=float)),
-            np.square(np.array(values, dtype=float)),
-            frozenset(values),
-        )
-        if len(values) == 1:
-            return x
-        x.weights = ()
-        x.index = model.variable(
-            f"{name}_place", "I", 0.0, len(values) - 1.0, priority + 1, lambda n: float(values.index(read(n.position)))
-        )
-        steps = {after - value for value, after in itertools.pairwise(values)}
-        number = x.index * float(*steps) + float(values[0]) if len(steps) == 1 else x.function(values)
-        v = model.variable(f"{name}_number", lower=values[0], upper=values[-1], value=lambda n: float(read(n.position)))
-        model.add(f"is_{name}_number", v == number)
-        x.number = v
-        return x
-
     def _stem(self) -> Number:
         t, stem = self.tables, self.cell.stem
-        channels = self._number("C0", -1, "stem", t.stem_c[stem], lambda p: int(t.stem_c[p.stem]), CHANNELS)
+        channels = self.integers.write("C0", -1, "stem", t.stem_c[stem], lambda p: int(t.stem_c[p.stem]), CHANNELS)
         for row, of_stems in enumerate(t.stem_counts):
             of_stem = channels.encoded.function([float(x) / CountWriter(t, self.model).unit(row) for x in of_stems[stem]])
             self.counts[row].append(self._of(of_stem))
@@ -189,11 +134,11 @@ class MinlpWriter:
         def among(column_values: Ints) -> Ints:
             return np.unique(column_values[columns])
 
-        depths = self._number(f"L{n}", i, "depth", self.cell.depths(t, i), lambda p: p.depths[i], DEPTH, has_log=False)
-        families = self._number(f"f{n}", i, "family", among(s.f), of(s.f), FAMILY, has_log=False)
-        kernels = self._number(f"k{n}", i, "kernel", among(s.k), of(s.k), KERNEL)
-        widths = self._number(f"b{n}", i, "width", among(s.b), of(s.b), WIDTH)
-        channels = self._number(f"C{n}", i, "channels", among(s.c), of(s.c), CHANNELS)
+        depths = self.integers.write(f"L{n}", i, "depth", self.cell.depths(t, i), lambda p: p.depths[i], DEPTH, has_log=False)
+        families = self.integers.write(f"f{n}", i, "family", among(s.f), of(s.f), FAMILY, has_log=False)
+        kernels = self.integers.write(f"k{n}", i, "kernel", among(s.k), of(s.k), KERNEL)
+        widths = self.integers.write(f"b{n}", i, "width", among(s.b), of(s.b), WIDTH)
+        channels = self.integers.write(f"C{n}", i, "channels", among(s.c), of(s.c), CHANNELS)
         formulas = formulas_of(t, i, columns, families.values, self._without_closed_form)
         low, high = s.growth
         if low is not None:

@@ -13,6 +13,7 @@ from ..lattice.position import Candidate
 from ..lattice.tables import Tables
 from ..mip.design_model import Axis, AxisKind, DesignModel
 from ..mip.formulation import formulation_named
+from ..mip.scip_setup import CURES
 from ..problem.problem import Problem
 from ..search.coverage import build_tables
 from ..search.heuristics import incumbent
@@ -55,8 +56,9 @@ ALWAYS: Mapping[str, Any] = {
     "nodeselection/bfs/minplungedepth": 0,
     "nodeselection/bfs/maxplungedepth": 0,
     "numerics/feastol": 1e-7,
+    **CURES,
 }
-"""Best first without plunging; bounds are told SCIP in units of the objective."""
+"""Best first without plunging; bounds are told SCIP in units of the objective. And nothing that calls an NLP solver."""
 
 
 DEFAULT = ScipOptions()
@@ -137,6 +139,13 @@ def install(model: Any, problem: Problem, *, formulation: str = "minlp", seconds
 
     incumbent(tables, seed, seconds, found, lambda: False)
     tree = Tree(tables, incumbents, design_model)
+
+    def refuse(text: str) -> None:
+        """Constraints that the relaxator knows nothing of would make its incumbents, and so the answer, wrong."""
+        tree.error = tree.error or SpecError("model", text, "leave out constraints that the problem does not have")
+        tree.stopped = True
+
+    tree.on_incident = refuse
     tree.begin([tree.root()])
     add_plugins(tree)
     model.setParams(parameters_for())
