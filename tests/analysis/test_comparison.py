@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from haste import kept
 from networks import published, small
 
 from mipdesign import Architecture, Comparison, Problem, SpecError, compare, design, evaluate, read_network
@@ -24,7 +25,7 @@ SMALL = str(Path(__file__).parents[1] / "data" / "small.yaml")
 @pytest.fixture(scope="module")
 def optimum() -> Architecture:
     """The best network of the small problem."""
-    found = design(Problem.load(SMALL), workers=1).architecture
+    found = design(Problem.load(SMALL), workers=kept()).architecture
     assert found is not None
     return found
 

@@ -40,6 +40,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from haste import hasten
 from markdown_it import MarkdownIt
 from programs import PROGRAMS, ROOT, install
 
@@ -159,6 +160,7 @@ class Page:
         self.scripted = 0
         sys.modules["page"] = self.module
         convergence.draw_convergence = lambda trace, path: False  # as in ``undrawn.py``, and for its reason
+        hasten()
         sys.path[:0] = [str(folder), str(ROOT)]
         os.environ.update(self.environment)
         os.chdir(folder)

@@ -1,0 +1,37 @@
+"""Searches that do not take longer than they have to: no long heuristics, and one worker process for many designs."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mipdesign.search.workers import Workers
+
+HEURISTIC_SECONDS = 0.1
+"""Most seconds that the heuristics take in tests before the tree begins; a search takes them all, however small its space."""
+
+
+def hasten() -> None:
+    """Has the searches of this process take so long; no answer depends on it."""
+    from mipdesign.search import driver
+
+    driver.HEURISTIC_SECONDS = HEURISTIC_SECONDS
+
+
+@cache
+def kept() -> Workers:
+    """One worker process that is kept from design to design, since its start takes longer than a small search.
+
+    Not for problems of plug-ins or of families that a test brings: it would not have them.
+    """
+    from mipdesign.search.workers import Workers
+
+    return Workers(1)
+
+
+def end_kept() -> None:
+    """Ends it, if there is one."""
+    if kept.cache_info().currsize:
+        kept().close()
+        kept.cache_clear()
