@@ -33,8 +33,12 @@ def run_page(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(program, capture_output=True, text=True, check=False)
 
 
-LONG = ("benchmarks/results", "docs/benchmarks.md", "docs/howto/budgets.md", "docs/exports.md")
-"""Pages whose code measures or exports for long: it runs with ``--all``."""
+LONG = (
+    "benchmarks/results",
+    *(f"docs/{name}.md" for name in ("benchmarks", "certificate", "exchange", "exports", "frontiers", "report", "solvers")),
+    *(f"docs/{name}.md" for name in ("validation", "howto/budgets", "howto/networks", "howto/runs", "howto/space")),
+)
+"""Pages whose code takes seconds: it runs with ``--all``. README, tutorial and how to extend run always."""
 
 
 def page_case(page: Path) -> Any:
