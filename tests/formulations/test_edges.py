@@ -88,6 +88,10 @@ def test_a_latency_behind_a_stem_of_one_width_is_exact(formulation: str) -> None
     tables = build_tables(problem)
     assert [len(s.pairs) > 0 for s in tables.stages] == [True] * len(tables.stages) and len(tables.stem_c) == 1
     check_cell(tables, Cell.whole(tables), formulation)
+    form = formulation_named(formulation).build(tables, Cell.whole(tables))
+    assert form.linear is not None
+    for position, _ in listing(tables, Cell.whole(tables)).networks[:5]:
+        assert form.linear.violation(form.start(position)) < 1e-9
 
 
 @pytest.mark.parametrize("formulation", ["lattice", "columns", "native", "compact"])

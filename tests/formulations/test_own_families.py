@@ -157,5 +157,8 @@ def test_a_segment_without_length_has_no_error() -> None:
 
 @pytest.mark.parametrize("encoding", registered_parts("encodings"), ids=lambda encoding: encoding.id)
 def test_a_single_breakpoint_is_where_everything_lies(encoding: Any) -> None:
-    piece = encoding.encode(ModelBuilder(), "f", [3.0], Expression([], 0.0, 0.0))
+    model = ModelBuilder()
+    piece = encoding.encode(model, "f", [3.0], Expression([], 0.0, 0.0))
     assert piece.locate(3.0) == piece.locate(7.0) == Location(0, 0.0)
+    piece.link()
+    assert model.rows == []

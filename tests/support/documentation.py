@@ -44,8 +44,6 @@ from haste import hasten
 from markdown_it import MarkdownIt
 from programs import PROGRAMS, ROOT, install
 
-from mipdesign.figures import convergence
-
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "benchmarks" / "results").glob("*.md")))
 LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
 SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies", "examples")
@@ -159,7 +157,6 @@ class Page:
         self.is_extended = False
         self.scripted = 0
         sys.modules["page"] = self.module
-        convergence.draw_convergence = lambda trace, path: False  # as in ``undrawn.py``, and for its reason
         hasten()
         sys.path[:0] = [str(folder), str(ROOT)]
         os.environ.update(self.environment)

@@ -1,4 +1,4 @@
-"""Searches that do not take longer than they have to: no long heuristics, and one worker process for many designs."""
+"""Designs that do not take longer than they have to: no long heuristics, no plots, one worker process for many."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ HEURISTIC_SECONDS = 0.1
 
 
 def hasten() -> None:
-    """Has the searches of this process take so long; no answer depends on it."""
+    """Has the searches of this process take so long, and draws none of them: no answer depends on either."""
+    from mipdesign.figures import convergence
     from mipdesign.search import driver
 
     driver.HEURISTIC_SECONDS = HEURISTIC_SECONDS
+    convergence.draw_convergence = lambda trace, path: False
 
 
 @cache
