@@ -93,7 +93,7 @@ def test_cpsat_proves_what_its_presolve_got_wrong() -> None:
     assert verdicts("cpsat", "lattice", [28]) == {"agree": [28]}
 
 
-@pytest.mark.parametrize("formulation", ["lattice", "compact:log:lattice:onehot"])
+@pytest.mark.parametrize("formulation", few(["lattice", "compact:log:lattice:onehot"], 1))
 def test_a_coarse_grid_of_cpsat_gives_a_network_that_holds_and_a_bound_that_is_valid(formulation: str) -> None:
     fine, coarse = programs.said("coarse_grid", formulation, "22", "8")
     status, objective, bound, violation, best = fine
