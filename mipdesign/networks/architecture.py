@@ -109,11 +109,11 @@ class PlacedBlock:
         return _operations_of_block(FAMILIES[s.block], *sizes, self.index == 0)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096, typed=True)
 def _operations_of_block(
     family: BlockFamily, ci: int, c: int, b: int, k: int, s: int, r: int, first: bool
 ) -> tuple[Operation, ...]:
-    """Networks of a space share most of their blocks, so who goes through many of them asks for few."""
+    """Networks of a space share most of their blocks. Types stay apart: integers of numpy are not exact."""
     return existing(family.operations(ci, c, b, k, s, r, first=first))
 
 
