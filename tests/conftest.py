@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import scale
+from haste import end_kept, hasten
 
 HERE = Path(__file__).parent
 
@@ -34,6 +36,14 @@ def pytest_configure(config: pytest.Config) -> None:
         processors = sorted(os.sched_getaffinity(0))
         with contextlib.suppress(OSError):  # where a sandbox does not let it
             os.sched_setaffinity(0, {processors[int(worker.removeprefix("gw")) % len(processors)]})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _haste() -> Iterator[None]:
+    """Once tests begin, since what is imported before is not measured."""
+    hasten()
+    yield
+    end_kept()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

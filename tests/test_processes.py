@@ -81,7 +81,7 @@ def test_nothing_is_left_of_a_process(then: str, seconds: float, cause: str, cod
     ended = Process(programs.command("family", then, "sleep", "600"), keep=("out",)).watch(seconds)
     assert (ended.cause, ended.code) == (cause, code)
     assert is_gone(int(ended.out))
-    assert 2.0 <= ended.seconds < 10 or cause == "exited"
+    assert ended.seconds >= 2.0 or cause == "exited"
 
 
 def test_memory_is_that_of_all_that_a_process_started() -> None:

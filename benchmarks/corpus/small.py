@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,7 @@ MOST_VARIED = 500
 """Most networks of a varied problem: every one of them goes through the exact evaluator."""
 
 
+@cache
 def varied_problem(seed: int) -> Problem:
     """A very small problem: choices between families, any budgets, lower limits, divisibility, forbidden combinations."""
     rng = np.random.default_rng([seed, 1000])
@@ -182,18 +184,18 @@ def tight_problem(seed: int) -> Problem:
 
 def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Generator) -> Problem:
     """A problem, whose specification has no budgets, with some of any kind, anywhere between infeasible and slack."""
-    networks = list(every_network(problem))
-    if not networks:
+    evaluators = [problem.evaluator(network) for network in every_network(problem)]
+    if not evaluators:
         return problem
     budgets: dict[str, Any] = {}
     if rng.random() < 0.5:
         table = random_table(problem, rng)
         timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})
-        figures = sorted(timed.evaluator(a).figure("latency") for a in networks)
+        figures = sorted(timed.evaluator(e.architecture).figure("latency") for e in evaluators)
         budgets["latency"] = {"max": figures[int(rng.integers(0, len(figures)))], "table": table}
     for name in (name for name in Budgets.model_fields if name != "latency"):
         if rng.random() < 0.3:
-            figures = sorted(problem.evaluator(a).figure(name) for a in networks)
+            figures = sorted(evaluator.figure(name) for evaluator in evaluators)
             high = figures[int(rng.integers(len(figures) // 4, len(figures)))]
             budgets[name] = {"max": high}
             if name not in UPPER_ONLY and rng.random() < 0.3:

@@ -19,6 +19,7 @@ from ..networks.objective import CONVENTIONS, default_alpha, penalised_super_blo
 from ..problem.problem import Problem
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Progress
+from ..search.workers import Workers
 
 SPACES = {
     "bottleneck": "deepmad-r50",
@@ -104,7 +105,7 @@ def compare(
     time_limit: float | None = None,
     gap: float = OPTIMAL_GAP,
     seed: int = 0,
-    workers: int | None = None,
+    workers: int | Workers | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
     """Evaluates a network and designs the best one within its budgets.

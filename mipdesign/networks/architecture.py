@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import SpecError
 from ..parsing import load_json, validated
-from .blocks import FAMILIES, Int, Operation, existing, plain_conv
+from .blocks import FAMILIES, BlockFamily, Int, Operation, existing, plain_conv
 from .objective import stage_of_super_blocks
 
 Positive = Annotated[int, Field(strict=True, ge=1, le=10**6)]
@@ -104,11 +105,16 @@ class PlacedBlock:
     def operations(self) -> tuple[Operation, ...]:
         """Operations of the block, absent ones left out."""
         s = self.spec
-        family = FAMILIES[s.block]
-        first = self.index == 0
-        return existing(
-            family.operations(self.in_channels, s.channels, s.bottleneck, s.kernel, self.stride, self.resolution, first=first)
-        )
+        sizes = (self.in_channels, s.channels, s.bottleneck, s.kernel, self.stride, self.resolution)
+        return _operations_of_block(FAMILIES[s.block], *sizes, self.index == 0)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _operations_of_block(
+    family: BlockFamily, ci: int, c: int, b: int, k: int, s: int, r: int, first: bool
+) -> tuple[Operation, ...]:
+    """Networks of a space share most of their blocks. Types stay apart: integers of numpy are not exact."""
+    return existing(family.operations(ci, c, b, k, s, r, first=first))
 
 
 @dataclass(frozen=True, order=True)

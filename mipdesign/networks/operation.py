@@ -157,7 +157,7 @@ def existing(operations: Sequence[Operation]) -> tuple[Operation, ...]:
     for op in operations:
         inputs = tuple(moved.get(name, name) for name in op.inputs)
         if op.present:
-            kept.append(replace(op, inputs=inputs))
+            kept.append(op if inputs == op.inputs else replace(op, inputs=inputs))
         else:
             moved[op.name] = inputs[0]
     return tuple(kept)

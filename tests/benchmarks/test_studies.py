@@ -33,7 +33,8 @@ from mipdesign import registry
 from mipdesign.errors import SpecError
 
 PLUGINS = TESTS / "plugins"
-FAKES = ("honest", "second", "overstating", "infeasible", "low-bound", "limit", "broken", "crash", "eater", "sleeper", "absent")
+FAKES = ("sleeper", "eater", "honest", "second", "overstating", "infeasible", "low-bound", "limit", "broken", "crash", "absent")
+"""The one that takes longest first: others run beside it."""
 FEASIBLE = 0
 """Seed of a small problem that has a feasible network."""
 
@@ -90,7 +91,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def ways_to_fail(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Folder of a study of all fake solvers, and what they logged."""
     folder = tmp_path_factory.mktemp("fakes")
-    limits = {"seconds": 5, "memory_mb": 700, "grace_seconds": 10}
+    limits = {"seconds": 4, "memory_mb": 700, "grace_seconds": 6}
     study = write_study(folder, solvers=[f"fake-{name}" for name in FAKES], limits=limits)
     assert run("run", study, "--out", folder, "--workers", "2", FAKE_SOLVERS_LOG=str(folder / "log")) == 0
     return folder, folder / "log"
@@ -118,7 +119,7 @@ def test_every_way_to_fail_is_told_apart(ways_to_fail: tuple[Path, Path]) -> Non
     assert "out of ideas" in records["broken"].incidents[-1]
     assert f"signal {signal.SIGABRT.value}: munmap_chunk()" in records["crash"].incidents[-1]
     assert records["eater"].peak_memory_mb is not None and records["eater"].peak_memory_mb > 700
-    assert records["sleeper"].wall_seconds >= 7
+    assert records["sleeper"].wall_seconds >= 10
     assert "no-such-solver" in records["absent"].incidents[-1]
 
 
@@ -143,6 +144,34 @@ def test_a_record_holds_what_the_solver_said_and_what_is_exact(ways_to_fail: tup
     assert (record.said, record.gap, record.nodes, record.violations) == ("optimal", 0.0, 3, [])
     assert (record.build_seconds, record.solver_seconds) == (0.25, 0.5)
     assert record.trace[1] == [0.25, record.objective, record.objective]
+
+
+def test_the_report_stands_alone_and_counts_every_run(ways_to_fail: tuple[Path, Path], tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    assert run("report", ways_to_fail[0], "--out", page) == 0
+    text = page.read_text()
+    assert "4 wrong answers" in text
+    assert text.count("<svg") == 4
+    assert "prefers-color-scheme: dark" in text and "@media print" in text
+    for outside in ("<script", "<link", "<img", 'src="http', "url(http"):
+        assert outside not in text
+    rows = (tmp_path / "statuses.csv").read_text().splitlines()
+    header = rows[0].split(",")
+    counts = {status: sum(int(row.split(",")[header.index(status)]) for row in rows[1:]) for status in STATUSES}
+    assert counts == {
+        **dict.fromkeys(("solved", "limit", "error", "crash", "timeout", "memout", "missing"), 1),
+        "wrong": 4,
+        "unsupported": 0,
+    }
+    assert len((tmp_path / "runs.csv").read_text().splitlines()) == 1 + len(FAKES)
+
+
+def test_the_same_records_give_the_same_report(ways_to_fail: tuple[Path, Path], tmp_path: Path) -> None:
+    pages = []
+    for name in ("one", "two"):
+        assert run("report", ways_to_fail[0], "--out", tmp_path / name / "report.html") == 0
+        pages.append((tmp_path / name / "report.html").read_bytes())
+    assert pages[0] == pages[1]
 
 
 def test_a_formulation_that_a_solver_does_not_take_is_unsupported(tmp_path: Path) -> None:
@@ -240,8 +269,8 @@ def lines(path: Path) -> int:
 
 MANY: dict[str, Any] = {"instances": [{"small": [0, 4]}], "seeds": [0, 1]}
 """Four runs."""
-SOME: dict[str, Any] = {"seeds": [0, 1, 2]}
-"""Three runs."""
+SOME: dict[str, Any] = {"seeds": [0, 1]}
+"""Two runs."""
 
 
 def test_a_study_that_is_killed_goes_on_to_the_same_table(tmp_path: Path) -> None:
@@ -259,7 +288,7 @@ def test_a_study_that_is_killed_goes_on_to_the_same_table(tmp_path: Path) -> Non
     assert run("run", study, "--out", cut, "--workers", "2", FAKE_SOLVERS_LOG=str(log)) == 0
     assert (cut / RECORDS).read_bytes().startswith(kept)
     assert table(cut) == table(whole)
-    assert lines(log) == 3 - kept.count(b"\n"), "no run is repeated"
+    assert lines(log) == 2 - kept.count(b"\n"), "no run is repeated"
     before = (cut / RECORDS).read_bytes()
     assert run("run", study, "--out", cut, FAKE_SOLVERS_LOG=str(log)) == 0
     assert (cut / RECORDS).read_bytes() == before
@@ -292,8 +321,8 @@ def test_a_killed_worker_of_the_cluster_loses_nothing(tmp_path: Path, monkeypatc
         os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
         assert running.wait(timeout=300) == 0
     counts = Counter(record.status for record in judged(read_records(tmp_path), {}))
-    assert counts == {"solved": 3}
-    assert len({record.key for record in read_records(tmp_path)}) == 3
+    assert counts == {"solved": 2}
+    assert len({record.key for record in read_records(tmp_path)}) == 2
 
 
 def test_a_folder_takes_one_run_at_a_time(tmp_path: Path) -> None:
@@ -529,26 +558,6 @@ def test_other_lines_are_no_optima(line: str) -> None:
 # ------------------------------------------------------------------------------------------------------------------ report
 
 
-def test_the_report_stands_alone_and_counts_every_run(ways_to_fail: tuple[Path, Path], tmp_path: Path) -> None:
-    page = tmp_path / "report.html"
-    assert run("report", ways_to_fail[0], "--out", page) == 0
-    text = page.read_text()
-    assert "4 wrong answers" in text
-    assert text.count("<svg") == 4
-    assert "prefers-color-scheme: dark" in text and "@media print" in text
-    for outside in ("<script", "<link", "<img", 'src="http', "url(http"):
-        assert outside not in text
-    rows = (tmp_path / "statuses.csv").read_text().splitlines()
-    header = rows[0].split(",")
-    counts = {status: sum(int(row.split(",")[header.index(status)]) for row in rows[1:]) for status in STATUSES}
-    assert counts == {
-        **dict.fromkeys(("solved", "limit", "error", "crash", "timeout", "memout", "missing"), 1),
-        "wrong": 4,
-        "unsupported": 0,
-    }
-    assert len((tmp_path / "runs.csv").read_text().splitlines()) == 1 + len(FAKES)
-
-
 def test_pictures_are_files_on_request_and_leave_the_page_as_it_is(tmp_path: Path) -> None:
     with RecordLog(tmp_path) as log:
         for n in range(3):
@@ -578,14 +587,6 @@ def test_a_picture_says_how_many_curves_it_leaves_out(tmp_path: Path) -> None:
     after = text[text.index("Performance profile") :]
     picture = after[after.index("<svg") : after.index("</svg>")]
     assert "solver-00" in picture and "solver-19" not in picture
-
-
-def test_the_same_records_give_the_same_report(ways_to_fail: tuple[Path, Path], tmp_path: Path) -> None:
-    pages = []
-    for name in ("one", "two"):
-        assert run("report", ways_to_fail[0], "--out", tmp_path / name / "report.html") == 0
-        pages.append((tmp_path / name / "report.html").read_bytes())
-    assert pages[0] == pages[1]
 
 
 def test_text_of_solvers_is_not_markup(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_a_run_ends_optimal(small: tuple[Path, subprocess.CompletedProcess[str]]
     assert answer.returncode == 0
     assert "status       optimal" in answer.stdout
     assert f"files        {folder}: certificate.json" in answer.stdout
-    assert {"result.json", "certificate.json", "trace.csv"} <= {path.name for path in folder.iterdir()}
+    assert {"result.json", "certificate.json", "trace.csv", "convergence.png"} <= {path.name for path in folder.iterdir()}
 
 
 def test_progress_goes_to_standard_error(small: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
@@ -313,7 +313,9 @@ def test_a_signal_while_importing_still_leaves_files(number: int, warm: None, tm
     assert (tmp_path / "trace.csv").exists()
 
 
-@pytest.mark.parametrize("arguments", [["presets"], ["show", SMALL], ["design", SMALL, "--resume", "none"]], ids=lambda a: a[0])
+@pytest.mark.parametrize(
+    "arguments", few([["presets"], ["show", SMALL], ["design", SMALL, "--resume", "none"]], 2), ids=lambda a: a[0]
+)
 def test_a_signal_ends_what_has_nothing_to_save(arguments: list[str]) -> None:
     answer = signalled_early(signal.SIGINT, *arguments)
     assert (answer.returncode, answer.stdout, answer.stderr) == (130, "", "error: interrupted\n")
@@ -362,7 +364,7 @@ def test_interrupts_that_never_came_are_silent() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["presets"], ["show", SMALL, "--yaml"], ["formulations"], ["--help"]], ids=lambda a: a[0]
+    "arguments", few([["presets"], ["show", SMALL, "--yaml"], ["formulations"], ["--help"]], 2), ids=lambda a: a[0]
 )
 def test_a_reader_that_leaves_is_no_error(arguments: list[str]) -> None:
     reading, writing = os.pipe()

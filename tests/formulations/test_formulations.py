@@ -333,7 +333,7 @@ def test_a_start_is_checked_and_recorded() -> None:
 
 
 def test_realistic_cell() -> None:
-    """4e11 networks around a design of deepmad-r18: closed in about a second."""
+    """4e11 networks around a design of deepmad-r18: closed in few nodes, and other threads get their turn meanwhile."""
     tables = build_tables(Problem.preset("deepmad-r18"))
     cell = around(tables, R18, 0.1, 8, 1)
     objective = tables.problem.evaluator(R18).evaluation.objective
@@ -347,7 +347,6 @@ def test_realistic_cell() -> None:
 
     thread = threading.Thread(target=tick)
     thread.start()
-    began = time.monotonic()
     result = solve_cell(tables, cell, objective - 0.5, on_progress=lambda bound, incumbent: bounds.append(bound))
     stop.set()
     thread.join()
@@ -357,7 +356,7 @@ def test_realistic_cell() -> None:
     assert result.bound == pytest.approx(max(found.objective for found in result.networks), rel=1e-12)
     assert bounds and min(bounds) >= objective * (1 - 1e-9)
     assert len(ticks) > 10, "SCIP held the GIL"
-    assert time.monotonic() - began < 60
+    assert result.nodes < 1000
 
 
 def test_limits_leave_a_valid_bound() -> None:

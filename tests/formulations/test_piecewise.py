@@ -63,7 +63,7 @@ def test_admits_the_graph_and_nothing_else(encoding: Encoding, function: tuple[l
 
 
 @by_id
-@pytest.mark.parametrize("n", few(range(1, 18), 6))
+@pytest.mark.parametrize("n", few(range(1, 18), 4))
 def test_every_number_of_segments(encoding: Encoding, n: int) -> None:
     """Regression of others: no binaries for a single segment, codes that are wrong for one pattern only."""
     rng = np.random.default_rng(n)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from haste import kept
 from hypothesis import given
 from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import best_by_enumeration
@@ -269,7 +270,7 @@ OTHERS = ("resnet_bottleneck", "resnet_basic", "linear_inverted", "separable")
 )
 def test_the_families_of_others_are_designed_to_proven_optimality(blocks: list[str], tmp_path: Path) -> None:
     problem = Problem.from_dict(SPEC | {"stages": [stage | {"block": blocks} for stage in SPEC["stages"]]})
-    found = design(problem, workers=1)
+    found = design(problem, workers=kept())
     assert found.status == "optimal" and found.architecture is not None
     assert problem.evaluator(found.architecture).exact_objective() == best_by_enumeration(problem)
     found.save(tmp_path)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from networks import DISTINCT, PRESETS, of_preset, small
+from scale import few
 
 from mipdesign import Problem
 from mipdesign.errors import SpecError
@@ -75,7 +76,7 @@ def test_every_preset_has_a_network_within_its_budgets() -> None:
         assert Problem.preset(name).violations(of_preset(name)) == []
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", few(PRESETS, 5))
 def test_shapes_are_those_that_the_model_announces(name: str) -> None:
     """At full resolution, on a device without memory."""
     architecture = of_preset(name)
@@ -104,7 +105,7 @@ def test_shapes_are_those_that_the_model_announces(name: str) -> None:
     assert (network.forward_head(last).shape, network.num_classes) == ((2, 42), 42)
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", few(PRESETS, 4))
 def test_parameters_fall_into_groups_by_depth(name: str) -> None:
     network = meta_network(to_graph(of_preset(name)))
     names = [key for key, _ in network.named_parameters()]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from mipdesign.benchmarks.experiments.exports import TOLERANCE, as_trained
 from networks import DISTINCT, architectures, of_preset, small
-from scale import examples
+from scale import examples, few
 
 from mipdesign import (
     Architecture,
@@ -47,6 +47,7 @@ torch = pytest.importorskip("torch")
 EVERY_FAMILY = Architecture(33, Stem(8), tuple(Stage(family, 1, 8, 16, 3, 1) for family in FAMILIES), 20, classes=10)
 """One network with a block of each family; benchmarks/exports.py has all presets at full resolution."""
 STRIDED = Architecture(33, Stem(8, 3, 1, True), tuple(Stage(family, 2, 12, 16, 3, 1) for family in FAMILIES)[:4], classes=10)
+EITHER = pytest.mark.parametrize("architecture", few([EVERY_FAMILY, STRIDED], 1), ids=["families", "strided"])
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +151,7 @@ def test_dot_has_every_node_and_every_edge() -> None:
 # ----------------------------------------------------------------------------------------------------------------- modules
 
 
-@pytest.mark.parametrize("architecture", [EVERY_FAMILY, STRIDED], ids=["families", "strided"])
+@EITHER
 def test_an_onnx_file_computes_the_same_for_any_batch(architecture: Architecture) -> None:
     onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
     network, pictures = as_trained(architecture)
@@ -169,7 +170,7 @@ def test_an_onnx_file_computes_the_same_for_any_batch(architecture: Architecture
         assert logits.std() > 0.1
 
 
-@pytest.mark.parametrize("architecture", [EVERY_FAMILY, STRIDED], ids=["families", "strided"])
+@EITHER
 def test_a_program_of_torch_export_computes_the_same_for_any_batch(architecture: Architecture, tmp_path: Path) -> None:
     network, pictures = as_trained(architecture)
     network.train()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from haste import kept
 from hypothesis import given
 from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import best_by_enumeration, every_network, varied_problem
@@ -59,7 +60,7 @@ def test_overlapping_ties_are_one() -> None:
 )
 def test_the_optimum_keeps_ties_and_is_proved(same: list[str]) -> None:
     problem = Problem.load(SMALL, [f"ties=[{{stages: [2, 3], same: {same}}}]", "stages.2.depth.max=3"])
-    found = design(problem, workers=1)
+    found = design(problem, workers=kept())
     assert found.status == "optimal" and found.architecture is not None
     second, third = found.architecture.stages[1:]
     assert all(getattr(second, axis) == getattr(third, axis) for axis in same)
@@ -69,7 +70,7 @@ def test_the_optimum_keeps_ties_and_is_proved(same: list[str]) -> None:
 
 def test_an_exact_optimum_with_ties() -> None:
     problem = next(p for p in map(varied_problem, TIED_SEEDS) if best_by_enumeration(p) is not None)
-    found = design(problem, workers=1)
+    found = design(problem, workers=kept())
     assert found.architecture is not None
     assert problem.evaluator(found.architecture).exact_objective() == best_by_enumeration(problem)
 

@@ -21,6 +21,7 @@ from mipdesign.certificate.certificate import Certificate
 from mipdesign.checker import FAILS, HOLDS, TRUST, Claim
 from mipdesign.designs.design import Design
 from mipdesign.figures import convergence, formatting
+from mipdesign.figures.convergence import draw_convergence
 from mipdesign.networks.architecture import Architecture
 from mipdesign.networks.blocks import FAMILIES
 from mipdesign.networks.evaluator import Evaluator, default_scoring, evaluate
@@ -317,7 +318,7 @@ RUN = (
 def test_the_plot_is_a_png(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     path = tmp_path / "convergence.png"
-    assert convergence.draw_convergence(RUN, path)
+    assert draw_convergence(RUN, path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [file.name for file in tmp_path.iterdir()] == ["convergence.png"]
 
@@ -336,7 +337,7 @@ def test_the_plot_is_a_png(tmp_path: Path) -> None:
 )
 def test_any_run_can_be_drawn(trace: tuple[Progress, ...], tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     pytest.importorskip("matplotlib")
-    assert convergence.draw_convergence(trace, tmp_path / "convergence.png")
+    assert draw_convergence(trace, tmp_path / "convergence.png")
     assert not recwarn.list
 
 
@@ -344,20 +345,20 @@ def test_any_run_can_be_drawn(trace: tuple[Progress, ...], tmp_path: Path, recwa
 def test_a_run_without_values_leaves_no_plot(trace: tuple[Progress, ...], tmp_path: Path) -> None:
     path = tmp_path / "convergence.png"
     path.write_bytes(b"of an earlier run")
-    assert not convergence.draw_convergence(trace, path)
+    assert not draw_convergence(trace, path)
     assert not path.exists()
 
 
 def test_without_matplotlib_there_is_no_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert not convergence.draw_convergence(RUN, tmp_path / "convergence.png")
+    assert not draw_convergence(RUN, tmp_path / "convergence.png")
     assert not list(tmp_path.iterdir())
 
 
 def test_drawing_keeps_out_of_the_global_state(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     before = "matplotlib.pyplot" in sys.modules  # where another test of this process has imported it
-    convergence.draw_convergence(RUN, tmp_path / "convergence.png")
+    draw_convergence(RUN, tmp_path / "convergence.png")
     assert ("matplotlib.pyplot" in sys.modules) == before
 
 

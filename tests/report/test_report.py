@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 from report_data import EXPLANATION, SMALL, VALIDATION, design_of, frontier, written
+from scale import few
 
 from mipdesign.cli import main as cli
 from mipdesign.errors import MissingExtraError, SpecError
@@ -463,8 +465,7 @@ def several(r18: Path, swept: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return {name: write_report(folders, folder / f"{name}.html") for name, folders in wanted.items()}
 
 
-@pytest.mark.parametrize("name", ["r18", "frontier", "several"])
-@pytest.mark.parametrize("width", [380, 1400])
+@pytest.mark.parametrize(("width", "name"), few(itertools.product((380, 1400), ("several", "r18", "frontier")), 2))
 def test_the_page_in_a_browser(name: str, width: int, browser: Any, several: dict[str, Path]) -> None:
     faults: list[str] = []
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="light", offline=True)

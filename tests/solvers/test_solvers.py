@@ -63,7 +63,7 @@ def convex_combination(values: list[float], most: float) -> FormulationModel:
 # ---------------------------------------------------------------------------------------------------------- every solver
 
 
-@pytest.mark.parametrize("solver_id", ["highs", "cvxpy-cbc"])
+@pytest.mark.parametrize("solver_id", few(["highs", "cvxpy-cbc"], 1))
 def test_big_m_rows_are_within_the_tolerances_of_solvers(solver_id: str) -> None:
     assert verdicts(solver_id, "columns", range(COUNT)) == {"agree": list(range(COUNT))}
 
@@ -93,7 +93,7 @@ def test_cpsat_proves_what_its_presolve_got_wrong() -> None:
     assert verdicts("cpsat", "lattice", [28]) == {"agree": [28]}
 
 
-@pytest.mark.parametrize("formulation", ["lattice", "compact:log:lattice:onehot"])
+@pytest.mark.parametrize("formulation", few(["lattice", "compact:log:lattice:onehot"], 1))
 def test_a_coarse_grid_of_cpsat_gives_a_network_that_holds_and_a_bound_that_is_valid(formulation: str) -> None:
     fine, coarse = programs.said("coarse_grid", formulation, "22", "8")
     status, objective, bound, violation, best = fine

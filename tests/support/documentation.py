@@ -40,10 +40,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from haste import hasten
 from markdown_it import MarkdownIt
 from programs import PROGRAMS, ROOT, install
-
-from mipdesign.figures import convergence
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "benchmarks" / "results").glob("*.md")))
 LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
@@ -158,7 +157,7 @@ class Page:
         self.is_extended = False
         self.scripted = 0
         sys.modules["page"] = self.module
-        convergence.draw_convergence = lambda trace, path: False  # as in ``undrawn.py``, and for its reason
+        hasten()
         sys.path[:0] = [str(folder), str(ROOT)]
         os.environ.update(self.environment)
         os.chdir(folder)
