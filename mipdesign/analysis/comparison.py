@@ -19,7 +19,6 @@ from ..networks.objective import CONVENTIONS, default_alpha, penalised_super_blo
 from ..problem.problem import Problem
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Progress
-from ..search.workers import Workers
 
 SPACES = {
     "bottleneck": "deepmad-r50",
@@ -105,8 +104,9 @@ def compare(
     time_limit: float | None = None,
     gap: float = OPTIMAL_GAP,
     seed: int = 0,
-    workers: int | Workers | None = None,
+    workers: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    engine: Engine | None = None,
 ) -> Comparison:
     """Evaluates a network and designs the best one within its budgets.
 
@@ -122,7 +122,7 @@ def compare(
         ``paper`` or ``reference``; that of the space by default.
     overrides:
         Changes of the problem as ``KEY=VALUE`` texts, which come last: ``budgets.flops=1e9``.
-    time_limit, gap, seed, workers, on_progress:
+    time_limit, gap, seed, workers, on_progress, engine:
         Of :func:`mipdesign.design`.
 
     Raises
@@ -136,7 +136,7 @@ def compare(
         network = Architecture.from_dict(network.to_dict() | {"resolution": resolution})
     problem, evaluation = problem_around(network, space or default_space(network), convention, tuple(overrides))
     exceeded = tuple(violations(problem.evaluator(network), problem.budgets.limits()))
-    found = design(problem, time_limit=time_limit, gap=gap, seed=seed, workers=workers, on_progress=on_progress)
+    found = design(problem, time_limit=time_limit, gap=gap, seed=seed, workers=workers, on_progress=on_progress, engine=engine)
     return Comparison(network, evaluation, tuple(problem.outside_space(network)), exceeded, found)
 
 

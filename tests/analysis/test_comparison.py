@@ -25,7 +25,7 @@ SMALL = str(Path(__file__).parents[1] / "data" / "small.yaml")
 @pytest.fixture(scope="module")
 def optimum() -> Architecture:
     """The best network of the small problem."""
-    found = design(Problem.load(SMALL), workers=kept()).architecture
+    found = design(Problem.load(SMALL), engine=kept()).architecture
     assert found is not None
     return found
 
@@ -37,7 +37,7 @@ def outsider(optimum: Architecture) -> Architecture:
 
 
 def test_the_optimum_of_a_space_is_its_own_optimum(optimum: Architecture) -> None:
-    made = compare(optimum, space=SMALL, workers=kept())
+    made = compare(optimum, space=SMALL, engine=kept())
     assert made.outside == ()
     assert made.exceeded == ()
     assert (made.gain, made.design.status, made.design.architecture) == (0.0, "optimal", optimum)
@@ -46,7 +46,7 @@ def test_the_optimum_of_a_space_is_its_own_optimum(optimum: Architecture) -> Non
 
 def test_the_budgets_are_the_networks_figures(optimum: Architecture) -> None:
     worse = replace(optimum, stages=(replace(optimum.stages[0], kernel=3), *optimum.stages[1:]))
-    made = compare(worse, space=SMALL, workers=kept())
+    made = compare(worse, space=SMALL, engine=kept())
     figures = evaluate(worse)
     limits = made.design.problem.budgets.limits()
     assert (limits["flops"], limits["params"]) == (figures.flops, figures.params)
@@ -57,14 +57,14 @@ def test_the_budgets_are_the_networks_figures(optimum: Architecture) -> None:
 
 @pytest.mark.parametrize("convention", ["paper", "reference"])
 def test_the_convention_reaches_both(convention: str, optimum: Architecture) -> None:
-    made = compare(optimum, space=SMALL, convention=convention, workers=kept())
+    made = compare(optimum, space=SMALL, convention=convention, engine=kept())
     assert made.evaluation == evaluate(optimum, convention)
     assert made.design.problem.convention == convention
     assert made.design.status == "optimal"
 
 
 def test_a_network_outside_of_the_space_is_told_so(outsider: Architecture) -> None:
-    made = compare(outsider, space=SMALL, workers=kept())
+    made = compare(outsider, space=SMALL, engine=kept())
     assert made.outside == ("stem", "stages")
     lines = comparison_lines(made)
     assert "outside it   stem: 3x3, stride 2, 10 channels" in lines
@@ -72,7 +72,7 @@ def test_a_network_outside_of_the_space_is_told_so(outsider: Architecture) -> No
 
 
 def test_overrides_come_last(optimum: Architecture) -> None:
-    made = compare(optimum, space=SMALL, overrides=["budgets.params=30000", "budgets.effectiveness="], workers=kept())
+    made = compare(optimum, space=SMALL, overrides=["budgets.params=30000", "budgets.effectiveness="], engine=kept())
     limits = made.design.problem.budgets.limits()
     assert limits["params"] == 30000
     assert "effectiveness" not in limits
@@ -81,7 +81,7 @@ def test_overrides_come_last(optimum: Architecture) -> None:
 
 
 def test_nothing_within_the_budgets_says_what_to_do(optimum: Architecture) -> None:
-    made = compare(optimum, space=SMALL, overrides=["budgets.params=100"], workers=kept())
+    made = compare(optimum, space=SMALL, overrides=["budgets.params=100"], engine=kept())
     assert (made.design.status, made.gain, made.relative_gain) == ("infeasible", None, None)
     assert any("loosen one" in line for line in comparison_lines(made))
 
@@ -91,7 +91,7 @@ def test_an_effectiveness_below_that_of_the_stem_is_raised_to_it() -> None:
     stages = (Stage("basic", 2, 32, 32, 3, 1), Stage("basic", 2, 32, 32, 3, 1))
     wide = Architecture(32, Stem(32, 7), stages, classes=10)
     assert evaluate(wide).effectiveness < 1 / 27
-    made = compare(wide, space=SMALL, workers=kept())
+    made = compare(wide, space=SMALL, engine=kept())
     assert made.stem_decides
     assert any("that of the space's stem alone" in line for line in comparison_lines(made))
     assert float(made.design.problem.budgets.limits()["effectiveness"]) == pytest.approx(1 / 27, rel=1e-11)
@@ -99,7 +99,7 @@ def test_an_effectiveness_below_that_of_the_stem_is_raised_to_it() -> None:
 
 
 def test_resolution_and_classes_are_the_networks(optimum: Architecture) -> None:
-    made = compare(replace(optimum, classes=7), space=SMALL, resolution=48, workers=kept())
+    made = compare(replace(optimum, classes=7), space=SMALL, resolution=48, engine=kept())
     assert made.network.resolution == made.design.problem.input.resolution == 48
     assert made.network.classes == made.design.problem.classes == 7
     with pytest.raises(SpecError, match=r"--set: input.resolution=64, but the network has 32"):

@@ -44,7 +44,7 @@ def optima(count: int) -> list[int]:
 @pytest.mark.parametrize("seed", few(optima(2), 1))
 def test_each_limit_is_explained_as_enumeration_has_it(seed: int) -> None:
     problem = varied_problem(seed)
-    found = design(problem, workers=kept())
+    found = design(problem, engine=kept())
     assert found.architecture is not None
     best = problem.evaluator(found.architecture).exact_objective()
     explanation = explain(found, workers=1)
@@ -85,7 +85,7 @@ def test_a_price_is_the_slope_of_the_least_bound(name: str, convention: str) -> 
     if name == "min_params":
         loose = {"flops": 1.5e6, "params": {"min": 55_000, "max": 60_000}}
     problem = Problem.load(SMALL, [f"convention={convention}", f"budgets={json.dumps(loose)}"])
-    found = design(problem, workers=kept())
+    found = design(problem, engine=kept())
     assert found.objective is not None
     price = shadow_prices(build_tables(problem), found.objective)[name]
     limit, step = float(problem.budgets.limits()[name]), 0.02
@@ -98,7 +98,7 @@ def test_a_price_is_the_slope_of_the_least_bound(name: str, convention: str) -> 
 def test_prices_have_the_signs_and_names_of_their_limits() -> None:
     overrides = ["budgets.params={min: 1000, max: 30000}", "budgets.activation_memory=1e6", "budgets.blocks=6"]
     problem = Problem.load(SMALL, overrides)
-    found = design(problem, workers=kept())
+    found = design(problem, engine=kept())
     assert found.objective is not None
     prices = shadow_prices(build_tables(problem), found.objective)
     assert set(prices) == {"flops", "params", "min_params", "blocks", "effectiveness"}
@@ -108,7 +108,7 @@ def test_prices_have_the_signs_and_names_of_their_limits() -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("explained")
-    design(Problem.load(SMALL), workers=kept()).save(path, picture=False)
+    design(Problem.load(SMALL), engine=kept()).save(path, picture=False)
     return path
 
 
@@ -141,7 +141,7 @@ def test_what_cannot_be_explained_is_refused(
 
 
 def test_only_optima_are_explained(folder: Path) -> None:
-    infeasible = design(Problem.load(SMALL, ["budgets.params=1"]), workers=kept())
+    infeasible = design(Problem.load(SMALL, ["budgets.params=1"]), engine=kept())
     with pytest.raises(SpecError, match="ended 'infeasible'"):
         explain(infeasible)
     assert Design.load(folder).status == "optimal"

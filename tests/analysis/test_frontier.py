@@ -103,7 +103,7 @@ def test_what_follows_from_a_looser_point_is_not_searched() -> None:
     problem = Problem.load(SMALL)
     plan = Plan(problem, [Sweep("flops", (3_000_000, 4_000_000, 5_000_000)), Sweep("params", (40_000, 60_000))])
     assert plan.order[0] == 5 and plan.order[-1] == 0
-    loosest = design(plan.points[5][1], workers=kept())
+    loosest = design(plan.points[5][1], engine=kept())
     plan.solved[5] = Solved(loosest, {})
     assert loosest.evaluation is not None and loosest.evaluation.flops <= 3_000_000 and loosest.evaluation.params > 40_000
     assert [plan.proof(i) for i in range(6)] == [None, 5, None, 5, None, 5]
@@ -116,7 +116,7 @@ def test_what_follows_from_a_looser_point_is_not_searched() -> None:
 
 def test_a_bound_holds_for_all_tighter_points() -> None:
     plan = Plan(Problem.load(SMALL), [Sweep("params", (40_000, 60_000))])
-    loose, tight = (design(problem, workers=kept()) for _, problem in reversed(plan.points))
+    loose, tight = (design(problem, engine=kept()) for _, problem in reversed(plan.points))
     assert loose.objective is not None and tight.objective is not None and loose.objective > tight.objective
     unproven = Design(
         tight.problem, "feasible", tight.architecture, 2 * loose.bound, tight.certificate, 0.0, 0.0, 0

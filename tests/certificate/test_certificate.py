@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def solved_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose certificate rests on a cell that SCIP closed."""
     path = tmp_path_factory.mktemp("solved")
-    result = design(small_problem(7), workers=kept(), presolve=False)
+    result = design(small_problem(7), engine=kept(), presolve=False)
     assert result.status == "optimal" and result.certificate.summary()["cells"] == 1
     result.save(path)
     return path
@@ -198,8 +198,8 @@ def test_solving_again_finds_a_network_that_was_left_out(solved_folder: Path) ->
 
 def test_worse_network_cannot_be_passed_off_as_the_optimum() -> None:
     """A certificate of the true tree with the optimum's name replaced by that of another feasible network."""
-    result = design(small_problem(7), workers=kept())
-    other = design(small_problem(7), workers=kept(), gap=0.5)
+    result = design(small_problem(7), engine=kept())
+    other = design(small_problem(7), engine=kept(), gap=0.5)
     data = copy.deepcopy(result.certificate.data)
     worse = other.certificate.data["contenders"]
     if worse[0] != data["contenders"][0]:
@@ -209,7 +209,7 @@ def test_worse_network_cannot_be_passed_off_as_the_optimum() -> None:
 
 
 def test_infeasibility_is_certified() -> None:
-    result = design(Problem.preset("deepmad-r18", ["budgets.flops=1e6"]), workers=kept())
+    result = design(Problem.preset("deepmad-r18", ["budgets.flops=1e6"]), engine=kept())
     assert result.status == "infeasible" and result.architecture is None
     assert all(check.passed for check in result.checks())
     assert forge(result.certificate.data, lambda data: data["problem"]["budgets"].update(flops=1e9))

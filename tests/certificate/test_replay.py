@@ -23,7 +23,7 @@ Data = dict[str, Any]
 def proved() -> tuple[Tables, Data]:
     """Tables of a problem, and a certificate with a tree."""
     problem = Problem.preset("deepmad-r18", SPEC)
-    data = design(problem, workers=kept()).certificate.data
+    data = design(problem, engine=kept()).certificate.data
     assert {row[1] for row in data["tree"]} >= {"split", "excluded"}
     return build_tables(problem), data
 

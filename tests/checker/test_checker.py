@@ -192,7 +192,7 @@ def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int) -> N
 
 @pytest.mark.parametrize("seed", few(range(40, 48), 3))
 def test_certificates_of_varied_problems_are_accepted(seed: int) -> None:
-    found = design(varied(seed), workers=kept())
+    found = design(varied(seed), engine=kept())
     assert [claim for claim in found.checks() if not claim.passed] == []
     assert [claim for claim in found.checks(quick=True) if not claim.passed] == []
 
@@ -261,7 +261,7 @@ def test_the_checker_imports_numpy_and_the_standard_library_only() -> None:
 
 def test_the_checker_runs_alone(tmp_path: Path) -> None:
     """A copy of its folder, without the package, checks a certificate; and so says how sure it is."""
-    found = design(Problem.load("tests/data/small.yaml"), workers=kept())
+    found = design(Problem.load("tests/data/small.yaml"), engine=kept())
     found.save(tmp_path / "design", picture=False)
     shutil.copytree(FOLDER, tmp_path / "alone" / "checker", ignore=shutil.ignore_patterns("__pycache__"))
     alone = ("checker_alone", tmp_path / "design")

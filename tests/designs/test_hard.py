@@ -59,7 +59,7 @@ def test_a_ratio_with_seventeen_digits_shuts_nothing_out() -> None:
     assert right.objective is not None and float(right.objective) == pytest.approx(1138.3171, abs=1e-4)
     assert [stage.channels for stage in right.network.stages] == [208, 512]  # type: ignore[union-attr]
     assert found(problem)[0] == right
-    result = design(problem, workers=kept())
+    result = design(problem, engine=kept())
     assert (result.status, result.architecture) == ("optimal", right.network)
 
 
@@ -128,7 +128,7 @@ def test_a_penalty_that_is_no_number_is_refused() -> None:
     deep = Problem.from_dict(data | {"budgets": {"blocks": {"min": 60}}})
     assert expected(deep).status == found(deep)[0].status == "refused"
     with pytest.raises(SpecError, match=r"objective.penalty: is beyond 1.8e\+308 for every network within the budgets"):
-        design(deep, workers=kept())
+        design(deep, engine=kept())
 
 
 @pytest.mark.parametrize("limit", [2**53 - 1, 2**53 + 1, 2**63 + 1, 1e19, 10**19, 1e300, 10**300, "1e300"])

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import programs
 import pytest
+from haste import kept
 from mipdesign.benchmarks.corpus.small import best_by_enumeration, listing, random_table, small_problem, varied_problem
 from scale import few, of
 
@@ -45,7 +46,7 @@ def enumerated(problem: Problem) -> tuple[object, ...] | None:
 def test_design_equals_enumeration(seed: int, presolve: bool) -> None:
     problem = small_problem(seed)
     known = enumerated(problem)
-    result = design(problem, workers=1, presolve=presolve)
+    result = design(problem, engine=kept(), presolve=presolve)
     if known is None:
         assert (result.status, result.architecture) == ("infeasible", None)
     else:
@@ -73,7 +74,7 @@ TINY = ["stages.1.depth=[1, 2]", "stages.2.depth=[1, 2]", "stages.3.depth=[1, 2]
     ),
 )
 def test_unusual_objectives_and_budgets_are_proved_and_verified(changes: list[str]) -> None:
-    result = design(Problem.preset("deepmad-r18", TINY + changes), workers=1)
+    result = design(Problem.preset("deepmad-r18", TINY + changes), engine=kept())
     assert result.status == "optimal" and not result.incidents
     assert all(budget.holds for budget in result.budgets)
     assert all(check.passed for check in result.checks())
@@ -82,7 +83,7 @@ def test_unusual_objectives_and_budgets_are_proved_and_verified(changes: list[st
 @pytest.mark.parametrize("seed", few([0, 3, 7, 11], 2))
 def test_choices_and_all_budgets_are_proved_and_verified(seed: int) -> None:
     problem = varied_problem(seed)
-    found, best = design(problem, workers=1), best_by_enumeration(problem)
+    found, best = design(problem, engine=kept()), best_by_enumeration(problem)
     assert found.status == ("infeasible" if best is None else "optimal")
     if best is not None:
         assert found.architecture is not None
@@ -106,23 +107,23 @@ def test_the_tree_and_scip_alone_find_the_same(feature: str, tmp_path: Path) -> 
         (tmp_path / "table.csv").write_text("\n".join(random_table(Problem.load(SMALL), np.random.default_rng(0))))
         changes = [*changes, f"budgets.latency.table={tmp_path / 'table.csv'}"]
     problem = Problem.load(SMALL, changes)
-    by_tree, by_scip = design(problem, workers=1), design(problem, workers=1, presolve=False)
+    by_tree, by_scip = design(problem, engine=kept()), design(problem, engine=kept(), presolve=False)
     assert (by_tree.status, by_scip.status) == ("optimal", "optimal")
     assert by_tree.architecture == by_scip.architecture
 
 
 def test_what_no_formulation_expresses_is_closed_by_the_tree_alone() -> None:
     problem = Problem.load(SMALL, ["objective.effectiveness_price=100"])
-    assert design(problem, workers=1).status == "optimal"
+    assert design(problem, engine=kept()).status == "optimal"
     with pytest.raises(SpecError, match="a price of the effectiveness; leave out --no-presolve"):
         design(problem, workers=1, presolve=False)
 
 
 @pytest.mark.parametrize("convention", few(["reference", "paper"], 1))
 def test_a_priced_effectiveness_is_lower_and_the_objective_accounts_for_it(convention: str) -> None:
-    free = design(Problem.load(SMALL, [f"convention={convention}"]), workers=1)
+    free = design(Problem.load(SMALL, [f"convention={convention}"]), engine=kept())
     problem = Problem.load(SMALL, [f"convention={convention}", "objective.effectiveness_price=5000"])
-    priced = design(problem, workers=1)
+    priced = design(problem, engine=kept())
     assert free.evaluation is not None and priced.evaluation is not None and priced.status == "optimal"
     e = priced.evaluation
     assert e.objective == pytest.approx(e.weighted_entropy - e.penalty - 5000 * e.effectiveness, rel=1e-12)
@@ -180,13 +181,13 @@ def test_wider_gap_ends_with_a_bound_that_holds() -> None:
 
 
 def test_resuming_another_problem_is_refused(tmp_path: Path) -> None:
-    design(small_problem(7), workers=1).save(tmp_path)
+    design(small_problem(7), engine=kept()).save(tmp_path)
     with pytest.raises(SpecError, match="another problem"):
         design(small_problem(5), resume=tmp_path)
 
 
 def test_saved_design_is_loaded_equal(tmp_path: Path) -> None:
-    first = design(small_problem(7), workers=1)
+    first = design(small_problem(7), engine=kept())
     first.save(tmp_path)
     again = Design.load(tmp_path)
     assert again.to_dict() == first.to_dict()
@@ -263,7 +264,7 @@ def test_interrupt_leaves_a_design_and_a_valid_bound(tmp_path: Path) -> None:
 def test_the_example_of_the_documentation_is_solved() -> None:
     text = (Path(__file__).parents[2] / "docs" / "specification.md").read_text()
     problem = Problem.from_dict(load_yaml(text.split("```yaml\n")[1].split("```")[0], "the example"))
-    found = design(problem, workers=1)
+    found = design(problem, engine=kept())
     assert found.status == "optimal" and not problem.violations(found.architecture or pytest.fail("no network"))
 
 
@@ -277,7 +278,7 @@ def test_space_near_a_network_holds_what_is_near_and_nothing_else() -> None:
     near = {"network": network, "ratio": 0.1, "blocks": 1, "same": ["kernel"]}
     problem = Problem.from_dict(data | {"near": near})
     assert problem.size() < Problem.from_dict(data).size() / 1e15
-    found = design(problem, workers=1)
+    found = design(problem, engine=kept())
     assert found.status == "optimal" and found.objective == pytest.approx(36538.33855829395, rel=1e-12)
     centre = Architecture.from_dict(network)
     assert problem.outside_space(centre) == []

@@ -270,7 +270,7 @@ OTHERS = ("resnet_bottleneck", "resnet_basic", "linear_inverted", "separable")
 )
 def test_the_families_of_others_are_designed_to_proven_optimality(blocks: list[str], tmp_path: Path) -> None:
     problem = Problem.from_dict(SPEC | {"stages": [stage | {"block": blocks} for stage in SPEC["stages"]]})
-    found = design(problem, workers=kept())
+    found = design(problem, engine=kept())
     assert found.status == "optimal" and found.architecture is not None
     assert problem.evaluator(found.architecture).exact_objective() == best_by_enumeration(problem)
     found.save(tmp_path)

@@ -109,7 +109,7 @@ def test_tables_count_what_the_exact_evaluator_counts(index: int) -> None:
 
 def test_the_optimum_under_a_latency_budget_is_that_of_enumeration() -> None:
     problem = timed_problems(3)[2]
-    found = design(problem, workers=kept())
+    found = design(problem, engine=kept())
     best = best_by_enumeration(problem)
     assert found.status == ("infeasible" if best is None else "optimal")
     if best is not None:

@@ -60,7 +60,7 @@ def test_overlapping_ties_are_one() -> None:
 )
 def test_the_optimum_keeps_ties_and_is_proved(same: list[str]) -> None:
     problem = Problem.load(SMALL, [f"ties=[{{stages: [2, 3], same: {same}}}]", "stages.2.depth.max=3"])
-    found = design(problem, workers=kept())
+    found = design(problem, engine=kept())
     assert found.status == "optimal" and found.architecture is not None
     second, third = found.architecture.stages[1:]
     assert all(getattr(second, axis) == getattr(third, axis) for axis in same)
@@ -70,7 +70,7 @@ def test_the_optimum_keeps_ties_and_is_proved(same: list[str]) -> None:
 
 def test_an_exact_optimum_with_ties() -> None:
     problem = next(p for p in map(varied_problem, TIED_SEEDS) if best_by_enumeration(p) is not None)
-    found = design(problem, workers=kept())
+    found = design(problem, engine=kept())
     assert found.architecture is not None
     assert problem.evaluator(found.architecture).exact_objective() == best_by_enumeration(problem)
 
