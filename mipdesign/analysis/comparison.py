@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from ..designs.design import Design
 from ..designs.run import design
+from ..engine.engine import Engine
 from ..errors import SpecError
 from ..io.exchange import read_network
 from ..networks.architecture import Architecture
