@@ -10,6 +10,7 @@ its time, each the median of the seeds. Options are those of ``--engine-option``
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -42,7 +43,7 @@ def solved(problem: str, way: str, seed: int, seconds: float) -> dict[str, Any]:
     """One run as a whole process, on one worker."""
     options = [part for text in way.split(",") if text != "-" for part in ("--engine-option", text)]
     run = run_design(problem, ["--workers", "1", "--seed", str(seed), "--time-limit", str(seconds), *options])
-    scip = run.result["scip"]
+    scip = run.result["scip"] or {"root_bound": None, "nodes": math.nan, "seconds": math.nan}  # it had to be killed
     return {
         "objective": run.result["objective"],
         "bound": run.result["bound"],

@@ -103,7 +103,7 @@ EngineOptions = Annotated[
     typer.Option(
         "--engine-option",
         metavar="NAME=VALUE",
-        help="How SCIP's tree works: relaxator, branching, propagation or encoding; repeatable.",
+        help="How SCIP's tree works: relaxator, branching, propagation, encoding, nodes; repeatable.",
     ),
 ]
 

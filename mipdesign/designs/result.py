@@ -22,7 +22,7 @@ class StoredScip(Stored):
     nodes: Count
     seconds: NotNegative
     root_bound: float | None
-    options: dict[str, str | bool]
+    options: dict[str, str | bool | int | None]
     lacking: list[str]
 
 

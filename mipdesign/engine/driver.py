@@ -56,7 +56,7 @@ class Run:
         self.failures: dict[str, int] = {}
         self.deaths = 0
         self.closing: str | None = None
-        self.begun = False
+        self.begun, self.is_ending = False, False
         self.engine_bound, self.open_count = math.inf, 0
         self.engine_mb = 0.0
         self.tree: ScipTree | None = None
@@ -120,7 +120,7 @@ class Run:
     def _task(self) -> Task:
         """What is asked of the engine, with what is proved already."""
         limit = self.options.time_limit
-        left = math.inf if limit is None else max(0.05, limit - self.seconds)
+        left = math.inf if limit is None else limit - self.seconds
         known = dict.fromkeys((*self.starts, *self.incumbents.networks))
         nodes = tuple(self._open_nodes()) if self.begun else None
         return Task(self.options, self.near.guide, tuple(known), nodes, self.feasibility_only, dict(self.failures), left)
@@ -147,7 +147,8 @@ class Run:
                 return None
 
     def _stopped(self, engine: Engine) -> Ended | None:
-        """What the engine knows when it is interrupted."""
+        """What the engine knows when it is interrupted; nobody is told of progress any more, who would interrupt again."""
+        self.is_ending = True
         engine.stop()
         until = time.monotonic() + STOP_SECONDS
         while time.monotonic() < until:
@@ -163,7 +164,7 @@ class Run:
     def _hear(self, engine: Engine | None, message: Message) -> Ended | None:
         kind, content = message
         if kind == "candidate":
-            if self.incumbents.consider(content):
+            if self.incumbents.consider(content) and not self.is_ending:
                 self.report()
         elif kind == "records":
             self.records += content

@@ -39,6 +39,8 @@ SCIP_MEMORY = 0.7
 """Share of the process's memory that SCIP is told to stay within."""
 SCIP_MARGIN = 1e-6
 """By how much a bound that is SCIP's word is rounded up, relative to it."""
+LIMITS = ("timelimit", "userinterrupt", "memlimit", "totalnodelimit")
+"""What SCIP says when it stops at a limit."""
 ATTEMPTS = 4
 """How often a cell is tried before it is split instead."""
 
@@ -231,7 +233,7 @@ class Session:
         status = str(model.getStatus())
         if status not in ("optimal", "infeasible"):
             tree.stopped = tree.stopped or not (tree.feasibility_only and tree.found)
-            if status not in ("timelimit", "userinterrupt", "memlimit") and tree.error is None:
+            if status not in LIMITS and tree.error is None:
                 raise RuntimeError(f"SCIP ended with {status!r}")
         model.freeTransform()
         return status

@@ -67,6 +67,8 @@ DEFAULT = ScipOptions()
 def parameters_for(options: ScipOptions = DEFAULT) -> dict[str, Any]:
     """SCIP's parameters for a way to work."""
     chosen = dict(ALWAYS)
+    if options.nodes is not None:
+        chosen["limits/totalnodes"] = options.nodes
     if options.relaxator == "lp":
         return chosen
     chosen |= LAGRANGIAN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
@@ -39,12 +40,15 @@ class ScipOptions:
         Whether cells are split by our rule, or SCIP branches on its variables by its own.
     propagation:
         Whether SCIP propagates bounds, those of reduced-cost fixing among them.
+    nodes:
+        Nodes after which SCIP stops, in each of its trees; ``None`` for any number.
     """
 
     encoding: str = "sos2"
     relaxator: Relaxator = "lagrangian"
     branching: Branching = "ours"
     propagation: bool = False
+    nodes: int | None = None
 
     @property
     def is_certified(self) -> bool:
@@ -62,12 +66,20 @@ class ScipOptions:
         """
         allowed = {"relaxator": get_args(Relaxator), "branching": get_args(Branching), "propagation": ("on", "off")}
         for name, value in chosen.items():
-            if name != "encoding" and name not in allowed:
-                known = ", ".join(sorted((*allowed, "encoding")))
+            if name not in ("encoding", "nodes", *allowed):
+                known = ", ".join(sorted((*allowed, "encoding", "nodes")))
                 raise SpecError("engine_options", f"{name!r} is none", f"use one of: {known}")
             if name in allowed and value not in allowed[name]:
                 raise SpecError(f"engine_options.{name}", f"{value!r} is none", f"use one of: {', '.join(allowed[name])}")
-        made: dict[str, Any] = {name: value == "on" if name == "propagation" else value for name, value in chosen.items()}
+        made: dict[str, Any] = dict(chosen)
+        if "propagation" in made:
+            made["propagation"] = made["propagation"] == "on"
+        if "nodes" in made:
+            if not re.fullmatch("[1-9][0-9]{0,17}", made["nodes"]):
+                raise SpecError(
+                    "engine_options.nodes", f"{made['nodes']!r} is no number of nodes", "give a whole number from 1 up"
+                )
+            made["nodes"] = int(made["nodes"])
         made.setdefault("branching", "scip" if made.get("relaxator") == "lp" else "ours")
         options = cls(**made)
         if options.relaxator == "lp" and options.branching == "ours":

@@ -72,6 +72,12 @@ def test_a_tree_is_deep_and_all_of_it_is_in_the_certificate() -> None:
     assert len(names) == len(outcome.records) and names == {""} | {f"{name}{n}" for name in splits for n in "01"}
 
 
+def test_a_limit_of_nodes_ends_with_a_bound_that_holds() -> None:
+    outcome = solved(small_problem(7), nodes="3", list_steps=200)
+    assert outcome.tree is not None and outcome.tree.nodes <= 2 * 3  # the first tree looks for a network at all
+    assert outcome.status == "feasible" and outcome.open
+
+
 def test_ways_without_a_certificate_say_so() -> None:
     outcome = solved(small_problem(7), branching="scip")
     assert [record.verdict for record in outcome.records] == ["solver"]
@@ -85,6 +91,8 @@ def test_ways_without_a_certificate_say_so() -> None:
         ({"relaxator": "nlp"}, "engine_options.relaxator: 'nlp'"),
         ({"branching": "most"}, "engine_options.branching: 'most'"),
         ({"propagation": "true"}, "engine_options.propagation: 'true'"),
+        ({"nodes": "0"}, "engine_options.nodes: '0'"),
+        ({"nodes": "1e3"}, "engine_options.nodes: '1e3'"),
         ({"cuts": "on"}, "engine_options: 'cuts'"),
         ({"relaxator": "lp", "branching": "ours"}, "needs the cells of the Lagrangian relaxator"),
     ],
