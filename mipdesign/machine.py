@@ -7,6 +7,9 @@ import resource
 import sys
 from pathlib import Path
 
+MEMORY_MB = 4096
+"""Address space that the process with SCIP may take; beyond it it fails and is begun anew."""
+
 
 def processors() -> int:
     """How many processors this process may use: a scheduler or a container may have lent it some of the machine's only."""

@@ -91,28 +91,33 @@ def design(
 
     Exit codes: 0 with a design, optimal or not; 2 bad input; 3 no network keeps the budgets; 4 stopped before one was found.
     """
-    from ..designs.run import design as run
-    from ..report.progress import ProgressDisplay
-    from ..report.terminal import PlainConsole
+    from ..engine.engine import Engine
+    from ..machine import processors
 
-    problem = problem_of(spec, convention, overrides)
-    folder = out or resume or Path("designs") / folder_name(problem.name)
-    require_writable(folder)
-    if resume is not None:
-        INTERRUPTS.allow()  # until the search begins there is nothing to save that the folder does not have
-    with ProgressDisplay(PlainConsole(stderr=True)) as display:
-        found = run(
-            problem,
-            time_limit=time_limit,
-            gap=gap,
-            seed=seed,
-            workers=workers,
-            formulation=formulation,
-            presolve=not no_presolve,
-            resume=resume,
-            on_progress=watcher(display),
-            engine_options=engine_options(engine_option),
-        )
+    with Engine(workers or processors()) as engine:  # it gets ready during the imports
+        from ..designs.run import design as run
+        from ..report.progress import ProgressDisplay
+        from ..report.terminal import PlainConsole
+
+        problem = problem_of(spec, convention, overrides)
+        folder = out or resume or Path("designs") / folder_name(problem.name)
+        require_writable(folder)
+        if resume is not None:
+            INTERRUPTS.allow()  # until the search begins there is nothing to save that the folder does not have
+        with ProgressDisplay(PlainConsole(stderr=True)) as display:
+            found = run(
+                problem,
+                time_limit=time_limit,
+                gap=gap,
+                seed=seed,
+                workers=workers,
+                formulation=formulation,
+                presolve=not no_presolve,
+                resume=resume,
+                on_progress=watcher(display),
+                engine=engine,
+                engine_options=engine_options(engine_option),
+            )
     found.save(folder)
     _print_design(found, folder, as_json)
     if found.status in ("feasible", "unknown"):

@@ -1,18 +1,23 @@
-"""The parent's side of the engine: one process with SCIP, which is begun anew when it dies."""
+"""The parent's side of the engine: one process with SCIP, which is begun anew when it dies.
+
+Nothing is imported here that takes time: the process gets ready while this one imports what it needs itself.
+"""
 
 from __future__ import annotations
 
 import itertools
 import sys
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from ..lattice.tables import Tables
+from ..machine import MEMORY_MB
 from ..plugins import shipment
-from ..problem.problem import Problem
 from ..processes import PICKLES, Conversation, Ended
-from ..search.outcome import MEMORY_MB
-from .session import Task
+
+if TYPE_CHECKING:
+    from ..lattice.tables import Tables
+    from ..problem.problem import Problem
+    from .session import Task
 
 
 class Message(NamedTuple):
@@ -45,6 +50,13 @@ class Engine:
         self.runs = itertools.count()
         self.run = -1
         self.process: Conversation | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def start(self) -> None:
         """Starts the process, if it does not run; it gets ready while the parent does something else."""

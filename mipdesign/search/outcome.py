@@ -11,13 +11,11 @@ from typing import Any, Literal, get_args
 from ..bounds.multipliers import Multipliers
 from ..errors import SpecError
 from ..lattice.position import Candidate
+from ..machine import MEMORY_MB
 from ..mip.closing import CellResult
 from ..networks.architecture import Architecture
 from .branching import LIST_STEPS, Guide, Node, Record
 from .incumbents import OPTIMAL_GAP
-
-MEMORY_MB = 4096
-"""Address space that the process of the engine may take; beyond it it fails and is begun anew."""
 
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
 
