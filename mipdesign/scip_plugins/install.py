@@ -48,7 +48,7 @@ LAGRANGIAN: Mapping[str, Any] = {
 """No LP: the relaxator bounds. Presolve would replace variables that splits are bounds of; what propagation gains in nodes it
 loses in time.
 """
-ALWAYS: Mapping[str, Any] = {
+ALWAYS: dict[str, Any] = {
     "misc/scaleobj": False,
     "misc/usesymmetry": 0,
     "presolving/maxrestarts": 0,
@@ -66,7 +66,7 @@ DEFAULT = ScipOptions()
 
 def parameters_for(options: ScipOptions = DEFAULT) -> dict[str, Any]:
     """SCIP's parameters for a way to work."""
-    chosen = dict(ALWAYS)
+    chosen = ALWAYS | {"heuristics/networks/freq": 1}  # an emphasis may have turned it off with SCIP's own
     if options.nodes is not None:
         chosen["limits/totalnodes"] = options.nodes
     if options.relaxator == "lp":
