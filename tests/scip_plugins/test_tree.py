@@ -13,6 +13,7 @@ from mipdesign.certificate.verification import claims
 from mipdesign.engine.driver import solve_here
 from mipdesign.errors import SpecError
 from mipdesign.problem.problem import Problem
+from mipdesign.scip_plugins.neighbourhood import Neighbourhoods
 from mipdesign.search.coverage import build_tables
 from mipdesign.search.incumbents import OPTIMAL_GAP
 from mipdesign.search.outcome import Options, Outcome, ScipOptions
@@ -70,6 +71,15 @@ def test_a_tree_is_deep_and_all_of_it_is_in_the_certificate() -> None:
     names = {record.node for record in outcome.records}
     splits = {record.node for record in outcome.records if record.split is not None}
     assert len(names) == len(outcome.records) and names == {""} | {f"{name}{n}" for name in splits for n in "01"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_neighbourhoods_of_incumbents_are_searched(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the heuristic before a node, or by a thread beside SCIP: an emphasis of SCIP's must not turn it off."""
+    asked: list[int] = []
+    monkeypatch.setattr(Neighbourhoods, "search", lambda self: asked.append(1))
+    solved(small_problem(7), workers, list_steps=200)
+    assert asked
 
 
 def test_a_limit_of_nodes_ends_with_a_bound_that_holds() -> None:
