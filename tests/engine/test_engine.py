@@ -16,6 +16,7 @@ from mipdesign import Problem, design
 from mipdesign.analysis.frontier_runner import LocalRunner
 from mipdesign.certificate.certificate import Certificate
 from mipdesign.certificate.verification import claims
+from mipdesign.engine import driver
 from mipdesign.engine.driver import solve
 from mipdesign.engine.engine import Engine
 from mipdesign.machine import processors
@@ -95,8 +96,9 @@ def test_an_engine_that_does_not_answer_is_killed_and_the_records_say_what_is_op
     assert outcome.status == "feasible" and outcome.interrupted and outcome.open and len(outcome.records) > 20
 
 
-def test_out_of_memory_is_said_and_claims_nothing() -> None:
+def test_out_of_memory_is_said_and_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process may take less address space than its libraries need."""
+    monkeypatch.setattr(driver, "ATTEMPTS", 1)
     problem = Problem.load(SMALL)
     tables, told = build_tables(problem), replace(Options(), memory_mb=200)
     outcome = solve(tables, told)
