@@ -99,13 +99,10 @@ def scip_version(model: Any) -> str:
     return f"{model.getMajorVersion()}.{model.getMinorVersion()}.{model.getTechVersion()}"
 
 
-class _Reporter(Eventhdlr):  # type: ignore[misc]
-    """Passes bounds and solutions on while SCIP runs."""
+class NodesAndSolutions(Eventhdlr):  # type: ignore[misc]
+    """Hears of every node that SCIP has dealt with, and of better solutions."""
 
     EVENTS = (SCIP_EVENTTYPE.BESTSOLFOUND, SCIP_EVENTTYPE.NODESOLVED)
-
-    def __init__(self, report: Progress, scale: float) -> None:
-        self.report, self.scale, self.last = report, scale, -math.inf
 
     def eventinit(self) -> None:
         for event in self.EVENTS:
@@ -114,6 +111,13 @@ class _Reporter(Eventhdlr):  # type: ignore[misc]
     def eventexit(self) -> None:
         for event in self.EVENTS:
             self.model.dropEvent(event, self)
+
+
+class _Reporter(NodesAndSolutions):
+    """Passes bounds and solutions on while SCIP runs."""
+
+    def __init__(self, report: Progress, scale: float) -> None:
+        self.report, self.scale, self.last = report, scale, -math.inf
 
     def eventexec(self, event: Any) -> None:
         now = time.monotonic()

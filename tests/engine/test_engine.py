@@ -96,6 +96,16 @@ def test_an_engine_that_does_not_answer_is_killed_and_the_records_say_what_is_op
     assert outcome.status == "feasible" and outcome.interrupted and outcome.open and len(outcome.records) > 20
 
 
+def test_out_of_time_leaves_a_bound_that_holds(engine: Engine) -> None:
+    """However far the tree gets on this machine."""
+    problem = Problem.preset("deepmad-r18", MEDIUM)
+    found = design(problem, engine=engine, time_limit=2.5)
+    optimum = design(problem, engine=engine).objective
+    assert optimum is not None and found.bound >= optimum and found.status != "infeasible"
+    assert found.objective is None or found.objective <= optimum
+    assert all(check.passed for check in found.checks(quick=True))
+
+
 def test_out_of_memory_is_said_and_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process may take less address space than its libraries need."""
     monkeypatch.setattr(driver, "ATTEMPTS", 1)
