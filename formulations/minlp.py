@@ -77,11 +77,11 @@ class Minlp(Formulation):
         writer.write()
         return writer
 
-    def whole(self, tables: Tables) -> DesignModel:
-        """The model of all networks of a problem; terms that have no closed form are left to the exact check."""
-        writer = self._written(tables, Cell.whole(tables))
+    def whole(self, tables: Tables, counted: bool = False) -> DesignModel:
+        writer = MinlpWriter(tables, Cell.whole(tables), self.encoding, counted=counted)
+        writer.write()
         model, variables = writer.scip()
-        return DesignModel(model, variables, tuple(writer.axes), tuple(writer.lacking), writer.model.rules)
+        return DesignModel(model, variables, tuple(writer.axes), tuple(writer.lacking), writer.model.rules, writer.units)
 
     def build(self, tables: Tables, cell: Cell) -> FormulationModel:
         """The model of the networks of ``cell``.

@@ -11,6 +11,7 @@ import numpy as np
 from pyscipopt import exp, log, quicksum
 
 from mipdesign.lattice.arrays import Ints
+from mipdesign.lattice.batch import Batch, evaluate_batch
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
@@ -48,6 +49,8 @@ class MinlpWriter:
     ----------
     encoding:
         How functions of one integer are piecewise linear; ``None`` for SCIP's own logarithm.
+    counted:
+        Whether what the budgets count is written as variables, ``count_<budget>`` in :attr:`units`.
     axes:
         The integers that a network consists of.
     lacking:
@@ -59,6 +62,7 @@ class MinlpWriter:
     tables: Tables
     cell: Cell
     encoding: Encoding | None
+    counted: bool = False
     model: ModelBuilder = field(default_factory=ModelBuilder)
     axes: list[Axis] = field(default_factory=list)
     lacking: list[str] = field(default_factory=list)
@@ -67,6 +71,7 @@ class MinlpWriter:
     counts: list[list[Sum]] = field(default_factory=list)
     gain: list[Expression] = field(default_factory=list)
     layers: list[Sum] = field(default_factory=list)
+    units: dict[str, float] = field(default_factory=dict)
     top: float = 0.0
     """Upper bound of the objective."""
     has_cap: bool = False
@@ -204,17 +209,36 @@ class MinlpWriter:
             fixed, slope = float(t.tail_fixed[row]) / unit, float(t.tail_slope[row]) / unit
             most = (float(limit) + 0.5) / unit
 
-            def keeps(
+            def total(
                 v: Mapping[str, Any],
                 parts: list[Sum] = parts,
                 fixed: float = fixed,
                 slope: float = slope,
                 tail: Sum = tail,
-                most: float = most,
             ) -> Any:
-                return quicksum(part(v) for part in parts) + slope * tail(v) + fixed <= most
+                return quicksum(part(v) for part in parts) + slope * tail(v) + fixed
+
+            if self.counted:
+                self._count_variable(row, name, unit, most, total)
+                continue
+
+            def keeps(v: Mapping[str, Any], total: Sum = total, most: float = most) -> Any:
+                return total(v) <= most
 
             self.nonlinear.append((f"budget_{name}", keeps))  # (3)
+
+    def _count_variable(self, row: int, name: str, unit: float, most: float, total: Sum) -> None:
+        """What a budget counts as a variable, which keeps the limit."""
+
+        def count(network: Assignment) -> float:
+            p = network.position
+            batch = Batch(np.array([p.stem]), np.array(p.columns)[:, None], np.array(p.depths)[:, None])
+            return float(evaluate_batch(self.tables, batch).counts[row, 0]) / unit
+
+        self.units[name] = unit
+        variable = f"count_{name}"
+        self.model.variable(variable, lower=-math.inf, upper=most, value=count)
+        self.nonlinear.append((f"is_{variable}", lambda v: v[variable] == total(v)))  # (3)
 
     def _ties(self) -> None:
         for axis, i, j in common.tied_pairs(self.tables):

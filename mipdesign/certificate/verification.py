@@ -259,7 +259,7 @@ class TreeReplay:
         """A cell that SCIP closed: on trust, or solved again."""
         if self.again is None:
             return TRUST
-        found = self.again.close(cell, self.least)
+        found = self.again.close(cell, self.least if self.weight else -math.inf)
         if isinstance(found, str):
             return found
         return self._contradicted(self.tables.position(Architecture.from_dict(row)) for row in found)

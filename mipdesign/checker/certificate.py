@@ -305,7 +305,7 @@ class _Check:
             return "", halves, bound.value
         if record.verdict == "listed":
             return self._listed(reduced, cutoff, prices), [], bound.value
-        if record.verdict == "solver" and self.weight:
+        if record.verdict == "solver":
             return self._closed(reduced), [], bound.value
         return f"its bound {bound.value!r} does not exclude it", [], bound.value
 
@@ -367,7 +367,7 @@ class _Check:
             rows = zip(s.f[chosen].tolist(), s.c[chosen].tolist(), s.b[chosen].tolist(), s.k[chosen].tolist(), strict=True)
             columns.append([(s.families[f], c, b, k) for f, c, b, k in rows])
         depths = [cell.depths(self.tables, i) for i in range(len(columns))]
-        found = self.resolve(Closed(stems, columns, depths, self.level))
+        found = self.resolve(Closed(stems, columns, depths, self.level if self.weight else -math.inf))
         if isinstance(found, str):
             return found
         networks = (read_network(row, "a network that the solver found", self.space) for row in found)

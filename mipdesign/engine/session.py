@@ -23,6 +23,7 @@ from ..mip.model_files import cip_text
 from ..mip.scip_setup import HUGE, Emphasis, parameters, scip_version, set_up
 from ..networks.architecture import Architecture
 from ..scip_plugins.install import add_plugins, parameters_for
+from ..scip_plugins.lagrangian_rows import add_rows
 from ..scip_plugins.tree import PRUNING_MARGIN, Tree
 from ..search.branching import Expansion, Guide, Node, Record
 from ..search.heuristics import incumbent, polish
@@ -141,7 +142,9 @@ class Session:
 
         heuristics = threading.Thread(target=search, daemon=True)
         heuristics.start()
-        model = formulation_named(f"minlp:{self.options.scip.encoding}").whole(self.tables) if self.options.presolve else None
+        model, scip = None, self.options.scip
+        if self.options.presolve:
+            model = formulation_named(f"minlp:{scip.encoding}").whole(self.tables, counted=scip.rows)
         while heuristics.is_alive():
             heuristics.join(0.1)
             self.progress("incumbent")
@@ -174,6 +177,8 @@ class Session:
         self.tell("tree", (feasibility_only, nodes is not None))
         if self.stopping.is_set() or self.left <= 0 or not tree.open:
             return self._ended(tree)
+        if self.options.scip.rows and not feasibility_only:
+            add_rows(tree)
         status = self._solve(tree)
         if not self.options.scip.is_certified:
             return self._by_scip(tree, status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .start_values import ValueRule
@@ -46,6 +46,8 @@ class DesignModel:
         their semantics (:mod:`mipdesign.scip_plugins`).
     rules:
         Values of all variables in a network, by name.
+    units:
+        What one unit of the variable ``count_<budget>`` means, where the model was asked for the counts as variables.
     """
 
     model: Any
@@ -53,3 +55,4 @@ class DesignModel:
     axes: tuple[Axis, ...]
     lacking: tuple[str, ...]
     rules: Mapping[str, ValueRule]
+    units: Mapping[str, float] = field(default_factory=dict)

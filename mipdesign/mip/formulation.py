@@ -328,8 +328,13 @@ class Formulation(ABC):
     def build(self, tables: Tables, cell: Cell) -> FormulationModel:
         """The model of the networks of ``cell``; equal inputs give equal models."""
 
-    def whole(self, tables: Tables) -> DesignModel:
+    def whole(self, tables: Tables, counted: bool = False) -> DesignModel:
         """The whole problem as SCIP's; terms that have no closed form in it are left to the exact check.
+
+        Parameters
+        ----------
+        counted:
+            Whether what the budgets count is to be variables.
 
         Raises
         ------

@@ -40,6 +40,8 @@ class ScipOptions:
         Whether SCIP propagates bounds, those of reduced-cost fixing among them.
     nodes:
         Nodes after which SCIP stops, in each of its trees; ``None`` for any number.
+    rows:
+        Whether SCIP's LP has rows by Lagrange multipliers (:mod:`mipdesign.scip_plugins.lagrangian_rows`).
     """
 
     encoding: str = "sos2"
@@ -47,6 +49,7 @@ class ScipOptions:
     branching: Branching = "ours"
     propagation: bool = False
     nodes: int | None = None
+    rows: bool = False
 
     @property
     def is_certified(self) -> bool:
@@ -62,7 +65,12 @@ class ScipOptions:
         SpecError
             For a name or a value that there is not, or values that do not go together.
         """
-        allowed = {"relaxator": get_args(Relaxator), "branching": get_args(Branching), "propagation": ("on", "off")}
+        allowed = {
+            "relaxator": get_args(Relaxator),
+            "branching": get_args(Branching),
+            "propagation": ("on", "off"),
+            "rows": ("on", "off"),
+        }
         for name, value in chosen.items():
             if name not in ("encoding", "nodes", *allowed):
                 known = ", ".join(sorted((*allowed, "encoding", "nodes")))
@@ -70,8 +78,7 @@ class ScipOptions:
             if name in allowed and value not in allowed[name]:
                 raise SpecError(f"engine_options.{name}", f"{value!r} is none", f"use one of: {', '.join(allowed[name])}")
         made: dict[str, Any] = dict(chosen)
-        if "propagation" in made:
-            made["propagation"] = made["propagation"] == "on"
+        made |= {name: made[name] == "on" for name in ("propagation", "rows") if name in made}
         if "nodes" in made:
             if not re.fullmatch("[1-9][0-9]{0,17}", made["nodes"]):
                 raise SpecError(
@@ -83,6 +90,10 @@ class ScipOptions:
         if options.relaxator == "lp" and options.branching == "ours":
             remedy = "choose relaxator=both, or leave branching out"
             raise SpecError("engine_options.branching", "'ours' needs the cells of the Lagrangian relaxator", remedy)
+        if options.rows and options.relaxator == "lagrangian":
+            raise SpecError(
+                "engine_options.rows", "without an LP there is nothing for them to bound", "add relaxator=lp or both"
+            )
         return options
 
 

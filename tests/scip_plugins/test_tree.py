@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
-from mipdesign.benchmarks.corpus.small import best_by_enumeration, small_problem, varied_problem
+from mipdesign.benchmarks.corpus.small import best_by_enumeration, listing, small_problem, varied_problem
 from scale import few
 
 from mipdesign.certificate.certificate import Certificate
 from mipdesign.certificate.verification import claims
+from mipdesign.checker import FAILS, HOLDS, TRUST
 from mipdesign.engine.driver import solve_here
 from mipdesign.errors import SpecError
+from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.position import Candidate
+from mipdesign.mip.formulation import formulation_named
+from mipdesign.mip.start_values import start_values
 from mipdesign.problem.problem import Problem
+from mipdesign.scip_plugins.lagrangian_rows import add_rows
 from mipdesign.scip_plugins.neighbourhood import Neighbourhoods
+from mipdesign.scip_plugins.tree import Tree
 from mipdesign.search.coverage import build_tables
-from mipdesign.search.incumbents import OPTIMAL_GAP
+from mipdesign.search.incumbents import OPTIMAL_GAP, Incumbents
 from mipdesign.search.outcome import Options, Outcome, ScipOptions
 
 DEEP = 30
@@ -27,7 +35,7 @@ def solved(problem: Problem, workers: int = 1, list_steps: int = DEEP, **scip: s
     tables = build_tables(problem)
     outcome = solve_here(tables, Options(workers=workers, list_steps=list_steps, annealing=False, scip=ScipOptions.of(scip)))
     certificate = Certificate.of(problem, tables, outcome, OPTIMAL_GAP)
-    assert not [claim for claim in claims(certificate) if claim.outcome == "fails"]
+    assert not [claim for claim in claims(certificate) if claim.outcome == FAILS]
     return outcome
 
 
@@ -56,12 +64,43 @@ def test_every_kind_of_constraint_equals_enumeration(seed: int, workers: int) ->
         {"branching": "scip"},
         {"relaxator": "both"},
         {"relaxator": "lp", "encoding": "log"},
+        {"relaxator": "both", "rows": "on"},
     ],
 )
 @pytest.mark.parametrize("seed", few([1, 2, 3, 6, 8], 2))
 def test_all_ways_to_work_find_the_same(seed: int, scip: dict[str, str]) -> None:
-    problem = varied_problem(seed)
+    problem = small_problem(seed) if "rows" in scip else varied_problem(seed)
     check(problem, solved(problem, **scip))
+
+
+@pytest.mark.parametrize("seed", few(range(30), 6))
+def test_no_network_breaks_the_rows_of_multipliers(seed: int) -> None:
+    """Those that keep all budgets and reach the cutoff; and they bound the root as the relaxation does."""
+    problem = small_problem(seed)
+    tables = build_tables(problem)
+    known = listing(tables, Cell.whole(tables)).networks
+    if not known:
+        return
+    incumbents, model = Incumbents(tables, OPTIMAL_GAP), formulation_named("minlp").whole(tables, counted=True)
+    incumbents.consider(Candidate(known[len(known) // 2][0], math.nan))
+    tree = Tree(tables, incumbents, model)
+    rows = len(model.model.getConss())
+    bounds = add_rows(tree)
+    assert len(model.model.getConss()) == rows + len(bounds)
+    assert min(bounds) >= float(known[0][1]) - 1e-6
+    for position, objective in known:
+        if objective >= incumbents.cutoff:
+            solution = model.model.createSol()
+            for name, value in start_values(model.rules, position).items():
+                model.model.setSolVal(solution, model.variables[name], value)
+            assert model.model.checkSol(solution, printreason=False, original=True)
+
+
+def test_rows_for_layers_that_depend_on_the_family_are_refused() -> None:
+    data = small_problem(7).to_dict()
+    data["stages"][0] |= {"block": ["bottleneck", "basic"]}
+    with pytest.raises(SpecError, match=r"engine_options\.rows"):
+        solved(Problem.from_dict(data), relaxator="lp", rows="on")
 
 
 def test_a_tree_is_deep_and_all_of_it_is_in_the_certificate() -> None:
@@ -95,12 +134,24 @@ def test_ways_without_a_certificate_say_so() -> None:
     assert cell.formulation == "minlp:sos2" and cell.result.nodes == outcome.tree.nodes  # type: ignore[union-attr]
 
 
+def test_a_solvers_word_for_infeasibility_is_on_trust_and_solved_again() -> None:
+    problem = small_problem(3)
+    tables = build_tables(problem)
+    outcome = solve_here(tables, Options(annealing=False, scip=ScipOptions.of({"branching": "scip"})))
+    assert outcome.status == "infeasible" and [record.verdict for record in outcome.records] == ["solver"]
+    certificate = Certificate.of(problem, tables, outcome, OPTIMAL_GAP)
+    for quick in (False, True):
+        assert {claim.outcome for claim in claims(certificate, quick=quick)} == {HOLDS, TRUST}
+        assert {claim.outcome for claim in claims(certificate, quick=quick, resolve=True)} == {HOLDS}
+
+
 @pytest.mark.parametrize(
     ("chosen", "field"),
     [
         ({"relaxator": "nlp"}, "engine_options.relaxator: 'nlp'"),
         ({"branching": "most"}, "engine_options.branching: 'most'"),
         ({"propagation": "true"}, "engine_options.propagation: 'true'"),
+        ({"rows": "on"}, "engine_options.rows: without an LP"),
         ({"nodes": "0"}, "engine_options.nodes: '0'"),
         ({"nodes": "1e3"}, "engine_options.nodes: '1e3'"),
         ({"cuts": "on"}, "engine_options: 'cuts'"),
