@@ -76,7 +76,7 @@ def design(
         A process with SCIP that is kept for a next design, with workers of its own; a new one by default.
     engine_options:
         How SCIP's tree works, for studies: ``relaxator`` (``lagrangian``, ``lp``, ``both``), ``branching`` (``ours`` or
-        ``scip``), ``propagation`` and ``rows`` (``on``, ``off``), ``nodes`` (most of them), ``encoding`` (``sos2``, another id or
+        ``scip``), ``propagation`` and ``rows`` (``on``, ``off``), ``nodes`` (most of them), ``encoding`` (``sos2``, another id,
         ``native``).
         Unless it is the Lagrangian relaxator with our branching, the proof is SCIP's word.
 
