@@ -8,11 +8,23 @@ from typing import Any
 
 from ..networks.objective import ConventionName
 from ..parsing import Stored, load_json, validated
+from ..search.outcome import Branching, Relaxator
 from .stored import Count, Digest, NotNegative, Short, StoredOptimum, require_object
 
 RESULT = "result.json"
 MAX_RESULT_BYTES = 16_000_000
 """Largest ``result.json``: a latency table in a problem has some megabytes."""
+
+
+class StoredScipOptions(Stored):
+    """How SCIP's tree worked."""
+
+    encoding: Short
+    relaxator: Relaxator
+    branching: Branching
+    propagation: bool
+    nodes: Count | None
+    rows: bool
 
 
 class StoredScip(Stored):
@@ -22,7 +34,7 @@ class StoredScip(Stored):
     nodes: Count
     seconds: NotNegative
     root_bound: float | None
-    options: dict[str, str | bool | int | None]
+    options: StoredScipOptions
     lacking: list[str]
 
 

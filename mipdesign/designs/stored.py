@@ -14,7 +14,7 @@ from ..search.outcome import Status
 
 Digest: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
-Count: TypeAlias = Annotated[int, Field(ge=0)]
+Count: TypeAlias = Annotated[int, Field(ge=0, lt=10**100)]
 Short: TypeAlias = Annotated[str, Field(min_length=1, max_length=100)]
 
 
