@@ -22,7 +22,7 @@ from ..lattice.cell import Cell
 from ..lattice.position import Candidate, Position
 from ..lattice.tables import Tables
 from ..mip.design_model import DesignModel
-from ..search.branching import LIST_STEPS, Expansion, Guide, Node, Record, expand
+from ..search.branching import LIST_STEPS, NEAR, Expansion, Guide, Node, Record, expand
 from ..search.heuristics import polish
 from ..search.incumbents import Incumbents
 
@@ -203,7 +203,8 @@ class Tree:
             return
         for node in [node for node in self.open.values() if node.bound < self.cutoff]:
             relaxation = Relaxation(self.tables, node.cell, self.cutoff)
-            if relaxation.empty or relaxation.bound(node.multipliers).outward < self.cutoff:
+            clear = self.cutoff - NEAR * max(1.0, abs(self.cutoff))  # a checker rounds in its own way
+            if relaxation.empty or relaxation.bound(node.multipliers).outward < clear:
                 self.write(Record(node.name, "excluded", self.cutoff, node.multipliers.to_list()))
                 del self.open[node.name]
 
