@@ -13,6 +13,7 @@ import numpy as np
 from mipdesign.errors import SpecError
 from mipdesign.lattice.arrays import Bools, Ints
 from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.formulation import FormulationModel
@@ -114,6 +115,15 @@ def budgets(model: LinearModel, tables: Tables, counts: Sequence[Expression]) ->
     for name, limit, count in zip(tables.counts, tables.limits, counts, strict=True):
         unit = budget_unit(limit)
         model.add(f"budget_{name}", count / unit <= (float(limit) + 0.5) / unit)  # (3)
+
+
+def exact_sum(tables: Tables, position: Position, number: int) -> float:
+    """``S`` of a network up to and with super-block ``number`` (0: the stem)."""
+    total, c = tables.stem_log, int(tables.stem_c[position.stem])
+    for s, q, depth in zip(tables.stages[:number], position.columns, position.depths, strict=False):
+        total += math.log(c) + depth * float(s.t[q]) + (depth - 1) * float(s.log_c[q])
+        c = int(s.c[q])
+    return total
 
 
 def effectiveness(model: LinearModel, tables: Tables, stage: int, total: Expression, layers: Layers) -> None:

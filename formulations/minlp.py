@@ -21,14 +21,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-import numpy as np
 from pyscipopt import quicksum
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
-from mipdesign.mip.design_model import Axis, DesignModel
+from mipdesign.mip.design_model import Axis, DesignModel, position_of
 from mipdesign.mip.formulation import Feature, Formulation, FormulationModel
 from mipdesign.registry import register_formulation
 
@@ -72,14 +71,13 @@ class Minlp(Formulation):
         missing = super().unsupported(tables)
         return missing or next(iter(self._written(tables, Cell.whole(tables)).lacking), None)
 
-    def _written(self, tables: Tables, cell: Cell) -> MinlpWriter:
-        writer = MinlpWriter(tables, cell, self.encoding)
+    def _written(self, tables: Tables, cell: Cell, counted: bool = False) -> MinlpWriter:
+        writer = MinlpWriter(tables, cell, self.encoding, counted)
         writer.write()
         return writer
 
     def whole(self, tables: Tables, counted: bool = False) -> DesignModel:
-        writer = MinlpWriter(tables, Cell.whole(tables), self.encoding, counted=counted)
-        writer.write()
+        writer = self._written(tables, Cell.whole(tables), counted)
         model, variables = writer.scip()
         return DesignModel(model, variables, tuple(writer.axes), tuple(writer.lacking), writer.model.rules, writer.units)
 
@@ -121,13 +119,9 @@ class MinlpModel(FormulationModel):
             (axis.kind, axis.super_block): axis.values[round(values[axis.variable]) if axis.variable else 0]
             for axis in self.axes
         }
-        columns = []
-        for i, s in enumerate(self.tables.stages):
-            same = (s.f == chosen["family", i]) & (s.c == chosen["channels", i])
-            at = np.flatnonzero(same & (s.b == chosen["width", i]) & (s.k == chosen["kernel", i]))
-            columns.append(int(at[0]))
-        stem = int(np.searchsorted(self.tables.stem_c, chosen["stem", -1]))
-        return Position(stem, tuple(columns), tuple(chosen["depth", i] for i in range(len(columns))))
+        position = position_of(self.tables, chosen)
+        assert position is not None
+        return position
 
     def exclude(self, position: Position) -> None:
         """Cuts off one network: some integer is above or below its own, which a binary each says."""

@@ -20,9 +20,8 @@ from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.formulation import Feature, features
 from mipdesign.mip.linear import ScipModel
 from mipdesign.mip.start_values import Assignment, ValueRule
-from mipdesign.networks.objective import depth_variance
 
-from . import common
+from . import common, penalty
 from .common import CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH
 from .compact_columns import Lattices, UnsupportedError
 from .encodings.encoding import Encoding
@@ -285,7 +284,9 @@ class MinlpWriter:
         depth = float(block.depths.values[-1]) - 1.0
         top = entering.high + depth * max(own.high, 0.0)
         name = f"S{n}"
-        s = self.model.variable(name, lower=0.0, upper=top, value=lambda network: exact_sum(self.tables, network.position, n))
+        s = self.model.variable(
+            name, lower=0.0, upper=top, value=lambda network: common.exact_sum(self.tables, network.position, n)
+        )
         of_entering, of_own, of_more = self._of(entering), self._of(own), self._of(more)
         self.nonlinear.append((f"sum_{n}", lambda v: v[name] <= of_entering(v) + of_more(v) * of_own(v)))  # (1)
         per_block = self.tables.stages[i].layers
@@ -335,9 +336,7 @@ class MinlpWriter:
         is_std = scoring.penalty_form == "exp_std"
         most, kept = spread / 2 if is_std else spread * spread / 4, max(0.0, math.log(LARGEST) - math.log(scoring.beta))
 
-        def exponent(network: Assignment) -> float:
-            variance = float(depth_variance([network.position.depths[i] for i in t.penalised]))
-            return math.sqrt(variance) if is_std else variance
+        exponent = penalty.exponent_of(scoring.penalty_form, t.penalised)
 
         def within(network: Assignment) -> float:
             return min(exponent(network), kept)
@@ -359,12 +358,3 @@ class MinlpWriter:
             return squares <= (e * e if is_std else e) + excess * of_beyond(v)
 
         self.nonlinear += [("variance", variance), ("penalty", lambda v: v["Q"] >= exp(v["exponent"]))]  # (6)
-
-
-def exact_sum(tables: Tables, position: Position, number: int) -> float:
-    """``S`` up to and with super-block ``number`` (0: the stem)."""
-    total, c = tables.stem_log, int(tables.stem_c[position.stem])
-    for s, q, depth in zip(tables.stages[:number], position.columns, position.depths, strict=False):
-        total += math.log(c) + depth * float(s.t[q]) + (depth - 1) * float(s.log_c[q])
-        c = int(s.c[q])
-    return total

@@ -15,10 +15,10 @@ from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import FormulationModel, OneHotGroup
 from mipdesign.mip.start_values import Assignment, ValueRule
-from mipdesign.networks.objective import depth_variance
 
 from . import common
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH
+from .penalty import exponent_of
 from .polynomials import BlockPolynomials, WidthMonomial
 from .scaling import LOOSENED, NONLINEAR_PARAMETERS, PenaltyScale
 
@@ -224,18 +224,9 @@ class Writer(ABC):
 
     def _sum(self, i: int, total: Quantity) -> Quantity:
         """A variable that is at most the log-width sum up to and with a super-block."""
-        v = self._variable(f"S{i + 1}", "C", 0.0, total.top, lambda n: self._exact_sum(n.position, i + 1))
+        v = self._variable(f"S{i + 1}", "C", 0.0, total.top, lambda n: common.exact_sum(self.tables, n.position, i + 1))
         self.model.addCons(v <= total.value, name=f"sum_{i + 1}")  # (1)
         return Quantity(v, total.top)
-
-    def _exact_sum(self, position: Position, number: int) -> float:
-        """``S`` up to and with super-block ``number`` (0: the stem)."""
-        t = self.tables
-        total, c = t.stem_log, int(t.stem_c[position.stem])
-        for s, q, depth in zip(t.stages[:number], position.columns, position.depths, strict=False):
-            total += math.log(c) + depth * float(s.t[q]) + (depth - 1) * float(s.log_c[q])
-            c = int(s.c[q])
-        return total
 
     # ------------------------------------------------------------- constraints
 
@@ -289,7 +280,7 @@ class Writer(ABC):
         t = self.tables
         i = t.ends[stage]
         c = t.stages[i].c[position.columns[i]] if i >= 0 else t.stem_c[position.stem]
-        total = self._exact_sum(position, i + 1)
+        total = common.exact_sum(t, position, i + 1)
         if stage == t.n_stages - 1 and t.has_head:
             total += math.log(c)
         return float(t.log_end(stage, c)) * total
@@ -335,9 +326,7 @@ class Writer(ABC):
         scoring = self.tables.problem.scoring
         n, is_std, factor = len(depths), scoring.penalty_form == "exp_std", scoring.beta / penalty.magnitude
 
-        def exponent(network: Assignment) -> float:
-            variance = float(depth_variance([network.position.depths[i] for i in scoring.penalised]))
-            return math.sqrt(variance) if is_std else variance
+        exponent = exponent_of(scoring.penalty_form, scoring.penalised)
 
         def value(network: Assignment) -> float:
             return factor * math.exp(min(exponent(network), 700.0))

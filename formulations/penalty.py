@@ -72,6 +72,16 @@ def penalty_weights(model: LinearModel, scoring: Scoring, scale: PenaltyScale, d
     return True
 
 
+def exponent_of(form: PenaltyForm, penalised: Sequence[int]) -> ValueRule:
+    """The exponent of ``Q`` in a network: variance or standard deviation of the depths of some super-blocks."""
+
+    def exponent(network: Assignment) -> float:
+        variance = float(depth_variance([network.position.depths[i] for i in penalised]))
+        return math.sqrt(variance) if form == "exp_std" else variance
+
+    return exponent
+
+
 @dataclass(frozen=True)
 class PenaltyCone:
     """The depth penalty as convex constraints: ``sum dev^2 / n <= e^2`` (or ``<= e``) and ``Q >= factor exp(e)``.
@@ -95,9 +105,7 @@ class PenaltyCone:
         depth = {i: linear_sum(float(d) * z for d, z in hot.items()) for i, hot in depths.items()}
         mean = linear_sum(d / len(depths) for d in depth.values())
 
-        def exponent(network: Assignment) -> float:
-            variance = float(depth_variance([network.position.depths[i] for i in depths]))
-            return math.sqrt(variance) if form == "exp_std" else variance
+        exponent = exponent_of(form, tuple(depths))
 
         def of(e: Expression) -> ValueRule:
             return lambda network: network.of(e)

@@ -74,7 +74,7 @@ def solve_point(
         on_progress=on_progress,
         engine=engine,
     )
-    tables = build_tables(problem, None if engine is None else engine.tables)
+    tables = build_tables(problem) if engine is None or engine.tables is None else engine.tables  # those that the design had
     return Solved(found, price_point(tables, found.objective))
 
 

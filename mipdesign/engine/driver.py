@@ -12,16 +12,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..bounds.multipliers import Multipliers
-from ..bounds.relaxation import Relaxation
 from ..errors import MipdesignError, SpecError
 from ..interrupts import deferred
-from ..lattice.cell import Cell
 from ..lattice.position import Candidate
 from ..lattice.tables import Tables
 from ..machine import peak_memory_mb, processors
 from ..problem.problem import SMALLER
-from ..search.branching import Node, Record, open_nodes
+from ..search.branching import Node, Record, open_nodes, whole_space
 from ..search.incumbents import OPTIMAL_GAP, Incumbents, relative_gap
 from ..search.outcome import OpenNode, Options, Outcome, Progress, Resumed, ScipTree, SolvedCell, Status, WarmStart
 from .engine import Engine, Message
@@ -65,6 +62,9 @@ class Run:
         for position in starts:
             self.incumbents.consider(Candidate(position, math.nan))
         self.starts = tuple(Candidate(position, math.nan) for position in starts)
+        if resumed is not None:
+            self.begun, self.feasibility_only = True, resumed.feasibility_only
+            self.records += resumed.records
 
     @property
     def seconds(self) -> float:
@@ -106,8 +106,6 @@ class Run:
     def run(self, engine: Engine) -> Outcome:
         """Runs to the end, to a limit, or to an interruption."""
         interrupted, ended = False, None
-        if self.resumed is not None:
-            self._take_up(self.resumed)
         engine.solve(self.tables.problem, self._task())
         try:
             with deferred() as check_interrupt:
@@ -124,10 +122,6 @@ class Run:
         known = dict.fromkeys((*self.starts, *self.incumbents.networks))
         nodes = tuple(self._open_nodes()) if self.begun else None
         return Task(self.options, self.near.guide, tuple(known), nodes, self.feasibility_only, dict(self.failures), left)
-
-    def _take_up(self, resumed: Resumed) -> None:
-        self.begun, self.feasibility_only = True, resumed.feasibility_only
-        self.records += resumed.records
 
     def _listen(self, engine: Engine, check_interrupt: Callable[[], None]) -> Ended | None:
         limit = self.options.time_limit
@@ -227,9 +221,7 @@ class Run:
 
     def _root(self) -> Node:
         """The whole space as an open node."""
-        worth = 3.0 if self.feasibility_only else max(1.0, abs(self.cutoff)) if self.best else 1.0
-        multipliers = Multipliers.initial(self.tables, worth, float(not self.feasibility_only))
-        return Node("", Cell.whole(self.tables), math.inf, multipliers)
+        return whole_space(self.tables, self.cutoff, self.feasibility_only)
 
     def _open_nodes(self) -> list[Node]:
         if self.resumed is None:
@@ -241,14 +233,7 @@ class Run:
     def _remaining(self) -> list[OpenNode]:
         """Nodes that are not proved, by the records."""
         nodes = self._open_nodes() if self.begun else [self._root()]
-        return [OpenNode(node.name, self._finite(node), node.multipliers, node.by_solver) for node in nodes]
-
-    def _finite(self, node: Node) -> float:
-        """The bound of a node; of one that was never bounded that of its starting multipliers."""
-        if math.isfinite(node.bound) or node.multipliers.weight == 0.0:
-            return node.bound
-        relaxation = Relaxation(self.tables, node.cell, self.best.objective if self.best else -math.inf)
-        return node.bound if relaxation.empty else relaxation.bound(node.multipliers).outward
+        return [OpenNode.of(self.tables, node, self.best) for node in nodes]
 
     def outcome(self, remaining: list[OpenNode], interrupted: bool) -> Outcome:
         """What was found and proved, with some nodes left open."""
@@ -348,8 +333,6 @@ def solve(
 def solve_here(tables: Tables, options: Options | None = None, resumed: Resumed | None = None) -> Outcome:
     """:func:`solve` without a process of its own and without progress: a crash of SCIP ends this one. For tests and studies."""
     run = Run(tables, options or Options(), lambda progress: None, resumed, WarmStart())
-    if resumed is not None:
-        run._take_up(resumed)
     told: list[Message] = []
     session = Session(tables, run._task(), lambda kind, content: told.append(Message(kind, content)))
     ended = session.run()

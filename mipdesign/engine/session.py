@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..bounds.multipliers import Multipliers
-from ..bounds.relaxation import Relaxation
 from ..errors import SpecError
 from ..lattice.cell import Cell
 from ..lattice.position import Candidate
@@ -25,7 +23,7 @@ from ..networks.architecture import Architecture
 from ..scip_plugins.install import add_plugins, parameters_for
 from ..scip_plugins.lagrangian_rows import add_rows
 from ..scip_plugins.tree import PRUNING_MARGIN, Tree
-from ..search.branching import Expansion, Guide, Node, Record
+from ..search.branching import Expansion, Guide, Node, Record, whole_space
 from ..search.heuristics import incumbent, polish
 from ..search.incumbents import Incumbents
 from ..search.outcome import OpenNode, Options, ScipTree, SolvedCell
@@ -97,8 +95,6 @@ class Session:
         self.pending: list[Record] = []
         self.tree: Tree | None = None
         self.stopping = threading.Event()
-        self.lock = threading.Lock()
-        self.closed = 0
         self.scip_nodes, self.scip_seconds, self.root_bound, self.dual_bound = 0, 0.0, math.inf, math.inf
 
     @property
@@ -164,8 +160,7 @@ class Session:
             incumbent(self.tables, self.options.seed, share * HEURISTIC_SECONDS, self._consider, stop)
 
     def _consider(self, candidate: Candidate) -> None:
-        with self.lock:
-            self.incumbents.consider(candidate)
+        self.incumbents.consider(candidate)
 
     def _search(self, design_model: DesignModel | None, nodes: Sequence[Node] | None, feasibility_only: bool) -> Ended:
         """One tree, to its end or to a limit."""
@@ -277,13 +272,8 @@ class Session:
         return Ended((left,), tree.feasibility_only, self._of_scip(tree), self.incumbents.beyond)
 
     def _open(self, node: Node) -> OpenNode:
-        """An open node for the parent; one that was never bounded gets the bound of its starting multipliers."""
-        bound = node.bound
-        if not math.isfinite(bound) and node.multipliers.weight != 0.0:
-            best = self.incumbents.best
-            relaxation = Relaxation(self.tables, node.cell, best.objective if best else -math.inf)
-            bound = bound if relaxation.empty else relaxation.bound(node.multipliers).outward
-        return OpenNode(node.name, bound, node.multipliers, node.by_solver)
+        """An open node for the parent."""
+        return OpenNode.of(self.tables, node, self.incumbents.best)
 
     # --------------------------------------------------------------- progress
 
@@ -314,8 +304,7 @@ class Session:
 
     def _close_whole(self, feasibility_only: bool) -> Ended:
         """The whole space as one cell for the solver."""
-        worth = 3.0 if feasibility_only else max(1.0, abs(self.incumbents.cutoff))
-        root = Node("", Cell.whole(self.tables), math.inf, Multipliers.initial(self.tables, worth, float(not feasibility_only)))
+        root = whole_space(self.tables, self.incumbents.cutoff, feasibility_only)
         self.tell("tree", (feasibility_only, False))
         record = Record("", "solver", 0.0 if feasibility_only else self.incumbents.cutoff, root.multipliers.to_list())
         found = self.incumbents.best
@@ -356,10 +345,7 @@ class Session:
                 text = f"SCIP's answer in cell '{node.name}' failed the exact check and was discarded: {reasons}"
                 self.tell("incident", text)
             if result.status == "closed":
-                self.closed += 1
                 self.pending.append(record)
-                if self.tree is not None:
-                    self.tree.records.append(record)
                 self.flush()
                 self.tell("solved", SolvedCell(record, cell.digest, self.options.formulation, result))
                 return True

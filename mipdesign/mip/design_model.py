@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
+from ..lattice.position import Position
+from ..lattice.tables import Tables
 from .start_values import ValueRule
 
 AxisKind = Literal["stem", "family", "channels", "width", "kernel", "depth"]
@@ -56,3 +60,16 @@ class DesignModel:
     lacking: tuple[str, ...]
     rules: Mapping[str, ValueRule]
     units: Mapping[str, float] = field(default_factory=dict)
+
+
+def position_of(tables: Tables, chosen: Mapping[tuple[AxisKind, int], int]) -> Position | None:
+    """The network with chosen values, by kind and super-block of their axes; ``None`` if the space has none."""
+    columns = []
+    for i, s in enumerate(tables.stages):
+        same = (s.f == chosen["family", i]) & (s.c == chosen["channels", i])
+        at = np.flatnonzero(same & (s.b == chosen["width", i]) & (s.k == chosen["kernel", i]))
+        if not len(at):
+            return None
+        columns.append(int(at[0]))
+    stem = int(np.searchsorted(tables.stem_c, chosen["stem", -1]))
+    return Position(stem, tuple(columns), tuple(chosen["depth", i] for i in range(len(columns))))

@@ -12,8 +12,8 @@ from ..lattice.arrays import Ints
 from ..lattice.cell import Cell
 from ..lattice.position import Position
 from ..lattice.tables import Tables
-from ..mip.design_model import Axis
-from ..search.branching import Split
+from ..mip.design_model import Axis, AxisKind, position_of
+from ..search.branching import Split, column_values
 
 INTEGRALITY = 1e-6
 """How far from an integer a value of a solution may be."""
@@ -71,10 +71,7 @@ class Axes:
             return self.tables.stem_c[cell.stem]
         if axis.kind == "depth":
             return cell.depths(self.tables, i)
-        s = self.tables.stages[i]
-        of_columns = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[axis.kind]
-        values: Ints = of_columns[cell.columns[i]]
-        return values
+        return column_values(self.tables.stages[i], axis.kind)[cell.columns[i]]
 
     def cell(self, bounds: Callable[[str], tuple[float, float]]) -> Cell | None:
         """The cell of some bounds of the variables; ``None`` if it is empty."""
@@ -91,8 +88,7 @@ class Axes:
             elif axis.kind == "depth":
                 low[i], high[i] = least, most
             else:
-                s = self.tables.stages[i]
-                values = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[axis.kind][columns[i]]
+                values = column_values(self.tables.stages[i], axis.kind)[columns[i]]
                 columns[i] = columns[i][(values >= least) & (values <= most)]
         if not len(stem) or not all(map(len, columns)):
             return None
@@ -100,21 +96,10 @@ class Axes:
 
     def position(self, value: Callable[[str], float]) -> Position | None:
         """The network of a solution; ``None`` if its integers are none, or no network of the space has them."""
-        chosen: dict[tuple[str, int], int] = {}
+        chosen: dict[tuple[AxisKind, int], int] = {}
         for axis in self.axes:
             place = 0.0 if axis.variable is None else value(axis.variable)
             if abs(place - round(place)) > INTEGRALITY or not 0 <= round(place) < len(axis.values):
                 return None
             chosen[axis.kind, axis.super_block] = axis.values[round(place)]
-        columns = []
-        for i, s in enumerate(self.tables.stages):
-            is_it = np.ones(len(s.c), dtype=bool)
-            for kind, values in (("family", s.f), ("channels", s.c), ("width", s.b), ("kernel", s.k)):
-                is_it &= values == chosen[kind, i]
-            at = np.flatnonzero(is_it)
-            if not len(at):
-                return None
-            columns.append(int(at[0]))
-        stem = int(np.searchsorted(self.tables.stem_c, chosen["stem", -1]))
-        depths = tuple(chosen["depth", i] for i in range(len(self.tables.stages)))
-        return Position(stem, tuple(columns), depths)
+        return position_of(self.tables, chosen)

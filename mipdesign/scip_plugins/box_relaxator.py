@@ -9,9 +9,9 @@ from pyscipopt import SCIP_RESULT
 from pyscipopt.scip import Relax
 
 from ..bounds.multipliers import Multipliers
-from ..search.branching import Expansion, Node, expand
+from ..search.branching import Node, expand
 from .axes import Axes
-from .tree import LEAST, Tree
+from .tree import Tree
 
 
 class BoxRelaxator(Relax):
@@ -35,17 +35,12 @@ class BoxRelaxator(Relax):
             return {"result": SCIP_RESULT.CUTOFF}
         parent = focus.getParent()
         known = self.multipliers.get(parent.getNumber()) if parent is not None else None
-        expansion = self._expand(Node("box", cell, math.inf, known or tree.root().multipliers))
+        node = Node("box", cell, math.inf, known or tree.root().multipliers)
+        expansion = expand(tree.tables, node, tree.cutoff, 0, tree.list_steps)
         for candidate in expansion.candidates:
             tree.consider(candidate)
         tree.offer(self.model)
         if expansion.record.verdict != "split":
             return {"result": SCIP_RESULT.CUTOFF}
         self.multipliers[focus.getNumber()] = Multipliers.from_list(tree.tables, expansion.record.multipliers)
-        if tree.feasibility_only or expansion.bound > -LEAST:
-            return {"result": SCIP_RESULT.SUCCESS}
-        return {"result": SCIP_RESULT.SUCCESS, "lowerbound": -max(expansion.bound, LEAST)}
-
-    def _expand(self, node: Node) -> Expansion:
-        tree = self.tree
-        return expand(tree.tables, node, tree.cutoff, 0, tree.list_steps)
+        return tree.relaxed(expansion.bound)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from pyscipopt import SCIP_PROPTIMING
 
 from ..errors import SpecError
 from ..lattice.position import Candidate
 from ..lattice.tables import Tables
-from ..mip.design_model import Axis, AxisKind, DesignModel
+from ..mip.design_model import DesignModel
 from ..mip.formulation import formulation_named
 from ..mip.scip_setup import CURES
 from ..problem.problem import Problem
@@ -163,8 +163,8 @@ def read_model(model: Any, tables: Tables, formulation: str) -> DesignModel:
         If the model lacks a variable, or has one with other bounds.
     """
     variables = {variable.name: variable for variable in model.getVars()}
-    axes = axes_of(tables)
-    for axis in axes:
+    written = formulation_named(formulation).whole(tables)
+    for axis in written.axes:
         if axis.variable is None:
             continue
         if axis.variable not in variables:
@@ -175,29 +175,9 @@ def read_model(model: Any, tables: Tables, formulation: str) -> DesignModel:
             raise SpecError("model", text, "give the model and the problem that belong together")
     if "objective" not in variables:
         raise SpecError("model", "has no variable 'objective'", "maximise a variable of that name")
-    rules = formulation_named(formulation).whole(tables).rules
-    unknown = [name for name in rules if name not in variables]
+    unknown = [name for name in written.rules if name not in variables]
     if unknown:
         raise SpecError(
             "model", f"has no variable {unknown[0]!r} of {formulation!r}", "name the formulation that it was written with"
         )
-    return DesignModel(model, variables, axes, ("the model is another's",), rules)
-
-
-def axes_of(tables: Tables) -> tuple[Axis, ...]:
-    """The integers of the networks of a problem, with the names of their variables."""
-
-    def axis(kind: AxisKind, super_block: int, letter: str, values: Any) -> Axis:
-        values = tuple(int(x) for x in np.unique(values))
-        return Axis(kind, super_block, f"{letter}{super_block + 1}_place" if len(values) > 1 else None, values)
-
-    axes = [axis("stem", -1, "C", tables.stem_c)]
-    for i, s in enumerate(tables.stages):
-        axes += [
-            axis("depth", i, "L", s.depths),
-            axis("family", i, "f", s.f),
-            axis("kernel", i, "k", s.k),
-            axis("width", i, "b", s.b),
-            axis("channels", i, "C", s.c),
-        ]
-    return tuple(axes)
+    return replace(written, model=model, variables=variables, lacking=("the model is another's",))

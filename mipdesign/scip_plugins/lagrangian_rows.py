@@ -10,7 +10,6 @@ effectiveness lowers what the row allows ``z``, so an LP that branches lowers it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pyscipopt import quicksum
@@ -50,7 +49,7 @@ def add_rows(tree: Tree) -> list[float]:
         spent = float(multipliers.budget @ tables.arrays.limits)
         variables = tree.design_model.variables
         left = variables["objective"] - quicksum(
-            float(mu) * _unit(tree, name) * variables[f"count_{name}"]
+            float(mu) * tree.design_model.units[name] * variables[f"count_{name}"]
             for mu, name in zip(multipliers.budget, tables.counts, strict=True)
             if mu
         )
@@ -63,15 +62,10 @@ def add_rows(tree: Tree) -> list[float]:
     return bounds
 
 
-def _unit(tree: Tree, name: str) -> float:
-    return tree.design_model.units[name]
-
-
-def _value(tree: Tree, kind: str, super_block: int, name: str) -> Any:
-    """An integer's value as a variable or a number."""
-    axis = next(a for a in tree.design_model.axes if (a.kind, a.super_block) == (kind, super_block))
-    variables: Mapping[str, Any] = tree.design_model.variables
-    return float(axis.values[0]) if axis.variable is None else variables[name]
+def _depth(tree: Tree, i: int) -> Any:
+    """The depth of a super-block as a variable, or as a number where there is no choice."""
+    depths = tree.tables.stages[i].depths
+    return float(depths[0]) if len(depths) == 1 else tree.design_model.variables[f"L{i + 1}_number"]
 
 
 def _log_widths(tree: Tree, stage: int) -> Any:
@@ -88,6 +82,6 @@ def _log_widths(tree: Tree, stage: int) -> Any:
 def _layers(tree: Tree, stage: int) -> Any:
     """Layers of the prefix that ends with a stage."""
     tables, end = tree.tables, tree.tables.ends[stage]
-    blocks = (float(s.layers[0]) * _value(tree, "depth", i, f"L{i + 1}_number") for i, s in enumerate(tables.stages[: end + 1]))
+    blocks = (float(s.layers[0]) * _depth(tree, i) for i, s in enumerate(tables.stages[: end + 1]))
     head = float(stage == tables.n_stages - 1 and tables.has_head)
     return quicksum(blocks) + 1.0 + head

@@ -7,7 +7,7 @@ from typing import Any
 from pyscipopt import SCIP_RESULT
 from pyscipopt.scip import Relax
 
-from .tree import LEAST, Tree
+from .tree import Tree
 
 ROOT = 1
 """Number of SCIP's root."""
@@ -33,9 +33,9 @@ class LagrangianRelaxator(Relax):
             return {"result": SCIP_RESULT.DIDNOTRUN}
         number = self.model.getCurrentNode().getNumber()
         if number in tree.expansions:
-            return self._success(tree.expansions[number].bound)
+            return tree.relaxed(tree.expansions[number].bound)
         if number == ROOT and len(tree.first) != 1:
-            return self._success(tree.bound)
+            return tree.relaxed(tree.bound)
         node = tree.first[0] if number == ROOT else tree.nodes.pop(number, None)
         if node is None:
             return {"result": SCIP_RESULT.DIDNOTRUN}
@@ -43,9 +43,4 @@ class LagrangianRelaxator(Relax):
         tree.offer(self.model)
         if number not in tree.expansions:
             return {"result": SCIP_RESULT.CUTOFF}
-        return self._success(expansion.bound)
-
-    def _success(self, bound: float) -> dict[str, Any]:
-        if self.tree.feasibility_only or bound > -LEAST:
-            return {"result": SCIP_RESULT.SUCCESS}
-        return {"result": SCIP_RESULT.SUCCESS, "lowerbound": -max(bound, LEAST)}
+        return tree.relaxed(expansion.bound)

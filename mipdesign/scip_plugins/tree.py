@@ -16,13 +16,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..bounds.multipliers import Multipliers
+from pyscipopt import SCIP_RESULT
+
 from ..bounds.relaxation import Relaxation
-from ..lattice.cell import Cell
 from ..lattice.position import Candidate, Position
 from ..lattice.tables import Tables
 from ..mip.design_model import DesignModel
-from ..search.branching import LIST_STEPS, NEAR, Expansion, Guide, Node, Record, expand
+from ..search.branching import LIST_STEPS, NEAR, Expansion, Guide, Node, Record, expand, whole_space
 from ..search.heuristics import polish
 from ..search.incumbents import Incumbents
 
@@ -98,7 +98,6 @@ class Tree:
     ahead: Ahead = field(init=False)
     first: tuple[Node, ...] = ()
     """The nodes that the tree began with."""
-    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
         self.ahead = Ahead(self)
@@ -111,14 +110,11 @@ class Tree:
     @property
     def bound(self) -> float:
         """Upper bound of the objective of every network that is not excluded."""
-        return max((node.bound for node in list(self.open.values())), default=-math.inf)
+        return max((node.bound for node in self.open.values()), default=-math.inf)
 
     def root(self) -> Node:
         """The whole space."""
-        best = self.incumbents.best
-        worth = 3.0 if self.feasibility_only else max(1.0, abs(self.cutoff)) if best else 1.0
-        multipliers = Multipliers.initial(self.tables, worth, float(not self.feasibility_only))
-        return Node("", Cell.whole(self.tables), math.inf, multipliers)
+        return whole_space(self.tables, self.cutoff, self.feasibility_only)
 
     def begin(self, nodes: Sequence[Node], feasibility_only: bool = False) -> None:
         """Begins a tree with some open nodes, which together are all that is to be searched."""
@@ -166,10 +162,9 @@ class Tree:
                 self.write(expansion.record)
         else:
             self.write(expansion.record)
-        with self.lock:
-            for child in expansion.children:
-                self.open[child.name] = child
-            self.open.pop(node.name, None)
+        for child in expansion.children:
+            self.open[child.name] = child
+        self.open.pop(node.name, None)
         if expansion.children:
             self.expansions[number] = expansion
         return expansion
@@ -184,11 +179,16 @@ class Tree:
         self.records.append(record)
         self.on_record(record)
 
+    def relaxed(self, bound: float) -> dict[str, Any]:
+        """What a relaxator answers for a node with a bound; SCIP minimises inside, so it is told minus the bound."""
+        if self.feasibility_only or bound > -LEAST:
+            return {"result": SCIP_RESULT.SUCCESS}
+        return {"result": SCIP_RESULT.SUCCESS, "lowerbound": -max(bound, LEAST)}
+
     def consider(self, candidate: Candidate) -> None:
         """Takes in a network; any thread may call it."""
-        with self.lock:
-            if self.incumbents.consider(candidate):
-                self.found = True
+        if self.incumbents.consider(candidate):
+            self.found = True
 
     def _repair(self, start: Position) -> None:
         better = polish(self.tables, start)

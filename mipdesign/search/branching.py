@@ -22,7 +22,7 @@ from ..lattice.arrays import Bools, Floats, Ints
 from ..lattice.batch import Batch, BatchEvaluation, evaluate_batch
 from ..lattice.cell import Cell, extent
 from ..lattice.position import Candidate, Position
-from ..lattice.tables import Tables
+from ..lattice.tables import StageTables, Tables
 
 LIST_COLUMNS = 500
 """Cells with more columns are not searched for all their networks."""
@@ -50,6 +50,11 @@ Verdict = Literal["excluded", "split", "listed", "solver"]
 SplitKind = Literal["stem", "depth", "channels", "family", "width", "kernel"]
 
 
+def column_values(stage: StageTables, kind: str) -> Ints:
+    """What the columns of a super-block have of a kind of split: ``channels``, ``family``, ``width`` or ``kernel``."""
+    return {"channels": stage.c, "family": stage.f, "width": stage.b, "kernel": stage.k}[kind]
+
+
 @dataclass(frozen=True)
 class Split:
     """Where a cell is split: networks with the value of ``kind`` of super-block ``index`` up to ``threshold`` go to half 0."""
@@ -71,8 +76,7 @@ class Split:
         if self.kind == "stem":
             return tables.stem_c[cell.stem]
         s = tables.stages[i]
-        values: Ints = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[self.kind][cell.columns[i]]
-        return values
+        return column_values(s, self.kind)[cell.columns[i]]
 
     def half(self, tables: Tables, cell: Cell, upper: bool) -> Cell:
         """One half of a cell."""
@@ -194,6 +198,12 @@ def expand(
     halves = (split.half(tables, cell, upper) for upper in (False, True))
     children = tuple(Node(f"{node.name}{n}", half, bound, best.multipliers, kept) for n, half in enumerate(halves))
     return done("split", best.multipliers, bound, split=split, children=children, candidates=reached, repair_start=repair_start)
+
+
+def whole_space(tables: Tables, cutoff: float, feasibility_only: bool) -> Node:
+    """The whole space as an open node, with multipliers to start from; a cutoff that is not finite values it at nothing."""
+    worth = 3.0 if feasibility_only else max(1.0, abs(cutoff)) if math.isfinite(cutoff) else 1.0
+    return Node("", Cell.whole(tables), math.inf, Multipliers.initial(tables, worth, float(not feasibility_only)))
 
 
 def open_nodes(tables: Tables, records: Iterable[Record], root: Node) -> list[Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 
 from ..lattice.position import Candidate
@@ -50,6 +51,7 @@ class Incumbents:
         self.networks: dict[Candidate, Architecture] = {}
         self.beyond: Architecture | None = None
         self._refused: set[Candidate] = set()
+        self._lock = threading.Lock()
 
     @property
     def cutoff(self) -> float:
@@ -68,7 +70,13 @@ class Incumbents:
         return self.best.objective - self.least_equal(self.best) if self.best else 0.0
 
     def consider(self, candidate: Candidate) -> bool:
-        """Checks a network exactly and keeps it within the margin of equals of the best; says whether the best rose."""
+        """Checks a network exactly and keeps it within the margin of equals of the best; says whether the best rose. Any thread
+        may call it.
+        """
+        with self._lock:
+            return self._consider(candidate)
+
+    def _consider(self, candidate: Candidate) -> bool:
         if candidate in self.networks or candidate in self._refused:
             return False
         problem, architecture = self.tables.problem, self.tables.architecture(candidate.position)

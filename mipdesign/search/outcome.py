@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from ..bounds.multipliers import Multipliers
+from ..bounds.relaxation import Relaxation
 from ..errors import SpecError
 from ..lattice.position import Candidate
+from ..lattice.tables import Tables
 from ..machine import MEMORY_MB
 from ..mip.closing import CellResult
 from ..networks.architecture import Architecture
@@ -189,6 +191,15 @@ class OpenNode:
     bound: float
     multipliers: Multipliers
     by_solver: bool = False
+
+    @classmethod
+    def of(cls, tables: Tables, node: Node, best: Candidate | None) -> OpenNode:
+        """A node of the search; one that was never bounded gets the bound of its starting multipliers."""
+        bound = node.bound
+        if not math.isfinite(bound) and node.multipliers.weight != 0.0:
+            relaxation = Relaxation(tables, node.cell, best.objective if best else -math.inf)
+            bound = bound if relaxation.empty else relaxation.bound(node.multipliers).outward
+        return cls(node.name, bound, node.multipliers, node.by_solver)
 
 
 @dataclass(frozen=True)
