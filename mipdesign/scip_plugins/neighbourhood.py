@@ -32,18 +32,16 @@ class Neighbourhoods:
         self.centre: Candidate | None = None
         self.lock = threading.Lock()
 
-    def search(self) -> bool:
-        """Searches around the incumbent, if it is new; whether there was anything to do."""
+    def search(self) -> None:
+        """Searches around the incumbent, if it is new and nobody is at it."""
         tree, best = self.tree, self.tree.incumbents.best
         if best is None or tree.feasibility_only or not self.lock.acquire(blocking=False):
-            return False
+            return
         try:
-            if best == self.centre or self.searches >= SEARCHES:
-                return False
-            self.centre = best
-            self.searches += 1
-            self._around(best)
-            return True
+            if best != self.centre and self.searches < SEARCHES:
+                self.centre = best
+                self.searches += 1
+                self._around(best)
         finally:
             self.lock.release()
 

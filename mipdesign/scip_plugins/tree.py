@@ -22,6 +22,7 @@ from ..bounds.relaxation import Relaxation
 from ..lattice.position import Candidate, Position
 from ..lattice.tables import Tables
 from ..mip.design_model import DesignModel
+from ..mip.start_values import start_values
 from ..search.branching import LIST_STEPS, NEAR, Expansion, Guide, Node, Record, expand, whole_space
 from ..search.heuristics import polish
 from ..search.incumbents import Incumbents
@@ -232,8 +233,6 @@ class Tree:
 
     def solution(self, model: Any, candidate: Candidate) -> Any:
         """A network as a solution of SCIP's problem."""
-        from ..mip.start_values import start_values
-
         values = start_values(self.design_model.rules, candidate.position)
         reached = min(candidate.objective, self.cutoff) if self.pruning_margin else candidate.objective
         lowered = min(self.told(reached), values["objective"])
@@ -300,13 +299,10 @@ class Ahead:
             if between is not None:
                 between()
             with self.condition:
-                while not self.closed and (not self.heap or len(self.ready) >= MOST_AHEAD):
-                    self.condition.wait(0.05)
-                    if between is not None:
-                        break
                 if self.closed:
                     return
                 if not self.heap or len(self.ready) >= MOST_AHEAD:
+                    self.condition.wait(0.05)
                     continue
                 _, _, node = heapq.heappop(self.heap)
                 if node.name in self.taken or node.bound < self.tree.cutoff:
