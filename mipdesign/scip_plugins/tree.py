@@ -245,7 +245,8 @@ class Tree:
 class Ahead:
     """Threads that expand open nodes before SCIP asks for them, best bound first.
 
-    An expansion made with a lower cutoff stays valid: its record says which.
+    An expansion made with a lower cutoff stays valid: its record says which. No node is expanded twice: another cutoff would
+    leave another cell, and children of the one would be taken for those of the other.
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -254,8 +255,8 @@ class Ahead:
         self.heap: list[tuple[float, int, Node]] = []
         self.order = itertools.count()
         self.in_work: set[str] = set()
-        self.ready: dict[str, Expansion | BaseException] = {}
-        self.taken: set[str] = set()
+        self.ready: dict[str, tuple[Node, Expansion | BaseException]] = {}
+        self.begun: set[str] = set()
         self.threads: list[threading.Thread] = []
         self.closed = False
 
@@ -285,14 +286,19 @@ class Ahead:
     def take(self, node: Node) -> Expansion:
         """What comes of a node: ready, or in work, or to be done now."""
         with self.condition:
-            self.taken.add(node.name)
+            self.begun.add(node.name)
             while node.name in self.in_work:
                 self.condition.wait()
-            done = self.ready.pop(node.name, None)
+            _, done = self.ready.pop(node.name, (node, None))
             self.condition.notify_all()
         if isinstance(done, BaseException):
             raise done
         return self.tree.expand(node) if done is None else done
+
+    def _waiting(self) -> int:
+        """Expanded nodes that SCIP is going to ask for: it prunes the others."""
+        cutoff = self.tree.cutoff
+        return sum(node.bound >= cutoff for node, _ in self.ready.values())
 
     def _run(self, between: Callable[[], object] | None) -> None:
         while True:
@@ -301,12 +307,13 @@ class Ahead:
             with self.condition:
                 if self.closed:
                     return
-                if not self.heap or len(self.ready) >= MOST_AHEAD:
+                if not self.heap or self._waiting() >= MOST_AHEAD:
                     self.condition.wait(0.05)
                     continue
                 _, _, node = heapq.heappop(self.heap)
-                if node.name in self.taken or node.bound < self.tree.cutoff:
+                if node.name in self.begun or node.bound < self.tree.cutoff:
                     continue
+                self.begun.add(node.name)
                 self.in_work.add(node.name)
             try:
                 done: Expansion | BaseException = self.tree.expand(node)
@@ -314,7 +321,7 @@ class Ahead:
                 done = error
             with self.condition:
                 self.in_work.discard(node.name)
-                self.ready[node.name] = done
+                self.ready[node.name] = node, done
                 if isinstance(done, Expansion):
                     for child in done.children:
                         heapq.heappush(self.heap, (-child.bound, next(self.order), child))

@@ -73,6 +73,27 @@ def test_all_ways_to_work_find_the_same(seed: int, scip: dict[str, str]) -> None
     check(problem, solved(problem, **scip))
 
 
+def test_a_thread_ahead_expands_no_node_twice() -> None:
+    """A child is added when its parent was expanded ahead, and again when SCIP makes it: a second expansion, with a better
+    cutoff, would have another cell, and its children would be mixed with those of the first.
+    """
+    problem = small_problem(3)
+    tables = build_tables(problem)
+    model = formulation_named("minlp").whole(tables)
+    tree, begun = Tree(tables, Incumbents(tables, OPTIMAL_GAP, lambda kept: None), model, list_steps=DEEP), []
+    tree.begin([tree.root()])
+    expand = tree.expand
+    tree.expand = lambda node: begun.append(node.name) or expand(node)  # type: ignore[method-assign, func-returns-value]
+    root, ahead = tree.first[0], tree.ahead
+    ahead.heap = [(-root.bound, -2, root), (-root.bound, -1, root)]
+    ahead.start(1)
+    with ahead.condition:
+        ahead.condition.wait_for(lambda: begun and all(node is not root for _, _, node in ahead.heap) and not ahead.in_work)
+    assert ahead.take(root).record.node == ""
+    ahead.stop()
+    assert begun.count("") == 1 and len(begun) == len(set(begun))
+
+
 @pytest.mark.parametrize("seed", few(range(30), 6))
 def test_no_network_breaks_the_rows_of_multipliers(seed: int) -> None:
     """Those that keep all budgets and reach the cutoff; and they bound the root as the relaxation does."""
