@@ -1,11 +1,15 @@
-"""A problem as plain arrays, which is what compiled loops read. :mod:`mipdesign.lattice.counts` has the formulas of a row."""
+"""A problem as plain arrays, which is what the core reads; ``native/counts.h`` has the formulas of a row."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import ctypes
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..native.library import doubles, integers
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -25,7 +29,8 @@ DEPTH = -1
 """Stands for the depth in :attr:`Arrays.ties`, where the other parts are places in a row."""
 
 
-class Arrays(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Arrays:
     """A problem as plain arrays; meanings as in :class:`mipdesign.lattice.tables.Tables` where the names are the same.
 
     Attributes
@@ -35,6 +40,8 @@ class Arrays(NamedTuple):
         ``rest_fits`` of :class:`mipdesign.lattice.tables.StageTables`, the place of ``C`` among the channels, where the two
         tables of :attr:`pairs` begin, the family, ``b`` and ``k``, whether it has SE blocks, then
         ``fixed, slope, identity, rest`` of each budget.
+    transposed:
+        The same, one row per part.
     ties:
         Pairs of super-blocks that have something in common: its place in a row (or :data:`DEPTH`), and both super-blocks;
         shape ``(ties, 3)``.
@@ -65,6 +72,7 @@ class Arrays(NamedTuple):
     """
 
     rows: Floats
+    transposed: Floats
     ties: Ints
     paired: int
     pairs: Floats
@@ -90,3 +98,61 @@ class Arrays(NamedTuple):
     penalised: Ints
     beta: float
     squared: bool
+
+    @cached_property
+    def structure(self) -> Structure:
+        """What the core reads, as long as this lives."""
+        stages, super_blocks = self.prefix.shape
+        values = {name: getattr(self, name) for name in (*DOUBLES, *INTEGERS)}
+        pointers = {name: doubles(values[name]) for name in DOUBLES} | {name: integers(values[name]) for name in INTEGERS}
+        flags = np.ascontiguousarray(self.has_identity, dtype=np.uint8), self._may_be_limited()
+        structure = Structure(
+            **pointers,
+            **dict(zip(FLAGS, (flag.ctypes.data for flag in flags), strict=True)),
+            **{name: getattr(self, name) for name in NUMBERS},
+            n_rows=len(self.rows),
+            parts=self.rows.shape[1],
+            super_blocks=super_blocks,
+            stages=stages,
+            budgets=len(self.limits),
+            n_stems=len(self.stem_c),
+            n_ties=len(self.ties),
+            n_rho_stages=len(self.rho_stages),
+            n_penalised=len(self.penalised),
+            paired=self.paired,
+            forgets=self.forgets,
+            squared=self.squared,
+        )
+        structure.flags = flags  # which nothing else keeps
+        return structure
+
+    def _may_be_limited(self) -> NDArray[np.uint8]:
+        """Super-blocks some columns of which may not be entered with all channels, or only once."""
+        most, identity, rest = (self.transposed[part] for part in (MOST_INCOMING, IDENTITY_FITS, REST_FITS))
+        limited = np.empty(len(self.offsets) - 1, dtype=np.uint8)
+        widest = self.stem_c[-1]
+        for i, (first, stop) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
+            part = slice(first, stop)
+            limited[i] = (most[part] < widest).any() or (identity[part] == 0).any() or (rest[part] == 0).any()
+            widest = self.transposed[CHANNELS, stop - 1]
+        return limited
+
+
+DOUBLES = "rows transposed pairs prefix log_areas weights stem_counts tail_fixed tail_slope limits".split()
+INTEGERS = "ties offsets entering entering_at ends stem_c rho_stages penalised".split()
+FLAGS = ("has_identity", "may_be_limited")
+NUMBERS = "stem_log head_log rho rho_price beta".split()
+SIZES = (
+    "n_rows parts super_blocks stages budgets n_stems n_ties n_rho_stages n_penalised paired forgets squared"
+).split()
+
+
+class Structure(ctypes.Structure):
+    """``Arrays`` of ``native/arrays.h``."""
+
+    flags: tuple[NDArray[np.uint8], ...]
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in (*DOUBLES, *INTEGERS, *FLAGS)),
+        *((name, ctypes.c_double) for name in NUMBERS),
+        *((name, ctypes.c_int64) for name in SIZES),
+    ]

@@ -176,7 +176,9 @@ class Tables:
         rho = limits.pop("effectiveness", None)
         most = integer_limits((AdditiveBudget.of(name, problem) for name in self.counts), limits.values())
         tables = replace(self, problem=problem, limits=np.array(most, dtype=np.int64), rho=rho)
-        tables.__dict__["arrays"] = self.arrays._replace(limits=tables.limits.astype(np.float64), rho=finite_rho(rho))
+        tables.__dict__["arrays"] = replace(
+            self.arrays, limits=tables.limits.astype(np.float64), rho=finite_rho(rho)
+        )
         return tables
 
     def once(self, name: str, work_out: Callable[[], Result]) -> Result:
@@ -185,11 +187,6 @@ class Tables:
             self.shared[name] = work_out()
         found: Result = self.shared[name]
         return found
-
-    @property
-    def transposed(self) -> Floats:
-        """:attr:`Arrays.rows`, transposed: one row per part."""
-        return self.once("transposed", lambda: np.ascontiguousarray(self.arrays.rows.T))
 
     @cached_property
     def doubt(self) -> float:
@@ -221,8 +218,10 @@ class Tables:
             numbers = np.array([s.c, s.log_c, s.t, s.layers, *limits, place, *(s.pair_at + n_pairs), family, s.b, s.k, has_se])
             n_pairs += len(s.pairs)
             parts.append(np.concatenate([numbers, s.fixed, s.slope, s.identity, s.rest]).T)
+        rows = np.ascontiguousarray(np.concatenate(parts))
         return Arrays(
-            rows=np.ascontiguousarray(np.concatenate(parts)),
+            rows=rows,
+            transposed=np.ascontiguousarray(rows.T),
             ties=self._ties(),
             paired=self.counts.index("latency") if "latency" in self.counts else -1,
             pairs=np.concatenate([s.pairs for s in self.stages]).astype(np.float64),

@@ -1,0 +1,1 @@
+"""The core: inner loops in C, and how Python calls them."""

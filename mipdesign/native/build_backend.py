@@ -1,0 +1,86 @@
+"""The build backend of the package: setuptools, and a C compiler for the core.
+
+The core (``core.c`` and what it includes) is a plain shared library that needs nothing of Python, loaded by
+:mod:`mipdesign.native.library`. Whoever has a C compiler builds it with that; where there is none, the package index brings
+one (``ziglang``) into the build's own environment. ``python mipdesign/native/build_backend.py`` builds the core where it stands,
+for work on it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from setuptools import Extension, build_meta
+from setuptools.build_meta import build_editable as build_editable
+from setuptools.build_meta import build_sdist as build_sdist
+from setuptools.build_meta import build_wheel as build_wheel
+from setuptools.build_meta import get_requires_for_build_sdist as get_requires_for_build_sdist
+from setuptools.build_meta import prepare_metadata_for_build_editable as prepare_metadata_for_build_editable
+from setuptools.build_meta import prepare_metadata_for_build_wheel as prepare_metadata_for_build_wheel
+from setuptools.command.build_ext import build_ext
+
+COMPILERS = ("cc", "gcc", "clang")
+FLAGS = ("-std=c11", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fPIC", "-shared", "-Wall", "-Wextra")
+"""Sums keep the order in which they are written: a contracted product and sum would round otherwise on other machines."""
+
+
+def compiler() -> list[str] | None:
+    """The command of a C compiler: ``CC`` of the environment, else one on the path, else ziglang's."""
+    if os.environ.get("CC"):
+        return shlex.split(os.environ["CC"])
+    for name in COMPILERS:
+        if shutil.which(name):
+            return [name]
+    return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") else None
+
+
+def build(source: Path, target: Path) -> None:
+    """Compiles the core.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no compiler, or if it fails; with its messages.
+    """
+    command = compiler()
+    if command is None:
+        raise RuntimeError("no C compiler: set CC, install gcc or clang, or 'pip install ziglang'")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run([*command, *FLAGS, str(source), "-o", str(target), "-lm"], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{shlex.join(command)} could not compile {source.name}:\n{done.stderr}")
+    if done.stderr:
+        print(done.stderr, file=sys.stderr)
+
+
+def _with_compiler(requirements: list[str]) -> list[str]:
+    return requirements + ([] if compiler() else ["ziglang>=0.13"])
+
+
+def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
+    """What the build needs beside setuptools."""
+    return _with_compiler(build_meta.get_requires_for_build_wheel(config_settings))
+
+
+def get_requires_for_build_editable(config_settings: Any = None) -> list[str]:
+    """What the build needs beside setuptools."""
+    return _with_compiler(build_meta.get_requires_for_build_editable(config_settings))
+
+
+class BuildCore(build_ext):
+    """Builds the core in place of a Python extension."""
+
+    def build_extension(self, ext: Extension) -> None:
+        build(Path(ext.sources[0]), Path(self.get_ext_fullpath(ext.name)))
+
+
+if __name__ == "__main__":
+    here = Path(__file__).resolve().parent
+    build(here / "core.c", here / f"core{__import__('importlib.machinery').machinery.EXTENSION_SUFFIXES[0]}")

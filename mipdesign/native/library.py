@@ -1,0 +1,55 @@
+"""The core as a library: where it is, and how its functions are called.
+
+Calls release Python's lock, so that threads run side by side in the core. It checks nothing: callers pass arrays of the right
+type and size (:func:`address` refuses others), and keep them alive.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+KINDS = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double, "b": ctypes.c_bool}
+"""Types of arguments: pointer, integer, double, truth."""
+
+
+def _load() -> ctypes.CDLL:
+    here = Path(__file__).parent
+    for suffix in EXTENSION_SUFFIXES:
+        if (here / f"core{suffix}").exists():
+            return ctypes.CDLL(str(here / f"core{suffix}"))
+    raise ImportError(f"{here} lacks the compiled core: install mipdesign (pip install .), which builds it")
+
+
+CORE = _load()
+
+
+def function(name: str, result: str, arguments: str) -> Callable[..., Any]:
+    """A function of the core, by the kinds of its result (empty if there is none) and of its arguments."""
+    found = CORE[name]
+    found.restype = KINDS[result] if result else None
+    found.argtypes = [KINDS[kind] for kind in arguments]
+    return found
+
+
+def address(array: NDArray[Any], dtype: type[np.generic]) -> int:
+    """Where an array of a type begins that lies row by row."""
+    if array.dtype != dtype or not array.flags.c_contiguous:
+        raise TypeError(f"an array of {dtype.__name__} that lies row by row is needed, not {array.dtype} with strides {array.strides}")
+    return array.ctypes.data
+
+
+def doubles(array: NDArray[np.float64]) -> int:
+    """Where an array of doubles begins."""
+    return address(array, np.float64)
+
+
+def integers(array: NDArray[np.int64]) -> int:
+    """Where an array of 64-bit integers begins."""
+    return address(array, np.int64)
