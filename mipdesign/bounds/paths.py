@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..compiled import compiled
 from ..lattice.arrays import Arrays, Bools, Floats, Ints
-from ..lattice.batch import keeps_ties
 from ..lattice.position import Position
+from ..native.library import function, integers
+
+_which_keep_ties = function("which_keep_ties", "", "pippp")
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,11 @@ class Paths:
 
     def tied(self, arrays: Arrays) -> Bools:
         """Which networks keep the ties, shape ``(networks,)``."""
-        return _tied(arrays, self.columns, self.depths)
+        columns, depths, kept = self.columns, self.depths, np.empty(len(self), dtype=np.bool_)
+        _which_keep_ties(
+            ctypes.addressof(arrays.structure), len(self), integers(columns), integers(depths), kept.ctypes.data
+        )
+        return kept
 
     @property
     def objective(self) -> Floats:
@@ -90,11 +96,3 @@ class Paths:
         m = self.super_blocks
         numbers = self.table[k, : 1 + 2 * m].astype(np.int64).tolist()
         return Position(numbers[0], tuple(numbers[1 : 1 + m]), tuple(numbers[1 + m :]))
-
-
-@compiled
-def _tied(arrays: Arrays, columns: Ints, depths: Ints) -> Bools:
-    kept = np.empty(len(columns), np.bool_)
-    for k in range(len(columns)):
-        kept[k] = keeps_ties(arrays, columns[k], depths[k])
-    return kept
