@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..compiled import compiled
-from ..lattice.arrays import Arrays, Bools, Floats, Ints
-from ..lattice.batch import keeps_ties
+from ..lattice.arrays import DEPTH, Arrays, Bools, Floats, Ints
 from ..lattice.position import Position
 
 
@@ -78,7 +76,11 @@ class Paths:
 
     def tied(self, arrays: Arrays) -> Bools:
         """Which networks keep the ties, shape ``(networks,)``."""
-        return _tied(arrays, self.columns, self.depths)
+        kept, columns, depths = np.ones(len(self), dtype=bool), self.columns + arrays.offsets[:-1], self.depths
+        for part, i, j in arrays.ties.tolist():
+            values = depths if part == DEPTH else arrays.transposed[part][columns]
+            kept &= values[:, i] == values[:, j]
+        return kept
 
     @property
     def objective(self) -> Floats:
@@ -90,11 +92,3 @@ class Paths:
         m = self.super_blocks
         numbers = self.table[k, : 1 + 2 * m].astype(np.int64).tolist()
         return Position(numbers[0], tuple(numbers[1 : 1 + m]), tuple(numbers[1 + m :]))
-
-
-@compiled
-def _tied(arrays: Arrays, columns: Ints, depths: Ints) -> Bools:
-    kept = np.empty(len(columns), np.bool_)
-    for k in range(len(columns)):
-        kept[k] = keeps_ties(arrays, columns[k], depths[k])
-    return kept

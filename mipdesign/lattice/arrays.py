@@ -126,6 +126,11 @@ class Arrays:
         structure.flags = flags  # which nothing else keeps
         return structure
 
+    @cached_property
+    def address(self) -> int:
+        """Where the core finds it, as long as this lives."""
+        return ctypes.addressof(self.structure)
+
     def _may_be_limited(self) -> NDArray[np.uint8]:
         """Super-blocks some columns of which may not be entered with all channels, or only once."""
         most, identity, rest = (self.transposed[part] for part in (MOST_INCOMING, IDENTITY_FITS, REST_FITS))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..compiled import compiled
-from ..networks.objective import LARGE_EXPONENT
-from .arrays import CHANNELS, DEPTH, HAS_SE, LAYERS, LOG_CHANNELS, PLACE, Arrays, Bools, Floats, Ints
-from .counts import add_super_block, log_widths, may_enter, may_have_depth, pair_count, tail_count
+from ..native.library import function, integers
+from .arrays import Bools, Floats, Ints
 from .tables import Tables
+
+_evaluate = function("evaluate_networks", "b", "pipppppppp")
 
 
 @dataclass(frozen=True)
@@ -97,112 +98,11 @@ def evaluate_batch(tables: Tables, batch: Batch) -> BatchEvaluation:
     BatchEvaluation
         Counts are exact; the objective agrees with the exact evaluator to a relative 1e-12.
     """
-    return BatchEvaluation(
-        tables, *_evaluate(tables.arrays, *map(np.ascontiguousarray, (batch.stem, batch.columns, batch.depths)))
-    )
-
-
-@compiled
-def _evaluate(arrays: Arrays, stem: Ints, columns: Ints, depths: Ints) -> tuple[Floats, Ints, Floats, Ints, Bools]:
-    n, nb, stages = len(stem), len(arrays.tail_fixed), len(arrays.weights)
-    objective, chained = np.empty(n), np.empty(n, np.bool_)
-    counts, layers = np.empty((nb, n), np.int64), np.empty((stages, n), np.int64)
-    logs = np.empty((stages, n))
-    total, sums, numbers = np.empty(nb), np.empty(stages), np.empty(stages, np.int64)
-    column, depth = np.empty(len(columns), np.int64), np.empty(len(columns), np.int64)
-    for k in range(n):
-        for i in range(len(columns)):
-            column[i], depth[i] = columns[i, k], depths[i, k]
-        objective[k], chained[k] = evaluate_one(arrays, stem[k], column, depth, total, sums, numbers)
-        for b in range(nb):
-            counts[b, k] = int(total[b])
-        for j in range(stages):
-            logs[j, k], layers[j, k] = sums[j], numbers[j]
-    return objective, counts, logs, layers, chained
-
-
-@compiled
-def evaluate_one(
-    arrays: Arrays, stem: int, columns: Ints, depths: Ints, counts: Floats, logs: Floats, layers: Ints
-) -> tuple[float, bool]:
-    """Objective of one network, and whether its channels may follow one another; the last three arrays receive its counts,
-    and ``sum log w`` and layers of each prefix. For compiled loops.
-    """
-    m, nb, stages = len(columns), len(counts), len(logs)
-    c = float(arrays.stem_c[stem])
-    log_c, log_sum, n_layers, j, linked, value = np.log(c), arrays.stem_log, 1, 0, True, 0.0
-    for b in range(nb):
-        counts[b] = arrays.stem_counts[b, stem]
-    place, seen = stem, False
-    if arrays.ends[0] < 0:
-        logs[0], layers[0] = log_sum, n_layers
-        value += arrays.weights[0] * (arrays.log_areas[0] + log_c) * log_sum
-        j = 1
-    for i in range(m):
-        row, depth = arrays.rows[arrays.offsets[i] + columns[i]], depths[i]
-        ci, log_ci, c, log_c = c, log_c, row[CHANNELS], row[LOG_CHANNELS]
-        linked &= may_enter(row, ci) and may_have_depth(row, depth)
-        least, most = arrays.entering[arrays.entering_at[i] + int(row[PLACE])]
-        linked &= least <= ci <= most
-        add_super_block(row, ci, depth, counts)
-        if arrays.paired >= 0:
-            counts[arrays.paired] += pair_count(arrays, row, place)
-        place = int(row[PLACE])
-        seen |= arrays.forgets and row[HAS_SE] > 0
-        log_sum += log_widths(row, log_ci, depth)
-        n_layers += int(row[LAYERS]) * depth
-        end_log = log_c
-        if i == m - 1 and arrays.head_log >= 0:
-            log_sum += log_c
-            n_layers += 1
-            end_log = arrays.head_log
-        if arrays.ends[j] == i:
-            logs[j], layers[j] = log_sum, n_layers
-            area = 0.0 if seen else arrays.log_areas[j]
-            value += arrays.weights[j] * (area + end_log) * log_sum
-            j = min(j + 1, stages - 1)
-    for b in range(nb):
-        counts[b] += tail_count(arrays, b, c)
-    linked &= keeps_ties(arrays, columns, depths)
-    return value - penalty(arrays, depths) - effectiveness_cost(arrays, logs, layers), linked
-
-
-@compiled
-def keeps_ties(arrays: Arrays, columns: Ints, depths: Ints) -> bool:
-    """Whether the super-blocks of one network have in common what they have to. For compiled loops."""
-    for q in range(len(arrays.ties)):
-        part, i, j = arrays.ties[q]
-        if part == DEPTH:
-            if depths[i] != depths[j]:
-                return False
-        elif arrays.rows[arrays.offsets[i] + columns[i], part] != arrays.rows[arrays.offsets[j] + columns[j], part]:
-            return False
-    return True
-
-
-@compiled
-def effectiveness_cost(arrays: Arrays, logs: Floats, layers: Floats | Ints) -> float:
-    """The effectiveness at its price, from ``sum log w`` and layers of each prefix. For compiled loops."""
-    if arrays.rho_price == 0:
-        return 0.0
-    rho = 0.0
-    for j in arrays.rho_stages:
-        rho = max(rho, layers[j] * np.exp(-logs[j] / layers[j]))
-    return float(arrays.rho_price * rho)
-
-
-@compiled
-def penalty(arrays: Arrays, depths: Ints) -> float:
-    """``beta Q`` of one network, infinite beyond the doubles. For compiled loops."""
-    n = len(arrays.penalised)
-    if n == 0:
-        return 0.0
-    mean, variance = 0.0, 0.0
-    for i in arrays.penalised:
-        mean += depths[i] / n
-    for i in arrays.penalised:
-        variance += (depths[i] - mean) ** 2 / n
-    exponent = variance if arrays.squared else np.sqrt(variance)
-    if exponent < LARGE_EXPONENT:
-        return float(arrays.beta * np.exp(exponent))
-    return float(np.exp(exponent + np.log(arrays.beta)))
+    n, budgets, stages = len(batch), len(tables.counts), tables.n_stages
+    networks = [np.ascontiguousarray(part, dtype=np.int64) for part in (batch.stem, batch.columns, batch.depths)]
+    objective, counts = np.empty(n), np.empty((budgets, n), dtype=np.int64)
+    log_widths, layers, chained = np.empty((stages, n)), np.empty((stages, n), dtype=np.int64), np.empty(n, dtype=np.bool_)
+    results = (array.ctypes.data for array in (objective, counts, log_widths, layers, chained))
+    if not _evaluate(ctypes.addressof(tables.arrays.structure), n, *map(integers, networks), *results):
+        raise MemoryError
+    return BatchEvaluation(tables, objective, counts, log_widths, layers, chained)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiled import compiled
+from ..native.library import function, integers
 from .arrays import Ints
 from .batch import Batch
 from .position import Position
@@ -25,19 +26,17 @@ def axis_values(stage: StageTables, axis: str) -> NDArray[Any]:
     return {"channels": stage.c, "bottleneck": stage.b, "kernel": stage.k}[axis]
 
 
-@compiled
+_extent = function("extent", "", "ppippp")
+
+
 def extent(values: Ints, columns: Ints) -> tuple[int, int, int]:
     """Least and largest value of some columns, and the largest one that is at or below their geometric middle and less than the
     largest (the least where all are equal).
     """
-    low = high = values[columns[0]]
-    for j in columns:
-        low, high = min(low, values[j]), max(high, values[j])
-    middle, target = low, np.sqrt(float(low) * float(high))
-    for j in columns:
-        if middle < values[j] <= target and values[j] < high:
-            middle = values[j]
-    return low, high, middle
+    found = (ctypes.c_int64 * 3)()
+    at = ctypes.addressof(found)
+    _extent(integers(values), integers(columns), len(columns), at, at + 8, at + 16)
+    return found[0], found[1], found[2]
 
 
 @dataclass(frozen=True, eq=False)

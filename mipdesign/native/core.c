@@ -1,6 +1,7 @@
 /* The core: what takes the time of a proof. One file for the compiler, so that it sees all of it at once. */
 
 #include "evaluator.h"
+#include "relaxation.h"
 
 /* Smallest and largest value of some columns, and the largest one that is at or below their geometric middle and less than the
  * largest (the least where all are equal). */

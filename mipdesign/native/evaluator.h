@@ -1,4 +1,8 @@
-/* The evaluator of networks that are given as positions in the tables. */
+/* The evaluator of networks that are given as positions in the tables.
+ *
+ * Counts, `sum log w` and layers of a network are sums over its parts: the stem and its super-blocks. A part depends on a
+ * super-block and on the channels that enter it, so that a change of a few super-blocks leaves most parts as they are.
+ */
 
 #ifndef EVALUATOR_H
 #define EVALUATOR_H
@@ -6,6 +10,13 @@
 #include "counts.h"
 
 #define LARGE_EXPONENT 709.0 /* that of mipdesign.networks.objective */
+
+/* Places in a part: channels at its end, their logarithm and their place, `sum log w`, layers, depth, and whether it has SE blocks;
+ * then its counts. The head and the classifier belong to the last super-block.
+ */
+enum { PART_C, PART_LOG_C, PART_PLACE, PART_LOG, PART_LAYERS, PART_DEPTH, PART_HAS_SE, PART_COUNTS };
+
+static inline i64 size_of_part(const Arrays *a) { return PART_COUNTS + a->budgets; }
 
 /* Whether the super-blocks of one network have in common what they have to. */
 static bool keeps_ties(const Arrays *a, const i64 *columns, const i64 *depths) {
@@ -30,69 +41,142 @@ static double effectiveness_cost(const Arrays *a, const double *logs, const doub
     return a->rho_price * rho;
 }
 
-/* `beta Q` of one network, infinite beyond the doubles. */
-static double penalty(const Arrays *a, const i64 *depths) {
-    i64 n = a->n_penalised;
-    if (n == 0)
-        return 0.0;
-    double mean = 0.0, variance = 0.0;
-    for (i64 k = 0; k < n; k++)
-        mean += (double)depths[a->penalised[k]] / (double)n;
-    for (i64 k = 0; k < n; k++) {
-        double off = (double)depths[a->penalised[k]] - mean;
-        variance += off * off / (double)n;
-    }
+/* `beta Q` for a variance of depths, infinite beyond the doubles. */
+static inline double spread_cost(const Arrays *a, double variance) {
     double exponent = a->squared ? variance : sqrt(variance);
     return exponent < LARGE_EXPONENT ? a->beta * exp(exponent) : exp(exponent + log(a->beta));
 }
 
-/* Objective of one network; whether its channels may follow one another goes to `linked`, its counts and `sum log w` and layers of
- * each prefix to the last three arrays.
- */
-static double evaluate_one(const Arrays *a, i64 stem, const i64 *columns, const i64 *depths, bool *linked, double *counts,
-                           double *logs, double *layers) {
-    i64 m = a->super_blocks, nb = a->budgets, stages = a->stages, j = 0, place = stem;
-    double c = (double)a->stem_c[stem], log_c = log(c), log_sum = a->stem_log, n_layers = 1.0, value = 0.0;
+/* `beta Q` of one network. */
+static double penalty(const Arrays *a, const i64 *depths) {
+    double n = (double)a->n_penalised, mean = 0.0, variance = 0.0;
+    if (n == 0)
+        return 0.0;
+    for (i64 k = 0; k < a->n_penalised; k++)
+        mean += (double)depths[a->penalised[k]] / n;
+    for (i64 k = 0; k < a->n_penalised; k++) {
+        double off = (double)depths[a->penalised[k]] - mean;
+        variance += off * off / n;
+    }
+    return spread_cost(a, variance);
+}
+
+/* ------------------------------------------------------------ parts */
+
+static void write_stem(const Arrays *a, i64 stem, double *part) {
+    part[PART_C] = (double)a->stem_c[stem], part[PART_LOG_C] = log(part[PART_C]), part[PART_PLACE] = (double)stem;
+    part[PART_LOG] = a->stem_log, part[PART_LAYERS] = 1.0, part[PART_DEPTH] = 0.0, part[PART_HAS_SE] = 0.0;
+    for (i64 b = 0; b < a->budgets; b++)
+        part[PART_COUNTS + b] = a->stem_counts[b * a->n_stems + stem];
+}
+
+/* Part of super-block i behind the part before it; whether it may follow that. */
+static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 depth, const double *before, double *part) {
+    const double *row = row_of(a, a->offsets[i] + column);
+    double ci = before[PART_C];
+    i64 nb = a->budgets, place = (i64)row[PLACE];
+    const i64 *window = a->entering + 2 * (a->entering_at[i] + place);
+    bool linked = may_enter(row, ci) && may_have_depth(row, depth) && (double)window[0] <= ci && ci <= (double)window[1];
+    part[PART_C] = row[CHANNELS], part[PART_LOG_C] = row[LOG_CHANNELS], part[PART_PLACE] = row[PLACE];
+    part[PART_LOG] = log_widths(row, before[PART_LOG_C], depth);
+    part[PART_LAYERS] = row[LAYERS] * (double)depth, part[PART_DEPTH] = (double)depth;
+    part[PART_HAS_SE] = row[HAS_SE];
+    for (i64 b = 0; b < nb; b++)
+        part[PART_COUNTS + b] = super_block_count(row, nb, b, ci, depth);
+    if (a->paired >= 0)
+        part[PART_COUNTS + a->paired] += pair_count(a, row, (i64)before[PART_PLACE]);
+    if (i < a->super_blocks - 1)
+        return linked;
+    if (a->head_log >= 0)
+        part[PART_LOG] += part[PART_LOG_C], part[PART_LAYERS] += 1.0;
+    for (i64 b = 0; b < nb; b++)
+        part[PART_COUNTS + b] += tail_count(a, b, part[PART_C]);
+    return linked;
+}
+
+/* ------------------------------------------------------------ networks, as parts */
+
+/* The weighted entropies together; `sum log w` and layers of each prefix go to the last two arrays. */
+static inline double entropies(const Arrays *a, const double *const *parts, double *logs, double *layers) {
+    double log_sum = 0.0, n_layers = 0.0, value = 0.0;
     bool seen = false;
-    *linked = true;
-    for (i64 b = 0; b < nb; b++)
-        counts[b] = a->stem_counts[b * a->n_stems + stem];
-    if (a->ends[0] < 0) {
-        logs[0] = log_sum, layers[0] = n_layers;
-        value += a->weights[0] * (a->log_areas[0] + log_c) * log_sum;
-        j = 1;
+    for (i64 i = 0, j = 0; i <= a->super_blocks; i++) {
+        const double *part = parts[i];
+        log_sum += part[PART_LOG], n_layers += part[PART_LAYERS];
+        seen |= a->forgets && part[PART_HAS_SE] > 0;
+        if (a->ends[j] != i - 1)
+            continue;
+        double end_log = i == a->super_blocks && a->head_log >= 0 ? a->head_log : part[PART_LOG_C];
+        logs[j] = log_sum, layers[j] = n_layers;
+        value += a->weights[j] * ((seen ? 0.0 : a->log_areas[j]) + end_log) * log_sum;
+        j = least_int(j + 1, a->stages - 1);
     }
-    for (i64 i = 0; i < m; i++) {
-        const double *row = row_of(a, a->offsets[i] + columns[i]);
-        i64 depth = depths[i];
-        double ci = c, log_ci = log_c;
-        c = row[CHANNELS], log_c = row[LOG_CHANNELS];
-        const i64 *window = a->entering + 2 * (a->entering_at[i] + (i64)row[PLACE]);
-        *linked &= may_enter(row, ci) && may_have_depth(row, depth) && (double)window[0] <= ci && ci <= (double)window[1];
+    return value;
+}
+
+/* `beta Q`, as `penalty`. */
+static inline double penalty_of_parts(const Arrays *a, const double *const *parts) {
+    double n = (double)a->n_penalised, mean = 0.0, variance = 0.0;
+    if (n == 0)
+        return 0.0;
+    for (i64 k = 0; k < a->n_penalised; k++)
+        mean += parts[1 + a->penalised[k]][PART_DEPTH] / n;
+    for (i64 k = 0; k < a->n_penalised; k++) {
+        double off = parts[1 + a->penalised[k]][PART_DEPTH] - mean;
+        variance += off * off / n;
+    }
+    return spread_cost(a, variance);
+}
+
+static inline void add_counts(const Arrays *a, const double *const *parts, double *counts) {
+    for (i64 b = 0; b < a->budgets; b++)
+        counts[b] = parts[0][PART_COUNTS + b];
+    for (i64 i = 1; i <= a->super_blocks; i++)
+        for (i64 b = 0; b < a->budgets; b++)
+            counts[b] += parts[i][PART_COUNTS + b];
+}
+
+/* ------------------------------------------------------------ networks, as positions */
+
+/* Evaluates n networks: objectives, counts (budgets x n), `sum log w` and layers of each prefix (stages x n), and whether the
+ * channels may follow one another, single operations keep their limits, and ties hold. Columns and depths are super_blocks x n.
+ */
+EXPORT bool evaluate_networks(const Arrays *a, i64 n, const i64 *stem, const i64 *columns, const i64 *depths, double *objective,
+                              i64 *counts, double *logs, i64 *layers, uint8_t *chained) {
+    i64 m = a->super_blocks, nb = a->budgets, stages = a->stages, size = size_of_part(a);
+    double *work = malloc(sizeof(double) * (size_t)((m + 1) * size + nb + 2 * stages));
+    const double **parts = malloc(sizeof(double *) * (size_t)(m + 1));
+    i64 *position = malloc(sizeof(i64) * (size_t)(2 * m));
+    bool ready = work && parts && position;
+    for (i64 k = 0; ready && k < n; k++) {
+        double *total = work + (m + 1) * size, *sums = total + nb, *numbers = sums + stages;
+        i64 *column = position, *depth = position + m;
+        bool linked = true;
+        write_stem(a, stem[k], work);
+        parts[0] = work;
+        for (i64 i = 0; i < m; i++) {
+            double *part = work + (i + 1) * size;
+            column[i] = columns[i * n + k], depth[i] = depths[i * n + k];
+            linked &= write_super_block(a, i, column[i], depth[i], parts[i], part);
+            parts[i + 1] = part;
+        }
+        double value = entropies(a, parts, sums, numbers);
+        objective[k] = value - penalty(a, depth) - effectiveness_cost(a, sums, numbers);
+        chained[k] = linked && keeps_ties(a, column, depth);
+        add_counts(a, parts, total);
         for (i64 b = 0; b < nb; b++)
-            counts[b] += super_block_count(row, nb, b, ci, depth);
-        if (a->paired >= 0)
-            counts[a->paired] += pair_count(a, row, place);
-        place = (i64)row[PLACE];
-        seen |= a->forgets && row[HAS_SE] > 0;
-        log_sum += log_widths(row, log_ci, depth);
-        n_layers += row[LAYERS] * (double)depth;
-        double end_log = log_c;
-        if (i == m - 1 && a->head_log >= 0) {
-            log_sum += log_c;
-            n_layers += 1.0;
-            end_log = a->head_log;
-        }
-        if (a->ends[j] == i) {
-            logs[j] = log_sum, layers[j] = n_layers;
-            value += a->weights[j] * ((seen ? 0.0 : a->log_areas[j]) + end_log) * log_sum;
-            j = least_int(j + 1, stages - 1);
-        }
+            counts[b * n + k] = (i64)total[b];
+        for (i64 j = 0; j < stages; j++)
+            logs[j * n + k] = sums[j], layers[j * n + k] = (i64)numbers[j];
     }
-    for (i64 b = 0; b < nb; b++)
-        counts[b] += tail_count(a, b, c);
-    *linked &= keeps_ties(a, columns, depths);
-    return value - penalty(a, depths) - effectiveness_cost(a, logs, layers);
+    free(work), free(parts), free(position);
+    return ready;
+}
+
+/* Which of n networks (n x super_blocks) keep the ties. */
+EXPORT void which_keep_ties(const Arrays *a, i64 n, const i64 *columns, const i64 *depths, uint8_t *kept) {
+    for (i64 k = 0; k < n; k++)
+        kept[k] = keeps_ties(a, columns + k * a->super_blocks, depths + k * a->super_blocks);
 }
 
 #endif
