@@ -109,11 +109,10 @@ class Relaxation:
         self.empty = part is None
         if part is None:
             return
-        self.cell, m, status = part, len(part.columns), ctypes.c_int64()
-        sizes, low, high = np.array([len(columns) for columns in part.columns]), *map(np.ascontiguousarray, (part.low, part.high))
-        columns = (ctypes.c_void_p * m)(*map(integers, part.columns))
-        rest = (integers(sizes), integers(part.stem), len(part.stem), integers(low), integers(high), cutoff)
-        made = _new(self.arrays.address, ctypes.addressof(columns), *rest, ctypes.addressof(status))
+        self.cell, status = part, ctypes.c_int64()
+        addresses, sizes = part.addresses
+        rest = (integers(sizes), integers(part.stem), len(part.stem), integers(part.low), integers(part.high), cutoff)
+        made = _new(self.arrays.address, ctypes.addressof(addresses), *rest, ctypes.addressof(status))
         self._own(made, status.value)
 
     def _own(self, made: int | None, status: int) -> None:

@@ -194,6 +194,32 @@ EXPORT i64 bound_list(const Bound *b, const i64 *depths, const i64 *depth_at, do
                       steps);
 }
 
+/* Of a part of the columns' rows: smallest and largest value of some columns, and the largest one that is at or below their geometric
+ * middle and less than the largest (the smallest where all are equal).
+ */
+static void find_extent(const double *values, const i64 *columns, i64 n, double *out) {
+    double low = values[columns[0]], high = low;
+    for (i64 k = 1; k < n; k++) {
+        low = least_of(low, values[columns[k]]);
+        high = most_of(high, values[columns[k]]);
+    }
+    double middle = low, target = sqrt(low * high);
+    for (i64 k = 0; k < n; k++) {
+        double value = values[columns[k]];
+        if (middle < value && value <= target && value < high)
+            middle = value;
+    }
+    out[0] = low, out[1] = high, out[2] = middle;
+}
+
+/* The extents of channels, widths and kernels of every super-block, see `find_extent`; nine numbers each. */
+EXPORT void cell_extents(const Arrays *a, const i64 *const *columns, const i64 *n_columns, double *out) {
+    const i64 parts[] = {CHANNELS, WIDTH, KERNEL};
+    for (i64 i = 0; i < a->super_blocks; i++)
+        for (i64 part = 0; part < 3; part++)
+            find_extent(a->transposed + parts[part] * a->n_rows + a->offsets[i], columns[i], n_columns[i], out + 9 * i + 3 * part);
+}
+
 /* A bound of the best of a priced effectiveness, see `dearest_rho`, with the ranges of a relaxation. */
 EXPORT double relaxation_dearest_rho(const Relaxation *r, const double *multipliers, double price, double *most) {
     return dearest_rho(r->chain.arrays, &r->ranges, multipliers, price, most);
