@@ -143,13 +143,17 @@ class Arrays:
         return limited
 
 
-DOUBLES = "rows transposed pairs prefix log_areas weights stem_counts tail_fixed tail_slope limits".split()
-INTEGERS = "ties offsets entering entering_at ends stem_c rho_stages penalised".split()
+DOUBLES = (
+    *("rows", "transposed", "pairs", "prefix", "log_areas", "weights"),
+    *("stem_counts", "tail_fixed", "tail_slope", "limits"),
+)
+INTEGERS = ("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "rho_stages", "penalised")
 FLAGS = ("has_identity", "may_be_limited")
-NUMBERS = "stem_log head_log rho rho_price beta".split()
+NUMBERS = ("stem_log", "head_log", "rho", "rho_price", "beta")
 SIZES = (
-    "n_rows parts super_blocks stages budgets n_stems n_ties n_rho_stages n_penalised paired forgets squared"
-).split()
+    *("n_rows", "parts", "super_blocks", "stages", "budgets", "n_stems"),
+    *("n_ties", "n_rho_stages", "n_penalised", "paired", "forgets", "squared"),
+)
 
 
 class Structure(ctypes.Structure):

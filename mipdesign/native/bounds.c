@@ -1,6 +1,5 @@
-/* The core: what takes the time of a proof. One file for the compiler, so that it sees all of it at once. */
+/* Bounds of cells: what takes the time of a proof. */
 
-#include "evaluator.h"
 #include "relaxation.h"
 
 /* The size of a problem's structure, which Python lays out by its own list of fields. */

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-KINDS = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double, "b": ctypes.c_bool}
+KINDS: dict[str, Any] = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double, "b": ctypes.c_bool}
 """Types of arguments: pointer, integer, double, truth."""
 
 
@@ -41,7 +41,8 @@ def function(name: str, result: str, arguments: str) -> Callable[..., Any]:
 def address(array: NDArray[Any], dtype: type[np.generic]) -> int:
     """Where an array of a type begins that lies row by row."""
     if array.dtype != dtype or not array.flags.c_contiguous:
-        raise TypeError(f"an array of {dtype.__name__} that lies row by row is needed, not {array.dtype} with strides {array.strides}")
+        wanted = f"an array of {dtype.__name__} that lies row by row is needed"
+        raise TypeError(f"{wanted}, not one of {array.dtype} with strides {array.strides}")
     return array.ctypes.data
 
 

@@ -15,9 +15,9 @@ from typing import Literal
 import numpy as np
 
 from ..bounds.multipliers import Multipliers
-from ..bounds.optimise import Optimised, optimise
+from ..bounds.optimise import optimise
 from ..bounds.paths import Paths
-from ..bounds.relaxation import Relaxation
+from ..bounds.relaxation import Optimised, Relaxation
 from ..lattice.arrays import Bools, Floats, Ints
 from ..lattice.batch import Batch, BatchEvaluation, evaluate_batch
 from ..lattice.cell import Cell
