@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mipdesign.lattice.arrays import Structure
-from mipdesign.native.library import address, doubles, function
+from mipdesign.native.library import doubles, function, integers
 
 
 def test_a_problem_has_the_same_layout_on_both_sides() -> None:
@@ -23,5 +23,8 @@ def test_arrays_of_another_type_or_order_are_refused(array: np.ndarray) -> None:
 
 def test_the_place_of_an_array_is_where_its_numbers_are() -> None:
     numbers = np.arange(5)
-    found = ctypes.cast(address(numbers, np.int64), ctypes.POINTER(ctypes.c_int64))
-    assert found[:5] == numbers.tolist()
+    fixed = numbers.copy()
+    fixed.flags.writeable = False
+    for array in (numbers, fixed):
+        assert ctypes.cast(integers(array), ctypes.POINTER(ctypes.c_int64))[:5] == numbers.tolist()
+    assert isinstance(integers(numbers[:0]), int)
