@@ -32,12 +32,12 @@ GROUND = (
     "interrupts",
     "plugins",
     "processes",
-    "compiled",
 )
 """Modules beside the packages, which any package may import; among themselves without circles."""
 
 ORDER = (
     "checker",
+    "native",
     "networks",
     "io",
     "problem",

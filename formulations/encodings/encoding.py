@@ -24,6 +24,7 @@ from typing import Literal, NamedTuple
 from mipdesign.errors import SpecError
 from mipdesign.mip.expressions import Constraint, Expression, dot, linear_sum
 from mipdesign.mip.linear import Kind
+from mipdesign.mip.start_values import Assignment
 
 from ..model_builder import ModelBuilder
 from ..parts import Part
@@ -82,9 +83,12 @@ class Piecewise:
             Its value where the argument lies.
         """
         priority = self.priority if kind != "C" else 0
-        return self.model.variable(
-            f"{self.name}_{suffix}", kind, lower, upper, priority, lambda network: value(self.locate(network.of(self.of)))
-        )
+        rule = lambda network: value(network.once(self, self._location))  # noqa: E731
+        return self.model.variable(f"{self.name}_{suffix}", kind, lower, upper, priority, rule)
+
+    def _location(self, network: Assignment) -> Location:
+        """Where the argument lies in a network."""
+        return self.locate(network.of(self.of))
 
     def add(self, suffix: object, constraint: Constraint) -> None:
         """Adds a constraint."""

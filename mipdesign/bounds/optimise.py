@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..lattice.arrays import Floats
-from .dual import minimise
 from .multipliers import Multipliers
 from .paths import Paths
-from .relaxation import Bound, Relaxation
+from .relaxation import Optimised, Relaxation
 
 SIFTED_COLUMNS, SIFTED_EVALUATIONS = 1500, 10
 """Least columns of a cell, and least evaluations, for which a bound is lowered on a restricted master."""
@@ -19,46 +16,26 @@ SHARE, LEAST_COLUMNS, ROUNDS = 16, 200, 4
 """One in how many columns enter the master in each round, how many at least, and most rounds."""
 
 
-@dataclass(frozen=True)
-class Optimised:
-    """Outcome of :func:`optimise`: the least bound, its multipliers, the paths seen and their weights in the last model."""
-
-    bound: Bound
-    multipliers: Multipliers
-    paths: Paths
-    weights: Floats
-    evaluations: int
-
-
 def optimise(
     relaxation: Relaxation, start: Multipliers, max_evaluations: int, known: Paths | None = None, tolerance: float = 0.05
 ) -> Optimised:
-    """Lowers the bound of a cell by a level method on its convex dual function (:func:`mipdesign.bounds.dual.minimise`).
+    """Lowers the bound of a cell by a level method on its convex dual function (:meth:`Relaxation.minimise`).
 
     The level's lower end starts below the cutoff, so the method stops as soon as the cell is excluded, or when its own model
     shows that the bound can fall by no more than ``tolerance`` of its distance to the cutoff. Paths ``known`` from a larger
     cell are cuts of the model from the start, where they lie in this one.
     """
     paths = Paths.none(relaxation.arrays) if known is None else known
-    if len(relaxation.chain.rows) < SIFTED_COLUMNS or max_evaluations < SIFTED_EVALUATIONS:
-        return _minimise(relaxation, start, max_evaluations, paths, tolerance)
+    if relaxation.n_columns < SIFTED_COLUMNS or max_evaluations < SIFTED_EVALUATIONS:
+        return relaxation.minimise(start, max_evaluations, paths, tolerance)
     return _sift(relaxation, start, max_evaluations, paths, tolerance)
-
-
-def _minimise(r: Relaxation, start: Multipliers, max_evaluations: int, known: Paths, tolerance: float) -> Optimised:
-    value, error, at, vector, seen, weights, evaluations = minimise(
-        r.arrays, r.chain, r.ranges, start.vector, start.weight, r.cutoff, known.table, max_evaluations, tolerance
-    )
-    paths = replace(known, table=seen)
-    bound = Bound(value, error, paths.take(slice(at, at + 1)))
-    return Optimised(bound, start.at(vector), paths, weights, evaluations)
 
 
 def _sift(r: Relaxation, start: Multipliers, max_evaluations: int, known: Paths, tolerance: float) -> Optimised:
     """Lowers the bound of a restricted master, the columns whose networks have the largest bounds, until that of all columns
     is hardly larger: few columns are ever on a best path. What it returns is a bound of all columns.
     """
-    chosen, number = r.on_paths(known), max(LEAST_COLUMNS, len(r.chain.rows) // SHARE)
+    chosen, number = r.on_paths(known), max(LEAST_COLUMNS, r.n_columns // SHARE)
     best, of_master, evaluations = r.bound(start), -math.inf, 1
     multipliers, latest = start, best
     paths, weights = known.with_more(best.path), np.zeros(len(known) + 1)
@@ -69,7 +46,7 @@ def _sift(r: Relaxation, start: Multipliers, max_evaluations: int, known: Paths,
         master = r.part(chosen)
         if master is None:
             break
-        found = _minimise(master, multipliers, max_evaluations, paths, tolerance)
+        found = master.minimise(multipliers, max_evaluations, paths, tolerance)
         of_master, latest = found.bound.value, r.bound(found.multipliers)
         evaluations += found.evaluations + 1
         paths, weights = found.paths.with_more(latest.path), np.append(found.weights, 0.0)

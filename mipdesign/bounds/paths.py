@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..lattice.arrays import Arrays, Bools, Floats, Ints
+from ..lattice.arrays import DEPTH, Arrays, Bools, Floats, Ints
 from ..lattice.position import Position
-from ..native.library import function, integers
-
-_which_keep_ties = function("which_keep_ties", "", "pippp")
 
 
 @dataclass(frozen=True)
@@ -80,10 +76,10 @@ class Paths:
 
     def tied(self, arrays: Arrays) -> Bools:
         """Which networks keep the ties, shape ``(networks,)``."""
-        columns, depths, kept = self.columns, self.depths, np.empty(len(self), dtype=np.bool_)
-        _which_keep_ties(
-            ctypes.addressof(arrays.structure), len(self), integers(columns), integers(depths), kept.ctypes.data
-        )
+        kept, columns, depths = np.ones(len(self), dtype=bool), self.columns + arrays.offsets[:-1], self.depths
+        for part, i, j in arrays.ties.tolist():
+            values = depths if part == DEPTH else arrays.transposed[part][columns]
+            kept &= values[:, i] == values[:, j]
         return kept
 
     @property

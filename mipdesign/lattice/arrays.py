@@ -126,6 +126,11 @@ class Arrays:
         structure.flags = flags  # which nothing else keeps
         return structure
 
+    @cached_property
+    def address(self) -> int:
+        """Where the core finds it, as long as this lives."""
+        return ctypes.addressof(self.structure)
+
     def _may_be_limited(self) -> NDArray[np.uint8]:
         """Super-blocks some columns of which may not be entered with all channels, or only once."""
         most, identity, rest = (self.transposed[part] for part in (MOST_INCOMING, IDENTITY_FITS, REST_FITS))
@@ -138,13 +143,17 @@ class Arrays:
         return limited
 
 
-DOUBLES = "rows transposed pairs prefix log_areas weights stem_counts tail_fixed tail_slope limits".split()
-INTEGERS = "ties offsets entering entering_at ends stem_c rho_stages penalised".split()
+DOUBLES = (
+    *("rows", "transposed", "pairs", "prefix", "log_areas", "weights"),
+    *("stem_counts", "tail_fixed", "tail_slope", "limits"),
+)
+INTEGERS = ("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "rho_stages", "penalised")
 FLAGS = ("has_identity", "may_be_limited")
-NUMBERS = "stem_log head_log rho rho_price beta".split()
+NUMBERS = ("stem_log", "head_log", "rho", "rho_price", "beta")
 SIZES = (
-    "n_rows parts super_blocks stages budgets n_stems n_ties n_rho_stages n_penalised paired forgets squared"
-).split()
+    *("n_rows", "parts", "super_blocks", "stages", "budgets", "n_stems"),
+    *("n_ties", "n_rho_stages", "n_penalised", "paired", "forgets", "squared"),
+)
 
 
 class Structure(ctypes.Structure):

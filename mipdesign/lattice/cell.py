@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..native.library import function, integers
-from .arrays import Ints
+from ..native.library import doubles, function, integers
+from .arrays import Floats, Ints
 from .batch import Batch
 from .position import Position
 from .tables import StageTables, Tables
@@ -26,17 +26,7 @@ def axis_values(stage: StageTables, axis: str) -> NDArray[Any]:
     return {"channels": stage.c, "bottleneck": stage.b, "kernel": stage.k}[axis]
 
 
-_extent = function("extent", "", "ppippp")
-
-
-def extent(values: Ints, columns: Ints) -> tuple[int, int, int]:
-    """Least and largest value of some columns, and the largest one that is at or below their geometric middle and less than the
-    largest (the least where all are equal).
-    """
-    found = (ctypes.c_int64 * 3)()
-    at = ctypes.addressof(found)
-    _extent(integers(values), integers(columns), len(columns), at, at + 8, at + 16)
-    return found[0], found[1], found[2]
+_extents = function("cell_extents", "", "pppp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +113,20 @@ class Cell:
         d = tables.stages[i].depths
         allowed: Ints = d[(d >= self.low[i]) & (d <= self.high[i])]
         return allowed
+
+    def extents(self, tables: Tables) -> Floats:
+        """Of channels, widths and kernels of every super-block: least and largest value, and the largest one that is at or
+        below their geometric middle and less than the largest (the least where all are equal), shape ``(super_blocks, 3, 3)``.
+        """
+        out = np.empty((len(self.columns), 3, 3))
+        addresses, sizes = self.addresses
+        _extents(tables.arrays.address, ctypes.addressof(addresses), integers(sizes), doubles(out))
+        return out
+
+    @cached_property
+    def addresses(self) -> tuple[ctypes.Array[ctypes.c_void_p], Ints]:
+        """Where the columns of each super-block are for the core, and how many."""
+        return (ctypes.c_void_p * len(self.columns))(*map(integers, self.columns)), np.array([len(c) for c in self.columns])
 
     @property
     def n_columns(self) -> int:

@@ -176,9 +176,7 @@ class Tables:
         rho = limits.pop("effectiveness", None)
         most = integer_limits((AdditiveBudget.of(name, problem) for name in self.counts), limits.values())
         tables = replace(self, problem=problem, limits=np.array(most, dtype=np.int64), rho=rho)
-        tables.__dict__["arrays"] = replace(
-            self.arrays, limits=tables.limits.astype(np.float64), rho=finite_rho(rho)
-        )
+        tables.__dict__["arrays"] = replace(self.arrays, limits=tables.limits.astype(np.float64), rho=finite_rho(rho))
         return tables
 
     def once(self, name: str, work_out: Callable[[], Result]) -> Result:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from ..lattice.position import Position
 from .expressions import Expression
+
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -19,6 +22,15 @@ class Assignment:
 
     position: Position
     values: list[float] = field(default_factory=list)
+    known: dict[int, Any] = field(default_factory=dict)
+    """What several rules read, by who works it out."""
+
+    def once(self, whose: object, work_out: Callable[[Assignment], Result]) -> Result:
+        """What rules of one part of the model have in common, worked out once."""
+        found: Result | None = self.known.get(id(whose))
+        if found is None:
+            found = self.known[id(whose)] = work_out(self)
+        return found
 
     def of(self, expression: Expression) -> float:
         """The value of a linear expression."""

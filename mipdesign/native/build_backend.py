@@ -1,9 +1,9 @@
 """The build backend of the package: setuptools, and a C compiler for the core.
 
-The core (``core.c`` and what it includes) is a plain shared library that needs nothing of Python, loaded by
-:mod:`mipdesign.native.library`. Whoever has a C compiler builds it with that; where there is none, the package index brings
-one (``ziglang``) into the build's own environment. ``python mipdesign/native/build_backend.py`` builds the core where it stands,
-for work on it.
+The core (the C files beside this one) is a plain shared library that needs nothing of Python, loaded by
+:mod:`mipdesign.native.library`. Whoever has a C compiler builds it with that; where there is none, the package index
+brings one (``ziglang``) into the build's own environment. ``python mipdesign/native/build_backend.py`` builds the core where
+it stands, for work on it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from setuptools.build_meta import prepare_metadata_for_build_editable as prepare
 from setuptools.build_meta import prepare_metadata_for_build_wheel as prepare_metadata_for_build_wheel
 from setuptools.command.build_ext import build_ext
 
+HERE = Path(__file__).resolve().parent
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c11", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fPIC", "-shared", "-Wall", "-Wextra")
 """Sums keep the order in which they are written: a contracted product and sum would round otherwise on other machines."""
@@ -41,7 +43,7 @@ def compiler() -> list[str] | None:
     return [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") else None
 
 
-def build(source: Path, target: Path) -> None:
+def build(target: Path) -> None:
     """Compiles the core.
 
     Raises
@@ -53,9 +55,10 @@ def build(source: Path, target: Path) -> None:
     if command is None:
         raise RuntimeError("no C compiler: set CC, install gcc or clang, or 'pip install ziglang'")
     target.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([*command, *FLAGS, str(source), "-o", str(target), "-lm"], capture_output=True, text=True)
+    sources = sorted(str(path) for path in HERE.glob("*.c"))
+    done = subprocess.run([*command, *FLAGS, *sources, "-o", str(target), "-lm"], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"{shlex.join(command)} could not compile {source.name}:\n{done.stderr}")
+        raise RuntimeError(f"{shlex.join(command)} could not compile the core:\n{done.stderr}")
     if done.stderr:
         print(done.stderr, file=sys.stderr)
 
@@ -74,13 +77,12 @@ def get_requires_for_build_editable(config_settings: Any = None) -> list[str]:
     return _with_compiler(build_meta.get_requires_for_build_editable(config_settings))
 
 
-class BuildCore(build_ext):
+class BuildCore(build_ext):  # type: ignore[misc]
     """Builds the core in place of a Python extension."""
 
     def build_extension(self, ext: Extension) -> None:
-        build(Path(ext.sources[0]), Path(self.get_ext_fullpath(ext.name)))
+        build(Path(self.get_ext_fullpath(ext.name)))
 
 
 if __name__ == "__main__":
-    here = Path(__file__).resolve().parent
-    build(here / "core.c", here / f"core{__import__('importlib.machinery').machinery.EXTENSION_SUFFIXES[0]}")
+    build(HERE / f"core{EXTENSION_SUFFIXES[0]}")

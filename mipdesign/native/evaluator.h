@@ -19,7 +19,7 @@ enum { PART_C, PART_LOG_C, PART_PLACE, PART_LOG, PART_LAYERS, PART_DEPTH, PART_H
 static inline i64 size_of_part(const Arrays *a) { return PART_COUNTS + a->budgets; }
 
 /* Whether the super-blocks of one network have in common what they have to. */
-static bool keeps_ties(const Arrays *a, const i64 *columns, const i64 *depths) {
+static inline bool keeps_ties(const Arrays *a, const i64 *columns, const i64 *depths) {
     for (i64 q = 0; q < a->n_ties; q++) {
         i64 part = a->ties[3 * q], i = a->ties[3 * q + 1], j = a->ties[3 * q + 2];
         if (part == DEPTH ? depths[i] != depths[j]
@@ -30,7 +30,7 @@ static bool keeps_ties(const Arrays *a, const i64 *columns, const i64 *depths) {
 }
 
 /* The effectiveness at its price, from `sum log w` and layers of each prefix. */
-static double effectiveness_cost(const Arrays *a, const double *logs, const double *layers) {
+static inline double effectiveness_cost(const Arrays *a, const double *logs, const double *layers) {
     if (a->rho_price == 0)
         return 0.0;
     double rho = 0.0;
@@ -48,7 +48,7 @@ static inline double spread_cost(const Arrays *a, double variance) {
 }
 
 /* `beta Q` of one network. */
-static double penalty(const Arrays *a, const i64 *depths) {
+static inline double penalty(const Arrays *a, const i64 *depths) {
     double n = (double)a->n_penalised, mean = 0.0, variance = 0.0;
     if (n == 0)
         return 0.0;
@@ -63,7 +63,7 @@ static double penalty(const Arrays *a, const i64 *depths) {
 
 /* ------------------------------------------------------------ parts */
 
-static void write_stem(const Arrays *a, i64 stem, double *part) {
+static inline void write_stem(const Arrays *a, i64 stem, double *part) {
     part[PART_C] = (double)a->stem_c[stem], part[PART_LOG_C] = log(part[PART_C]), part[PART_PLACE] = (double)stem;
     part[PART_LOG] = a->stem_log, part[PART_LAYERS] = 1.0, part[PART_DEPTH] = 0.0, part[PART_HAS_SE] = 0.0;
     for (i64 b = 0; b < a->budgets; b++)
@@ -134,49 +134,6 @@ static inline void add_counts(const Arrays *a, const double *const *parts, doubl
     for (i64 i = 1; i <= a->super_blocks; i++)
         for (i64 b = 0; b < a->budgets; b++)
             counts[b] += parts[i][PART_COUNTS + b];
-}
-
-/* ------------------------------------------------------------ networks, as positions */
-
-/* Evaluates n networks: objectives, counts (budgets x n), `sum log w` and layers of each prefix (stages x n), and whether the
- * channels may follow one another, single operations keep their limits, and ties hold. Columns and depths are super_blocks x n.
- */
-EXPORT bool evaluate_networks(const Arrays *a, i64 n, const i64 *stem, const i64 *columns, const i64 *depths, double *objective,
-                              i64 *counts, double *logs, i64 *layers, uint8_t *chained) {
-    i64 m = a->super_blocks, nb = a->budgets, stages = a->stages, size = size_of_part(a);
-    double *work = malloc(sizeof(double) * (size_t)((m + 1) * size + nb + 2 * stages));
-    const double **parts = malloc(sizeof(double *) * (size_t)(m + 1));
-    i64 *position = malloc(sizeof(i64) * (size_t)(2 * m));
-    bool ready = work && parts && position;
-    for (i64 k = 0; ready && k < n; k++) {
-        double *total = work + (m + 1) * size, *sums = total + nb, *numbers = sums + stages;
-        i64 *column = position, *depth = position + m;
-        bool linked = true;
-        write_stem(a, stem[k], work);
-        parts[0] = work;
-        for (i64 i = 0; i < m; i++) {
-            double *part = work + (i + 1) * size;
-            column[i] = columns[i * n + k], depth[i] = depths[i * n + k];
-            linked &= write_super_block(a, i, column[i], depth[i], parts[i], part);
-            parts[i + 1] = part;
-        }
-        double value = entropies(a, parts, sums, numbers);
-        objective[k] = value - penalty(a, depth) - effectiveness_cost(a, sums, numbers);
-        chained[k] = linked && keeps_ties(a, column, depth);
-        add_counts(a, parts, total);
-        for (i64 b = 0; b < nb; b++)
-            counts[b * n + k] = (i64)total[b];
-        for (i64 j = 0; j < stages; j++)
-            logs[j * n + k] = sums[j], layers[j * n + k] = (i64)numbers[j];
-    }
-    free(work), free(parts), free(position);
-    return ready;
-}
-
-/* Which of n networks (n x super_blocks) keep the ties. */
-EXPORT void which_keep_ties(const Arrays *a, i64 n, const i64 *columns, const i64 *depths, uint8_t *kept) {
-    for (i64 k = 0; k < n; k++)
-        kept[k] = keeps_ties(a, columns + k * a->super_blocks, depths + k * a->super_blocks);
 }
 
 #endif

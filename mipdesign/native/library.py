@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-KINDS = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double, "b": ctypes.c_bool}
+KINDS: dict[str, Any] = {"p": ctypes.c_void_p, "i": ctypes.c_int64, "d": ctypes.c_double, "b": ctypes.c_bool}
 """Types of arguments: pointer, integer, double, truth."""
+
+DOUBLE, INTEGER = np.dtype(np.float64), np.dtype(np.int64)
 
 
 def _load() -> ctypes.CDLL:
@@ -38,18 +40,22 @@ def function(name: str, result: str, arguments: str) -> Callable[..., Any]:
     return found
 
 
-def address(array: NDArray[Any], dtype: type[np.generic]) -> int:
+def address(array: NDArray[Any], dtype: np.dtype[Any]) -> int:
     """Where an array of a type begins that lies row by row."""
     if array.dtype != dtype or not array.flags.c_contiguous:
-        raise TypeError(f"an array of {dtype.__name__} that lies row by row is needed, not {array.dtype} with strides {array.strides}")
-    return array.ctypes.data
+        wanted = f"an array of {dtype} that lies row by row is needed"
+        raise TypeError(f"{wanted}, not one of {array.dtype} with strides {array.strides}")
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError):  # it is read only, or empty; this way takes four times as long
+        return array.ctypes.data
 
 
 def doubles(array: NDArray[np.float64]) -> int:
     """Where an array of doubles begins."""
-    return address(array, np.float64)
+    return address(array, DOUBLE)
 
 
 def integers(array: NDArray[np.int64]) -> int:
     """Where an array of 64-bit integers begins."""
-    return address(array, np.int64)
+    return address(array, INTEGER)

@@ -14,7 +14,6 @@ from typing import Any
 
 from pyscipopt import quicksum
 
-from ..bounds.effectiveness import dearest_rho
 from ..bounds.optimise import optimise
 from ..bounds.relaxation import Relaxation
 from ..errors import SpecError
@@ -45,7 +44,7 @@ def add_rows(tree: Tree) -> list[float]:
     for n in range(ROUNDS):
         found = optimise(relaxation, multipliers, ROOT_EVALUATIONS)
         multipliers = found.multipliers
-        _, gain = dearest_rho(tables.arrays, relaxation.ranges, multipliers.vector, 0.0)
+        gain = relaxation.effectiveness_gain(multipliers)
         spent = float(multipliers.budget @ tables.arrays.limits)
         variables = tree.design_model.variables
         left = variables["objective"] - quicksum(
@@ -56,7 +55,7 @@ def add_rows(tree: Tree) -> list[float]:
         if tables.rho_stages:
             for mu, pi, stage in zip(multipliers.rho, multipliers.layer, tables.rho_stages, strict=True):
                 left += float(mu) * _log_widths(tree, stage) - float(pi) * _layers(tree, stage)
-        right = found.bound.outward - spent - (float(gain) if tables.rho_stages else 0.0)
+        right = found.bound.outward - spent - (gain if tables.rho_stages else 0.0)
         tree.design_model.model.addCons(left <= right, name=f"lagrangian_{n}")
         bounds.append(found.bound.outward)
     return bounds

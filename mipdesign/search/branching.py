@@ -15,12 +15,12 @@ from typing import Literal
 import numpy as np
 
 from ..bounds.multipliers import Multipliers
-from ..bounds.optimise import Optimised, optimise
+from ..bounds.optimise import optimise
 from ..bounds.paths import Paths
-from ..bounds.relaxation import Relaxation
+from ..bounds.relaxation import Optimised, Relaxation
 from ..lattice.arrays import Bools, Floats, Ints
 from ..lattice.batch import Batch, BatchEvaluation, evaluate_batch
-from ..lattice.cell import Cell, extent
+from ..lattice.cell import Cell
 from ..lattice.position import Candidate, Position
 from ..lattice.tables import StageTables, Tables
 
@@ -320,7 +320,8 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
     rates, ranges, weights = tables.arrays.weights, relaxation.ranges, best.weights
     mixed = weights @ best.paths.depths if weights.sum() > 0 else None
     options: list[tuple[float, Split]] = []
-    for i, s in enumerate(tables.stages):
+    extents = cell.extents(tables).tolist()
+    for i, (s, (channels, widths, kernels)) in enumerate(zip(tables.stages, extents, strict=True)):
         columns, stage = cell.columns[i], tables.stage_of[i]
         worth = max(best.multipliers.weight, 1e-3) * float(rates[stage:] @ ranges.x_high[stage:])
         if cell.low[i] < cell.high[i]:
@@ -328,20 +329,20 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
             split = Split("depth", i, _depth_threshold(cell.depths(tables, i), None if mixed is None else mixed[i]))
             options.append((BLOCK * worth * block * float(cell.high[i] - cell.low[i]), split))
         depth = float(cell.high[i])
-        low, high, middle = extent(s.c, columns)
+        low, high, middle = channels
         if low < high:
             spread, product = math.log(high / low), 0.0
             if i in tables.ends:
                 product = PRODUCT * float(rates[stage] * (ranges.s_high[stage] - ranges.s_low[stage])) * spread
-            options.append((product + CHANNEL_SPREAD * worth * depth * spread**2, Split("channels", i, middle)))
-        low, high, middle = extent(s.b, columns)
+            options.append((product + CHANNEL_SPREAD * worth * depth * spread**2, Split("channels", i, int(middle))))
+        low, high, middle = widths
         if low < high:
-            options.append((WIDTH_SPREAD * worth * depth * math.log(high / low) ** 2, Split("width", i, middle)))
-        few: tuple[tuple[SplitKind, float, Ints], ...] = (("family", FAMILY, s.f), ("kernel", KERNEL, s.k))
+            options.append((WIDTH_SPREAD * worth * depth * math.log(high / low) ** 2, Split("width", i, int(middle))))
+        few: list[tuple[SplitKind, float, Ints]] = [("family", FAMILY, s.f)] if len(s.blocks) > 1 else []
+        few += [("kernel", KERNEL, s.k)] if kernels[0] < kernels[1] else []
         for kind, promise, values in few:
-            low, high, _ = extent(values, columns)
-            if low < high:
-                several = np.unique(values[columns])
+            several = np.unique(values[columns])
+            if len(several) > 1:
                 options.append((promise * worth * depth, Split(kind, i, int(several[len(several) // 2 - 1]))))
     options = _joined(tables, options)
     if len(cell.stem) > 1:

@@ -14,13 +14,13 @@ from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem, 
 from scale import examples
 
 from mipdesign.bounds import optimise as sifting
-from mipdesign.bounds.level_bundle import project_to_level
 from mipdesign.bounds.multipliers import Multipliers
 from mipdesign.bounds.optimise import optimise
 from mipdesign.bounds.relaxation import Bound, Relaxation
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.tables import Tables
+from mipdesign.native.library import doubles, function
 from mipdesign.problem.problem import Problem
 from mipdesign.search.branching import Node, expand
 from mipdesign.search.coverage import build_tables
@@ -132,7 +132,7 @@ def test_bound_of_some_columns_is_no_larger_and_that_of_all_is_the_same(seed: in
     if relaxation.empty:
         return
     prices = random_prices(tables, rng, 100.0)
-    whole, columns = relaxation.bound(prices), len(relaxation.chain.rows)
+    whole, columns = relaxation.bound(prices), relaxation.n_columns
     same = relaxation.part(np.ones(columns, dtype=bool))
     assert same is not None and same.bound(prices).value == whole.value
     best = relaxation.part(relaxation.on_paths(whole.path))
@@ -209,7 +209,9 @@ def test_projection_reaches_its_level_by_the_shortest_step(seed: int, dims: int,
     slopes, centre = rng.normal(size=(rows, dims)), rng.exponential(size=dims)
     inside = np.maximum(0.0, centre + rng.normal(size=dims))
     excess = -slopes @ (inside - centre) - rng.exponential(0.1, rows)
-    found, step, duals, _ = project_to_level(excess, slopes, centre, np.ones(dims, bool), 1.0, np.zeros(0, np.int64))
+    step, duals, signed = np.empty(dims), np.empty(rows), np.ones(dims, bool)
+    problem = (doubles(excess), doubles(slopes), doubles(centre), signed.ctypes.data, 1.0)
+    found = function("level_step", "b", "iippppdpp")(dims, rows, *problem, doubles(step), doubles(duals))
     assert found and (duals >= 0).all()
     assert (excess + slopes @ step <= 1e-6).all() and (centre + step >= -1e-6).all()
     for _ in range(50):

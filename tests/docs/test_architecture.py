@@ -24,7 +24,9 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def defined(path: Path) -> set[str]:
-    """Top-level names of a module, and the methods of its classes as ``Class.method``."""
+    """Top-level names of a module, and the methods of its classes as ``Class.method``; functions of a file of the core."""
+    if path.suffix == ".h":
+        return set(re.findall(r"^static [\w ]+[ *](\w+)\(", path.read_text(), re.MULTILINE))
     names = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign | ast.AnnAssign):

@@ -13,7 +13,7 @@ from mipdesign.benchmarks.experiments.agreement import varied_agrees
 from mipdesign.benchmarks.experiments.tree import grow
 from scale import few, of
 
-from mipdesign.lattice.cell import Cell, extent
+from mipdesign.lattice.cell import Cell
 from mipdesign.mip.closing import solve_cell
 from mipdesign.search.branching import Expansion, Node
 from mipdesign.search.coverage import build_tables
@@ -80,12 +80,16 @@ def test_larger_cutoff_needs_no_more_nodes() -> None:
     assert grow(tables, best).nodes <= grow(tables, best - 0.5 * abs(best)).nodes
 
 
-@given(st.lists(st.integers(1, 5000), min_size=1, max_size=40), st.randoms(use_true_random=False))
-def test_a_split_at_the_middle_of_an_extent_leaves_values_on_both_sides(values: list[int], random) -> None:
-    columns = np.array(sorted(random.sample(range(len(values)), random.randint(1, len(values)))))
-    chosen = np.array(values)[columns]
-    low, high, middle = extent(np.array(values), columns)
-    assert (low, high) == (chosen.min(), chosen.max())
-    below = chosen[(chosen <= math.sqrt(float(low) * float(high))) & (chosen < high)]
-    assert middle == (below.max() if len(below) else low)
-    assert low == high or ((chosen <= middle).any() and (chosen > middle).any())
+@given(st.integers(0, 10_000), st.randoms(use_true_random=False))
+def test_a_split_at_the_middle_of_an_extent_leaves_values_on_both_sides(seed: int, random) -> None:
+    tables = build_tables(small_problem(seed))
+    whole = Cell.whole(tables)
+    columns = tuple(np.array(sorted(random.sample(c.tolist(), random.randint(1, len(c))))) for c in whole.columns)
+    extents = Cell(whole.stem, columns, whole.low, whole.high).extents(tables)
+    for s, kept, of_stage in zip(tables.stages, columns, extents, strict=True):
+        for values, (low, high, middle) in zip((s.c, s.b, s.k), of_stage, strict=True):
+            chosen = values[kept]
+            assert (low, high) == (chosen.min(), chosen.max())
+            below = chosen[(chosen <= math.sqrt(float(low) * float(high))) & (chosen < high)]
+            assert middle == (below.max() if len(below) else low)
+            assert low == high or ((chosen <= middle).any() and (chosen > middle).any())

@@ -1,0 +1,141 @@
+/* What a cell leaves open: ranges of the sums that its networks have, which the bound's overestimators need. */
+
+#ifndef RANGES_H
+#define RANGES_H
+
+#include "depth_penalty.h"
+
+/* Meanings: mipdesign.bounds.ranges.Ranges, which has the fields in this order. */
+typedef struct {
+    double *s_low, *s_high, *n_low, *n_high, *floor, *x_high, *areas;
+    double flat, spread, rho_low, rho_high;
+} Ranges;
+
+/* Least and largest number of layers of each super-block. */
+static void layer_ranges(const Chain *c, double *least, double *most) {
+    for (i64 i = 0; i < c->super_blocks; i++) {
+        least[i] = INFINITY, most[i] = 0.0;
+        for (i64 p = c->at[i]; p < c->at[i + 1]; p++) {
+            least[i] = least_of(least[i], c->layers[p] * (double)c->low[i]);
+            most[i] = most_of(most[i], c->layers[p] * (double)c->high[i]);
+        }
+    }
+}
+
+/* Sums of each stage's prefix: what the stem has, what each super-block has, and what a head would have. */
+static void prefix_sums(const Arrays *a, const double *per_super_block, double stem, double head, double *sums) {
+    for (i64 j = 0; j < a->stages; j++) {
+        sums[j] = stem;
+        for (i64 i = 0; i < a->super_blocks; i++)
+            sums[j] += a->prefix[j * a->super_blocks + i] * per_super_block[i];
+    }
+    if (a->head_log >= 0)
+        sums[a->stages - 1] += head;
+}
+
+/* Largest log r^2 of each stage: 0 where every network of the cell has an SE block before its end and that counts. */
+static void log_areas(const Chain *c, double *areas) {
+    const Arrays *a = c->arrays;
+    memcpy(areas, a->log_areas, (size_t)a->stages * sizeof(double));
+    bool certain = false;
+    for (i64 i = 0; a->forgets && i < c->super_blocks; i++) {
+        bool without = false;
+        for (i64 p = c->at[i]; p < c->at[i + 1] && !without; p++)
+            without = a->transposed[HAS_SE * a->n_rows + c->rows[p]] == 0;
+        certain |= !without;
+        for (i64 j = 0; certain && j < a->stages; j++)
+            if (a->ends[j] >= i)
+                areas[j] = 0.0;
+    }
+}
+
+/* Range of `max_j n_j exp(-S_j / n_j)`, which grows with n and falls with S. */
+static void rho_range(const Arrays *a, Ranges *r) {
+    r->rho_low = r->rho_high = a->rho;
+    if (a->rho_price == 0)
+        return;
+    double low = 0.0, high = 0.0;
+    for (i64 k = 0; k < a->n_rho_stages; k++) {
+        i64 j = a->rho_stages[k];
+        low = most_of(low, r->n_low[j] * exp(-r->s_high[j] / r->n_low[j]));
+        high = most_of(high, r->n_high[j] * exp(-r->s_low[j] / r->n_high[j]));
+    }
+    r->rho_high = least_of(high * (1.0 + 1e-9), a->rho);
+    r->rho_low = least_of(low * (1.0 - 1e-9), r->rho_high);
+}
+
+/* Least S_J of a network that scores `needed` before its penalty: as S_j <= S_J, it scores at most
+ * `sum_j rate_j x_j min(max S_j, S_J)`, which grows with S_J.
+ */
+static double least_entropy_sum(const Arrays *a, const Ranges *r, double needed) {
+    i64 n = a->stages;
+    const double *most = r->s_high;
+    double least = 0.0;
+    for (i64 step = 0; step < n; step++) { /* the least value of `most` above `least` at which enough is reached */
+        double s = INFINITY, reached = 0.0, below = 0.0, above = 0.0;
+        for (i64 j = 0; j < n; j++)
+            if (most[j] > least)
+                s = least_of(s, most[j]);
+        if (s == INFINITY)
+            break;
+        for (i64 j = 0; j < n; j++) {
+            double rate = a->weights[j] * r->x_high[j];
+            reached += rate * least_of(most[j], s);
+            if (most[j] <= least)
+                below += rate * most[j];
+            else
+                above += rate;
+        }
+        if (reached >= needed) {
+            least = (needed - below) / most_of(above, 1e-300);
+            break;
+        }
+        least = s;
+    }
+    return least_of(most_of(least * (1.0 - 1e-9), 0.0), most[n - 1]);
+}
+
+/* Ranges of a cell, for networks whose objective is at least `cutoff`. */
+static void find_ranges(const Chain *c, double cutoff, Ranges *r, Store *s) {
+    const Arrays *a = c->arrays;
+    i64 m = c->super_blocks, stages = a->stages, n = a->n_penalised;
+    double **parts[] = {&r->s_low, &r->s_high, &r->n_low, &r->n_high, &r->floor, &r->x_high, &r->areas};
+    for (size_t part = 0; part < sizeof parts / sizeof parts[0]; part++)
+        *parts[part] = take_doubles(s, stages);
+    double *least = take_doubles(s, m), *most = take_doubles(s, m);
+    if (s->failed)
+        return;
+    log_ranges(c, least, most);
+    prefix_sums(a, least, a->stem_log, c->logs[c->groups[m - 1]], r->s_low);
+    prefix_sums(a, most, a->stem_log, c->logs[c->n_groups - 1], r->s_high);
+    log_areas(c, r->areas);
+    for (i64 j = 0; j < stages; j++) {
+        i64 end = a->ends[j];
+        bool of_head = j == stages - 1 && a->head_log >= 0;
+        r->x_high[j] = of_head ? a->head_log : end < 0 ? c->stem_logs[c->n_stems - 1] : c->logs[c->groups[end + 1] - 1];
+        r->x_high[j] += r->areas[j];
+    }
+    r->flat = r->spread = 0.0;
+    if (n) {
+        double low = INFINITY, high = -INFINITY;
+        r->flat = least_spread(c, s);
+        for (i64 k = 0; k < n; k++) {
+            low = least_of(low, (double)c->low[a->penalised[k]]);
+            high = most_of(high, (double)c->high[a->penalised[k]]);
+        }
+        r->spread = 0.5 * (high - low) * sqrt((double)n) * (1.0 + 1e-12);
+    }
+    layer_ranges(c, least, most);
+    prefix_sums(a, least, 1.0, 1.0, r->n_low);
+    prefix_sums(a, most, 1.0, 1.0, r->n_high);
+    rho_range(a, r);
+    for (i64 j = 0; j < stages; j++)
+        r->floor[j] = a->weights[j] * r->s_low[j];
+    if (isfinite(cutoff)) {
+        double needed = cutoff + penalty_at(a, r->flat) + (a->rho_price > 0 ? a->rho_price * r->rho_low : 0.0);
+        double *last = r->floor + stages - 1;
+        *last = most_of(*last, a->weights[stages - 1] * least_entropy_sum(a, r, needed));
+    }
+}
+
+#endif

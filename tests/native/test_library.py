@@ -1,0 +1,30 @@
+"""The core as a library: what Python passes is what the core reads."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+import pytest
+
+from mipdesign.lattice.arrays import Structure
+from mipdesign.native.library import doubles, function, integers
+
+
+def test_a_problem_has_the_same_layout_on_both_sides() -> None:
+    assert function("size_of_arrays", "i", "")() == ctypes.sizeof(Structure)
+
+
+@pytest.mark.parametrize("array", [np.zeros(3, dtype=np.float32), np.zeros((3, 4)).T, np.zeros(8)[::2]])
+def test_arrays_of_another_type_or_order_are_refused(array: np.ndarray) -> None:
+    with pytest.raises(TypeError, match="row by row"):
+        doubles(array)
+
+
+def test_the_place_of_an_array_is_where_its_numbers_are() -> None:
+    numbers = np.arange(5)
+    fixed = numbers.copy()
+    fixed.flags.writeable = False
+    for array in (numbers, fixed):
+        assert ctypes.cast(integers(array), ctypes.POINTER(ctypes.c_int64))[:5] == numbers.tolist()
+    assert isinstance(integers(numbers[:0]), int)
