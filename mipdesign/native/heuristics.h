@@ -25,8 +25,8 @@ enum {
 #define COLD 2e-5
 #define TOGETHER 0.2
 
-/* Prices of exceeding one limit by its whole, relative to the objective: of a descent; of annealing at first, their range, and by
- * how much they change. */
+/* Prices of exceeding one limit by its whole, relative to the objective: of a descent; of annealing at first, their range,
+ * and by how much they change. */
 #define STRICT 4.0
 #define FIRST_PRICE 1.0
 #define LEAST_PRICE 0.02
@@ -35,11 +35,11 @@ enum {
 
 /* The order of the fields is that of mipdesign.search.heuristics.MovesStructure. */
 typedef struct {
-    const i64 *sizes, *columns, *column_at, *depths, *depth_at, *channels, *entering, *channel_at, *leader, *single;
+    const i64 *sizes, *columns, *column_at, *depths, *depth_at, *channels, *entering, *channel_at, *leader, *touched, *single;
     i64 n_single;
 } Moves;
 
-typedef uint32_t Mask; /* some parts of a network */
+typedef i64 Mask; /* some parts of a network, the stem's bit first */
 
 /* A search, and the network where it stands. Where limits are counted, the effectiveness is the last one. */
 typedef struct {
@@ -49,7 +49,6 @@ typedef struct {
     Random random;
     double scale;
     i64 vector[MOST_COORDINATES];
-    Mask touched[MOST_COORDINATES]; /* parts that each coordinate changes */
     const double *parts[MOST_PARTS];
     double *spare[MOST_PARTS];                /* room for another of each part */
     double *room, *share, *price, *over;      /* reciprocals of the limits, their prices, and by what share they are exceeded */
@@ -65,8 +64,7 @@ static void set_prices(Search *s, double price) {
 /* Whether there was memory; the caller frees `room`. */
 static bool begin(Search *s, const Arrays *a, const Moves *moves, double scale, uint64_t seed) {
     i64 n = a->super_blocks + 1, size = size_of_part(a), nb = a->budgets;
-    s->a = a;
-    s->moves = moves, s->n_parts = n, s->n_coordinates = 1 + AXES * a->super_blocks, s->size = size;
+    s->a = a, s->moves = moves, s->n_parts = n, s->n_coordinates = 1 + AXES * a->super_blocks, s->size = size;
     s->random = random_of(seed), s->scale = scale, s->log_rho = log(a->rho);
     i64 numbers = 2 * n * size + nb + 2 * (nb + 1) + nb + 2 * a->stages + KNOWN_LOGS;
     s->room = n > MOST_PARTS ? NULL : malloc(sizeof(double) * (size_t)numbers);
@@ -80,11 +78,6 @@ static bool begin(Search *s, const Arrays *a, const Moves *moves, double scale, 
     for (i64 k = 0; k < KNOWN_LOGS; k++)
         s->log_of[k] = log((double)k);
     set_prices(s, STRICT);
-    for (i64 d = 0; d < s->n_coordinates; d++) {
-        i64 part = d == 0 ? 0 : 1 + (d - 1) / AXES;
-        bool enters_next = (d == 0 || (d - 1) % AXES == AXIS_CHANNELS) && part + 1 < n;
-        s->touched[moves->leader[d]] |= (Mask)1 << part | (Mask)enters_next << (part + 1);
-    }
     return true;
 }
 
@@ -186,7 +179,7 @@ static inline void take(Search *s, const i64 *vector, Mask which) {
 /* Changes a coordinate; the parts that this changes. */
 static inline Mask add_to(const Search *s, i64 *vector, i64 d, i64 step) {
     vector[d] += step;
-    return s->touched[d];
+    return s->moves->touched[d];
 }
 
 /* Makes a move, or takes it back. */
@@ -260,7 +253,7 @@ static i64 best_second(Search *s, const Neighbours *near, i64 move, double bar) 
 /* Improves a network of the lattice by the best pair with each move in turn, in so many rounds or until no pair does. The merit
  * of the network reached if it keeps all budgets, else minus infinity; not a number without memory. */
 EXPORT double descend(const Arrays *a, const Moves *moves, i64 rounds, i64 *vector) {
-    Search s = {0};
+    Search s;
     if (!begin(&s, a, moves, 0.0, 0))
         return NAN;
     i64 n = moves->n_single;
@@ -355,7 +348,7 @@ static void change_prices(Search *s) {
  * number without memory. */
 EXPORT double anneal(const Arrays *a, const Moves *moves, i64 seed, i64 steps, double hot, double scale, bool at_random,
                      i64 *best) {
-    Search s = {0};
+    Search s;
     if (!begin(&s, a, moves, scale, (uint64_t)seed))
         return NAN;
     i64 trial[MOST_COORDINATES];

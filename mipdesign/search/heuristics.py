@@ -13,7 +13,7 @@ import functools
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -37,15 +37,6 @@ CHANNELS, FAMILY, WIDTH, KERNEL, DEPTH = 0, 1, 2, 3, 4
 """Order of a super-block's coordinates."""
 
 
-POINTERS = ("sizes", "columns", "column_at", "depths", "depth_at", "channels", "entering", "channel_at", "leader", "single")
-
-
-class MovesStructure(ctypes.Structure):
-    """``Moves`` of ``native/heuristics.h``."""
-
-    _fields_ = [*((name, ctypes.c_void_p) for name in POINTERS), ("n_single", ctypes.c_int64)]
-
-
 @dataclass(frozen=True, eq=False)
 class Moves:
     """The lattice as integer coordinates: a network is a vector ``(stem, then C, family, b, k, L of each super-block)`` of
@@ -63,6 +54,9 @@ class Moves:
         Channel values, the least and the largest number of channels that each may follow, and where each super-block's begin.
     leader:
         The coordinate whose value each coordinate has: its own, or that of the first super-block it is tied to.
+    touched:
+        Parts of a network that each leader changes, as bits: the stem is the first, then come the super-blocks. The channels
+        change what comes after them as well.
     single:
         Moves of one coordinate: coordinate and step, shape ``(moves, 2)``.
     """
@@ -76,12 +70,19 @@ class Moves:
     entering: Ints
     channel_at: Ints
     leader: Ints
+    touched: Ints
     single: Ints
 
     @cached_property
     def structure(self) -> MovesStructure:
         """What the core reads, as long as this lives."""
-        return MovesStructure(*(integers(getattr(self, name)) for name in POINTERS), len(self.single))
+        return MovesStructure(*(integers(getattr(self, field.name)) for field in fields(self)), len(self.single))
+
+
+class MovesStructure(ctypes.Structure):
+    """``Moves`` of ``native/heuristics.h``."""
+
+    _fields_ = [*((field.name, ctypes.c_void_p) for field in fields(Moves)), ("n_single", ctypes.c_int64)]
 
 
 REACH = {CHANNELS: (1, 2, 3, 5, 8), FAMILY: (1,), WIDTH: (1, 2, 3), KERNEL: (1,), DEPTH: (1, 2)}
@@ -134,6 +135,10 @@ def _find_moves(tables: Tables) -> Moves:
     for tie in tables.problem.tied:
         of_stages = [1 + COORDINATES * i + TIED[tie.axis] for i in tie.stages]
         leader[of_stages] = of_stages[0]
+    touched, end = np.zeros_like(leader), len(all_axes)
+    for d, leading in enumerate(leader.tolist()):
+        part, enters_next = -(-d // COORDINATES), d == 0 or (d - 1) % COORDINATES == CHANNELS
+        touched[leading] |= (1 << part) | (1 << (part + 1) if enters_next and part < end else 0)
     for i, (s, axes) in enumerate(zip(tables.stages, all_axes, strict=True)):
         at = np.full([len(axis) for axis in axes[:DEPTH]], -1)
         places = np.array([_places(axis, values) for axis, values in zip(axes, (s.c, s.f, s.b, s.k), strict=False)])
@@ -166,6 +171,7 @@ def _find_moves(tables: Tables) -> Moves:
         entering=np.concatenate(entering),
         channel_at=starts(channels),
         leader=leader,
+        touched=touched,
         single=np.array(single),
     )
 
