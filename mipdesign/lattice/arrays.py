@@ -90,3 +90,10 @@ class Arrays(NamedTuple):
     penalised: Ints
     beta: float
     squared: bool
+
+
+def count_parts(parts: Floats) -> Floats:
+    """The counts of columns of which :attr:`Arrays.rows` are given, transposed: a view of the shape ``(4, budgets, columns)``,
+    for ``fixed, slope, identity, rest``.
+    """
+    return parts[COUNTS:].reshape(4, (len(parts) - COUNTS) // 4, parts.shape[1])

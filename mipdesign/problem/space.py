@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +31,16 @@ class Choice:
     widths: tuple[tuple[int, ...], ...]
     kernels: tuple[int, ...]
     excluded: frozenset[tuple[int, int, int]]
+
+    @property
+    def size(self) -> int:
+        """Number of columns."""
+        return sum(map(len, self.widths)) * len(self.kernels) - len(self.excluded)
+
+    @property
+    def widest(self) -> int:
+        """The largest width, 1 where there is none; those of a channel count are in increasing order."""
+        return max((widths[-1] for widths in self.widths if widths), default=1)
 
     def columns(self, at: int, channels: int) -> int:
         """Number of columns with a channel count, which stands at place ``at``."""
@@ -133,7 +142,8 @@ class SuperBlockSpace:
         ``low ci <= channels <= high ci``.
         """
         low, high = self.growth
-        return 0 if high is None else math.ceil(channels / high), math.floor(channels / low)
+        least = 0 if high is None else -(-channels * high.denominator // high.numerator)
+        return least, channels * low.denominator // low.numerator
 
     def simple_growth(self, previous: Sequence[int]) -> tuple[Fraction | None, Fraction | None]:
         """Bounds of ``C / ci`` that tell the same channels apart as :attr:`growth`, in the least numbers; ``None`` for a bound
@@ -143,19 +153,33 @@ class SuperBlockSpace:
         for c in self.channels:
             least, most = self.entering(c)
             first, stop = bisect_left(previous, least), bisect_right(previous, most)
-            below += [Fraction(c, ci) for ci in previous[stop : stop + 1]]
-            within_low += [Fraction(c, ci) for ci in previous[:stop][-1:]]
-            within_high += [Fraction(c, ci) for ci in previous[first : first + 1]]
-            above += [Fraction(c, ci) for ci in previous[:first][-1:]]
+            below += [(c, ci) for ci in previous[stop : stop + 1]]
+            within_low += [(c, ci) for ci in previous[max(0, stop - 1) : stop]]
+            within_high += [(c, ci) for ci in previous[first : first + 1]]
+            above += [(c, ci) for ci in previous[max(0, first - 1) : first]]
         low, high = self.growth
         simple_low = simple_high = None
         if below:  # above the largest quotient that is kept out, at most the least one that is let in
-            least_in = min(within_low, default=low)
-            simple_low = simplest((max(below) + least_in) / 2, least_in)
+            least_in = least_quotient(within_low) if within_low else low
+            simple_low = simplest((largest_quotient(below) + least_in) / 2, least_in)
         if above and high is not None:
-            most_in = max(within_high, default=high)
-            simple_high = simplest(most_in, (most_in + min(above)) / 2)
+            most_in = largest_quotient(within_high) if within_high else high
+            simple_high = simplest(most_in, (most_in + least_quotient(above)) / 2)
         return simple_low, simple_high
+
+
+def largest_quotient(pairs: Sequence[tuple[int, int]]) -> Fraction:
+    """The largest ``a / b`` of pairs of positive integers, without a fraction for each."""
+    most, of = pairs[0]
+    for a, b in pairs:
+        if a * of > most * b:
+            most, of = a, b
+    return Fraction(most, of)
+
+
+def least_quotient(pairs: Sequence[tuple[int, int]]) -> Fraction:
+    """The least one."""
+    return 1 / largest_quotient([(b, a) for a, b in pairs])
 
 
 def choice_of(stage: StageSpace, block: str, r: int, i: int) -> Choice:
