@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mipdesign.lattice.arrays import Bools, Ints
+from mipdesign.lattice.distinct import among, distinct, places
 from mipdesign.lattice.tables import StageTables, Tables
 
-from .distinct import among, distinct, places
 from .polynomials import BlockPolynomials, NotPolynomialError
 
 

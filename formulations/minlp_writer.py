@@ -13,6 +13,7 @@ from pyscipopt import exp, log, quicksum
 from mipdesign.lattice.arrays import Ints
 from mipdesign.lattice.batch import Batch, evaluate_batch
 from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.distinct import among, distinct
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.design_model import Axis
@@ -24,7 +25,6 @@ from mipdesign.mip.start_values import Assignment, ValueRule
 from . import common, penalty
 from .common import CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH
 from .compact_columns import Lattices, UnsupportedError
-from .distinct import among, distinct
 from .encodings.encoding import Encoding
 from .minlp_counts import Block, CountWriter, Number, Sum, formulas_of, in_scip
 from .minlp_integers import IntegerWriter

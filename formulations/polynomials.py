@@ -26,10 +26,9 @@ from numpy.typing import NDArray
 
 from mipdesign.lattice.additive_budgets import AdditiveBudget
 from mipdesign.lattice.arrays import Floats, Ints, count_parts
+from mipdesign.lattice.distinct import among, distinct, places
 from mipdesign.lattice.tables import StageTables, Tables
 from mipdesign.networks.blocks import FAMILIES, BlockFamily
-
-from .distinct import among, distinct, places
 
 NODES = ((96, 192, 288), (96, 192, 288), (1, 3, 5))
 """Where ``C, b, k`` are evaluated: multiples that no rounding of widths changes."""

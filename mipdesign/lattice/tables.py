@@ -44,6 +44,7 @@ from .arrays import (
     Ints,
     count_parts,
 )
+from .distinct import distinct
 from .position import Position
 
 DOUBT = 1e-12
@@ -128,6 +129,11 @@ class StageTables:
         """Where each column's part of both tables of :attr:`pairs` begins, shape ``(2, columns)``."""
         at: Ints = self.parts[PAIR : OTHER_PAIR + 1].astype(np.int64) - self.first_pair
         return at
+
+    @cached_property
+    def widths(self) -> Ints:
+        """The bottleneck widths that occur, increasing."""
+        return distinct(self.b)
 
     @cached_property
     def fixed(self) -> Ints:

@@ -201,12 +201,9 @@ def choice_of(stage: StageSpace, block: str, r: int, i: int) -> Choice:
             f"use kernels of at most {2 * r // 3}, or raise input.resolution",
         )
     channels = stage.channels.values
-    widths = tuple(
-        tuple(b for b in _admitted_widths(lattice.values, ratio, c) if b % stage.multiple_of == 0)
-        if c % stage.multiple_of == 0
-        else ()
-        for c in channels
-    )
+    widths = tuple(_admitted_widths(lattice.values, ratio, c) if c % stage.multiple_of == 0 else () for c in channels)
+    if stage.multiple_of > 1:
+        widths = tuple(tuple(b for b in of_channels if b % stage.multiple_of == 0) for of_channels in widths)
     return Choice(block, widths, kernels, _excluded(stage, block, widths, kernels))
 
 
@@ -245,7 +242,7 @@ def _admitted_widths(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tupl
 
 def _nearest(values: Sequence[int], target: Fraction) -> int:
     """The lattice value nearest to ``target``; of two, the one at an even position, as rounding half to even does."""
-    i = max(0, bisect_right(values, target) - 1)
+    i = max(0, bisect_right(values, target.numerator // target.denominator) - 1)  # integers, which compare faster
     if i + 1 == len(values) or target <= values[i]:
         return values[i]
     down, up = target - values[i], values[i + 1] - target

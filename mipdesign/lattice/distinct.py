@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mipdesign.lattice.arrays import Ints
+from .arrays import Ints
 
 SPARSE = 16
 """Most numbers up to the largest value for each column, beyond which they are sorted."""
@@ -20,7 +20,7 @@ def among(values: NDArray[Any], columns: Ints) -> NDArray[Any]:
 
 
 def distinct(values: Ints) -> Ints:
-    """The positive values that occur, increasing."""
+    """The values that occur, none of them negative, in increasing order."""
     top = int(values.max(initial=0))
     if top > SPARSE * len(values):
         return np.unique(values)
