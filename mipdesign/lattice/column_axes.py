@@ -118,14 +118,14 @@ class ColumnAxes:
         of_pairs: NDArray[Any] = values.reshape(n_c * n_b, n_k).take(at, axis=0)
         return of_pairs
 
-    def spread(self, values: Sequence[NDArray[Any]], out: NDArray[Any]) -> None:
-        """Writes the sum of values over the axes into ``out``, contiguous, which has a place for every column."""
+    def spread(self, values: Sequence[NDArray[Any]], out: NDArray[Any], combine: np.ufunc = np.add) -> None:
+        """Writes the sum of values over the axes, or what else combines them, into a contiguous array of the columns."""
         terms = [self._of_pairs(term) for term in values]
         shape = len(self.at_c), self.k.shape[-1]
         every = out.reshape(shape) if self.kept is None else np.empty(shape, dtype=out.dtype)
         for j in range(shape[1]):  # kernels are few, and loops along them slow
             of_kernel = [term[:, min(j, term.shape[1] - 1)] for term in terms]
-            every[:, j] = functools.reduce(np.add, of_kernel) if of_kernel else 0
+            every[:, j] = functools.reduce(combine, of_kernel) if of_kernel else 0
         if self.kept is not None:
             out[...] = every[self.kept]
 

@@ -29,7 +29,6 @@ from .arrays import (
     PLACE,
     REST_FITS,
     WIDTH,
-    Bools,
     Floats,
     Ints,
     count_parts,
@@ -110,38 +109,57 @@ class SuperBlock:
                     self._put(row, f, terms.joined())
 
     def write_single_limits(self, parts: Floats, most_elements: int) -> None:
-        """Writes the limits that hold where no operation may exceed a number of map elements.
+        """Writes the limits that hold where no operation may exceed a number of map elements."""
+        space = self.space
+        for f, own in enumerate(self.axes):
+            self._put(parts[MOST_INCOMING], f, self._most_incoming(f, most_elements), np.minimum)
+            later = 1, -(-space.resolution // space.stride), False
+            for part, place in ((IDENTITY_FITS, (space.stride, space.resolution, True)), (REST_FITS, later)):
+                too_large = Terms.of(op.map_elements > most_elements for op in self._operations(f, own.c, *place))
+                self._put(parts[part], f, too_large.joined())
+        parts[MOST_INCOMING] -= parts[MOST_INCOMING] == parts[CHANNELS]
+        for part in (IDENTITY_FITS, REST_FITS):
+            parts[part] = parts[part] == 0.0
+
+    def _most_incoming(self, f: int, most_elements: int) -> list[Ints]:
+        """The largest numbers of incoming channels with which the first block's operations keep a number of map elements: of
+        each operation over the axes that it depends on, those of one shape together.
 
         What an operation reads and writes grows with the incoming channels, so halving finds the largest number. Operations
-        that exist for ``ci = C`` only, or for all other ``ci``, make that case one of its own.
+        that exist for ``ci = C`` only, or for all other ``ci``, make that case one of its own: ``C + 1`` stands for it.
         """
-        space, (c, families, b, k) = self.space, self.columns
-        r_out = -(-space.resolution // space.stride)
+        space, own = self.space, self.axes[f]
 
-        def fits(ci: Ints, stride: int, r: int, first: bool) -> Bools:
-            ok = np.zeros(len(c), dtype=bool)
-            for f, choice in enumerate(space.choices):
-                mine = families == f
-                operations = FAMILIES[choice.block].operations(ci[mine], c[mine], b[mine], k[mine], stride, r, first=first)
-                ok[mine] = peak(operations) <= most_elements
-            return ok
+        def operations(ci: Ints) -> tuple[Operation, ...]:
+            return self._operations(f, ci, space.stride, space.resolution, True)
 
-        low, high = np.zeros_like(c), np.full_like(c, MAX_CHANNELS)
-        while (low < high).any():
-            middle = (low + high + 1) // 2
-            ok = fits(np.where(middle == c, c + 1, middle), space.stride, space.resolution, True)
-            low, high = np.where(ok, middle, low), np.where(ok, high, middle - 1)
-        parts[MOST_INCOMING] = low
-        parts[IDENTITY_FITS] = fits(c, space.stride, space.resolution, True)
-        parts[REST_FITS] = fits(c, 1, r_out, False)
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for n, op in enumerate(operations(np.ones((1, 1, 1), dtype=np.int64))):
+            by_shape.setdefault(over_axes(np.asarray(op.map_elements)).shape, []).append(n)
+        found = []
+        for shape, alike in by_shape.items():
+            low, high = np.zeros(shape, dtype=np.int64), np.full(shape, MAX_CHANNELS)
+            while (low < high).any():
+                middle = (low + high + 1) // 2
+                every = operations(np.where(middle == own.c, own.c + 1, middle) if len(middle) == len(own.c) else middle)
+                fits = np.all([every[n].map_elements <= most_elements for n in alike], axis=0)
+                low, high = np.where(fits, middle, low), np.where(fits, high, middle - 1)
+            found.append(low)
+        return found
 
-    def _put(self, out: NDArray[Any], f: int, values: Sequence[NDArray[Any]]) -> None:
+    def _operations(self, f: int, ci: Ints, stride: int, resolution: int, first: bool) -> tuple[Operation, ...]:
+        """A block's operations over the axes of a family."""
+        own, family = self.axes[f], FAMILIES[self.space.choices[f].block]
+        with np.errstate(divide="ignore"):  # quotients of channels and widths that are not admitted together
+            return family.operations(ci, own.c, own.b, own.k, stride, resolution, first=first)
+
+    def _put(self, out: NDArray[Any], f: int, values: Sequence[NDArray[Any]], combine: np.ufunc = np.add) -> None:
         """Writes a sum over the axes of a family at the places of its columns."""
         if self.places is None:
-            self.axes[f].spread(values, out)
+            self.axes[f].spread(values, out, combine)
         else:
             own = np.empty(self.axes[f].size, dtype=out.dtype)
-            self.axes[f].spread(values, own)
+            self.axes[f].spread(values, own, combine)
             out[self.places[f]] = own
 
     def _log_width(self, f: int) -> Floats:
@@ -161,8 +179,8 @@ class SuperBlock:
         r_in, r_out = space.resolution, -(-space.resolution // space.stride)
 
         def block(ci: Ints, stride: int, r: int, first: bool) -> list[Terms]:
-            with np.errstate(divide="ignore"):  # quotients of channels and widths that are not admitted together
-                operations = family.operations(ci, own.c, own.b, own.k, stride, r, first=first)
+            operations = self._operations(f, ci, stride, r, first)
+            with np.errstate(divide="ignore"):
                 return [
                     Terms.of([budget.of_block(family.layers, 1), *map(budget.of_operation, operations)]) for budget in budgets
                 ]
