@@ -21,7 +21,7 @@ from .options import (
     Workers,
     problem_of,
 )
-from .results import EXIT_CODES, folder_name, print_json, require_writable, watcher
+from .results import EXIT_CODES, folder_name, print_json, require_writable, watching
 
 
 def pareto(
@@ -147,13 +147,12 @@ def compare(
     Exit codes: as those of 'design'.
     """
     from ..analysis.comparison import compare as comparison_of
-    from ..report.progress import ProgressDisplay
     from ..report.tables import comparison_table
     from ..report.terminal import PlainConsole, comparison_lines
 
     if out is not None:
         require_writable(out)
-    with ProgressDisplay(PlainConsole(stderr=True)) as display:
+    with watching(drawn=out is not None) as watch:
         made = comparison_of(
             network,
             space=space,
@@ -164,7 +163,7 @@ def compare(
             gap=gap,
             seed=seed,
             workers=workers,
-            on_progress=watcher(display),
+            on_progress=watch,
         )
     if out is not None:
         made.design.save(out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,19 +40,37 @@ def require_writable(folder: Path) -> None:
         raise SpecError("--out", f"{existing} cannot be written to", "give a writable folder")
 
 
-def watcher(display: ProgressDisplay) -> Callable[[Progress], None]:
-    """Shows the progress of a run, and takes signals where the run can be left."""
+@contextlib.contextmanager
+def watching(drawn: bool) -> Iterator[Callable[[Progress], None]]:
+    """What shows the progress of a run, and takes signals where the run can be left.
 
-    def watch(progress: Progress) -> None:
-        display.update(progress)
-        if progress.phase == "compiling":
-            INTERRUPTS.allow()
-            return
-        INTERRUPTS.hold()
-        if progress.phase != "done":
-            INTERRUPTS.check()
+    What it needs is imported when it is first told of something: the process of the engine is at work by then. While that
+    process looks for a first network, what it takes to draw the run is imported too, if it will be ``drawn``.
+    """
+    with contextlib.ExitStack() as stack:
+        displays: list[ProgressDisplay] = []
+        preparations: Iterator[None] = iter(())
 
-    return watch
+        def watch(progress: Progress) -> None:
+            nonlocal preparations
+            if not displays:
+                from ..figures.convergence import prepare
+                from ..report.progress import ProgressDisplay
+                from ..report.terminal import PlainConsole
+
+                displays.append(stack.enter_context(ProgressDisplay(PlainConsole(stderr=True))))
+                preparations = prepare() if drawn else preparations
+            elif progress.phase == "incumbent":
+                next(preparations, None)
+            displays[0].update(progress)
+            if progress.phase == "compiling":
+                INTERRUPTS.allow()
+                return
+            INTERRUPTS.hold()
+            if progress.phase != "done":
+                INTERRUPTS.check()
+
+        yield watch
 
 
 def print_json(console: Any, data: Any) -> None:
