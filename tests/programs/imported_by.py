@@ -1,4 +1,4 @@
-"""Runs a command of the command line: prints which of the packages that take long it imports. Arguments: those of the command."""
+"""Runs a command of the command line: prints which packages that take long it imports. Arguments: those of the command."""
 
 import contextlib
 import io
