@@ -25,7 +25,7 @@ from .options import (
     engine_options,
     problem_of,
 )
-from .results import EXIT_CODES, TRUSTED, folder_name, print_json, require_writable, watching
+from .results import EXIT_CODES, TRUSTED, folder_name, new_engine, print_json, require_writable, watching
 
 if TYPE_CHECKING:
     from ..designs.design import Design
@@ -91,12 +91,7 @@ def design(
 
     Exit codes: 0 with a design, optimal or not; 2 bad input; 3 no network keeps the budgets; 4 stopped before one was found.
     """
-    from ..engine.engine import Engine
-    from ..forks import keep_single_threaded
-    from ..machine import processors
-
-    keep_single_threaded()
-    with Engine(workers or processors(), copied=True) as engine:
+    with new_engine(workers) as engine:
         problem = problem_of(spec, convention, overrides)
         folder = out or resume or Path("designs") / folder_name(problem.name)
         require_writable(folder)

@@ -14,6 +14,7 @@ from ..files import json_text, writing
 from ..interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
+    from ..engine.engine import Engine
     from ..report.progress import ProgressDisplay
     from ..search.outcome import Progress
 
@@ -38,6 +39,16 @@ def require_writable(folder: Path) -> None:
         raise SpecError("--out", f"{existing} is not a folder", "give another folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise SpecError("--out", f"{existing} cannot be written to", "give a writable folder")
+
+
+def new_engine(workers: int | None) -> Engine:
+    """The engine of a command that designs one network, to be made before anything is imported that starts threads."""
+    from ..engine.engine import Engine
+    from ..forks import keep_single_threaded
+    from ..machine import processors
+
+    keep_single_threaded()
+    return Engine(workers or processors(), copied=True)
 
 
 @contextlib.contextmanager
