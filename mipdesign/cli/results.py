@@ -55,8 +55,8 @@ def new_engine(workers: int | None) -> Engine:
 def watching(drawn: bool) -> Iterator[Callable[[Progress], None]]:
     """What shows the progress of a run, and takes signals where the run can be left.
 
-    What it needs is imported when it is first told of something: the process of the engine is at work by then. While that
-    process looks for a first network, what it takes to draw the run is imported too, if it will be ``drawn``.
+    What it needs is imported when it is first told of something: the process of the engine is at work by then. So is what it
+    takes to draw the run, if it will be ``drawn``: even with a worker on every processor that delays the end less than later.
     """
     with contextlib.ExitStack() as stack:
         displays: list[ProgressDisplay] = []
@@ -71,7 +71,7 @@ def watching(drawn: bool) -> Iterator[Callable[[Progress], None]]:
 
                 displays.append(stack.enter_context(ProgressDisplay(PlainConsole(stderr=True))))
                 preparations = prepare() if drawn else preparations
-            elif progress.phase == "incumbent":
+            elif progress.phase != "done":
                 next(preparations, None)
             displays[0].update(progress)
             if progress.phase == "compiling":

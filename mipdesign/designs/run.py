@@ -101,7 +101,8 @@ def design(
         if on_progress is not None:
             on_progress(Progress(0.0, "compiling", None, math.inf, None, 0, 0))
         warm_up()
-    began, used = time.monotonic(), engine or Engine(workers or processors())
+    used = engine or Engine(workers or processors())
+    began = used.began if used.tabulated is problem else time.monotonic()
     try:
         used.prepare(problem)  # it gets ready while the tables are built here, unless it has been waiting for them
         tables = used.tabulate(problem)

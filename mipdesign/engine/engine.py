@@ -8,7 +8,9 @@ tables, are there then, in memory that both share.
 from __future__ import annotations
 
 import itertools
+import math
 import sys
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -48,14 +50,15 @@ class Engine:
     ----------
     tables:
         Those of the problem at hand; the next one may have the same columns.
-    tabulated:
-        A problem whose tables the process has from its beginning.
+    tabulated, began:
+        A problem whose tables the process has from its beginning, and when these were begun (:func:`time.monotonic`).
     """
 
     def __init__(self, workers: int = 1, memory_mb: int = MEMORY_MB, *, copied: bool = False) -> None:
         self.workers, self.memory_mb, self.copied = workers, memory_mb, copied
         self.tables: Tables | None = None
         self.tabulated: Problem | None = None
+        self.began = math.nan
         self.inbox: SimpleQueue[Message] = SimpleQueue()
         self.runs = itertools.count()
         self.run = -1
@@ -106,6 +109,7 @@ class Engine:
         return self.tables
 
     def _start_copy(self, problem: Problem) -> None:
+        self.began = time.monotonic()
         tables = self.tabulate(problem)
 
         def serve() -> None:
