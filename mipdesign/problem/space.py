@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -133,9 +133,9 @@ class SuperBlockSpace:
 
     def predecessors(self, previous: Sequence[int], channels: int) -> slice:
         """Where in the sorted ``previous`` the values stand that ``channels`` may follow."""
-        low, high = self.growth
-        first = 0 if high is None else bisect_left(previous, channels / high)
-        return slice(first, max(first, bisect_right(previous, channels / low)))
+        least, most = self.entering(channels)
+        first = bisect_left(previous, least)
+        return slice(first, max(first, bisect_right(previous, most)))
 
     def entering(self, channels: int) -> tuple[int, int]:
         """The least and the largest number of channels that ``channels`` may follow: whole numbers ``ci`` with
@@ -182,8 +182,23 @@ def least_quotient(pairs: Sequence[tuple[int, int]]) -> Fraction:
     return 1 / largest_quotient([(b, a) for a, b in pairs])
 
 
-def choice_of(stage: StageSpace, block: str, r: int, i: int) -> Choice:
+Widths = tuple[tuple[int, ...], ...]
+"""The admitted bottleneck widths of each channel count."""
+
+
+def choice_of(
+    stage: StageSpace,
+    block: str,
+    r: int,
+    i: int,
+    widths_of: Callable[[tuple[int, ...], WidthRatio, tuple[int, ...], int], Widths],
+) -> Choice:
     """Columns of one family of a stage whose input map is ``r x r``.
+
+    Parameters
+    ----------
+    widths_of:
+        :func:`admitted_widths`, which may remember what it was asked: super-blocks often have the same rules.
 
     Raises
     ------
@@ -200,16 +215,11 @@ def choice_of(stage: StageSpace, block: str, r: int, i: int) -> Choice:
             f"no kernel of {brief(listed)} fits a map of {r} x {r}",
             f"use kernels of at most {2 * r // 3}, or raise input.resolution",
         )
-    channels = stage.channels.values
-    widths = tuple(_admitted_widths(lattice.values, ratio, c) if c % stage.multiple_of == 0 else () for c in channels)
-    if stage.multiple_of > 1:
-        widths = tuple(tuple(b for b in of_channels if b % stage.multiple_of == 0) for of_channels in widths)
+    widths = widths_of(lattice.values, ratio, stage.channels.values, stage.multiple_of)
     return Choice(block, widths, kernels, _excluded(stage, block, widths, kernels))
 
 
-def _excluded(
-    stage: StageSpace, block: str, widths: tuple[tuple[int, ...], ...], kernels: tuple[int, ...]
-) -> frozenset[tuple[int, int, int]]:
+def _excluded(stage: StageSpace, block: str, widths: Widths, kernels: tuple[int, ...]) -> frozenset[tuple[int, int, int]]:
     """Columns of a family that the stage forbids."""
     excluded = set()
     for rule in stage.forbidden:
@@ -222,7 +232,13 @@ def _excluded(
     return frozenset(excluded)
 
 
-def _admitted_widths(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tuple[int, ...]:
+def admitted_widths(values: tuple[int, ...], ratio: WidthRatio, channels: tuple[int, ...], multiple_of: int) -> Widths:
+    """Bottleneck widths, of some ``values``, that go with each of some channel counts where all are multiples of a number."""
+    every = (_admitted(values, ratio, c) if c % multiple_of == 0 else () for c in channels)
+    return tuple(every) if multiple_of == 1 else tuple(tuple(b for b in some if b % multiple_of == 0) for some in every)
+
+
+def _admitted(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tuple[int, ...]:
     """Bottleneck widths that go with ``c`` channels; see :class:`WidthRatio`."""
     low = ratio.min * c
     high = None if ratio.max is None else ratio.max * c
@@ -242,13 +258,13 @@ def _admitted_widths(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tupl
 
 def _nearest(values: Sequence[int], target: Fraction) -> int:
     """The lattice value nearest to ``target``; of two, the one at an even position, as rounding half to even does."""
-    i = max(0, bisect_right(values, target.numerator // target.denominator) - 1)  # integers, which compare faster
-    if i + 1 == len(values) or target <= values[i]:
+    i = max(0, bisect_right(values, target.numerator // target.denominator) - 1)
+    if i + 1 == len(values) or target.numerator <= values[i] * target.denominator:
         return values[i]
-    down, up = target - values[i], values[i + 1] - target
-    if down == up:
+    twice, middle = 2 * target.numerator, (values[i] + values[i + 1]) * target.denominator
+    if twice == middle:
         return values[i] if (i + 1) % 2 == 0 else values[i + 1]
-    return values[i] if down < up else values[i + 1]
+    return values[i] if twice < middle else values[i + 1]
 
 
 def brief(values: Sequence[int]) -> str:
