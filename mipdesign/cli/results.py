@@ -74,9 +74,6 @@ def watching(drawn: bool) -> Iterator[Callable[[Progress], None]]:
             elif progress.phase != "done":
                 next(preparations, None)
             displays[0].update(progress)
-            if progress.phase == "compiling":
-                INTERRUPTS.allow()
-                return
             INTERRUPTS.hold()
             if progress.phase != "done":
                 INTERRUPTS.check()

@@ -22,7 +22,6 @@ from ..plugins import plugin_versions
 from ..problem.problem import Problem
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Options, Progress, Resumed, ScipOptions, WarmStart
-from ..search.warmup import is_warm, warm_up
 from .design import Design
 from .versions import installed_versions
 
@@ -97,10 +96,6 @@ def design(
     scip = ScipOptions.of(engine_options)
     chosen = _formulation(formulation or DEFAULT_FORMULATION, scip) if formulation or not presolve or engine_options else None
     earlier = None if resume is None else earlier_run(problem, Path(resume))
-    if not is_warm():
-        if on_progress is not None:
-            on_progress(Progress(0.0, "compiling", None, math.inf, None, 0, 0))
-        warm_up()
     used = engine or Engine(workers or processors())
     began = used.began if used.tabulated is problem else time.monotonic()
     try:

@@ -46,7 +46,7 @@ def address(array: NDArray[Any], dtype: np.dtype[Any]) -> int:
         wanted = f"an array of {dtype} that lies row by row is needed"
         raise TypeError(f"{wanted}, not one of {array.dtype} with strides {array.strides}")
     try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError):  # it is read only, or empty; this way takes four times as long
         return array.ctypes.data
 

@@ -237,7 +237,8 @@ def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Candid
             if better > max(value, best):
                 found(candidate_at(tables, vector, better))
             value = max(value, better)
-        if DEBUG: print(restart, int(steps), f"{value:.3f}", round(time.monotonic() - deadline + seconds, 4))
+        if DEBUG:
+            print(restart, int(steps), f"{value:.3f}", round(time.monotonic() - deadline + seconds, 4))
         again = 1 if value > best + SAME * abs(best) else again + (value >= best - SAME * abs(best))
         best = max(best, value)
         if time.monotonic() > deadline or again >= AGAIN:
@@ -247,4 +248,4 @@ def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Candid
         steps, restart = min(MOST_STEPS, steps * 3 // 2), restart + 1
 
 
-DEBUG=0
+DEBUG = 0
