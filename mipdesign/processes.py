@@ -28,6 +28,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any, Literal
 
@@ -109,10 +110,18 @@ class Process:
         Whether the libraries of linear algebra are kept from threads of their own.
     piped:
         Whether there are pipes to its standard input and from its standard output.
+    folder:
+        Where it runs: where this process does by default.
     """
 
     def __init__(
-        self, command: Sequence[str], *, keep: Sequence[str] = (), single_threaded: bool = False, piped: bool = False
+        self,
+        command: Sequence[str],
+        *,
+        keep: Sequence[str] = (),
+        single_threaded: bool = False,
+        piped: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self._files = {name: tempfile.TemporaryFile() for name in keep}  # noqa: SIM115 - each is closed when it has been read
         self._lock, self._watched_mb = threading.Lock(), 0.0
@@ -121,6 +130,7 @@ class Process:
         self._began = time.monotonic()
         self._popen = subprocess.Popen(
             command,
+            cwd=folder,
             stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
             stdout=subprocess.PIPE if piped else self._files.get("out", subprocess.DEVNULL),
             stderr=self._files.get("err", subprocess.DEVNULL),
