@@ -221,10 +221,11 @@ def _admitted_widths(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tupl
 
 def _nearest(values: Sequence[int], target: Fraction) -> int:
     """The lattice value nearest to ``target``; of two, the one at an even position, as rounding half to even does."""
-    i = max(0, bisect_right(values, target) - 1)
-    if i + 1 == len(values) or target <= values[i]:
+    p, q = target.numerator, target.denominator
+    i = max(0, bisect_right(values, p // q) - 1)
+    if i + 1 == len(values) or p <= values[i] * q:
         return values[i]
-    down, up = target - values[i], values[i + 1] - target
+    down, up = p - values[i] * q, values[i + 1] * q - p
     if down == up:
         return values[i] if (i + 1) % 2 == 0 else values[i + 1]
     return values[i] if down < up else values[i + 1]
