@@ -28,6 +28,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any, Literal
 
@@ -108,6 +109,8 @@ class Process:
         Whether the libraries of linear algebra are kept from threads of their own.
     piped:
         Whether there are pipes to its standard input and from its standard output.
+    folder:
+        Where it runs: where this process does by default.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class Process:
         keep: Sequence[str] = (),
         single_threaded: bool = False,
         piped: bool = False,
+        folder: Path | None = None,
     ) -> None:
         self._files = {name: tempfile.TemporaryFile() for name in keep}  # noqa: SIM115 - each is closed when it has been read
         self._lock, self._watched_mb = threading.Lock(), 0.0
@@ -129,6 +133,7 @@ class Process:
         else:
             self._popen = subprocess.Popen(
                 command,
+                cwd=folder,
                 stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if piped else self._files.get("out", subprocess.DEVNULL),
                 stderr=self._files.get("err", subprocess.DEVNULL),

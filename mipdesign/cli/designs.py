@@ -168,7 +168,6 @@ def verify(
     The checker shares no code with the search, except with --quick.
     Exit codes: 0 proved, 1 some claim does not hold, 2 there is no certificate to check, 5 proved up to cells that SCIP closed.
     """
-    from ..analysis.frontier import verify_frontier
     from ..analysis.frontier_file import FRONTIER
     from ..certificate.certificate import Certificate
     from ..checker import HOLDS, TRUST, verdict
@@ -180,7 +179,12 @@ def verify(
 
     is_frontier = os.path.lexists(folder / FRONTIER)
     with CountDisplay(PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
-        claims = list((verify_frontier if is_frontier else verify_folder)(folder, resolve, display.update, quick=quick))
+        if is_frontier:
+            from ..analysis.frontier import verify_frontier  # with it comes all that runs designs
+
+            claims = list(verify_frontier(folder, resolve, display.update, quick=quick))
+        else:
+            claims = list(verify_folder(folder, resolve, display.update, quick=quick))
     outcomes = {claim.outcome for claim in claims}
     console = PlainConsole()
     if as_json:
