@@ -20,7 +20,6 @@ from mipdesign.errors import SpecError
 from mipdesign.interrupts import INTERRUPTS
 from mipdesign.report.progress import CountDisplay
 from mipdesign.report.terminal import PlainConsole
-from mipdesign.search.warmup import warm_up
 
 from .corpus.optima import SHIPPED, prove, read_optima
 from .experiments import EXPERIMENTS
@@ -73,8 +72,6 @@ def run(
         raise SpecError("--workers", "stands beside --scheduler", "the cluster has its own workers: leave it out")
     loaded = Study.load(study)
     jobs, known = loaded.jobs(study), read_optima(optima)
-    if any(job.presolve for job in jobs):
-        warm_up()
     folder = Path("build") / loaded.name if out is None else out
     with (
         RecordLog(folder) as log,

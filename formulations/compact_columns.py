@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mipdesign.lattice.arrays import Bools, Ints
+from mipdesign.lattice.distinct import among, distinct, places
 from mipdesign.lattice.tables import StageTables, Tables
 
 from .polynomials import BlockPolynomials, NotPolynomialError
@@ -57,10 +58,10 @@ class Lattices:
         UnsupportedError
             If the columns are not a range of widths for each channel count, with all kernels.
         """
-        channels, widths, kernels = (np.unique(values[columns]) for values in (s.c, s.b, s.k))
+        of_columns = [among(values, columns) for values in (s.c, s.b, s.k)]
+        channels, widths, kernels = axes = [distinct(values) for values in of_columns]
         allowed = np.zeros((len(channels), len(widths), len(kernels)), dtype=bool)
-        at = [np.searchsorted(lattice, v[columns]) for lattice, v in ((channels, s.c), (widths, s.b), (kernels, s.k))]
-        allowed[tuple(at)] = True
+        allowed[tuple(places(*pair) for pair in zip(of_columns, axes, strict=True))] = True
         of_pair: Bools = np.any(allowed, axis=2)
         low, high = of_pair.argmax(axis=1), of_pair.shape[1] - 1 - of_pair[:, ::-1].argmax(axis=1)
         if (allowed != of_pair[:, :, None]).any() or (of_pair.sum(axis=1) != high - low + 1).any():

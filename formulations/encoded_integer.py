@@ -155,7 +155,7 @@ def encode_integer(
     x.number, x.weights = model.equal_to(f"{name}_number", exact(lattice)), of_index.weights if every else ()
     x.functions = tuple(exact(f) for f in functions)
     if every:
-        x.log, x.square = x.function(x.logs), x.function(x.squares)
+        x.log, x.square = x.function(x.logs), x.function(x.squares) if square else None
         return x
     of_number = encoding.encode(model, f"{name}_f", points.tolist(), x.number, priority)
 

@@ -16,7 +16,15 @@ from mipdesign.mip.formulation import Feature
 from . import common
 from .encoded_integer import EncodedInteger
 from .model_builder import ModelBuilder
-from .polynomials import CountPolynomials, NotPolynomialError, Polynomial, WidthMonomial, count_polynomials, width_monomial
+from .polynomials import (
+    ColumnValues,
+    CountPolynomials,
+    NotPolynomialError,
+    Polynomial,
+    WidthMonomial,
+    count_polynomials,
+    width_monomial,
+)
 
 Sum = Callable[[Mapping[str, Any]], Any]
 """A nonlinear expression of PySCIPOpt, from its variables by name."""
@@ -82,11 +90,12 @@ def formulas_of(
     """The formulas of each family of some columns of a super-block; ``lacks`` is told what has none."""
     s, found = tables.stages[i], {}
     for f in families:
-        own, counts = columns[s.f[columns] == f], []
+        own = columns if len(families) == 1 else columns[s.f[columns] == f]
+        values, counts = ColumnValues.of(s, own), []
         for row in range(len(tables.counts)):
-            counts.append(_count_or_none(tables, i, row, own, lacks))
+            counts.append(_count_or_none(tables, i, row, own, values, lacks))
         try:
-            of_width = width_monomial(tables, i, own)
+            of_width = width_monomial(tables, i, own, values)
         except NotPolynomialError as reason:
             lacks(str(reason))
             of_width = None
@@ -94,12 +103,14 @@ def formulas_of(
     return found
 
 
-def _count_or_none(tables: Tables, i: int, row: int, own: Ints, lacks: Callable[[str], None]) -> CountPolynomials | None:
+def _count_or_none(
+    tables: Tables, i: int, row: int, own: Ints, values: ColumnValues, lacks: Callable[[str], None]
+) -> CountPolynomials | None:
     if row == tables.arrays.paired:
         lacks(Feature.LATENCY.value)
         return None
     try:
-        count = count_polynomials(tables, i, row, own)
+        count = count_polynomials(tables, i, row, own, values)
     except NotPolynomialError as reason:
         lacks(str(reason))
         return None

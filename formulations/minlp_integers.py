@@ -59,8 +59,10 @@ class IntegerWriter:
         self.axes.append(Axis(kind, super_block, f"{name}_place" if len(values) > 1 else None, tuple(values)))
         if not has_log:
             return Number(x, x.number)
-        if self.encoding is not None or len(values) == 1:
-            return Number(x, x.number, self.model.equal_to(f"log_{name}", x.function(np.log(np.array(values, dtype=float)))))
+        if self.encoding is not None:
+            return Number(x, x.number, self.model.equal_to(f"log_{name}", x.log))
+        if len(values) == 1:
+            return Number(x, x.number, self.model.constant(float(np.log(float(values[0])))))
         low, high = math.log(values[0]), math.log(values[-1])
         of_log = self.model.variable(f"log_{name}", lower=low, upper=high, value=lambda n: math.log(read(n.position)))
         self.nonlinear.append((f"is_log_{name}", lambda v: v[f"log_{name}"] <= log(v[f"{name}_number"])))

@@ -13,6 +13,7 @@ from pyscipopt import exp, log, quicksum
 from mipdesign.lattice.arrays import Ints
 from mipdesign.lattice.batch import Batch, evaluate_batch
 from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.distinct import among, distinct
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.design_model import Axis
@@ -135,14 +136,11 @@ class MinlpWriter:
         def of(column_values: Ints) -> Callable[[Position], int]:
             return lambda p: int(column_values[p.columns[i]])
 
-        def among(column_values: Ints) -> Ints:
-            return np.unique(column_values[columns])
-
         depths = self.integers.write(f"L{n}", i, "depth", self.cell.depths(t, i), lambda p: p.depths[i], DEPTH, has_log=False)
-        families = self.integers.write(f"f{n}", i, "family", among(s.f), of(s.f), FAMILY, has_log=False)
-        kernels = self.integers.write(f"k{n}", i, "kernel", among(s.k), of(s.k), KERNEL)
-        widths = self.integers.write(f"b{n}", i, "width", among(s.b), of(s.b), WIDTH)
-        channels = self.integers.write(f"C{n}", i, "channels", among(s.c), of(s.c), CHANNELS)
+        families = self.integers.write(f"f{n}", i, "family", distinct(among(s.f, columns)), of(s.f), FAMILY, has_log=False)
+        kernels = self.integers.write(f"k{n}", i, "kernel", distinct(among(s.k, columns)), of(s.k), KERNEL)
+        widths = self.integers.write(f"b{n}", i, "width", distinct(among(s.b, columns)), of(s.b), WIDTH)
+        channels = self.integers.write(f"C{n}", i, "channels", distinct(among(s.c, columns)), of(s.c), CHANNELS)
         formulas = formulas_of(t, i, columns, families.values, self._without_closed_form)
         low, high = s.growth
         if low is not None:

@@ -12,25 +12,26 @@ which the formulations write with one-hot binaries.
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mipdesign.lattice.additive_budgets import AdditiveBudget
-from mipdesign.lattice.arrays import Floats, Ints
-from mipdesign.lattice.tables import Tables
+from mipdesign.lattice.arrays import Floats, Ints, count_parts
+from mipdesign.lattice.distinct import among, distinct, places
+from mipdesign.lattice.tables import StageTables, Tables
 from mipdesign.networks.blocks import FAMILIES, BlockFamily
 
 NODES = ((96, 192, 288), (96, 192, 288), (1, 3, 5))
 """Where ``C, b, k`` are evaluated: multiples that no rounding of widths changes."""
-PARTS = ("fixed", "slope", "identity", "rest")
-"""Parts of a count, as in :class:`mipdesign.lattice.tables.StageTables`."""
 SAFE = 2.0**62
 """Integers below it are exact in 64 bits."""
 Exact = NDArray[np.object_]
@@ -60,10 +61,52 @@ class Monomial(NamedTuple):
 
     def of(self, c: Any, b: Any, k: Any) -> Any:
         """Its value, with the arithmetic of the arguments."""
-        return c**self.c * b**self.b * k**self.k
+        factors = [x for x, power in zip((c, b, k), self, strict=True) for _ in range(power)]
+        return functools.reduce(operator.mul, factors) if factors else c**0
 
 
 ONE = Monomial(0, 0, 0)
+
+
+@dataclass(frozen=True)
+class ColumnValues:
+    """``C, b, k`` of some columns, and what the polynomials of several counts have in common there."""
+
+    c: Ints
+    b: Ints
+    k: Ints
+    _monomials: dict[Monomial, Ints] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, s: StageTables, columns: Ints) -> ColumnValues:
+        """Those of increasing columns of a super-block."""
+        return cls(among(s.c, columns), among(s.b, columns), among(s.k, columns))
+
+    @cached_property
+    def largest(self) -> tuple[float, ...]:
+        """The largest of each."""
+        return tuple(float(values.max(initial=0)) for values in (self.c, self.b, self.k))
+
+    @property
+    def exact(self) -> tuple[Exact, ...]:
+        """The same without limit."""
+        return tuple(values.astype(object) for values in (self.c, self.b, self.k))
+
+    @cached_property
+    def widths(self) -> Ints:
+        """The widths that occur, increasing."""
+        return distinct(self.b)
+
+    @cached_property
+    def width_places(self) -> Ints:
+        """Where each column's width stands among them."""
+        return places(self.b, self.widths)
+
+    def monomial(self, m: Monomial) -> Ints:
+        """The values of a monomial, in 64 bits."""
+        if m not in self._monomials:
+            self._monomials[m] = m.of(self.c, self.b, self.k)
+        return self._monomials[m]
 
 
 @dataclass(frozen=True)
@@ -84,19 +127,17 @@ class Polynomial:
     def __bool__(self) -> bool:
         return bool(self.coefficients or self.of_width)
 
-    def scaled(self, c: Ints, b: Ints, k: Ints) -> tuple[int, Ints | Exact]:
+    def scaled(self, at: ColumnValues) -> tuple[int, Ints | Exact]:
         """A denominator, and it times the values at some columns."""
         denominator = math.lcm(*(x.denominator for x in self.coefficients.values()))
         terms = [(monomial, int(x * denominator)) for monomial, x in self.coefficients.items()]
-        largest = [float(values.max(initial=0)) for values in (c, b, k)]
-        if sum(abs(x) * monomial.of(*largest) for monomial, x in terms) >= SAFE:
-            c, b, k = (values.astype(object) for values in (c, b, k))
-        total = np.zeros(len(c), dtype=c.dtype)
+        kind = object if sum(abs(x) * monomial.of(*at.largest) for monomial, x in terms) >= SAFE else np.int64
+        total: Ints | Exact = np.zeros(len(at.c), dtype=kind)
         for monomial, x in terms:
-            total = total + x * monomial.of(c, b, k)
+            total += x * (at.monomial(monomial) if kind is np.int64 else monomial.of(*at.exact))
         if self.of_width:
-            widths, where = np.unique(b.astype(np.int64), return_inverse=True)
-            total = total + denominator * np.array([self.of_width[int(width)] for width in widths], dtype=total.dtype)[where]
+            of_width = [denominator * self.of_width[width] for width in at.widths.tolist()]
+            total += np.array(of_width, dtype=kind)[at.width_places]
         return denominator, total
 
 
@@ -159,8 +200,9 @@ class BlockPolynomials:
         NotPolynomialError
             If they are of another form.
         """
-        counts = [count_polynomials(tables, index, row, columns) for row in range(len(tables.counts))]
-        return cls(counts, width_monomial(tables, index, columns))
+        values = ColumnValues.of(tables.stages[index], columns)
+        counts = [count_polynomials(tables, index, row, columns, values) for row in range(len(tables.counts))]
+        return cls(counts, width_monomial(tables, index, columns, values))
 
     @property
     def written(self) -> list[Polynomial]:
@@ -177,15 +219,15 @@ class BlockPolynomials:
         return any(getattr(m, letter) > 1 for p in self.written for m in p.coefficients)
 
 
-def count_polynomials(tables: Tables, index: int, row: int, columns: Ints) -> CountPolynomials:
+def count_polynomials(tables: Tables, index: int, row: int, columns: Ints, values: ColumnValues) -> CountPolynomials:
     """The polynomials of a count of a super-block.
 
     Parameters
     ----------
     index, row:
         Numbers of the super-block and of the budget.
-    columns:
-        Where they have to be right.
+    columns, values:
+        Where they have to be right: columns of one family.
 
     Raises
     ------
@@ -195,14 +237,14 @@ def count_polynomials(tables: Tables, index: int, row: int, columns: Ints) -> Co
     s, space = tables.stages[index], tables.problem.space[index]
     figure = AdditiveBudget.of(tables.counts[row], tables.problem)
     family = FAMILIES[s.blocks[s.f[columns[0]]]]
-    c, b, k = (values[columns] for values in (s.c, s.b, s.k))
-    parts = []
-    for name, part in zip(PARTS, _interpolated(family, figure, space.stride, space.resolution), strict=True):
-        parts.append(_checked(part, getattr(s, name)[row, columns], c, b, k, f"'{family.name}' counts {figure.name}"))
+    what, parts = f"'{family.name}' counts {figure.name}", []
+    polynomials = _interpolated(family, figure, space.stride, space.resolution)
+    for counts, polynomial in zip(count_parts(s.parts), polynomials, strict=True):
+        parts.append(_checked(polynomial, among(counts[row], columns).astype(np.int64), values, what))
     return CountPolynomials(*parts)
 
 
-def width_monomial(tables: Tables, index: int, columns: Ints) -> WidthMonomial:
+def width_monomial(tables: Tables, index: int, columns: Ints, values: ColumnValues) -> WidthMonomial:
     """The log-width sum of a block of a super-block.
 
     Raises
@@ -213,7 +255,7 @@ def width_monomial(tables: Tables, index: int, columns: Ints) -> WidthMonomial:
     s = tables.stages[index]
     family = FAMILIES[s.blocks[s.f[columns[0]]]]
 
-    kind = object if s.t[columns].max(initial=0.0) >= math.log(SAFE) else np.int64
+    kind = object if among(s.t, columns).max(initial=0.0) >= math.log(SAFE) else np.int64
 
     def product(c: Ints, b: Ints, k: Ints) -> Any:
         total: Any = 1
@@ -223,30 +265,31 @@ def width_monomial(tables: Tables, index: int, columns: Ints) -> WidthMonomial:
 
     base = (96, 96, 3)
     doubled = [[2 * x if n == axis else x for n, x in enumerate(base)] for axis in range(3)]
-    here, *there = product(*(np.array(values) for values in zip(base, *doubled, strict=True))).tolist()
+    here, *there = product(*(np.array(axis) for axis in zip(base, *doubled, strict=True))).tolist()
     powers = [max(0, round(math.log2(value / here))) for value in there]
     factor = Fraction(here) / Monomial(*powers).of(*base)
-    c, b, k = (values[columns] for values in (s.c, s.b, s.k))
-    expected = factor.numerator * Monomial(*powers).of(*(values.astype(kind) for values in (c, b, k)))
+    c, b, k = values.c, values.b, values.k
+    expected = factor.numerator * (
+        Monomial(*powers).of(*values.exact) if kind is object else values.monomial(Monomial(*powers))
+    )
     if (factor.denominator * product(c, b, k) != expected).any():
         raise NotPolynomialError(f"widths of '{family.name}' of another form than C, b and k to some power")
     return WidthMonomial(factor, *powers)
 
 
-def _checked(polynomial: Polynomial, counted: Ints, c: Ints, b: Ints, k: Ints, what: str) -> Polynomial:
+def _checked(polynomial: Polynomial, counted: Ints, at: ColumnValues, what: str) -> Polynomial:
     """A polynomial that has the counts of all columns, with a table of widths where it lacks something."""
-    denominator, found = polynomial.scaled(c, b, k)
+    denominator, found = polynomial.scaled(at)
     if (denominator * counted == found).all():
         return polynomial
     others = Polynomial({m: x for m, x in polynomial.coefficients.items() if m.c or m.k})
-    denominator, found = others.scaled(c, b, k)
+    denominator, found = others.scaled(at)
     lacking = denominator * counted - found
-    widths, where = np.unique(b, return_inverse=True)
-    of_width = np.zeros(len(widths), dtype=lacking.dtype)
-    of_width[where] = lacking
-    if (of_width[where] != lacking).any() or (of_width % denominator).any():
+    of_width = np.zeros(len(at.widths), dtype=lacking.dtype)
+    of_width[at.width_places] = lacking
+    if (of_width[at.width_places] != lacking).any() or (of_width % denominator).any():
         raise NotPolynomialError(f"counts that are no polynomials: {what} in another form")
-    return Polynomial(others.coefficients, dict(zip(widths.tolist(), (of_width // denominator).tolist(), strict=True)))
+    return Polynomial(others.coefficients, dict(zip(at.widths.tolist(), (of_width // denominator).tolist(), strict=True)))
 
 
 @lru_cache(maxsize=1000)
@@ -271,16 +314,19 @@ def _interpolated(family: BlockFamily, figure: AdditiveBudget, stride: int, reso
 
 def _through(values: Ints) -> Polynomial:
     """The polynomial of degree two in each of ``C, b, k`` with some values at :data:`NODES`."""
-    coefficients = values.astype(object).reshape([len(nodes) for nodes in NODES])
+    coefficients, denominator = values.astype(object).reshape([len(nodes) for nodes in NODES]), 1
     for axis, nodes in enumerate(NODES):
         # Axis by axis, values become coefficients; the result comes first, so after three turns the axes are in order again.
-        coefficients = np.moveaxis(np.tensordot(_basis(nodes), coefficients, axes=(1, axis)), 0, axis)
-    found = {Monomial(*powers): Fraction(x) for powers, x in np.ndenumerate(coefficients) if x}
+        of_axis, basis = _basis(nodes)
+        coefficients = np.moveaxis(np.tensordot(basis, coefficients, axes=(1, axis)), 0, axis)
+        denominator *= of_axis
+    found = {Monomial(*powers): Fraction(x, denominator) for powers, x in np.ndenumerate(coefficients) if x}
     return Polynomial({m: found[m] for m in sorted(found, key=lambda m: (-m.b, -m.k, -m.c))})
 
 
-def _basis(nodes: tuple[int, ...]) -> Exact:
-    """Coefficients of Lagrange's polynomials: entry ``(power, node)``."""
+@lru_cache
+def _basis(nodes: tuple[int, ...]) -> tuple[int, Exact]:
+    """A denominator, and it times the coefficients of Lagrange's polynomials: integers, entry ``(power, node)``."""
     basis = np.zeros((len(nodes), len(nodes)), dtype=object)
     for at, node in enumerate(nodes):
         polynomial = [Fraction(1)]
@@ -291,7 +337,8 @@ def _basis(nodes: tuple[int, ...]) -> Exact:
                     (a - other * b) / (node - other) for a, b in zip(shifted, [*polynomial, Fraction(0)], strict=True)
                 ]
         basis[:, at] = polynomial
-    return basis
+    denominator = math.lcm(*(x.denominator for x in basis.flat))
+    return denominator, np.array([[int(x * denominator) for x in row] for row in basis], dtype=object)
 
 
 def floats(polynomial: Polynomial, values: Callable[[Monomial], Floats], widths: Ints) -> Floats:

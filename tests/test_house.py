@@ -31,6 +31,7 @@ GROUND = (
     "parsing",
     "interrupts",
     "plugins",
+    "forks",
     "processes",
 )
 """Modules beside the packages, which any package may import; among themselves without circles."""

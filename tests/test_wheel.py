@@ -1,10 +1,8 @@
-"""The wheel: built without a network, installed into an environment of its own, used from another folder.
-
-Its loops run uncompiled: a new place would compile all of them, and what they compute is tested elsewhere.
-"""
+"""The wheel: built without a network, installed into an environment of its own, used from another folder."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -37,10 +35,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy, so that nothing that lies about gets into it."""
     if importlib.util.find_spec("pip") is None or importlib.util.find_spec("setuptools") is None:
         pytest.skip("no pip or no setuptools here")
+    if importlib.import_module("mipdesign.native.build_backend").compiler() is None:
+        pytest.skip("no C compiler here: the package index brings one where a build is not kept from it")
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     for name in FOLDERS:
-        shutil.copytree(programs.ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(programs.ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "core.shared"))
     shutil.copy(programs.ROOT / "pyproject.toml", source)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     subprocess.run([*command, "--wheel-dir", str(folder), str(source)], check=True, capture_output=True)
@@ -66,9 +66,7 @@ def run(python: Path, folder: Path, *arguments: str | Path) -> str:
     """What a command of the environment prints."""
     folder.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [python, *arguments], cwd=folder, env=kept | {"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([python, *arguments], cwd=folder, env=kept, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -83,7 +81,7 @@ def test_the_wheel_holds_all_packages_and_their_data_and_nothing_else(wheel: Pat
         for path in (programs.ROOT / package).iterdir():
             if path.is_dir() and f"{package}/{path.name}" not in packages() and path.name not in ("__pycache__", "results"):
                 expected |= {file for file in path.rglob("*") if file.is_file()}
-            elif path.is_file() and path.suffix != ".md":
+            elif path.is_file() and path.suffix not in (".md", ".c", ".h"):
                 expected.add(path)
     inside = set()
     for path in expected:

@@ -13,6 +13,7 @@ EXPERIMENTS = {
     "hard": "Hard specifications, held against enumeration by exact arithmetic",
     "latency": "Predicted against measured latency: designs under several latency budgets, their modules timed",
     "malformed": "Malformed files of every kind, each given to a command as a process of its own",
+    "pair": "This version beside another one: whole processes in turns, with memory, and whether the answers are the same",
     "prices": "Prices against what they foretell: one limit at a time is relaxed and the problem solved again",
     "proofs": "Time to proven optimality of the presets in both conventions, with memory and verification",
     "scaling": "Time to proven optimality along each axis of the ``deepmad-r18`` problem, as a table and a picture",

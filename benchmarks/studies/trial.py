@@ -30,7 +30,6 @@ from mipdesign.plugins import run_plugin
 from mipdesign.problem.problem import Problem
 from mipdesign.processes import JSON_LINES, ParentLink
 from mipdesign.search.coverage import build_tables
-from mipdesign.search.warmup import warm_up
 
 from ..corpus.small import small_problem
 from .presolve import Presolved, choices, joined, presolved
@@ -99,8 +98,7 @@ def run(job: Job, say: Say) -> None:
 
 
 def reduced(job: Job, tables: Tables, say: Say) -> tuple[Presolved, float]:
-    """The presolve of a run, and its seconds, without those of loading machine code once per process."""
-    warm_up()
+    """The presolve of a run, and its seconds, without those of what is loaded once per process."""
     presolved(build_tables(small_problem(0)), 0)
     began, whole = time.monotonic(), Cell.whole(tables)
     before = presolved(tables, job.seed)

@@ -113,9 +113,9 @@ class Breakpoints(Part):
     def points(self, values: Sequence[int], square: bool = True) -> Floats:
         """Where what stands for the logarithm and, if it is wanted, the square bends, increasing, with both ends."""
         places = self.indices(values)
-        ends = [float(values[j]) for j in places]
+        ends = np.array(values, dtype=np.float64)[places]
         if self.approximation != "touching":
-            return np.array(ends)
+            return ends
         inside = [x for i, j in itertools.pairwise(places) for x in _bends(values, i, j, square)]
         return np.array(sorted([*ends, *inside]))
 

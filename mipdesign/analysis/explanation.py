@@ -20,7 +20,6 @@ from ..networks.architecture import Architecture
 from ..networks.evaluator import LOWER
 from ..search.coverage import build_tables
 from ..search.outcome import Progress
-from ..search.warmup import warm_up
 from .explanation_file import Better, Explanation, Limit
 from .shadow_prices import shadow_prices
 from .sweep import REAL
@@ -73,7 +72,6 @@ def explain(
     if workers is not None and not 1 <= workers <= 1024:
         raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
     told = on_progress or (lambda name, limit, progress: None)
-    warm_up()
     objective = found.problem.evaluator(best).evaluation.objective
     engine = Engine(workers or processors())
     try:

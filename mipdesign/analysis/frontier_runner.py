@@ -26,7 +26,6 @@ from ..search.cluster import connected
 from ..search.coverage import build_tables
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Progress
-from ..search.warmup import warm_up
 from .frontier import Plan, Solved, Store
 from .frontier_file import Frontier
 from .shadow_prices import shadow_prices
@@ -200,7 +199,6 @@ def _solve_elsewhere(shipped: Shipment, problem: Problem, near: Sequence[Design]
 @contextmanager
 def _runner(scheduler: str | None, workers: int, points: int, on_point: OnPoint) -> Iterator[LocalRunner | ClusterRunner]:
     if scheduler is None:
-        warm_up()
         with LocalRunner(min(workers, points), workers, on_point) as local:
             yield local
     else:

@@ -2,8 +2,9 @@
 
 It imports numpy and the standard library only, and runs on its own: ``python -m mipdesign.checker DIR``. Read it in the order
 ``families`` (what a block counts), ``space`` (what a specification means), ``network`` (the exact figures of one network),
-``tables``, ``cell``, ``multipliers``, ``level``, ``penalty``, ``bound`` (the bound of a cell), ``listing``, ``records``,
-``claims``, ``certificate`` (the claims, one by one). ``docs/certificate.md`` has the format of certificates, the theorem that
+``tables``, ``cell``, ``multipliers``, ``level``, ``penalty``, ``terms`` (what prices make of objective and limits), ``bound``
+(the bounds of cells), ``listing``, ``records``, ``tree`` (its nodes, settled), ``claims``, ``certificate`` (the claims, one by
+one). ``docs/certificate.md`` has the format of certificates, the theorem that
 each verdict stands for, and what is taken on trust.
 """
 

@@ -60,6 +60,11 @@ class Cell:
             or any(a > b for a, b in zip(self.low, self.high, strict=True))
         )
 
+    @property
+    def size(self) -> int:
+        """How many columns it has."""
+        return sum(map(len, self.columns))
+
     def depths(self, tables: Tables, i: int) -> list[int]:
         """Depths of a super-block."""
         return [d for d in tables.stages[i].block.depths if self.low[i] <= d <= self.high[i]]

@@ -16,19 +16,16 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
-from .bound import Bound
-from .cell import Cell, read_split
+from .cell import read_split
 from .claims import FAILS, HOLDS, TRUST, Claim
 from .families import Family
-from .listing import TooManyError, list_networks, score
-from .multipliers import Prices, read_prices
+from .multipliers import read_prices
 from .network import Network, broken, objective, order, read_network
 from .reading import RefusedError, integer, mapping, number, refuse, sequence, word
-from .records import Closed, Open, Record, decimal_number, node_name
+from .records import Open, Record, decimal_number, node_name
 from .space import read_space
 from .tables import build
+from .tree import Aim, Resolve, Tree
 
 FORMAT = "mipdesign-certificate/1"
 SECTIONS = ("problem", "claim", "contenders", "tree", "cells", "open")
@@ -38,8 +35,6 @@ MOST_REPORTED = 20
 SHA256, SOLVER = re.compile("[0-9a-f]{64}"), re.compile(r"SCIP [1-9][0-9]?\.[0-9]{1,2}(\.[0-9]{1,2})?")
 
 
-Resolve = Callable[[Closed], "list[dict[str, Any]] | str"]
-"""Solves a cell again: all architectures that reach its level, or why it could not."""
 Settle = Callable[[], Iterator[tuple[str, str]]]
 """Goes through the tree: the nodes that are not settled, each with what is wrong, or :data:`TRUST`."""
 
@@ -83,8 +78,7 @@ def check(
 
 class _Check:
     def __init__(self, data: Any, families: Mapping[str, Family], resolve: Resolve | None, on_node: Any, settle: Any) -> None:
-        self.data, self.families, self.resolve, self.on_node = data, families, resolve, on_node
-        self.settle = settle or self._settled
+        self.data, self.families, self.resolve, self.on_node, self.settle = data, families, resolve, on_node, settle
 
     def claims(self) -> Iterator[Claim]:
         data = mapping(self.data, "the certificate", ("format", *SECTIONS, "sha256"))
@@ -242,21 +236,23 @@ class _Check:
 
     def _walk(self) -> Iterator[Claim]:
         """Every leaf is settled: no network of it that keeps all budgets comes before the best, or scores above the bound."""
-        self.weight = 0.0 if self.proves == "infeasibility" else 1.0
-        self.limit = self.z if self.status == "optimal" else Decimal(self.bound or 0)
+        weight = 0.0 if self.proves == "infeasibility" else 1.0
+        limit = self.z if self.status == "optimal" else Decimal(self.bound or 0)
         if self.best is not None:
-            self.limit = max(self.limit, self.z)
-        level = float(self.limit)
-        self.level = 0.0 if not self.weight else level - 1e-12 * abs(level)
+            limit = max(limit, self.z)
+        level = float(limit)
+        level = 0.0 if not weight else level - 1e-12 * abs(level)
+        aim = Aim(weight, limit, level, self.status, () if self.best is None else self.order)
+        tree = Tree(self.tables, aim, self.records, self.open, self.resolve, self.on_node)
         failed, trusted = 0, {"cells": 0, "open": 0}
-        for name, fault in self.settle():
+        for name, fault in (self.settle or tree.unsettled)():
             if fault == TRUST:
                 trusted["cells" if name in self.records else "open"] += 1
             else:
                 failed += 1
                 if failed <= MOST_REPORTED:
                     yield Claim(f"node {name!r}", FAILS, fault)
-        what = "no network keeps all budgets" if not self.weight else (
+        what = "no network keeps all budgets" if not weight else (
             "no network that keeps all budgets comes before the design" if self.status == "optimal"
             else "no network that keeps all budgets scores above the bound")  # fmt: skip
         yield Claim(
@@ -266,112 +262,6 @@ class _Check:
             yield Claim(f"{_count(trusted['cells'], 'cell')} closed by a solver", TRUST, "--resolve solves them again")
         if trusted["open"]:
             yield Claim(f"{_count(trusted['open'], 'open node')} with a bound of a solver", TRUST, "no prices prove it")
-
-    def _settled(self) -> Iterator[tuple[str, str]]:
-        """The nodes that are not settled, and why, or :data:`TRUST`."""
-        stack, done = [("", Cell.whole(self.tables), math.inf)], 0
-        while stack:
-            name, cell, inherited = stack.pop()
-            done += 1
-            if done % 10 == 0:
-                self.on_node(min(done, len(self.records)), len(self.records))
-            if cell.empty or inherited < self.level:
-                continue
-            record, fault = self.records.get(name), ""
-            if record is None:
-                fault = self._settle_open(name, cell)
-            else:
-                fault, halves, bound = self._settle(name, record, cell)
-                stack += [(child, half, min(inherited, bound)) for child, half in halves]
-            if fault:
-                yield name, fault
-        self.on_node(len(self.records), len(self.records))
-
-    def _settle(self, name: str, record: Record, cell: Cell) -> tuple[str, list[tuple[str, Cell]], float]:
-        """What is wrong with a record (nothing, or :data:`TRUST`), the halves that are left, and its bound."""
-        cutoff, prices = record.cutoff, record.prices
-        if prices.weight != self.weight:
-            return f"its prices have weight {prices.weight:g}", [], math.inf
-        if cutoff > self.level and (not self.weight or Decimal(cutoff) > self.limit):
-            return f"its cutoff {cutoff!r} is above what is claimed", [], math.inf
-        bound = Bound(self.tables, cell, cutoff, prices)
-        if bound.value < max(cutoff, self.level):
-            return "", [], bound.value
-        reduced = bound.reduced()
-        if reduced.empty:
-            return "", [], bound.value
-        if record.split is not None:
-            halves = [(f"{name}{n}", reduced.half(self.tables, record.split, bool(n))) for n in (0, 1)]
-            return "", halves, bound.value
-        if record.verdict == "listed":
-            return self._listed(reduced, cutoff, prices), [], bound.value
-        if record.verdict == "solver":
-            return self._closed(reduced), [], bound.value
-        return f"its bound {bound.value!r} does not exclude it", [], bound.value
-
-    def _settle_open(self, name: str, cell: Cell) -> str:
-        """An open node's bound follows from its prices, or is a solver's word where that is admitted."""
-        row = self.open.get(name)
-        if row is None:
-            return "the tree does not say what became of it"
-        if row.prices.weight != self.weight:
-            return "its prices are not those of a bound"
-        if not self.weight:
-            return "" if Bound(self.tables, cell, 0.0, row.prices).value < 0.0 else "it is open"
-        cutoff = -math.inf if self.best is None else self.level
-        value = Bound(self.tables, cell, cutoff, row.prices).value
-        if value < self.level or (self.status != "optimal" and value <= self.limit):
-            return ""
-        if row.by_solver and self.status in ("feasible", "unknown") and row.bound <= self.limit:
-            return TRUST
-        return f"it is open, and its prices give {value!r}"
-
-    def _listed(self, cell: Cell, cutoff: float, prices: Prices) -> str:
-        """Lists a cell again: no network of it contradicts the claim."""
-        bound = Bound(self.tables, cell, max(cutoff, self.level), prices)
-        if bound.value < bound.cutoff:
-            return ""
-        try:
-            listing = list_networks(bound)
-        except TooManyError:
-            return "it holds too many networks to list"
-        scores = score(self.tables, listing)
-        with_rho = True if self.space.rho is None else scores.rho <= self.space.most_rho * (1 + 1e-9)
-        with np.errstate(invalid="ignore"):  # a penalty beyond the doubles: decided exactly
-            reach = True if not self.weight else ~(scores.objective + scores.error < self.level)
-        doubtful = (scores.tied & with_rho & reach).nonzero()[0]
-        for network in listing.take(doubtful).networks(self.tables):
-            fault = self._contradicts(network)
-            if fault:
-                return fault
-        return ""
-
-    def _contradicts(self, network: Network) -> str:
-        """What a network that keeps all budgets has against the claim, if anything."""
-        exact = objective(self.space, network)
-        before = not self.weight or (exact > self.limit if self.status != "optimal" else exact >= self.limit)
-        if self.status == "optimal" and exact == self.limit:
-            before = order(self.space, network) < self.order
-        if not before or broken(self.space, network):
-            return ""
-        return f"it holds a network that keeps all budgets and scores {float(exact)!r}"
-
-    def _closed(self, cell: Cell) -> str:
-        """A cell that a solver closed: on trust, or solved again."""
-        if self.resolve is None:
-            return TRUST
-        stems = [self.space.stem[i] for i in cell.stem.tolist()]
-        columns = []
-        for table, chosen in zip(self.tables.stages, cell.columns, strict=True):
-            s = table.block
-            rows = zip(s.f[chosen].tolist(), s.c[chosen].tolist(), s.b[chosen].tolist(), s.k[chosen].tolist(), strict=True)
-            columns.append([(s.families[f], c, b, k) for f, c, b, k in rows])
-        depths = [cell.depths(self.tables, i) for i in range(len(columns))]
-        found = self.resolve(Closed(stems, columns, depths, self.level if self.weight else -math.inf))
-        if isinstance(found, str):
-            return found
-        networks = (read_network(row, "a network that the solver found", self.space) for row in found)
-        return next((fault for fault in map(self._contradicts, networks) if fault), "")
 
 
 def _count(n: int, what: str) -> str:

@@ -1,20 +1,8 @@
-"""Upper hulls of points in the plane, and the largest value of runs of rows."""
+"""Upper hulls of points in the plane."""
 
 from __future__ import annotations
 
 import math
-
-import numpy as np
-
-from .space import Ints
-from .tables import Floats
-
-
-def largest_of_runs(values: Floats, rows: Ints, first: Ints, stop: Ints) -> Floats:
-    """The largest of some ranges, given from the begin of their rows; -inf where there is none."""
-    best: Floats = np.maximum.reduceat(values, np.column_stack([rows + first, rows + stop]).ravel())[::2]
-    best[first >= stop] = -np.inf
-    return best
 
 
 def upper_hull(x: list[float], y: list[float]) -> list[int]:

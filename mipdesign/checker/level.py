@@ -1,23 +1,78 @@
-"""The columns of a cell in one super-block, grouped by channels, as the forward pass reads them."""
+"""The columns of cells in one super-block, grouped by channels, as the forward pass reads them.
+
+Cells are bounded many at a time, because most are small: their columns, and their groups, stand one cell after another in the
+same arrays, with the cell that each belongs to, its *owner*.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .space import Ints
-from .tables import Floats, Table
+from .tables import Bools, Floats, Table
+
+SPAN = 2**13
+"""More than there are places in a lattice."""
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Channels that cells have at one point of the chain: their places in the lattice, increasing within a cell; ``begin`` is
+    the first one of every cell.
+    """
+
+    places: Ints
+    channels: Ints
+    owner: Ints
+    begin: Ints
+
+    @classmethod
+    def of_stems(cls, stems: Sequence[Ints], lattice: Sequence[int]) -> Groups:
+        """Those of the stems."""
+        places, begin, owner = joined(stems)
+        return cls(places, np.array(lattice, dtype=np.int64)[places], owner, begin)
+
+    @property
+    def last(self) -> Ints:
+        """The last one of every cell."""
+        return np.append(self.begin[1:], len(self.places)) - 1
+
+    def find(self, owner: Ints, places: Ints) -> Ints:
+        """Where some places of cells stand, or would."""
+        found: Ints = np.searchsorted(self.owner * SPAN + self.places, owner * SPAN + places)
+        return found
+
+
+def joined(parts: Sequence[Ints]) -> tuple[Ints, Ints, Ints]:
+    """What cells have, one after another; where each one's begins, and the owner of every item."""
+    sizes = np.array([len(part) for part in parts])
+    return np.concatenate(parts), np.cumsum(sizes) - sizes, np.repeat(np.arange(len(parts)), sizes)
+
+
+def heads(*keys: Any) -> Ints:
+    """Where in some rows, of at least one item, a run of items begins that have the same of every key."""
+    new = np.ones(len(keys[0]), dtype=bool)
+    new[1:] = keys[0][1:] != keys[0][:-1]
+    for key in keys[1:]:
+        new[1:] |= key[1:] != key[:-1]
+    return new.nonzero()[0]
 
 
 class Level:
-    """The columns of a cell in one super-block, in groups of equal channels.
+    """The columns of cells in one super-block, in groups of equal channels.
 
-    ``starts, group``: first column of each group, and the group of each column. ``ci``: channels of those before (stems).
-    ``first, stop``: which of those may enter a group; ``twin``: the one of them with the same channels, where that is a case
-    of its own, else -1. The forward pass adds ``into``, the worth of what comes before; ``costs``, the priced counts;
-    ``enter``, the best with which a column is entered, its first block's counts paid; ``own``, its worth at its better depth
-    beside that; ``step``, that of one more block; ``value``, the best path that ends in a group.
+    ``owner, begin``: the cell of every column, and the first column of every cell. ``starts, group``: first column of each
+    group, and the group of each column. ``before, ci``: channels of those before (stems), and as floats. ``first, stop``: which
+    of those may enter a group; ``twin``: the one of them with the same channels, where that is a case of its own, else -1.
+    ``doors, shut``: the same as a matrix, those before of every group in a column of its own, and which entries do not count.
+
+    The forward pass adds ``into``, the worth of what comes before; ``costs``, the priced counts; ``enter``, the best with which
+    a column is entered, its first block's counts paid; ``own``, its worth at its better depth beside that; ``step``, that of
+    one more block; ``value``, the best path that ends in a group.
     """
 
     into: Floats
@@ -27,31 +82,55 @@ class Level:
     step: Floats
     value: Floats
 
-    def __init__(self, table: Table, columns: Ints, incoming: Ints, places: Ints) -> None:
-        self.table, self.columns, s = table, columns, table.block
-        self.rows = table.rows if len(columns) == len(s.c) else table.rows[:, columns]
-        place = s.place[columns]
-        self.starts = np.flatnonzero(np.concatenate([[True], place[1:] != place[:-1]]))
-        self.group = np.repeat(np.arange(len(self.starts)), np.diff(self.starts, append=len(columns)))
-        self.places, self.channels = place[self.starts], s.c[columns[self.starts]]
+    def __init__(self, table: Table, columns: Sequence[Ints], before: Groups) -> None:
+        self.table, self.before, s = table, before, table.block
+        self.columns, self.begin, self.owner = joined(columns)
+        whole = len(columns) == 1 and len(self.columns) == len(s.c)
+        self.rows = table.rows if whole else table.rows.take(self.columns, axis=1)
+        place = s.place[self.columns]
+        self.starts = heads(self.owner, place)
+        self.group = np.repeat(np.arange(len(self.starts)), np.diff(self.starts, append=len(place)))
+        places, owner = place[self.starts], self.owner[self.starts]
+        self.groups = Groups(places, s.c[self.columns[self.starts]], owner, self.group[self.begin])
         self.log_c = self.rows[0, self.starts]
-        self.ci, self.in_places = incoming.astype(np.float64), places
-        self.first, self.stop = np.searchsorted(places, s.first[self.places]), np.searchsorted(places, s.stop[self.places])
-        at = np.minimum(np.searchsorted(incoming, self.channels), len(incoming) - 1)
-        same = (incoming[at] == self.channels) & (self.first <= at) & (at < self.stop)
+        self.ci = before.channels.astype(np.float64)
+        self.first, self.stop = before.find(owner, s.first[places]), before.find(owner, s.stop[places])
+        at = np.minimum(before.find(owner, table.same[places]), len(self.ci) - 1)
+        same = (before.channels[at] == self.groups.channels) & (self.first <= at) & (at < self.stop)
         self.twin = np.where(same & table.special, at, -1)
+        self.width = np.maximum(self.stop - self.first, 1)
+        doors = self.first + np.arange(self.width.max())[:, None]
+        self.shut: Bools = (doors >= self.stop) | (doors == self.twin)
+        self.doors = np.minimum(doors, len(self.ci) - 1)
+
+    def of(self, per_cell: Any, at: Any = None) -> Any:
+        """A number of every cell for columns: of all (or something that numpy takes for that), or of some."""
+        if at is None:
+            return per_cell if len(per_cell) == 1 else per_cell[self.owner]
+        return per_cell[self.owner[at]]
+
+    def most(self, rows: Any) -> Floats:
+        """The largest of a number of columns, cell by cell."""
+        found: Floats = np.maximum.reduceat(rows, self.begin)
+        return found
+
+    def least(self, rows: Any) -> Floats:
+        """The least of a number of columns, cell by cell."""
+        found: Floats = np.minimum.reduceat(rows, self.begin)
+        return found
 
     def twins(self) -> Ints:
         """Columns that ``ci = C`` may enter, where that case is one of its own."""
         may = self.twin[self.group] >= 0
         if self.table.twin_fits is not None:
             may &= self.table.twin_fits[self.columns]
-        return np.flatnonzero(may)
+        return may.nonzero()[0]
 
-    def pair_times(self, at: Ints, entering: Ints | None = None) -> Any:
-        """What the latency adds for columns and all groups before, or for each column and one of them."""
+    def pair_times(self, at: Ints, entering: Ints) -> Any:
+        """What the latency adds for columns, each entered by one of the groups before; or by a column of them."""
+        columns, places = self.columns[at], self.before.places[entering]
         total: Any = 0.0
         for of_column, times in self.table.pairs:
-            row = of_column[self.columns[at]]
-            total = total + (times[row][:, self.in_places] if entering is None else times[row, self.in_places[entering]])
+            row = of_column[columns]
+            total = total + times[row, places]
         return total

@@ -1,4 +1,4 @@
-"""All networks of a cell that keep the limits and whose own bound reaches the cutoff: a search from the last super-block back.
+"""All networks of cells that keep the limits and whose own bound reaches the cutoff: a search from the last super-block back.
 
 What the passes of :mod:`.bound` found limits what is still to come, and so do the least counts of every prefix.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .bound import Bound
+from .bound import Bounds
 from .cell import values_of
 from .network import Network, Stage
 from .rounding import UNDERFLOW, UNIT
@@ -29,15 +29,18 @@ class TooManyError(Exception):
 
 @dataclass(frozen=True)
 class Listing:
-    """Networks as places of stems, and columns and depths of every super-block, shape ``(super-blocks, networks)``."""
+    """Networks as places of stems, and columns and depths of every super-block, shape ``(super-blocks, networks)``; ``owner``
+    is the cell of each.
+    """
 
+    owner: Ints
     stem: Ints
     columns: Ints
     depths: Ints
 
     def take(self, index: Ints) -> Listing:
         """Some of them."""
-        return Listing(self.stem[index], self.columns[:, index], self.depths[:, index])
+        return Listing(self.owner[index], self.stem[index], self.columns[:, index], self.depths[:, index])
 
     def networks(self, tables: Tables) -> Iterator[Network]:
         """Each as a network."""
@@ -49,38 +52,37 @@ class Listing:
             yield Network(tables.space.stem[stem], tuple(stages))
 
 
-def list_networks(bound: Bound) -> Listing:
-    """Lists the networks of a bounded cell.
+def list_networks(bounds: Bounds) -> Listing:
+    """Lists the networks of bounded cells.
 
     Raises
     ------
     TooManyError
-        If there are too many of them.
+        If there are too many of them together.
     """
-    tables, levels, n = bound.tables, bound.levels, len(bound.tables.limits)
-    least, limits = bound.goal - bound.constant - bound.error, tables.limits.astype(np.float64)
-    before = _least_counts(bound)
-    groups = np.arange(len(levels[-1].places))
-    worth, counts = bound.end[-1] * levels[-1].log_c, np.zeros((n, len(groups)))
+    tables, levels, terms, n = bounds.tables, bounds.levels, bounds.terms, len(bounds.tables.limits)
+    least, limits = bounds.least, tables.limits.astype(np.float64)
+    before = _least_counts(bounds)
+    groups = np.arange(len(levels[-1].log_c))
+    owner = levels[-1].groups.owner
+    worth, counts = terms.end[-1][owner] * levels[-1].log_c, np.zeros((n, len(groups)))
     chosen: list[tuple[Ints, Ints]] = []
     for i in range(len(levels) - 1, -1, -1):
-        level, low, high = levels[i], bound.cell.low[i], bound.cell.high[i]
+        level, choices = levels[i], np.array(tables.stages[i].block.depths)
         state, column = _pairs(groups, level.starts, np.append(level.starts[1:], len(level.columns)))
-        may = worth[state] + level.enter[column] + level.own[column] >= least
+        may = worth[state] + level.enter[column] + level.own[column] >= least[level.owner[column]]
         state, column = state[may], column[may]
-        depths = np.array(bound.cell.depths(tables, i))
-        if len(state) * len(depths) > MOST_PARTIAL:
-            raise TooManyError
-        depth = np.tile(depths, len(state))
-        state, column = np.repeat(state, len(depths)), np.repeat(column, len(depths))
-        step = level.step[column]
+        low, high = (ends[i][level.owner[column]] for ends in (terms.low, terms.high))
+        row, at = _pairs(np.arange(len(column)), np.searchsorted(choices, low), np.searchsorted(choices, high, side="right"))
+        depth, low, high, state, column = choices[at], low[row], high[row], state[row], column[row]
+        goal, step = least[level.owner[column]], level.step[column]
         here = worth[state] + level.own[column] + (depth - np.where(step > 0, high, low)) * step
-        may = here + level.enter[column] >= least
+        may = here + level.enter[column] >= goal
         if level.table.rest_fits is not None:
             may &= (depth == 1) | level.table.rest_fits[level.columns[column]]
-        state, column, depth, here = (x[may] for x in (state, column, depth, here))
+        state, column, depth, here, goal = (x[may] for x in (state, column, depth, here, goal))
         pair, source = _pairs(np.arange(len(column)), level.first[level.group[column]], level.stop[level.group[column]])
-        state, column, depth, here = (x[pair] for x in (state, column, depth, here))
+        state, column, depth, here, goal = (x[pair] for x in (state, column, depth, here, goal))
         twin = source == level.twin[level.group[column]]
         may = np.ones(len(source), dtype=bool)
         if level.table.most is not None:
@@ -88,8 +90,8 @@ def list_networks(bound: Bound) -> Listing:
         if level.table.twin_fits is not None:
             may &= ~twin | level.table.twin_fits[level.columns[column]]
         cost = np.where(twin, level.costs[2][column], level.costs[0][column] + level.costs[1][column] * level.ci[source])
-        here = here - cost - bound.pair_cost(level, column, source)
-        may &= here + level.into[source] >= least
+        here = here - cost - bounds.pair_cost(level, column, source)
+        may &= here + level.into[source] >= goal
         fixed, slope, twins, rest = (level.rows[3 + part * n : 3 + (part + 1) * n, column] for part in range(4))
         used = counts[:, state] + np.where(twin, twins, fixed + slope * level.ci[source]) + (depth - 1) * rest
         if level.table.pairs:
@@ -98,10 +100,11 @@ def list_networks(bound: Bound) -> Listing:
         chosen = [(c[state[may]], d[state[may]]) for c, d in chosen]
         chosen.insert(0, (level.columns[column[may]], depth[may]))
         groups, counts, worth = source[may], used[:, may], here[may]
+        owner = level.before.owner[groups]
         if i:
             c = levels[i - 1].log_c[groups]
-            worth = worth + bound.log[i] * c + bound.end[i - 1] * c
-    return Listing(bound.cell.stem[groups], *(np.array(rows) for rows in zip(*chosen, strict=True)))
+            worth = worth + terms.log[i][owner] * c + terms.end[i - 1][owner] * c
+    return Listing(owner, bounds.stems.places[groups], *(np.array(rows) for rows in zip(*chosen, strict=True)))
 
 
 def _pairs(of: Ints, first: Ints, stop: Ints) -> tuple[Ints, Ints]:
@@ -114,19 +117,21 @@ def _pairs(of: Ints, first: Ints, stop: Ints) -> tuple[Ints, Ints]:
     return item, first[of][item] + offset if len(item) else offset
 
 
-def _least_counts(bound: Bound) -> list[Floats]:
+def _least_counts(bounds: Bounds) -> list[Floats]:
     """Least counts with which a path reaches every group that enters a super-block, shape ``(limits, groups)`` each."""
-    n, found = len(bound.tables.limits), [bound.tables.stem_counts[:, bound.cell.stem]]
-    for level, low, high in zip(bound.levels[:-1], bound.cell.low, bound.cell.high, strict=False):
+    terms, n = bounds.terms, len(bounds.tables.limits)
+    found = [bounds.tables.stem_counts[:, bounds.stems.places]]
+    for level, low, high in zip(bounds.levels[:-1], terms.low, terms.high, strict=False):
         fixed, slope, twin, rest = (level.rows[3 + part * n : 3 + (part + 1) * n] for part in range(4))
-        ci = level.ci
-        entering = np.minimum(fixed + np.minimum(slope * ci[0], slope * ci[-1]), np.where(level.table.special, twin, np.inf))
-        own = entering + np.where(rest > 0, (low - 1) * rest, (high - 1) * rest)
+        least, most = level.of(level.ci[level.before.begin]), level.of(level.ci[level.before.last])
+        entering = fixed + np.minimum(slope * least, slope * most)
+        if level.table.special:
+            entering = np.minimum(entering, twin)
+        own = entering + np.where(rest > 0, (level.of(low) - 1) * rest, (level.of(high) - 1) * rest)
         of_group = np.minimum.reduceat(own, level.starts, axis=1)
-        before = np.empty_like(of_group)
-        for g, (first, stop) in enumerate(zip(level.first.tolist(), level.stop.tolist(), strict=True)):
-            before[:, g] = found[-1][:, first:stop].min(axis=1) if stop > first else np.inf
-        found.append(of_group + before)
+        may = (level.doors >= level.first) & (level.doors < level.stop)
+        of_group += np.where(may, found[-1][:, level.doors], np.inf).min(axis=1)
+        found.append(of_group)
     return found
 
 

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
-from .cell import Cell
 from .rounding import LARGEST_EXPONENT, UNIT
 
 
 class Penalty:
-    """``beta Q`` of the depths ``d`` of a cell, where ``Q = exp(s / sqrt n)`` or ``exp(s^2 / n)`` and ``s = |d - mean d|``."""
+    """``beta Q`` of depths ``d`` between ``lows`` and ``highs``, where ``Q = exp(s / sqrt n)`` or ``exp(s^2 / n)`` and
+    ``s = |d - mean d|``.
+    """
 
-    def __init__(self, squared: bool, beta: float, cell: Cell, counted: Sequence[int]) -> None:
-        self.squared, self.n = squared, len(counted)
+    def __init__(self, squared: bool, beta: float, lows: Sequence[int], highs: Sequence[int]) -> None:
+        self.squared, self.n = squared, len(lows)
         self.flat = self.spread = self.least = self.most = 0.0
-        if not counted:
+        if not lows:
             return
         self.log_beta = math.log(beta)
-        lows, highs = [cell.low[i] for i in counted], [cell.high[i] for i in counted]
         self.spread = 0.5 * (max(highs) - min(lows)) * math.sqrt(self.n) * (1 + 1e-12)  # Popoviciu 1935
         self.most = float(sum(highs))
         middle = (sum(lows) + sum(highs)) / (2 * self.n)
         for _ in range(40):  # towards the flattest point of the box
             depths = [min(max(middle, a), b) for a, b in zip(lows, highs, strict=True)]
-            middle = sum(depths) / self.n
+            before, middle = middle, sum(depths) / self.n
+            if middle == before:
+                break
         size = math.hypot(*(d - middle for d in depths))
         if size > 1e-9:  # s >= v d for every unit vector v of mean 0
             v = [(d - middle) / size for d in depths]
@@ -74,3 +77,9 @@ class Penalty:
         best = max(size * end - cost - cost * per_cost * (end - s) for end in (self.flat, self.spread))
         rounding = 64 * UNIT * (2 + abs(self.log_beta) + self._log(s) - self.log_beta)
         return gradient, off + best + rounding * (size * self.spread + cost + cost * per_cost * self.spread)
+
+
+@lru_cache(maxsize=10_000)
+def penalty_of(squared: bool, beta: float, lows: tuple[int, ...], highs: tuple[int, ...]) -> Penalty:
+    """The penalty of depths; most cells share theirs with others."""
+    return Penalty(squared, beta, lows, highs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -265,19 +264,26 @@ def _super_block(
             continue
         widths, bounds = lattice(own["bottleneck"], f"{where}.bottleneck"), own["bottleneck_ratio"]
         low, high, ends = _bounds(bounds, f"{where}.bottleneck_ratio", ("to_rounding",))
+        admitted: list[int] = []
+        counts = []
         for c in channels:
-            admitted = [b for b in _widths(widths, low, high, ends, c) if b % multiple == 0 and c % multiple == 0]
-            admitted = admitted if near is None else near.close(admitted, i, "bottleneck")
-            rows = list(itertools.product((c,), (len(kept),), admitted, kernels))
-            parts.append(np.array(rows, dtype=np.int64).reshape(-1, 4).T)
-            size += len(rows)
-            if size > MOST_COLUMNS:
+            of_c = _widths(widths, low, high, ends, c) if c % multiple == 0 else []
+            if multiple > 1:
+                of_c = [b for b in of_c if b % multiple == 0]
+            of_c = of_c if near is None else near.close(of_c, i, "bottleneck")
+            admitted += of_c
+            counts.append(len(of_c))
+            if size + len(admitted) * len(kernels) > MOST_COLUMNS:
                 raise RefusedError(f"{where} has more than {MOST_COLUMNS} columns")
+        c_of = np.repeat(np.repeat(np.array(channels, dtype=np.int64), counts), len(kernels))
+        b_of = np.repeat(np.array(admitted, dtype=np.int64), len(kernels))
+        parts.append(np.stack([c_of, np.full_like(c_of, len(kept)), b_of, np.resize(kernels, len(c_of))]))
+        size += len(c_of)
         kept.append(name)
     columns = np.concatenate(parts, axis=1) if parts else np.zeros((4, 0), dtype=np.int64)
     for n, forbidden in enumerate(sequence(data.get("forbidden", []), f"{where}.forbidden", 0, 1000)):
         columns = columns[:, ~_forbidden(forbidden, f"{where}.forbidden.{n}", columns, kept, families)]
-    c, f, b, k = columns[:, np.lexsort(columns[::-1])]
+    c, f, b, k = columns if len(kept) < 2 else columns[:, np.argsort(columns[0], kind="stable")]
     if not len(c) or not len(depths):
         raise RefusedError(f"{where} leaves no choice")
     low, high, _ = _bounds(data["growth"], f"{where}.growth", ())
@@ -301,21 +307,26 @@ def _bounds(value: Any, where: str, more: tuple[str, ...]) -> tuple[Fraction, Fr
 
 def _widths(values: tuple[int, ...], low: Fraction, high: Fraction | None, ends: tuple[str, ...], c: int) -> list[int]:
     """Bottleneck widths between ``low c`` and ``high c``, with the nearest ones where an end is rounded."""
-    least, most = low * c, None if high is None else high * c
-    stop = len(values) if most is None else bisect_right(values, most.numerator // most.denominator)
-    admitted = set(values[bisect_left(values, -(-least.numerator // least.denominator)) : stop])
-    if "min" in ends and (most is None or _nearest(values, least) <= most):
-        admitted.add(_nearest(values, least))
+    least = low.numerator * c, low.denominator
+    most = None if high is None else (high.numerator * c, high.denominator)
+    first, stop = bisect_left(values, -(-least[0] // least[1])), len(values)
+    if most is not None:
+        stop = bisect_right(values, most[0] // most[1])
+    admitted = set(values[first:stop])
+    if "min" in ends:
+        nearest = _nearest(values, *least)
+        if most is None or nearest * most[1] <= most[0]:
+            admitted.add(nearest)
     if "max" in ends and most is not None:
-        admitted.add(_nearest(values, most))
+        admitted.add(_nearest(values, *most))
     return sorted(admitted)
 
 
-def _nearest(values: tuple[int, ...], target: Fraction) -> int:
-    """The value nearest to a number; halfway between two, the one that is second, fourth, ... of all."""
-    i = bisect_left(values, target)
+def _nearest(values: tuple[int, ...], p: int, q: int) -> int:
+    """The value nearest to ``p / q``; halfway between two, the one that is second, fourth, ... of all."""
+    i = bisect_left(values, -(-p // q))
     around = [n for n in (i - 1, i) if 0 <= n < len(values)]
-    return values[min(around, key=lambda n: (abs(values[n] - target), n % 2 == 0))]
+    return values[min(around, key=lambda n: (abs(values[n] * q - p), n % 2 == 0))]
 
 
 def _forbidden(value: Any, where: str, columns: Ints, names: Sequence[str], known: Iterable[str]) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import cache, reduce
 from operator import mul
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,7 @@ class Table:
     """Columns of one super-block; ``rows`` holds ``log C``, ``t`` (``sum log w`` of a block that one channel enters), layers
     per block, and ``fixed, slope, twin, rest`` of every limit, shape ``(3 + 4 limits, columns)``.
 
+    ``same``: the place of each of the super-block's channels in the lattice before it, -1 where that does not have them.
     ``special``: whether ``ci = C`` is a case of its own. ``most``, ``twin_fits``, ``rest_fits``: the largest ``ci`` other than
     ``C`` with which no operation exceeds the activation memory, and whether ``ci = C`` and further blocks keep it; ``None``
     where nothing is limited. ``pairs``: what the latency adds for ``ci`` at a place, ``table[of_column, place]`` of each;
@@ -53,6 +55,7 @@ class Table:
 
     block: SuperBlock
     rows: Floats
+    same: Ints
     special: bool
     most: Ints | None
     twin_fits: Bools | None
@@ -152,7 +155,7 @@ def _table(space: Space, i: int, n: int) -> Table:
     fixed, slope, twin, rest = (rows[3 + part * n : 3 + part * n + summed] for part in range(4))
     most, twin_fits, rest_fits, possible = np.full(len(s.c), 2**40), *(np.ones(len(s.c), dtype=bool) for _ in range(3))
     pairs: list[tuple[Ints, Floats]] = []
-    rows[0] = logs(s.c)
+    rows[0] = logs(np.array(s.channels))[s.place]
     for f in np.unique(s.f).tolist():
         mine = np.flatnonzero(s.f == f)
         blocks = _Blocks(space, i, f, mine)
@@ -181,10 +184,13 @@ def _table(space: Space, i: int, n: int) -> Table:
                 of_column[mine] = classes + 1
                 pairs.append((of_column, np.vstack([np.zeros(times.shape[1]), times])))
     special = space.memory is not None or bool((fixed + slope * s.c != twin).any())
-    kept = possible  # columns that no network can have are left out
+    kept: Any = slice(None) if possible.all() else possible  # columns that no network can have are left out
     block = replace(s, c=s.c[kept], f=s.f[kept], b=s.b[kept], k=s.k[kept], place=s.place[kept])
+    before = space.stem if i == 0 else space.super_blocks[i - 1].channels
+    place = {channels: at for at, channels in enumerate(before)}
+    same = np.array([place.get(channels, -1) for channels in s.channels])
     return Table(
-        block, np.ascontiguousarray(rows[:, kept]), special, None if space.memory is None else most[kept],
+        block, np.ascontiguousarray(rows[:, kept]), same, special, None if space.memory is None else most[kept],
         None if twin_fits.all() else twin_fits[kept], None if rest_fits.all() else rest_fits[kept],
         tuple((of_column[kept], times) for of_column, times in pairs),
     )  # fmt: skip

@@ -48,7 +48,12 @@ class AdditiveBudget:
         """What one operation adds; 0 for figures that are not sums over operations."""
         if self.name in ("layers", "blocks"):
             return 0
-        return getattr(op, "params" if self.name.startswith("params") else self.name) * self.factor
+        figure = getattr(op, "params" if self.name.startswith("params") else self.name)
+        return figure if self.factor == 1 else figure * self.factor
+
+    def of_block(self, layers: int, blocks: int) -> int:
+        """What blocks with so many layers add beside their operations."""
+        return self.factor * {"layers": layers, "blocks": blocks}.get(self.name, 0)
 
 
 def integer_limits(budgets: Iterable[AdditiveBudget], limits: Iterable[Fraction]) -> list[int]:
@@ -60,12 +65,9 @@ def counts_of(
     operations: tuple[Operation, ...], budgets: tuple[AdditiveBudget, ...], shape: tuple[int, ...], layers: int, blocks: int
 ) -> Ints:
     """Sums over operations, shape ``(budgets, *shape)``."""
-    values = []
-    for budget in budgets:
-        total = sum(budget.of_operation(op) for op in operations)
-        total += budget.factor * {"layers": layers, "blocks": blocks}.get(budget.name, 0)
-        values.append(np.broadcast_to(np.asarray(total, dtype=np.int64), shape))
-    return np.array(values, dtype=np.int64).reshape(len(budgets), *shape)
+    values = [sum(map(budget.of_operation, operations), budget.of_block(layers, blocks)) for budget in budgets]
+    every = [np.broadcast_to(np.asarray(total, dtype=np.int64), shape) for total in values]
+    return np.array(every, dtype=np.int64).reshape(len(budgets), *shape)
 
 
 def excess_of(problem: Problem) -> Excess:

@@ -165,3 +165,10 @@ class Structure(ctypes.Structure):
         *((name, ctypes.c_double) for name in NUMBERS),
         *((name, ctypes.c_int64) for name in SIZES),
     ]
+
+
+def count_parts(parts: Floats) -> Floats:
+    """The counts of columns of which :attr:`Arrays.rows` are given, transposed: a view of the shape ``(4, budgets, columns)``,
+    for ``fixed, slope, identity, rest``.
+    """
+    return parts[COUNTS:].reshape(4, (len(parts) - COUNTS) // 4, parts.shape[1])

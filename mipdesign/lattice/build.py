@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..networks.blocks import FAMILIES
 from ..networks.evaluator import SIZES
 from ..networks.objective import stage_of_super_blocks
-from ..networks.operation import Operation, plain_conv
+from ..networks.operation import plain_conv
 from ..problem.problem import Problem
 from ..problem.space import SuperBlockSpace
 from .additive_budgets import AdditiveBudget, counts_of, excess_of, integer_limits
-from .arrays import MAX_CHANNELS, MAX_COUNT, Bools, Ints
-from .pairs import Gaps, StageColumns, StageLatency, Timer, stage_latencies
+from .arrays import (
+    CHANNELS,
+    COUNTS,
+    IDENTITY_FITS,
+    MAX_CHANNELS,
+    MAX_COUNT,
+    MOST_INCOMING,
+    OTHER_PAIR,
+    PAIR,
+    Floats,
+    Ints,
+    count_parts,
+)
+from .pairs import Gaps, StageLatency, Timer, stage_latencies
 from .size_limits import check_size, check_time, network_with_tail
+from .super_block import SuperBlock, peak
 from .tables import StageTables, Tables
 
 OF_OPERATIONS = ("activation_memory", "latency")
@@ -72,25 +84,43 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         ends[stage] = i
         resolution[stage] = 1 if se_seen else -(-space.resolution // space.stride)
     tail_fixed, tail_slope = _tail(problem, budgets)
-    before = [problem.stem.channels.values, *(space.channels for space in problem.space)]
-    stages = [_stage_tables(*pair, budgets, most_elements) for pair in zip(problem.space, before, strict=False)]
-    if most_elements is not None:
-        stages = _with_outer_peaks(problem, stages, _peak(stem), most_elements)
     most = integer_limits(budgets, limits.values())
-    gaps: list[StageLatency] = []
     stem_counts = counts_of(stem, budgets, stem_c.shape, layers=1, blocks=0)
+    if latency is not None:
+        counts = (*counts, "latency")
+        stem_counts = np.vstack([stem_counts, np.zeros_like(stem_c)])
+        tail_fixed, tail_slope = np.append(tail_fixed, 0), np.append(tail_slope, 0)
+    blocks: list[SuperBlock] = []
+    for space in problem.space:
+        alike = next((block for block in blocks if block.has_columns_of(space)), None)
+        blocks.append(replace(alike, space=space) if alike else SuperBlock.of(space))
+    at = np.cumsum([0] + [len(block.columns.c) for block in blocks]).tolist()
+    transposed = np.empty((COUNTS + 4 * len(counts), at[-1]))
+    parts = [transposed[:, start:stop] for start, stop in itertools.pairwise(at)]
+    numbers = {name: n for n, name in enumerate(sorted({name for space in problem.space for name in space.blocks}))}
+    for block, of_block in zip(blocks, parts, strict=True):
+        block.write(of_block, budgets, [numbers[name] for name in block.space.blocks])
+        if most_elements is not None:
+            block.write_single_limits(of_block, most_elements)
+    if most_elements is not None:
+        _write_outer_peaks(problem, parts, peak(stem), most_elements)
+    gaps: list[StageLatency] = []
+    pairs = [np.zeros(0, dtype=np.int64)] * len(blocks)
     if latency is not None and problem.budgets.latency is not None:
-        model, columns = problem.budgets.latency.model, [StageColumns(s.c, s.f, s.b, s.k) for s in stages]
+        model, columns = problem.budgets.latency.model, [block.columns for block in blocks]
         longest = check_time(problem, model)
         most_nanoseconds = min(math.floor(latency * 1000), longest)
         timer = Timer(model, most_nanoseconds + 1)
         latencies = stage_latencies(problem, columns, timer)
         if timer.lacking:
             gaps = stage_latencies(problem, columns, Gaps(model, 1, exceeds=excess_of(problem)))
-        stages = [_with_latency(*pair) for pair in zip(stages, latencies, strict=True)]
-        counts, most = (*counts, "latency"), [*most, most_nanoseconds]
-        stem_counts = np.vstack([stem_counts, np.zeros_like(stem_c)])
-        tail_fixed, tail_slope = np.append(tail_fixed, 0), np.append(tail_slope, 0)
+        most, pairs = [*most, most_nanoseconds], [of_stage.pairs for of_stage in latencies]
+        _write_latencies(parts, latencies)
+    first_pairs = np.cumsum([0] + [len(of_stage) for of_stage in pairs]).tolist()
+    before = [problem.stem.channels.values, *(space.channels for space in problem.space)]
+    stages = [
+        _stage_tables(*of_stage) for of_stage in zip(problem.space, before, blocks, parts, pairs, first_pairs, strict=False)
+    ]
     tables = Tables(
         problem=problem,
         counts=counts,
@@ -107,6 +137,7 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         ends=tuple(ends),
         end_resolution=tuple(resolution),
         end_channels=problem.head.channels if problem.head else None,
+        transposed=transposed,
     )
     return tables, gaps
 
@@ -124,124 +155,45 @@ def _same_columns(problem: Problem, other: Problem) -> bool:
 
 
 def _stage_tables(
-    space: SuperBlockSpace, previous: Sequence[int], budgets: tuple[AdditiveBudget, ...], most_elements: int | None
+    space: SuperBlockSpace, previous: Sequence[int], block: SuperBlock, parts: Floats, pairs: Ints, first_pair: int
 ) -> StageTables:
-    """Tables of a super-block that follows some channels, increasing; without latency."""
-    parts = [_columns_of(space, f, budgets) for f in range(len(space.choices))]
-    joined = {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
-    order = np.lexsort((joined["k"], joined["b"], joined["f"], joined["c"]))
-    columns = {name: np.ascontiguousarray(values[..., order]) for name, values in joined.items()}
-    most, identity_fits, rest_fits = _single_limits(space, columns, most_elements)
+    """Tables of a super-block that follows some channels, increasing."""
     return StageTables(
         blocks=space.blocks,
-        **columns,
-        log_c=np.log(columns["c"].astype(np.float64)),
-        most_incoming=most,
-        identity_fits=identity_fits,
-        rest_fits=rest_fits,
-        pairs=np.zeros(0, dtype=np.int64),
-        pair_at=np.zeros((2, len(columns["c"])), dtype=np.int64),
+        **block.columns._asdict(),
+        parts=parts,
         depths=np.array(space.depths, dtype=np.int64),
         channels=np.array(space.channels, dtype=np.int64),
         entering=np.minimum(np.array([space.entering(c) for c in space.channels], dtype=object), MAX_CHANNELS).astype(np.int64),
         growth=space.simple_growth(previous),
+        pairs=pairs,
+        first_pair=first_pair,
     )
 
 
-def _columns_of(space: SuperBlockSpace, f: int, budgets: tuple[AdditiveBudget, ...]) -> dict[str, NDArray[Any]]:
-    """Columns of one block family, sorted by ``(C, b, k)``, with their counts."""
-    choice = space.choices[f]
-    family = FAMILIES[choice.block]
-    n_kernels = len(choice.kernels)
-    counts = [len(widths) for widths in choice.widths]
-    c = np.repeat(np.repeat(np.array(space.channels, dtype=np.int64), counts), n_kernels)
-    b = np.repeat(np.array([b for widths in choice.widths for b in widths], dtype=np.int64), n_kernels)
-    k = np.tile(np.array(choice.kernels, dtype=np.int64), sum(counts))
-    if choice.excluded:
-        triples = zip(c.tolist(), b.tolist(), k.tolist(), strict=True)
-        kept = np.array([triple not in choice.excluded for triple in triples], dtype=bool)
-        c, b, k = c[kept], b[kept], k[kept]
-    r_in, r_out = space.resolution, -(-space.resolution // space.stride)
-
-    def block(ci: Ints, stride: int, r: int, first: bool) -> Ints:
-        operations = family.operations(ci, c, b, k, stride, r, first=first)
-        return counts_of(operations, budgets, c.shape, layers=family.layers, blocks=1)
-
-    at = [block(np.full_like(c, -n), space.stride, r_in, True) for n in (1, 2)]
-    slope = at[0] - at[1]
-    fixed = at[0] + slope
-    identity = block(c, space.stride, r_in, True) - fixed - slope * c
-    one = np.ones_like(c)
-    t = np.sum([np.log(np.asarray(w, dtype=np.float64)) for w in family.widths(one, c, b, k)], axis=0)
-    rest = block(c, 1, r_out, False)
-    shared = {"f": np.full_like(c, f), "layers": np.full_like(c, family.layers)}
-    return {"c": c, "b": b, "k": k, "t": t, "fixed": fixed, "slope": slope, "identity": identity, "rest": rest, **shared}
+def _write_latencies(parts: Sequence[Floats], latencies: Sequence[StageLatency]) -> None:
+    """Writes the last budget of all super-blocks."""
+    n_pairs = 0
+    for of_block, latency in zip(parts, latencies, strict=True):
+        count_parts(of_block)[:, -1] = latency.fixed, np.zeros_like(latency.fixed), np.zeros_like(latency.fixed), latency.rest
+        of_block[PAIR : OTHER_PAIR + 1] = latency.pair_at + n_pairs
+        n_pairs += len(latency.pairs)
 
 
-def _with_latency(tables: StageTables, latency: StageLatency) -> StageTables:
-    """Tables of a super-block with one more budget."""
-    zero = np.zeros_like(tables.c)
-    return replace(
-        tables,
-        fixed=np.vstack([tables.fixed, latency.fixed]),
-        slope=np.vstack([tables.slope, zero]),
-        identity=np.vstack([tables.identity, zero]),
-        rest=np.vstack([tables.rest, latency.rest]),
-        pairs=latency.pairs,
-        pair_at=latency.pair_at,
-    )
-
-
-def _peak(operations: tuple[Operation, ...]) -> Ints:
-    """Largest number of map elements that one operation reads and writes."""
-    peak: Ints = np.maximum.reduce([np.asarray(op.map_elements, dtype=np.int64) for op in operations])
-    return peak
-
-
-def _single_limits(
-    space: SuperBlockSpace, columns: dict[str, NDArray[Any]], most_elements: int | None
-) -> tuple[Ints, Bools, Bools]:
-    """:attr:`StageTables.most_incoming` and its companions, where no operation may exceed a number of map elements.
-
-    What an operation reads and writes grows with the incoming channels, so halving finds the largest number. Operations that
-    exist for ``ci = C`` only, or for all other ``ci``, make that case one of its own.
-    """
-    c, b, k = (columns[name] for name in "cbk")
-    if most_elements is None:
-        return np.full_like(c, MAX_CHANNELS), np.ones(len(c), dtype=bool), np.ones(len(c), dtype=bool)
-    r_out = -(-space.resolution // space.stride)
-
-    def fits(ci: Ints, stride: int, r: int, first: bool) -> Bools:
-        ok = np.zeros(len(c), dtype=bool)
-        for f, choice in enumerate(space.choices):
-            mine = columns["f"] == f
-            operations = FAMILIES[choice.block].operations(ci[mine], c[mine], b[mine], k[mine], stride, r, first=first)
-            ok[mine] = _peak(operations) <= most_elements
-        return ok
-
-    low, high = np.zeros_like(c), np.full_like(c, MAX_CHANNELS)
-    while (low < high).any():
-        middle = (low + high + 1) // 2
-        ok = fits(np.where(middle == c, c + 1, middle), space.stride, space.resolution, True)
-        low, high = np.where(ok, middle, low), np.where(ok, high, middle - 1)
-    return low, fits(c, space.stride, space.resolution, True), fits(c, 1, r_out, False)
-
-
-def _with_outer_peaks(problem: Problem, stages: list[StageTables], stem: Ints, most_elements: int) -> list[StageTables]:
-    """Tables in which stems, heads and classifiers that exceed a number of map elements have no neighbour."""
+def _write_outer_peaks(problem: Problem, parts: Sequence[Floats], stem: Ints, most_elements: int) -> None:
+    """Leaves stems, heads and classifiers that exceed a number of map elements no neighbour."""
     fitting = np.array(problem.stem.channels.values)[stem <= most_elements]
     if len(fitting) < len(stem):
         most = int(fitting[-1]) if len(fitting) else 0
-        first = stages[0]
-        few = np.minimum(first.most_incoming, most)
-        stages[0] = replace(first, most_incoming=few, identity_fits=first.identity_fits & (first.c <= most))
-    last = stages[-1]
-    channels, inverse = np.unique(last.c, return_inverse=True)
+        first = parts[0]
+        first[MOST_INCOMING] = np.minimum(first[MOST_INCOMING], most)
+        first[IDENTITY_FITS] *= first[CHANNELS] <= most
+    last = parts[-1]
+    channels, inverse = np.unique(last[CHANNELS], return_inverse=True)
     outer = [network_with_tail(problem, int(c)) for c in channels]
-    fits = [int(_peak(a.head_operations + a.classifier_operations)) <= most_elements for a in outer]
-    ok = np.array(fits)[inverse]
-    stages[-1] = replace(last, most_incoming=np.where(ok, last.most_incoming, 0), identity_fits=ok & last.identity_fits)
-    return stages
+    ok = np.array([int(peak(a.head_operations + a.classifier_operations)) <= most_elements for a in outer])[inverse]
+    last[MOST_INCOMING] *= ok
+    last[IDENTITY_FITS] *= ok
 
 
 def _tail(problem: Problem, budgets: tuple[AdditiveBudget, ...]) -> tuple[Ints, Ints]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..native.library import doubles, function, integers
 from .arrays import Floats, Ints
 from .batch import Batch
+from .distinct import distinct
 from .position import Position
 from .tables import StageTables, Tables
 
@@ -62,7 +63,7 @@ class Cell:
     def thinned(cls, tables: Tables, step: int) -> Cell:
         """The whole space with every ``step``-th channel count of each super-block, the largest among them."""
         whole = cls.whole(tables)
-        kept = (np.flatnonzero(np.isin(s.c, np.unique(s.c)[::-step])) for s in tables.stages)
+        kept = (np.flatnonzero(np.isin(s.c, distinct(s.c)[::-step])) for s in tables.stages)
         return cls(whole.stem, tuple(kept), whole.low, whole.high)
 
     @classmethod
@@ -72,9 +73,8 @@ class Cell:
         """
         kept, low, high = [], [], []
         for s, j, depth in zip(tables.stages, centre.columns, centre.depths, strict=True):
-            widths = np.unique(s.b)
-            at = int(np.searchsorted(widths, s.b[j]))
-            around = widths[max(0, at - steps) : at + steps + 1]
+            at = int(np.searchsorted(s.widths, s.b[j]))
+            around = s.widths[max(0, at - steps) : at + steps + 1]
             close = (s.c <= s.c[j] * ratio) & (s.c * ratio >= s.c[j]) & (s.b >= around[0]) & (s.b <= around[-1])
             kept.append(np.flatnonzero(close))
             possible = s.depths[abs(s.depths - depth) <= blocks]

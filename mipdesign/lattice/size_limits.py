@@ -24,13 +24,13 @@ def check_size(problem: Problem) -> None:
     """
     ci, total = problem.stem.channels.values[-1], 0
     for i, space in enumerate(problem.space):
-        n = sum(space.columns(at) for at in range(len(space.channels)))
+        n = sum(choice.size for choice in space.choices)
         if n > MAX_COLUMNS:
             remedy = f"at most {MAX_COLUMNS} fit the tables: raise a step or narrow bottleneck_ratio"
             raise SpecError(f"stages.{i}.channels", f"{n} combinations of channels, widths and kernels", remedy)
         c = space.channels[-1]
         for choice in space.choices:
-            b, k = max(max(widths, default=1) for widths in choice.widths), choice.kernels[-1]
+            b, k = choice.widest, choice.kernels[-1]
             for at, repeats in ((ci, 1), (c, space.depths[-1])):
                 total += repeats * _work(FAMILIES[choice.block].operations(at, c, b, k, 1, space.resolution, first=True))
         ci = c
@@ -55,7 +55,7 @@ def check_time(problem: Problem, model: LatencyModel) -> int:
     for space in problem.space:
         c, most = space.channels[-1], 0
         for choice in space.choices:
-            b, k = max(max(widths, default=1) for widths in choice.widths), choice.kernels[-1]
+            b, k = choice.widest, choice.kernels[-1]
             for ci in (c, c + 1):
                 most = max(most, len(FAMILIES[choice.block].operations(ci, c, b, k, 2, space.resolution, first=True)))
         operations += space.depths[-1] * most

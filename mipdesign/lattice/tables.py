@@ -22,10 +22,29 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..networks.architecture import Architecture, Stage, Stem
-from ..networks.blocks import FAMILIES
 from ..problem.problem import Problem
 from .additive_budgets import AdditiveBudget, integer_limits
-from .arrays import CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH, Arrays, Bools, Floats, Ints
+from .arrays import (
+    BLOCK_LOG,
+    CHANNELS,
+    DEPTH,
+    FAMILY,
+    IDENTITY_FITS,
+    KERNEL,
+    LAYERS,
+    LOG_CHANNELS,
+    MOST_INCOMING,
+    OTHER_PAIR,
+    PAIR,
+    REST_FITS,
+    WIDTH,
+    Arrays,
+    Bools,
+    Floats,
+    Ints,
+    count_parts,
+)
+from .distinct import distinct
 from .position import Position
 
 DOUBT = 1e-12
@@ -44,17 +63,8 @@ class StageTables:
         Names of the block families.
     c, f, b, k:
         Channels, place of the family in ``blocks``, bottleneck width and kernel of each column, shape ``(columns,)``.
-    fixed, slope, identity, rest:
-        Counts, shape ``(budgets, columns)``; see the module's formula.
-    t:
-        ``sum log w`` of one block with a single input channel, shape ``(columns,)``.
-    log_c:
-        ``log C`` of each column.
-    layers:
-        Layers per block of each column.
-    most_incoming, identity_fits, rest_fits:
-        Limits that hold for single operations: the largest number of incoming channels other than ``C`` with which the first
-        block of each column keeps them, whether ``ci = C`` does, and whether later blocks do.
+    parts:
+        The columns' part of :attr:`Tables.transposed`, of which all other figures of columns are read.
     depths:
         Admitted depths, increasing.
     channels, entering:
@@ -63,9 +73,10 @@ class StageTables:
     growth:
         Bounds of ``C / ci`` that say the same in the least numbers, ``None`` for one that excludes nothing; see
         :meth:`mipdesign.problem.space.SuperBlockSpace.simple_growth`.
-    pairs, pair_at:
+    pairs, first_pair:
         What the latency counts for pairs of incoming channels and column, in two flat tables of which each column's part
-        begins at ``pair_at``, shape ``(2, columns)``; empty without a latency budget. See :mod:`mipdesign.lattice.pairs`.
+        begins at :attr:`pair_at`; empty without a latency budget. See :mod:`mipdesign.lattice.pairs`. And how many entries
+        the super-blocks before have.
     """
 
     blocks: tuple[str, ...]
@@ -73,22 +84,84 @@ class StageTables:
     f: Ints
     b: Ints
     k: Ints
-    fixed: Ints
-    slope: Ints
-    identity: Ints
-    rest: Ints
-    t: Floats
-    log_c: Floats
-    layers: Ints
-    most_incoming: Ints
-    identity_fits: Bools
-    rest_fits: Bools
+    parts: Floats
     depths: Ints
     channels: Ints
     entering: Ints
     growth: tuple[Fraction | None, Fraction | None]
     pairs: Ints
-    pair_at: Ints
+    first_pair: int
+
+    @property
+    def t(self) -> Floats:
+        """``sum log w`` of one block with a single input channel, shape ``(columns,)``."""
+        return self._part(BLOCK_LOG)
+
+    @property
+    def log_c(self) -> Floats:
+        """``log C`` of each column."""
+        return self._part(LOG_CHANNELS)
+
+    @property
+    def layers(self) -> Ints:
+        """Layers per block of each column."""
+        return self._part(LAYERS).astype(np.int64)
+
+    @property
+    def most_incoming(self) -> Ints:
+        """The largest number of incoming channels other than ``C`` with which no operation of the first block of each column
+        breaks a limit of single operations.
+        """
+        return self._part(MOST_INCOMING).astype(np.int64)
+
+    @property
+    def identity_fits(self) -> Bools:
+        """Whether the first block of each column keeps these limits with ``ci = C``."""
+        return self._part(IDENTITY_FITS).astype(np.bool_)
+
+    @property
+    def rest_fits(self) -> Bools:
+        """Whether later blocks keep them."""
+        return self._part(REST_FITS).astype(np.bool_)
+
+    @property
+    def pair_at(self) -> Ints:
+        """Where each column's part of both tables of :attr:`pairs` begins, shape ``(2, columns)``."""
+        at: Ints = self.parts[PAIR : OTHER_PAIR + 1].astype(np.int64) - self.first_pair
+        return at
+
+    @cached_property
+    def widths(self) -> Ints:
+        """The bottleneck widths that occur, increasing."""
+        return distinct(self.b)
+
+    @cached_property
+    def fixed(self) -> Ints:
+        """What the first block counts whatever enters it, shape ``(budgets, columns)``, as the three that follow."""
+        return self._counts(0)
+
+    @cached_property
+    def slope(self) -> Ints:
+        """What it counts for each incoming channel."""
+        return self._counts(1)
+
+    @cached_property
+    def identity(self) -> Ints:
+        """What it counts beside that where the channels stay the same."""
+        return self._counts(2)
+
+    @cached_property
+    def rest(self) -> Ints:
+        """What each further block counts."""
+        return self._counts(3)
+
+    def _part(self, place: int) -> Floats:
+        part: Floats = self.parts[place]
+        return part
+
+    def _counts(self, part: int) -> Ints:
+        counts: Ints = count_parts(self.parts)[part].astype(np.int64)
+        return counts
 
     def follows(self, ci: Ints | Floats | int, c: Ints | Floats) -> Bools:
         """Which channels ``c`` of the super-block may come after ``ci`` (broadcast), exactly."""
@@ -130,6 +203,8 @@ class Tables:
         forgets the resolution, the true one.
     end_channels:
         Channels at the end of the last stage if a head fixes them.
+    transposed:
+        :attr:`Arrays.rows`, transposed: one row per part.
     shared:
         What :meth:`once` has worked out.
     """
@@ -149,6 +224,7 @@ class Tables:
     ends: tuple[int, ...]
     end_resolution: tuple[int, ...]
     end_channels: int | None
+    transposed: Floats = field(repr=False)
     shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -206,25 +282,14 @@ class Tables:
     def arrays(self) -> Arrays:
         """Everything that compiled loops need."""
         scoring, m = self.problem.scoring, len(self.stages)
-        parts, n_pairs = [], 0
-        families = {name: n for n, name in enumerate(sorted({block for s in self.stages for block in s.blocks}))}
-        for s in self.stages:
-            place = np.searchsorted(s.channels, s.c)
-            limits = (s.most_incoming, s.identity_fits, s.rest_fits)
-            family = np.array([families[block] for block in s.blocks])[s.f]
-            has_se = np.array([FAMILIES[block].has_se for block in s.blocks])[s.f]
-            numbers = np.array([s.c, s.log_c, s.t, s.layers, *limits, place, *(s.pair_at + n_pairs), family, s.b, s.k, has_se])
-            n_pairs += len(s.pairs)
-            parts.append(np.concatenate([numbers, s.fixed, s.slope, s.identity, s.rest]).T)
-        rows = np.ascontiguousarray(np.concatenate(parts))
         return Arrays(
-            rows=rows,
-            transposed=np.ascontiguousarray(rows.T),
+            rows=np.ascontiguousarray(self.transposed.T),
+            transposed=self.transposed,
             ties=self._ties(),
             paired=self.counts.index("latency") if "latency" in self.counts else -1,
             pairs=np.concatenate([s.pairs for s in self.stages]).astype(np.float64),
             offsets=np.cumsum([0] + [len(s.c) for s in self.stages]),
-            has_identity=np.array([bool(s.identity.any()) for s in self.stages]),
+            has_identity=np.array([bool(count_parts(s.parts)[2].any()) for s in self.stages]),
             entering=np.concatenate([s.entering for s in self.stages]),
             entering_at=np.cumsum([0] + [len(s.channels) for s in self.stages]),
             prefix=(np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64).reshape(-1, m),

@@ -123,6 +123,6 @@ def dot(coefficients: Iterable[float], expressions: Iterable[Expression]) -> Exp
         factor = float(coefficient)
         for v, c in e.terms:
             collected[v] = collected.get(v, 0.0) + factor * c
-        ends = (e.low * factor, e.high * factor)
-        low, high = low + min(ends), high + max(ends)
+        one, other = e.low * factor, e.high * factor
+        low, high = low + (other if other < one else one), high + (other if other > one else one)
     return Expression([(v, c) for v, c in collected.items() if c], low, high)

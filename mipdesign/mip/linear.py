@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -189,15 +190,20 @@ class LinearModel:
         columns = zip(self.names, self.kinds, self.lower, self.upper, strict=True)
         variables = [model.addVar(name, kind, max(low, -infinity), min(high, infinity)) for name, kind, low, high in columns]
         for row in self.rows:
-            expression = quicksum(coefficient * variables[v] for v, coefficient in row.terms.items())
+            terms = iter(row.terms.items())
+            # One term makes a linear constraint; the others are added to it, which takes a quarter of an expression's time.
+            expression = quicksum(coefficient * variables[v] for v, coefficient in itertools.islice(terms, 1))
             if row.low == row.high:
-                model.addCons(expression == row.low, name=row.name)
+                relation = expression == row.low
             elif row.low == -math.inf:
-                model.addCons(expression <= row.high, name=row.name)
+                relation = expression <= row.high
             elif row.high == math.inf:
-                model.addCons(expression >= row.low, name=row.name)
+                relation = expression >= row.low
             else:
-                model.addCons((row.low <= expression) <= row.high, name=row.name)
+                relation = (row.low <= expression) <= row.high
+            constraint = model.addCons(relation, name=row.name)
+            for v, coefficient in terms:
+                model.addCoefLinear(constraint, variables[v], coefficient)
         for number, members in enumerate(self.sos2):
             model.addConsSOS2([variables[v] for v in members], list(map(float, range(1, 1 + len(members)))), f"sos2_{number}")
         model.setObjective(quicksum(c / scale * variables[v] for v, c in self.objective.items()), "maximize")

@@ -14,7 +14,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,8 @@ from setuptools.build_meta import prepare_metadata_for_build_wheel as prepare_me
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).resolve().parent
+NAME = "core.shared"
+"""The file of the core: no name of a Python extension, which it is not."""
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c11", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fPIC", "-shared", "-Wall", "-Wextra")
 """Sums keep the order in which they are written: a contracted product and sum would round otherwise on other machines."""
@@ -80,9 +81,12 @@ def get_requires_for_build_editable(config_settings: Any = None) -> list[str]:
 class BuildCore(build_ext):  # type: ignore[misc]
     """Builds the core in place of a Python extension."""
 
+    def get_ext_filename(self, fullname: str) -> str:
+        return str(Path(*fullname.split(".")[:-1], NAME))
+
     def build_extension(self, ext: Extension) -> None:
         build(Path(self.get_ext_fullpath(ext.name)))
 
 
 if __name__ == "__main__":
-    build(HERE / f"core{EXTENSION_SUFFIXES[0]}")
+    build(HERE / NAME)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,10 @@ DOUBLE, INTEGER = np.dtype(np.float64), np.dtype(np.int64)
 
 
 def _load() -> ctypes.CDLL:
-    here = Path(__file__).parent
-    for suffix in EXTENSION_SUFFIXES:
-        if (here / f"core{suffix}").exists():
-            return ctypes.CDLL(str(here / f"core{suffix}"))
-    raise ImportError(f"{here} lacks the compiled core: install mipdesign (pip install .), which builds it")
+    path = Path(__file__).with_name("core.shared")
+    if not path.exists():
+        raise ImportError(f"{path} is missing: install mipdesign (pip install .), which builds it")
+    return ctypes.CDLL(str(path))
 
 
 CORE = _load()
@@ -46,7 +44,7 @@ def address(array: NDArray[Any], dtype: np.dtype[Any]) -> int:
         wanted = f"an array of {dtype} that lies row by row is needed"
         raise TypeError(f"{wanted}, not one of {array.dtype} with strides {array.strides}")
     try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
     except (TypeError, ValueError):  # it is read only, or empty; this way takes four times as long
         return array.ctypes.data
 

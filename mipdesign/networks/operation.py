@@ -70,7 +70,7 @@ class Operation:
     def params(self) -> Int:
         """Learned parameters; batch normalisation has two per channel, the classifier a bias."""
         if self.kind == "conv":
-            return self.present * (self.in_channels // self.groups * self.out_channels * self.kernel**2)
+            return self.present * self.kernel**2 * (self.in_channels // self.groups) * self.out_channels
         if self.kind == "norm":
             return self.present * (2 * self.out_channels)
         if self.kind == "linear":

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -32,6 +31,16 @@ class Choice:
     widths: tuple[tuple[int, ...], ...]
     kernels: tuple[int, ...]
     excluded: frozenset[tuple[int, int, int]]
+
+    @property
+    def size(self) -> int:
+        """Number of columns."""
+        return sum(map(len, self.widths)) * len(self.kernels) - len(self.excluded)
+
+    @property
+    def widest(self) -> int:
+        """The largest width, 1 where there is none; those of a channel count are in increasing order."""
+        return max((widths[-1] for widths in self.widths if widths), default=1)
 
     def columns(self, at: int, channels: int) -> int:
         """Number of columns with a channel count, which stands at place ``at``."""
@@ -124,16 +133,17 @@ class SuperBlockSpace:
 
     def predecessors(self, previous: Sequence[int], channels: int) -> slice:
         """Where in the sorted ``previous`` the values stand that ``channels`` may follow."""
-        low, high = self.growth
-        first = 0 if high is None else bisect_left(previous, channels / high)
-        return slice(first, max(first, bisect_right(previous, channels / low)))
+        least, most = self.entering(channels)
+        first = bisect_left(previous, least)
+        return slice(first, max(first, bisect_right(previous, most)))
 
     def entering(self, channels: int) -> tuple[int, int]:
         """The least and the largest number of channels that ``channels`` may follow: whole numbers ``ci`` with
         ``low ci <= channels <= high ci``.
         """
         low, high = self.growth
-        return 0 if high is None else math.ceil(channels / high), math.floor(channels / low)
+        least = 0 if high is None else -(-channels * high.denominator // high.numerator)
+        return least, channels * low.denominator // low.numerator
 
     def simple_growth(self, previous: Sequence[int]) -> tuple[Fraction | None, Fraction | None]:
         """Bounds of ``C / ci`` that tell the same channels apart as :attr:`growth`, in the least numbers; ``None`` for a bound
@@ -143,23 +153,52 @@ class SuperBlockSpace:
         for c in self.channels:
             least, most = self.entering(c)
             first, stop = bisect_left(previous, least), bisect_right(previous, most)
-            below += [Fraction(c, ci) for ci in previous[stop : stop + 1]]
-            within_low += [Fraction(c, ci) for ci in previous[:stop][-1:]]
-            within_high += [Fraction(c, ci) for ci in previous[first : first + 1]]
-            above += [Fraction(c, ci) for ci in previous[:first][-1:]]
+            below += [(c, ci) for ci in previous[stop : stop + 1]]
+            within_low += [(c, ci) for ci in previous[max(0, stop - 1) : stop]]
+            within_high += [(c, ci) for ci in previous[first : first + 1]]
+            above += [(c, ci) for ci in previous[max(0, first - 1) : first]]
         low, high = self.growth
         simple_low = simple_high = None
         if below:  # above the largest quotient that is kept out, at most the least one that is let in
-            least_in = min(within_low, default=low)
-            simple_low = simplest((max(below) + least_in) / 2, least_in)
+            least_in = least_quotient(within_low) if within_low else low
+            simple_low = simplest((largest_quotient(below) + least_in) / 2, least_in)
         if above and high is not None:
-            most_in = max(within_high, default=high)
-            simple_high = simplest(most_in, (most_in + min(above)) / 2)
+            most_in = largest_quotient(within_high) if within_high else high
+            simple_high = simplest(most_in, (most_in + least_quotient(above)) / 2)
         return simple_low, simple_high
 
 
-def choice_of(stage: StageSpace, block: str, r: int, i: int) -> Choice:
+def largest_quotient(pairs: Sequence[tuple[int, int]]) -> Fraction:
+    """The largest ``a / b`` of pairs of positive integers, without a fraction for each."""
+    most, of = pairs[0]
+    for a, b in pairs:
+        if a * of > most * b:
+            most, of = a, b
+    return Fraction(most, of)
+
+
+def least_quotient(pairs: Sequence[tuple[int, int]]) -> Fraction:
+    """The least one."""
+    return 1 / largest_quotient([(b, a) for a, b in pairs])
+
+
+Widths = tuple[tuple[int, ...], ...]
+"""The admitted bottleneck widths of each channel count."""
+
+
+def choice_of(
+    stage: StageSpace,
+    block: str,
+    r: int,
+    i: int,
+    widths_of: Callable[[tuple[int, ...], WidthRatio, tuple[int, ...], int], Widths],
+) -> Choice:
     """Columns of one family of a stage whose input map is ``r x r``.
+
+    Parameters
+    ----------
+    widths_of:
+        :func:`admitted_widths`, which may remember what it was asked: super-blocks often have the same rules.
 
     Raises
     ------
@@ -176,19 +215,11 @@ def choice_of(stage: StageSpace, block: str, r: int, i: int) -> Choice:
             f"no kernel of {brief(listed)} fits a map of {r} x {r}",
             f"use kernels of at most {2 * r // 3}, or raise input.resolution",
         )
-    channels = stage.channels.values
-    widths = tuple(
-        tuple(b for b in _admitted_widths(lattice.values, ratio, c) if b % stage.multiple_of == 0)
-        if c % stage.multiple_of == 0
-        else ()
-        for c in channels
-    )
+    widths = widths_of(lattice.values, ratio, stage.channels.values, stage.multiple_of)
     return Choice(block, widths, kernels, _excluded(stage, block, widths, kernels))
 
 
-def _excluded(
-    stage: StageSpace, block: str, widths: tuple[tuple[int, ...], ...], kernels: tuple[int, ...]
-) -> frozenset[tuple[int, int, int]]:
+def _excluded(stage: StageSpace, block: str, widths: Widths, kernels: tuple[int, ...]) -> frozenset[tuple[int, int, int]]:
     """Columns of a family that the stage forbids."""
     excluded = set()
     for rule in stage.forbidden:
@@ -201,7 +232,13 @@ def _excluded(
     return frozenset(excluded)
 
 
-def _admitted_widths(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tuple[int, ...]:
+def admitted_widths(values: tuple[int, ...], ratio: WidthRatio, channels: tuple[int, ...], multiple_of: int) -> Widths:
+    """Bottleneck widths, of some ``values``, that go with each of some channel counts where all are multiples of a number."""
+    every = (_admitted(values, ratio, c) if c % multiple_of == 0 else () for c in channels)
+    return tuple(every) if multiple_of == 1 else tuple(tuple(b for b in some if b % multiple_of == 0) for some in every)
+
+
+def _admitted(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tuple[int, ...]:
     """Bottleneck widths that go with ``c`` channels; see :class:`WidthRatio`."""
     low = ratio.min * c
     high = None if ratio.max is None else ratio.max * c
@@ -221,13 +258,13 @@ def _admitted_widths(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tupl
 
 def _nearest(values: Sequence[int], target: Fraction) -> int:
     """The lattice value nearest to ``target``; of two, the one at an even position, as rounding half to even does."""
-    i = max(0, bisect_right(values, target) - 1)
-    if i + 1 == len(values) or target <= values[i]:
+    i = max(0, bisect_right(values, target.numerator // target.denominator) - 1)
+    if i + 1 == len(values) or target.numerator <= values[i] * target.denominator:
         return values[i]
-    down, up = target - values[i], values[i + 1] - target
-    if down == up:
+    twice, middle = 2 * target.numerator, (values[i] + values[i + 1]) * target.denominator
+    if twice == middle:
         return values[i] if (i + 1) % 2 == 0 else values[i + 1]
-    return values[i] if down < up else values[i + 1]
+    return values[i] if twice < middle else values[i + 1]
 
 
 def brief(values: Sequence[int]) -> str:

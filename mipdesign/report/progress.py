@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 def progress_line(progress: Progress) -> str:
     """Where a run stands, in one line."""
     p = progress
-    if p.phase == "compiling":
-        return "          compiling the inner loops, once per machine: about half a minute"
     figures = f"incumbent {score(p.incumbent)}  bound {score(p.bound)}  gap {percent(p.gap)}"
     return f"{p.seconds:8.1f} s  {p.phase:<11}  {figures}  open {p.open_nodes}  closed {p.closed_nodes}"
 
@@ -45,8 +43,6 @@ def _row(p: Progress) -> tuple[Value, ...]:
 
 def progress_table(progress: Progress) -> RenderableType:
     """Where a run stands, with headings, for a terminal."""
-    if progress.phase == "compiling":
-        return progress_line(progress)
     heads = (*PROGRESS, Column("closed", text=size_text))
     return Table("Progress", heads, ((*_row(progress), progress.closed_nodes),))
 

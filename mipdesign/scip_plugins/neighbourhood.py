@@ -18,7 +18,8 @@ SEARCHES = 8
 """Most searches of a run."""
 RATIO, STEPS, BLOCKS = 1.3, 2, 1
 """What is near: channels within 30 %, widths within 2 steps, depths within one block."""
-SECONDS = 1.5
+SECONDS = 0.5
+"""Of processor time, so that a busy machine does not make the tree larger."""
 LEAD = 1e-3
 """What such a search has to gain, relative to the incumbent: what is less, the tree finds as soon."""
 
@@ -46,11 +47,11 @@ class Neighbourhoods:
             self.lock.release()
 
     def _around(self, best: Candidate) -> None:
-        tree, order, until = self.tree, itertools.count(), time.monotonic() + SECONDS
+        tree, order, until = self.tree, itertools.count(), time.thread_time() + SECONDS
         cell = Cell.near(tree.tables, best.position, RATIO, STEPS, BLOCKS)
         root = Node("near", cell, math.inf, Multipliers.initial(tree.tables, max(1.0, abs(tree.cutoff))))
         heap = [(-root.bound, next(order), root)]
-        while heap and time.monotonic() < until and not tree.stopped:
+        while heap and time.thread_time() < until and not tree.stopped:
             _, _, node = heapq.heappop(heap)
             cutoff = tree.cutoff + LEAD * abs(tree.cutoff)
             expansion = expand(tree.tables, node, cutoff)

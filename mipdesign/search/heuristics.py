@@ -244,7 +244,8 @@ def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Candid
     comes: random starts have led to the best network :data:`AGAIN` times.
     """
     deadline, steps, restart, again = time.monotonic() + seconds, FIRST_STEPS, 0, 0
-    best, scale, elite = -math.inf, 1000.0, None
+    best, scale = -math.inf, 1000.0
+    elite: Ints | None = None
     while not stop():
         start = elite if restart >= RANDOM_STARTS and restart % 2 else None
         vector, value = annealed(tables, 1000 * seed + restart, steps, scale, start)
@@ -252,10 +253,13 @@ def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Candid
             other, better = descended(tables, vector, DESCENT_ROUNDS)
             if better > value:
                 vector, value = other, better
-        again = 1 if value > best + SAME * abs(best) else again + (start is None and value >= best - SAME * abs(best))
-        if value > best:
-            best, elite, scale = value, vector, max(1.0, abs(value))
-            found(candidate_at(tables, vector, value))
+            if math.isclose(value, best, rel_tol=SAME):
+                again += start is None
+            elif value > best:
+                again = 1
+            if value > best:
+                best, elite, scale = value, vector, max(1.0, abs(value))
+                found(candidate_at(tables, vector, value))
         if time.monotonic() > deadline or again >= AGAIN:
             return
         steps, restart = min(MOST_STEPS, steps * 3 // 2), restart + 1

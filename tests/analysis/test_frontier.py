@@ -31,7 +31,6 @@ from mipdesign.errors import SpecError
 from mipdesign.networks.evaluator import LOWER
 from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables
-from mipdesign.search.warmup import warm_up
 
 SMALL = str(Path(__file__).parents[1] / "data" / "small.yaml")
 
@@ -130,7 +129,6 @@ SWEEP = ("--sweep", "budgets.params=30000:60000:5")
 
 
 def test_a_killed_frontier_goes_on_to_the_same_file(tmp_path: Path) -> None:
-    warm_up()
     command = [sys.executable, "-m", "mipdesign", "pareto", SMALL, *SWEEP, "--workers", "1", "--out"]
     with subprocess.Popen(
         [*command, str(tmp_path / "killed")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

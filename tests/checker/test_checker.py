@@ -21,7 +21,7 @@ from scale import few
 from mipdesign import Architecture, Problem, SpecError, design
 from mipdesign import checker as package
 from mipdesign.certificate.verification import foreign_families
-from mipdesign.checker.bound import Bound
+from mipdesign.checker.bound import Bounds
 from mipdesign.checker.cell import KINDS, Cell, Split
 from mipdesign.checker.listing import TooManyError, list_networks, score
 from mipdesign.checker.multipliers import Prices
@@ -153,10 +153,15 @@ def random_cell(rng: np.random.Generator, tables: Tables) -> Cell:
     return cell
 
 
+def choices_of(cell: Cell) -> tuple[Any, ...]:
+    """A cell as plain data; all empty ones are alike."""
+    return () if cell.empty else (cell.stem.tolist(), [c.tolist() for c in cell.columns], cell.low, cell.high)
+
+
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int) -> None:
-    """For any prices, cell and cutoff: no feasible network scores above the bound, and each one that reaches the cutoff is in
-    the reduced cell and in its listing.
+    """For any prices, cells and cutoffs: no feasible network scores above the bound, and each one that reaches the cutoff is in
+    the reduced cell and in its listing; and many cells at once are bounded, reduced and listed as each of them alone.
     """
     problem, rng = varied(seed), np.random.default_rng(seed)
     space, tables = read(problem)
@@ -164,25 +169,38 @@ def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int) -> N
     known = [(network, objective(space, network), places(tables, network)) for network in feasible]
     scores = sorted(float(z) for _, z, _ in known) or [0.0]
     size = max(1.0, abs(scores[-1]))
-    listed = 0
+    listed, asked = 0, []
     for _ in range(12):
         cell, weight = random_cell(rng, tables), float(rng.random() < 0.8)
         cutoff = float(rng.choice([scores[0], scores[len(scores) // 2], scores[-1], -math.inf])) if weight else 0.0
-        bound = Bound(tables, cell, cutoff, random_prices(rng, tables, size, weight))
+        prices, tied = random_prices(rng, tables, size, weight), cell.tied(tables)
         inside = [item for item in known if holds(cell, item[2]) and (not weight or item[1] >= Decimal(cutoff))]
-        assert all(bound.value >= (z if weight else 0) for _, z, _ in inside)
-        if bound.value < cutoff or bound.cell.empty:
+        if tied.empty:
             assert not inside
-            continue
-        reduced = bound.reduced()
-        assert all(holds(reduced, place) for _, _, place in inside)
-        again = None if reduced.empty else Bound(tables, reduced, cutoff, bound.prices)
-        if again is None or again.value == -math.inf:
-            assert not inside
-            continue
-        listing = list_networks(again)
+        else:
+            asked.append((tied, cutoff, prices, inside))
+    cells, cutoffs, prices_of, insides = (list(row) for row in zip(*asked, strict=True))
+    bounds = Bounds(tables, cells, cutoffs, prices_of)
+    parts = bounds.reduced(range(len(cells)))
+    for n, inside in enumerate(insides):
+        alone = Bounds(tables, [cells[n]], [cutoffs[n]], [prices_of[n]])
+        assert bounds.value[n] == pytest.approx(alone.value[0], rel=1e-12)
+        assert choices_of(parts[n]) == choices_of(alone.reduced([0])[0])
+        assert all(bounds.value[n] >= (z if prices_of[n].weight else 0) for _, z, _ in inside)
+        assert all(holds(parts[n], place) for _, _, place in inside)
+    left = [n for n, part in enumerate(parts) if not part.empty]
+    assert not any(insides[n] for n in range(len(cells)) if n not in left)
+    if not left:
+        assert not known
+        return
+    again = Bounds(tables, [parts[n] for n in left], [cutoffs[n] for n in left], [prices_of[n] for n in left])
+    listings = list_networks(again)
+    for at, n in enumerate(left):
+        listing = listings.take(np.flatnonzero(listings.owner == at))
+        alone = list_networks(Bounds(tables, [parts[n]], [cutoffs[n]], [prices_of[n]]))
+        assert set(listing.networks(tables)) == set(alone.networks(tables))
         listed += len(listing.stem)
-        assert {network for network, _, _ in inside} <= set(listing.networks(tables))
+        assert {network for network, _, _ in insides[n]} <= set(listing.networks(tables))
         scored = score(tables, listing)
         for network, z, error in zip(listing.networks(tables), scored.objective, scored.error, strict=True):
             if math.isfinite(z):
@@ -220,7 +238,7 @@ def test_too_many_networks_are_refused_and_not_listed() -> None:
     n = len(tables.limits)
     prices = Prices(1.0, np.zeros(n), (0.0,) * 5, (0.0,) * 5, (0.0,) * 3)
     with pytest.raises(TooManyError):
-        list_networks(Bound(tables, Cell.whole(tables), 0.0, prices))
+        list_networks(Bounds(tables, [Cell.whole(tables)], [0.0], [prices]))
 
 
 @pytest.mark.parametrize(

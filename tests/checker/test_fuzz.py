@@ -19,7 +19,7 @@ from mipdesign.benchmarks.experiments.mutations import KINDS, cell_of, mutant, o
 from mipdesign.benchmarks.experiments.subjects import Subject, subjects
 from scale import few
 
-from mipdesign.checker.bound import Bound
+from mipdesign.checker.bound import Bounds
 from mipdesign.checker.cell import Cell, Split
 from mipdesign.checker.certificate import check
 from mipdesign.checker.claims import FAILS, TRUST, verdict
@@ -165,7 +165,7 @@ def test_flattest_depths_of_a_cell() -> None:
         n = rng.randint(2, 8)
         lows = tuple(rng.choice([1, 1, rng.randint(1, 1000)]) for _ in range(n))
         highs = tuple(min(1000, low + rng.choice([0, 0, rng.randint(0, 1000)])) for low in lows)
-        penalty = Penalty(False, 1.0, Cell(np.arange(1), (), lows, highs), range(n))
+        penalty = Penalty(False, 1.0, lows, highs)
         assert penalty.flat <= _flattest(lows, highs) * (1 + 1e-12)
 
 
@@ -200,25 +200,26 @@ def networks_lost(subject: Subject, rng: random.Random, rounds: int) -> list[str
             0.0 if not weight else rng.choice([-math.inf, *([math.nextafter(float(rng.choice(known).exact), -math.inf)] * 3)])
         )
         cell = _any_cell(tables, rng)
-        bound = Bound(tables, cell, cutoff, prices)
-        reduced = bound.reduced() if not bound.cell.empty else bound.cell
-        listed = set() if reduced.empty else networks_listed(Bound(tables, reduced, cutoff, prices))
+        tied = cell.tied(tables)
+        value, reduced = -math.inf, tied
+        if not tied.empty:
+            bounds = Bounds(tables, [tied], [cutoff], [prices])
+            value, reduced = float(bounds.value[0]), bounds.reduced([0])[0]
+        listed = set() if reduced.empty else networks_listed(Bounds(tables, [reduced], [cutoff], [prices]))
         for ranked in known:
             if not holds(tables, cell, ranked.architecture) or (weight and ranked.exact < Decimal(cutoff)):
                 continue
             network = _choices(ranked.architecture.stem.channels, ranked.architecture.stages)
-            denied = bound.value < (ranked.exact if weight else 0) or (listed is not None and network not in listed)
+            denied = value < (ranked.exact if weight else 0) or (listed is not None and network not in listed)
             if denied or not holds(tables, reduced, ranked.architecture):
-                lost.append(f"{subject.name} {n}: {row} {cutoff!r} {bound.value!r} {ranked.exact}")
+                lost.append(f"{subject.name} {n}: {row} {cutoff!r} {value!r} {ranked.exact}")
     return lost
 
 
-def networks_listed(bound: Bound) -> set[tuple[Any, ...]] | None:
+def networks_listed(bounds: Bounds) -> set[tuple[Any, ...]] | None:
     """The choices of all networks that a listing finds; ``None`` if there are too many."""
-    if bound.cell.empty:
-        return set()
     try:
-        return {_choices(network.stem, network.stages) for network in list_networks(bound).networks(bound.tables)}
+        return {_choices(network.stem, network.stages) for network in list_networks(bounds).networks(bounds.tables)}
     except TooManyError:
         return None
 
@@ -257,8 +258,8 @@ def test_least_entropy_is_not_overestimated_without_an_effectiveness() -> None:
     del data["problem"]["budgets"]["effectiveness"]
     tables = build(read_space(data["problem"], {}))
     prices = read_prices([1.0] + [0.0] * 5, "", tables)
-    free, cut = (Bound(tables, Cell.whole(tables), cutoff, prices) for cutoff in (-math.inf, 500.0))
-    assert cut.end[-1] < 1.5 * free.end[-1]
+    free, cut = Bounds(tables, [Cell.whole(tables)] * 2, [-math.inf, 500.0], [prices] * 2).terms.end[-1]
+    assert cut < 1.5 * free
 
 
 def test_bounds_of_any_prices_deny_no_network(given: list[Subject]) -> None:

@@ -23,7 +23,6 @@ from mipdesign.interrupts import Interrupts
 from mipdesign.nn import validation
 from mipdesign.nn.validation import Check, ValidationReport
 from mipdesign.problem.problem import Problem, preset_names
-from mipdesign.search.warmup import warm_up
 
 SMALL = str(Path(__file__).parents[1] / "data" / "small.yaml")
 COMMANDS = (
@@ -70,13 +69,7 @@ def process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProce
 
 
 @pytest.fixture(scope="module")
-def warm() -> None:
-    """Everything is compiled: a run that has to compile first has no design to keep meanwhile, and other lines to show."""
-    warm_up()
-
-
-@pytest.fixture(scope="module")
-def small(warm: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.CompletedProcess[str]]]:
     """Folder and answer of a run of the small problem."""
     folder = tmp_path_factory.mktemp("run") / "small"
     yield folder, process("design", SMALL, "--workers", "1", "--out", folder)
@@ -302,7 +295,7 @@ def signalled_early(number: int, *arguments: str | Path) -> subprocess.Completed
 
 
 @pytest.mark.parametrize("number", few([signal.SIGTERM, signal.SIGINT], 1))
-def test_a_signal_while_importing_still_leaves_files(number: int, warm: None, tmp_path: Path) -> None:
+def test_a_signal_while_importing_still_leaves_files(number: int, tmp_path: Path) -> None:
     answer = signalled_early(number, "design", SMALL, "--workers", "1", "--out", tmp_path)
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["interrupted"]
@@ -322,7 +315,7 @@ def test_a_signal_ends_what_has_nothing_to_save(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("number", few([signal.SIGINT, signal.SIGTERM], 1))
-def test_a_signal_while_searching_keeps_the_best_design(number: int, warm: None, tmp_path: Path) -> None:
+def test_a_signal_while_searching_keeps_the_best_design(number: int, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mipdesign", "design", "deepmad-r18", "--workers", "1", "--out", str(tmp_path), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
@@ -389,3 +382,21 @@ def test_errors_are_not_wrapped(tmp_path: Path) -> None:
     answer = process("show", tmp_path / ("x" * 200), env=os.environ | {"COLUMNS": "40"})
     assert answer.returncode == 2
     assert len(answer.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("design", "--help"),
+        ("presets",),
+        ("show", "deepmad-r18"),
+        ("show", "no-preset"),
+        ("design", "no-preset"),
+        ("design", "deepmad-r18", "--set", "budgets.flops=few"),
+        ("evaluate", "no-file"),
+    ],
+    ids=" ".join,
+)
+def test_commands_that_compute_nothing_import_nothing_for_it(arguments: tuple[str, ...]) -> None:
+    assert programs.said("imported_by", *arguments) == []

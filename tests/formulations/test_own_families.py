@@ -13,7 +13,7 @@ from mipdesign.formulations.breakpoints.breakpoints import log_error
 from mipdesign.formulations.encodings.encoding import Location
 from mipdesign.formulations.model_builder import ModelBuilder
 from mipdesign.formulations.parts import registered_parts
-from mipdesign.formulations.polynomials import BlockPolynomials, Monomial, NotPolynomialError, Polynomial
+from mipdesign.formulations.polynomials import BlockPolynomials, ColumnValues, Monomial, NotPolynomialError, Polynomial
 from scale import few
 
 from mipdesign.lattice.cell import Cell
@@ -152,7 +152,7 @@ def test_widths_that_are_no_monomial_are_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_polynomials_beyond_64_bits_are_exact() -> None:
     c, b, k = np.array([3, 10**6]), np.array([5, 10**6]), np.array([1, 63])
-    denominator, values = Polynomial({Monomial(2, 2, 2): 1, Monomial(1, 0, 0): 7}).scaled(c, b, k)  # type: ignore[dict-item]
+    denominator, values = Polynomial({Monomial(2, 2, 2): 1, Monomial(1, 0, 0): 7}).scaled(ColumnValues(c, b, k))  # type: ignore[dict-item]
     assert (denominator, values.tolist()) == (1, [3**2 * 5**2 + 21, 10**24 * 63**2 + 7 * 10**6])
 
 

@@ -13,6 +13,7 @@ from mipdesign.benchmarks.experiments.variant_outcomes import outcome
 from mipdesign.formulations.polynomials import (
     NODES,
     BlockPolynomials,
+    ColumnValues,
     NotPolynomialError,
     _interpolated,
     _through,
@@ -74,11 +75,11 @@ def test_the_columns_of_a_problem_are_met_exactly(family: str) -> None:
     """Widths that a family rounds have a table; no other family needs one."""
     tables, _ = small(family, 1)
     for i, s in enumerate(tables.stages):
-        columns = np.arange(len(s.c))
+        columns, at = np.arange(len(s.c)), ColumnValues(s.c, s.b, s.k)
         for row in range(len(tables.counts)):
-            polynomials = count_polynomials(tables, i, row, columns)
+            polynomials = count_polynomials(tables, i, row, columns, at)
             for name, part in zip(("fixed", "slope", "identity", "rest"), polynomials, strict=True):
-                denominator, values = part.scaled(s.c, s.b, s.k)
+                denominator, values = part.scaled(at)
                 assert (values == denominator * getattr(s, name)[row]).all()
                 assert not part.of_width or family == "inverted_se"
         log_width = BlockPolynomials.of(tables, i, columns).log_width

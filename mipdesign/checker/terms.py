@@ -1,0 +1,210 @@
+"""What prices make of the objective and the limits, for many cells at once: the worth of every choice of a super-block, and
+what does not depend on choices (``docs/certificate.md``, the bound of a cell).
+
+Arrays have a column, or an entry, for every cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .cell import Cell
+from .level import Groups, Level
+from .multipliers import Prices
+from .penalty import Penalty, penalty_of
+from .reading import RefusedError
+from .rounding import UNDERFLOW, UNIT
+from .space import Space
+from .tables import Floats, Tables, log
+
+
+class Terms:
+    """What is priced.
+
+    ``log, layer, block, end``: of every super-block, what a nat of its logarithms, a layer, a block, and a nat of its channels
+    at the end of a stage is worth. ``stem``: what every stem is worth. ``constant``: what is beside all that; ``error``,
+    ``unit``: what rounding may come to, absolutely and relative to the result.
+    """
+
+    def __init__(
+        self, tables: Tables, cells: Sequence[Cell], cutoffs: Floats, prices: Sequence[Prices], scale: Floats,
+        stems: Groups, levels: Sequence[Level],
+    ) -> None:  # fmt: skip
+        self.tables, self.stems, self.levels = tables, stems, levels
+        self.low, self.high = (np.array(rows).T for rows in ([c.low for c in cells], [c.high for c in cells]))
+        self.weight = scale * [p.weight for p in prices]
+        self.limits, self.mu, self.pi = (
+            scale * np.array(rows, dtype=np.float64).reshape(len(cells), -1).T
+            for rows in ([p.limits for p in prices], [p.mu for p in prices], [p.pi for p in prices])
+        )
+        penalties = [_penalty(tables.space, cell) for cell in cells]
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is refused at the end
+            self._price(cutoffs, penalties, [p.gamma for p in prices], scale * cutoffs)
+        if not np.isfinite(self.constant + self.error).all():
+            raise RefusedError("the prices of a record are too large for a bound")
+
+    def _price(self, cutoffs: Floats, penalties: list[Penalty], gammas: list[tuple[float, ...]], goal: Floats) -> None:
+        space, levels, limits, w = self.tables.space, self.levels, self.limits, self.weight
+        m, n, stage_of = len(levels), len(w), space.stage_of
+        stages = 1 + stage_of[-1]
+        ends = [max((i for i in range(m) if stage_of[i] == j), default=-1) for j in range(stages)]
+        stem_logs = self.tables.stem_logs[self.stems.places]
+        s_low, s_high, n_low, n_high = self._ranges(stem_logs)
+        unit = 1.0 if space.log_base is None else 1.0 / log(space.log_base) ** 2
+        a = np.array([float(alpha) * (0.5 if space.reference else 1.0) * unit for alpha in space.alpha])[:, None]
+        area = self._areas(ends)
+        u = area + [stem_logs[self.stems.last] if i < 0 else levels[i].log_c[levels[i].groups.last] for i in ends]
+        if space.head is not None:
+            u[-1] = area[-1] + log(space.head)
+        rho = self._rho_range(s_low, s_high, n_low, n_high)
+        floor = a * s_low
+        needed = cutoffs + [p.least for p in penalties]
+        if space.price:  # not 0 * inf
+            needed = needed + float(space.price) * rho[0]
+        rates = (a * u).T.tolist()
+        for at in np.isfinite(cutoffs).nonzero()[0].tolist():
+            least = a[-1, 0] * _least_last(rates[at], s_high[:, at].tolist(), float(needed[at]))
+            floor[-1, at] = max(floor[-1, at], least)
+
+        per_stage, per_layer = w * a * u, np.zeros((stages, n))
+        gain = np.zeros(n)
+        if space.rho_stages:
+            gain = self._effectiveness(rho, n_low, n_high, per_stage, per_layer)
+        priced = [penalty.priced(gamma) for penalty, gamma in zip(penalties, gammas, strict=True)]
+        conjugate, shift = np.array([value for _, value in priced]), (floor * u).sum(axis=0)
+        most = self.tables.limits.astype(np.float64)
+        self.log = [per_stage[stage_of[i] :].sum(axis=0) for i in range(m)]
+        self.layer = [-per_layer[stage_of[i] :].sum(axis=0) for i in range(m)]
+        self.block, self.end = np.zeros((m, n)), np.zeros((m, n))
+        for at, i in enumerate(space.penalised):
+            self.block[i] = -w * np.array([gradient[at] for gradient, _ in priced])
+        constant = w * (conjugate - shift) + most @ limits + gain
+        constant += per_stage.sum(axis=0) * log(space.in_channels * space.stem_kernel**2) - per_layer.sum(axis=0)
+        owner = self.stems.owner
+        self.stem = -(limits[:, owner] * self.tables.stem_counts[:, self.stems.places]).sum(axis=0)
+        for j, i in enumerate(ends):
+            if space.head is not None and j == stages - 1:
+                constant += w * floor[j] * u[j] - per_layer[j]
+                self.end[i] += per_stage[j]
+            elif i < 0:
+                self.stem = self.stem + (w * floor[j])[owner] * (area[j][owner] + stem_logs)
+            else:
+                self.end[i] += w * floor[j]
+                constant += w * floor[j] * area[j]
+        self.constant = constant
+        self.stem = self.stem + self.log[0][owner] * stem_logs
+        mass = w * (abs(conjugate) + shift + 2 * (a * u * s_high).sum(axis=0)) + np.abs(most) @ limits + abs(gain)
+        mass += (np.abs(self.block) * self.high).sum(axis=0) + (per_stage * s_high).sum(axis=0)
+        mass += (np.abs(per_layer) * n_high).sum(axis=0) + self._negative_counts()
+        operations = 100 + m * (16 + 8 * len(limits))
+        self.unit = 8 * operations * UNIT
+        self.error = self.unit * (mass + np.where(np.isfinite(goal), np.abs(goal), 0.0)) + UNDERFLOW
+
+    def _ranges(self, stem_logs: Floats) -> Floats:
+        """Least and largest ``sum log w``, least and largest number of layers of every stage's prefix."""
+        space = self.tables.space
+        into = [np.minimum.reduceat(stem_logs, self.stems.begin), np.maximum.reduceat(stem_logs, self.stems.begin)]
+        sums = np.empty((4, 1 + space.stage_of[-1], len(self.weight)))
+        sums[:2], sums[2:] = log(space.in_channels * space.stem_kernel**2), 1.0
+        for j, level, low, high in zip(space.stage_of, self.levels, self.low, self.high, strict=True):
+            t, step, layers = level.rows[1], level.rows[0] + level.rows[1], level.rows[2]
+            least = t + (level.of(low) - 1) * step if (low > 1).any() else t
+            most = t + (level.of(high) - 1) * step if (high > 1).any() else t
+            logs = level.least(least) + into[0], level.most(most) + into[1]
+            sums[:, j:] += np.array([*logs, level.least(layers) * low, level.most(layers) * high])[:, None]
+            into = [level.log_c[level.groups.begin], level.log_c[level.groups.last]]
+        if space.head is not None:
+            sums[:, -1] += [*into, np.ones_like(self.weight), np.ones_like(self.weight)]
+        return sums
+
+    def _areas(self, ends: Sequence[int]) -> Floats:
+        """The largest ``log r^2`` at the end of every stage, as the convention sees it."""
+        space, forgotten = self.tables.space, [np.zeros(len(self.weight), dtype=bool)]  # up to before every super-block
+        for s, level in zip(space.super_blocks, self.levels, strict=True):
+            has_se, now = np.array([space.families[name].has_se for name in s.families]), forgotten[-1]
+            if space.reference and has_se.any():
+                now = now | np.logical_and.reduceat(has_se[level.table.block.f[level.columns]], level.begin)
+            forgotten.append(now)
+        r = [space.super_blocks[0].r if i < 0 else space.super_blocks[i].out for i in ends]
+        return np.array([np.where(forgotten[i + 1], 0.0, 2.0 * log(n)) for i, n in zip(ends, r, strict=True)])
+
+    def _rho_range(self, s_low: Any, s_high: Any, n_low: Any, n_high: Any) -> tuple[Floats, Floats]:
+        """Least and largest effectiveness ``max_j n_j exp(-S_j / n_j)``; its limit, twice, where it has no price.
+
+        No width reaches 1e25, so no effectiveness lies below 1e-30.
+        """
+        space = self.tables.space
+        limit = np.full(len(self.weight), space.most_rho)
+        if not space.price:
+            return limit, limit
+        of = list(space.rho_stages)
+        low = (n_low[of] * np.exp(-s_high[of] / n_low[of])).max(axis=0)
+        high = (n_high[of] * np.exp(-s_low[of] / n_high[of])).max(axis=0)
+        return np.minimum(np.maximum(low * (1 - 1e-10), 1e-30), limit), np.minimum(high * (1 + 1e-10), limit)
+
+    def _effectiveness(
+        self, rho: tuple[Floats, Floats], n_low: Floats, n_high: Floats, per_stage: Floats, per_layer: Floats
+    ) -> Floats:
+        """Adds what effectiveness constraints are worth per nat and per layer; returns what is left, a bound over ``rho``."""
+        mu, pi, of = self.mu, self.pi, list(self.tables.space.rho_stages)
+        price = self.weight * float(self.tables.space.price)
+        least, most = n_low[of], n_high[of]
+        steepest = np.exp(np.maximum(-600.0, np.minimum(pi / np.where(mu > 0, mu, 1.0), 600.0) - 1.0))
+        steepest = np.where(mu > 0, steepest, 1.0)
+
+        def quotients(t: Floats) -> Floats:  # n / rho that touch where the layers are dearest
+            touching: Floats = np.minimum(np.maximum(t * steepest, least), most) / t
+            return touching
+
+        low, high = rho
+        if (low < high).any():  # the concave function of rho has its maximum where its slope is 0
+            for _ in range(80):
+                middle = np.sqrt(low * high)
+                rising = (mu * quotients(middle)).sum(axis=0) > price
+                low, high = np.where(rising, middle, low), np.where(rising, high, middle)
+        steep = (mu * quotients(high)).sum(axis=0) > price
+        q = quotients(np.where(steep, high, low))
+        per_stage[of] += mu
+        per_layer[of] += pi
+        rest = pi - mu * (1.0 + np.log(q))  # 0 up to rounding, unless the layers that touch end their range
+        slope = (mu * q).sum(axis=0) - price
+        mass = ((np.abs(pi) + mu * (2.0 + np.abs(np.log(q)))) * most + mu * q * rho[1]).sum(axis=0)
+        left = np.maximum(rest * least, rest * most).sum(axis=0) + np.maximum(slope * rho[0], slope * rho[1])
+        return np.asarray(left + 64 * UNIT * mass)
+
+    def _negative_counts(self) -> Floats:
+        """How much lower limits, whose counts are negative, may add to a path."""
+        mass = np.zeros(len(self.weight))
+        for b, (price, limit) in enumerate(zip(self.limits, self.tables.space.limits, strict=False)):
+            if price.any() and limit.sign < 0:
+                counted = np.full(len(mass), float(np.abs(self.tables.stem_counts[b]).max()))
+                for level, high in zip(self.levels, self.high, strict=True):
+                    fixed, slope, twin, rest = (np.abs(row) for row in level.rows[3 + b :: len(self.limits)])
+                    ci = level.of(level.ci[level.before.last])
+                    counted += level.most(fixed + slope * ci + twin + (level.of(high) - 1) * rest)
+                mass += price * counted
+        return mass
+
+
+def _least_last(rates: Sequence[float], most: Sequence[float], needed: float) -> float:
+    """The least ``S_J`` of a network that scores ``needed`` before its penalty: as ``S_j <= S_J``, it scores at most
+    ``sum_j rate_j min(most_j, S_J)``."""
+    least = 0.0
+    for s in sorted(set(most)):
+        reached = sum(rate * min(x, s) for rate, x in zip(rates, most, strict=True))
+        if reached >= needed:
+            above = sum(rate for rate, x in zip(rates, most, strict=True) if x > least)
+            below = sum(rate * x for rate, x in zip(rates, most, strict=True) if x <= least)
+            if above > 0:
+                least = (needed - below - 64 * UNIT * (abs(needed) + reached)) / above
+            break
+        least = s
+    return min(least, most[-1])
+
+
+def _penalty(space: Space, cell: Cell) -> Penalty:
+    lows, highs = (tuple(depths[i] for i in space.penalised) for depths in (cell.low, cell.high))
+    return penalty_of(space.squared, float(space.beta), lows, highs)
