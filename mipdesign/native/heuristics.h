@@ -250,8 +250,9 @@ static i64 best_second(Search *s, const Neighbours *near, i64 move, double bar) 
     return best;
 }
 
-/* Improves a network of the lattice by the best pair with each move in turn, in so many rounds or until no pair does. The merit
- * of the network reached if it keeps all budgets, else minus infinity; not a number without memory. */
+/* Improves a network of the lattice by the best pair with each move in turn, in so many rounds or until no pair does. The
+ * objective of the best network met that keeps all budgets, which goes to `vector`; minus infinity if there was none, not a
+ * number without memory. */
 EXPORT double descend(const Arrays *a, const Moves *moves, i64 rounds, i64 *vector) {
     Search s;
     if (!begin(&s, a, moves, 0.0, 0))
@@ -261,6 +262,7 @@ EXPORT double descend(const Arrays *a, const Moves *moves, i64 rounds, i64 *vect
                        malloc(sizeof(bool) * (size_t)n)};
     double excess = INFINITY, value = move_to(&s, vector, &excess);
     bool ready = near.parts && near.which && near.possible, changed = true;
+    double best = excess <= 0.0 ? value : -INFINITY;
     s.scale = most_of(1.0, fabs(value));
     value -= s.scale * excess;
     if (!ready || value == -INFINITY)
@@ -277,10 +279,11 @@ EXPORT double descend(const Arrays *a, const Moves *moves, i64 rounds, i64 *vect
             shift(&s, s.vector, second, 1);
         value = move_to(&s, s.vector, &excess);
         rounds--, without = -1;
+        if (excess <= 0.0 && value > best)
+            best = value, memcpy(vector, s.vector, vector_size(&s));
     }
-    memcpy(vector, s.vector, vector_size(&s));
     free(near.parts), free(near.which), free(near.possible), free(s.room);
-    return !ready ? NAN : excess <= 0.0 ? value : -INFINITY;
+    return ready ? best : NAN;
 }
 
 /* ------------------------------------------------------------ annealing */

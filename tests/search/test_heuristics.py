@@ -91,6 +91,15 @@ def test_the_best_of_small_problems_is_found() -> None:
     assert missed <= found / 10
 
 
+def test_what_keeps_all_budgets_is_never_lost() -> None:
+    """Regression: a descent that ended beyond a limit forgot the network that it began with."""
+    for seed in range(20):
+        tables = build_tables(small_problem(seed, None))
+        for network in incumbents(tables, restarts=2):
+            polished = polish(tables, network.position)
+            assert polished is not None and polished.objective >= network.objective - 1e-9 * abs(network.objective)
+
+
 def test_equal_seeds_find_equal_networks() -> None:
     tables = build_tables(small_problem(3))
     assert incumbents(tables, 1, restarts=3) == incumbents(tables, 1, restarts=3)
