@@ -10,10 +10,15 @@ from __future__ import annotations
 
 import io
 import math
+import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import require
 from .formatting import quantity
@@ -54,6 +59,9 @@ PIXELS_PER_INCH = 72.0
 """Of figures: a point is a pixel."""
 FILE_PIXELS_PER_INCH = 160
 """Of PNG files."""
+PNG_BEGINS, PNG_RGB, PNG_UP = b"\x89PNG\r\n\x1a\n", 2, 2
+"""How a PNG begins, and its words for pixels of three bytes and for lines that are differences from the one above."""
+Pixels = NDArray[np.uint8]
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
 
 
@@ -114,8 +122,8 @@ class Chart:
         return tuple((series.kind, series.colour, series.name) for series in self.series)
 
 
-def new_figure(width: float, height: float, extra: str = "report", purpose: str = "a report") -> Figure:
-    """An empty figure of so many pixels, outside of matplotlib's global state.
+def new_figure(width: float, height: float, extra: str = "report", purpose: str = "a report", *, fitted: bool = True) -> Figure:
+    """An empty figure of so many pixels, outside of matplotlib's global state; ``fitted`` has matplotlib find its margins.
 
     Raises
     ------
@@ -127,7 +135,7 @@ def new_figure(width: float, height: float, extra: str = "report", purpose: str 
     from matplotlib.figure import Figure
 
     size = (width / PIXELS_PER_INCH, height / PIXELS_PER_INCH)
-    figure = Figure(figsize=size, dpi=PIXELS_PER_INCH, layout="constrained")
+    figure = Figure(figsize=size, dpi=PIXELS_PER_INCH, layout="constrained" if fitted else None)
     FigureCanvasSVG(figure)
     return figure
 
@@ -281,8 +289,46 @@ def image(figure: Figure, kind: Literal["svg", "png"]) -> bytes:
     """A figure as a file on white ground; the same for the same figure."""
     import matplotlib
 
-    out = io.BytesIO()
-    metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
     with matplotlib.rc_context({"svg.hashsalt": "mipdesign", "font.family": "sans-serif"}):
-        figure.savefig(out, format=kind, dpi=FILE_PIXELS_PER_INCH, facecolor="white", metadata=metadata)
-    return out.getvalue()
+        if kind == "png":
+            return _png(_pixels(figure))
+        out = io.BytesIO()
+        figure.savefig(out, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
+        return out.getvalue()
+
+
+def _pixels(figure: Figure) -> Pixels:
+    """A figure on white ground, shape ``(height, width, 3)``; drawn once, where ``savefig`` draws twice."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    dpi, ground = figure.dpi, figure.get_facecolor()
+    figure.set_dpi(FILE_PIXELS_PER_INCH)
+    figure.set_facecolor("white")
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    figure.set_dpi(dpi)
+    figure.set_facecolor(ground)
+    pixels: Pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    return pixels
+
+
+def _png(pixels: Pixels) -> bytes:
+    """Pixels as a PNG. Each line is written as its difference from the one above: those of charts are mostly alike, and so are
+    compressed in a moment.
+    """
+    height, width, _ = pixels.shape
+    lines = np.full((height, 1 + 3 * width), PNG_UP, dtype=np.uint8)
+    lines[:, 1:] = pixels.reshape(height, -1)
+    lines[1:, 1:] -= lines[:-1, 1:].copy()
+    per_metre = round(FILE_PIXELS_PER_INCH / 0.0254)
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, PNG_RGB, 0, 0, 0)),
+        (b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)),
+        (b"IDAT", zlib.compress(lines.tobytes(), 1)),
+        (b"IEND", b""),
+    )
+    written = (
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )
+    return PNG_BEGINS + b"".join(written)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +15,32 @@ from .charts import COLOURS, Chart, Series, image, new_figure, plot
 from .formatting import percent, score
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
+
     from ..search.outcome import Progress
 
 PLOT_PIXELS = (768.0, 480.0)
+HEAD_PIXELS, FOOT_PIXELS, SIDE_PIXELS, LABEL_PIXELS = 38.0, 36.0, 8.0, 24.0
+"""Margins above, below and at the right, and that at the left beside the numbers: a quarter of a drawing's time would go into
+having matplotlib find them.
+"""
+LETTER_PIXELS = 7.2
+"""Width of a letter of the numbers."""
 SETTLED = 0.05
 """Part of the run that may be left out of the plot's range: the first incumbents and bounds are far off."""
+
+
+def prepare() -> Iterator[None]:
+    """Imports what drawing needs, in parts of some tenths of a second at most: for a process that waits.
+
+    What cannot be imported does not disturb it; :func:`draw_convergence` says what is wrong.
+    """
+    if find_spec("matplotlib") is None:
+        return
+    with suppress(Exception):
+        for part in ("matplotlib", "matplotlib.backend_bases", "matplotlib.backends.backend_svg", "matplotlib.figure"):
+            importlib.import_module(part)
+            yield
 
 
 def draw_convergence(trace: Sequence[Progress], path: Path) -> bool:
@@ -39,18 +62,26 @@ def draw_convergence(trace: Sequence[Progress], path: Path) -> bool:
     values, gap = values_chart(trace), gap_chart(trace)
     if values is None or find_spec("matplotlib") is None:
         return False
-    figure = new_figure(*PLOT_PIXELS)
+    figure = new_figure(*PLOT_PIXELS, fitted=False)
     charts = [values] if gap is None else [values, gap]
     axes = figure.subplots(len(charts), 1, squeeze=False, height_ratios=(3, 1)[: len(charts)])[:, 0]
-    figure.suptitle(plot_title(trace, values), fontsize="medium")
+    figure.suptitle(plot_title(trace, values), fontsize="medium", y=0.995, va="top")
     for one, chart in zip(axes, charts, strict=True):
         plot(one, chart, COLOURS, PLOT_PIXELS[0])
         one.set_ylabel(chart.upwards)
         one.set_xlim(0.0, values.x_range[1])
+    width, height = PLOT_PIXELS
+    left = LABEL_PIXELS + LETTER_PIXELS * max(len(text) for one in axes for text in _tick_texts(one.yaxis))
+    figure.subplots_adjust(left / width, FOOT_PIXELS / height, 1 - SIDE_PIXELS / width, 1 - HEAD_PIXELS / height, hspace=0.22)
     axes[0].legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False, borderaxespad=0.0, fontsize="small")
     axes[-1].set_xlabel(values.across)
     write_whole(path, image(figure, "png"))
     return True
+
+
+def _tick_texts(axis: Axis) -> list[str]:
+    """What is written at the ticks of an axis."""
+    return axis.get_major_formatter().format_ticks(axis.get_majorticklocs().tolist())
 
 
 def values_chart(trace: Sequence[Progress], name: str = "values", description: str = "") -> Chart | None:
