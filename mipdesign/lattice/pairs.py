@@ -17,7 +17,8 @@ import numpy as np
 from ..errors import SpecError
 from ..networks.architecture import Architecture
 from ..networks.blocks import FAMILIES, BlockFamily
-from ..networks.latency import MISSING, LatencyModel
+from ..networks.latency import LatencyModel
+from ..networks.latency_grid import MISSING
 from ..networks.operation import Int, Operation, plain_conv
 from .arrays import Ints
 

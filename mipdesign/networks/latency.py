@@ -22,28 +22,24 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import SpecError, short
 from ..files import read_text
 from ..numerals import NUMBER, from_text
 from .blocks import Int, Operation
 
+if TYPE_CHECKING:
+    from .latency_grid import Grid
+
 HEADER = ("kind", "in_channels", "out_channels", "kernel", "stride", "groups", "resolution", "batch", "microseconds")
 KINDS = ("conv", "linear", "norm", "relu", "relu6", "silu", "sigmoid", "pool", "max_pool", "global_pool", "add", "scale")
 """What a row may measure."""
-MISSING = -1
-"""Stands for the latency of an operation that a table does not cover."""
 MOST_ROWS = 20_000
 MOST_NANOSECONDS = 10**10
 LARGEST = 2**16
 """Largest number of channels in a table: products with it and a latency stay far below ``2**63``."""
 MAX_TABLE_BYTES = 4_000_000
-
-Ints = NDArray[np.int64]
 
 
 class Shape(NamedTuple):
@@ -71,8 +67,8 @@ class Row(NamedTuple):
 
     @property
     def shape(self) -> Shape:
-        groups = int(group_class(self.in_channels, self.out_channels, self.groups)) if self.kind == "conv" else self.groups
-        return Shape(self.kind, self.kernel, self.stride, groups, self.resolution)
+        is_depthwise = self.kind == "conv" and self.in_channels == self.out_channels == self.groups > 1
+        return Shape(self.kind, self.kernel, self.stride, 0 if is_depthwise else self.groups, self.resolution)
 
     @property
     def nanoseconds(self) -> int:
@@ -84,11 +80,6 @@ class Row(NamedTuple):
         return ",".join(map(str, self))
 
 
-def group_class(ci: Int, co: Int, groups: Int) -> Int:
-    """:attr:`Shape.groups` of convolutions: their number of groups, 0 where they are depthwise."""
-    return np.where((groups == ci) & (groups == co) & (groups > 1), 0, groups)
-
-
 def kind_of(op: Operation) -> str:
     """The kind under which a table lists an operation."""
     return op.function if op.kind == "activation" else op.kind
@@ -97,61 +88,6 @@ def kind_of(op: Operation) -> str:
 def is_line(shape: Shape) -> bool:
     """Whether operations of that shape have as many output channels as input channels."""
     return shape.groups == 0 or shape.kind not in ("conv", "linear")
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Measured points of one shape.
-
-    Attributes
-    ----------
-    inputs, outputs:
-        Channels at which it was measured, increasing.
-    line:
-        Whether operations have as many outputs as inputs; the only value of ``outputs`` then means nothing.
-    values:
-        Nanoseconds, non-decreasing along both axes, :data:`MISSING` where nothing was measured; shape ``(inputs, outputs)``.
-    """
-
-    inputs: Ints
-    outputs: Ints
-    values: Ints
-    line: bool
-
-    @classmethod
-    def of(cls, points: dict[tuple[int, int], int], line: bool) -> Grid:
-        """The grid through some points."""
-        inputs, outputs = (np.array(sorted(set(axis)), dtype=np.int64) for axis in zip(*points, strict=True))
-        values = np.full((len(inputs), len(outputs)), MISSING, dtype=np.int64)
-        for (ci, co), value in points.items():
-            values[np.searchsorted(inputs, ci), np.searchsorted(outputs, co)] = value
-        largest = np.maximum.accumulate(np.maximum.accumulate(values, axis=0), axis=1)
-        return cls(inputs, outputs, np.where(values == MISSING, MISSING, largest), line)
-
-    def at(self, ci: Ints, co: Ints) -> Ints:
-        """Nanoseconds at some channels, :data:`MISSING` where a neighbouring point is."""
-        if self.line:
-            co = np.full_like(ci, self.outputs[0])
-        i, i_next, i_ok = _neighbours(self.inputs, ci)
-        j, j_next, j_ok = _neighbours(self.outputs, co)
-        corners = [self.values[a, b] for b in (j, j_next) for a in (i, i_next)]
-        known = i_ok & j_ok & (np.minimum.reduce(corners) != MISSING)
-        near, far = (_between(low, high, ci, self.inputs[i], self.inputs[i_next]) for low, high in (corners[:2], corners[2:]))
-        return np.where(known, _between(near, far, co, self.outputs[j], self.outputs[j_next]), MISSING)
-
-
-def _neighbours(axis: Ints, at: Ints) -> tuple[Ints, Ints, NDArray[np.bool_]]:
-    """Places of the points at or below, and at or above; and whether there are such."""
-    ok = (at >= axis[0]) & (at <= axis[-1])
-    low = np.clip(np.searchsorted(axis, at, side="right") - 1, 0, len(axis) - 1)
-    high = np.where(axis[low] == at, low, np.minimum(low + 1, len(axis) - 1))
-    return low, high, ok
-
-
-def _between(low: Ints, high: Ints, at: Ints, first: Ints, last: Ints) -> Ints:
-    """Linear interpolation, rounded down."""
-    interpolated: Ints = low + (high - low) * (at - first) // np.maximum(last - first, 1)
-    return interpolated
 
 
 @dataclass(frozen=True)
@@ -217,6 +153,8 @@ class LatencyTable:
     @cached_property
     def grids(self) -> dict[Shape, Grid]:
         """The measured points by shape."""
+        from .latency_grid import Grid  # and with it numpy, which a problem without a table does not need
+
         points: dict[Shape, dict[tuple[int, int], int]] = {}
         for row in self.rows:
             co = 0 if is_line(row.shape) else row.out_channels
@@ -261,22 +199,17 @@ class LatencyModel:
         return {}
 
     def nanoseconds(self, op: Operation) -> Int:
-        """Latency of one operation (an array where the operation is one of a lattice); :data:`MISSING` if it is not covered."""
+        """Latency of one operation (an array where the operation is one of a lattice);
+        :data:`mipdesign.networks.latency_grid.MISSING` if it is not covered.
+        """
+        from .latency_grid import nanoseconds
+
         kind = kind_of(op)
-        parts = (op.in_channels, op.out_channels, op.kernel, op.groups, op.present)
-        ci, co, kernel, groups, present = np.broadcast_arrays(*(np.asarray(part) for part in parts))
-        value = np.zeros(ci.shape, dtype=np.int64)
-        if kind not in self.free:
-            value += MISSING
-            classes = group_class(ci, co, groups) if kind == "conv" else groups
-            for k in np.unique(kernel).tolist():
-                for g in np.unique(classes).tolist():
-                    grid = self.table.grids.get(Shape(kind, k, op.stride, g, op.resolution))
-                    if grid is not None:
-                        here = (kernel == k) & (classes == g)
-                        value[here] = grid.at(ci[here].astype(np.int64), co[here].astype(np.int64))
-        value = np.where(present, value, 0)
-        return value if value.ndim else int(value)
+
+        def grid_of(kernel: int, groups: int) -> Grid | None:
+            return self.table.grids.get(Shape(kind, kernel, op.stride, groups, op.resolution))
+
+        return nanoseconds(op, None if kind in self.free else grid_of)
 
     def total(self, operations: Iterable[Operation]) -> int:
         """Latency of one network in nanoseconds.
@@ -286,6 +219,8 @@ class LatencyModel:
         SpecError
             Naming the first operation that the table does not cover.
         """
+        from .latency_grid import MISSING
+
         total = 0
         for op in operations:
             key = (kind_of(op), op.in_channels, op.out_channels, op.kernel, op.stride, op.groups, op.resolution)

@@ -23,7 +23,8 @@ from ..lattice.additive_budgets import excess_of
 from ..lattice.pairs import tail_operations
 from ..networks.architecture import Architecture
 from ..networks.blocks import FAMILIES, Operation, plain_conv
-from ..networks.latency import HEADER, LARGEST, MAX_TABLE_BYTES, LatencyTable, Row, Shape, group_class, is_line, kind_of
+from ..networks.latency import HEADER, LARGEST, MAX_TABLE_BYTES, LatencyTable, Row, Shape, is_line, kind_of
+from ..networks.latency_grid import group_class
 from .graph import FUNCTIONS, to_graph
 from .lowering import to_module
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..checker import FAILS
 from ..figures.formatting import number, percent, points, quantity, score
 from ..figures.parts import parts
 from ..figures.tables import Column, Table, Value, columns, number_text, size_text
@@ -266,5 +265,7 @@ def _gain_text(gain: float | None) -> str:
 
 def claims_table(claims: Iterable[Claim]) -> Table:
     """The claims of a certificate and whether they hold."""
+    from ..checker import FAILS
+
     rows = tuple((claim.claim, "FAILED" if claim.outcome == FAILS else claim.outcome) for claim in claims)
     return Table("Claims of the certificate", columns("claim", "result", left=("claim", "result")), rows)

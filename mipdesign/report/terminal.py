@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from ..checker import FAILS, TRUST, Claim, verdict
 from ..errors import MissingExtraError
 from ..figures.formatting import number, percent, scientific, score
 from ..mip.capabilities import Capability
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from ..analysis.explanation_file import Explanation
     from ..analysis.frontier_file import Frontier
     from ..certificate.certificate import Certificate
+    from ..checker import Claim
     from ..designs.design import Design
     from ..mip.formulation import Described, Formulation, FormulationModel
     from ..mip.solver import Solver
@@ -158,6 +158,8 @@ def problem_lines(problem: Problem) -> list[str]:
 
 def verification_lines(certificate: Certificate, claims: Sequence[Claim]) -> list[str]:
     """Every claim that failed or was taken on trust, and what all of it comes to."""
+    from ..checker import FAILS
+
     lines = claim_lines(claims)
     if any(claim.outcome == FAILS for claim in claims):
         return lines
@@ -171,6 +173,8 @@ def verification_lines(certificate: Certificate, claims: Sequence[Claim]) -> lis
 
 def claim_lines(claims: Sequence[Claim]) -> list[str]:
     """Every claim that failed or was taken on trust, and how many hold."""
+    from ..checker import FAILS, TRUST, verdict  # and with it numpy, which other lines do not need
+
     words = {FAILS: "FAILED", TRUST: "on trust"}
     lines = [f"{words[c.outcome]}: {c.claim}" + (f": {c.detail}" if c.detail else "") for c in claims if c.outcome in words]
     failed = sum(claim.outcome == FAILS for claim in claims)

@@ -20,7 +20,8 @@ from mipdesign.errors import SpecError
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
 from mipdesign.networks.blocks import Operation
-from mipdesign.networks.latency import HEADER, MISSING, Grid, LatencyModel, LatencyTable
+from mipdesign.networks.latency import HEADER, LatencyModel, LatencyTable
+from mipdesign.networks.latency_grid import MISSING, Grid
 from mipdesign.nn.profiling import plan, profile
 from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables

@@ -51,5 +51,5 @@ __all__ = [
     "with_shortcut",
 ]
 
-for _point in installed(FAMILY_GROUP).values():
+for _point in installed()[FAMILY_GROUP].values():
     register_family(_point.load())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..operation import Int, OperationChain
 from .inverted import Inverted
 
@@ -18,11 +16,11 @@ class InvertedSE(Inverted):
     @staticmethod
     def squeeze(b: Int) -> Int:
         """Squeeze width ``max(1, round(b/4) // 8 * 8)``."""
-        return (
-            np.maximum(1, np.rint(b / 4).astype(np.int64) // 8 * 8)
-            if isinstance(b, np.ndarray)
-            else max(1, round(b / 4) // 8 * 8)
-        )
+        if not getattr(b, "ndim", 0):
+            return max(1, round(b / 4) // 8 * 8)
+        import numpy as np  # which the blocks of one network do not need
+
+        return np.maximum(1, np.rint(b / 4).astype(np.int64) // 8 * 8)
 
     def _attention(self, main: OperationChain, b: Int) -> None:
         trunk, resolution = main.last, main.resolution
