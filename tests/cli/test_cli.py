@@ -389,3 +389,21 @@ def test_errors_are_not_wrapped(tmp_path: Path) -> None:
     answer = process("show", tmp_path / ("x" * 200), env=os.environ | {"COLUMNS": "40"})
     assert answer.returncode == 2
     assert len(answer.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("design", "--help"),
+        ("presets",),
+        ("show", "deepmad-r18"),
+        ("show", "no-preset"),
+        ("design", "no-preset"),
+        ("design", "deepmad-r18", "--set", "budgets.flops=few"),
+        ("evaluate", "no-file"),
+    ],
+    ids=" ".join,
+)
+def test_commands_that_compute_nothing_import_nothing_for_it(arguments: tuple[str, ...]) -> None:
+    assert programs.said("imported_by", *arguments) == []
