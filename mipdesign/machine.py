@@ -29,6 +29,19 @@ def peak_memory_mb() -> float:
     return resident_mb(resource.getrusage(resource.RUSAGE_SELF)) if told is None else told
 
 
+def copied_memory_mb() -> float:
+    """Memory, in megabytes, that this process has in common with the one that it is a copy of, or with its copy: what neither
+    has written to since. Files that both have mapped, such as libraries, do not count.
+
+    The kernel halves such pages in its proportional figures (Linux). They become fewer as time goes by, so the peaks of both
+    less what they have in common at the end are no less than both have ever held together.
+    """
+    told = Path("/proc/self/smaps_rollup")
+    lines = told.read_text().splitlines()[1:] if told.is_file() else []
+    figures = {name: int(number) / 1024 for name, number, *_ in (line.replace(":", " ").split() for line in lines)}
+    return 2 * (figures.get("Anonymous", 0.0) - figures.get("Pss_Anon", figures.get("Anonymous", 0.0)))
+
+
 def resident_mb(usage: resource.struct_rusage) -> float:
     """Most resident memory of a process by its ``rusage``, which macOS gives in bytes and others in kilobytes."""
     return usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

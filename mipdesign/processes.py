@@ -32,6 +32,7 @@ from queue import SimpleQueue
 from typing import IO, Any, Literal
 
 from .errors import require
+from .forks import SINGLE_THREADED, Forked
 from .json_lines import json_line
 
 POLL_SECONDS, MEMORY_POLL_SECONDS = 0.002, 0.03
@@ -40,8 +41,6 @@ TREE_POLLS = 20
 """Looks between two searches for processes that it started."""
 LAST_SECONDS = 10.0
 """Time for a child to end by itself after its last message, and for that message to be read after it has ended."""
-SINGLE_THREADED = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-"""Environment that keeps libraries from threads of their own."""
 PR_SET_PDEATHSIG = 1
 """Request to the kernel (prctl): a signal when the thread that started this process ends."""
 
@@ -102,7 +101,7 @@ class Process:
     Parameters
     ----------
     command:
-        Program and arguments.
+        Program and arguments; or, with pipes and nothing kept, what a copy of this process does (see :mod:`mipdesign.forks`).
     keep:
         Which of its outputs are kept, of ``out`` and ``err``; others go nowhere.
     single_threaded:
@@ -112,21 +111,30 @@ class Process:
     """
 
     def __init__(
-        self, command: Sequence[str], *, keep: Sequence[str] = (), single_threaded: bool = False, piped: bool = False
+        self,
+        command: Sequence[str] | Callable[[], object],
+        *,
+        keep: Sequence[str] = (),
+        single_threaded: bool = False,
+        piped: bool = False,
     ) -> None:
         self._files = {name: tempfile.TemporaryFile() for name in keep}  # noqa: SIM115 - each is closed when it has been read
         self._lock, self._watched_mb = threading.Lock(), 0.0
         self._ended: Ended | None = None
         self._cause: Cause = "exited"
         self._began = time.monotonic()
-        self._popen = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if piped else self._files.get("out", subprocess.DEVNULL),
-            stderr=self._files.get("err", subprocess.DEVNULL),
-            env=os.environ | (SINGLE_THREADED if single_threaded else {}),
-            start_new_session=True,
-        )
+        self._popen: subprocess.Popen[bytes] | Forked
+        if callable(command):
+            self._popen = Forked(command)
+        else:
+            self._popen = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if piped else self._files.get("out", subprocess.DEVNULL),
+                stderr=self._files.get("err", subprocess.DEVNULL),
+                env=os.environ | (SINGLE_THREADED if single_threaded else {}),
+                start_new_session=True,
+            )
         self.pid = self._popen.pid
 
     def poll(self) -> Ended | None:
@@ -196,7 +204,7 @@ class Conversation(Process):
     Parameters
     ----------
     command:
-        Program and arguments.
+        Of :class:`Process`.
     codec:
         Of the messages, both ways.
     hear:
@@ -213,7 +221,7 @@ class Conversation(Process):
 
     def __init__(
         self,
-        command: Sequence[str],
+        command: Sequence[str] | Callable[[], object],
         codec: Codec,
         hear: Callable[[Any], None],
         on_end: Callable[[Ended], None] = lambda ended: None,

@@ -31,6 +31,7 @@ GROUND = (
     "parsing",
     "interrupts",
     "plugins",
+    "forks",
     "processes",
     "compiled",
 )

@@ -15,6 +15,7 @@ import programs
 import psutil
 import pytest
 
+from mipdesign.forks import can_fork
 from mipdesign.machine import peak_memory_mb, resident_mb
 from mipdesign.processes import JSON_LINES, PICKLES, Codec, Conversation, Ended, Process, end_all
 
@@ -110,3 +111,27 @@ def test_the_peak_of_a_child_is_not_that_of_its_parent() -> None:
     told = Process(programs.command("peak"), keep=("out",)).watch(60)
     assert float(told.out) < 250 < peak_memory_mb()
     del held
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux copies processes here")
+def test_a_copy_of_a_process_ends_with_it() -> None:
+    with subprocess.Popen(programs.command("parent_of_copy"), stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert psutil.Process(pid).cmdline() == psutil.Process(parent.pid).cmdline()
+        parent.kill()
+        parent.wait()
+        assert is_gone(pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux copies processes here")
+def test_memory_that_two_processes_share_counts_once() -> None:
+    peak, shared = map(float, programs.run("parent_of_copy", "shared").stdout.split())
+    assert 100 < peak < 250 and 55 < shared < 75
+
+
+def test_a_process_with_threads_is_not_copied() -> None:
+    timer = Timer(60, lambda: None)
+    timer.start()
+    assert not can_fork()
+    timer.cancel()

@@ -21,7 +21,7 @@ from .options import (
     Workers,
     problem_of,
 )
-from .results import EXIT_CODES, folder_name, print_json, require_writable, watcher
+from .results import EXIT_CODES, folder_name, new_engine, print_json, require_writable, watching
 
 
 def pareto(
@@ -146,14 +146,11 @@ def compare(
 
     Exit codes: as those of 'design'.
     """
-    from ..analysis.comparison import compare as comparison_of
-    from ..report.progress import ProgressDisplay
-    from ..report.tables import comparison_table
-    from ..report.terminal import PlainConsole, comparison_lines
-
     if out is not None:
         require_writable(out)
-    with ProgressDisplay(PlainConsole(stderr=True)) as display:
+    with new_engine(workers) as engine, watching(drawn=out is not None) as watch:
+        from ..analysis.comparison import compare as comparison_of
+
         made = comparison_of(
             network,
             space=space,
@@ -164,10 +161,15 @@ def compare(
             gap=gap,
             seed=seed,
             workers=workers,
-            on_progress=watcher(display),
+            on_progress=watch,
+            engine=engine,
         )
-    if out is not None:
-        made.design.save(out)
+        engine.kill()  # it gives its memory back while the files are written
+        if out is not None:
+            made.design.save(out)
+    from ..report.tables import comparison_table
+    from ..report.terminal import PlainConsole, comparison_lines
+
     console = PlainConsole()
     if as_json:
         print_json(console, made.to_dict())

@@ -25,7 +25,7 @@ from .options import (
     engine_options,
     problem_of,
 )
-from .results import EXIT_CODES, TRUSTED, folder_name, print_json, require_writable, watcher
+from .results import EXIT_CODES, TRUSTED, folder_name, new_engine, print_json, require_writable, watching
 
 if TYPE_CHECKING:
     from ..designs.design import Design
@@ -91,20 +91,16 @@ def design(
 
     Exit codes: 0 with a design, optimal or not; 2 bad input; 3 no network keeps the budgets; 4 stopped before one was found.
     """
-    from ..engine.engine import Engine
-    from ..machine import processors
-
-    with Engine(workers or processors()) as engine:  # it gets ready during the imports
-        from ..designs.run import design as run
-        from ..report.progress import ProgressDisplay
-        from ..report.terminal import PlainConsole
-
+    with new_engine(workers) as engine:
         problem = problem_of(spec, convention, overrides)
         folder = out or resume or Path("designs") / folder_name(problem.name)
         require_writable(folder)
+        engine.prepare(problem)  # it imports what it needs, and so does this process, before it has something to do
+        from ..designs.run import design as run
+
         if resume is not None:
             INTERRUPTS.allow()  # until the search begins there is nothing to save that the folder does not have
-        with ProgressDisplay(PlainConsole(stderr=True)) as display:
+        with watching(drawn=True) as watch:
             found = run(
                 problem,
                 time_limit=time_limit,
@@ -114,11 +110,12 @@ def design(
                 formulation=formulation,
                 presolve=not no_presolve,
                 resume=resume,
-                on_progress=watcher(display),
+                on_progress=watch,
                 engine=engine,
                 engine_options=engine_options(engine_option),
             )
-    found.save(folder)
+        engine.kill()  # it gives its memory back while the files are written
+        found.save(folder)
     _print_design(found, folder, as_json)
     if found.status in ("feasible", "unknown"):
         _print_how_to_resume(found, folder, spec, convention, overrides, plugins)

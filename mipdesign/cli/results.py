@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ..files import json_text, writing
 from ..interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
+    from ..engine.engine import Engine
     from ..report.progress import ProgressDisplay
     from ..search.outcome import Progress
 
@@ -40,19 +41,47 @@ def require_writable(folder: Path) -> None:
         raise SpecError("--out", f"{existing} cannot be written to", "give a writable folder")
 
 
-def watcher(display: ProgressDisplay) -> Callable[[Progress], None]:
-    """Shows the progress of a run, and takes signals where the run can be left."""
+def new_engine(workers: int | None) -> Engine:
+    """The engine of a command that designs one network, to be made before anything is imported that starts threads."""
+    from ..engine.engine import Engine
+    from ..forks import keep_single_threaded
+    from ..machine import processors
 
-    def watch(progress: Progress) -> None:
-        display.update(progress)
-        if progress.phase == "compiling":
-            INTERRUPTS.allow()
-            return
-        INTERRUPTS.hold()
-        if progress.phase != "done":
-            INTERRUPTS.check()
+    keep_single_threaded()
+    return Engine(workers or processors(), copied=True)
 
-    return watch
+
+@contextlib.contextmanager
+def watching(drawn: bool) -> Iterator[Callable[[Progress], None]]:
+    """What shows the progress of a run, and takes signals where the run can be left.
+
+    What it needs is imported when it is first told of something: the process of the engine is at work by then. So is what it
+    takes to draw the run, if it will be ``drawn``: even with a worker on every processor that delays the end less than later.
+    """
+    with contextlib.ExitStack() as stack:
+        displays: list[ProgressDisplay] = []
+        preparations: Iterator[None] = iter(())
+
+        def watch(progress: Progress) -> None:
+            nonlocal preparations
+            if not displays:
+                from ..figures.convergence import prepare
+                from ..report.progress import ProgressDisplay
+                from ..report.terminal import PlainConsole
+
+                displays.append(stack.enter_context(ProgressDisplay(PlainConsole(stderr=True))))
+                preparations = prepare() if drawn else preparations
+            elif progress.phase != "done":
+                next(preparations, None)
+            displays[0].update(progress)
+            if progress.phase == "compiling":
+                INTERRUPTS.allow()
+                return
+            INTERRUPTS.hold()
+            if progress.phase != "done":
+                INTERRUPTS.check()
+
+        yield watch
 
 
 def print_json(console: Any, data: Any) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..certificate.certificate import Certificate, finite, stated_figures
-from ..certificate.verification import claims
 from ..checker import Claim, digest
 from ..errors import SpecError
 from ..files import write_whole, writing
@@ -223,4 +222,6 @@ class Design:
         quick: bool = False,
     ) -> list[Claim]:
         """Verifies the certificate; see :func:`mipdesign.certificate.verification.claims`."""
+        from ..certificate.verification import claims
+
         return list(claims(self.certificate, resolve=resolve, quick=quick, on_node=on_node))

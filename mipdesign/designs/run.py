@@ -8,25 +8,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from ..certificate.certificate import Certificate
-from ..certificate.verification import restore
 from ..checker import FORMAT, SECTIONS, digest
 from ..engine.driver import solve
 from ..engine.engine import Engine
 from ..errors import CertificateError, SpecError
 from ..lattice.tables import Tables
 from ..machine import processors
-from ..mip.formulation import formulation_named
 from ..networks.architecture import Architecture
 from ..plugins import plugin_versions
 from ..problem.problem import Problem
-from ..search.coverage import build_tables
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Options, Progress, Resumed, ScipOptions, WarmStart
 from ..search.warmup import is_warm, warm_up
 from .design import Design
 from .versions import installed_versions
+
+if TYPE_CHECKING:
+    from ..mip.formulation import Formulation
 
 DEFAULT_FORMULATION = "lattice"
 SOLVER_COLUMNS = 32
@@ -93,35 +94,33 @@ def design(
         raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
     if seed < 0:
         raise SpecError("seed", f"{seed!r} is negative", "give a number from 0 up")
-    name = formulation or DEFAULT_FORMULATION
-    chosen = formulation_named(name)
-    chosen.check_proves()
     scip = ScipOptions.of(engine_options)
-    formulation_named(f"minlp:{scip.encoding}")
+    chosen = _formulation(formulation or DEFAULT_FORMULATION, scip) if formulation or not presolve or engine_options else None
     earlier = None if resume is None else earlier_run(problem, Path(resume))
     if not is_warm():
         if on_progress is not None:
             on_progress(Progress(0.0, "compiling", None, math.inf, None, 0, 0))
         warm_up()
-    began, used = time.monotonic(), engine or Engine(workers or processors())
+    used = engine or Engine(workers or processors())
+    began = used.began if used.tabulated is problem else time.monotonic()
     try:
-        used.start()  # it gets ready while the tables are built here
-        tables = build_tables(problem, used.tables)
+        used.prepare(problem)  # it gets ready while the tables are built here, unless it has been waiting for them
+        tables = used.tabulate(problem)
         options = Options(
             time_limit=time_limit,
             gap=gap,
             seed=seed,
             workers=used.workers,
-            formulation=name,
+            formulation=formulation or DEFAULT_FORMULATION,
             presolve=presolve,
             scip=scip,
         )
         if formulation is not None:
             options = replace(options, solver_columns=SOLVER_COLUMNS)
-        missing = chosen.unsupported(tables)
+        missing = None if chosen is None else chosen.unsupported(tables)
         if missing is not None:
             if not presolve:
-                raise SpecError("formulation", f"{name!r} cannot express {missing}", "leave out --no-presolve")
+                raise SpecError("formulation", f"{options.formulation!r} cannot express {missing}", "leave out --no-presolve")
             options = replace(options, solver_columns=0)
         resumed = None if earlier is None else _resumed(tables, earlier)
         networks = tuple(other.architecture for other in near if other.architecture is not None)
@@ -150,6 +149,22 @@ def design(
     )
 
 
+def _formulation(name: str, scip: ScipOptions) -> Formulation:
+    """The formulation that closes cells; it and that of SCIP's problem are known, and may prove something.
+
+    Raises
+    ------
+    SpecError
+        Otherwise.
+    """
+    from ..mip.formulation import formulation_named  # which imports SCIP, and by default only its own process needs that
+
+    chosen = formulation_named(name)
+    chosen.check_proves()
+    formulation_named(f"minlp:{scip.encoding}")
+    return chosen
+
+
 def earlier_run(problem: Problem, folder: Path) -> Design:
     """The design of an earlier run of the same problem.
 
@@ -174,6 +189,8 @@ def _resumed(tables: Tables, earlier: Design) -> Resumed | None:
     """What an earlier run proved; ``None`` where it had no design yet, so that there is nothing to go on from."""
     if earlier.architecture is None:
         return None
+    from ..certificate.verification import restore
+
     records, nodes = restore(tables, earlier.certificate)
     designs = [Architecture.from_dict(c["architecture"]) for c in earlier.certificate.data["contenders"]]
     return Resumed(records, nodes, designs, earlier.certificate.claim["proves"] == "infeasibility")

@@ -22,7 +22,7 @@ from ..search.branching import Node, Record, open_nodes, whole_space
 from ..search.incumbents import OPTIMAL_GAP, Incumbents, relative_gap
 from ..search.outcome import OpenNode, Options, Outcome, Progress, Resumed, ScipTree, SolvedCell, Status, WarmStart
 from .engine import Engine, Message
-from .session import ATTEMPTS, Ended, Session, Task
+from .task import ATTEMPTS, Ended, Task
 
 STOP_SECONDS = 1.5
 """Time for the engine to stop when it is asked to; then it is killed, and the records say what is open."""
@@ -332,6 +332,8 @@ def solve(
 
 def solve_here(tables: Tables, options: Options | None = None, resumed: Resumed | None = None) -> Outcome:
     """:func:`solve` without a process of its own and without progress: a crash of SCIP ends this one. For tests and studies."""
+    from .session import Session  # and with it SCIP, which the parent of an engine does not need
+
     run = Run(tables, options or Options(), lambda progress: None, resumed, WarmStart())
     told: list[Message] = []
     session = Session(tables, run._task(), lambda kind, content: told.append(Message(kind, content)))

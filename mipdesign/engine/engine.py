@@ -1,15 +1,21 @@
 """The parent's side of the engine: one process with SCIP, which is begun anew when it dies.
 
-Nothing is imported here that takes time: the process gets ready while this one imports what it needs itself.
+Nothing is imported here that takes time: the process gets ready while this one imports what it needs itself. Where it may be a
+copy of this one (see :mod:`mipdesign.forks`) it is made as late as possible instead: what this process has imported, and the
+tables, are there then, in memory that both share.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import sys
+import time
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from ..forks import can_fork
 from ..machine import MEMORY_MB
 from ..plugins import shipment
 from ..processes import PICKLES, Conversation, Ended
@@ -17,7 +23,7 @@ from ..processes import PICKLES, Conversation, Ended
 if TYPE_CHECKING:
     from ..lattice.tables import Tables
     from ..problem.problem import Problem
-    from .session import Task
+    from .task import Task
 
 
 class Message(NamedTuple):
@@ -36,34 +42,87 @@ class Engine:
     ----------
     workers:
         Threads that expand nodes in it.
+    copied:
+        Whether the process may begin as a copy of this one, the first time: for programs that know what they have imported
+        and opened until then.
 
     Attributes
     ----------
     tables:
         Those of the problem at hand; the next one may have the same columns.
+    tabulated, began:
+        A problem whose tables the process has from its beginning, and when these were begun (:func:`time.monotonic`).
     """
 
-    def __init__(self, workers: int = 1, memory_mb: int = MEMORY_MB) -> None:
-        self.workers, self.memory_mb = workers, memory_mb
+    def __init__(self, workers: int = 1, memory_mb: int = MEMORY_MB, *, copied: bool = False) -> None:
+        self.workers, self.memory_mb, self.copied = workers, memory_mb, copied
         self.tables: Tables | None = None
+        self.tabulated: Problem | None = None
+        self.began = math.nan
         self.inbox: SimpleQueue[Message] = SimpleQueue()
         self.runs = itertools.count()
         self.run = -1
         self.process: Conversation | None = None
 
     def __enter__(self) -> Self:
-        self.start()
+        self.prepare()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def start(self) -> None:
-        """Starts the process, if it does not run; it gets ready while the parent does something else."""
-        if self.process is not None and self.process.poll() is None:
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process."""
+        return self.process is not None and self.process.poll() is None
+
+    def prepare(self, problem: Problem | None = None) -> None:
+        """Lets the process get ready while the parent does something else.
+
+        One that begins as a copy of the parent waits for a problem, whose tables both then have.
+
+        Raises
+        ------
+        SpecError
+            As :meth:`tabulate` does.
+        """
+        if self.is_running:
             return
+        if not (self.copied and can_fork()):
+            self._start([sys.executable, "-m", "mipdesign.engine.process"])
+            self._send(("plugins", shipment()))
+        elif problem is not None:
+            self._start_copy(problem)
+
+    def tabulate(self, problem: Problem) -> Tables:
+        """Tables of a problem: those at hand, or new ones that share with these what they can.
+
+        Raises
+        ------
+        SpecError
+            As :func:`mipdesign.search.coverage.build_tables` does.
+        """
+        from ..search.coverage import build_tables
+
+        if self.tables is None or self.tables.problem is not problem:
+            self.tables = build_tables(problem, self.tables)
+        return self.tables
+
+    def _start_copy(self, problem: Problem) -> None:
+        self.began = time.monotonic()
+        tables = self.tabulate(problem)
+
+        def serve() -> None:
+            from .process import Server
+
+            Server(tables).serve()
+
+        self._start(serve)
+        self.tabulated = problem
+
+    def _start(self, command: list[str] | Callable[[], object]) -> None:
         inbox: SimpleQueue[Message] = SimpleQueue()
-        self.inbox = inbox
+        self.inbox, self.copied, self.tabulated = inbox, False, None
 
         def hear(message: tuple[int, str, Any]) -> None:
             run, kind, content = message
@@ -73,19 +132,21 @@ class Engine:
         def died(ended: Ended) -> None:
             inbox.put(Message("died", ended.code))
 
-        command = [sys.executable, "-m", "mipdesign.engine.process"]
         self.process = Conversation(command, PICKLES, hear, died, address_space_mb=self.memory_mb or None)
-        self.process.send(("plugins", shipment()))
+
+    def _send(self, message: tuple[str, Any]) -> None:
+        assert self.process is not None
+        self.process.send(message)
 
     def solve(self, problem: Problem, task: Task) -> None:
         """Has a problem solved; what is said of the one before is not heard any more."""
-        self.start()
-        assert self.process is not None
+        self.prepare(problem)
         self.run = next(self.runs)
         while not self.inbox.empty():
             if self.inbox.get().kind == "died":
-                self.start()
-        self.process.send(("solve", (self.run, problem.to_dict(), task)))
+                self.prepare()
+        self._send(("solve", (self.run, None if problem is self.tabulated else problem.to_dict(), task)))
+        self.tabulated = None
 
     def listen(self, seconds: float) -> Message | None:
         """The next message, or ``None`` after ``seconds``."""

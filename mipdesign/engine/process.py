@@ -1,7 +1,7 @@
 """The process of the engine: keeps the tables of a problem and solves one problem after another.
 
-Started as ``python -m mipdesign.engine.process`` by :mod:`mipdesign.engine.engine`. A crash of SCIP or of a plug-in ends this
-process and nothing else.
+Started by :mod:`mipdesign.engine.engine` as ``python -m mipdesign.engine.process``, or as a copy of the process that it serves.
+A crash of SCIP or of a plug-in ends this process and nothing else.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from typing import Any
 
 from ..errors import MipdesignError
 from ..lattice.tables import Tables
-from ..machine import peak_memory_mb
+from ..machine import copied_memory_mb, peak_memory_mb
 from ..plugins import receive
 from ..problem.problem import Problem
 from ..processes import PICKLES, ParentLink
 from ..search.coverage import build_tables
-from .session import Session, Task
+from .session import Session
+from .task import Task
 
 
 class Server:
     """State of the process: the tables, the session at hand, and the link to the parent."""
 
-    def __init__(self) -> None:
-        self.tables: Tables | None = None
+    def __init__(self, tables: Tables | None = None) -> None:
+        self.tables = tables
         self.session: Session | None = None
         self.run = 0
         self.stopped = -1
@@ -44,15 +45,26 @@ class Server:
             return True
         return False
 
-    def solve(self, run: int, specification: dict[str, Any], task: Task) -> None:
-        """Solves one problem; every message says of which run it is."""
+    def serve(self) -> None:
+        """Does what the parent asks, until the parent ends."""
+        while True:
+            kind, content = self.link.receive()
+            if kind == "plugins":
+                receive(content)
+            else:
+                self.solve(*content)
+
+    def solve(self, run: int, specification: dict[str, Any] | None, task: Task) -> None:
+        """Solves one problem, that of the tables at hand by default; every message says of which run it is."""
 
         def tell(kind: str, content: Any = None) -> None:
             self.link.send((run, kind, content))
 
         self.run = run
         try:
-            self.tables = build_tables(Problem.from_dict(specification), self.tables)
+            if specification is not None:
+                self.tables = build_tables(Problem.from_dict(specification), self.tables)
+            assert self.tables is not None
             self.session = Session(self.tables, task, tell)
             if self.stopped == run:
                 self.session.stop()
@@ -62,20 +74,10 @@ class Server:
         except Exception:
             tell("failed", traceback.format_exc(limit=20))
         else:
-            tell("ended", (ended, peak_memory_mb()))
+            tell("ended", (ended, peak_memory_mb() - copied_memory_mb()))
         finally:
             self.session = None
 
 
-def main() -> None:
-    """Entry point of the process."""
-    server = Server()
-    _, shipped = server.link.receive()
-    receive(shipped)
-    while True:
-        _, content = server.link.receive()
-        server.solve(*content)
-
-
 if __name__ == "__main__":
-    main()
+    Server().serve()

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from ..errors import SpecError
@@ -19,14 +19,14 @@ from ..mip.design_model import DesignModel
 from ..mip.formulation import ModelStatistics, formulation_named
 from ..mip.model_files import cip_text
 from ..mip.scip_setup import HUGE, Emphasis, parameters, scip_version, set_up
-from ..networks.architecture import Architecture
 from ..scip_plugins.install import add_plugins, parameters_for
 from ..scip_plugins.lagrangian_rows import add_rows
 from ..scip_plugins.tree import PRUNING_MARGIN, Tree
-from ..search.branching import Expansion, Guide, Node, Record, whole_space
+from ..search.branching import Expansion, Node, Record, whole_space
 from ..search.heuristics import incumbent, polish
 from ..search.incumbents import Incumbents
-from ..search.outcome import OpenNode, Options, ScipTree, SolvedCell
+from ..search.outcome import OpenNode, ScipTree, SolvedCell
+from .task import ATTEMPTS, Ended, Task
 
 HEURISTIC_SECONDS, HEURISTIC_COLUMNS = 1.0, 100_000
 """Time of the heuristics that come before the tree, where there is no network to start from: so much for spaces of at least so
@@ -40,47 +40,9 @@ SCIP_MARGIN = 1e-6
 """By how much a bound that is SCIP's word is rounded up, relative to it."""
 LIMITS = ("timelimit", "userinterrupt", "memlimit", "totalnodelimit")
 """What SCIP says when it stops at a limit."""
-ATTEMPTS = 4
-"""How often a cell is tried before it is split instead."""
 
 Tell = Callable[[str, Any], None]
 """Tells the parent something: a kind, and what."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a session is asked.
-
-    Attributes
-    ----------
-    nodes:
-        Open nodes of an earlier tree, of which ``feasibility_only`` says what it was for; ``None`` for a new one.
-    starts:
-        Networks to begin with.
-    failures:
-        How often closing the cell of a node has ended this process.
-    seconds:
-        Time that is left.
-    """
-
-    options: Options
-    guide: Guide
-    starts: tuple[Candidate, ...]
-    nodes: tuple[Node, ...] | None = None
-    feasibility_only: bool = False
-    failures: dict[str, int] = field(default_factory=dict)
-    seconds: float = math.inf
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a session ended: what is still open, and what SCIP says of its tree."""
-
-    open: tuple[OpenNode, ...]
-    feasibility_only: bool
-    tree: ScipTree | None
-    beyond: Architecture | None = None
-    """A network within the budgets whose penalty is no number."""
 
 
 class Session:

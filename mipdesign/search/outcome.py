@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..bounds.multipliers import Multipliers
 from ..bounds.relaxation import Relaxation
@@ -14,10 +14,12 @@ from ..errors import SpecError
 from ..lattice.position import Candidate
 from ..lattice.tables import Tables
 from ..machine import MEMORY_MB
-from ..mip.closing import CellResult
 from ..networks.architecture import Architecture
 from .branching import LIST_STEPS, Guide, Node, Record
 from .incumbents import OPTIMAL_GAP
+
+if TYPE_CHECKING:
+    from ..mip.closing import CellResult
 
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
 

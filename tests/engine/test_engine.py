@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
+import programs
 import pytest
 from mipdesign.benchmarks.corpus.small import small_problem
 
@@ -19,6 +21,7 @@ from mipdesign.certificate.verification import claims
 from mipdesign.engine import driver
 from mipdesign.engine.driver import solve
 from mipdesign.engine.engine import Engine
+from mipdesign.forks import SINGLE_THREADED
 from mipdesign.machine import processors
 from mipdesign.search.coverage import build_tables
 from mipdesign.search.incumbents import OPTIMAL_GAP
@@ -114,6 +117,15 @@ def test_out_of_memory_is_said_and_claims_nothing(monkeypatch: pytest.MonkeyPatc
     outcome = solve(tables, told)
     assert outcome.status == "unknown" and outcome.bound > 2268 and outcome.incidents
     assert all("SCIP's process died" in incident for incident in outcome.incidents)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux copies processes here")
+def test_an_engine_that_is_a_copy_of_its_parent_is_replaced_when_it_dies() -> None:
+    said = programs.said("copied_engine", env=os.environ | SINGLE_THREADED)
+    first, second = said["runs"]
+    assert said["could"] and said["copies"] == [True, False] and said["left"] == []
+    assert first["status"] == second["status"] == "optimal" and first["objective"] == second["objective"]
+    assert len(first["incidents"]) == 1 and second["incidents"] == []
 
 
 # ----------------------------------------------------------------- frontiers
