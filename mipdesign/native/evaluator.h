@@ -11,8 +11,8 @@
 
 #define LARGE_EXPONENT 709.0 /* that of mipdesign.networks.objective */
 
-/* Places in a part: channels at its end, their logarithm and their place, `sum log w`, layers, depth, and whether it has SE blocks;
- * then its counts. The head and the classifier belong to the last super-block.
+/* Places in a part: channels at its end, their logarithm and their place, `sum log w`, layers, depth, and whether it has SE
+ * blocks; then its counts. The head and the classifier belong to the last super-block.
  */
 enum { PART_C, PART_LOG_C, PART_PLACE, PART_LOG, PART_LAYERS, PART_DEPTH, PART_HAS_SE, PART_COUNTS };
 

@@ -2,6 +2,9 @@
 
 #include "heuristics.h"
 
+/* The size of what Python lays out by its own list of fields. */
+EXPORT i64 size_of_moves(void) { return (i64)sizeof(Moves); }
+
 /* Evaluates n networks: objectives, counts (budgets x n), `sum log w` and layers of each prefix (stages x n), and whether the
  * channels may follow one another, single operations keep their limits, and ties hold. Columns and depths are super_blocks x n.
  */

@@ -1,7 +1,7 @@
 /* Heuristics that look for good networks: annealing, and a descent over pairs of moves.
  *
- * A network is a vector of places on axes (mipdesign.search.heuristics.Moves). Its parts are kept, so that a move costs the parts
- * that it changes, and the sum.
+ * A network is a vector of places on axes (mipdesign.search.heuristics.Moves). Its parts are kept, so that a move costs the
+ * parts that it changes, and the sum.
  */
 
 #ifndef HEURISTICS_H
@@ -21,13 +21,12 @@ enum {
     PERIOD = 64        /* steps after which temperature and prices change */
 };
 
-/* First and last temperature, relative to the objective; how often channels of neighbours move together. */
-#define HOT 0.03
+/* Last temperature, relative to the objective; how often channels of neighbours move together. */
 #define COLD 2e-5
 #define TOGETHER 0.2
 
-/* Prices of exceeding one limit by its whole, relative to the objective: of a descent; of annealing at first, its range, and by how
- * much it changes. */
+/* Prices of exceeding one limit by its whole, relative to the objective: of a descent; of annealing at first, their range,
+ * and by how much they change. */
 #define STRICT 4.0
 #define FIRST_PRICE 1.0
 #define LEAST_PRICE 0.02
@@ -36,11 +35,11 @@ enum {
 
 /* The order of the fields is that of mipdesign.search.heuristics.MovesStructure. */
 typedef struct {
-    const i64 *sizes, *columns, *column_at, *depths, *depth_at, *channels, *entering, *channel_at, *leader, *single;
+    const i64 *sizes, *columns, *column_at, *depths, *depth_at, *channels, *entering, *channel_at, *leader, *touched, *single;
     i64 n_single;
 } Moves;
 
-typedef uint32_t Mask; /* some parts of a network */
+typedef i64 Mask; /* some parts of a network, the stem's bit first */
 
 /* A search, and the network where it stands. Where limits are counted, the effectiveness is the last one. */
 typedef struct {
@@ -50,7 +49,6 @@ typedef struct {
     Random random;
     double scale;
     i64 vector[MOST_COORDINATES];
-    Mask touched[MOST_COORDINATES]; /* parts that each coordinate changes */
     const double *parts[MOST_PARTS];
     double *spare[MOST_PARTS];                /* room for another of each part */
     double *room, *share, *price, *over;      /* reciprocals of the limits, their prices, and by what share they are exceeded */
@@ -66,7 +64,6 @@ static void set_prices(Search *s, double price) {
 /* Whether there was memory; the caller frees `room`. */
 static bool begin(Search *s, const Arrays *a, const Moves *moves, double scale, uint64_t seed) {
     i64 n = a->super_blocks + 1, size = size_of_part(a), nb = a->budgets;
-    memset(s, 0, sizeof *s);
     s->a = a, s->moves = moves, s->n_parts = n, s->n_coordinates = 1 + AXES * a->super_blocks, s->size = size;
     s->random = random_of(seed), s->scale = scale, s->log_rho = log(a->rho);
     i64 numbers = 2 * n * size + nb + 2 * (nb + 1) + nb + 2 * a->stages + KNOWN_LOGS;
@@ -81,11 +78,6 @@ static bool begin(Search *s, const Arrays *a, const Moves *moves, double scale, 
     for (i64 k = 0; k < KNOWN_LOGS; k++)
         s->log_of[k] = log((double)k);
     set_prices(s, STRICT);
-    for (i64 d = 0; d < s->n_coordinates; d++) {
-        i64 part = d == 0 ? 0 : 1 + (d - 1) / AXES;
-        bool enters_next = (d == 0 || (d - 1) % AXES == AXIS_CHANNELS) && part + 1 < n;
-        s->touched[moves->leader[d]] |= (Mask)1 << part | (Mask)enters_next << (part + 1);
-    }
     return true;
 }
 
@@ -184,10 +176,16 @@ static inline void take(Search *s, const i64 *vector, Mask which) {
         }
 }
 
+/* Changes a coordinate; the parts that this changes. */
+static inline Mask add_to(const Search *s, i64 *vector, i64 d, i64 step) {
+    vector[d] += step;
+    return s->moves->touched[d];
+}
+
+/* Makes a move, or takes it back. */
 static inline Mask shift(const Search *s, i64 *vector, i64 move, i64 sign) {
-    i64 d = s->moves->single[2 * move];
-    vector[d] += sign * s->moves->single[2 * move + 1];
-    return s->touched[d];
+    const i64 *single = s->moves->single + 2 * move;
+    return add_to(s, vector, single[0], sign * single[1]);
 }
 
 /* ------------------------------------------------------------ descent */
@@ -222,8 +220,8 @@ static inline void point_to(const Search *s, const Neighbours *near, i64 move, c
             parts[i] = neighbour_part(s, near, move, i);
 }
 
-/* The best of the networks that a move and a later one lead to, or the move alone: the later move, or the same; -1 if none has a
- * merit above a bar. */
+/* The best of the networks that a move and a later one lead to, or the move alone: the later move, or the same; -1 if none has
+ * a merit above a bar. */
 static i64 best_second(Search *s, const Neighbours *near, i64 move, double bar) {
     const double *first[MOST_PARTS], *parts[MOST_PARTS];
     double excess, value;
@@ -252,8 +250,8 @@ static i64 best_second(Search *s, const Neighbours *near, i64 move, double bar) 
     return best;
 }
 
-/* Improves a network by the best pair with each move in turn, in so many rounds or until no pair does. The merit of the network
- * reached if it keeps all budgets, else minus infinity; not a number without memory. */
+/* Improves a network of the lattice by the best pair with each move in turn, in so many rounds or until no pair does. The merit
+ * of the network reached if it keeps all budgets, else minus infinity; not a number without memory. */
 EXPORT double descend(const Arrays *a, const Moves *moves, i64 rounds, i64 *vector) {
     Search s;
     if (!begin(&s, a, moves, 0.0, 0))
@@ -263,12 +261,14 @@ EXPORT double descend(const Arrays *a, const Moves *moves, i64 rounds, i64 *vect
                        malloc(sizeof(bool) * (size_t)n)};
     double excess = INFINITY, value = move_to(&s, vector, &excess);
     bool ready = near.parts && near.which && near.possible, changed = true;
-    s.scale = value > -INFINITY ? most_of(1.0, fabs(value)) : 1.0;
-    value = move_to(&s, vector, &excess);
-    for (i64 move = 0, without = 0; ready && rounds > 0 && without < n; move = (move + 1) % n, without++) {
+    s.scale = most_of(1.0, fabs(value));
+    value -= s.scale * excess;
+    if (!ready || value == -INFINITY)
+        rounds = 0;
+    for (i64 move = 0, without = 0; rounds > 0 && without < n; move = (move + 1) % n, without++) {
         if (changed)
             write_neighbours(&s, &near);
-        i64 second = best_second(&s, &near, move, value > -INFINITY ? value + 1e-9 * s.scale : value);
+        i64 second = best_second(&s, &near, move, value + 1e-9 * s.scale);
         changed = second >= 0;
         if (!changed)
             continue;
@@ -317,8 +317,7 @@ static void draw_start(Search *s, i64 *vector) {
 }
 
 /* Changes a vector a little; the parts that this changes. */
-static Mask disturb(Search *s, i64 *vector) {
-    Random *random = &s->random;
+static Mask disturb(const Search *s, i64 *vector, Random *random) {
     Mask which = 0;
     if (uniform(random) >= TOGETHER) {
         for (i64 k = 1 + below(random, 3); k > 0; k--)
@@ -329,15 +328,13 @@ static Mask disturb(Search *s, i64 *vector) {
     i64 m = s->a->super_blocks, first = below(random, m), last = first + below(random, m - first), step = 1 + below(random, 8);
     if (uniform(random) < 0.5)
         step = -step;
-    for (i64 i = first; i <= last; i++) {
-        vector[1 + AXES * i] += step;
-        which |= s->touched[1 + AXES * i];
-    }
+    for (i64 i = first; i <= last; i++)
+        which |= add_to(s, vector, 1 + AXES * i, step);
     return which;
 }
 
-/* Raises the prices of limits that are exceeded, and lowers the others: the search goes along the limits, where the best networks
- * are, and crosses them now and then. */
+/* Raises the prices of limits that are exceeded, and lowers the others: the search goes along the limits, where the best
+ * networks are, and crosses them now and then. */
 static void change_prices(Search *s) {
     double excess;
     merit(s, s->parts, -INFINITY, &excess);
@@ -346,29 +343,35 @@ static void change_prices(Search *s) {
                                      : most_of(LEAST_PRICE, s->price[b] * (1 - PRICE_CHANGE));
 }
 
-/* Anneals from a random start. The objective of the best network met that keeps all budgets, which goes to `best`; minus infinity if
- * there was none, not a number without memory. */
-EXPORT double anneal(const Arrays *a, const Moves *moves, i64 seed, i64 steps, double scale, i64 *best) {
+/* Anneals from a temperature relative to the objective, which `scale` is about; from a random start, or from `best` itself. The
+ * objective of the best network met that keeps all budgets, which goes to `best`; minus infinity if there was none, not a
+ * number without memory. */
+EXPORT double anneal(const Arrays *a, const Moves *moves, i64 seed, i64 steps, double hot, double scale, bool at_random,
+                     i64 *best) {
     Search s;
     if (!begin(&s, a, moves, scale, (uint64_t)seed))
         return NAN;
     i64 trial[MOST_COORDINATES];
     double now = -INFINITY, best_value = -INFINITY, temperature = 0.0, excess;
     set_prices(&s, FIRST_PRICE);
-    for (i64 k = 0; k < STARTS && now == -INFINITY; k++) {
-        draw_start(&s, trial);
+    memcpy(trial, best, vector_size(&s));
+    for (i64 k = 0; k < (at_random ? STARTS : 1) && now == -INFINITY; k++) {
+        if (at_random)
+            draw_start(&s, trial);
         now = move_to(&s, trial, &excess);
     }
+    if (now > -INFINITY && excess <= 0.0)
+        best_value = now, memcpy(best, trial, vector_size(&s));
     for (i64 step = 0; step < steps && now > -INFINITY; step++) {
         if (step % PERIOD == 0) {
-            temperature = s.scale * HOT * pow(COLD / HOT, (double)step / (double)steps);
+            temperature = s.scale * hot * pow(COLD / hot, (double)step / (double)steps);
             change_prices(&s);
             now = merit(&s, s.parts, -INFINITY, &excess);
         }
         const double *parts[MOST_PARTS];
         memcpy(trial, s.vector, vector_size(&s));
         memcpy(parts, s.parts, sizeof parts);
-        Mask which = disturb(&s, trial);
+        Mask which = disturb(&s, trial, &s.random);
         if (!write_parts(&s, trial, which, s.spare, parts))
             continue;
         double value = merit(&s, parts, now + temperature * log(uniform(&s.random)), &excess);

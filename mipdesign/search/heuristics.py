@@ -1,4 +1,7 @@
-"""Incumbents: simulated annealing with restarts, each followed by a descent over pairs of moves; compiled.
+"""Incumbents: simulated annealing with restarts, each followed by a descent over pairs of moves (``native/heuristics.h``).
+
+Annealing prices what exceeds a limit, and each price follows how often its limit is exceeded (strategic oscillation, Glover
+1977): steep fixed prices would forbid every step but those that keep all budgets at once.
 
 Heuristics only supply cutoffs. The answer of a design run does not depend on them, nor on their seed.
 """
@@ -10,22 +13,26 @@ import functools
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 
 from ..lattice.arrays import Ints
-from ..native.library import function, integers
 from ..lattice.position import Candidate, Position
 from ..lattice.tables import Tables
+from ..native.library import function, integers
 
 FIRST_STEPS, MOST_STEPS = 20_000, 400_000
-"""Annealing steps of the first restart, and of the longest; each restart takes half as many again. A step takes some 0.2 us."""
+"""Annealing steps of the first restart, and of the longest; each restart takes half as many again. One takes 0.15 us."""
+HOT, WARM = 0.03, 2e-3
+"""First temperature of annealing, relative to the objective: from a random start, and from a good network."""
+RANDOM_STARTS = 5
+"""Restarts before the first one from the best network."""
 DESCENT_ROUNDS, POLISH_ROUNDS = 1000, 100
 """Most moves of a descent: after annealing, and from a network that a bound pointed at."""
-AGAIN, SAME = 1000, 1e-9
-"""From how many restarts the best network is reached before they end, and how near to its objective that is."""
+AGAIN, SAME = 4, 1e-9
+"""How often random starts lead to the best network before the search ends, and how near to its objective that is."""
 CHANNELS, FAMILY, WIDTH, KERNEL, DEPTH = 0, 1, 2, 3, 4
 """Order of a super-block's coordinates."""
 
@@ -47,6 +54,9 @@ class Moves:
         Channel values, the least and the largest number of channels that each may follow, and where each super-block's begin.
     leader:
         The coordinate whose value each coordinate has: its own, or that of the first super-block it is tied to.
+    touched:
+        Parts of a network that each leader changes, as bits: the stem is the first, then come the super-blocks. The channels
+        change what comes after them as well.
     single:
         Moves of one coordinate: coordinate and step, shape ``(moves, 2)``.
     """
@@ -60,15 +70,20 @@ class Moves:
     entering: Ints
     channel_at: Ints
     leader: Ints
+    touched: Ints
     single: Ints
 
     @cached_property
     def structure(self) -> MovesStructure:
         """What the core reads, as long as this lives."""
-        return MovesStructure(*(integers(getattr(self, name)) for name in POINTERS), len(self.single))
+        return MovesStructure(*(integers(getattr(self, field.name)) for field in fields(self)), len(self.single))
 
 
-POINTERS = "sizes columns column_at depths depth_at channels entering channel_at leader single".split()
+class MovesStructure(ctypes.Structure):
+    """``Moves`` of ``native/heuristics.h``."""
+
+    _fields_ = [*((field.name, ctypes.c_void_p) for field in fields(Moves)), ("n_single", ctypes.c_int64)]
+
 
 REACH = {CHANNELS: (1, 2, 3, 5, 8), FAMILY: (1,), WIDTH: (1, 2, 3), KERNEL: (1,), DEPTH: (1, 2)}
 """Steps along each coordinate of a super-block that a descent tries."""
@@ -120,6 +135,10 @@ def _find_moves(tables: Tables) -> Moves:
     for tie in tables.problem.tied:
         of_stages = [1 + COORDINATES * i + TIED[tie.axis] for i in tie.stages]
         leader[of_stages] = of_stages[0]
+    touched, end = np.zeros_like(leader), len(all_axes)
+    for d, leading in enumerate(leader.tolist()):
+        part, enters_next = -(-d // COORDINATES), d == 0 or (d - 1) % COORDINATES == CHANNELS
+        touched[leading] |= (1 << part) | (1 << (part + 1) if enters_next and part < end else 0)
     for i, (s, axes) in enumerate(zip(tables.stages, all_axes, strict=True)):
         at = np.full([len(axis) for axis in axes[:DEPTH]], -1)
         places = np.array([_places(axis, values) for axis, values in zip(axes, (s.c, s.f, s.b, s.k), strict=False)])
@@ -152,17 +171,12 @@ def _find_moves(tables: Tables) -> Moves:
         entering=np.concatenate(entering),
         channel_at=starts(channels),
         leader=leader,
+        touched=touched,
         single=np.array(single),
     )
 
 
-class MovesStructure(ctypes.Structure):
-    """``Moves`` of ``native/heuristics.h``."""
-
-    _fields_ = [*((name, ctypes.c_void_p) for name in POINTERS), ("n_single", ctypes.c_int64)]
-
-
-_anneal = function("anneal", "d", "ppiidp")
+_anneal = function("anneal", "d", "ppiiddbp")
 _descend = function("descend", "d", "ppip")
 
 
@@ -179,17 +193,19 @@ def candidate_at(tables: Tables, vector: Ints, objective: float) -> Candidate:
     return Candidate(Position(place[0], tuple(columns), tuple(depths)), objective)
 
 
-def annealed(tables: Tables, seed: int, steps: int, scale: float) -> tuple[Ints, float]:
+def annealed(tables: Tables, seed: int, steps: int, scale: float, start: Ints | None = None) -> tuple[Ints, float]:
     """Best vector of an annealing run that keeps all budgets, and its objective (``-inf`` if there was none).
 
     Parameters
     ----------
     scale:
         What the objective is about, from below.
+    start:
+        Where it begins, at a lower temperature; at random if ``None``.
     """
-    moves = moves_of(tables)
-    best = np.zeros(len(moves.sizes), dtype=np.int64)
-    value = _anneal(*_problem(tables), seed, steps, scale, integers(best))
+    best = np.zeros(len(moves_of(tables).sizes), dtype=np.int64) if start is None else start.copy()
+    hot = HOT if start is None else WARM
+    value = _anneal(*_problem(tables), seed, steps, hot, scale, start is None, integers(best))
     if math.isnan(value):
         raise MemoryError
     return best, value
@@ -224,28 +240,22 @@ def polish(tables: Tables, start: Position) -> Candidate | None:
 def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Candidate], None], stop: Callable[[], bool]) -> None:
     """Good incumbents within ``seconds``: annealing and descent, restarted with more steps each time.
 
-    It ends sooner where restarts bring nothing new: the best network has been reached from :data:`AGAIN` of them.
+    After :data:`RANDOM_STARTS` restarts every other one begins at the best network. The search ends sooner where nothing new
+    comes: random starts have led to the best network :data:`AGAIN` times.
     """
-    deadline = time.monotonic() + seconds
-    steps, best, scale, restart, again = FIRST_STEPS, -math.inf, 1000.0, 0, 0
+    deadline, steps, restart, again = time.monotonic() + seconds, FIRST_STEPS, 0, 0
+    best, scale, elite = -math.inf, 1000.0, None
     while not stop():
-        vector, value = annealed(tables, 1000 * seed + restart, steps, scale)
-        if value > best:
-            found(candidate_at(tables, vector, value))
+        start = elite if restart >= RANDOM_STARTS and restart % 2 else None
+        vector, value = annealed(tables, 1000 * seed + restart, steps, scale, start)
         if value > -math.inf:
-            vector, better = descended(tables, vector, DESCENT_ROUNDS)
-            if better > max(value, best):
-                found(candidate_at(tables, vector, better))
-            value = max(value, better)
-        if DEBUG:
-            print(restart, int(steps), f"{value:.3f}", round(time.monotonic() - deadline + seconds, 4))
-        again = 1 if value > best + SAME * abs(best) else again + (value >= best - SAME * abs(best))
-        best = max(best, value)
+            other, better = descended(tables, vector, DESCENT_ROUNDS)
+            if better > value:
+                vector, value = other, better
+        again = 1 if value > best + SAME * abs(best) else again + (start is None and value >= best - SAME * abs(best))
+        if value > best:
+            best, elite, scale = value, vector, max(1.0, abs(value))
+            found(candidate_at(tables, vector, value))
         if time.monotonic() > deadline or again >= AGAIN:
             return
-        if best > -math.inf:
-            scale = max(1.0, abs(best))
         steps, restart = min(MOST_STEPS, steps * 3 // 2), restart + 1
-
-
-DEBUG = 0
