@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,12 +31,16 @@ SETTLED = 0.05
 
 
 def prepare() -> Iterator[None]:
-    """Imports what drawing needs, in parts of some tenths of a second at most: for a process that waits."""
+    """Imports what drawing needs, in parts of some tenths of a second at most: for a process that waits.
+
+    What cannot be imported does not disturb it; :func:`draw_convergence` says what is wrong.
+    """
     if find_spec("matplotlib") is None:
         return
-    for part in ("matplotlib", "matplotlib.backend_bases", "matplotlib.backends.backend_svg", "matplotlib.figure"):
-        importlib.import_module(part)
-        yield
+    with suppress(Exception):
+        for part in ("matplotlib", "matplotlib.backend_bases", "matplotlib.backends.backend_svg", "matplotlib.figure"):
+            importlib.import_module(part)
+            yield
 
 
 def draw_convergence(trace: Sequence[Progress], path: Path) -> bool:

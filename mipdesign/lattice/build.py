@@ -107,13 +107,13 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     gaps: list[StageLatency] = []
     pairs = [np.zeros(0, dtype=np.int64)] * len(blocks)
     if latency is not None and problem.budgets.latency is not None:
-        model, columns = problem.budgets.latency.model, [block.columns for block in blocks]
+        model, columns, axes = problem.budgets.latency.model, [b.columns for b in blocks], [b.axes for b in blocks]
         longest = check_time(problem, model)
         most_nanoseconds = min(math.floor(latency * 1000), longest)
         timer = Timer(model, most_nanoseconds + 1)
-        latencies = stage_latencies(problem, columns, timer)
+        latencies = stage_latencies(problem, columns, axes, timer)
         if timer.lacking:
-            gaps = stage_latencies(problem, columns, Gaps(model, 1, exceeds=excess_of(problem)))
+            gaps = stage_latencies(problem, columns, axes, Gaps(model, 1, exceeds=excess_of(problem)))
         most, pairs = [*most, most_nanoseconds], [of_stage.pairs for of_stage in latencies]
         _write_latencies(parts, latencies)
     first_pairs = np.cumsum([0] + [len(of_stage) for of_stage in pairs]).tolist()

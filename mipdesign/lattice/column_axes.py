@@ -129,6 +129,12 @@ class ColumnAxes:
         if self.kept is not None:
             out[...] = every[self.kept]
 
+    def has_any(self, values: Bools) -> bool:
+        """Whether values over the axes hold for any column."""
+        found = np.empty(self.size, dtype=np.bool_)
+        self.spread([over_axes(values)], found)
+        return bool(found.any())
+
 
 def over_axes(values: NDArray[Any]) -> NDArray[Any]:
     """The same values with three axes."""

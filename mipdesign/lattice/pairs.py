@@ -8,7 +8,7 @@ pair counts, are far smaller than one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +21,8 @@ from ..networks.latency import LatencyModel
 from ..networks.latency_grid import MISSING
 from ..networks.operation import Int, Operation, plain_conv
 from .arrays import Ints
+from .column_axes import ColumnAxes, Terms
+from .distinct import distinct, places
 
 if TYPE_CHECKING:
     from ..problem.problem import Problem
@@ -53,13 +55,13 @@ class Timer:
     beyond: int
     lacking: bool = field(default=False, init=False)
 
-    def of(self, op: Operation) -> Ints:
-        """Nanoseconds of one operation."""
+    def of(self, op: Operation, axes: ColumnAxes | None = None) -> Ints:
+        """Nanoseconds of one operation; over axes it lacks only what a column needs."""
         value = np.asarray(self.model.nanoseconds(op))
         missing = value == MISSING
         if not missing.any():
             return value
-        self.lacking = True
+        self.lacking |= axes is None or axes.has_any(missing)
         return np.where(missing, self.beyond, value)
 
     def total(self, operations: Sequence[Operation], shape: tuple[int, ...]) -> Ints:
@@ -82,7 +84,7 @@ class Gaps(Timer):
 
     exceeds: Excess
 
-    def of(self, op: Operation) -> Ints:
+    def of(self, op: Operation, axes: ColumnAxes | None = None) -> Ints:
         """1 for an operation without an entry that some network may need, else 0."""
         missing = np.asarray(self.model.nanoseconds(op)) == MISSING
         return np.where(missing & ~np.asarray(self.exceeds(op), dtype=bool), 1, 0)
@@ -115,22 +117,24 @@ class StageLatency(NamedTuple):
     pair_at: Ints
 
 
-def stage_latencies(problem: Problem, stages: Sequence[StageColumns], timer: Timer) -> list[StageLatency]:
-    """Latency of every super-block, with that of stem, head and classifier.
+def stage_latencies(
+    problem: Problem, stages: Sequence[StageColumns], axes: Sequence[Sequence[ColumnAxes]], timer: Timer
+) -> list[StageLatency]:
+    """Latency of every super-block, with that of stem, head and classifier; ``axes`` are those of each family.
 
     The stem's part depends on the family of the first super-block (its activation) and so belongs to that one's pairs.
     """
     made, incoming = [], np.array(problem.stem.channels.values, dtype=np.int64)
-    for i, (space, tables) in enumerate(zip(problem.space, stages, strict=True)):
+    for i, (space, tables, of_families) in enumerate(zip(problem.space, stages, axes, strict=True)):
         fixed, rest = np.zeros_like(tables.c), np.zeros_like(tables.c)
         at = np.zeros((2, len(tables.c)), dtype=np.int64)
         flat: list[Ints] = []
         n_pairs = 0
-        for f, choice in enumerate(space.choices):
+        for f, (choice, own) in enumerate(zip(space.choices, of_families, strict=True)):
             family, mine = FAMILIES[choice.block], np.flatnonzero(tables.f == f)
             if not len(mine):
                 continue
-            columns = Columns(family, space, tables.c[mine], tables.b[mine], tables.k[mine])
+            columns = Columns(family, space, own, tables.c[mine], tables.b[mine], tables.k[mine])
             fixed[mine], parts = columns.first_block(incoming, timer, i)
             rest[mine] = columns.further_block(timer)
             if i == 0:
@@ -152,43 +156,42 @@ class Columns:
 
     family: BlockFamily
     space: SuperBlockSpace
+    axes: ColumnAxes
     c: Ints
     b: Ints
     k: Ints
 
-    def _operations(self, ci: Int, at: Ints | slice, *, wide: bool = False) -> tuple[Operation, ...]:
-        """First block's operations at some columns; with ``wide``, of every column for every ``ci``."""
-        c, b, k = (axis[at][:, None] if wide else axis[at] for axis in (self.c, self.b, self.k))
-        return self.family.operations(ci, c, b, k, self.space.stride, self.space.resolution, first=True)
-
     def further_block(self, timer: Timer) -> Ints:
         """Nanoseconds of one block after the first."""
-        r = -(-self.space.resolution // self.space.stride)
-        operations = self.family.operations(self.c, self.c, self.b, self.k, 1, r, first=False)
-        return timer.total(operations, self.c.shape)
+        r, own = -(-self.space.resolution // self.space.stride), self.axes
+        operations = self.family.operations(own.c, own.c, own.b, own.k, 1, r, first=False)
+        return self._sum(timer.of(op, own) for op in operations)
 
     def first_block(self, incoming: Ints, timer: Timer, i: int) -> tuple[Ints, list[tuple[Ints, Ints]]]:
         """Nanoseconds of the first block: of the operations that do not depend on ``ci``, and of those that do as two tables
         of shape ``(classes, incoming)``, each with the class of every column.
         """
-        every = slice(None)
-        samples = [
-            self._operations(ci, every) for ci in (np.full_like(self.c, UNLIKE), np.full_like(self.c, UNLIKE + 1), self.c)
-        ]
-        fixed, inner, outer = np.zeros_like(self.c), [], []
+        own, one = self.axes, np.ones((1, 1, 1), dtype=np.int64)
+        samples = [self._operations(ci, own.c, own.b, own.k) for ci in (one * UNLIKE, one * (UNLIKE + 1), own.c)]
+        inner, outer = [], []
+        fixed: list[Int] = []
         keys: list[Ints] = []
-        for n, (op, other, identity) in enumerate(zip(*samples, strict=True)):
-            fields, others, identical = (self._fields(o) for o in (op, other, identity))
-            if (fields == others).all() and (fields == identical).all():
-                fixed += timer.of(op)
+        n_channels = len(distinct(self.c))
+        for n, (op, *others) in enumerate(zip(*samples, strict=True)):
+            fields = _fields(op)
+            if all(
+                (one == other).all() for of_other in map(_fields, others) for one, other in zip(fields, of_other, strict=True)
+            ):
+                fixed.append(timer.of(op, own))
                 continue
-            if (fields[-1] != identical[-1]).any():  # whether it exists depends on C
-                fields = np.vstack([fields, self.c])
-            if _classes(np.vstack([fields, self.c]))[1].max() == _classes(self.c[None])[1].max():
+            key = np.array([self._sum([values]) for values in fields])
+            if (fields[-1] != _fields(others[-1])[-1]).any():  # whether it exists depends on C
+                key = np.vstack([key, self.c])
+            if len(_classes(np.vstack([key, self.c]))[0]) == n_channels:
                 outer.append(n)
             else:
                 inner.append(n)
-                keys.append(fields)
+                keys.append(key)
         tables = []
         for chosen, key in ((inner, np.vstack(keys) if keys else np.zeros((1, len(self.c)), np.int64)), (outer, self.c[None])):
             representatives, classes = _classes(key)
@@ -200,21 +203,39 @@ class Columns:
             step = max(1, CHUNK // len(incoming))
             for first in range(0, len(representatives), step):
                 part = representatives[first : first + step]
-                operations = self._operations(incoming[None, :], part, wide=True)
+                operations = self._operations(incoming[None, :], *(axis[part][:, None] for axis in (self.c, self.b, self.k)))
                 table[first : first + step] = timer.total([operations[n] for n in chosen], (len(part), len(incoming)))
             tables.append((classes, table))
-        return fixed, tables
+        return self._sum(fixed), tables
 
-    def _fields(self, op: Operation) -> Ints:
-        """What tells operations of the same name apart, for every column."""
-        parts = (op.in_channels, op.out_channels, op.kernel, op.groups, op.present)
-        return np.array([np.broadcast_to(np.asarray(part, dtype=np.int64), self.c.shape) for part in parts])
+    def _operations(self, ci: Int, c: Ints, b: Ints, k: Ints) -> tuple[Operation, ...]:
+        """Operations of the first block."""
+        return self.family.operations(ci, c, b, k, self.space.stride, self.space.resolution, first=True)
+
+    def _sum(self, values: Iterable[Int]) -> Ints:
+        """A sum of numbers and of arrays over the axes, for every column."""
+        found = np.empty(len(self.c), dtype=np.int64)
+        self.axes.spread(Terms.of(values).joined(), found)
+        return found
+
+
+def _fields(op: Operation) -> list[Ints]:
+    """What tells operations of the same name apart."""
+    return [np.asarray(part, dtype=np.int64) for part in (op.in_channels, op.out_channels, op.kernel, op.groups, op.present)]
 
 
 def _classes(fields: Ints) -> tuple[Ints, Ints]:
-    """First column of each class of equal fields, and the class of every column."""
-    _, first, classes = np.unique(fields, axis=1, return_index=True, return_inverse=True)
-    return first, classes.reshape(-1)
+    """First column of each class of equal fields, and the class of every column; classes are sorted by their fields."""
+    classes = np.zeros(fields.shape[1], dtype=np.int64)
+    for row in fields:
+        values = row - row.min()
+        if values.any():
+            among = distinct(values)
+            classes = classes * len(among) + places(values, among)
+            classes = places(classes, distinct(classes))
+    first = np.empty(classes.max() + 1, dtype=np.int64)
+    first[classes[::-1]] = np.arange(len(classes))[::-1]  # of several columns the last that is written stays
+    return first, classes
 
 
 def _stem(problem: Problem, family: BlockFamily, channels: Ints, timer: Timer) -> Ints:
@@ -227,9 +248,9 @@ def _stem(problem: Problem, family: BlockFamily, channels: Ints, timer: Timer) -
 
 def _tail(problem: Problem, space: SuperBlockSpace, family: BlockFamily, c: Ints, timer: Timer) -> Ints:
     """Head, pool and classifier behind each column of the last super-block."""
-    channels, classes = np.unique(c, return_inverse=True)
+    channels = distinct(c)
     r = -(-space.resolution // space.stride)
-    return timer.total(tail_operations(problem, channels, r, family.activation), channels.shape)[classes]
+    return timer.total(tail_operations(problem, channels, r, family.activation), channels.shape)[places(c, channels)]
 
 
 def tail_operations(problem: Problem, c: Ints, r: int, activation: str) -> tuple[Operation, ...]:

@@ -238,12 +238,12 @@ def polish(tables: Tables, start: Position) -> Candidate | None:
 
 
 def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Candidate], None], stop: Callable[[], bool]) -> None:
-    """Good incumbents within ``seconds``: annealing and descent, restarted with more steps each time.
+    """Good incumbents within ``seconds`` of processor time: annealing and descent, restarted with more steps each time.
 
     After :data:`RANDOM_STARTS` restarts every other one begins at the best network. The search ends sooner where nothing new
     comes: random starts have led to the best network :data:`AGAIN` times.
     """
-    deadline, steps, restart, again = time.monotonic() + seconds, FIRST_STEPS, 0, 0
+    deadline, steps, restart, again = time.thread_time() + seconds, FIRST_STEPS, 0, 0
     best, scale = -math.inf, 1000.0
     elite: Ints | None = None
     while not stop():
@@ -260,6 +260,6 @@ def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Candid
             if value > best:
                 best, elite, scale = value, vector, max(1.0, abs(value))
                 found(candidate_at(tables, vector, value))
-        if time.monotonic() > deadline or again >= AGAIN:
+        if time.thread_time() > deadline or again >= AGAIN:
             return
         steps, restart = min(MOST_STEPS, steps * 3 // 2), restart + 1

@@ -26,7 +26,7 @@ def run_of(case: Case, side: str, turn: int, objective: float = 1.5, version: st
 
 @pytest.fixture
 def versions(tmp_path: Path) -> dict[str, Version]:
-    return {side: Version(side, side, lambda: tmp_path, tmp_path, True) for side in pair.SIDES}
+    return {side: Version(side, side, lambda: tmp_path, tmp_path, tmp_path, True) for side in pair.SIDES}
 
 
 @pytest.fixture

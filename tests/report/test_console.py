@@ -387,3 +387,9 @@ def test_the_range_of_a_single_value_has_a_height() -> None:
     limits = convergence.settled_range((state(0.0, 5.0, 5.0),))
     assert limits is not None
     assert limits[0] < 5.0 < limits[1]
+
+
+def test_a_broken_matplotlib_does_not_disturb_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convergence, "find_spec", lambda name: True)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert list(convergence.prepare()) == []
