@@ -71,6 +71,11 @@ def explanation_lines(explanation: Explanation) -> list[str]:
     return lines
 
 
+def _by_models(cells: int) -> str:
+    """How many cells a solver closed by a model of its own, where there are any."""
+    return f", {cells} {'cell' if cells == 1 else 'cells'} closed by a solver" if cells else ""
+
+
 def outcome_lines(design: Design) -> list[str]:
     """What the run found and proved, and what it took."""
     summary = design.certificate.summary()
@@ -82,7 +87,7 @@ def outcome_lines(design: Design) -> list[str]:
         f"bound        {score(design.bound)}",
         f"gap          {percent(design.gap)}",
         f"time         {design.wall_seconds:.1f} s, peak memory {design.peak_rss_mb:.0f} MB, seed {design.seed}",
-        f"certificate  {proof}, {summary['cells']} cells closed by the solver, {summary['open']} left open",
+        f"certificate  {proof}, {summary['open']} left open{_by_models(summary['cells'])}",
     ]
     if design.scip is not None:
         lines.append(f"SCIP         {scip_words(design.scip)}")
@@ -166,7 +171,7 @@ def verification_lines(certificate: Certificate, claims: Sequence[Claim]) -> lis
     claim, summary = certificate.claim, certificate.summary()
     return [
         f"status {claim['status']}, objective {score(claim['objective'])}, bound {score(claim['bound'])}",
-        f"{summary['nodes']} nodes, {summary['open']} left open; {summary['cells']} cells closed by the solver",
+        f"{summary['nodes']} nodes, {summary['open']} left open{_by_models(summary['cells'])}",
         *lines,
     ]
 
