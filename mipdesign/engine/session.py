@@ -28,7 +28,7 @@ from ..search.incumbents import Incumbents
 from ..search.outcome import OpenNode, ScipTree, SolvedCell
 from .task import ATTEMPTS, Ended, Task
 
-HEURISTIC_SECONDS, HEURISTIC_COLUMNS = 1.0, 100_000
+HEURISTIC_SECONDS, HEURISTIC_COLUMNS = 0.4, 100_000
 """Time of the heuristics that come before the tree, where there is no network to start from: so much for spaces of at least so
 many columns. Small ones the tree searches as soon.
 """

@@ -113,7 +113,7 @@ def test_out_of_memory_is_said_and_claims_nothing(monkeypatch: pytest.MonkeyPatc
     """The process may take less address space than its libraries need."""
     monkeypatch.setattr(driver, "ATTEMPTS", 1)
     problem = Problem.load(SMALL)
-    tables, told = build_tables(problem), replace(Options(), memory_mb=200)
+    tables, told = build_tables(problem), replace(Options(), memory_mb=100)
     outcome = solve(tables, told)
     assert outcome.status == "unknown" and outcome.bound > 2268 and outcome.incidents
     assert all("SCIP's process died" in incident for incident in outcome.incidents)

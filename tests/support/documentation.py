@@ -46,7 +46,7 @@ from programs import PROGRAMS, ROOT, install
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "benchmarks" / "results").glob("*.md")))
 LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
-SHARED = ("run", "pyproject.toml", "constraints.txt", "tests", "benchmarks/studies", "examples")
+SHARED = ("run", "pyproject.toml", "constraints.txt", "mipdesign/native", "tests", "benchmarks/studies", "examples")
 """What a page finds in its folder."""
 
 OF_RUN = ("test", "check", "setup", "docs")
@@ -137,7 +137,9 @@ def prepare(folder: Path) -> dict[str, str]:
     for name, command in (("python", python), ("mipdesign", f"{python} {shlex.quote(str(PROGRAMS / 'undrawn.py'))}")):
         (programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         (programs / name).chmod(0o755)
-    settings = (ROOT / "pyproject.toml").read_bytes() + (ROOT / "constraints.txt").read_bytes()
+    core = ROOT / "mipdesign" / "native"
+    of_core = (*sorted(core.glob("*.[ch]")), core / "build_backend.py")
+    settings = b"".join(path.read_bytes() for path in (ROOT / "pyproject.toml", ROOT / "constraints.txt", *of_core))
     cksum = subprocess.run(["cksum"], input=settings, capture_output=True, check=True).stdout.split()[0].decode()
     for extras in set(re.findall(r"\binstall ([\w,]+)(?: ;;)?$", (ROOT / "run").read_text(), re.MULTILINE)):
         (folder / ".venv" / f"installed-{extras.replace(',', '-')}-{cksum}").touch()
