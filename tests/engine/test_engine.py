@@ -95,14 +95,14 @@ def test_an_engine_that_does_not_answer_is_killed_and_the_records_say_what_is_op
         os.kill(process_of(engine), signal.SIGSTOP)
         raise KeyboardInterrupt
 
-    outcome = in_the_middle(Problem.preset("deepmad-r18", MEDIUM), stop, engine, Options())
+    outcome = in_the_middle(Problem.preset("deepmad-r18"), stop, engine, Options())
     assert outcome.status == "feasible" and outcome.interrupted and outcome.open and len(outcome.records) > 20
 
 
 def test_out_of_time_leaves_a_bound_that_holds(engine: Engine) -> None:
     """However far the tree gets on this machine."""
     problem = Problem.preset("deepmad-r18", MEDIUM)
-    found = design(problem, engine=engine, time_limit=2.5)
+    found = design(problem, engine=engine, time_limit=1.2)
     optimum = design(problem, engine=engine).objective
     assert optimum is not None and found.bound >= optimum and found.status != "infeasible"
     assert found.objective is None or found.objective <= optimum
