@@ -258,10 +258,11 @@ class Ahead:
         self.ready: dict[str, tuple[Node, Expansion | BaseException]] = {}
         self.begun: set[str] = set()
         self.threads: list[threading.Thread] = []
-        self.closed = False
+        self.begins = self.closed = False
 
     def start(self, threads: int, between: Callable[[], object] | None = None) -> None:
-        """Starts some threads; ``between`` is what each does before it takes a node."""
+        """Starts some threads, or says that there will be some; ``between`` is what each does before it takes a node."""
+        self.begins = True
         started = [threading.Thread(target=self._run, args=(between,), daemon=True) for _ in range(threads)]
         self.threads += started
         for thread in started:
@@ -277,7 +278,7 @@ class Ahead:
 
     def add(self, node: Node) -> None:
         """A node that SCIP is going to ask for."""
-        if not self.threads:
+        if not self.begins:
             return
         with self.condition:
             heapq.heappush(self.heap, (-node.bound, next(self.order), node))
