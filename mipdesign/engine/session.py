@@ -21,7 +21,7 @@ from ..mip.model_files import cip_text
 from ..mip.scip_setup import HUGE, Emphasis, parameters, scip_version, set_up
 from ..scip_plugins.install import add_plugins, parameters_for
 from ..scip_plugins.lagrangian_rows import add_rows
-from ..scip_plugins.tree import PRUNING_MARGIN, Ahead, Tree
+from ..scip_plugins.tree import PRUNING_MARGIN, Tree
 from ..search.branching import Expansion, Node, Record, whole_space
 from ..search.heuristics import incumbent, polish
 from ..search.incumbents import Incumbents
@@ -57,11 +57,6 @@ class Session:
         self.pending: list[Record] = []
         self.tree: Tree | None = None
         self.stopping = threading.Event()
-        self.heuristics = threading.Thread(target=self._look, daemon=True)
-        self.failed: BaseException | None = None
-        self.changing, self.looking, self.over = threading.Lock(), True, False
-        self.with_one_less: Ahead | None = None
-        """The threads of a tree that began while the heuristics went on: theirs is the last of them."""
         self.scip_nodes, self.scip_seconds, self.root_bound, self.dual_bound = 0, 0.0, math.inf, math.inf
 
     @property
@@ -84,16 +79,6 @@ class Session:
 
     def run(self) -> Ended:
         """Runs to the end or to a limit."""
-        try:
-            ended = self._run()
-        finally:
-            self.over = True
-            if self.heuristics.ident is not None:
-                self.heuristics.join()
-        self._raise_failure()
-        return ended
-
-    def _run(self) -> Ended:
         design_model, nodes = self._prepare(), self.task.nodes
         feasibility_only = self.task.feasibility_only if nodes is not None else self.incumbents.best is None
         while True:
@@ -104,33 +89,26 @@ class Session:
             feasibility_only, nodes = False, None
 
     def _prepare(self) -> DesignModel | None:
-        """Looks for a network while SCIP's problem is written. With several threads, the tree begins as soon as there is one, and
-        the heuristics go on beside it.
-        """
-        self.heuristics.start()
+        """Looks for a network while SCIP's problem is written."""
+        failed: list[BaseException] = []
+
+        def search() -> None:
+            try:
+                self._heuristics()
+            except BaseException as error:
+                failed.append(error)
+
+        heuristics = threading.Thread(target=search, daemon=True)
+        heuristics.start()
         model, scip = None, self.options.scip
         if self.options.presolve:
             model = formulation_named(f"minlp:{scip.encoding}").whole(self.tables, counted=scip.rows)
-        while self.heuristics.is_alive() and not (self.threads and self.incumbents.best is not None):
-            self.heuristics.join(0.02 if self.threads else 0.1)
+        while heuristics.is_alive():
+            heuristics.join(0.1)
             self.progress("incumbent")
-        self._raise_failure()
+        if failed:
+            raise failed[0]
         return model
-
-    def _raise_failure(self) -> None:
-        if self.failed is not None:
-            raise self.failed
-
-    def _look(self) -> None:
-        """What the thread of the heuristics does."""
-        try:
-            self._heuristics()
-        except BaseException as error:
-            self.failed = error
-        with self.changing:
-            self.looking = False
-            if self.with_one_less is not None:
-                self.with_one_less.start(1, self.neighbourhoods.search)
 
     def _heuristics(self) -> None:
         if Cell.whole(self.tables).tied(self.tables) is None:
@@ -139,7 +117,7 @@ class Session:
         for candidate in (*self.task.starts, *(better for better in polished if better is not None)):
             self._consider(candidate)
         if not any(polished) and self.task.nodes is None and self.options.annealing:
-            stop = lambda: self.over or self.stopping.is_set() or self.left <= 0  # noqa: E731
+            stop = lambda: self.stopping.is_set() or self.left <= 0  # noqa: E731
             share = min(1.0, sum(len(s.c) for s in self.tables.stages) / HEURISTIC_COLUMNS)
             incumbent(self.tables, self.options.seed, share * HEURISTIC_SECONDS, self._consider, stop)
 
@@ -205,16 +183,11 @@ class Session:
             more=parameters_for(self.options.scip),
         )
         set_up(model, wanted, Emphasis("OFF", "OFF", "OFF") if self.options.scip.relaxator == "lagrangian" else None)
+        tree.ahead.start(self.threads, self.neighbourhoods.search if self.threads else None)
         began = time.monotonic()
         try:
-            if self.threads:
-                with self.changing:
-                    self.with_one_less = tree.ahead if self.looking else None
-                    tree.ahead.start(self.threads - self.looking, self.neighbourhoods.search)
             model.optimizeNogil()
         finally:
-            with self.changing:
-                self.with_one_less = None
             tree.ahead.stop()
         self.scip_seconds += time.monotonic() - began
         self.root_bound, self.dual_bound = model.getDualboundRoot(), model.getDualbound()

@@ -258,11 +258,10 @@ class Ahead:
         self.ready: dict[str, tuple[Node, Expansion | BaseException]] = {}
         self.begun: set[str] = set()
         self.threads: list[threading.Thread] = []
-        self.begins = self.closed = False
+        self.closed = False
 
     def start(self, threads: int, between: Callable[[], object] | None = None) -> None:
-        """Starts some threads, or says that there will be some; ``between`` is what each does before it takes a node."""
-        self.begins = True
+        """Starts some threads; ``between`` is what each does before it takes a node."""
         started = [threading.Thread(target=self._run, args=(between,), daemon=True) for _ in range(threads)]
         self.threads += started
         for thread in started:
@@ -278,7 +277,7 @@ class Ahead:
 
     def add(self, node: Node) -> None:
         """A node that SCIP is going to ask for."""
-        if not self.begins:
+        if not self.threads:
             return
         with self.condition:
             heapq.heappush(self.heap, (-node.bound, next(self.order), node))
