@@ -28,9 +28,9 @@ from ..search.incumbents import Incumbents
 from ..search.outcome import OpenNode, ScipTree, SolvedCell
 from .task import ATTEMPTS, Ended, Task
 
-HEURISTIC_SECONDS, HEURISTIC_COLUMNS = 0.4, 100_000
-"""Time of the heuristics that come before the tree, where there is no network to start from: so much for spaces of at least so
-many columns. Small ones the tree searches as soon.
+HEURISTIC_SECONDS, HEURISTIC_COLUMNS, HEURISTIC_THREADS = 0.6, 750_000, 4
+"""Processor time of the heuristics that come before the tree, where there is no network to start from: so much for spaces of at
+least so many columns, divided among at most so many threads. Small spaces the tree searches as soon.
 """
 RETURN_SECONDS = 0.5
 """How long before the end of a run SCIP has to stop."""
@@ -92,34 +92,40 @@ class Session:
         """Looks for a network while SCIP's problem is written."""
         failed: list[BaseException] = []
 
-        def search() -> None:
+        def search(part: int) -> None:
             try:
-                self._heuristics()
+                self._heuristics(part, parts)
             except BaseException as error:
                 failed.append(error)
 
-        heuristics = threading.Thread(target=search, daemon=True)
-        heuristics.start()
+        parts = max(1, min(self.options.workers, HEURISTIC_THREADS))
+        heuristics = [threading.Thread(target=search, args=(part,), daemon=True) for part in range(parts)]
+        for thread in heuristics:
+            thread.start()
         model, scip = None, self.options.scip
         if self.options.presolve:
             model = formulation_named(f"minlp:{scip.encoding}").whole(self.tables, counted=scip.rows)
-        while heuristics.is_alive():
-            heuristics.join(0.1)
-            self.progress("incumbent")
+        for thread in heuristics:
+            while thread.is_alive():
+                thread.join(0.1)
+                self.progress("incumbent")
         if failed:
             raise failed[0]
         return model
 
-    def _heuristics(self) -> None:
+    def _heuristics(self, part: int, parts: int) -> None:
+        """What one of several threads does: the first one takes the networks to begin with; where there is none, all anneal."""
         if Cell.whole(self.tables).tied(self.tables) is None:
             return  # ties leave no network
+        if part and self.task.starts:
+            return
         polished = [polish(self.tables, start.position) for start in self.task.starts]
         for candidate in (*self.task.starts, *(better for better in polished if better is not None)):
             self._consider(candidate)
         if not any(polished) and self.task.nodes is None and self.options.annealing:
             stop = lambda: self.stopping.is_set() or self.left <= 0  # noqa: E731
-            share = min(1.0, sum(len(s.c) for s in self.tables.stages) / HEURISTIC_COLUMNS)
-            incumbent(self.tables, self.options.seed, share * HEURISTIC_SECONDS, self._consider, stop)
+            share = min(1.0, sum(len(s.c) for s in self.tables.stages) / HEURISTIC_COLUMNS) / parts
+            incumbent(self.tables, self.options.seed * parts + part, share * HEURISTIC_SECONDS, self._consider, stop)
 
     def _consider(self, candidate: Candidate) -> None:
         self.incumbents.consider(candidate)
