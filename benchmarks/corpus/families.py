@@ -14,6 +14,8 @@ STRIDES = {
     6: (2, 2, 2, 1, 1, 2),
     7: (2, 2, 1, 2, 1, 1, 2),
     8: (2, 2, 1, 2, 1, 1, 2, 1),
+    9: (2, 2, 1, 2, 1, 1, 2, 1, 1),
+    10: (2, 2, 1, 2, 1, 1, 1, 2, 1, 1),
 }
 """Strides by number of super-blocks: of stride 1 beyond four, as in ``deepmad-r18``."""
 

@@ -22,15 +22,18 @@ from .measure import Run, middle, run_design, table
 
 R18_FLOPS, R18_PARAMS = 1.82e9, 11.69e6
 
+FAMILIES = ["bottleneck", "basic", "mixed"]
+"""Of which the axis ``families`` takes the first ones, to choose from in every super-block."""
 
 AXES: dict[str, list[float]] = {
     "flops": [0.2e9, 0.5e9, 1e9, 2e9, 4e9, 8e9, 16e9],
     "params": [1e6, 3e6, 10e6, 30e6, 100e6],
     "budgets": [0.1, 0.3, 1, 2, 4, 8.5],
-    "rho": [0.1, 0.2, 0.3, 0.5, 1.0],
-    "super-blocks": [3, 4, 5, 6, 7, 8],
-    "step": [16, 8, 4],
+    "rho": [0.1, 0.2, 0.3, 0.5, 1.0, 2.0],
+    "super-blocks": [3, 4, 5, 6, 7, 8, 9, 10],
+    "step": [16, 8, 4, 2],
     "resolution": [32, 64, 128, 224, 384, 512],
+    "families": [1, 2, 3],
 }
 
 
@@ -48,6 +51,8 @@ def problem_at(axis: str, value: float) -> dict[str, Any]:
         data = with_super_blocks(data, int(value))
     elif axis == "step":
         data = with_step(data, int(value))
+    elif axis == "families":
+        data["stages"] = [stage | {"block": FAMILIES[: int(value)]} for stage in data["stages"]]
     else:
         data["input"]["resolution"] = int(value)
         for stage in data["stages"]:  # small maps have no room for others

@@ -130,7 +130,7 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
     stem = mapping(p["stem"], "problem.stem", ("channels", "kernel", "stride"))
     kernel, stride = integer(stem["kernel"], "problem.stem.kernel", 1, 63), integer(stem["stride"], "problem.stem.stride", 1, 2)
     stem_channels = lattice(stem["channels"], "problem.stem.channels")
-    rows = sequence(p["stages"], "problem.stages", 2, 8)
+    rows = sequence(p["stages"], "problem.stages", 2, 10)
     near = None if p.get("near") is None else _Near(p["near"], len(rows), families)
     super_blocks: list[SuperBlock] = []
     before, r, families_of = stem_channels, -(-resolution // stride), set[str]()

@@ -92,7 +92,7 @@ class Problem(SpecModel):
     convention: ConventionName = "reference"
     input: Input
     stem: StemSpace
-    stages: Annotated[tuple[StageSpace, ...], Field(min_length=2, max_length=8)]
+    stages: Annotated[tuple[StageSpace, ...], Field(min_length=2, max_length=10)]
     head: HeadSpace | None = None
     classes: Positive = 1000
     budgets: Budgets = Budgets()

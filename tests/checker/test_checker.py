@@ -256,7 +256,7 @@ def test_too_many_networks_are_refused_and_not_listed() -> None:
         ({"budgets": {"effectiveness": {"min": 1.0}}}, "unknown field 'min'"),
         ({"objective": {"beta": math.nan}}, "problem.objective.beta is nan"),
         ({"objective": {"beta": 10**400}}, "problem.objective.beta is an integer of over 30 digits"),
-        ({"stages": []}, "a list of 2 to 8 items"),
+        ({"stages": []}, "a list of 2 to 10 items"),
         ({"ties": [{"stages": [1, 9], "same": ["depth"]}]}, "problem.ties.0.stages.1 is 9"),
     ],
 )
