@@ -27,7 +27,7 @@ def axis_values(stage: StageTables, axis: str) -> NDArray[Any]:
     return {"channels": stage.c, "bottleneck": stage.b, "kernel": stage.k}[axis]
 
 
-_extents = function("cell_extents", "", "pppp")
+_extents = function("cell_extents", "", "ppppp")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,14 +114,15 @@ class Cell:
         allowed: Ints = d[(d >= self.low[i]) & (d <= self.high[i])]
         return allowed
 
-    def extents(self, tables: Tables) -> Floats:
+    def extents(self, tables: Tables) -> tuple[Floats, Floats]:
         """Of channels, widths and kernels of every super-block: least and largest value, and the largest one that is at or
-        below their geometric middle and less than the largest (the least where all are equal), shape ``(super_blocks, 3, 3)``.
+        below their geometric middle and less than the largest (the least where all are equal), shape ``(super_blocks, 3, 3)``;
+        and the largest ``t`` of each super-block.
         """
-        out = np.empty((len(self.columns), 3, 3))
+        out, longest = np.empty((len(self.columns), 3, 3)), np.empty(len(self.columns))
         addresses, sizes = self.addresses
-        _extents(tables.arrays.address, ctypes.addressof(addresses), integers(sizes), doubles(out))
-        return out
+        _extents(tables.arrays.address, ctypes.addressof(addresses), integers(sizes), doubles(out), doubles(longest))
+        return out, longest
 
     @cached_property
     def addresses(self) -> tuple[ctypes.Array[ctypes.c_void_p], Ints]:

@@ -212,12 +212,17 @@ static void find_extent(const double *values, const i64 *columns, i64 n, double 
     out[0] = low, out[1] = high, out[2] = middle;
 }
 
-/* The extents of channels, widths and kernels of every super-block, see `find_extent`; nine numbers each. */
-EXPORT void cell_extents(const Arrays *a, const i64 *const *columns, const i64 *n_columns, double *out) {
+/* The extents of channels, widths and kernels of every super-block, see `find_extent`, nine numbers each; and the largest t of each. */
+EXPORT void cell_extents(const Arrays *a, const i64 *const *columns, const i64 *n_columns, double *out, double *longest) {
     const i64 parts[] = {CHANNELS, WIDTH, KERNEL};
-    for (i64 i = 0; i < a->super_blocks; i++)
+    for (i64 i = 0; i < a->super_blocks; i++) {
         for (i64 part = 0; part < 3; part++)
             find_extent(a->transposed + parts[part] * a->n_rows + a->offsets[i], columns[i], n_columns[i], out + 9 * i + 3 * part);
+        const double *log = a->transposed + BLOCK_LOG * a->n_rows + a->offsets[i];
+        longest[i] = -INFINITY;
+        for (i64 k = 0; k < n_columns[i]; k++)
+            longest[i] = most_of(longest[i], log[columns[i][k]]);
+    }
 }
 
 /* A bound of the best of a priced effectiveness, see `dearest_rho`, with the ranges of a relaxation. */

@@ -320,12 +320,12 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
     rates, ranges, weights = tables.arrays.weights, relaxation.ranges, best.weights
     mixed = weights @ best.paths.depths if weights.sum() > 0 else None
     options: list[tuple[float, Split]] = []
-    extents = cell.extents(tables).tolist()
+    extents, longest = (found.tolist() for found in cell.extents(tables))
     for i, (s, (channels, widths, kernels)) in enumerate(zip(tables.stages, extents, strict=True)):
         columns, stage = cell.columns[i], tables.stage_of[i]
         worth = max(best.multipliers.weight, 1e-3) * float(rates[stage:] @ ranges.x_high[stage:])
         if cell.low[i] < cell.high[i]:
-            block = float(s.log_c[columns[-1]] + s.t[columns].max())
+            block = float(s.log_c[columns[-1]]) + longest[i]
             split = Split("depth", i, _depth_threshold(cell.depths(tables, i), None if mixed is None else mixed[i]))
             options.append((BLOCK * worth * block * float(cell.high[i] - cell.low[i]), split))
         depth = float(cell.high[i])
@@ -341,7 +341,7 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
         few: list[tuple[SplitKind, float, Ints]] = [("family", FAMILY, s.f)] if len(s.blocks) > 1 else []
         few += [("kernel", KERNEL, s.k)] if kernels[0] < kernels[1] else []
         for kind, promise, values in few:
-            several = np.unique(values[columns])
+            several = np.flatnonzero(np.bincount(values[columns]))
             if len(several) > 1:
                 options.append((promise * worth * depth, Split(kind, i, int(several[len(several) // 2 - 1]))))
     options = _joined(tables, options)

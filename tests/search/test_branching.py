@@ -85,8 +85,9 @@ def test_a_split_at_the_middle_of_an_extent_leaves_values_on_both_sides(seed: in
     tables = build_tables(small_problem(seed))
     whole = Cell.whole(tables)
     columns = tuple(np.array(sorted(random.sample(c.tolist(), random.randint(1, len(c))))) for c in whole.columns)
-    extents = Cell(whole.stem, columns, whole.low, whole.high).extents(tables)
-    for s, kept, of_stage in zip(tables.stages, columns, extents, strict=True):
+    extents, longest = Cell(whole.stem, columns, whole.low, whole.high).extents(tables)
+    for s, kept, of_stage, most in zip(tables.stages, columns, extents, longest, strict=True):
+        assert most == s.t[kept].max()
         for values, (low, high, middle) in zip((s.c, s.b, s.k), of_stage, strict=True):
             chosen = values[kept]
             assert (low, high) == (chosen.min(), chosen.max())
