@@ -98,6 +98,7 @@ class Session:
             except BaseException as error:
                 failed.append(error)
 
+        _ = self.tables.arrays.address  # made once, before there are threads: the core reads what it points to
         parts = max(1, min(self.options.workers, HEURISTIC_THREADS))
         heuristics = [threading.Thread(target=search, args=(part,), daemon=True) for part in range(parts)]
         for thread in heuristics:

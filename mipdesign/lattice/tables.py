@@ -257,8 +257,8 @@ class Tables:
 
     def once(self, name: str, work_out: Callable[[], Result]) -> Result:
         """What follows from the columns alone, worked out once for all problems that share them."""
-        if name not in self.shared:
-            self.shared[name] = work_out()
+        if name not in self.shared:  # of two threads that work it out, both get the same: the core may be at work on it
+            self.shared.setdefault(name, work_out())
         found: Result = self.shared[name]
         return found
 

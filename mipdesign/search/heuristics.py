@@ -125,7 +125,13 @@ def _places(axis: Ints, values: Ints) -> Ints:
 
 def moves_of(tables: Tables) -> Moves:
     """Coordinates and moves of a space."""
-    return tables.once("moves", lambda: _find_moves(tables))
+    return tables.once("moves", lambda: _ready(_find_moves(tables)))
+
+
+def _ready(moves: Moves) -> Moves:
+    """Moves with the structure that the core reads, which threads must not make each for itself."""
+    _ = moves.structure
+    return moves
 
 
 def _find_moves(tables: Tables) -> Moves:
