@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import json
 import os
@@ -35,7 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built from a copy, so that nothing that lies about gets into it."""
     if importlib.util.find_spec("pip") is None or importlib.util.find_spec("setuptools") is None:
         pytest.skip("no pip or no setuptools here")
-    if importlib.import_module("mipdesign.native.build_backend").compiler() is None:
+    if not os.environ.get("CC") and not any(map(shutil.which, ("cc", "gcc", "clang"))):
         pytest.skip("no C compiler here: the package index brings one where a build is not kept from it")
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"

@@ -456,7 +456,7 @@ FAULTS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"instances": [{"problem": "deepmad-r18", "vary": {"classes": []}}]}, ("instances.0.vary.classes: [] is refused",)),
     ({"instances": [{"problem": "deepmad-r18", "near": {"network": "no.json"}}]}, ("instances.0", "no.json", "cannot be read")),
     ({"instances": [{"problem": "deepmad-r18", "name": "a b"}]}, ("instances.0.name: 'a b' is refused",)),
-    ({"instances": [{"problem": "deepmad-r18", "super_blocks": [9]}]}, ("instances.0", "9 super-blocks", "give 3 to 8")),
+    ({"instances": [{"problem": "deepmad-r18", "super_blocks": [11]}]}, ("instances.0", "11 super-blocks", "give 3 to 10")),
     ({"instances": [{"problem": "deepmad-r18", "step": [0]}]}, ("instances.0.step.0: 0 is refused",)),
     ({"instances": [{"small": [0], "step": [8]}]}, ("instances.0.small: stands beside",)),
     ({"formulations": ["zigzag"]}, ("formulations.0: 'zigzag' is not registered", "lattice")),
