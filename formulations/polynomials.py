@@ -298,7 +298,7 @@ def _interpolated(family: BlockFamily, figure: AdditiveBudget, stride: int, reso
     c, b, k = (grid.reshape(-1) for grid in np.meshgrid(*(np.array(nodes) for nodes in NODES), indexing="ij"))
 
     def count(ci: Ints, s: int, r: int, first: bool) -> Ints:
-        total = figure.factor * {"layers": family.layers, "blocks": 1}.get(figure.name, 0)
+        total = figure.of_block(family.layers, 1)
         for op in family.operations(ci, c, b, k, s, r, first=first):
             total = total + figure.of_operation(op)
         return np.broadcast_to(np.asarray(total, dtype=np.int64), c.shape)

@@ -49,7 +49,7 @@ _part = function("relaxation_part", "p", "ppp")
 _free = function("relaxation_free", "", "p")
 _ranges = function("relaxation_ranges", "", "pp")
 _minimise = function("relaxation_minimise", "", "ppddpiidppppp")
-_dearest_rho = function("relaxation_dearest_rho", "d", "ppdp")
+_gain = function("relaxation_gain", "d", "pp")
 _bound = function("bound_new", "p", "ppdpp")
 _free_bound = function("bound_free", "", "p")
 _fix = function("bound_fix", "i", "pdpppp")
@@ -113,12 +113,12 @@ class Relaxation:
         addresses, sizes = part.addresses
         rest = (integers(sizes), integers(part.stem), len(part.stem), integers(part.low), integers(part.high), cutoff)
         made = _new(self.arrays.address, ctypes.addressof(addresses), *rest, ctypes.addressof(status))
-        self._own(made, status.value)
+        self._own(made, status.value, self.arrays)
 
-    def _own(self, made: int | None, status: int) -> None:
+    def _own(self, made: int | None, status: int, *needed: object) -> None:
         self.empty = status == EMPTY
         if made is not None:
-            self._handle = _Handle(made, _free, self.arrays)
+            self._handle = _Handle(made, _free, *needed)
         elif not self.empty:
             raise MemoryError("there is no memory for the bound of a cell")
 
@@ -146,7 +146,8 @@ class Relaxation:
         part.__dict__.pop("at", None)
         columns = tuple(c[chosen[at[i] : at[i + 1]]] for i, c in enumerate(self.cell.columns))
         part.cell = Cell(self.cell.stem, columns, self.cell.low, self.cell.high)
-        part._own(_part(self._handle.address, chosen.ctypes.data, ctypes.addressof(status)), status.value)
+        made = _part(self._handle.address, chosen.ctypes.data, ctypes.addressof(status))
+        part._own(made, status.value, self._handle)  # whose ranges it has
         return None if part.empty else part
 
     def bound(self, multipliers: Multipliers) -> CellBound:
@@ -178,9 +179,7 @@ class Relaxation:
 
     def effectiveness_gain(self, multipliers: Multipliers) -> float:
         """A bound of ``sum_k max_n (pi_k n - mu_k phi(n))``, with the effectiveness not priced."""
-        most = np.empty(1)
-        _dearest_rho(self._handle.address, doubles(multipliers.vector), 0.0, doubles(most))
-        return float(most[0])
+        return float(_gain(self._handle.address, doubles(multipliers.vector)))
 
     def on_paths(self, paths: Paths) -> Bools:
         """The columns that networks use, those that the cell has."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +102,6 @@ def evaluate_batch(tables: Tables, batch: Batch) -> BatchEvaluation:
     objective, counts = np.empty(n), np.empty((budgets, n), dtype=np.int64)
     log_widths, layers, chained = np.empty((stages, n)), np.empty((stages, n), dtype=np.int64), np.empty(n, dtype=np.bool_)
     results = (array.ctypes.data for array in (objective, counts, log_widths, layers, chained))
-    if not _evaluate(ctypes.addressof(tables.arrays.structure), n, *map(integers, networks), *results):
+    if not _evaluate(tables.arrays.address, n, *map(integers, networks), *results):
         raise MemoryError
     return BatchEvaluation(tables, objective, counts, log_widths, layers, chained)

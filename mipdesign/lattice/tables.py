@@ -280,7 +280,7 @@ class Tables:
 
     @cached_property
     def arrays(self) -> Arrays:
-        """Everything that compiled loops need."""
+        """Everything that the core needs."""
         scoring, m = self.problem.scoring, len(self.stages)
         return Arrays(
             rows=np.ascontiguousarray(self.transposed.T),

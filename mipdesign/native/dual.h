@@ -128,7 +128,7 @@ static void describe(const Chain *c, const Path *path, double *row, double *laye
         row[at.counts + b] += a->stem_counts[b * a->n_stems + c->stems[path->stem]] + tail_count(a, b, c->channels[last]);
     prefix_sums(a, logs_of, a->stem_log, c->logs[last], row + at.logs);
     prefix_sums(a, layers_of, 1.0, 1.0, row + at.layers);
-    double objective = -penalty(a, path->depths);
+    double objective = -penalty(a, row + at.depths);
     bool seen = false;
     for (i64 j = 0, q = 0; j < stages; j++) {
         i64 i = a->ends[j];

@@ -41,24 +41,19 @@ static inline double effectiveness_cost(const Arrays *a, const double *logs, con
     return a->rho_price * rho;
 }
 
-/* `beta Q` for a variance of depths, infinite beyond the doubles. */
-static inline double spread_cost(const Arrays *a, double variance) {
-    double exponent = a->squared ? variance : sqrt(variance);
-    return exponent < LARGE_EXPONENT ? a->beta * exp(exponent) : exp(exponent + log(a->beta));
-}
-
-/* `beta Q` of one network. */
-static inline double penalty(const Arrays *a, const i64 *depths) {
+/* `beta Q` of a network by the depths of its super-blocks, infinite beyond the doubles. */
+static inline double penalty(const Arrays *a, const double *depths) {
     double n = (double)a->n_penalised, mean = 0.0, variance = 0.0;
     if (n == 0)
         return 0.0;
     for (i64 k = 0; k < a->n_penalised; k++)
-        mean += (double)depths[a->penalised[k]] / n;
+        mean += depths[a->penalised[k]] / n;
     for (i64 k = 0; k < a->n_penalised; k++) {
-        double off = (double)depths[a->penalised[k]] - mean;
+        double off = depths[a->penalised[k]] - mean;
         variance += off * off / n;
     }
-    return spread_cost(a, variance);
+    double exponent = a->squared ? variance : sqrt(variance);
+    return exponent < LARGE_EXPONENT ? a->beta * exp(exponent) : exp(exponent + log(a->beta));
 }
 
 /* ------------------------------------------------------------ parts */
@@ -112,20 +107,6 @@ static inline double entropies(const Arrays *a, const double *const *parts, doub
         j = least_int(j + 1, a->stages - 1);
     }
     return value;
-}
-
-/* `beta Q`, as `penalty`. */
-static inline double penalty_of_parts(const Arrays *a, const double *const *parts) {
-    double n = (double)a->n_penalised, mean = 0.0, variance = 0.0;
-    if (n == 0)
-        return 0.0;
-    for (i64 k = 0; k < a->n_penalised; k++)
-        mean += parts[1 + a->penalised[k]][PART_DEPTH] / n;
-    for (i64 k = 0; k < a->n_penalised; k++) {
-        double off = parts[1 + a->penalised[k]][PART_DEPTH] - mean;
-        variance += off * off / n;
-    }
-    return spread_cost(a, variance);
 }
 
 static inline void add_counts(const Arrays *a, const double *const *parts, double *counts) {

@@ -11,12 +11,13 @@ EXPORT i64 size_of_moves(void) { return (i64)sizeof(Moves); }
 EXPORT bool evaluate_networks(const Arrays *a, i64 n, const i64 *stem, const i64 *columns, const i64 *depths, double *objective,
                               i64 *counts, double *logs, i64 *layers, uint8_t *chained) {
     i64 m = a->super_blocks, nb = a->budgets, stages = a->stages, size = size_of_part(a);
-    double *work = malloc(sizeof(double) * (size_t)((m + 1) * size + nb + 2 * stages));
+    double *work = malloc(sizeof(double) * (size_t)((m + 1) * size + nb + 2 * stages + m));
     const double **parts = malloc(sizeof(double *) * (size_t)(m + 1));
     i64 *position = malloc(sizeof(i64) * (size_t)(2 * m));
     bool ready = work && parts && position;
     for (i64 k = 0; ready && k < n; k++) {
         double *total = work + (m + 1) * size, *sums = total + nb, *numbers = sums + stages;
+        double *depths_of = numbers + stages;
         i64 *column = position, *depth = position + m;
         bool linked = true;
         write_stem(a, stem[k], work);
@@ -24,11 +25,12 @@ EXPORT bool evaluate_networks(const Arrays *a, i64 n, const i64 *stem, const i64
         for (i64 i = 0; i < m; i++) {
             double *part = work + (i + 1) * size;
             column[i] = columns[i * n + k], depth[i] = depths[i * n + k];
+            depths_of[i] = (double)depth[i];
             linked &= write_super_block(a, i, column[i], depth[i], parts[i], part);
             parts[i + 1] = part;
         }
         double value = entropies(a, parts, sums, numbers);
-        objective[k] = value - penalty(a, depth) - effectiveness_cost(a, sums, numbers);
+        objective[k] = value - penalty(a, depths_of) - effectiveness_cost(a, sums, numbers);
         chained[k] = linked && keeps_ties(a, column, depth);
         add_counts(a, parts, total);
         for (i64 b = 0; b < nb; b++)
@@ -38,10 +40,4 @@ EXPORT bool evaluate_networks(const Arrays *a, i64 n, const i64 *stem, const i64
     }
     free(work), free(parts), free(position);
     return ready;
-}
-
-/* Which of n networks (n x super_blocks) keep the ties. */
-EXPORT void which_keep_ties(const Arrays *a, i64 n, const i64 *columns, const i64 *depths, uint8_t *kept) {
-    for (i64 k = 0; k < n; k++)
-        kept[k] = keeps_ties(a, columns + k * a->super_blocks, depths + k * a->super_blocks);
 }

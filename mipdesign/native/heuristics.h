@@ -124,6 +124,14 @@ static inline bool write_parts(const Search *s, const i64 *vector, Mask which, d
     return true;
 }
 
+/* `beta Q` of a network that is given as parts. */
+static inline double penalty_of_parts(const Arrays *a, const double *const *parts) {
+    double depths[MOST_PARTS];
+    for (i64 k = 0; k < a->n_penalised; k++)
+        depths[a->penalised[k]] = parts[1 + a->penalised[k]][PART_DEPTH];
+    return penalty(a, depths);
+}
+
 static inline double log_layers(const Search *s, double n) { return n < KNOWN_LOGS ? s->log_of[(i64)n] : log(n); }
 
 /* Objective less the price of every excess, which goes to `excess`; minus infinity where that is not above a bar. */

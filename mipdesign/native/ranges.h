@@ -5,11 +5,13 @@
 
 #include "depth_penalty.h"
 
-/* Meanings: mipdesign.bounds.ranges.Ranges, which has the fields in this order. */
+/* Meanings: mipdesign.bounds.ranges.Ranges, which has the fields in this order; the arrays lie one after the other. */
 typedef struct {
     double *s_low, *s_high, *n_low, *n_high, *floor, *x_high, *areas;
     double flat, spread, rho_low, rho_high;
 } Ranges;
+
+enum { RANGES = 7 }; /* arrays */
 
 /* Least and largest number of layers of each super-block. */
 static void layer_ranges(const Chain *c, double *least, double *most) {
@@ -99,12 +101,12 @@ static double least_entropy_sum(const Arrays *a, const Ranges *r, double needed)
 static void find_ranges(const Chain *c, double cutoff, Ranges *r, Store *s) {
     const Arrays *a = c->arrays;
     i64 m = c->super_blocks, stages = a->stages, n = a->n_penalised;
-    double **parts[] = {&r->s_low, &r->s_high, &r->n_low, &r->n_high, &r->floor, &r->x_high, &r->areas};
-    for (size_t part = 0; part < sizeof parts / sizeof parts[0]; part++)
-        *parts[part] = take_doubles(s, stages);
-    double *least = take_doubles(s, m), *most = take_doubles(s, m);
+    double **parts[RANGES] = {&r->s_low, &r->s_high, &r->n_low, &r->n_high, &r->floor, &r->x_high, &r->areas};
+    double *every = take_doubles(s, RANGES * stages), *least = take_doubles(s, m), *most = take_doubles(s, m);
     if (s->failed)
         return;
+    for (i64 part = 0; part < RANGES; part++)
+        *parts[part] = every + part * stages;
     log_ranges(c, least, most);
     prefix_sums(a, least, a->stem_log, c->logs[c->groups[m - 1]], r->s_low);
     prefix_sums(a, most, a->stem_log, c->logs[c->n_groups - 1], r->s_high);

@@ -84,7 +84,7 @@ EXPORT void *relaxation_new(const Arrays *a, const i64 *const *columns, const i6
     return r;
 }
 
-/* The relaxation of some of the columns, with the ranges of all. */
+/* The relaxation of some of the columns, with the ranges of all: the caller keeps `whole` as long. */
 EXPORT void *relaxation_part(const Relaxation *whole, const uint8_t *chosen, i64 *status) {
     const Chain *all = &whole->chain;
     i64 n = 0, m = all->super_blocks;
@@ -114,19 +114,7 @@ EXPORT void *relaxation_part(const Relaxation *whole, const uint8_t *chosen, i64
         c->stems[k] = all->stems[k], c->stem[k] = all->stem[k], c->stem_logs[k] = all->stem_logs[k];
     if (!link(c, &r->store))
         return abandoned(r, status);
-    size_t bytes = (size_t)c->arrays->stages * sizeof(double);
-    double *const from[] = {whole->ranges.s_low, whole->ranges.s_high, whole->ranges.n_low, whole->ranges.n_high,
-                            whole->ranges.floor, whole->ranges.x_high, whole->ranges.areas};
     r->ranges = whole->ranges;
-    double **to[] = {&r->ranges.s_low, &r->ranges.s_high, &r->ranges.n_low, &r->ranges.n_high,
-                     &r->ranges.floor, &r->ranges.x_high, &r->ranges.areas};
-    for (size_t part = 0; part < sizeof to / sizeof to[0]; part++) {
-        *to[part] = take(&r->store, bytes);
-        if (*to[part])
-            memcpy(*to[part], from[part], bytes);
-    }
-    if (r->store.failed)
-        return abandoned(r, status);
     *status = MADE;
     return r;
 }
@@ -136,14 +124,12 @@ EXPORT void relaxation_free(Relaxation *r) {
     free(r);
 }
 
-/* The ranges in the order of the structure, the arrays one after the other. */
+/* The ranges in the order of the structure. */
 EXPORT void relaxation_ranges(const Relaxation *r, double *out) {
     const Ranges *of = &r->ranges;
-    i64 n = r->chain.arrays->stages;
-    const double *parts[] = {of->s_low, of->s_high, of->n_low, of->n_high, of->floor, of->x_high, of->areas};
-    for (i64 part = 0; part < 7; part++)
-        memcpy(out + part * n, parts[part], (size_t)n * sizeof(double));
-    out[7 * n] = of->flat, out[7 * n + 1] = of->spread, out[7 * n + 2] = of->rho_low, out[7 * n + 3] = of->rho_high;
+    i64 n = RANGES * r->chain.arrays->stages;
+    memcpy(out, of->s_low, (size_t)n * sizeof(double));
+    out[n] = of->flat, out[n + 1] = of->spread, out[n + 2] = of->rho_low, out[n + 3] = of->rho_high;
 }
 
 /* Lowers the bound from `start`; results as in `Found`: `rows` and `weights` have room for known networks and evaluations, `numbers`
@@ -225,9 +211,11 @@ EXPORT void cell_extents(const Arrays *a, const i64 *const *columns, const i64 *
     }
 }
 
-/* A bound of the best of a priced effectiveness, see `dearest_rho`, with the ranges of a relaxation. */
-EXPORT double relaxation_dearest_rho(const Relaxation *r, const double *multipliers, double price, double *most) {
-    return dearest_rho(r->chain.arrays, &r->ranges, multipliers, price, most);
+/* What `dearest_rho` bounds for an effectiveness without a price, with the ranges of a relaxation. */
+EXPORT double relaxation_gain(const Relaxation *r, const double *multipliers) {
+    double most;
+    dearest_rho(r->chain.arrays, &r->ranges, multipliers, 0.0, &most);
+    return most;
 }
 
 /* A step to a level, see `project_to_level`; for tests. */

@@ -4,8 +4,9 @@ For any multipliers and every network that keeps the budgets and reaches the cut
 
     z <= L - sum_b mu_b (limit_b - count_b) - sum_k (mu_k S_k - pi_k n_k) - gain,
 
-where ``gain`` is what :func:`mipdesign.bounds.effectiveness.dearest_rho` adds for ``- mu phi(n)``. Slack of a budget or of the
-effectiveness lowers what the row allows ``z``, so an LP that branches lowers it further, with the multipliers of the root.
+where ``gain`` is :meth:`mipdesign.bounds.relaxation.Relaxation.effectiveness_gain`, which stands for ``- mu phi(n)``. Slack of
+a budget or of the effectiveness lowers what the row allows ``z``, so an LP that branches lowers it further, with the
+multipliers of the root.
 """
 
 from __future__ import annotations

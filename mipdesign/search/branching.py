@@ -21,6 +21,7 @@ from ..bounds.relaxation import Optimised, Relaxation
 from ..lattice.arrays import Bools, Floats, Ints
 from ..lattice.batch import Batch, BatchEvaluation, evaluate_batch
 from ..lattice.cell import Cell
+from ..lattice.distinct import distinct
 from ..lattice.position import Candidate, Position
 from ..lattice.tables import StageTables, Tables
 
@@ -341,7 +342,7 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
         few: list[tuple[SplitKind, float, Ints]] = [("family", FAMILY, s.f)] if len(s.blocks) > 1 else []
         few += [("kernel", KERNEL, s.k)] if kernels[0] < kernels[1] else []
         for kind, promise, values in few:
-            several = np.flatnonzero(np.bincount(values[columns]))
+            several = distinct(values[columns])
             if len(several) > 1:
                 options.append((promise * worth * depth, Split(kind, i, int(several[len(several) // 2 - 1]))))
     options = _joined(tables, options)

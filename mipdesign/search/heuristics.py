@@ -19,6 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from ..lattice.arrays import Ints
+from ..lattice.distinct import distinct
 from ..lattice.position import Candidate, Position
 from ..lattice.tables import Tables
 from ..native.library import function, integers
@@ -102,7 +103,7 @@ def _axes(tables: Tables) -> list[list[Ints]]:
 
 
 def _find_axes(tables: Tables) -> list[list[Ints]]:
-    axes = [[np.unique(s.c), np.arange(len(s.blocks)), np.unique(s.b), np.unique(s.k), s.depths] for s in tables.stages]
+    axes = [[distinct(s.c), np.arange(len(s.blocks)), s.widths, distinct(s.k), s.depths] for s in tables.stages]
     for tie in tables.problem.tied:
         kind, stages = TIED[tie.axis], [tables.stages[i] for i in tie.stages]
         if kind == FAMILY:
@@ -227,7 +228,7 @@ def descended(tables: Tables, start: Ints, rounds: int) -> tuple[Ints, float]:
 
 
 def _problem(tables: Tables) -> tuple[int, int]:
-    return ctypes.addressof(tables.arrays.structure), ctypes.addressof(moves_of(tables).structure)
+    return tables.arrays.address, ctypes.addressof(moves_of(tables).structure)
 
 
 def polish(tables: Tables, start: Position) -> Candidate | None:
