@@ -46,10 +46,16 @@ Tell = Callable[[str, Any], None]
 
 
 class Session:
-    """One problem in the process of the engine; :meth:`stop` and :meth:`help` are called by another thread meanwhile."""
+    """One problem in the process of the engine; :meth:`stop` and :meth:`help` are called by another thread meanwhile.
 
-    def __init__(self, tables: Tables, task: Task, tell: Tell) -> None:
-        self.tables, self.task, self.tell, self.options = tables, task, tell, task.options
+    Parameters
+    ----------
+    several:
+        Whether problems with other limits follow, for which SCIP's problem is kept.
+    """
+
+    def __init__(self, tables: Tables, task: Task, tell: Tell, several: bool = False) -> None:
+        self.tables, self.task, self.tell, self.options, self.several = tables, task, tell, task.options, several
         self.began = time.monotonic()
         self.incumbents = Incumbents(tables, self.options.gap, lambda kept: tell("candidate", kept))
         self.failures = dict(task.failures)
@@ -103,9 +109,7 @@ class Session:
         heuristics = [threading.Thread(target=search, args=(part,), daemon=True) for part in range(parts)]
         for thread in heuristics:
             thread.start()
-        model, scip = None, self.options.scip
-        if self.options.presolve:
-            model = formulation_named(f"minlp:{scip.encoding}").whole(self.tables, counted=scip.rows)
+        model = self._design_model() if self.options.presolve else None
         for thread in heuristics:
             while thread.is_alive():
                 thread.join(0.1)
@@ -113,6 +117,17 @@ class Session:
         if failed:
             raise failed[0]
         return model
+
+    def _design_model(self) -> DesignModel:
+        """SCIP's problem: written, or copied from one that is kept."""
+        scip, rho = self.options.scip, self.tables.rho
+
+        def written() -> DesignModel:
+            return formulation_named(f"minlp:{scip.encoding}").whole(self.tables, counted=scip.rows)
+
+        if not self.several or not scip.is_certified or scip.rows:
+            return written()
+        return self.tables.once(f"SCIP's problem, {scip.encoding}, effectiveness {rho}", written).under(self.tables)
 
     def _heuristics(self, part: int, parts: int) -> None:
         """What one of several threads does: the first one takes the networks to begin with; where there is none, all anneal."""
