@@ -231,17 +231,37 @@ def _problem(tables: Tables) -> tuple[int, int]:
     return tables.arrays.address, ctypes.addressof(moves_of(tables).structure)
 
 
-def polish(tables: Tables, start: Position) -> Candidate | None:
-    """Best network reached from ``start``, which may exceed budgets; ``None`` if no feasible network is reached."""
-    parts = [np.array([start.stem])]
-    for s, axes, j, depth in zip(tables.stages, _axes(tables), start.columns, start.depths, strict=True):
+def _vector(tables: Tables, network: Position) -> Ints | None:
+    """Coordinates of a network; ``None`` if the ties leave it none."""
+    parts = [np.array([network.stem])]
+    for s, axes, j, depth in zip(tables.stages, _axes(tables), network.columns, network.depths, strict=True):
         values = (s.c[j], s.f[j], s.b[j], s.k[j], depth)
         parts.append(np.array([_places(axis, np.array(value)) for axis, value in zip(axes, values, strict=True)]))
     vector = np.concatenate(parts)
-    if (vector < 0).any():
+    return None if (vector < 0).any() else vector
+
+
+def polish(tables: Tables, start: Position) -> Candidate | None:
+    """Best network reached from ``start``, which may exceed budgets; ``None`` if no feasible network is reached."""
+    vector = _vector(tables, start)
+    if vector is None:
         return None
     vector, value = descended(tables, vector, POLISH_ROUNDS)
     return candidate_at(tables, vector, value) if value > -math.inf else None
+
+
+def warmed(tables: Tables, start: Candidate, seed: int, restarts: int) -> Candidate:
+    """Best network that annealing and descent reach from one that keeps all budgets; a restart takes some milliseconds."""
+    best, vector, steps = start, _vector(tables, start.position), FIRST_STEPS
+    for restart in range(restarts):
+        other, value = annealed(tables, 1000 * seed + restart, steps, max(1.0, abs(best.objective)), vector)
+        if value > -math.inf:
+            descent, better = descended(tables, other, DESCENT_ROUNDS)
+            other, value = (descent, better) if better > value else (other, value)
+        if value > best.objective:
+            best, vector = candidate_at(tables, other, value), other
+        steps = steps * 3 // 2
+    return best
 
 
 def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Candidate], None], stop: Callable[[], bool]) -> None:

@@ -94,6 +94,26 @@ def test_a_thread_ahead_expands_no_node_twice() -> None:
     assert begun.count("") == 1 and len(begun) == len(set(begun))
 
 
+def test_a_copy_of_the_model_keeps_other_limits() -> None:
+    """The copy accepts a network under the limits that its figures are, and none under limits that are less by one."""
+    problem = small_problem(3)
+    tables = build_tables(problem)
+    model = formulation_named("minlp").whole(tables)
+    for candidate in listing(tables, Cell.whole(tables)).networks[:20]:
+        evaluator = problem.evaluator(tables.architecture(candidate.position))
+        for name in tables.counts:
+            figure = int(evaluator.figure(name))
+            for limit in (figure, figure - 1):
+                other = build_tables(problem.with_limits({name: limit}), tables)
+                assert other.stages is tables.stages
+                copy = model.under(other)
+                values = start_values(copy.rules, candidate.position)
+                solution = copy.model.createSol()
+                for variable, value in values.items():
+                    copy.model.setSolVal(solution, copy.variables[variable], value)
+                assert copy.model.checkSol(solution, printreason=False, original=True) == (limit == figure), (name, limit)
+
+
 @pytest.mark.parametrize("seed", few(range(30), 6))
 def test_no_network_breaks_the_rows_of_multipliers(seed: int) -> None:
     """Those that keep all budgets and reach the cutoff; and they bound the root as the relaxation does."""
