@@ -1,19 +1,8 @@
 """What commands import: those that compute nothing are not to wait for what computes."""
 
-import json
-import subprocess
-import sys
-
+import programs
 import pytest
 
-PROGRAM = """
-import json, runpy, sys
-sys.argv = ["mipdesign", *json.loads(sys.argv[1])]
-try:
-    runpy.run_module("mipdesign", run_name="__main__")
-except SystemExit as end:
-    print(json.dumps([end.code, sorted(sys.modules)]), file=sys.stderr)
-"""
 COMPUTES = {"numpy", "scipy", "torch", "networkx", "matplotlib", "pyscipopt", "mipdesign.native.library"}
 
 
@@ -28,7 +17,6 @@ COMPUTES = {"numpy", "scipy", "torch", "networkx", "matplotlib", "pyscipopt", "m
     ],
 )
 def test_commands_that_compute_nothing_import_little(words: list[str], unneeded: set[str]) -> None:
-    ended = subprocess.run([sys.executable, "-c", PROGRAM, json.dumps(words)], capture_output=True, text=True)
-    code, modules = json.loads(ended.stderr.splitlines()[-1])
-    assert code == (2 if "no-such-preset" in words else 0), ended.stderr
-    assert sorted(unneeded.intersection(modules)) == []
+    said = programs.said("imports_of_a_command", *words)
+    assert said["code"] == (2 if "no-such-preset" in words else 0)
+    assert sorted(unneeded.intersection(said["modules"])) == []
