@@ -69,6 +69,11 @@ class Arrays:
         there is none) and its price.
     penalised, beta, squared:
         Super-blocks whose depths the penalty counts, its factor, and whether it is ``exp_var`` and not ``exp_std``.
+    depths, depth_at:
+        Admitted depths of all super-blocks, and where those of each begin.
+    families:
+        Place of each family of the problem among those of each super-block, -1 where it has it not; shape
+        ``(super_blocks, families)``.
     """
 
     rows: Floats
@@ -96,6 +101,9 @@ class Arrays:
     rho: float
     rho_price: float
     penalised: Ints
+    depths: Ints
+    depth_at: Ints
+    families: Ints
     beta: float
     squared: bool
 
@@ -119,6 +127,7 @@ class Arrays:
             n_ties=len(self.ties),
             n_rho_stages=len(self.rho_stages),
             n_penalised=len(self.penalised),
+            n_families=self.families.shape[1],
             paired=self.paired,
             forgets=self.forgets,
             squared=self.squared,
@@ -147,12 +156,15 @@ DOUBLES = (
     *("rows", "transposed", "pairs", "prefix", "log_areas", "weights"),
     *("stem_counts", "tail_fixed", "tail_slope", "limits"),
 )
-INTEGERS = ("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "rho_stages", "penalised")
+INTEGERS = (
+    *("ties", "offsets", "entering", "entering_at", "ends", "stem_c"),
+    *("rho_stages", "penalised", "depths", "depth_at", "families"),
+)
 FLAGS = ("has_identity", "may_be_limited")
 NUMBERS = ("stem_log", "head_log", "rho", "rho_price", "beta")
 SIZES = (
     *("n_rows", "parts", "super_blocks", "stages", "budgets", "n_stems"),
-    *("n_ties", "n_rho_stages", "n_penalised", "paired", "forgets", "squared"),
+    *("n_ties", "n_rho_stages", "n_penalised", "n_families", "paired", "forgets", "squared"),
 )
 
 

@@ -282,6 +282,7 @@ class Tables:
     def arrays(self) -> Arrays:
         """Everything that the core needs."""
         scoring, m = self.problem.scoring, len(self.stages)
+        families = sorted({name for s in self.stages for name in s.blocks})
         return Arrays(
             rows=np.ascontiguousarray(self.transposed.T),
             transposed=self.transposed,
@@ -308,6 +309,9 @@ class Tables:
             rho=finite_rho(self.rho),
             rho_price=float(scoring.effectiveness_price),
             penalised=np.array(self.penalised, dtype=np.int64),
+            depths=np.concatenate([s.depths for s in self.stages]),
+            depth_at=np.cumsum([0] + [len(s.depths) for s in self.stages]),
+            families=np.array([[s.blocks.index(f) if f in s.blocks else -1 for f in families] for s in self.stages]),
             beta=float(scoring.beta),
             squared=scoring.penalty_form == "exp_var",
         )

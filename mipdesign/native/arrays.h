@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,10 +46,12 @@ typedef struct {
     const i64 *stem_c;
     const i64 *rho_stages;
     const i64 *penalised;
+    const i64 *depths, *depth_at; /* lattice of each depth: that of super-block i is depths[depth_at[i] : depth_at[i + 1]] */
+    const i64 *families;       /* super_blocks x n_families */
     const uint8_t *has_identity;
     const uint8_t *may_be_limited; /* super-blocks with columns that keep limits on single operations not always */
     double stem_log, head_log, rho, rho_price, beta;
-    i64 n_rows, parts, super_blocks, stages, budgets, n_stems, n_ties, n_rho_stages, n_penalised, paired, forgets, squared;
+    i64 n_rows, parts, super_blocks, stages, budgets, n_stems, n_ties, n_rho_stages, n_penalised, n_families, paired, forgets, squared;
 } Arrays;
 
 static inline double least_of(double a, double b) { return b < a ? b : a; }
