@@ -72,8 +72,10 @@ static void write_networks(const Arrays *a, const Question *q, const Found *foun
     double *objectives = take_doubles(s, n + found->n), level = q->weight != 0 ? q->cutoff - margin_of(q->cutoff, q->doubt) : -INFINITY;
     if (s->failed)
         return;
-    memcpy(rows, listing->rows, (size_t)(n * width) * sizeof(i64));
-    memcpy(objectives, listing->objectives, (size_t)n * sizeof(double));
+    if (n) {
+        memcpy(rows, listing->rows, (size_t)(n * width) * sizeof(i64));
+        memcpy(objectives, listing->objectives, (size_t)n * sizeof(double));
+    }
     for (i64 k = 0; k < found->n; k++) {
         const double *row = found->rows + k * at.width;
         if (!(row[at.objective] >= level))

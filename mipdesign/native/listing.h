@@ -119,7 +119,7 @@ EXPORT i64 cell_list(const Arrays *a, const CellView *view, double cutoff, const
         if (!store.failed)
             result = list_networks(a, &cell, cutoff, multipliers, weight, max_steps, doubt, &listing, &store);
     }
-    if (result == LISTED) {
+    if (result == LISTED && listing.n) {
         memcpy(rows, listing.rows, (size_t)(listing.n * (1 + 2 * a->super_blocks)) * sizeof(i64));
         memcpy(objectives, listing.objectives, (size_t)listing.n * sizeof(double));
     }
