@@ -77,7 +77,8 @@ static bool round_depths(const Arrays *a, Cell *c) {
 
 /* ------------------------------------------------------------ columns */
 
-static inline const double *part_of_rows(const Arrays *a, i64 part) { return a->transposed + part * a->n_rows; }
+/* What a row has of a part. */
+static inline double part_of(const Arrays *a, i64 part, i64 row) { return a->transposed[part * a->n_rows + row]; }
 
 /* Leaves the columns that are marked. */
 static void keep_rows(const Arrays *a, Cell *c, const uint8_t *kept) {
@@ -108,12 +109,14 @@ static i64 place_among(const double *values, i64 n, double value) {
 }
 
 /* The values that some rows have of a part, increasing; how many. */
-static i64 distinct_values(const double *values, const i64 *rows, i64 n, double *out) {
+static i64 distinct_values(const Arrays *a, i64 part, const i64 *rows, i64 n, double *out) {
     i64 found = 0;
+    double before = NAN;
     for (i64 k = 0; k < n; k++) {
-        double value = values[rows[k]];
-        if (k && value == values[rows[k - 1]])
+        double value = part_of(a, part, rows[k]);
+        if (value == before)
             continue;
+        before = value;
         i64 at = place_among(out, found, value);
         if (at < found && out[at] == value)
             continue;
@@ -147,10 +150,10 @@ static bool tie_depths(const Arrays *a, Cell *c, i64 i, i64 j, bool *changed) {
 }
 
 /* Unmarks the columns of super-block i whose value super-block j does not have; whether any are left. */
-static bool mark_common(const Cell *c, const double *values, i64 i, const double *common, i64 n, uint8_t *kept, bool *changed) {
+static bool mark_common(const Arrays *a, const Cell *c, i64 part, i64 i, const double *common, i64 n, uint8_t *kept, bool *changed) {
     bool any = false;
     for (i64 p = c->at[i]; p < c->at[i + 1]; p++) {
-        double value = values[c->rows[p]];
+        double value = part_of(a, part, c->rows[p]);
         i64 at = place_among(common, n, value);
         kept[p] = at < n && common[at] == value;
         any |= kept[p], *changed |= !kept[p];
@@ -175,12 +178,11 @@ static bool keep_ties_of(const Arrays *a, Cell *c, bool *failed) {
                 left = tie_depths(a, c, i, j, &changed);
                 continue;
             }
-            const double *values = part_of_rows(a, part);
             bool dropped = false;
-            i64 n_i = distinct_values(values, c->rows + c->at[i], c->at[i + 1] - c->at[i], of_i);
-            i64 n_j = distinct_values(values, c->rows + c->at[j], c->at[j + 1] - c->at[j], of_j);
+            i64 n_i = distinct_values(a, part, c->rows + c->at[i], c->at[i + 1] - c->at[i], of_i);
+            i64 n_j = distinct_values(a, part, c->rows + c->at[j], c->at[j + 1] - c->at[j], of_j);
             memset(kept, 1, (size_t)c->n);
-            left = mark_common(c, values, i, of_j, n_j, kept, &dropped) && mark_common(c, values, j, of_i, n_i, kept, &dropped);
+            left = mark_common(a, c, part, i, of_j, n_j, kept, &dropped) && mark_common(a, c, part, j, of_i, n_i, kept, &dropped);
             if (dropped)
                 keep_rows(a, c, kept), changed = true;
         }

@@ -32,7 +32,7 @@ static inline i64 split_value(const Arrays *a, i64 kind, i64 i, i64 choice) {
         return a->stem_c[choice];
     if (kind == BY_DEPTH)
         return choice;
-    i64 value = (i64)part_of_rows(a, PART_OF_KIND[kind])[choice];
+    i64 value = (i64)part_of(a, PART_OF_KIND[kind], choice);
     return kind == BY_FAMILY ? a->families[i * a->n_families + value] : value;
 }
 
@@ -71,15 +71,15 @@ typedef struct {
     double low, high, middle;
 } Extent;
 
-static Extent find_extent(const double *values, const i64 *rows, i64 n) {
-    double low = values[rows[0]], high = low;
+static Extent find_extent(const Arrays *a, i64 part, const i64 *rows, i64 n) {
+    double low = part_of(a, part, rows[0]), high = low;
     for (i64 k = 1; k < n; k++) {
-        low = least_of(low, values[rows[k]]);
-        high = most_of(high, values[rows[k]]);
+        double value = part_of(a, part, rows[k]);
+        low = least_of(low, value), high = most_of(high, value);
     }
     double middle = low, target = sqrt(low * high);
     for (i64 k = 0; low < high && k < n; k++) {
-        double value = values[rows[k]];
+        double value = part_of(a, part, rows[k]);
         if (middle < value && value <= target && value < high)
             middle = value;
     }
@@ -87,8 +87,8 @@ static Extent find_extent(const double *values, const i64 *rows, i64 n) {
 }
 
 /* The same for tests. */
-EXPORT void extent_of(const double *values, const i64 *rows, i64 n, double *out) {
-    Extent found = find_extent(values, rows, n);
+EXPORT void extent_of(const Arrays *a, i64 part, const i64 *rows, i64 n, double *out) {
+    Extent found = find_extent(a, part, rows, n);
     memcpy(out, &found, sizeof found);
 }
 
@@ -136,8 +136,7 @@ static void offer(const Offers *o, i64 i, i64 kind, double promise, i64 threshol
 
 /* The middle value of a kind of which there are few, where there are several. */
 static bool middle_value(const Arrays *a, const Cell *c, i64 kind, i64 i, double *room, i64 *middle) {
-    const double *values = part_of_rows(a, PART_OF_KIND[kind]);
-    i64 n = distinct_values(values, c->rows + c->at[i], c->at[i + 1] - c->at[i], room);
+    i64 n = distinct_values(a, PART_OF_KIND[kind], c->rows + c->at[i], c->at[i + 1] - c->at[i], room);
     if (n < 2)
         return false;
     i64 seen = 0, last = -1;
@@ -178,15 +177,14 @@ static Split choose_split(const Arrays *a, const Cell *c, const Mixture *mix, St
             rates += a->weights[j] * r->x_high[j];
         double worth = most_of(mix->weight, LEAST_WEIGHT) * rates;
         if (c->low[i] < c->high[i]) {
-            const double *log = part_of_rows(a, BLOCK_LOG);
             double longest = -INFINITY;
             for (i64 k = 0; k < n; k++)
-                longest = most_of(longest, log[rows[k]]);
-            double block = part_of_rows(a, LOG_CHANNELS)[rows[n - 1]] + longest;
+                longest = most_of(longest, part_of(a, BLOCK_LOG, rows[k]));
+            double block = part_of(a, LOG_CHANNELS, rows[n - 1]) + longest;
             double promise = BLOCK_SHARE * worth * block * (double)(c->high[i] - c->low[i]);
             offer(&offers, i, BY_DEPTH, promise, depth_threshold(a, c, mix, i));
         }
-        Extent channels = find_extent(part_of_rows(a, CHANNELS), rows, n), widths = find_extent(part_of_rows(a, WIDTH), rows, n);
+        Extent channels = find_extent(a, CHANNELS, rows, n), widths = find_extent(a, WIDTH, rows, n);
         if (channels.low < channels.high) {
             double spread = log(channels.high / channels.low), product = 0.0;
             for (i64 j = 0; j < stages; j++)

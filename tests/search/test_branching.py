@@ -15,6 +15,7 @@ from scale import examples, few, of
 
 from mipdesign.bounds.multipliers import Multipliers
 from mipdesign.bounds.relaxation import Relaxation
+from mipdesign.lattice.arrays import CHANNELS, KERNEL, WIDTH
 from mipdesign.lattice.cell import Cell
 from mipdesign.mip.closing import solve_cell
 from mipdesign.native.library import doubles, function, integers
@@ -83,17 +84,19 @@ def test_larger_cutoff_needs_no_more_nodes() -> None:
     assert grow(tables, best).nodes <= grow(tables, best - 0.5 * abs(best)).nodes
 
 
-@examples(200)
-@given(st.lists(st.integers(1, 500), min_size=1, max_size=30), st.randoms(use_true_random=False))
-def test_a_split_at_the_middle_of_an_extent_leaves_values_on_both_sides(numbers: list[int], random) -> None:
-    rows = np.array(sorted(random.sample(range(len(numbers)), random.randint(1, len(numbers)))))
-    values, extent = np.array(numbers, dtype=np.float64), np.empty(3)
-    function("extent_of", "", "ppip")(doubles(values), integers(rows), len(rows), doubles(extent))
-    (low, high, middle), chosen = extent.tolist(), values[rows]
-    assert (low, high) == (chosen.min(), chosen.max())
-    below = chosen[(chosen <= math.sqrt(low * high)) & (chosen < high)]
-    assert middle == (below.max() if len(below) else low)
-    assert low == high or ((chosen <= middle).any() and (chosen > middle).any())
+@given(st.integers(0, 10_000), st.randoms(use_true_random=False))
+def test_a_split_at_the_middle_of_an_extent_leaves_values_on_both_sides(seed: int, random) -> None:
+    tables, extent = build_tables(small_problem(seed)), np.empty(3)
+    extent_of = function("extent_of", "", "pipip")
+    for s, first in zip(tables.stages, tables.arrays.offsets, strict=False):
+        kept = np.array(sorted(random.sample(range(len(s.c)), random.randint(1, len(s.c)))))
+        for part, values in ((CHANNELS, s.c), (WIDTH, s.b), (KERNEL, s.k)):
+            extent_of(tables.arrays.address, part, integers(kept + first), len(kept), doubles(extent))
+            (low, high, middle), chosen = extent.tolist(), values[kept]
+            assert (low, high) == (chosen.min(), chosen.max())
+            below = chosen[(chosen <= math.sqrt(low * high)) & (chosen < high)]
+            assert middle == (below.max() if len(below) else low)
+            assert low == high or ((chosen <= middle).any() and (chosen > middle).any())
 
 
 @examples(40)
