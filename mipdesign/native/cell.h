@@ -108,21 +108,25 @@ static i64 place_among(const double *values, i64 n, double value) {
     return low;
 }
 
+/* Adds a value to n increasing ones, if they have it not; how many then. */
+static inline i64 add_value(double *values, i64 n, double value) {
+    i64 at = place_among(values, n, value);
+    if (at < n && values[at] == value)
+        return n;
+    memmove(values + at + 1, values + at, (size_t)(n - at) * sizeof(double));
+    values[at] = value;
+    return n + 1;
+}
+
 /* The values that some rows have of a part, increasing; how many. */
 static i64 distinct_values(const Arrays *a, i64 part, const i64 *rows, i64 n, double *out) {
     i64 found = 0;
     double before = NAN;
     for (i64 k = 0; k < n; k++) {
         double value = part_of(a, part, rows[k]);
-        if (value == before)
-            continue;
+        if (value != before)
+            found = add_value(out, found, value);
         before = value;
-        i64 at = place_among(out, found, value);
-        if (at < found && out[at] == value)
-            continue;
-        memmove(out + at + 1, out + at, (size_t)(found - at) * sizeof(double));
-        out[at] = value;
-        found++;
     }
     return found;
 }

@@ -71,25 +71,61 @@ typedef struct {
     double low, high, middle;
 } Extent;
 
-static Extent find_extent(const Arrays *a, i64 part, const i64 *rows, i64 n) {
-    double low = part_of(a, part, rows[0]), high = low;
-    for (i64 k = 1; k < n; k++) {
-        double value = part_of(a, part, rows[k]);
-        low = least_of(low, value), high = most_of(high, value);
+static Extent extent_between(double low, double high) { return (Extent){low, high, low}; }
+
+/* What some rows, in the order of their channels, leave open. */
+typedef struct {
+    Extent channels, widths;
+    double longest; /* largest t */
+    i64 n_kernels;
+    double *kernels; /* increasing */
+} Survey;
+
+static void find_middle_channels(const Arrays *a, const i64 *rows, i64 n, Extent *of) {
+    double target = sqrt(of->low * of->high);
+    i64 low = 0, high = n; /* rows before `low` have at most the target, those from `high` on more */
+    while (low < high) {
+        i64 middle = (low + high) / 2;
+        double value = part_of(a, CHANNELS, rows[middle]);
+        if (value <= target && value < of->high)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    double middle = low, target = sqrt(low * high);
-    for (i64 k = 0; low < high && k < n; k++) {
-        double value = part_of(a, part, rows[k]);
-        if (middle < value && value <= target && value < high)
-            middle = value;
-    }
-    return (Extent){low, high, middle};
+    if (low)
+        of->middle = part_of(a, CHANNELS, rows[low - 1]);
 }
 
-/* The same for tests. */
-EXPORT void extent_of(const Arrays *a, i64 part, const i64 *rows, i64 n, double *out) {
-    Extent found = find_extent(a, part, rows, n);
-    memcpy(out, &found, sizeof found);
+static Survey survey(const Arrays *a, const i64 *rows, i64 n, double *room) {
+    double least = part_of(a, WIDTH, rows[0]), most = least, before = NAN;
+    Survey s = {extent_between(part_of(a, CHANNELS, rows[0]), part_of(a, CHANNELS, rows[n - 1])), {0, 0, 0}, -INFINITY, 0, room};
+    for (i64 k = 0; k < n; k++) {
+        double width = part_of(a, WIDTH, rows[k]), kernel = part_of(a, KERNEL, rows[k]);
+        least = least_of(least, width), most = most_of(most, width);
+        s.longest = most_of(s.longest, part_of(a, BLOCK_LOG, rows[k]));
+        if (kernel != before)
+            s.n_kernels = add_value(room, s.n_kernels, kernel);
+        before = kernel;
+    }
+    s.widths = extent_between(least, most);
+    find_middle_channels(a, rows, n, &s.channels);
+    double middle = least, target = sqrt(least * most);
+    for (i64 k = 0; least < most && k < n; k++) {
+        double width = part_of(a, WIDTH, rows[k]);
+        if (middle < width && width <= target && width < most)
+            middle = width;
+    }
+    s.widths.middle = middle;
+    return s;
+}
+
+/* The extents of channels and widths for tests, the largest t, and how many kernels there are, which go to `room`. */
+EXPORT i64 survey_of(const Arrays *a, const i64 *rows, i64 n, double *out, double *room) {
+    Survey found = survey(a, rows, n, room);
+    memcpy(out, &found.channels, sizeof(Extent));
+    memcpy(out + 3, &found.widths, sizeof(Extent));
+    out[6] = found.longest;
+    return found.n_kernels;
 }
 
 /* ------------------------------------------------------------ choice */
@@ -134,22 +170,14 @@ static void offer(const Offers *o, i64 i, i64 kind, double promise, i64 threshol
     o->there[at] = true, o->promises[at] = promise, o->thresholds[at] = threshold;
 }
 
-/* The middle value of a kind of which there are few, where there are several. */
-static bool middle_value(const Arrays *a, const Cell *c, i64 kind, i64 i, double *room, i64 *middle) {
-    i64 n = distinct_values(a, PART_OF_KIND[kind], c->rows + c->at[i], c->at[i + 1] - c->at[i], room);
-    if (n < 2)
-        return false;
-    i64 seen = 0, last = -1;
-    if (kind != BY_FAMILY) {
-        *middle = (i64)room[n / 2 - 1];
-        return true;
-    }
-    for (i64 place = 0; seen < n / 2; place++) /* by their places in the super-block's own list */
+/* The middle one of the families of a super-block, by their places in its own list, where the cell has several. */
+static bool middle_family(const Arrays *a, const Cell *c, i64 i, double *room, i64 *middle) {
+    i64 n = distinct_values(a, FAMILY, c->rows + c->at[i], c->at[i + 1] - c->at[i], room), seen = 0;
+    for (i64 place = 0; seen < n / 2; place++)
         for (i64 k = 0; k < n; k++)
             if (a->families[i * a->n_families + (i64)room[k]] == place)
-                last = place, seen++;
-    *middle = last;
-    return true;
+                *middle = place, seen++;
+    return n > 1;
 }
 
 /* The split that promises to lower the bound most; one of no kind where the cell has a single network.
@@ -168,7 +196,7 @@ static Split choose_split(const Arrays *a, const Cell *c, const Mixture *mix, St
         return best;
     memset(offers.there, 0, (size_t)(m * KINDS) * sizeof(bool));
     for (i64 i = 0; i < m; i++) {
-        i64 stage = 0, n = c->at[i + 1] - c->at[i], middle;
+        i64 stage = 0, n = c->at[i + 1] - c->at[i], middle = 0;
         const i64 *rows = c->rows + c->at[i];
         double rates = 0.0, depth = (double)c->high[i];
         while (a->prefix[stage * m + i] == 0)
@@ -176,15 +204,13 @@ static Split choose_split(const Arrays *a, const Cell *c, const Mixture *mix, St
         for (i64 j = stage; j < stages; j++)
             rates += a->weights[j] * r->x_high[j];
         double worth = most_of(mix->weight, LEAST_WEIGHT) * rates;
+        Survey found = survey(a, rows, n, room);
+        Extent channels = found.channels, widths = found.widths;
         if (c->low[i] < c->high[i]) {
-            double longest = -INFINITY;
-            for (i64 k = 0; k < n; k++)
-                longest = most_of(longest, part_of(a, BLOCK_LOG, rows[k]));
-            double block = part_of(a, LOG_CHANNELS, rows[n - 1]) + longest;
+            double block = part_of(a, LOG_CHANNELS, rows[n - 1]) + found.longest;
             double promise = BLOCK_SHARE * worth * block * (double)(c->high[i] - c->low[i]);
             offer(&offers, i, BY_DEPTH, promise, depth_threshold(a, c, mix, i));
         }
-        Extent channels = find_extent(a, CHANNELS, rows, n), widths = find_extent(a, WIDTH, rows, n);
         if (channels.low < channels.high) {
             double spread = log(channels.high / channels.low), product = 0.0;
             for (i64 j = 0; j < stages; j++)
@@ -197,10 +223,10 @@ static Split choose_split(const Arrays *a, const Cell *c, const Mixture *mix, St
             double spread = log(widths.high / widths.low);
             offer(&offers, i, BY_WIDTH, WIDTH_SHARE * worth * depth * (spread * spread), (i64)widths.middle);
         }
-        if (a->n_families > 1 && middle_value(a, c, BY_FAMILY, i, room, &middle))
+        if (found.n_kernels > 1)
+            offer(&offers, i, BY_KERNEL, KERNEL_SHARE * worth * depth, (i64)found.kernels[found.n_kernels / 2 - 1]);
+        if (a->n_families > 1 && middle_family(a, c, i, room, &middle))
             offer(&offers, i, BY_FAMILY, FAMILY_SHARE * worth * depth, middle);
-        if (middle_value(a, c, BY_KERNEL, i, room, &middle))
-            offer(&offers, i, BY_KERNEL, KERNEL_SHARE * worth * depth, middle);
     }
     memcpy(joined, promises, (size_t)(m * KINDS) * sizeof(double));
     for (i64 kind = BY_DEPTH; kind < KINDS; kind++)

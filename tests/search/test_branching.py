@@ -15,7 +15,6 @@ from scale import examples, few, of
 
 from mipdesign.bounds.multipliers import Multipliers
 from mipdesign.bounds.relaxation import Relaxation
-from mipdesign.lattice.arrays import CHANNELS, KERNEL, WIDTH
 from mipdesign.lattice.cell import Cell
 from mipdesign.mip.closing import solve_cell
 from mipdesign.native.library import doubles, function, integers
@@ -86,13 +85,14 @@ def test_larger_cutoff_needs_no_more_nodes() -> None:
 
 @given(st.integers(0, 10_000), st.randoms(use_true_random=False))
 def test_a_split_at_the_middle_of_an_extent_leaves_values_on_both_sides(seed: int, random) -> None:
-    tables, extent = build_tables(small_problem(seed)), np.empty(3)
-    extent_of = function("extent_of", "", "pipip")
+    tables, extents, room = build_tables(small_problem(seed)), np.empty(7), np.empty(1000)
+    survey = function("survey_of", "i", "ppipp")
     for s, first in zip(tables.stages, tables.arrays.offsets, strict=False):
         kept = np.array(sorted(random.sample(range(len(s.c)), random.randint(1, len(s.c)))))
-        for part, values in ((CHANNELS, s.c), (WIDTH, s.b), (KERNEL, s.k)):
-            extent_of(tables.arrays.address, part, integers(kept + first), len(kept), doubles(extent))
-            (low, high, middle), chosen = extent.tolist(), values[kept]
+        n = survey(tables.arrays.address, integers(kept + first), len(kept), doubles(extents), doubles(room))
+        assert room[:n].tolist() == np.unique(s.k[kept]).tolist() and extents[6] == s.t[kept].max()
+        for (low, high, middle), values in zip(extents[:6].reshape(2, 3).tolist(), (s.c, s.b), strict=True):
+            chosen = values[kept]
             assert (low, high) == (chosen.min(), chosen.max())
             below = chosen[(chosen <= math.sqrt(low * high)) & (chosen < high)]
             assert middle == (below.max() if len(below) else low)
