@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..bounds.multipliers import Multipliers
 from ..bounds.optimise import Sifting
 from ..bounds.paths import Paths
 from ..bounds.relaxation import MOST_LISTED, Relaxation
-from ..lattice.arrays import Floats, Ints
 from ..lattice.cell import Cell
 from ..lattice.position import Candidate, Position
 from ..lattice.tables import Tables
@@ -196,7 +194,7 @@ def _read(tables: Tables, node: Node, cutoff: float, start: Multipliers, answer:
     verdict = VERDICTS[answer.verdict]
     multipliers = node.multipliers
     if answer.optimised:
-        multipliers = start.at(_copied(answer.multipliers, np.empty(len(start.vector))))
+        multipliers = start.at(np.array(_numbers(answer.multipliers, len(start.vector), "d")))
     split: Split | None = None
     children: tuple[Node, ...] = ()
     cell = None
@@ -211,27 +209,29 @@ def _read(tables: Tables, node: Node, cutoff: float, start: Multipliers, answer:
             raise ValueError(f"node {node.name!r} is a single network, which its search does not reach in so few steps")
         split = Split(KINDS[answer.kind], answer.index, answer.threshold)
         paths = Paths.none(tables.arrays, answer.n_kept)
-        _copied(answer.kept, paths.table)
+        ctypes.memmove(doubles(paths.table), answer.kept, paths.table.nbytes)
         halves = (split.half(tables, cell, upper) for upper in (False, True))
         children = tuple(Node(f"{node.name}{n}", half, bound, multipliers, paths) for n, half in enumerate(halves))
         cell = None
     record = Record(node.name, verdict, cutoff, multipliers.to_list(), split)
-    m = len(tables.stages)
-    networks = np.empty((answer.n_listed + answer.n_reached, 1 + 2 * m), dtype=np.int64)
-    objectives, n = _copied(answer.objectives, np.empty(len(networks))), answer.n_listed
-    _copied(answer.networks, networks)
-    listed, reached = candidates_of(networks[:n], objectives[:n]), candidates_of(networks[n:], objectives[n:])
+    width, n = 1 + 2 * len(tables.stages), answer.n_listed
+    rows = _rows(answer.networks, n + answer.n_reached, width)
+    objectives = _numbers(answer.objectives, len(rows), "d")
+    listed, reached = candidates_of(rows[:n], objectives[:n]), candidates_of(rows[n:], objectives[n:])
     repair_start = None
     if answer.repair_start is not None and verdict != "listed":
-        repair_start = _position(_copied(answer.repair_start, np.empty(1 + 2 * m, dtype=np.int64)).tolist())
+        repair_start = _position(_numbers(answer.repair_start, width, "q"))
     return Expansion(record, bound, children, (*_leading(tables, listed), *dict.fromkeys(reached)), cell, repair_start)
 
 
-def _copied(address: int, array: NDArray[Any]) -> NDArray[Any]:
-    """An array, filled with what the core has."""
-    if array.nbytes:
-        ctypes.memmove(array.ctypes.data, address, array.nbytes)
-    return array
+def _numbers(address: int, n: int, kind: Literal["d", "q"]) -> list[Any]:
+    """Numbers that the core has: doubles or 64-bit integers."""
+    return memoryview(ctypes.string_at(address, 8 * n)).cast(kind).tolist() if n else []
+
+
+def _rows(address: int, n: int, width: int) -> list[list[int]]:
+    numbers = _numbers(address, n * width, "q")
+    return [numbers[at : at + width] for at in range(0, n * width, width)]
 
 
 def whole_space(tables: Tables, cutoff: float, feasibility_only: bool) -> Node:
@@ -285,7 +285,7 @@ def list_networks(
     n = _list(tables.arrays.address, *given, integers(networks), doubles(objectives))
     if n < -1:
         raise MemoryError("there is no memory for the networks of a cell")
-    return None if n < 0 else _leading(tables, candidates_of(networks[:n], objectives[:n]))
+    return None if n < 0 else _leading(tables, candidates_of(networks[:n].tolist(), objectives[:n].tolist()))
 
 
 def _leading(tables: Tables, candidates: Iterator[Candidate]) -> list[Candidate]:
@@ -303,9 +303,9 @@ def _leading(tables: Tables, candidates: Iterator[Candidate]) -> list[Candidate]
     return leading
 
 
-def candidates_of(networks: Ints, objectives: Floats) -> Iterator[Candidate]:
+def candidates_of(networks: list[list[int]], objectives: list[float]) -> Iterator[Candidate]:
     """Networks as candidates; a row of stem, columns and depths for each."""
-    for row, objective in zip(networks.tolist(), objectives.tolist(), strict=True):
+    for row, objective in zip(networks, objectives, strict=True):
         yield Candidate(_position(row), objective)
 
 
