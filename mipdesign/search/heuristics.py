@@ -21,7 +21,7 @@ import numpy as np
 from ..lattice.arrays import Ints
 from ..lattice.distinct import distinct
 from ..lattice.position import Candidate, Position
-from ..lattice.tables import Tables
+from ..lattice.tables import StageTables, Tables
 from ..native.library import function, integers
 
 FIRST_STEPS, MOST_STEPS = 20_000, 400_000
@@ -135,6 +135,15 @@ def _ready(moves: Moves) -> Moves:
     return moves
 
 
+def _columns_at(s: StageTables, axes: list[Ints]) -> Ints:
+    """Column of a super-block at each place of its axes, or -1."""
+    at = np.full([len(axis) for axis in axes[:DEPTH]], -1)
+    places = np.array([_places(axis, values) for axis, values in zip(axes, (s.c, s.f, s.b, s.k), strict=False)])
+    there = np.flatnonzero((places >= 0).all(axis=0))
+    at[tuple(places[:, there])] = there
+    return at
+
+
 def _find_moves(tables: Tables) -> Moves:
     sizes, columns, depths, channels, entering, single = [len(tables.stem_c)], [], [], [], [], [(0, 1), (0, -1)]
     all_axes = _axes(tables)
@@ -146,11 +155,10 @@ def _find_moves(tables: Tables) -> Moves:
     for d, leading in enumerate(leader.tolist()):
         part, enters_next = -(-d // COORDINATES), d == 0 or (d - 1) % COORDINATES == CHANNELS
         touched[leading] |= (1 << part) | (1 << (part + 1) if enters_next and part < end else 0)
+    known: dict[tuple[object, ...], Ints] = {}  # super-blocks with the same columns share their arrays
     for i, (s, axes) in enumerate(zip(tables.stages, all_axes, strict=True)):
-        at = np.full([len(axis) for axis in axes[:DEPTH]], -1)
-        places = np.array([_places(axis, values) for axis, values in zip(axes, (s.c, s.f, s.b, s.k), strict=False)])
-        there = np.flatnonzero((places >= 0).all(axis=0))
-        at[tuple(places[:, there])] = there
+        key = id(s.c), *(axis.tobytes() for axis in axes[:DEPTH])
+        at = known[key] = known[key] if key in known else _columns_at(s, axes)
         sizes += [*at.shape, len(axes[DEPTH])]
         columns.append(at.ravel())
         depths.append(axes[DEPTH])
