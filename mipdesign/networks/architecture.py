@@ -6,10 +6,11 @@ The schema is that of the published designs: ``resolution``, ``stem``, ``stages`
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,8 +45,8 @@ class _Stage(BaseModel):
     block: str
     stride: Stride
     channels: Positive
-    bottleneck: Positive
-    kernel: KernelSize
+    bottleneck: Positive | Annotated[list[Positive], Field(min_length=1)]
+    kernel: KernelSize | Annotated[list[KernelSize], Field(min_length=1)]
     depth: Annotated[int, Field(strict=True, ge=1, le=1000)]
 
 
@@ -69,21 +70,69 @@ class Stem:
     pool: bool = False
 
 
-@dataclass(frozen=True, order=True)
+PerBlock = int | tuple[int, ...]
+"""One number for all blocks of a super-block, or one for each."""
+
+
+@functools.total_ordering
+@dataclass(frozen=True)
 class Stage:
-    """A super-block: ``depth`` equal blocks, of which the first has the stride and takes the previous channels."""
+    """A super-block: ``depth`` blocks, of which the first has the stride and takes the previous channels.
+
+    Attributes
+    ----------
+    bottleneck, kernel:
+        Of all blocks, or of each block where they differ; equal ones are one number.
+    """
 
     block: str
     stride: int
     channels: int
-    bottleneck: int
-    kernel: int
+    bottleneck: PerBlock
+    kernel: PerBlock
     depth: int
+
+    def __post_init__(self) -> None:
+        for name in PER_BLOCK:
+            values = getattr(self, name)
+            if isinstance(values, tuple) and len(set(values)) == 1:
+                object.__setattr__(self, name, values[0])
+
+    def __lt__(self, other: Stage) -> bool:
+        return self._order < other._order
+
+    @property
+    def _order(self) -> tuple[Any, ...]:
+        """The fields in order; lists are compared with numbers by their first values."""
+        return tuple((value,) if isinstance(value, int) else value for value in vars(self).values())
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all blocks but the first are equal, and the first is but for its stride and what enters it."""
+        return all(isinstance(getattr(self, name), int) for name in PER_BLOCK)
+
+    def block_at(self, index: int) -> Stage:
+        """The super-block whose blocks are all like one of its blocks."""
+        if self.is_uniform:
+            return self
+        chosen = {name: values[index] for name in PER_BLOCK if isinstance(values := getattr(self, name), tuple)}
+        return replace(self, **chosen)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, with lists for what differs from block to block."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+
+PER_BLOCK = ("bottleneck", "kernel")
+"""Fields of a stage that may be lists."""
 
 
 @dataclass(frozen=True)
 class PlacedBlock:
-    """A block where it stands: its stage, its index in the stage, its input channels and input resolution."""
+    """A block where it stands: its stage, its index in the stage, its input channels and input resolution.
+
+    ``spec`` is the super-block as if all its blocks were like this one.
+    """
 
     stage: int
     index: int
@@ -99,14 +148,21 @@ class PlacedBlock:
     def widths(self) -> tuple[int, ...]:
         """Widths of the main-path convolutions."""
         s = self.spec
-        return tuple(int(w) for w in FAMILIES[s.block].widths(self.in_channels, s.channels, s.bottleneck, s.kernel))
+        return tuple(int(w) for w in FAMILIES[s.block].widths(self.in_channels, s.channels, *self._sizes))
 
     @property
     def operations(self) -> tuple[Operation, ...]:
         """Operations of the block, absent ones left out."""
         s = self.spec
-        sizes = (self.in_channels, s.channels, s.bottleneck, s.kernel, self.stride, self.resolution)
+        sizes = (self.in_channels, s.channels, *self._sizes, self.stride, self.resolution)
         return _operations_of_block(FAMILIES[s.block], *sizes, self.index == 0)
+
+    @property
+    def _sizes(self) -> tuple[int, int]:
+        """Width and kernel."""
+        b, k = self.spec.bottleneck, self.spec.kernel
+        assert isinstance(b, int) and isinstance(k, int)
+        return b, k
 
 
 @lru_cache(maxsize=4096, typed=True)
@@ -173,7 +229,7 @@ class Architecture:
         channels, resolution = self.stem.channels, self.stem_resolution
         for i, stage in enumerate(self.stages):
             for index in range(stage.depth):
-                block = PlacedBlock(i, index, channels, resolution, stage)
+                block = PlacedBlock(i, index, channels, resolution, stage.block_at(index))
                 yield block
                 channels, resolution = stage.channels, -(-resolution // block.stride)
 
@@ -217,8 +273,9 @@ class Architecture:
         for op in (*self.stem_operations, *self.head_operations, *self.classifier_operations):
             yield op, 1
         for block in self.blocks():
-            if block.index <= 1:
-                times = 1 if block.index == 0 else block.spec.depth - 1
+            uniform = self.stages[block.stage].is_uniform
+            if block.index <= 1 or not uniform:
+                times = block.spec.depth - 1 if uniform and block.index else 1
                 yield from ((op, times) for op in block.operations)
 
     def widths(self) -> Iterator[int]:
@@ -236,7 +293,7 @@ class Architecture:
         data: dict[str, Any] = {
             "resolution": self.resolution,
             "stem": {name: value for name, value in vars(self.stem).items() if name != "pool" or value},
-            "stages": [vars(s).copy() for s in self.stages],
+            "stages": [s.to_dict() for s in self.stages],
             "head": self.head,
         }
         if self.input_channels != 3:
@@ -268,7 +325,9 @@ class Architecture:
                 raise SpecError(
                     f"stages.{i}.block", f"{stage.block!r} is not a block family", f"use one of {sorted(FAMILIES)}", source
                 )
-            require_kernel(stage.kernel, resolution, f"stages.{i}.kernel", source)
+            kernels = stage.kernel if isinstance(stage.kernel, list) else [stage.kernel]
+            for index, kernel in enumerate(kernels):
+                require_kernel(kernel, -(-resolution // (stage.stride if index else 1)), f"stages.{i}.kernel", source)
             if resolution < stage.stride:
                 raise SpecError(
                     f"stages.{i}.stride",
@@ -277,7 +336,7 @@ class Architecture:
                     source,
                 )
             resolution = -(-resolution // stage.stride)
-        stages = tuple(Stage(**s.model_dump()) for s in spec.stages)
+        stages = tuple(_stage_of(s, f"stages.{i}", source) for i, s in enumerate(spec.stages))
         return cls(spec.resolution, Stem(**spec.stem.model_dump()), stages, spec.head, spec.input_channels, spec.classes)
 
     @classmethod
@@ -306,6 +365,18 @@ class Architecture:
     def dumps(self) -> str:
         """JSON text of :meth:`to_dict`."""
         return json.dumps(self.to_dict(), indent=1)
+
+
+def _stage_of(stage: _Stage, field: str, source: str | None) -> Stage:
+    """A super-block, whose lists must have a value for each block."""
+    values: dict[str, Any] = vars(stage).copy()
+    for name in PER_BLOCK:
+        if isinstance(values[name], list):
+            values[name] = tuple(values[name])
+            if len(values[name]) != stage.depth:
+                text = f"{len(values[name])} values for {stage.depth} blocks"
+                raise SpecError(f"{field}.{name}", text, "give one number, or one for each block", source)
+    return Stage(**values)
 
 
 def require_kernel(kernel: int, resolution: int, field: str, source: str | None = None) -> None:
