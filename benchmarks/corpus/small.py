@@ -15,7 +15,7 @@ from mipdesign.lattice.batch import Batch, evaluate_batch
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
-from mipdesign.networks.architecture import Architecture, Stage, Stem
+from mipdesign.networks.architecture import Architecture, PerBlock, Stage, Stem
 from mipdesign.networks.evaluator import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
 from mipdesign.nn.profiling import plan
@@ -146,7 +146,16 @@ MOST_VARIED = 500
 @cache
 def varied_problem(seed: int) -> Problem:
     """A very small problem: choices between families, any budgets, lower limits, divisibility, forbidden combinations."""
-    rng = np.random.default_rng([seed, 1000])
+    return _varied(np.random.default_rng([seed, 1000]), unequal=False)
+
+
+@cache
+def unequal_problem(seed: int) -> Problem:
+    """A varied problem some of whose super-blocks have blocks that may differ."""
+    return _varied(np.random.default_rng([seed, 2000]), unequal=True)
+
+
+def _varied(rng: np.random.Generator, unequal: bool) -> Problem:
     while True:
         data = problem_data(rng, None)
         data["stages"] = data["stages"][: int(rng.integers(2, 4))]
@@ -155,6 +164,9 @@ def varied_problem(seed: int) -> Problem:
             data["objective"]["effectiveness_price"] = float(rng.choice([1.0, 30.0, 1000.0]))
         for stage in data["stages"]:
             _vary(stage, rng)
+            if unequal and rng.random() < 0.7:
+                stage["uniform"] = False
+                stage["depth"] = sorted(rng.choice([1, 2, 3, 4], int(rng.integers(1, 4)), replace=False).tolist())
         if rng.random() < 0.4:
             tied = rng.choice(len(data["stages"]), 2, replace=False) + 1
             data["ties"] = [
@@ -164,8 +176,9 @@ def varied_problem(seed: int) -> Problem:
             problem = Problem.from_dict(data)
         except ValueError:
             continue
-        if 1 < problem.size() <= MOST_VARIED:
-            break
+        if 1 < problem.size() <= (20 if unequal else 1) * MOST_VARIED:
+            if not unequal or 1 < sum(1 for _ in itertools.islice(every_network(problem), MOST_VARIED + 1)) <= MOST_VARIED:
+                break
     return with_any_budgets(problem, data, rng)
 
 
@@ -228,11 +241,13 @@ def _vary(stage: dict[str, Any], rng: np.random.Generator) -> None:
 
 
 def every_network(problem: Problem) -> Iterator[Architecture]:
-    """All networks of a space, from the specification alone: no table is read."""
+    """All networks of a space, from the specification alone: no table is read. Of networks that differ only in the order of the
+    later blocks of a super-block there is one.
+    """
     head = problem.head.channels if problem.head else None
     choices = [
-        [Stage(block, s.stride, c, b, k, depth) for block in s.block for c in s.channels.values for b in _widths(s, block)
-         for k in (s.per_block.get(block, FamilyRules()).kernels or s.kernels).values for depth in s.depth.values]
+        [Stage(block, s.stride, c, *shapes, depth) for block in s.block for c in s.channels.values for depth in s.depth.values
+         for shapes in _shapes(s, block, depth)]
         for s in problem.stages
     ]  # fmt: skip
     for channels in problem.stem.channels.values:
@@ -241,6 +256,19 @@ def every_network(problem: Problem) -> Iterator[Architecture]:
             network = Architecture(problem.input.resolution, stem, stages, head, problem.input.channels, problem.classes)
             if not problem.outside_space(network):
                 yield network
+
+
+def _shapes(stage: StageSpace, block: str, depth: int) -> Iterator[tuple[PerBlock, PerBlock]]:
+    """Widths and kernels of the blocks of a super-block."""
+    kernels = (stage.per_block.get(block, FamilyRules()).kernels or stage.kernels).values
+    every = [(b, k) for b in _widths(stage, block) for k in kernels]
+    if stage.uniform:
+        yield from every
+        return
+    for first in every:
+        for others in itertools.combinations_with_replacement(every, depth - 1):
+            widths, of_blocks = zip(first, *others, strict=True)
+            yield widths, of_blocks
 
 
 def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:

@@ -43,6 +43,7 @@ class Feature(Enum):
     LATENCY = "a latency table"
     PRICE = "a price of the effectiveness"
     TIES = "ties between super-blocks"
+    BLOCKS = "super-blocks whose blocks may differ"
 
 
 @dataclass(frozen=True)
@@ -366,6 +367,7 @@ def features(tables: Tables) -> list[Feature]:
         Feature.LATENCY: any(len(s.pairs) for s in tables.stages),
         Feature.PRICE: bool(tables.problem.scoring.effectiveness_price),
         Feature.TIES: bool(tables.problem.ties),
+        Feature.BLOCKS: any(s.element.is_block for s in tables.stages),
     }
     return [feature for feature, is_there in has.items() if is_there]
 

@@ -103,7 +103,6 @@ class Stage:
 
     @property
     def _order(self) -> tuple[Any, ...]:
-        """The fields in order; lists are compared with numbers by their first values."""
         return tuple((value,) if isinstance(value, int) else value for value in vars(self).values())
 
     @property
@@ -119,8 +118,13 @@ class Stage:
         return replace(self, **chosen)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, with lists for what differs from block to block."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+
+
+def single(value: PerBlock) -> int:
+    """The number that all blocks of a super-block have."""
+    assert isinstance(value, int)
+    return value
 
 
 PER_BLOCK = ("bottleneck", "kernel")
@@ -160,9 +164,7 @@ class PlacedBlock:
     @property
     def _sizes(self) -> tuple[int, int]:
         """Width and kernel."""
-        b, k = self.spec.bottleneck, self.spec.kernel
-        assert isinstance(b, int) and isinstance(k, int)
-        return b, k
+        return single(self.spec.bottleneck), single(self.spec.kernel)
 
 
 @lru_cache(maxsize=4096, typed=True)
