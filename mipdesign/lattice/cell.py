@@ -89,8 +89,8 @@ class Cell:
     def tied(self, tables: Tables) -> Cell | None:
         """The part of it that the ties of the problem leave: only values that all tied super-blocks have; ``None`` if empty.
 
-        Where all of them have a single value, the ties hold. Blocks of a super-block are tied by their state, and by their order
-        where they may be exchanged.
+        Where all of them have a single value, the ties hold. Blocks of a super-block are tied by their state, and by their
+        order where they may be exchanged.
         """
         cell, ties, joined = self, tables.ties, [i for i, s in enumerate(tables.stages) if s.element.continues]
         while ties or joined:

@@ -119,6 +119,12 @@ class StageTables:
         """0 for a block that is absent, else 1."""
         return self._part(BLOCKS).astype(np.int64)
 
+    @cached_property
+    def stand_in(self) -> Ints:
+        """Each column itself; for a block that is absent, the first column of its state."""
+        every = np.arange(len(self.c))
+        return np.where(self.presence > 0, every, np.searchsorted(self.states, self.states))
+
     @property
     def ranks(self) -> Floats:
         """In what order later blocks stand."""

@@ -223,6 +223,11 @@ class Tables:
         stem_part = Stem(int(self.stem_c[position.stem]), p.stem.kernel, p.stem.stride)
         return Architecture(p.input.resolution, stem_part, tuple(stages), head, p.input.channels, p.classes)
 
+    def depths(self, position: Position) -> tuple[int, ...]:
+        """Blocks of each super-block."""
+        blocks = [d * int(s.presence[j]) for s, j, d in zip(self.stages, position.columns, position.depths, strict=True)]
+        return tuple(sum(blocks[slice(*self.elements_of(i))]) for i in range(len(self.problem.space)))
+
     def canonical(self, position: Position) -> Position:
         """The position of the same network, or of one that is as good, with blocks that may be exchanged in order of rank."""
         columns = list(position.columns)
