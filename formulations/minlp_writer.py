@@ -320,7 +320,8 @@ class MinlpWriter:
             self._product_at_end(stage, weight, terms, end)
         if t.rho is None or stage not in t.rho_stages:
             return
-        of_layers, log_rho, loose = self.layers[-1], math.log(t.arrays.rho), LOOSENED * max(1.0, total.high)
+        of_layers, of_total, log_rho = self.layers[-1], self._of(total), math.log(t.arrays.rho)
+        loose = LOOSENED * max(1.0, total.high)
         if len(self.layers) == 1:
             self.model.add(f"effectiveness_{stage}", total >= -log_rho - loose)
             return

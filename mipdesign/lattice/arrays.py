@@ -24,8 +24,8 @@ CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, IDENTITY_FITS, REST_FI
 """Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, the place of ``C``, where the column's two
 tables of pairs begin."""
 FAMILY, WIDTH, KERNEL, HAS_SE, BLOCK_EXTRA, COUNTS = range(10, 16)
-"""Further places: which of all families the column has, ``b, k``, whether it has SE blocks, what the layer terms of a block have
-beside its log widths, and the first count."""
+"""Further places: which of all families the column has, ``b, k``, whether it has SE blocks, what the layer terms of a block
+have beside its log widths, and the first count."""
 DEPTH = -1
 """Stands for the depth in :attr:`Arrays.ties`, where the other parts are places in a row."""
 
@@ -59,8 +59,8 @@ class Arrays:
     prefix:
         1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``.
     log_areas, forgets:
-        ``log r^2`` at the end of each stage, as ``x_j`` has it, and whether the convention takes it as 0 from the first SE block
-        on; already 0 where every network has one before.
+        ``log r^2`` at the end of each stage, as ``x_j`` has it, and whether the convention takes it as 0 from the first SE
+        block on; already 0 where every network has one before.
     channels_exponent:
         Factor of ``log C`` in ``x_j``.
     additive, weights, end_weights:

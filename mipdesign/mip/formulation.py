@@ -376,11 +376,8 @@ def features(tables: Tables) -> list[Feature]:
 
 def _leaves_resolution_open(tables: Tables) -> bool:
     """Whether the first squeeze-and-excitation block may stand in different super-blocks."""
-    for s in tables.stages:
-        has_se = [FAMILIES[block].has_se for block in s.blocks]
-        if any(has_se):
-            return not all(has_se)
-    return False
+    choices = ([FAMILIES[block].has_se for block in s.blocks] for s in tables.stages)
+    return not all(next((has_se for has_se in choices if any(has_se)), []))
 
 
 def formulation_ids() -> list[str]:
