@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -263,11 +263,11 @@ def _super_block(
         if near is not None and (not kernels or ("block" in near.same and near.rows[i].get("block") != name)):
             continue
         widths, bounds = lattice(own["bottleneck"], f"{where}.bottleneck"), own["bottleneck_ratio"]
-        low, high, ends = _bounds(bounds, f"{where}.bottleneck_ratio", ("to_rounding",))
+        widths_of = _width_rule(widths, bounds, f"{where}.bottleneck_ratio")
         admitted: list[int] = []
         counts = []
         for c in channels:
-            of_c = _widths(widths, low, high, ends, c) if c % multiple == 0 else []
+            of_c = widths_of(c) if c % multiple == 0 else []
             if multiple > 1:
                 of_c = [b for b in of_c if b % multiple == 0]
             of_c = of_c if near is None else near.close(of_c, i, "bottleneck")
@@ -303,6 +303,18 @@ def _bounds(value: Any, where: str, more: tuple[str, ...]) -> tuple[Fraction, Fr
     if high is not None and high < low:
         raise RefusedError(f"{where}.max is below its min")
     return low, high, words(data.get("to_rounding", []), f"{where}.to_rounding", ("min", "max"))
+
+
+def _width_rule(values: tuple[int, ...], value: Any, where: str) -> Callable[[int], list[int]]:
+    """Which bottleneck widths go with a channel count: those near listed ratios, or between bounds."""
+    if isinstance(value, dict) and value.get("listed") is not None:
+        data = mapping(value, where, ("listed",), ("to_rounding", "min", "max"))
+        if data.get("to_rounding") or data.get("min") is not None or data.get("max") is not None:
+            raise RefusedError(f"{where} has bounds beside a list")
+        listed = [ratio(r, f"{where}.listed.{n}") for n, r in enumerate(sequence(data["listed"], f"{where}.listed", 1, 64))]
+        return lambda c: sorted({_nearest(values, r.numerator * c, r.denominator) for r in listed})
+    low, high, ends = _bounds(value, where, ("to_rounding",))
+    return lambda c: _widths(values, low, high, ends, c)
 
 
 def _widths(values: tuple[int, ...], low: Fraction, high: Fraction | None, ends: tuple[str, ...], c: int) -> list[int]:

@@ -23,10 +23,10 @@ MAX_CHANNELS = 2**31
 CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, IDENTITY_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR = range(10)
 """Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, the place of ``C``, where the column's two
 tables of pairs begin."""
-FAMILY, WIDTH, KERNEL, HAS_SE, STATE, BLOCKS, RANK, COUNTS = range(10, 18)
-"""Further places: which of all families the column has, ``b, k``, whether it has SE blocks, the state (the place of ``C``, or of
-what the blocks of a super-block have in common), 0 for a block that is absent and else 1, the rank among later blocks, and the
-first count.
+FAMILY, WIDTH, KERNEL, HAS_SE, BLOCK_EXTRA, STATE, BLOCKS, RANK, COUNTS = range(10, 19)
+"""Further places: which of all families the column has, ``b, k``, whether it has SE blocks, what the layer terms of a block
+have beside its log widths, the state (the place of ``C``, or of what the blocks of a super-block have in common), 0 for a block
+that is absent and else 1, the rank among later blocks, and the first count.
 """
 ABSENT = 2.0**52
 """Rank of absent blocks, above all others."""
@@ -43,8 +43,8 @@ class Arrays:
     rows:
         One row per column of every super-block: ``C, log C, t``, layers per block, ``most_incoming``, ``identity_fits`` and
         ``rest_fits`` of :class:`mipdesign.lattice.tables.StageTables`, the place of ``C`` among the channels, where the two
-        tables of :attr:`pairs` begin, the family, ``b`` and ``k``, whether it has SE blocks, state, blocks and rank, then
-        ``fixed, slope, identity, rest`` of each budget.
+        tables of :attr:`pairs` begin, the family, ``b`` and ``k``, whether it has SE blocks, what the layer terms of a block
+        have beside its log widths, state, blocks and rank, then ``fixed, slope, identity, rest`` of each budget.
     transposed:
         The same, one row per part.
     ties:
@@ -65,10 +65,15 @@ class Arrays:
     prefix:
         1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``.
     log_areas, forgets:
-        ``log r^2`` at the end of each stage, and whether the convention takes it as 0 from the first SE block on; already 0
-        where every network has one before.
-    weights:
-        :attr:`mipdesign.networks.evaluator.Scoring.weights`.
+        ``log r^2`` at the end of each stage, as ``x_j`` has it, and whether the convention takes it as 0 from the first SE
+        block on; already 0 where every network has one before.
+    channels_exponent:
+        Factor of ``log C`` in ``x_j``.
+    additive, weights, end_weights:
+        Whether the score adds ``x_j`` to ``S_j`` and does not multiply them; what one unit of ``x_j S_j``, or of ``S_j``, is
+        worth, and one of ``x_j`` beside it (0 where they are multiplied).
+    has_extra, stem_extra, head_extra:
+        Whether layer terms are not just log widths; what stem and head have beside theirs.
     head_log:
         Logarithm of the head's channels, -1 without a head.
     rho_stages, rho, rho_price:
@@ -94,13 +99,19 @@ class Arrays:
     ends: Ints
     log_areas: Floats
     forgets: bool
+    channels_exponent: float
+    additive: bool
     weights: Floats
+    end_weights: Floats
+    has_extra: bool
     stem_c: Ints
     stem_counts: Floats
     stem_log: float
+    stem_extra: float
     tail_fixed: Floats
     tail_slope: Floats
     head_log: float
+    head_extra: float
     limits: Floats
     rho_stages: Ints
     rho: float
@@ -133,6 +144,8 @@ class Arrays:
             paired=self.paired,
             forgets=self.forgets,
             squared=self.squared,
+            additive=self.additive,
+            has_extra=self.has_extra,
         )
         structure.flags = flags  # which nothing else keeps
         return structure
@@ -155,15 +168,15 @@ class Arrays:
 
 
 DOUBLES = (
-    *("rows", "transposed", "pairs", "prefix", "log_areas", "weights"),
+    *("rows", "transposed", "pairs", "prefix", "log_areas", "weights", "end_weights"),
     *("stem_counts", "tail_fixed", "tail_slope", "limits"),
 )
 INTEGERS = ("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "rho_stages", "penalised")
 FLAGS = ("has_identity", "may_be_limited", "continues", "ordered")
-NUMBERS = ("stem_log", "head_log", "rho", "rho_price", "beta")
+NUMBERS = ("stem_log", "stem_extra", "head_log", "head_extra", "channels_exponent", "rho", "rho_price", "beta")
 SIZES = (
     *("n_rows", "parts", "super_blocks", "stages", "budgets", "n_stems"),
-    *("n_ties", "n_rho_stages", "n_penalised", "paired", "forgets", "squared"),
+    *("n_ties", "n_rho_stages", "n_penalised", "paired", "forgets", "squared", "additive", "has_extra"),
 )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..problem.elements import Element
 from .arrays import (
+    BLOCK_EXTRA,
     BLOCK_LOG,
     BLOCKS,
     IDENTITY_FITS,
@@ -75,6 +76,11 @@ class StageTables:
     def t(self) -> Floats:
         """``sum log w`` of one block with a single input channel, shape ``(columns,)``."""
         return self._part(BLOCK_LOG)
+
+    @property
+    def extra(self) -> Floats:
+        """What the layer terms of one block have beside its log widths."""
+        return self._part(BLOCK_EXTRA)
 
     @property
     def log_c(self) -> Floats:
