@@ -15,7 +15,7 @@ from mipdesign.lattice.batch import Batch, evaluate_batch
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
-from mipdesign.networks.architecture import Architecture, PerBlock, Stage, Stem
+from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.evaluator import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
 from mipdesign.nn.profiling import plan
@@ -176,9 +176,8 @@ def _varied(rng: np.random.Generator, unequal: bool) -> Problem:
             problem = Problem.from_dict(data)
         except ValueError:
             continue
-        if 1 < problem.size() <= (20 if unequal else 1) * MOST_VARIED:
-            if not unequal or 1 < sum(1 for _ in itertools.islice(every_network(problem), MOST_VARIED + 1)) <= MOST_VARIED:
-                break
+        if 1 < problem.size() <= (20 if unequal else 1) * MOST_VARIED and (not unequal or _is_small(problem)):
+            break
     return with_any_budgets(problem, data, rng)
 
 
@@ -194,6 +193,11 @@ def scored_problem(seed: int) -> Problem:
     if rng.random() < 0.7:
         objective["alpha"] = [float(weight) for weight in rng.choice([0.0, 1.0, 6.0, 8.0], 1 + problem.stage_of[-1])]
     return Problem.from_dict(data | {"objective": objective})
+
+
+def _is_small(problem: Problem) -> bool:
+    """Whether a problem has so few networks, of which those in another order are not counted."""
+    return 1 < sum(1 for _ in itertools.islice(every_network(problem), MOST_VARIED + 1)) <= MOST_VARIED
 
 
 def tight_problem(seed: int) -> Problem:
@@ -260,8 +264,8 @@ def every_network(problem: Problem) -> Iterator[Architecture]:
     """
     head = problem.head.channels if problem.head else None
     choices = [
-        [Stage(block, s.stride, c, *shapes, depth) for block in s.block for c in s.channels.values for depth in s.depth.values
-         for shapes in _shapes(s, block, depth)]
+        [_super_block(block, s.stride, c, depth, shapes) for block in s.block for c in s.channels.values
+         for depth in s.depth.values for shapes in _shapes(s, block, depth)]
         for s in problem.stages
     ]  # fmt: skip
     for channels in problem.stem.channels.values:
@@ -272,17 +276,22 @@ def every_network(problem: Problem) -> Iterator[Architecture]:
                 yield network
 
 
-def _shapes(stage: StageSpace, block: str, depth: int) -> Iterator[tuple[PerBlock, PerBlock]]:
-    """Widths and kernels of the blocks of a super-block."""
+def _shapes(stage: StageSpace, block: str, depth: int) -> Iterator[list[tuple[int, int]]]:
+    """Width and kernel of each block of a super-block."""
     kernels = (stage.per_block.get(block, FamilyRules()).kernels or stage.kernels).values
     every = [(b, k) for b in _widths(stage, block) for k in kernels]
     if stage.uniform:
-        yield from every
+        yield from ([shape] * depth for shape in every)
         return
     for first in every:
         for others in itertools.combinations_with_replacement(every, depth - 1):
-            widths, of_blocks = zip(first, *others, strict=True)
-            yield widths, of_blocks
+            yield [first, *others]
+
+
+def _super_block(block: str, stride: int, c: int, depth: int, shapes: list[tuple[int, int]]) -> Stage:
+    (b, k), (widths, kernels) = shapes[0], zip(*shapes, strict=True)
+    of_blocks = (values if len(set(values)) > 1 else () for values in (widths, kernels))
+    return Stage(block, stride, c, b, k, depth, 1, (), *of_blocks)
 
 
 def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:

@@ -36,7 +36,8 @@ DEPTH = -1
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """A problem as plain arrays, with an element of the chain wherever a super-block is named; meanings as in :class:`mipdesign.lattice.tables.Tables` where the names are the same.
+    """A problem as plain arrays, with an element of the chain where a super-block is named; meanings as in
+    :class:`mipdesign.lattice.tables.Tables` where the names are the same.
 
     Attributes
     ----------

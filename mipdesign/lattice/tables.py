@@ -27,7 +27,7 @@ from ..networks.architecture import Architecture, Stage, Stem
 from ..problem.problem import Problem
 from ..problem.ties import Tie
 from .additive_budgets import AdditiveBudget, integer_limits
-from .arrays import ABSENT, BLOCKS, CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH, Arrays, Floats, Ints, count_parts
+from .arrays import ABSENT, BLOCK_EXTRA, BLOCKS, CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH, Arrays, Floats, Ints, count_parts
 from .position import Position
 from .stage_tables import StageTables
 
@@ -234,9 +234,10 @@ class Tables:
             s, j, depth = self.stages[first], position.columns[first], int(position.depths[first])
             blocks = list(zip(self.stages[first:stop], position.columns[first:stop], strict=True))
             shapes = [(int(t.b[q]), int(t.k[q])) for t, q in blocks if t.ranks[q] < ABSENT]
-            widths, kernels = zip(*shapes, strict=True)
             depth = len(shapes) if s.element.is_block else depth
-            stages.append(Stage(s.blocks[s.f[j]], s.element.space.stride, int(s.c[j]), widths, kernels, depth))
+            (b, k), (widths, kernels) = shapes[0], zip(*shapes, strict=True)
+            of_blocks = (values if len(set(values)) > 1 else () for values in (widths, kernels))
+            stages.append(Stage(s.blocks[s.f[j]], s.element.space.stride, int(s.c[j]), b, k, depth, 1, (), *of_blocks))
         head = p.head.channels if p.head else None
         stem_part = Stem(int(self.stem_c[position.stem]), p.stem.kernel, p.stem.stride)
         return Architecture(p.input.resolution, stem_part, tuple(stages), head, p.input.channels, p.classes)
@@ -287,10 +288,9 @@ class Tables:
             stage, n = architecture.stages[s.element.super_block], i - self.elements_of(s.element.super_block)[0]
             if stage.block not in s.blocks or stage.depth not in self.problem.space[s.element.super_block].depths:
                 return None
-            if not (s.element.is_block or stage.is_uniform):
+            if not (s.element.is_block or stage.equal):
                 return None
-            block = stage.block_at(n) if n < stage.depth else None
-            b, k = (block.bottleneck, block.kernel) if block is not None else (0, 0)
+            b, k = stage.sizes(n) if n < stage.depth else (0, 0)
             match = (s.c == stage.channels) & (s.b == b) & (s.k == k)
             there = np.flatnonzero(match & (s.f == s.blocks.index(stage.block)))
             if not len(there):
