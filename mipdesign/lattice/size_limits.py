@@ -23,6 +23,9 @@ def require_product(problem: Problem) -> None:
         For an additive score, or exponents of a map's effect other than 1.
     """
     scoring = problem.scoring
+    for i, stage in enumerate(problem.stages):
+        if not stage.uniform:
+            raise SpecError(f"stages.{i}.uniform", "false cannot be designed for yet", "leave it out")
     if scoring.additive:
         raise SpecError("objective.score", f"{scoring.score} cannot be designed for yet", "use deepmad, or evaluate networks")
     if scoring.exponents != (1.0, 1.0):
