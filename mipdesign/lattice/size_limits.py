@@ -14,6 +14,19 @@ MAX_COLUMNS = 2_000_000
 """Most columns that one super-block may have."""
 
 
+def require_equal_blocks(problem: Problem) -> None:
+    """Refuses super-blocks whose blocks may differ.
+
+    Raises
+    ------
+    SpecError
+        With the field.
+    """
+    for i, stage in enumerate(problem.stages):
+        if not stage.uniform:
+            raise SpecError(f"stages.{i}.uniform", "false cannot be designed for yet", "leave it out")
+
+
 def check_size(problem: Problem) -> None:
     """Refuses spaces whose tables would not fit into memory or whose counts a float would not hold exactly.
 

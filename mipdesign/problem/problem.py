@@ -110,6 +110,8 @@ class Problem(SpecModel):
             strides = [stage.stride for stage in near.stages]
         except SpecError as error:
             raise SpecError(f"near.network.{error.field}", error.problem, error.remedy) from None
+        if not all(stage.is_uniform for stage in near.stages):
+            raise SpecError("near.network", "has a super-block whose blocks differ", "give one width and one kernel for each")
         if strides != [stage.stride for stage in self.stages]:
             remedy = f"give a network with strides {[stage.stride for stage in self.stages]}"
             raise SpecError("near.network", f"has super-blocks of strides {strides}", remedy)
@@ -154,7 +156,8 @@ class Problem(SpecModel):
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
             growth = (stage.growth.min, stage.growth.max)
             choices = tuple(choice_of(stage, block, r, i, widths_of) for block in stage.block)
-            space = SuperBlockSpace(stage.stride, r, stage.channels.values, choices, stage.depth.values, growth)
+            lattices = (stage.channels.values, choices, stage.depth.values, growth, stage.uniform)
+            space = SuperBlockSpace(stage.stride, r, *lattices)
             resolved.append(space if self.near is None else space.near(self.near, i))
             r = -(-r // stage.stride)
         return tuple(resolved)
@@ -213,9 +216,9 @@ class Problem(SpecModel):
         for i, (stage, space) in enumerate(zip(architecture.stages, self.space, strict=True)):
             inside = (
                 stage.stride == space.stride
-                and space.holds(stage.block, stage.channels, stage.bottleneck, stage.kernel)
+                and space.holds_blocks(stage)
                 and stage.depth in space.depths
-                and stage.plain
+                and (stage.kernel_t, stage.bits) == (1, ())
                 and space.follows(previous, stage.channels)
             )
             if not inside:
@@ -350,7 +353,7 @@ def _stage_to_plain(stage: StageSpace, plain: Callable[[Any], Any]) -> dict[str,
     return data
 
 
-STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "multiple_of": 1, "forbidden": ()}
+STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "uniform": True, "multiple_of": 1, "forbidden": ()}
 """Fields of a stage that are rarely used, with their defaults."""
 
 
