@@ -289,9 +289,8 @@ def _shapes(stage: StageSpace, block: str, depth: int) -> Iterator[list[tuple[in
 
 
 def _super_block(block: str, stride: int, c: int, depth: int, shapes: list[tuple[int, int]]) -> Stage:
-    (b, k), (widths, kernels) = shapes[0], zip(*shapes, strict=True)
-    of_blocks = (values if len(set(values)) > 1 else () for values in (widths, kernels))
-    return Stage(block, stride, c, b, k, depth, 1, (), *of_blocks)
+    widths, kernels = zip(*shapes, strict=True)
+    return Stage(block, stride, c, widths, kernels, depth)
 
 
 def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:

@@ -235,9 +235,8 @@ class Tables:
             blocks = list(zip(self.stages[first:stop], position.columns[first:stop], strict=True))
             shapes = [(int(t.b[q]), int(t.k[q])) for t, q in blocks if t.ranks[q] < ABSENT]
             depth = len(shapes) if s.element.is_block else depth
-            (b, k), (widths, kernels) = shapes[0], zip(*shapes, strict=True)
-            of_blocks = (values if len(set(values)) > 1 else () for values in (widths, kernels))
-            stages.append(Stage(s.blocks[s.f[j]], s.element.space.stride, int(s.c[j]), b, k, depth, 1, (), *of_blocks))
+            widths, kernels = zip(*shapes, strict=True)
+            stages.append(Stage(s.blocks[s.f[j]], s.element.space.stride, int(s.c[j]), widths, kernels, depth))
         head = p.head.channels if p.head else None
         stem_part = Stem(int(self.stem_c[position.stem]), p.stem.kernel, p.stem.stride)
         return Architecture(p.input.resolution, stem_part, tuple(stages), head, p.input.channels, p.classes)
@@ -288,9 +287,10 @@ class Tables:
             stage, n = architecture.stages[s.element.super_block], i - self.elements_of(s.element.super_block)[0]
             if stage.block not in s.blocks or stage.depth not in self.problem.space[s.element.super_block].depths:
                 return None
-            if not (s.element.is_block or stage.equal):
+            if not (s.element.is_block or stage.repeats):
                 return None
-            b, k = stage.sizes(n) if n < stage.depth else (0, 0)
+            block = stage.block_at(n) if n < stage.depth else None
+            b, k = (0, 0) if block is None else (block.bottleneck, block.kernel)
             match = (s.c == stage.channels) & (s.b == b) & (s.k == k)
             there = np.flatnonzero(match & (s.f == s.blocks.index(stage.block)))
             if not len(there):

@@ -113,7 +113,7 @@ class Problem(SpecModel):
             strides = [stage.stride for stage in near.stages]
         except SpecError as error:
             raise SpecError(f"near.network.{error.field}", error.problem, error.remedy) from None
-        if not all(stage.equal for stage in near.stages):
+        if not all(stage.is_uniform for stage in near.stages):
             raise SpecError("near.network", "has a super-block whose blocks differ", "give one width and one kernel for each")
         if strides != [stage.stride for stage in self.stages]:
             remedy = f"give a network with strides {[stage.stride for stage in self.stages]}"
@@ -226,8 +226,7 @@ class Problem(SpecModel):
                 stage.stride == space.stride
                 and space.holds_blocks(stage)
                 and stage.depth in space.depths
-                and not stage.bits
-                and stage.kernel_t == 1
+                and (stage.kernel_t, stage.bits) == (1, ())
                 and space.follows(previous, stage.channels)
             )
             if not inside:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..errors import SpecError
-from ..networks.architecture import Stage
+from ..networks.architecture import Stage, single
 from ..numerals import simplest
 from .specification import FamilyRules, NearSpec, StageSpace, WidthRatio
 
@@ -93,10 +93,10 @@ class SuperBlockSpace:
 
     def holds_blocks(self, stage: Stage) -> bool:
         """Whether the blocks of a super-block belong to the space; its depth aside."""
-        if self.uniform and (stage.bottlenecks or stage.kernels):
+        if self.uniform and not stage.is_uniform:
             return False
-        every = {stage.sizes(n) for n in range(1 if stage.equal else stage.depth)}
-        return all(self.holds(stage.block, stage.channels, b, k) for b, k in every)
+        blocks = {stage.block_at(n) for n in range(1 if stage.is_uniform else stage.depth)}
+        return all(self.holds(b.block, b.channels, single(b.bottleneck), single(b.kernel)) for b in blocks)
 
     def near(self, limits: NearSpec, i: int) -> SuperBlockSpace:
         """The part of it that is near super-block ``i`` of a network.
@@ -111,7 +111,7 @@ class SuperBlockSpace:
         depths = tuple(d for d in self.depths if limits.blocks is None or abs(d - centre.depth) <= limits.blocks)
         choices = []
         for choice in self.choices:
-            widths = tuple(tuple(b for b in choice.widths[j] if limits.close(b, centre.bottleneck)) for j in at)
+            widths = tuple(tuple(b for b in choice.widths[j] if limits.close(b, single(centre.bottleneck))) for j in at)
             kernels = tuple(k for k in choice.kernels if "kernel" not in limits.same or k == centre.kernel)
             if kernels and ("block" not in limits.same or choice.block == centre.block):
                 near = replace(choice, widths=widths, kernels=kernels, excluded=frozenset())
