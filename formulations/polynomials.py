@@ -238,7 +238,7 @@ def count_polynomials(tables: Tables, index: int, row: int, columns: Ints, value
     figure = AdditiveBudget.of(tables.counts[row], tables.problem)
     family = FAMILIES[s.blocks[s.f[columns[0]]]]
     what, parts = f"'{family.name}' counts {figure.name}", []
-    polynomials = _interpolated(family, figure, space.stride, space.resolution)
+    polynomials = _interpolated(family, figure, space.stride, *space.maps(figure.map_factor))
     for counts, polynomial in zip(count_parts(s.parts), polynomials, strict=True):
         parts.append(_checked(polynomial, among(counts[row], columns).astype(np.int64), values, what))
     return CountPolynomials(*parts)
@@ -293,7 +293,7 @@ def _checked(polynomial: Polynomial, counted: Ints, at: ColumnValues, what: str)
 
 
 @lru_cache(maxsize=1000)
-def _interpolated(family: BlockFamily, figure: AdditiveBudget, stride: int, resolution: int) -> CountPolynomials:
+def _interpolated(family: BlockFamily, figure: AdditiveBudget, stride: int, entering: int, inside: int) -> CountPolynomials:
     """The polynomials of the parts of a count, through their values at :data:`NODES`."""
     c, b, k = (grid.reshape(-1) for grid in np.meshgrid(*(np.array(nodes) for nodes in NODES), indexing="ij"))
 
@@ -304,11 +304,11 @@ def _interpolated(family: BlockFamily, figure: AdditiveBudget, stride: int, reso
         return np.broadcast_to(np.asarray(total, dtype=np.int64), c.shape)
 
     # No channels are negative, so nothing is taken to be where ``ci = C``.
-    one, two = (count(np.full_like(c, -n), stride, resolution, True) for n in (1, 2))
+    one, two = (count(np.full_like(c, -n), stride, entering, True) for n in (1, 2))
     slope = one - two
     fixed = one + slope
-    identity = count(c, stride, resolution, True) - fixed - slope * c
-    rest = count(c, 1, -(-resolution // stride), False)
+    identity = count(c, stride, entering, True) - fixed - slope * c
+    rest = count(c, 1, inside, False)
     return CountPolynomials(*(_through(values) for values in (fixed, slope, identity, rest)))
 
 

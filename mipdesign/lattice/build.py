@@ -12,7 +12,7 @@ import numpy as np
 from ..networks.blocks import FAMILIES
 from ..networks.evaluator import SIZES
 from ..networks.objective import stage_of_super_blocks
-from ..networks.operation import plain_conv
+from ..networks.operation import Operation, plain_conv
 from ..problem.problem import Problem
 from ..problem.space import SuperBlockSpace
 from .additive_budgets import AdditiveBudget, counts_of, excess_of, integer_limits
@@ -67,15 +67,11 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     budgets = tuple(AdditiveBudget.of(name, problem) for name in counts)
     stem_c = np.array(problem.stem.channels.values, dtype=np.int64)
     first = problem.space[0]
-    stem = plain_conv(
-        "conv",
-        problem.input.channels,
-        stem_c,
-        problem.stem.kernel,
-        problem.stem.stride,
-        problem.input.resolution,
-        FAMILIES[first.blocks[0]].activation,
-    )
+
+    def stem(enlarged: int) -> tuple[Operation, ...]:
+        place = problem.stem.kernel, problem.stem.stride, problem.input.resolution * enlarged
+        return plain_conv("conv", problem.input.channels, stem_c, *place, FAMILIES[first.blocks[0]].activation)
+
     stage_of = stage_of_super_blocks([s.stride for s in problem.stages])
     ends = [-1] * (1 + stage_of[-1])
     resolution = [first.resolution] * len(ends)
@@ -104,7 +100,7 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         if most_elements is not None:
             block.write_single_limits(of_block, most_elements)
     if most_elements is not None:
-        _write_outer_peaks(problem, parts, peak(stem), most_elements)
+        _write_outer_peaks(problem, parts, peak(stem(1)), most_elements)
     gaps: list[StageLatency] = []
     pairs = [np.zeros(0, dtype=np.int64)] * len(blocks)
     if latency is not None and problem.budgets.latency is not None:
@@ -203,10 +199,14 @@ def _tail(problem: Problem, budgets: tuple[AdditiveBudget, ...]) -> tuple[Ints, 
     """Counts of head and classifier, which are affine in the last channels."""
 
     def at(channels: int) -> Ints:
-        arch = network_with_tail(problem, channels)
-        both = arch.head_operations + arch.classifier_operations
-        with_classifier = counts_of(both, budgets, (), layers=len(both) > 2, blocks=0)
-        backbone = counts_of(arch.head_operations, budgets, (), layers=0, blocks=0)
+        def head(enlarged: int) -> tuple[Operation, ...]:
+            return network_with_tail(problem, channels, enlarged).head_operations
+
+        def both(enlarged: int) -> tuple[Operation, ...]:
+            return head(enlarged) + network_with_tail(problem, channels, enlarged).classifier_operations
+
+        with_classifier = counts_of(both, budgets, (), layers=problem.head is not None, blocks=0)
+        backbone = counts_of(head, budgets, (), layers=0, blocks=0)
         return np.where([f.name == "params_backbone" for f in budgets], backbone, with_classifier)
 
     slope = at(2) - at(1)

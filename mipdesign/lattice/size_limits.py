@@ -84,9 +84,11 @@ def _work(operations: tuple[Operation, ...]) -> int:
     return sum(int(op.params + op.macs + op.reference_flops + op.activations) for op in operations)
 
 
-def network_with_tail(problem: Problem, last_channels: int) -> Architecture:
-    """A network with the head and classifier of a problem and a given number of channels before them."""
+def network_with_tail(problem: Problem, last_channels: int, enlarged: int = 1) -> Architecture:
+    """A network with the head and classifier of a problem and a given number of channels before them, on an input that is
+    enlarged by a factor.
+    """
     channels = [1] * (len(problem.space) - 1) + [last_channels]
     stages = tuple(Stage(s.blocks[0], s.stride, c, 1, 1, 1) for s, c in zip(problem.space, channels, strict=True))
     head, stem = problem.head.channels if problem.head else None, Stem(1, problem.stem.kernel, problem.stem.stride)
-    return Architecture(problem.input.resolution, stem, stages, head, problem.input.channels, problem.classes)
+    return Architecture(problem.input.resolution * enlarged, stem, stages, head, problem.input.channels, problem.classes)

@@ -114,7 +114,7 @@ class SuperBlock:
         space = self.space
         for f, own in enumerate(self.axes):
             self._put(parts[MOST_INCOMING], f, self._most_incoming(f, most_elements), np.minimum)
-            later = 1, -(-space.resolution // space.stride), False
+            later = 1, space.maps()[1], False
             for part, place in ((IDENTITY_FITS, (space.stride, space.resolution, True)), (REST_FITS, later)):
                 too_large = Terms.of(op.map_elements > most_elements for op in self._operations(f, own.c, *place))
                 self._put(parts[part], f, too_large.joined())
@@ -177,21 +177,25 @@ class SuperBlock:
     def _counts(self, f: int, budgets: Sequence[AdditiveBudget]) -> tuple[list[Terms], ...]:
         """``fixed, slope, identity, rest`` of each budget, over the axes of a family."""
         space, own, family = self.space, self.axes[f], FAMILIES[self.space.choices[f].block]
-        r_in, r_out = space.resolution, -(-space.resolution // space.stride)
 
-        def block(ci: Ints, stride: int, r: int, first: bool) -> list[Terms]:
-            operations = self._operations(f, ci, stride, r, first)
+        def block(ci: Ints, first: bool) -> list[Terms]:
+            stride = space.stride if first else 1
+            operations = {
+                budget.map_factor: self._operations(f, ci, stride, space.maps(budget.map_factor)[not first], first)
+                for budget in budgets
+            }
             with np.errstate(divide="ignore"):
                 return [
-                    Terms.of([budget.of_block(family.layers, 1), *map(budget.of_operation, operations)]) for budget in budgets
+                    Terms.of([budget.of_block(family.layers, 1), *map(budget.of_operation, operations[budget.map_factor])])
+                    for budget in budgets
                 ]
 
-        one, two = (block(np.full((1, 1, 1), -n), space.stride, r_in, True) for n in (1, 2))
+        one, two = (block(np.full((1, 1, 1), -n), True) for n in (1, 2))
         slope = [a - b for a, b in zip(one, two, strict=True)]
         fixed = [a + b for a, b in zip(one, slope, strict=True)]
-        same = block(own.c, space.stride, r_in, True)
+        same = block(own.c, True)
         identity = [a - b - d * own.c for a, b, d in zip(same, fixed, slope, strict=True)]
-        return fixed, slope, identity, block(own.c, 1, r_out, False)
+        return fixed, slope, identity, block(own.c, False)
 
 
 def peak(operations: tuple[Operation, ...]) -> Ints:
