@@ -16,6 +16,17 @@ from .arrays import MAX_COUNT, Ints
 from .pairs import Excess
 
 
+FIGURES = {
+    "params_total": "params",
+    "params_backbone": "params",
+    "model_size": "params",
+    "tool_flops": "reference_flops",
+}
+"""What an operation has of a sum that has another name."""
+BACKBONE = ("params_backbone", "model_size")
+"""Sums without the classifier."""
+
+
 @dataclass(frozen=True)
 class AdditiveBudget:
     """An additive integer budget: which figure it sums, and with which factor; lower limits are upper ones of the negative.
@@ -23,8 +34,8 @@ class AdditiveBudget:
     Attributes
     ----------
     name:
-        ``params_total``, ``params_backbone``, ``macs``, ``reference_flops``, ``tool_flops``, ``activations``, ``layers`` or
-        ``blocks``.
+        ``params_total``, ``params_backbone``, ``macs``, ``reference_flops``, ``tool_flops``, ``bit_operations``,
+        ``model_size``, ``activations``, ``layers`` or ``blocks``.
     factor:
         What each unit counts.
     map_factor:
@@ -41,7 +52,7 @@ class AdditiveBudget:
         """The figure of a budget."""
         name = count_of_budget(budget, problem.scoring.convention, problem.counts_as_tool)
         sign = -1 if budget.startswith(LOWER) else 1
-        if name == "tool_flops":
+        if name in ("tool_flops", "bit_operations"):
             return cls(name, sign, whole_map_factor(problem))
         if name == "weights_bytes":
             return cls("params_total", sign * problem.budgets.bytes_of(name))
@@ -62,8 +73,7 @@ class AdditiveBudget:
         """What one operation adds, on maps enlarged by :attr:`map_factor`; 0 for figures that are not sums over operations."""
         if self.name in ("layers", "blocks"):
             return 0
-        name = "reference_flops" if self.name == "tool_flops" else self.name
-        figure = getattr(op, "params" if name.startswith("params") else name)
+        figure = getattr(op, FIGURES.get(self.name, self.name))
         return figure if self.factor == 1 else figure * self.factor
 
     def of_block(self, layers: int, blocks: int) -> int:
@@ -109,7 +119,7 @@ def excess_of(problem: Problem) -> Excess:
     def exceeds(op: Operation) -> Int:
         too_much: Int = np.False_
         for budget, most in upper:
-            if budget.name != "params_backbone" or op.kind != "linear":
+            if budget.name not in BACKBONE or op.kind != "linear":
                 too_much = too_much | np.asarray(budget.of_operation(op) > most)  # figures may be numbers or arrays
         return too_much
 

@@ -15,7 +15,7 @@ from ..networks.objective import stage_of_super_blocks
 from ..networks.operation import Operation, plain_conv
 from ..problem.problem import Problem
 from ..problem.space import SuperBlockSpace
-from .additive_budgets import AdditiveBudget, counts_of, excess_of, integer_limits
+from .additive_budgets import BACKBONE, AdditiveBudget, counts_of, excess_of, integer_limits
 from .arrays import (
     CHANNELS,
     COUNTS,
@@ -29,6 +29,7 @@ from .arrays import (
     Ints,
     count_parts,
 )
+from .layer_extras import kernel_extras
 from .pairs import Gaps, StageLatency, Timer, stage_latencies
 from .size_limits import check_size, check_time, network_with_tail, require_equal_blocks
 from .super_block import SuperBlock, peak
@@ -66,11 +67,12 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     counts = tuple(limits)
     budgets = tuple(AdditiveBudget.of(name, problem) for name in counts)
     stem_c = np.array(problem.stem.channels.values, dtype=np.int64)
-    first = problem.space[0]
+    first, frames = problem.space[0], problem.input.frames or 1
 
     def stem(enlarged: int) -> tuple[Operation, ...]:
         place = problem.stem.kernel, problem.stem.stride, problem.input.resolution * enlarged
-        return plain_conv("conv", problem.input.channels, stem_c, *place, FAMILIES[first.blocks[0]].activation)
+        of_frames = problem.stem.kernel_t or 1, frames
+        return plain_conv("conv", problem.input.channels, stem_c, *place, FAMILIES[first.blocks[0]].activation, *of_frames)
 
     stage_of = stage_of_super_blocks([s.stride for s in problem.stages])
     ends = [-1] * (1 + stage_of[-1])
@@ -90,13 +92,14 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     blocks: list[SuperBlock] = []
     for space in problem.space:
         alike = next((block for block in blocks if block.has_columns_of(space)), None)
-        blocks.append(replace(alike, space=space) if alike else SuperBlock.of(space))
+        blocks.append(replace(alike, space=space) if alike else SuperBlock.of(space, frames))
     at = np.cumsum([0] + [len(block.columns.c) for block in blocks]).tolist()
     transposed = np.empty((COUNTS + 4 * len(counts), at[-1]))
     parts = [transposed[:, start:stop] for start, stop in itertools.pairwise(at)]
     numbers = {name: n for n, name in enumerate(sorted({name for space in problem.space for name in space.blocks}))}
-    for block, of_block in zip(blocks, parts, strict=True):
-        block.write(of_block, budgets, [numbers[name] for name in block.space.blocks])
+    stem_extra, extras = kernel_extras(problem)
+    for block, of_block, of_kernels in zip(blocks, parts, extras, strict=True):
+        block.write(of_block, budgets, [numbers[name] for name in block.space.blocks], of_kernels)
         if most_elements is not None:
             block.write_single_limits(of_block, most_elements)
     if most_elements is not None:
@@ -126,7 +129,7 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         stem_c=stem_c,
         stem_counts=stem_counts,
         stem_log=float(np.log(problem.input.channels * problem.stem.kernel**2)),
-        stem_extra=0.0,
+        stem_extra=stem_extra,
         stages=tuple(stages),
         tail_fixed=tail_fixed,
         tail_slope=tail_slope,
@@ -207,7 +210,7 @@ def _tail(problem: Problem, budgets: tuple[AdditiveBudget, ...]) -> tuple[Ints, 
 
         with_classifier = counts_of(both, budgets, (), layers=problem.head is not None, blocks=0)
         backbone = counts_of(head, budgets, (), layers=0, blocks=0)
-        return np.where([f.name == "params_backbone" for f in budgets], backbone, with_classifier)
+        return np.where([budget.name in BACKBONE for budget in budgets], backbone, with_classifier)
 
     slope = at(2) - at(1)
     return at(1) - slope, slope

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..networks.blocks import FAMILIES
-from ..networks.operation import Operation
+from ..networks.operation import Operation, kernel_of
 from ..problem.space import SuperBlockSpace
 from .additive_budgets import AdditiveBudget
 from .arrays import (
@@ -44,6 +44,8 @@ class SuperBlock:
 
     Attributes
     ----------
+    frames:
+        Those of its maps.
     axes:
         Those of each family.
     places:
@@ -51,13 +53,14 @@ class SuperBlock:
     """
 
     space: SuperBlockSpace
+    frames: int
     axes: tuple[ColumnAxes, ...]
     places: tuple[Ints, ...] | None
     columns: StageColumns
 
     @classmethod
-    def of(cls, space: SuperBlockSpace) -> SuperBlock:
-        """All columns of a super-block."""
+    def of(cls, space: SuperBlockSpace, frames: int) -> SuperBlock:
+        """All columns of a super-block, whose maps have so many frames."""
         axes = tuple(ColumnAxes.of(space.channels, choice) for choice in space.choices)
         sizes, places = [own.size for own in axes], None
         if len(axes) > 1:
@@ -69,7 +72,7 @@ class SuperBlock:
             place[np.argsort(c, kind="stable")] = np.arange(len(c))
             places = tuple(np.split(place, ends))
         columns = StageColumns(*(np.empty(sum(sizes), dtype=np.int64) for _ in range(4)))
-        block = cls(space, axes, places, columns)
+        block = cls(space, frames, axes, places, columns)
         for f, own in enumerate(axes):
             for out, values in zip(columns, (own.c, np.int64(f), own.b, own.k), strict=True):
                 block._put(out, f, [over_axes(np.asarray(values))])
@@ -79,17 +82,21 @@ class SuperBlock:
         """Whether another super-block has the same columns."""
         return self.space.channels == space.channels and self.space.choices == space.choices
 
-    def write(self, parts: Floats, budgets: Sequence[AdditiveBudget], numbers: Sequence[int]) -> None:
+    def write(
+        self, parts: Floats, budgets: Sequence[AdditiveBudget], numbers: Sequence[int], extras: Mapping[int, float]
+    ) -> None:
         """Writes all figures but those of the latency and of limits on single operations, which stand as if there were none.
 
         Parameters
         ----------
         numbers:
             Number of each family among all families of the problem.
+        extras:
+            What the layer terms of a block have beside its log widths, by kernel.
         """
         space, counts = self.space, count_parts(parts)
         parts[MOST_INCOMING], parts[IDENTITY_FITS], parts[REST_FITS] = MAX_CHANNELS, 1.0, 1.0
-        parts[PAIR], parts[OTHER_PAIR], parts[BLOCK_EXTRA] = 0.0, 0.0, 0.0
+        parts[PAIR], parts[OTHER_PAIR] = 0.0, 0.0
         channels = np.array(space.channels, dtype=np.int64)
         for f, (own, choice) in enumerate(zip(self.axes, space.choices, strict=True)):
             family = FAMILIES[choice.block]
@@ -102,6 +109,7 @@ class SuperBlock:
                 (FAMILY, np.int64(numbers[f])),
                 (WIDTH, own.b),
                 (KERNEL, own.k),
+                (BLOCK_EXTRA, np.vectorize(extras.__getitem__, otypes=[np.float64])(own.k)),
                 (HAS_SE, np.int64(family.has_se)),
             ):
                 self._put(parts[part], f, [over_axes(np.asarray(values))])
@@ -151,8 +159,9 @@ class SuperBlock:
     def _operations(self, f: int, ci: Ints, stride: int, resolution: int, first: bool) -> tuple[Operation, ...]:
         """A block's operations over the axes of a family."""
         own, family = self.axes[f], FAMILIES[self.space.choices[f].block]
+        kt, k = kernel_of(own.k)
         with np.errstate(divide="ignore"):  # quotients of channels and widths that are not admitted together
-            return family.operations(ci, own.c, own.b, own.k, stride, resolution, first=first)
+            return family.placed(ci, own.c, own.b, k, stride, resolution, first=first, kt=kt, frames=self.frames)
 
     def _put(self, out: NDArray[Any], f: int, values: Sequence[NDArray[Any]], combine: np.ufunc = np.add) -> None:
         """Writes a sum over the axes of a family at the places of its columns."""
@@ -165,10 +174,10 @@ class SuperBlock:
 
     def _log_width(self, f: int) -> Floats:
         """``t``, over the axes of a family."""
-        own = self.axes[f]
+        own, one = self.axes[f], np.ones((1, 1, 1), dtype=np.int64)
         total, *others = (
             np.log(np.asarray(width, dtype=np.float64))
-            for width in FAMILIES[self.space.choices[f].block].widths(np.ones((1, 1, 1), dtype=np.int64), own.c, own.b, own.k)
+            for width in FAMILIES[self.space.choices[f].block].widths(one, own.c, own.b, kernel_of(own.k)[1])
         )
         for other in others:
             total = total + other

@@ -22,7 +22,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..networks.architecture import Architecture, Stage, Stem
+from ..networks.architecture import Architecture, Stage, Stem, single
+from ..networks.operation import kernel_code, kernel_of
 from ..problem.problem import Problem
 from .additive_budgets import AdditiveBudget, integer_limits
 from .arrays import (
@@ -45,6 +46,7 @@ from .arrays import (
     Floats,
     Ints,
     count_parts,
+    finite_rho,
 )
 from .distinct import distinct
 from .position import Position
@@ -355,12 +357,13 @@ class Tables:
         """The network that stands at a position."""
         p = self.problem
         stages = tuple(
-            Stage(s.blocks[s.f[j]], space.stride, int(s.c[j]), int(s.b[j]), int(s.k[j]), int(depth))
+            Stage(s.blocks[s.f[j]], space.stride, int(s.c[j]), int(s.b[j]), k, int(depth), kt)
             for space, s, j, depth in zip(p.space, self.stages, position.columns, position.depths, strict=True)
+            for kt, k in (kernel_of(int(s.k[j])),)
         )
         head = p.head.channels if p.head else None
-        stem_part = Stem(int(self.stem_c[position.stem]), p.stem.kernel, p.stem.stride)
-        return Architecture(p.input.resolution, stem_part, stages, head, p.input.channels, p.classes)
+        stem_part = Stem(int(self.stem_c[position.stem]), p.stem.kernel, p.stem.stride, kernel_t=p.stem.kernel_t or 1)
+        return Architecture(p.input.resolution, stem_part, stages, head, p.input.channels, p.classes, p.input.frames)
 
     def position(self, architecture: Architecture) -> Position:
         """Inverse of :meth:`architecture`, for a network of the tables.
@@ -381,19 +384,13 @@ class Tables:
             return None
         columns = []
         for s, stage in zip(self.stages, architecture.stages, strict=True):
-            if stage.block not in s.blocks or stage.depth not in s.depths:
+            if stage.block not in s.blocks or stage.depth not in s.depths or not stage.is_uniform:
                 return None
-            match = (s.c == stage.channels) & (s.b == stage.bottleneck) & (s.k == stage.kernel)
+            kernel = kernel_code(stage.kernel_t, single(stage.kernel))
+            match = (s.c == stage.channels) & (s.b == single(stage.bottleneck)) & (s.k == kernel)
             there = np.flatnonzero(match & (s.f == s.blocks.index(stage.block)))
             if not len(there):
                 return None
             columns.append(int(there[0]))
         stem = int(np.searchsorted(self.stem_c, architecture.stem.channels))
         return Position(stem, tuple(columns), tuple(stage.depth for stage in architecture.stages))
-
-
-def finite_rho(limit: Fraction | None) -> float:
-    """A limit of the effectiveness for floating point, within what any network has: from a layer of 1e100 inputs to 1e100
-    layers. It excludes as much as the limit itself.
-    """
-    return np.inf if limit is None else float(min(max(limit, Fraction(1, 10**100)), Fraction(10**100)))
