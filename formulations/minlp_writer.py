@@ -145,7 +145,7 @@ class MinlpWriter:
 
         depths = self.integers.write(f"L{n}", i, "depth", self.cell.depths(t, i), lambda p: p.depths[i], DEPTH, has_log=False)
         families = self.integers.write(f"f{n}", i, "family", distinct(among(s.f, columns)), of(s.f), FAMILY, has_log=False)
-        kernels = self.integers.write(f"k{n}", i, "kernel", distinct(among(s.k, columns)), of(s.k), KERNEL)
+        kernels = self.integers.kernels(f"k{n}", i, distinct(among(s.k, columns)), of(s.k))
         widths = self.integers.write(f"b{n}", i, "width", distinct(among(s.b, columns)), of(s.b), WIDTH)
         channels = self.integers.write(f"C{n}", i, "channels", distinct(among(s.c, columns)), of(s.c), CHANNELS)
         formulas = formulas_of(t, i, columns, families.values, self._without_closed_form)

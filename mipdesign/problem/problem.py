@@ -153,16 +153,17 @@ class Problem(SpecModel):
             If the map is used up before the last stride, or no kernel of a stage fits its map.
         """
         resolved, r = [], -(-self.input.resolution // self.stem.stride)
+        unrounded = Fraction(self.input.resolution, self.stem.stride)
         widths_of = cache(admitted_widths)
         for i, stage in enumerate(self.stages):
             if r < stage.stride:
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
             growth = (stage.growth.min, stage.growth.max)
             choices = tuple(choice_of(stage, block, r, i, widths_of) for block in stage.block)
-            lattices = (stage.channels.values, choices, stage.depth.values, growth, stage.uniform)
+            lattices = (stage.channels.values, choices, stage.depth.values, growth, stage.uniform, unrounded)
             space = SuperBlockSpace(stage.stride, r, *lattices)
             resolved.append(space if self.near is None else space.near(self.near, i))
-            r = -(-r // stage.stride)
+            r, unrounded = -(-r // stage.stride), unrounded / stage.stride
         return tuple(resolved)
 
     @cached_property
@@ -186,6 +187,11 @@ class Problem(SpecModel):
         alpha = given.alpha or given.formula.alpha(1 + self.stage_of[-1])
         price = given.effectiveness_price or 0.0
         return Scoring(conv, alpha, given.beta, form, penalised, given.log_base, price, given.score, given.exponents)
+
+    @property
+    def counts_as_tool(self) -> bool:
+        """Whether ``flops`` counts on maps that are not rounded where the convention is that of the tool."""
+        return self.scoring.additive
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""

@@ -66,6 +66,8 @@ class SuperBlockSpace:
         The block families, in the order of the specification.
     uniform:
         Whether all blocks have the same width and kernel.
+    unrounded:
+        Resolution at its input where halving does not round.
     """
 
     stride: int
@@ -75,6 +77,15 @@ class SuperBlockSpace:
     depths: tuple[int, ...]
     growth: tuple[Fraction, Fraction | None]
     uniform: bool = True
+    unrounded: Fraction = Fraction(0)
+
+    def maps(self, enlarged: int = 1) -> tuple[int, int]:
+        """Heights of the maps that enter the first block and the later ones: rounded up, or, with a factor that makes them
+        whole, so many times those that are not rounded.
+        """
+        if enlarged == 1:
+            return self.resolution, -(-self.resolution // self.stride)
+        return int(self.unrounded * enlarged), int(self.unrounded * enlarged / self.stride)
 
     @property
     def blocks(self) -> tuple[str, ...]:
