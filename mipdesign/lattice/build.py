@@ -30,7 +30,8 @@ from .arrays import (
     Ints,
     count_parts,
 )
-from .layer_extras import kernel_extras
+from .designable import require_designable
+from .layer_extras import bit_extras, kernel_extras
 from .pairs import Gaps, StageLatency, Timer, stage_latencies
 from .size_limits import check_size, check_time, network_with_tail
 from .stage_tables import StageTables
@@ -58,6 +59,7 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     """
     if like is not None and _same_columns(problem, like.problem):
         return like.with_limits(problem), []
+    require_designable(problem)
     check_size(problem)
     conv = problem.scoring.convention
     limits = problem.budgets.limits()
@@ -102,6 +104,8 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     numbers = {name: n for n, name in enumerate(sorted({name for space in problem.space for name in space.blocks}))}
     stem_extra, extras = kernel_extras(problem)
     of_bits = bit_extras(problem)
+    stem_extra += of_bits[problem.stem.bits] if problem.stem.bits else 0.0
+    head_bits = problem.head.bits if problem.head else None
     for n, (block, of_block) in enumerate(zip(blocks, parts, strict=True)):
         if n and block.element == blocks[n - 1].element:
             of_block[:] = parts[n - 1]
@@ -140,7 +144,7 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         tail_fixed=tail_fixed,
         tail_slope=tail_slope,
         has_head=problem.head is not None,
-        head_extra=0.0,
+        head_extra=of_bits[head_bits] if head_bits else 0.0,
         stage_of=stage_of,
         ends=tuple(ends),
         end_resolution=tuple(resolution),

@@ -92,7 +92,7 @@ class Gaps(Timer):
 
 
 class StageColumns(NamedTuple):
-    """Columns of one element: channels, place of the family, bottleneck width, kernel, and place of the pair of bits of each."""
+    """Columns of one element: channels, place of the family, bottleneck width, kernel and place of the pair of bits of each."""
 
     c: Ints
     f: Ints

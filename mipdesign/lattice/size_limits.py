@@ -7,7 +7,9 @@ from ..networks.architecture import Architecture, Stage, Stem
 from ..networks.blocks import FAMILIES
 from ..networks.latency import LatencyModel
 from ..networks.operation import Operation, kernel_of, plain_conv
+from ..problem.elements import unrolled
 from ..problem.problem import Problem
+from ..problem.specification import MOST_BITS
 from .additive_budgets import whole_map_factor
 from .arrays import MAX_COUNT
 
@@ -25,7 +27,8 @@ def check_size(problem: Problem) -> None:
     """
     ci, total, frames = problem.stem.channels.values[-1], 0, problem.input.frames or 1
     for i, space in enumerate(problem.space):
-        n = sum(choice.size for choice in space.choices) * (1 if space.uniform else space.depths[-1])
+        blocks = space.depths[-1] if unrolled(space) else 1
+        n = sum(choice.size for choice in space.choices) * blocks * max(1, len(space.bits))
         if n > MAX_COLUMNS:
             remedy = f"at most {MAX_COLUMNS} fit the tables: raise a step or narrow bottleneck_ratio"
             raise SpecError(f"stages.{i}.channels", f"{n} combinations of channels, widths and kernels", remedy)
@@ -33,8 +36,8 @@ def check_size(problem: Problem) -> None:
         for choice in space.choices:
             b, (kt, k) = choice.widest, kernel_of(choice.kernels[-1])
             for at, repeats in ((ci, 1), (c, space.depths[-1])):
-                family, place = FAMILIES[choice.block], (at, c, b, k, 1, space.resolution)
-                total += repeats * _work(family.placed(*place, first=True, kt=kt, frames=frames))
+                family, sizes = FAMILIES[choice.block], (at, c, b, k, 1, space.resolution)
+                total += repeats * _work(family.placed(*sizes, first=True, kt=kt, frames=frames))
         ci = c
     stem, outer = problem.stem, network_with_tail(problem, ci)
     place = (stem.kernel, stem.stride, problem.input.resolution, FAMILIES[problem.space[0].blocks[0]].activation)
@@ -42,6 +45,7 @@ def check_size(problem: Problem) -> None:
     total += _work(plain_conv("conv", problem.input.channels, stem.channels.values[-1], *place, *of_frames))
     total += _work(outer.head_operations + outer.classifier_operations)
     units = whole_map_factor(problem) ** 2 if problem.counts_as_tool else 1
+    units *= MOST_BITS**2 if problem.stem.bits else 1
     if total * 16 * units >= MAX_COUNT:
         raise SpecError("stages", "the largest network has over 5e14 operations", "lower the resolution, channels or depths")
 
@@ -81,6 +85,8 @@ def network_with_tail(problem: Problem, last_channels: int, enlarged: int = 1) -
     """
     channels = [1] * (len(problem.space) - 1) + [last_channels]
     stages = tuple(Stage(s.blocks[0], s.stride, c, 1, 1, 1) for s, c in zip(problem.space, channels, strict=True))
-    head, stem = problem.head.channels if problem.head else None, Stem(1, problem.stem.kernel, problem.stem.stride)
+    stem = Stem(1, problem.stem.kernel, problem.stem.stride, bits=problem.stem.bits)
+    head, head_bits = (problem.head.channels, problem.head.bits) if problem.head else (None, None)
     given = problem.input
-    return Architecture(given.resolution * enlarged, stem, stages, head, given.channels, problem.classes, given.frames)
+    rest = head, given.channels, problem.classes, given.frames, head_bits
+    return Architecture(given.resolution * enlarged, stem, stages, *rest)

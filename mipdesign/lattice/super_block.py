@@ -245,7 +245,9 @@ class SuperBlock:
         kt, k = kernel_of(own.k)
         with np.errstate(divide="ignore"):  # quotients of channels and widths that are not admitted together
             of_layers = () if bits is None else (bits,) * family.layers
-            return family.placed(ci, own.c, own.b, k, stride, resolution, first=first, kt=kt, frames=self.frames, bits=of_layers)
+            return family.placed(
+                ci, own.c, own.b, k, stride, resolution, first=first, kt=kt, frames=self.frames, bits=of_layers
+            )
 
     def _put(
         self, out: NDArray[Any], f: int, values: Sequence[NDArray[Any]], combine: np.ufunc = np.add, pair: int | None = None
@@ -272,9 +274,7 @@ class SuperBlock:
             total = total + other
         return total
 
-    def _counts(
-        self, f: int, budgets: Sequence[AdditiveBudget], bits: tuple[int, int] | None
-    ) -> tuple[list[Terms], ...]:
+    def _counts(self, f: int, budgets: Sequence[AdditiveBudget], bits: tuple[int, int] | None) -> tuple[list[Terms], ...]:
         """``fixed, slope, identity, rest`` of each budget, over the axes of a family."""
         space, own, family = self.space, self.axes[f], FAMILIES[self.space.choices[f].block]
         no = [Terms({}) for _ in budgets]

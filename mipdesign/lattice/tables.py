@@ -257,8 +257,8 @@ class Tables:
             pairs = tuple((bits[t.p[q]],) * FAMILIES[block].layers for t, q in there) if bits else ()
             stages.append(Stage(block, s.element.space.stride, int(s.c[j]), widths, kernels, depth, lengths[0], pairs))
         head = (p.head.channels, p.head.bits) if p.head else (None, None)
-        of_stem = {"kernel_t": p.stem.kernel_t or 1, "bits": p.stem.bits}
-        stem_part = Stem(int(self.stem_c[position.stem]), p.stem.kernel, p.stem.stride, **of_stem)
+        of_stem = p.stem.kernel, p.stem.stride, False, p.stem.kernel_t or 1, p.stem.bits
+        stem_part = Stem(int(self.stem_c[position.stem]), *of_stem)
         of_input = head[0], p.input.channels, p.classes, p.input.frames, head[1]
         return Architecture(p.input.resolution, stem_part, tuple(stages), *of_input)
 
@@ -303,7 +303,8 @@ class Tables:
         """Where a network stands, budgets and chain rule aside; ``None`` if the tables do not hold it."""
         if architecture.stem.channels not in self.stem_c or len(architecture.stages) != len(self.problem.space):
             return None
-        columns, depths = [], []
+        columns: list[int] = []
+        depths: list[int] = []
         for i, s in enumerate(self.stages):
             stage, n = architecture.stages[s.element.super_block], i - self.elements_of(s.element.super_block)[0]
             if stage.block not in s.blocks or stage.depth not in self.problem.space[s.element.super_block].depths:

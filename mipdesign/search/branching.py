@@ -49,15 +49,16 @@ arithmetic decides.
 """
 
 Verdict = Literal["excluded", "split", "listed", "solver"]
-SplitKind = Literal["stem", "depth", "channels", "family", "width", "kernel"]
+SplitKind = Literal["stem", "depth", "channels", "family", "width", "kernel", "bits"]
 
 
 def column_values(stage: StageTables, kind: str) -> Ints:
-    """What the columns of an element have of a kind of split: ``channels``, ``family``, ``width`` or ``kernel``, and the
-    ``depth`` of a single block.
+    """What the columns of an element have of a kind of split: ``channels``, ``family``, ``width``, ``kernel`` or ``bits``, and
+    the ``depth`` of a single block.
     """
-    values = {"channels": stage.c, "family": stage.f, "width": stage.b, "kernel": stage.k}
-    return stage.presence if kind == "depth" else values[kind]
+    if kind in ("depth", "bits"):
+        return stage.presence if kind == "depth" else stage.bits
+    return {"channels": stage.c, "family": stage.f, "width": stage.b, "kernel": stage.k}[kind]
 
 
 @dataclass(frozen=True)
