@@ -23,7 +23,7 @@ from mipdesign.mip.linear import ScipModel
 from mipdesign.mip.start_values import Assignment, ValueRule
 
 from . import common, penalty
-from .common import CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH
+from .common import CHANNELS, DEPTH, FAMILY, WIDTH
 from .compact_columns import Lattices, UnsupportedError
 from .encodings.encoding import Encoding
 from .minlp_counts import Block, CountWriter, Number, Sum, formulas_of, in_scip
@@ -348,10 +348,10 @@ class MinlpWriter:
         parts: list[tuple[Sum, Sum]] = []
         for f, chosen in zip(block.families.values, block.families.encoded.one_hot(), strict=True):
             own = columns[s.f[columns] == f]
-            at = [distinct(s.extra[own[s.k[own] == k]]) for k in kernels.values]
+            at = [np.unique(s.extra[own[s.k[own] == k]]).tolist() for k in kernels.values]
             if any(len(values) > 1 for values in at):
                 self._without_closed_form("layer terms that depend on more than family and kernel")
-            parts.append((self._of(chosen), self._of(kernels.encoded.function([float(max(v, default=0.0)) for v in at]))))
+            parts.append((self._of(chosen), self._of(kernels.encoded.function([max(v, default=0.0) for v in at]))))
         before, of_before, of_depth = self.extra, self._of(self.extra), self._of(block.depths.value)
         depth, name = float(block.depths.values[-1]), f"E{n}"
         least, most = float(min(0.0, s.extra[columns].min())), float(max(0.0, s.extra[columns].max()))

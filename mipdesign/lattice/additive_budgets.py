@@ -15,7 +15,6 @@ from ..problem.problem import Problem
 from .arrays import MAX_COUNT, Ints
 from .pairs import Excess
 
-
 FIGURES = {
     "params_total": "params",
     "params_backbone": "params",

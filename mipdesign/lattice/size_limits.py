@@ -15,19 +15,6 @@ MAX_COLUMNS = 2_000_000
 """Most columns that one super-block may have."""
 
 
-def require_equal_blocks(problem: Problem) -> None:
-    """Refuses super-blocks whose blocks may differ.
-
-    Raises
-    ------
-    SpecError
-        With the field.
-    """
-    for i, stage in enumerate(problem.stages):
-        if not stage.uniform:
-            raise SpecError(f"stages.{i}.uniform", "false cannot be designed for yet", "leave it out")
-
-
 def check_size(problem: Problem) -> None:
     """Refuses spaces whose tables would not fit into memory or whose counts a float would not hold exactly.
 
@@ -46,8 +33,8 @@ def check_size(problem: Problem) -> None:
         for choice in space.choices:
             b, (kt, k) = choice.widest, kernel_of(choice.kernels[-1])
             for at, repeats in ((ci, 1), (c, space.depths[-1])):
-                family, place = FAMILIES[choice.block], (at, c, b, k, 1, space.resolution)
-                total += repeats * _work(family.placed(*place, first=True, kt=kt, frames=frames))
+                of_block = (at, c, b, k, 1, space.resolution)
+                total += repeats * _work(FAMILIES[choice.block].placed(*of_block, first=True, kt=kt, frames=frames))
         ci = c
     stem, outer = problem.stem, network_with_tail(problem, ci)
     place = (stem.kernel, stem.stride, problem.input.resolution, FAMILIES[problem.space[0].blocks[0]].activation)

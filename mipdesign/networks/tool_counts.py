@@ -12,6 +12,8 @@ from typing import Any, cast
 from .architecture import Architecture
 from .operation import WHOLE
 
+OF_TOOL = ("model_size", "max_feature", "bit_operations")
+"""Budgets that are counts of the tool."""
 MOBILE = "inverted"
 """Family of whose blocks the tool knows what their maps take."""
 DEFAULT_BITS = 8
