@@ -10,11 +10,11 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import networkx as nx
 
@@ -28,14 +28,17 @@ from .lowering import to_module
 from .pretrained import WEIGHTS, from_pretrained, save_pretrained
 
 if TYPE_CHECKING:
+    from .features import FeatureNetwork
     from .module import DesignedNetwork
 
+Exported: TypeAlias = "DesignedNetwork | FeatureNetwork"
+"""What is exported: a network with its logits, or the maps of its levels."""
 OPSET = 20
 """Version of ONNX's operators in an export."""
 ONNX_BYTES = 2**31 - 1
 """Largest ONNX file: that of a protocol buffer."""
 INPUT_NAME, OUTPUT_NAME = "pictures", "logits"
-"""Names of an ONNX file's input and output."""
+"""Names of an ONNX file's input, and of its output unless that is maps: those have the names of their levels."""
 COLOURS = {"conv": "#cfe8ff", "linear": "#cfe8ff", "add": "#ffe3b3", "scale": "#ffe3b3"}
 """Colours of nodes in DOT, by kind."""
 
@@ -144,7 +147,7 @@ def module_of(architecture: Architecture, weights: Path | None = None, seed: int
     return network
 
 
-def exported_program(network: DesignedNetwork) -> Any:
+def exported_program(network: Exported) -> Any:
     """The ``torch.export.ExportedProgram`` of a network in evaluation mode, for batches of any size.
 
     Height and width of the pictures are the resolution of its architecture. The program names no files of this machine.
@@ -160,7 +163,7 @@ def exported_program(network: DesignedNetwork) -> Any:
     return program
 
 
-def torch_export_bytes(network: DesignedNetwork) -> bytes:
+def torch_export_bytes(network: Exported) -> bytes:
     """Content of a ``.pt2`` file, which ``torch.export.load`` reads."""
     import torch
 
@@ -170,8 +173,8 @@ def torch_export_bytes(network: DesignedNetwork) -> bytes:
     return content.getvalue()
 
 
-def onnx_bytes(network: DesignedNetwork) -> bytes:
-    """Content of an ONNX file; its input is :data:`INPUT_NAME`, its output :data:`OUTPUT_NAME`.
+def onnx_bytes(network: Exported) -> bytes:
+    """Content of an ONNX file; its input is :data:`INPUT_NAME`, its outputs :data:`OUTPUT_NAME` or maps by their levels.
 
     Raises
     ------
@@ -190,7 +193,7 @@ def onnx_bytes(network: DesignedNetwork) -> bytes:
         program = torch.onnx.export(
             exported_program(network),
             input_names=[INPUT_NAME],
-            output_names=[OUTPUT_NAME],
+            output_names=list(getattr(network, "names", [OUTPUT_NAME])),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -240,7 +243,7 @@ class Format:
 
     title: str
     text: Callable[[Architecture], str] | None = None
-    content: Callable[[DesignedNetwork], bytes] | None = None
+    content: Callable[[Exported], bytes] | None = None
     file: str = ""
 
 
@@ -266,6 +269,7 @@ def export(
     resolution: int | None = None,
     weights: Path | None = None,
     seed: int = 0,
+    features: Sequence[str] = (),
 ) -> str:
     """Writes a network in another format.
 
@@ -283,6 +287,8 @@ def export(
         Folder of :func:`mipdesign.nn.pretrained.save_pretrained`; by default ``source``, if it holds weights.
     seed:
         Of fresh weights, where there are none.
+    features:
+        Names of levels (:mod:`mipdesign.nn.features`) whose maps are the outputs, in place of the logits.
 
     Returns
     -------
@@ -293,12 +299,15 @@ def export(
     MissingExtraError
         If what the format needs is not installed.
     SpecError
-        If there is no such format, it cannot express the network, the weights are not the network's, or the file cannot be
-        written.
+        If there is no such format, it cannot express the network or maps, there is no such level, the weights are not the
+        network's, or the file cannot be written.
     """
     if form not in FORMATS:
         raise SpecError("--to", f"{form!r} is not a format", f"use one of: {', '.join(FORMATS)}")
     chosen = FORMATS[form]
+    if features and chosen.content is None:
+        able = ", ".join(name for name, known in FORMATS.items() if known.content is not None)
+        raise SpecError("--features", f"{form} has no outputs to choose", f"use one of: {able}")
     architecture = read_network(source, resolution)
     if chosen.text is not None:
         text = chosen.text(architecture)
@@ -316,5 +325,14 @@ def export(
         save_pretrained(network, target)
     else:
         with writing(target):
-            write_whole(target, chosen.content(network))
+            write_whole(target, chosen.content(_with_outputs(network, features)))
     return f"{target}: {chosen.title}\n" if out is None else ""
+
+
+def _with_outputs(network: DesignedNetwork, features: Sequence[str]) -> Exported:
+    """The network, or what gives the maps of the levels."""
+    if not features:
+        return network
+    from .features import levels_of
+
+    return network.features(levels_of(network.feature_info, features, "--features"))
