@@ -11,7 +11,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -22,7 +22,7 @@ from ..errors import SpecError, require
 from ..files import write_whole, writing
 from ..io.exchange import network_text, read_network
 from ..networks.architecture import Architecture
-from .graph import GRAPH_ATTRIBUTES, NODE_ATTRIBUTES, Graph, to_graph
+from .graph import GRAPH_ATTRIBUTES, NODE_ATTRIBUTES, OF_QUANTISED, Graph, input_shape, to_graph
 from .graph_checks import check_graph
 from .lowering import to_module
 from .pretrained import WEIGHTS, from_pretrained, save_pretrained
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Exported: TypeAlias = "DesignedNetwork | FeatureNetwork"
 """What is exported: a network with its logits, or the maps of its levels."""
+OF_NODES = NODE_ATTRIBUTES | OF_QUANTISED
+"""Types of the attributes of nodes."""
 OPSET = 20
 """Version of ONNX's operators in an export."""
 ONNX_BYTES = 2**31 - 1
@@ -64,7 +66,7 @@ def read_graphml(text: str) -> Graph:
         plain: Graph = nx.parse_graphml(text)
         graph: Graph = nx.DiGraph(**{key: _value(value, GRAPH_ATTRIBUTES.get(key)) for key, value in plain.graph.items()})
         for node, data in plain.nodes(data=True):
-            graph.add_node(node, **{key: _value(value, NODE_ATTRIBUTES.get(key)) for key, value in data.items()})
+            graph.add_node(node, **{key: _value(value, OF_NODES.get(key)) for key, value in data.items()})
     except (nx.NetworkXException, SyntaxError, ValueError, TypeError, KeyError) as error:
         raise SpecError("graphml", f"cannot be read ({error})", "give a file of 'mipdesign export --to graphml'") from None
     graph.graph.pop("node_default", None)
@@ -102,7 +104,8 @@ def dot_text(graph: Graph) -> str:
 
 
 def _dot_attributes(node: str, data: Mapping[str, Any]) -> str:
-    kind, window = data["kind"], f" {data['kernel']}x{data['kernel']}" if data["kernel"] > 1 else ""
+    kernel = [data["kernel"]] * 2 if "kernel_t" not in data else [data["kernel_t"], data["kernel"], data["kernel"]]
+    kind, window = data["kind"], f" {'x'.join(map(str, kernel))}" if max(kernel) > 1 else ""
     stride = f" /{data['stride']}" if data["stride"] > 1 else ""
     what = f"{data['function'] or kind}{window}{stride}"
     label = f"{node.rpartition('.')[2]}\n{what}\n{' x '.join(map(str, data['out_shape']))}"
@@ -154,10 +157,10 @@ def exported_program(network: Exported) -> Any:
     """
     import torch
 
-    a, device = network.architecture, next(network.parameters()).device
     # two pictures, since one would be taken for a constant
-    pictures = torch.zeros(2, a.input_channels, a.resolution, a.resolution, device=device)
-    program = torch.export.export(network.eval(), (pictures,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+    pictures = torch.zeros(2, *input_shape(network.architecture), device=next(network.parameters()).device)
+    with torch.no_grad() if network.architecture.quantised else nullcontext():  # without what only gradients need
+        program = torch.export.export(network.eval(), (pictures,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)
     return program
@@ -189,11 +192,17 @@ def onnx_bytes(network: Exported) -> bytes:
 
     if sum(tensor.nbytes for tensor in network.state_dict().values()) > ONNX_BYTES:
         raise SpecError("--to", "an ONNX file holds 2 GiB, and the weights have more", "use torch-export")
+    names, translated = list(getattr(network, "names", [OUTPUT_NAME])), None
+    if network.architecture.quantised:
+        from .integer import translations, with_integers
+
+        network, translated = with_integers(network), translations(OPSET)
     with _without_chatter():
         program = torch.onnx.export(
             exported_program(network),
             input_names=[INPUT_NAME],
-            output_names=list(getattr(network, "names", [OUTPUT_NAME])),
+            output_names=names,
+            custom_translation_table=translated,
             opset_version=OPSET,
             dynamo=True,
             verbose=False,

@@ -18,7 +18,7 @@ from ..errors import SpecError
 from ..networks.architecture import Architecture
 from .block import Block
 from .features import FeatureNetwork, Indices, feature_info, levels_of, through
-from .graph import Graph, Part, parts
+from .graph import INPUT, Graph, Part, parts
 from .initialisation import initialise
 from .layers import Add, AverageAndMax, FlatLinear
 
@@ -26,13 +26,13 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's colours, with which training code normalises pictures unless told otherwise."""
 
 
-POOLS: dict[str, Callable[[], nn.Module]] = {
-    "avg": lambda: nn.AdaptiveAvgPool2d(1),
-    "max": lambda: nn.AdaptiveMaxPool2d(1),
-    "avgmax": AverageAndMax,
-    "": nn.Identity,
+POOLS: dict[str, Callable[[bool], nn.Module]] = {
+    "avg": lambda video: nn.AdaptiveAvgPool3d(1) if video else nn.AdaptiveAvgPool2d(1),
+    "max": lambda video: nn.AdaptiveMaxPool3d(1) if video else nn.AdaptiveMaxPool2d(1),
+    "avgmax": lambda video: AverageAndMax(),
+    "": lambda video: nn.Identity(),
 }
-"""The module of each pool before the classifier, by timm's names; the empty one leaves the map as it is."""
+"""The module of each pool before the classifier, of video or pictures, by timm's names; the empty one leaves the map alone."""
 
 
 class DesignedNetwork(nn.Module):
@@ -40,8 +40,9 @@ class DesignedNetwork(nn.Module):
 
     Children are ``stem``, ``stages`` (a sequence of blocks per super-block), ``head`` (an identity where there is
     none) and ``classifier``. Every node of the graph is the submodule of the same name, so the keys of the state dict are
-    node names: ``stages.0.1.conv2.weight``. Input is ``(N, in_chans, H, W)`` with any ``N``; other resolutions than the
-    designed one work as well. Weights are initialised from torch's global generator: seed it for a reproducible network.
+    node names: ``stages.0.1.conv2.weight``. Input is ``(N, in_chans, H, W)`` with any ``N``, in a network of video
+    ``(N, in_chans, frames, H, W)``, as all maps then are; other resolutions than the designed one work as well. Weights are
+    initialised from torch's global generator: seed it for a reproducible network.
 
     Parameters
     ----------
@@ -227,7 +228,7 @@ class DesignedNetwork(nn.Module):
         like = next(self.parameters())
         linear = FlatLinear(self.num_features, num_classes) if num_classes else nn.Flatten() if pool else nn.Identity()
         initialise(linear)
-        self.classifier.add_module("pool", POOLS[pool]())
+        self.classifier.add_module("pool", POOLS[pool](self.architecture.frames is not None))
         self.classifier.add_module("linear", linear.to(like.device, like.dtype))
         self.classifier.train(self.training)
         self.num_classes, self.global_pool = num_classes, pool
@@ -282,11 +283,10 @@ class DesignedNetwork(nn.Module):
 
 def _default_cfg(graph: Graph, classifier: Part) -> dict[str, Any]:
     """What timm keeps of a network beside its structure."""
-    r, c = int(graph.graph["resolution"]), int(graph.graph["input_channels"])
     return {
         "url": "",
         "num_classes": int(graph.graph["classes"]),
-        "input_size": (c, r, r),
+        "input_size": tuple(graph.nodes[INPUT]["out_shape"]),
         "pool_size": tuple(graph.nodes[classifier.source]["out_shape"][1:]),
         "crop_pct": 0.875,
         "interpolation": "bicubic",

@@ -42,6 +42,7 @@ LONG = (
             "validation",
             "howto/budgets",
             "howto/detection",
+            "howto/video",
             "howto/extending",
             "howto/networks",
             "howto/runs",
