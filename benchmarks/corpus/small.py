@@ -18,6 +18,7 @@ from mipdesign.lattice.tables import Tables
 from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.evaluator import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
+from mipdesign.networks.tool_counts import OF_TOOL
 from mipdesign.nn.profiling import plan
 from mipdesign.problem.budgets import Budgets
 from mipdesign.problem.problem import Problem
@@ -193,7 +194,7 @@ def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Gene
         timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})
         figures = sorted(timed.evaluator(e.architecture).figure("latency") for e in evaluators)
         budgets["latency"] = {"max": figures[int(rng.integers(0, len(figures)))], "table": table}
-    for name in (name for name in Budgets.model_fields if name != "latency"):
+    for name in (name for name in Budgets.model_fields if name not in ("latency", *OF_TOOL)):
         if rng.random() < 0.3:
             figures = sorted(evaluator.figure(name) for evaluator in evaluators)
             high = figures[int(rng.integers(len(figures) // 4, len(figures)))]

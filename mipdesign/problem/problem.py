@@ -36,9 +36,11 @@ from ..networks.objective import (
     penalised_super_blocks,
     stage_of_super_blocks,
 )
+from ..networks.tool_counts import MOBILE
 from ..numerals import plain_number
 from ..parsing import load_yaml, validated
 from .budgets import Budget, Budgets, Range
+from .convolutions import check_bits, check_frames, check_shapes
 from .objective import ObjectiveSpec, objective_to_plain
 from .overrides import apply_override, find_table
 from .space import SuperBlockSpace, admitted_widths, brief, choice_of
@@ -89,6 +91,7 @@ class Problem(SpecModel):
             if stage > len(self.stages):
                 raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
         self._check_ties()
+        self._check_convolutions()
         self._check_penalty()
         reachable = list(self.stem.channels.values)
         for i, space in enumerate(self.space):
@@ -110,9 +113,22 @@ class Problem(SpecModel):
             strides = [stage.stride for stage in near.stages]
         except SpecError as error:
             raise SpecError(f"near.network.{error.field}", error.problem, error.remedy) from None
+        if not all(stage.is_uniform for stage in near.stages):
+            raise SpecError("near.network", "has a super-block whose blocks differ", "give one width and one kernel for each")
         if strides != [stage.stride for stage in self.stages]:
             remedy = f"give a network with strides {[stage.stride for stage in self.stages]}"
             raise SpecError("near.network", f"has super-blocks of strides {strides}", remedy)
+
+    def _check_convolutions(self) -> None:
+        """Frames and bits are those of the whole network, and budgets cover them."""
+        check_frames(self.input, self.stem, self.stages, self.space)
+        check_bits(self.stem, self.stages, self.head)
+        check_shapes(self.scoring, self.input, self.stem, self.space)
+        if self.budgets.latency is not None and (self.input.frames is not None or self.stem.bits is not None):
+            raise SpecError("budgets.latency", "has no tables of video or quantised operations", "leave it out")
+        families = sorted({block for stage in self.stages for block in stage.block} - {MOBILE})
+        if self.budgets.max_feature is not None and families:
+            raise SpecError("budgets.max_feature", f"is not defined for {families[0]} blocks", "use activation_memory")
 
     def _check_penalty(self) -> None:
         """Some network has a penalty that is a number."""
@@ -154,7 +170,8 @@ class Problem(SpecModel):
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
             growth = (stage.growth.min, stage.growth.max)
             choices = tuple(choice_of(stage, block, r, i, widths_of) for block in stage.block)
-            space = SuperBlockSpace(stage.stride, r, stage.channels.values, choices, stage.depth.values, growth)
+            lattices = (stage.channels.values, choices, stage.depth.values, growth, stage.uniform)
+            space = SuperBlockSpace(stage.stride, r, *lattices, stage.bits.pairs if stage.bits else ())
             resolved.append(space if self.near is None else space.near(self.near, i))
             r = -(-r // stage.stride)
         return tuple(resolved)
@@ -174,7 +191,8 @@ class Problem(SpecModel):
         given = self.objective
         alpha = given.alpha or given.formula.alpha(1 + self.stage_of[-1])
         price = given.effectiveness_price or 0.0
-        return Scoring(conv, alpha, given.beta, form, penalised, given.log_base, price, given.score, given.exponents)
+        own = (given.log_base, price, given.score, given.exponents, given.sigmas, given.score_resolution)
+        return Scoring(conv, alpha, given.beta, form, penalised, *own)
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
@@ -200,12 +218,16 @@ class Problem(SpecModel):
         """Fields of a network that the search space does not hold."""
         wrong = []
         fixed: dict[str, Any] = {"resolution": self.input.resolution, "input_channels": self.input.channels}
-        fixed |= {"classes": self.classes, "frames": None}
+        fixed |= {"classes": self.classes, "frames": self.input.frames}
         wrong += [name for name, value in fixed.items() if getattr(architecture, name) != value]
-        if (architecture.head, architecture.head_bits) != (self.head.channels if self.head else None, None):
+        head = (self.head.channels, self.head.bits) if self.head else (None, None)
+        if (architecture.head, architecture.head_bits) != head:
             wrong.append("head")
-        stem = architecture.stem
-        if stem != Stem(stem.channels, self.stem.kernel, self.stem.stride) or stem.channels not in self.stem.channels.values:
+        stem, given = architecture.stem, self.stem
+        if (
+            stem != Stem(stem.channels, given.kernel, given.stride, False, given.kernel_t or 1, given.bits)
+            or stem.channels not in self.stem.channels.values
+        ):
             wrong.append("stem")
         if len(architecture.stages) != len(self.space):
             return wrong + ["stages"]
@@ -213,9 +235,8 @@ class Problem(SpecModel):
         for i, (stage, space) in enumerate(zip(architecture.stages, self.space, strict=True)):
             inside = (
                 stage.stride == space.stride
-                and space.holds(stage.block, stage.channels, stage.bottleneck, stage.kernel)
+                and space.holds_blocks(stage)
                 and stage.depth in space.depths
-                and stage.plain
                 and space.follows(previous, stage.channels)
             )
             if not inside:
@@ -350,7 +371,7 @@ def _stage_to_plain(stage: StageSpace, plain: Callable[[Any], Any]) -> dict[str,
     return data
 
 
-STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "multiple_of": 1, "forbidden": ()}
+STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "uniform": True, "multiple_of": 1, "forbidden": (), "bits": None}
 """Fields of a stage that are rarely used, with their defaults."""
 
 

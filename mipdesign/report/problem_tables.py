@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..figures.formatting import number, scientific
 from ..figures.tables import Table, Value, columns
+from ..networks.operation import kernel_text
 from ..numerals import plain_number
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def problem_table(problem: Problem) -> Table:
                 range_text(stage.growth),
                 lattice_text(stage.bottleneck),
                 range_text(stage.bottleneck_ratio),
-                ", ".join(map(str, sorted({k for choice in space.choices for k in choice.kernels}))),
+                ", ".join(map(kernel_text, sorted({k for choice in space.choices for k in choice.kernels}))),
                 lattice_text(stage.depth),
             )
         )
