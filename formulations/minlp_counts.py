@@ -75,6 +75,8 @@ class Block:
     formulas: Mapping[int, Formulas]
     continues: bool = False
     """Whether it is a later block of a super-block whose blocks may differ: of depth 0 or 1."""
+    bits: Number | None = None
+    """Its pair of bits, where it is one block that has some."""
 
     def number(self, axis: str) -> Number:
         """What a tie has in common."""

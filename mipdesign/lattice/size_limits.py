@@ -6,10 +6,9 @@ from ..errors import SpecError
 from ..networks.architecture import Architecture, Stage, Stem
 from ..networks.blocks import FAMILIES
 from ..networks.latency import LatencyModel
-from ..networks.operation import Operation, kernel_of, plain_conv
+from ..networks.operation import WHOLE, Operation, kernel_of, plain_conv
 from ..problem.elements import unrolled
 from ..problem.problem import Problem
-from ..problem.specification import MOST_BITS
 from .additive_budgets import whole_map_factor
 from .arrays import MAX_COUNT
 
@@ -45,7 +44,8 @@ def check_size(problem: Problem) -> None:
     total += _work(plain_conv("conv", problem.input.channels, stem.channels.values[-1], *place, *of_frames))
     total += _work(outer.head_operations + outer.classifier_operations)
     units = whole_map_factor(problem) ** 2 if problem.counts_as_tool else 1
-    units *= MOST_BITS**2 if problem.stem.bits else 1
+    if problem.stem.bits is not None:
+        units *= max(WHOLE, *(a * w for space in problem.space for a, w in space.bits))
     if total * 16 * units >= MAX_COUNT:
         raise SpecError("stages", "the largest network has over 5e14 operations", "lower the resolution, channels or depths")
 

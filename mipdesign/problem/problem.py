@@ -174,8 +174,9 @@ class Problem(SpecModel):
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
             growth = (stage.growth.min, stage.growth.max)
             choices = tuple(choice_of(stage, block, r, i, widths_of) for block in stage.block)
-            lattices = (stage.channels.values, choices, stage.depth.values, growth, stage.uniform, unrounded)
-            space = SuperBlockSpace(stage.stride, r, *lattices, stage.bits.pairs if stage.bits else ())
+            bits = stage.bits.pairs if stage.bits else ()
+            lattices = (stage.channels.values, choices, stage.depth.values, growth, stage.uniform, bits, unrounded)
+            space = SuperBlockSpace(stage.stride, r, *lattices)
             resolved.append(space if self.near is None else space.near(self.near, i))
             r, unrounded = -(-r // stage.stride), unrounded / stage.stride
         return tuple(resolved)
@@ -205,7 +206,7 @@ class Problem(SpecModel):
 
     @property
     def counts_as_tool(self) -> bool:
-        """Whether ``flops`` counts on maps that are not rounded where the convention is that of the tool."""
+        """Whether ``flops`` counts on maps that are not rounded, and bits, where the convention is that of the tool."""
         return self.scoring.additive or self.input.frames is not None or self.stem.bits is not None
 
     def evaluator(self, architecture: Architecture) -> Evaluator:

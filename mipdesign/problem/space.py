@@ -67,10 +67,10 @@ class SuperBlockSpace:
         The block families, in the order of the specification.
     uniform:
         Whether all blocks have the same width and kernel.
-    unrounded:
-        Resolution at its input where halving does not round.
     bits:
         Bits of activations and weights that a block may have; empty where nothing is quantised.
+    unrounded:
+        Resolution at its input where halving does not round.
     """
 
     stride: int
@@ -80,8 +80,8 @@ class SuperBlockSpace:
     depths: tuple[int, ...]
     growth: tuple[Fraction, Fraction | None]
     uniform: bool = True
-    unrounded: Fraction = Fraction(0)
     bits: tuple[tuple[int, int], ...] = ()
+    unrounded: Fraction = Fraction(0)
 
     def maps(self, enlarged: int = 1) -> tuple[int, int]:
         """Heights of the maps that enter the first block and the later ones: rounded up, or, with a factor that makes them

@@ -236,7 +236,10 @@ def candidate_at(tables: Tables, vector: Ints, objective: float) -> Candidate:
         at, first = 0, 1 + COORDINATES * i
         for d in range(first, first + BITS):
             at = at * int(moves.sizes[d]) + place[d]
-        depth, column = int(moves.depths[depth_at + place[first + DEPTH]]), int(moves.columns[column_at + at]) + place[first + BITS]
+        depth, column = (
+            int(moves.depths[depth_at + place[first + DEPTH]]),
+            int(moves.columns[column_at + at]) + place[first + BITS],
+        )
         if depth == 0:
             depth, column = 1, int(moves.absent[moves.absent_at[i] + at])
         columns.append(column)
