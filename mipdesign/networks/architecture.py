@@ -84,12 +84,12 @@ class Stage:
     @property
     def _order(self) -> tuple[Any, ...]:
         """The fields in order; lists are compared with numbers by their first values."""
-        return tuple((value,) if isinstance(value, int) else value for value in vars(self).values())
+        return tuple(value if isinstance(value, (str, tuple)) else (value,) for value in vars(self).values())
 
     @property
     def is_uniform(self) -> bool:
         """Whether all blocks have the same width and kernel."""
-        return all(isinstance(getattr(self, name), int) for name in PER_BLOCK)
+        return not any(isinstance(getattr(self, name), tuple) for name in PER_BLOCK)
 
     @property
     def repeats(self) -> bool:
@@ -114,7 +114,7 @@ PER_BLOCK = ("bottleneck", "kernel")
 
 def single(value: PerBlock) -> int:
     """The number that all blocks of a super-block have."""
-    assert isinstance(value, int)
+    assert not isinstance(value, tuple)
     return value
 
 
