@@ -18,6 +18,7 @@ from mipdesign.lattice.tables import Tables
 from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.evaluator import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
+from mipdesign.networks.operation import kernel_of
 from mipdesign.networks.tool_counts import OF_TOOL
 from mipdesign.nn.profiling import plan
 from mipdesign.problem.budgets import Budgets
@@ -184,6 +185,42 @@ def scored_problem(seed: int) -> Problem:
     return Problem.from_dict(data | {"objective": objective})
 
 
+@cache
+def video_problem(seed: int) -> Problem:
+    """A very small problem of video: kernels that span frames, maps of any height, every score, budgets of the tool."""
+    rng = np.random.default_rng([seed, 3000])
+    while True:
+        data = problem_data(rng, "inverted")
+        data["stages"] = data["stages"][: int(rng.integers(2, 4))]
+        data["input"]["frames"], data["stem"]["kernel_t"] = int(rng.choice([4, 7, 16])), int(rng.choice([1, 1, 3]))
+        kernels = [[1, 1], [1, 3], [1, 5], [3, 1], [3, 3]]
+        for stage in data["stages"]:
+            _vary(stage, rng)
+            for extra in ("per_block", "forbidden"):
+                stage.pop(extra, None)
+            stage |= {"block": "inverted_3d", "kernels": [kernels[k] for k in rng.choice(5, 2, replace=False)]}
+            if rng.random() < 0.3:
+                stage |= {"bottleneck": [4, 8, 16, 48], "bottleneck_ratio": {"listed": [0.5, 1.5]}}
+        objective: dict[str, Any] = {"score": str(rng.choice(["stentr", "stentr", "madnas", "deepmad"]))}
+        if objective["score"] == "stentr" and rng.random() < 0.3:
+            objective["score_resolution"] = int(rng.integers(40, 80))
+        if rng.random() < 0.5:
+            objective["alpha"] = rng.choice([0.0, 1.0, 6.0], 1 + sum(s["stride"] == 2 for s in data["stages"])).tolist()
+        try:
+            problem = Problem.from_dict(data | {"objective": objective})
+        except ValueError:
+            continue
+        if 1 < problem.size() <= MOST_VARIED:
+            break
+    data = with_any_budgets(problem, problem.to_dict(), rng).to_dict()
+    for name in ("bit_operations", "model_size"):
+        if rng.random() < 0.3:
+            figures = sorted(problem.evaluator(network).figure(name) for network in every_network(problem))
+            if figures:
+                data["budgets"][name] = figures[int(rng.integers(len(figures) // 4, len(figures)))]
+    return Problem.from_dict(data)
+
+
 def tight_problem(seed: int) -> Problem:
     """A varied problem that is infeasible, or nearly: the parameters, beside the other budgets, are limited to those of the
     smallest networks that keep these, or to one less.
@@ -203,7 +240,7 @@ def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Gene
     if not evaluators:
         return problem
     budgets: dict[str, Any] = {}
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 and problem.input.frames is None:
         table = random_table(problem, rng)
         timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})
         figures = sorted(timed.evaluator(e.architecture).figure("latency") for e in evaluators)
@@ -246,14 +283,18 @@ def every_network(problem: Problem) -> Iterator[Architecture]:
     """All networks of a space, from the specification alone: no table is read."""
     head = problem.head.channels if problem.head else None
     choices = [
-        [Stage(block, s.stride, c, b, k, depth) for block in s.block for c in s.channels.values for b in _widths(s, block)
-         for k in (s.per_block.get(block, FamilyRules()).kernels or s.kernels).values for depth in s.depth.values]
+        [Stage(block, s.stride, c, b, k, depth, kt) for block in s.block for c in s.channels.values for b in _widths(s, block)
+         for number in (s.per_block.get(block, FamilyRules()).kernels or s.kernels).values for depth in s.depth.values
+         for kt, k in (kernel_of(number),)]
         for s in problem.stages
     ]  # fmt: skip
     for channels in problem.stem.channels.values:
-        stem = Stem(channels, problem.stem.kernel, problem.stem.stride)
+        stem, given = (
+            Stem(channels, problem.stem.kernel, problem.stem.stride, kernel_t=problem.stem.kernel_t or 1),
+            problem.input,
+        )
         for stages in itertools.product(*choices):
-            network = Architecture(problem.input.resolution, stem, stages, head, problem.input.channels, problem.classes)
+            network = Architecture(given.resolution, stem, stages, head, given.channels, problem.classes, given.frames)
             if not problem.outside_space(network):
                 yield network
 
