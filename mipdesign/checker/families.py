@@ -3,6 +3,9 @@
 Notation: ``ci`` channels that enter the block, ``c`` output channels, ``b`` bottleneck width, ``k`` kernel, ``s`` stride, ``r``
 resolution of the map that enters. Every number may be a Python integer or an integer array. Whether ``ci = c`` decides which
 operations some families have; it is passed as ``twin``, so that counts are affine in ``ci`` for either answer.
+
+In video a kernel is a pair, of so many frames and so many pixels in height and width; both are kept in one integer, see
+:func:`pixels`.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ class Op(NamedTuple):
     """One operation. ``kind`` is that of a latency table: an activation's is its function.
 
     ``scored`` says whether the reference tool counts its FLOPs, ``projected`` (of an addition) whether its shortcut has a
-    convolution, ``present`` whether there is such an operation at all.
+    convolution, ``present`` whether there is such an operation at all. ``kt``: frames of a kernel; ``frames``: of the maps.
     """
 
     kind: str
@@ -31,6 +34,8 @@ class Op(NamedTuple):
     scored: bool = True
     projected: Any = False
     present: Any = True
+    kt: Int = 1
+    frames: int = 1
 
     @property
     def out(self) -> Int:
@@ -38,10 +43,20 @@ class Op(NamedTuple):
         return -(-self.r // self.s)
 
     @property
+    def read(self) -> Int:
+        """Elements of one channel of the input."""
+        return self.r**2 * self.frames
+
+    @property
+    def written(self) -> Int:
+        """Elements of one channel of the output."""
+        return self.out**2 * self.frames
+
+    @property
     def params(self) -> Int:
         """Weights of a convolution, two numbers per channel of a normalisation, weights and biases of the classifier."""
         if self.kind == "conv":
-            return self.ci // self.groups * self.co * self.k**2 * self.present
+            return self.ci // self.groups * self.co * self.k**2 * self.kt * self.present
         if self.kind == "norm":
             return 2 * self.co * self.present
         return self.ci * self.co + self.co if self.kind == "linear" else 0
@@ -50,7 +65,7 @@ class Op(NamedTuple):
     def macs(self) -> Int:
         """Multiply-accumulates of convolutions and classifier."""
         if self.kind == "conv":
-            return self.params * self.out**2
+            return self.params * self.written
         return self.ci * self.co if self.kind == "linear" else 0
 
     @property
@@ -61,23 +76,25 @@ class Op(NamedTuple):
         if self.kind == "conv":
             return self.macs
         if self.kind in ("pool", "max_pool"):
-            return self.ci * self.r**2 * self.present
+            return self.ci * self.read * self.present
         each = {"norm": 2, "add": self.projected}.get(self.kind, 1)
-        return each * self.co * self.out**2 * self.present
+        return each * self.co * self.written * self.present
 
     @property
     def activations(self) -> Int:
         """Elements of the output of a convolution."""
-        return self.co * self.out**2 * self.present if self.kind == "conv" else 0
+        return self.co * self.written * self.present if self.kind == "conv" else 0
 
     @property
     def elements(self) -> Int:
         """Elements of all maps that it reads and writes."""
-        read = self.ci * self.r**2 * (2 if self.kind == "add" else 1) + (self.ci if self.kind == "scale" else 0)
-        return (read + self.co * self.out**2) * self.present
+        read = self.ci * self.read * (2 if self.kind == "add" else 1) + (self.ci if self.kind == "scale" else 0)
+        return (read + self.co * (1 if self.kind == "global_pool" else self.written)) * self.present
 
 
 Ops = list[Op]
+FRAMES = 64
+"""What a frame of a kernel counts in the integer that stands for its frames and pixels, of which there are fewer."""
 
 
 def conv(ci: Int, co: Int, r: Int, k: Int = 1, s: Int = 1, groups: Int = 1, act: str = "", scored: bool = True,
@@ -91,9 +108,20 @@ def conv(ci: Int, co: Int, r: Int, k: Int = 1, s: Int = 1, groups: Int = 1, act:
     return ops + ([Op(act, co, co, out, scored=scored, present=present)] if act else [])
 
 
-def depthwise(c: Int, r: Int, k: Int, s: int, act: str) -> Ops:
+def depthwise(c: Int, r: Int, k: Int, s: int, act: str, kt: Int = 1) -> Ops:
     """A convolution of every channel by itself."""
-    return conv(c, c, r, k, s, groups=c, act=act)
+    first, *rest = conv(c, c, r, k, s, groups=c, act=act)
+    return [first._replace(kt=kt), *rest]
+
+
+def in_video(ops: Ops, frames: int | None) -> Ops:
+    """The same operations on so many frames, all of which a global pool and a classifier make one; of a picture on ``None``."""
+    return ops if frames is None else [op if op.kind == "linear" else op._replace(frames=frames) for op in ops]
+
+
+def pixels(k: Int) -> tuple[Int, Int]:
+    """Frames and pixels of a kernel of a video, of the integer that stands for both."""
+    return k // FRAMES, k % FRAMES
 
 
 def squeeze_excite(b: Int, r: Int) -> Ops:
@@ -146,10 +174,16 @@ def mixed(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: An
     return conv(ci, b, r, act="relu") + conv(b, c, r, k, s) + joined(ci, c, r, s, "relu", _not(twin))
 
 
-def inverted(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
+def inverted(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any, kt: Int = 1) -> Ops:
     """1x1, depthwise, 1x1; a shortcut only where the channels stay the same."""
-    main = conv(ci, b, r, act="relu") + depthwise(b, r, k, s, "relu") + conv(b, c, -(-r // s))
+    main = conv(ci, b, r, act="relu") + depthwise(b, r, k, s, "relu", kt) + conv(b, c, -(-r // s))
     return main + joined(ci, c, r, s, "relu", False, present=twin)
+
+
+def inverted_3d(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
+    """:func:`inverted` of a video, whose depthwise kernel spans some frames; the stride leaves these alone."""
+    kt, k = pixels(k)
+    return inverted(ci, c, b, k, s, r, first, twin, kt)
 
 
 def inverted_se(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
@@ -179,12 +213,13 @@ def _not(twin: Any) -> Any:
 
 class Family(NamedTuple):
     """A block family: its operations, the widths ``c k^2 / g`` of its layers in order (DeepMAD, section 3), the activation
-    of a stem or head beside it, and whether it has squeeze-and-excitation."""
+    of a stem or head beside it, whether it has squeeze-and-excitation, and whether it is one of videos."""
 
     operations: Callable[..., Ops]
     widths: Callable[[Int, Int, Int, Int], Sequence[Int]]
     activation: str = "relu"
     has_se: bool = False
+    video: bool = False
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -194,6 +229,7 @@ FAMILIES: Mapping[str, Family] = {
     "resnet_basic": Family(resnet_basic, lambda ci, c, b, k: (ci * k**2, b * k**2)),
     "mixed": Family(mixed, lambda ci, c, b, k: (ci, b * k**2)),
     "inverted": Family(inverted, lambda ci, c, b, k: (ci, k**2, b)),
+    "inverted_3d": Family(inverted_3d, lambda ci, c, b, k: (ci, pixels(k)[1] ** 2, b), video=True),
     "inverted_se": Family(inverted_se, lambda ci, c, b, k: (ci, k**2, b), "silu", has_se=True),
     "linear_inverted": Family(linear_inverted, lambda ci, c, b, k: (ci, k**2, b), "relu6"),
     "separable": Family(separable, lambda ci, c, b, k: (k**2, ci), "relu6"),

@@ -167,9 +167,9 @@ def score(tables: Tables, listing: Listing) -> Scores:
         ends.append(
             (np.where(forgotten, 0.0, 2 * log(space.super_blocks[-1].out)) + log(space.head), total + log_c, layers + 1)
         )
-    unit = 1.0 if space.log_base is None else 1.0 / log(space.log_base) ** 2
+    unit = 1.0 if space.scoring.log_base is None else 1.0 / log(space.scoring.log_base) ** 2
     value, mass, rho = np.zeros(n), np.zeros(n), np.zeros(n)
-    for j, (alpha, (x, total, layers)) in enumerate(zip(space.alpha, ends, strict=True)):
+    for j, (alpha, (x, total, layers)) in enumerate(zip(space.scoring.alpha, ends, strict=True)):
         term = float(alpha) * (0.5 if space.reference else 1.0) * unit * x * total
         value, mass = value + term, mass + term
         if space.reference or j == len(ends) - 1:

@@ -141,6 +141,15 @@ def stages_of(space: Space, network: Network) -> list[tuple[int, int, list[int]]
     return stages
 
 
+def _corrections(space: Space, network: Network) -> list[Decimal]:
+    """What the layer terms of each down-sampling stage have beside the logarithms of widths."""
+    found = [space.stem_correction]
+    for stage, table, j in zip(network.stages, space.corrections, space.stage_of, strict=True):
+        found += [Decimal(0)] * (j == len(found))
+        found[-1] += table.get(stage.kernel, Decimal(0)) * stage.depth
+    return found
+
+
 def broken(space: Space, network: Network) -> str:
     """The first budget that a network of the space breaks, by exact arithmetic; empty if it keeps all."""
     for limit in space.limits:
@@ -167,14 +176,15 @@ def objective(space: Space, network: Network) -> Decimal:
     """The objective to :data:`DIGITS` digits."""
     with localcontext() as context:
         context.prec, context.Emax, context.Emin = DIGITS + 15, 10**9, -(10**9)
-        factor = Decimal(1) / 2 if space.reference else Decimal(1)
-        if space.log_base is not None:
-            factor /= Decimal(space.log_base).ln() ** 2
-        value, product, n, rho = Decimal(0), 1, 0, Decimal(0)
-        for alpha, (r, c, widths) in zip(space.alpha, stages_of(space, network), strict=True):
-            product, n = product * math.prod(widths), n + len(widths)
-            entropy = factor * Decimal(product).ln()
-            value += _decimal(alpha) * Decimal(r * r * c).ln() * entropy
+        s, value, product, n, rho, terms = space.scoring, Decimal(0), 1, 0, Decimal(0), Decimal(0)
+        unit = Decimal(1) if s.log_base is None else 1 / Decimal(s.log_base).ln() ** s.logarithms
+        a1, a2 = map(_decimal, s.exponents)
+        corrections = _corrections(space, network)
+        for alpha, (r, c, widths), more in zip(s.alpha, stages_of(space, network), corrections, strict=True):
+            product, n, terms = product * math.prod(widths), n + len(widths), terms + more
+            end = Decimal(r * r * c).ln() if a1 == a2 == 1 else a1 * Decimal(c).ln() + a2 * Decimal(r * r).ln()
+            entropy = _decimal(s.factor) * (Decimal(product).ln() + terms)
+            value += _decimal(alpha) * unit * (end + entropy if s.additive else end * entropy)
             of_prefix = n / (Decimal(product).ln() / n).exp()
             rho = max(rho, of_prefix) if space.reference else of_prefix
         if space.penalised:

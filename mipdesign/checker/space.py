@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .families import FAMILIES, Family
+from .families import FAMILIES, FRAMES, Family, pixels
 from .latency import Latency
-from .reading import RefusedError, integer, lattice, mapping, number, ratio, refuse, sequence, word, words
+from .reading import RefusedError, integer, lattice, mapping, ratio, refuse, sequence, word, words
+from .scoring import Scoring, log_of, places, read_objective, spread_of_kernel
 
 Ints = NDArray[np.int64]
 FIGURES = ("flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes")
@@ -80,9 +82,8 @@ class Space:
     head: int | None
     classes: int
     reference: bool
-    alpha: tuple[Fraction, ...]
+    scoring: Scoring
     beta: Fraction
-    log_base: int | None
     price: Fraction
     squared: bool
     penalised: tuple[int, ...]
@@ -93,11 +94,34 @@ class Space:
     latency: Latency | None
     nanoseconds: Fraction
     families: Mapping[str, Family]
+    frames: int | None
+    stem_frames: int
+    score_resolution: int
 
     @cached_property
     def stage_of(self) -> tuple[int, ...]:
         """Down-sampling stage of each super-block: the stem opens the first one, every stride of 2 a new one."""
         return tuple(np.cumsum([s.stride == 2 for s in self.super_blocks]).tolist())
+
+    @cached_property
+    def corrections(self) -> tuple[Mapping[int, Decimal], ...]:
+        """What a kernel adds to the layer term of each super-block's blocks beside the logarithms of their widths."""
+        maps, found = self.score_resolution // self.stem_stride, list[Mapping[int, Decimal]]()
+        for s in self.super_blocks:
+            maps //= s.stride
+            kernels = () if self.frames is None else np.unique(s.k).tolist()
+            found.append({k: self._correction(maps, *pixels(k)) for k in kernels})
+        return tuple(found)
+
+    @cached_property
+    def stem_correction(self) -> Decimal:
+        """:attr:`corrections` of the stem."""
+        return self._correction(self.score_resolution // self.stem_stride, self.stem_frames, self.stem_kernel)
+
+    def _correction(self, r: int, kt: int, k: int) -> Decimal:
+        if self.frames is None:
+            return Decimal(0)
+        return log_of(kt) + (spread_of_kernel(self.frames, r, kt, k) if self.scoring.spatiotemporal else 0)
 
     @cached_property
     def most_rho(self) -> float:
@@ -125,9 +149,11 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
         raise refuse("problem.name", p["name"], "a name of 1 to 100 characters is expected")
     families = {**others, **FAMILIES}
     reference = word(p["convention"], "problem.convention", ("paper", "reference")) == "reference"
-    given = mapping(p["input"], "problem.input", ("resolution", "channels"))
+    given = mapping(p["input"], "problem.input", ("resolution", "channels"), ("frames",))
     resolution = integer(given["resolution"], "problem.input.resolution", 1, 16384)
-    stem = mapping(p["stem"], "problem.stem", ("channels", "kernel", "stride"))
+    frames = None if given.get("frames") is None else integer(given["frames"], "problem.input.frames", 1, 1024)
+    stem = mapping(p["stem"], "problem.stem", ("channels", "kernel", "stride"), ("kernel_t",))
+    stem_frames = 1 if stem.get("kernel_t") is None else integer(stem["kernel_t"], "problem.stem.kernel_t", 1, 63)
     kernel, stride = integer(stem["kernel"], "problem.stem.kernel", 1, 63), integer(stem["stride"], "problem.stem.stride", 1, 2)
     stem_channels = lattice(stem["channels"], "problem.stem.channels")
     rows = sequence(p["stages"], "problem.stages", 2, 10)
@@ -141,53 +167,25 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
     if sum(len(s.c) for s in super_blocks) > MOST_COLUMNS:
         raise RefusedError(f"problem has more than {MOST_COLUMNS} columns")
     m = len(super_blocks)
-    objective = mapping(p["objective"], "problem.objective", ("beta",), ("alpha", "log_base", "effectiveness_price", "penalty"))
     stages = 1 + sum(s.stride == 2 for s in super_blocks)
-    alpha = (Fraction(1),) * (stages - 1) + (Fraction(8),)
-    if objective.get("alpha") is not None:
-        weights = sequence(objective["alpha"], "problem.objective.alpha", stages, stages)
-        alpha = tuple(_weight(w, f"problem.objective.alpha.{n}") for n, w in enumerate(weights))
-    form, penalised = "exp_std" if reference else "exp_var", tuple(range(m))
-    if reference and families_of <= {"bottleneck", "resnet_bottleneck"}:
-        penalised = penalised[-3:]
-    if objective.get("penalty") is not None:
-        penalty = mapping(objective["penalty"], "problem.objective.penalty", ("form",), ("stages",))
-        form, penalised = (
-            word(penalty["form"], "problem.objective.penalty.form", ("exp_std", "exp_var", "none")),
-            tuple(range(m)),
-        )
-        if penalty.get("stages") is not None:
-            penalised = _stages(penalty["stages"], "problem.objective.penalty.stages", m)
-    beta = _weight(objective["beta"], "problem.objective.beta")
-    base, price = objective.get("log_base"), objective.get("effectiveness_price")
+    objective = read_objective(p["objective"], reference, stages, m, families_of)
     head = None
     if p.get("head") is not None:
         head = integer(mapping(p["head"], "problem.head", ("channels",))["channels"], "problem.head.channels")
     limits, rho, memory, latency, nanoseconds = _budgets(p["budgets"], reference)
     return Space(
         resolution, integer(given["channels"], "problem.input.channels"), stem_channels, kernel, stride, tuple(super_blocks),
-        head, integer(p["classes"], "problem.classes"), reference, alpha, beta,
-        None if base is None else integer(base, "problem.objective.log_base", 2, 1000),
-        _weight(0 if price is None else price, "problem.objective.effectiveness_price"),
-        form == "exp_var", () if form == "none" or not beta else penalised, _ties(p.get("ties", []), m),
-        limits, rho, memory, latency, nanoseconds, families,
+        head, integer(p["classes"], "problem.classes"), reference, objective.scoring, objective.beta, objective.price,
+        objective.squared, objective.penalised, _ties(p.get("ties", []), m), limits, rho, memory, latency, nanoseconds, families,
+        frames, stem_frames, resolution if objective.resolution is None else objective.resolution,
     )  # fmt: skip
-
-
-def _weight(value: Any, where: str) -> Fraction:
-    return Fraction(repr(number(value, where, 0.0, 1e6)))
-
-
-def _stages(value: Any, where: str, m: int) -> tuple[int, ...]:
-    """Super-blocks counted from 1, as places from 0."""
-    return tuple(sorted({integer(v, f"{where}.{n}", 1, m) - 1 for n, v in enumerate(sequence(value, where, 1, 64))}))
 
 
 def _ties(value: Any, m: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
     ties = []
     for n, row in enumerate(sequence(value, "problem.ties", 0, 64)):
         tie = mapping(row, f"problem.ties.{n}", ("stages", "same"))
-        stages = _stages(tie["stages"], f"problem.ties.{n}.stages", m)
+        stages = places(tie["stages"], f"problem.ties.{n}.stages", m)
         same = words(tie["same"], f"problem.ties.{n}.same", TIED)
         if len(stages) < 2 or not same:
             raise RefusedError(f"problem.ties.{n} ties nothing")

@@ -53,8 +53,8 @@ class Terms:
         ends = [max((i for i in range(m) if stage_of[i] == j), default=-1) for j in range(stages)]
         stem_logs = self.tables.stem_logs[self.stems.places]
         s_low, s_high, n_low, n_high = self._ranges(stem_logs)
-        unit = 1.0 if space.log_base is None else 1.0 / log(space.log_base) ** 2
-        a = np.array([float(alpha) * (0.5 if space.reference else 1.0) * unit for alpha in space.alpha])[:, None]
+        unit = 1.0 if space.scoring.log_base is None else 1.0 / log(space.scoring.log_base) ** 2
+        a = np.array([float(alpha) * (0.5 if space.reference else 1.0) * unit for alpha in space.scoring.alpha])[:, None]
         area = self._areas(ends)
         u = area + [stem_logs[self.stems.last] if i < 0 else levels[i].log_c[levels[i].groups.last] for i in ends]
         if space.head is not None:
