@@ -16,7 +16,7 @@ from ..errors import SpecError
 from ..io.exchange import read_network
 from ..networks.architecture import Architecture
 from ..networks.evaluator import Evaluation, Evaluator, Scoring, violations
-from ..networks.objective import CONVENTIONS, default_alpha, penalised_super_blocks
+from ..networks.objective import CONVENTIONS, penalised_super_blocks
 from ..problem.problem import Problem
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Progress
@@ -210,7 +210,7 @@ def comparable_scoring(problem: Problem, network: Architecture) -> Scoring:
         if problem.objective.alpha is not None:
             stages = f"{len(alpha)} weights, but the network has {n_stages} down-sampling stages"
             raise SpecError("objective.alpha", stages, "leave it out, or use a space of as many stages")
-        alpha = default_alpha(n_stages)
+        alpha = scoring.formula.alpha(n_stages)
     penalty = problem.objective.penalty
     if penalty is not None and penalty.stages is not None:
         penalised = tuple(i for i in penalised if i < n_blocks)

@@ -30,7 +30,7 @@ from .arrays import (
     count_parts,
 )
 from .pairs import Gaps, StageLatency, Timer, stage_latencies
-from .size_limits import check_size, check_time, network_with_tail
+from .size_limits import check_size, check_time, network_with_tail, require_product
 from .super_block import SuperBlock, peak
 from .tables import StageTables, Tables
 
@@ -55,6 +55,7 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     """
     if like is not None and _same_columns(problem, like.problem):
         return like.with_limits(problem), []
+    require_product(problem)
     check_size(problem)
     conv = problem.scoring.convention
     limits = problem.budgets.limits()

@@ -18,14 +18,13 @@ from .objective import (
     CONVENTIONS,
     Convention,
     PenaltyForm,
-    default_alpha,
     depth_cost,
     effectiveness,
     effectiveness_within,
-    entropy,
     exact_objective,
     penalised_super_blocks,
 )
+from .scores import DEFAULT_SCORE, Score, effect_of_end, score_named
 
 DEFAULT_BYTES = 4
 """Bytes per number where nothing else is said."""
@@ -51,12 +50,40 @@ class Scoring:
     """Base of the logarithms of the entropy; ``None`` is natural."""
     effectiveness_price: float = 0.0
     """What one unit of the effectiveness takes from the objective."""
+    score: str = DEFAULT_SCORE
+    """Name of the score, one of :data:`mipdesign.networks.scores.SCORES`."""
+    exponents: tuple[float, float] = (1.0, 1.0)
+    """``(a1, a2)`` of the effect ``x = a1 ln C + a2 ln r^2`` of the map at the end of a stage."""
+
+    @property
+    def formula(self) -> Score:
+        """What the score's name stands for."""
+        return score_named(self.score)
+
+    @property
+    def additive(self) -> bool:
+        """Whether a stage's entropy is a sum of layer terms and map, and not their product."""
+        return self.formula.additive
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """Objective per product of natural logarithms ``log(r^2 c) * sum log w`` of each stage."""
-        unit = 1.0 if self.log_base is None else 1.0 / math.log(self.log_base) ** 2
-        return tuple(weight * float(self.convention.layer_factor) * unit for weight in self.alpha)
+        """Objective per sum of natural logarithms ``u = sum log w`` up to the end of each stage; in a product per ``x u``."""
+        factor = float(self.convention.layer_factor)
+        return tuple(weight * factor * self._unit for weight in self.alpha)
+
+    @property
+    def end_weights(self) -> tuple[float, ...]:
+        """Objective per effect ``x`` of the map at the end of each stage, for an additive score."""
+        return tuple(weight * self._unit for weight in self.alpha)
+
+    @property
+    def _unit(self) -> float:
+        """What a product of as many natural logarithms as the score multiplies is worth in logarithms of the base."""
+        return 1.0 if self.log_base is None else 1.0 / math.log(self.log_base) ** self.formula.logarithms
+
+    def effect_of_end(self, r: int, c: int) -> float:
+        """``x`` of a map of ``c`` channels at ``r x r``."""
+        return effect_of_end(self.exponents, r, c)
 
 
 def convention_named(name: str) -> Convention:
@@ -72,12 +99,12 @@ def convention_named(name: str) -> Convention:
     return CONVENTIONS[name]
 
 
-def default_scoring(convention: str, architecture: Architecture) -> Scoring:
-    """The convention's own objective for a network: alpha 1, ..., 1, 8 and beta 10."""
-    conv = convention_named(convention)
-    n_stages = 1 + architecture.stage_of[-1]
+def default_scoring(convention: str, architecture: Architecture, score: str = DEFAULT_SCORE) -> Scoring:
+    """A score's own objective for a network, DeepMAD's where none is named: alpha 1, ..., 1, 8 and beta 10."""
+    conv, formula = convention_named(convention), score_named(score)
+    alpha = formula.alpha(1 + architecture.stage_of[-1])
     penalised = penalised_super_blocks(conv, [s.block for s in architecture.stages], len(architecture.stages))
-    return Scoring(conv, default_alpha(n_stages), 10.0, conv.penalty_form, penalised)
+    return Scoring(conv, alpha, formula.beta, conv.penalty_form, penalised, score=score, exponents=formula.exponents)
 
 
 @dataclass(frozen=True)
@@ -201,9 +228,10 @@ class Evaluator:
         scoring, counts = self.scoring, self.counts
         terms: list[float] = []
         logs: list[float] = []
-        for weight, ((r, c), widths) in zip(scoring.weights, self.stages, strict=True):
+        for weight, end_weight, (end, widths) in zip(scoring.weights, scoring.end_weights, self.stages, strict=True):
             logs.extend(math.log(w) for w in widths)
-            terms.append(weight * entropy(r, c, math.fsum(logs)))
+            term = scoring.formula.term(weight, end_weight, scoring.effect_of_end(*end), math.fsum(logs))
+            terms.append(term if weight else 0.0)
         weighted = math.fsum(terms)
         penalty = depth_cost(scoring.penalty_form, scoring.beta, self.depths)
         rho = max(effectiveness(p) for p in self.prefixes)
@@ -232,9 +260,8 @@ class Evaluator:
         """The objective to 40 digits."""
         s = self.scoring
         ends, widths = zip(*self.stages, strict=True)
-        return exact_objective(
-            s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths, s.log_base, s.effectiveness_price
-        )
+        own = (s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths, s.log_base, s.effectiveness_price)
+        return exact_objective(*own, score=s.formula, exponents=s.exponents)
 
     def figure(self, name: str) -> float:
         """The figure that a budget limits."""

@@ -1,7 +1,8 @@
 """Entropy, effectiveness and depth penalty of a network: the mathematics of DeepMAD (CVPR 2023, arXiv 2303.02165).
 
-Two conventions exist and are never mixed: ``paper`` is the text of the article, ``reference`` is what its released tool
-computes. ``docs/theory.md`` lists every difference.
+What a score makes of layers and maps is in :mod:`mipdesign.networks.scores`. Two conventions exist and are never mixed:
+``paper`` is the text of the article, ``reference`` is what its released tool computes. ``docs/theory.md`` lists every
+difference.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Literal, get_args
+
+from .scores import DEFAULT_SCORE, SCORES, Score, exact_effect_of_end
 
 ConventionName = Literal["paper", "reference"]
 PenaltyForm = Literal["exp_std", "exp_var", "none"]
@@ -72,11 +75,6 @@ def stage_of_super_blocks(strides: Sequence[int], pooled: bool = False) -> tuple
         current += stride == 2 or (pooled and i == 0)
         stages.append(current)
     return tuple(stages)
-
-
-def default_alpha(n_stages: int) -> tuple[float, ...]:
-    """Weights of the stage entropies: one each, eight for the last (DeepMAD, section 4)."""
-    return (1.0,) * (n_stages - 1) + (8.0,)
 
 
 def penalised_super_blocks(convention: Convention, blocks: Sequence[str], n: int) -> tuple[int, ...]:
@@ -157,6 +155,8 @@ def exact_objective(
     log_base: int | None = None,
     effectiveness_price: float = 0.0,
     digits: int = 40,
+    score: Score = SCORES[DEFAULT_SCORE],
+    exponents: tuple[float, float] = (1.0, 1.0),
 ) -> Decimal:
     """The objective to ``digits`` digits: decides between networks that floating point cannot tell apart.
 
@@ -170,18 +170,21 @@ def exact_objective(
         Base of the logarithms; natural by default.
     effectiveness_price:
         What one unit of the effectiveness takes from the objective.
+    score, exponents:
+        What makes a stage's part of the objective, and the exponents of channels and area in it.
     """
     with localcontext() as context:
         context.prec = digits + 15
+        unit = Decimal(1) if log_base is None else 1 / Decimal(log_base).ln() ** score.logarithms
         factor = Decimal(convention.layer_factor.numerator) / convention.layer_factor.denominator
-        if log_base is not None:
-            factor /= Decimal(log_base).ln() ** 2
         product, layers, value, rho = 1, 0, Decimal(0), Decimal(0)
         for weight, (r, c), widths in zip(alpha, ends, widths_of_stages, strict=True):
             product *= math.prod(widths)
             layers += len(widths)
             log_width_sum = Decimal(product).ln()
-            value += Decimal(repr(weight)) * Decimal(r * r * c).ln() * factor * log_width_sum
+            end_weight = Decimal(repr(weight)) * unit
+            if weight:
+                value += score.term(end_weight * factor, end_weight, exact_effect_of_end(exponents, r, c), log_width_sum)
             of_prefix = layers * (-log_width_sum / layers).exp()
             rho = max(rho, of_prefix) if convention.prefix_effectiveness else of_prefix
         if form != "none" and depths and beta:

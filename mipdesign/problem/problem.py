@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from ..errors import SpecError
 from ..files import read_text
@@ -30,16 +30,15 @@ from ..networks.latency import LatencyTable
 from ..networks.objective import (
     CONVENTIONS,
     ConventionName,
-    PenaltyForm,
-    default_alpha,
     depth_cost,
     least_spread,
     penalised_super_blocks,
     stage_of_super_blocks,
 )
-from ..numerals import double, plain_number
+from ..numerals import plain_number
 from ..parsing import load_yaml, validated
 from .budgets import Budget, Budgets, Range
+from .objective import ObjectiveSpec, objective_to_plain
 from .overrides import apply_override, find_table
 from .space import SuperBlockSpace, admitted_widths, brief, choice_of
 from .specification import HeadSpace, Input, Lattice, NearSpec, SpecModel, StageSpace, StemSpace, with_tuples
@@ -47,38 +46,6 @@ from .ties import Tie, TieSpec
 
 SMALLER = "let the depths be closer, use a smaller beta, or form exp_std or none"
 """What helps against a penalty that is no number any more."""
-
-Weight = Annotated[float, BeforeValidator(double), Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)]
-
-
-class PenaltySpec(SpecModel):
-    """Depth penalty: its form, and the super-blocks (counted from 1) whose depths it counts (all by default)."""
-
-    form: PenaltyForm
-    stages: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_tuple(cls, data: Any) -> Any:
-        return with_tuples(data, "stages")
-
-
-class ObjectiveSpec(SpecModel):
-    """``sum_j alpha_j H_j - beta Q - p rho``: ``log_base`` is that of the entropy, ``effectiveness_price`` is ``p``.
-
-    What is left out follows the convention, where ``p`` is 0.
-    """
-
-    log_base: Annotated[int, Field(strict=True, ge=2, le=1000)] | None = None
-    alpha: tuple[Weight, ...] | None = None
-    beta: Weight = 10.0
-    effectiveness_price: Weight | None = None
-    penalty: PenaltySpec | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_tuple(cls, data: Any) -> Any:
-        return with_tuples(data, "alpha")
 
 
 class Problem(SpecModel):
@@ -203,9 +170,10 @@ class Problem(SpecModel):
         if penalty is not None:
             form = penalty.form
             penalised = tuple(sorted({i - 1 for i in penalty.stages})) if penalty.stages else tuple(range(len(self.stages)))
-        alpha = self.objective.alpha or default_alpha(1 + self.stage_of[-1])
-        price = self.objective.effectiveness_price or 0.0
-        return Scoring(conv, alpha, self.objective.beta, form, penalised, self.objective.log_base, price)
+        given = self.objective
+        alpha = given.alpha or given.formula.alpha(1 + self.stage_of[-1])
+        price = given.effectiveness_price or 0.0
+        return Scoring(conv, alpha, given.beta, form, penalised, given.log_base, price, given.score, given.exponents)
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
@@ -333,6 +301,8 @@ class Problem(SpecModel):
                 return plain(value.max)
             if isinstance(value, StageSpace):
                 return _stage_to_plain(value, plain)
+            if isinstance(value, ObjectiveSpec):
+                return objective_to_plain(value, plain)
             if isinstance(value, BaseModel):
                 pairs = ((name, getattr(value, name)) for name in type(value).model_fields)
                 return {name: plain(item) for name, item in pairs if item is not None}
