@@ -27,7 +27,7 @@ from .cell import Cell
 from .hull import upper_hull
 from .level import Groups, Level, heads
 from .multipliers import Prices, power_of_two
-from .space import Ints
+from .super_block import Ints
 from .tables import Floats, Tables
 from .terms import Terms
 
@@ -74,6 +74,8 @@ class Bounds:
             level.into, level.costs = into, self._costs(level)
             per_block = level.of(terms.block[i]) + level.of(terms.layer[i]) * level.rows[2]
             per_nat = level.of(terms.log[i])
+            if level.table.correction is not None:
+                per_block = per_block + level.of(terms.term[i]) * level.correction
             step = per_nat * (level.rows[0] + level.rows[1]) - level.costs[3] + per_block
             low, high, alone = terms.low[i], terms.high[i], level.table.rest_fits
             if alone is not None:  # columns of which there may be a single block only

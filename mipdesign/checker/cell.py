@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .reading import integer, sequence, word
-from .space import Ints
+from .super_block import Ints
 from .tables import Tables
 
 KINDS = ("stem", "depth", "channels", "family", "width", "kernel")

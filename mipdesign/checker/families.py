@@ -239,4 +239,4 @@ FAMILIES: Mapping[str, Family] = {
 
 def figure(op: Op, name: str) -> Int:
     """What one operation adds to a figure that is a sum over operations."""
-    return getattr(op, "params" if name.startswith("params") else name)
+    return getattr(op, "params" if name.startswith("params") else "reference_flops" if name == "tool_flops" else name)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .space import Ints
+from .super_block import Ints
 from .tables import Bools, Floats, Table
 
 SPAN = 2**13
@@ -108,6 +108,11 @@ class Level:
         if at is None:
             return per_cell if len(per_cell) == 1 else per_cell[self.owner]
         return per_cell[self.owner[at]]
+
+    @property
+    def correction(self) -> Any:
+        """What the layer term of each column's blocks has beside the logarithms of their widths."""
+        return 0.0 if self.table.correction is None else self.table.correction[self.columns]
 
     def most(self, rows: Any) -> Floats:
         """The largest of a number of columns, cell by cell."""

@@ -16,7 +16,7 @@ from .bound import Bounds
 from .cell import values_of
 from .network import Network, Stage
 from .rounding import UNDERFLOW, UNIT
-from .space import Ints
+from .super_block import Ints
 from .tables import Bools, Floats, Tables, log
 
 MOST_PARTIAL = 2_000_000
@@ -150,28 +150,30 @@ def score(tables: Tables, listing: Listing) -> Scores:
     space, n = tables.space, len(listing.stem)
     stage_of, stem_log = space.stage_of, log(space.in_channels * space.stem_kernel**2)
     log_c, total, layers = tables.stem_logs[listing.stem], np.full(n, stem_log), np.ones(n)
-    forgotten = np.zeros(n, dtype=bool)
-    ends = [(np.full(n, 2 * log(space.super_blocks[0].r)) + log_c, total, layers)]
+    forgotten, scoring, (a1, a2) = np.zeros(n, dtype=bool), space.scoring, map(float, space.scoring.exponents)
+    more, size = np.full(n, tables.stem_correction), np.full(n, abs(tables.stem_correction))  # beside widths, and how much
+    ends = [(2 * a2 * log(space.super_blocks[0].r) + a1 * log_c, total, layers, more, size)]
     for i, (table, columns, depths) in enumerate(zip(tables.stages, listing.columns, listing.depths, strict=True)):
         into, (log_c, t, per_block) = log_c, table.rows[:3, columns]
         s = table.block
         total = total + into + t + (depths - 1) * (log_c + t)
         layers = layers + per_block * depths
+        if table.correction is not None:
+            more, size = more + depths * table.correction[columns], size + depths * np.abs(table.correction[columns])
         if space.reference:
             forgotten = forgotten | np.array([space.families[name].has_se for name in s.families])[s.f[columns]]
         if stage_of[i] == len(ends) - 1:
             ends.pop()
-        ends.append((np.where(forgotten, 0.0, 2 * log(s.out)) + log_c, total, layers))
+        ends.append((np.where(forgotten, 0.0, 2 * a2 * log(s.out)) + a1 * log_c, total, layers, more, size))
     if space.head is not None:
-        _, total, layers = ends.pop()
-        ends.append(
-            (np.where(forgotten, 0.0, 2 * log(space.super_blocks[-1].out)) + log(space.head), total + log_c, layers + 1)
-        )
-    unit = 1.0 if space.scoring.log_base is None else 1.0 / log(space.scoring.log_base) ** 2
-    value, mass, rho = np.zeros(n), np.zeros(n), np.zeros(n)
-    for j, (alpha, (x, total, layers)) in enumerate(zip(space.scoring.alpha, ends, strict=True)):
-        term = float(alpha) * (0.5 if space.reference else 1.0) * unit * x * total
-        value, mass = value + term, mass + term
+        total, layers = ends.pop()[1] + log_c, layers + 1
+        area = np.where(forgotten, 0.0, 2 * a2 * log(space.super_blocks[-1].out))
+        ends.append((area + a1 * log(space.head), total, layers, more, size))
+    value, mass, rho, factor = np.zeros(n), np.zeros(n), np.zeros(n), float(scoring.factor)
+    for j, (alpha, (x, total, layers, more, size)) in enumerate(zip(scoring.alpha, ends, strict=True)):
+        unit, (term, most) = float(alpha) * scoring.unit, (factor * (total + more), factor * (total + size))
+        value = value + unit * (x + term if scoring.additive else x * term)
+        mass = mass + unit * (x + most if scoring.additive else x * most)
         if space.reference or j == len(ends) - 1:
             rho = np.maximum(rho, layers * np.exp(-total / layers))
     if space.penalised:

@@ -9,7 +9,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
-from .families import Op, Ops, conv, figure
+from .families import Op, Ops, conv, figure, in_video
 from .reading import RefusedError, integer, mapping, sequence, word
 from .space import Space
 
@@ -82,45 +82,47 @@ def _window(space: Space, i: int, channels: int) -> tuple[int, int]:
     return int(s.first[at]), int(s.stop[at])
 
 
-def operations(space: Space, network: Network) -> Iterator[tuple[Op, int]]:
-    """The operations of a network, each with how often it is there."""
+def operations(space: Space, network: Network, doubled: bool = False) -> Iterator[tuple[Op, int]]:
+    """The operations of a network, each with how often it is there; on maps that are ``doubled`` until all are whole."""
     stages, families = network.stages, [space.families[stage.block] for stage in network.stages]
-    for op in stem(space, network.stem, families[0].activation):
+    r, *maps, last = space.maps(doubled)
+    for op in stem(space, network.stem, families[0].activation, r):
         yield op, 1
     ci = network.stem
-    for stage, family, s in zip(stages, families, space.super_blocks, strict=True):
+    for stage, s, r, out in zip(stages, space.super_blocks, maps, [*maps[1:], last], strict=True):
         c, b, k = stage.channels, stage.bottleneck, stage.kernel
-        blocks = [(family.operations(ci, c, b, k, s.stride, s.r, True, ci == c), 1)]
+        blocks = [(space.block(stage.block, ci, c, b, k, s.stride, r, True, ci == c), 1)]
         if stage.depth > 1:
-            blocks.append((family.operations(c, c, b, k, 1, s.out, False, True), stage.depth - 1))
+            blocks.append((space.block(stage.block, c, c, b, k, 1, out, False, True), stage.depth - 1))
         for ops, times in blocks:
             yield from ((op, times) for op in ops if op.present)
         ci = c
-    for op in tail(space, ci, families[-1].activation):
+    for op in tail(space, ci, families[-1].activation, last):
         yield op, 1
 
 
-def stem(space: Space, c: Any, activation: str) -> Ops:
-    """The operations of the stem."""
-    return conv(space.in_channels, c, space.resolution, space.stem_kernel, space.stem_stride, act=activation)
+def stem(space: Space, c: Any, activation: str, r: int) -> Ops:
+    """The operations of the stem on a map."""
+    first, *rest = conv(space.in_channels, c, r, space.stem_kernel, space.stem_stride, act=activation)
+    return in_video([first._replace(kt=space.stem_frames), *rest], space.frames)
 
 
-def tail(space: Space, c: Any, activation: str) -> Ops:
-    """The operations of head, global pool and classifier behind ``c`` channels."""
-    r = space.super_blocks[-1].out
+def tail(space: Space, c: Any, activation: str, r: int) -> Ops:
+    """The operations of head, global pool and classifier behind a map of ``c`` channels."""
     head = [] if space.head is None else conv(c, space.head, r, act=activation)
     last = c if space.head is None else space.head
-    return [*head, Op("global_pool", last, last, r, s=r), Op("linear", last, space.classes, 1)]
+    return in_video([*head, Op("global_pool", last, last, r, s=r), Op("linear", last, space.classes, 1)], space.frames)
 
 
 def total(space: Space, network: Network, name: str) -> int:
-    """A figure that is a sum, by the name that :class:`~.space.Limit` has for it."""
+    """A figure that is a sum, by the name that :class:`~.space.Limit` has for it, in its parts."""
     if name == "blocks":
         return sum(stage.depth for stage in network.stages)
     if name == "layers":
         return sum(len(widths) for _, _, widths in stages_of(space, network))
     skipped = "linear" if name == "params_backbone" else ""
-    return sum(times * int(figure(op, name)) for op, times in operations(space, network) if op.kind != skipped)
+    ops = operations(space, network, name == "tool_flops")
+    return sum(times * int(figure(op, name)) for op, times in ops if op.kind != skipped)
 
 
 def stages_of(space: Space, network: Network) -> list[tuple[int, int, list[int]]]:
@@ -203,5 +205,6 @@ def _decimal(exact: Fraction) -> Decimal:
 
 def order(space: Space, network: Network) -> tuple[Any, ...]:
     """The documented order of designs, the best one first."""
-    names = ("params_backbone", "reference_flops") if space.reference else ("params_total", "macs")
+    flops = "tool_flops" if space.scoring.additive else "reference_flops"
+    names = ("params_backbone", flops) if space.reference else ("params_total", "macs")
     return (objective(space, network).copy_negate(), *(total(space, network, name) for name in names), network)

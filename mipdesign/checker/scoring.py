@@ -36,6 +36,11 @@ class Scoring:
         """How many logarithms are multiplied."""
         return 1 if self.additive else 2
 
+    @property
+    def unit(self) -> float:
+        """What one of so many natural logarithms is in the base."""
+        return 1.0 if self.log_base is None else 1.0 / float(log_of(self.log_base)) ** self.logarithms
+
 
 @dataclass(frozen=True)
 class Objective:

@@ -6,20 +6,22 @@ The first block of a super-block counts ``fixed + ci * slope`` of a figure where
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from operator import mul
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .families import Op, Ops, figure
+from .families import FRAMES, Op, Ops, figure
 from .network import stem, tail
 from .reading import RefusedError
-from .space import Ints, Space, SuperBlock
+from .space import Space
+from .super_block import Ints, SuperBlock
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -50,7 +52,8 @@ class Table:
     ``special``: whether ``ci = C`` is a case of its own. ``most``, ``twin_fits``, ``rest_fits``: the largest ``ci`` other than
     ``C`` with which no operation exceeds the activation memory, and whether ``ci = C`` and further blocks keep it; ``None``
     where nothing is limited. ``pairs``: what the latency adds for ``ci`` at a place, ``table[of_column, place]`` of each;
-    infinite where an operation is not covered.
+    infinite where an operation is not covered. ``correction``: what the score's layer term of a block has beside ``sum log w``;
+    ``None`` where that is nothing.
     """
 
     block: SuperBlock
@@ -61,6 +64,7 @@ class Table:
     twin_fits: Bools | None
     rest_fits: Bools | None
     pairs: tuple[tuple[Ints, Floats], ...]
+    correction: Floats | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,16 @@ class Tables:
     stem_logs: Floats
     stem_fits: Bools
 
+    @property
+    def stem_correction(self) -> float:
+        """:attr:`Table.correction` of the stem."""
+        return float(self.space.stem_correction)
+
+    @property
+    def corrected(self) -> bool:
+        """Whether layer terms have anything beside the logarithms of widths."""
+        return self.stem_correction != 0 or any(table.correction is not None for table in self.stages)
+
 
 def build(space: Space) -> Tables:
     """Tabulates a space.
@@ -85,20 +99,29 @@ def build(space: Space) -> Tables:
     """
     _check_size(space)
     n = len(space.limits) + (space.latency is not None)
-    most = [_whole(limit.most) for limit in space.limits]
+    most = [_whole(limit.most * limit.parts) for limit in space.limits]
     stems = np.array(space.stem, dtype=np.int64)
     counts = np.zeros((n, len(stems)))
-    counts[: len(space.limits)] = _counts(space, stem(space, stems, "relu"), stems.shape, 1, 0)
+    counts[: len(space.limits)] = _counts(space, partial(_stem, space, stems), stems.shape, 1, 0)
     stages = [_table(space, i, n) for i in range(len(space.super_blocks))]
     fits = np.ones(len(stems), dtype=bool)
     if space.memory is not None:
-        fits = np.all([op.elements <= _whole(space.memory) for op in stem(space, stems, "relu")], axis=0)
+        fits = np.all([op.elements <= _whole(space.memory) for op in _stem(space, stems)], axis=0)
     if space.latency is not None:
         longest = sum(_longest(table, n) for table in stages)
         if longest >= MOST / 16:
             raise RefusedError("problem.budgets.latency: a network may take more than 5e14 nanoseconds")
         most.append(min(_whole(space.nanoseconds), int(longest)))
     return Tables(space, tuple(stages), np.array(most, dtype=np.int64), counts, logs(stems), fits)
+
+
+def _largest(k: Ints, video: bool) -> int:
+    """A kernel as large as any."""
+    return int(k.max()) if not video else int(k.max() // FRAMES) * FRAMES + int((k % FRAMES).max())
+
+
+def _stem(space: Space, channels: Any, doubled: bool = False) -> Ops:
+    return stem(space, channels, "relu", space.maps(doubled)[0])
 
 
 def _whole(limit: Fraction) -> int:
@@ -119,29 +142,33 @@ def _check_size(space: Space) -> None:
     """The largest network counts less than 2^50 of everything together, its shortcuts with and without projection, so that 16
     times any count (the most that a byte width takes) is exact.
     """
-    total, ci = 0, space.stem[-1]
-    for op in stem(space, ci, "relu") + tail(space, space.super_blocks[-1].channels[-1], "relu"):
-        total += sum(int(figure(op, name)) for name in ("params", "macs", "reference_flops", "activations"))
-    for s in space.super_blocks:
-        c, b, k = (int(axis.max()) for axis in (s.c, s.b, s.k))
-        for name in s.families:
-            operations = space.families[name].operations
+    total, ci, maps = 0, space.stem[-1], space.maps(True)
+    names = ("params", "macs", "reference_flops", "activations")
+    for op in stem(space, ci, "relu", maps[0]) + tail(space, space.super_blocks[-1].channels[-1], "relu", maps[-1]):
+        total += sum(int(figure(op, name)) for name in names)
+    for s, r in zip(space.super_blocks, maps[1:], strict=False):
+        c, b, k = int(s.c.max()), int(s.b.max()), _largest(s.k, space.frames is not None)
+        for family in s.families:
             for enters, times in ((ci, 1), (c, s.depths[-1])):
-                for op in operations(enters, c, b, k, 1, s.r, True, False) + operations(enters, c, b, k, 1, s.r, True, True):
-                    total += times * sum(int(figure(op, name)) for name in ("params", "macs", "reference_flops", "activations"))
+                ways = (space.block(family, enters, c, b, k, 1, r, True, twin) for twin in (False, True))
+                total += times * sum(int(figure(op, name)) for ops in ways for op in ops for name in names)
         ci = c
     if total * 8 >= MOST:
         raise RefusedError("problem: its largest network counts more than 5e14 operations")
 
 
-def _counts(space: Space, ops: Ops, shape: tuple[int, ...], layers: int, blocks: int) -> Ints:
-    """What some operations count of every limited sum, shape ``(limits, *shape)``."""
+def _counts(space: Space, made: Callable[[bool], Ops], shape: tuple[int, ...], layers: int, blocks: int) -> Ints:
+    """What some operations count of every limited sum, shape ``(limits, *shape)``; they are ``made`` on maps as they are, or
+    on doubled ones.
+    """
     rows = np.zeros((len(space.limits), *shape), dtype=np.int64)
+    on_maps = made(False)
+    doubled = made(True) if space.halvings and any(limit.figure == "tool_flops" for limit in space.limits) else on_maps
     for row, limit in zip(rows, space.limits, strict=True):
         if limit.figure in ("layers", "blocks"):
             row += layers if limit.figure == "layers" else blocks
         else:
-            for op in ops:
+            for op in doubled if limit.figure == "tool_flops" else on_maps:
                 if (op.kind, limit.figure) != ("linear", "params_backbone"):
                     row += figure(op, limit.figure)
         row *= limit.sign * limit.factor
@@ -161,16 +188,15 @@ def _table(space: Space, i: int, n: int) -> Table:
         blocks = _Blocks(space, i, f, mine)
         layers, end = blocks.layers, int(blocks.last and space.head is not None)
         rows[1, mine], rows[2, mine] = blocks.log_widths(), layers
-        at = [_counts(space, blocks.first(np.full_like(blocks.c, -x), False) + blocks.behind, mine.shape, layers + end, 1)
-              for x in (1, 2)]  # fmt: skip
-        slope[:, mine], fixed[:, mine] = at[0] - at[1], 2 * at[0] - at[1]
-        twin[:, mine] = _counts(space, blocks.first(blocks.c, True) + blocks.behind, mine.shape, layers + end, 1)
+        ways = ((np.full_like(blocks.c, -1), False), (np.full_like(blocks.c, -2), False), (blocks.c, True))
+        one, two, same = (_counts(space, partial(blocks.entered, *way), mine.shape, layers + end, 1) for way in ways)
+        slope[:, mine], fixed[:, mine], twin[:, mine] = one - two, 2 * one - two, same
         rest[:, mine] = _counts(space, blocks.further, mine.shape, layers, 1)
         if space.memory is not None:
             elements = _whole(space.memory)
-            possible[mine] = blocks.fit(blocks.behind, elements)
+            possible[mine] = blocks.fit(blocks.behind(), elements)
             twin_fits[mine], rest_fits[mine] = (
-                blocks.fit(ops, elements) for ops in (blocks.first(blocks.c, True), blocks.further)
+                blocks.fit(ops, elements) for ops in (blocks.first(blocks.c, True), blocks.further())
             )
             most[mine] = blocks.most_incoming(elements)
         if space.latency is not None:
@@ -192,8 +218,17 @@ def _table(space: Space, i: int, n: int) -> Table:
     return Table(
         block, np.ascontiguousarray(rows[:, kept]), same, special, None if space.memory is None else most[kept],
         None if twin_fits.all() else twin_fits[kept], None if rest_fits.all() else rest_fits[kept],
-        tuple((of_column[kept], times) for of_column, times in pairs),
+        tuple((of_column[kept], times) for of_column, times in pairs), _correction(space, i, block.k),
     )  # fmt: skip
+
+
+def _correction(space: Space, i: int, k: Ints) -> Floats | None:
+    """What a layer term of super-block ``i`` has beside the logarithms of widths, of the kernels of its columns."""
+    of = space.corrections[i]
+    if not any(of.values()):
+        return None
+    kernels, at = np.unique(k, return_inverse=True)
+    return np.array([float(of[code]) for code in kernels.tolist()])[at]
 
 
 class _Blocks:
@@ -201,17 +236,35 @@ class _Blocks:
 
     def __init__(self, space: Space, i: int, f: int, mine: Ints) -> None:
         self.space, self.i, self.s = space, i, space.super_blocks[i]
-        self.family = space.families[self.s.families[f]]
+        self.name = self.s.families[f]
+        self.family = space.families[self.name]
         self.c, self.b, self.k = (axis[mine] for axis in (self.s.c, self.s.b, self.s.k))
         self.layers, self.last = len(self.family.widths(1, 1, 1, 1)), i == len(space.super_blocks) - 1
-        self.behind = tail(space, self.c, self.family.activation) if self.last else []
-        yes = np.ones(len(self.c), dtype=bool)
-        self.further = self.family.operations(self.c, self.c, self.b, self.k, 1, self.s.out, False, yes)
 
-    def first(self, ci: Ints, twin: bool) -> Ops:
+    def _maps(self, doubled: bool) -> tuple[int, int]:
+        """The maps that enter its first block and leave its last one."""
+        maps = self.space.maps(doubled)
+        return maps[self.i + 1], maps[self.i + 2]
+
+    def first(self, ci: Ints, twin: bool, doubled: bool = False) -> Ops:
         """Operations of the first block."""
         of_all = np.full(len(self.c), twin)
-        return self.family.operations(ci, self.c, self.b, self.k, self.s.stride, self.s.r, True, of_all)
+        r, _ = self._maps(doubled)
+        return self.space.block(self.name, ci, self.c, self.b, self.k, self.s.stride, r, True, of_all)
+
+    def entered(self, ci: Ints, twin: bool, doubled: bool = False) -> Ops:
+        """Those of the first block, and what stands behind the last one."""
+        return self.first(ci, twin, doubled) + self.behind(doubled)
+
+    def further(self, doubled: bool = False) -> Ops:
+        """Those of each other block."""
+        _, out = self._maps(doubled)
+        yes = np.ones(len(self.c), dtype=bool)
+        return self.space.block(self.name, self.c, self.c, self.b, self.k, 1, out, False, yes)
+
+    def behind(self, doubled: bool = False) -> Ops:
+        """What stands behind the last super-block."""
+        return tail(self.space, self.c, self.family.activation, self._maps(doubled)[1]) if self.last else []
 
     def log_widths(self) -> Floats:
         """``sum log w`` of a block that one channel enters."""
@@ -244,7 +297,7 @@ class _Blocks:
         incoming = np.array(space.stem if self.i == 0 else space.super_blocks[self.i - 1].channels, dtype=np.int64)
         columns = [axis[:, None] for axis in (self.c, self.b, self.k)]
         ci, pairs = incoming[None, :], list[tuple[Ints, Floats]]()
-        once = sum((self._time(op) for op in self.behind), np.zeros(n))
+        once = sum((self._time(op) for op in self.behind()), np.zeros(n))
         twin = ci == columns[0]
         for op in self.family.operations(ci, *columns, self.s.stride, self.s.r, True, twin):
             parts = (op.ci, op.co, op.k, op.groups)
@@ -260,9 +313,9 @@ class _Blocks:
             times = np.broadcast_to(_finite(latency.of(of_some)), (len(some), len(incoming)))
             pairs.append((classes.reshape(-1), times))
         if self.i == 0:  # the stem's activation is that of the first super-block's family
-            of_stem = sum(_finite(latency.of(op)) for op in stem(space, incoming, self.family.activation))
+            of_stem = sum(_finite(latency.of(op)) for op in stem(space, incoming, self.family.activation, space.resolution))
             pairs.append((np.zeros(n, dtype=np.int64), np.reshape(of_stem, (1, -1))))
-        return once, sum((self._time(op) for op in self.further), np.zeros(n)), pairs
+        return once, sum((self._time(op) for op in self.further()), np.zeros(n)), pairs
 
     def _time(self, op: Op) -> Floats:
         assert self.space.latency is not None

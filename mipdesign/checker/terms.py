@@ -25,8 +25,9 @@ class Terms:
     """What is priced.
 
     ``log, layer, block, end``: of every super-block, what a nat of its logarithms, a layer, a block, and a nat of its channels
-    at the end of a stage is worth. ``stem``: what every stem is worth. ``constant``: what is beside all that; ``error``,
-    ``unit``: what rounding may come to, absolutely and relative to the result.
+    at the end of a stage is worth; ``term``: what a nat of the score's layer terms is. ``stem``: what every stem is worth.
+    ``constant``: what is beside all that; ``error``, ``unit``: what rounding may come to, absolutely and relative to the
+    result.
     """
 
     def __init__(
@@ -47,70 +48,87 @@ class Terms:
             raise RefusedError("the prices of a record are too large for a bound")
 
     def _price(self, cutoffs: Floats, penalties: list[Penalty], gammas: list[tuple[float, ...]], goal: Floats) -> None:
-        space, levels, limits, w = self.tables.space, self.levels, self.limits, self.weight
+        space, levels, limits, w, s = self.tables.space, self.levels, self.limits, self.weight, self.tables.space.scoring
         m, n, stage_of = len(levels), len(w), space.stage_of
         stages = 1 + stage_of[-1]
         ends = [max((i for i in range(m) if stage_of[i] == j), default=-1) for j in range(stages)]
         stem_logs = self.tables.stem_logs[self.stems.places]
         s_low, s_high, n_low, n_high = self._ranges(stem_logs)
-        unit = 1.0 if space.scoring.log_base is None else 1.0 / log(space.scoring.log_base) ** 2
-        a = np.array([float(alpha) * (0.5 if space.reference else 1.0) * unit for alpha in space.scoring.alpha])[:, None]
-        area = self._areas(ends)
-        u = area + [stem_logs[self.stems.last] if i < 0 else levels[i].log_c[levels[i].groups.last] for i in ends]
+        u_low, u_high = (s_low, s_high) if not self.tables.corrected else self._ranges(stem_logs, True)[:2]
+        alpha = np.array(list(map(float, s.alpha)))[:, None] * s.unit
+        a, (a1, a2) = alpha * float(s.factor), map(float, s.exponents)
+        area = a2 * self._areas(ends)
+        x = area + a1 * np.array(
+            [stem_logs[self.stems.last] if i < 0 else levels[i].log_c[levels[i].groups.last] for i in ends]
+        )
         if space.head is not None:
-            u[-1] = area[-1] + log(space.head)
+            x[-1] = area[-1] + a1 * log(space.head)
         rho = self._rho_range(s_low, s_high, n_low, n_high)
-        floor = a * s_low
-        needed = cutoffs + [p.least for p in penalties]
-        if space.price:  # not 0 * inf
-            needed = needed + float(space.price) * rho[0]
-        rates = (a * u).T.tolist()
-        for at in np.isfinite(cutoffs).nonzero()[0].tolist():
-            least = a[-1, 0] * _least_last(rates[at], s_high[:, at].tolist(), float(needed[at]))
-            floor[-1, at] = max(floor[-1, at], least)
+        if s.additive:
+            floor, score, largest = alpha + np.zeros((stages, n)), w * a + np.zeros((stages, n)), alpha * x + a * u_high
+            shift = np.zeros(n)
+        else:
+            floor, score, largest = a * u_low, w * a * x, a * x * u_high
+            needed = cutoffs + [p.least for p in penalties]
+            if space.price:  # not 0 * inf
+                needed = needed + float(space.price) * rho[0]
+            rates = (a * x).T.tolist()
+            for at in np.isfinite(cutoffs).nonzero()[0].tolist():
+                least = a[-1, 0] * _least_last(rates[at], u_high[:, at].tolist(), float(needed[at]))
+                floor[-1, at] = max(floor[-1, at], least)
+            shift = (floor * x).sum(axis=0)
 
-        per_stage, per_layer = w * a * u, np.zeros((stages, n))
+        per_stage, per_layer = score.copy(), np.zeros((stages, n))
         gain = np.zeros(n)
         if space.rho_stages:
             gain = self._effectiveness(rho, n_low, n_high, per_stage, per_layer)
         priced = [penalty.priced(gamma) for penalty, gamma in zip(penalties, gammas, strict=True)]
-        conjugate, shift = np.array([value for _, value in priced]), (floor * u).sum(axis=0)
+        conjugate = np.array([value for _, value in priced])
         most = self.tables.limits.astype(np.float64)
         self.log = [per_stage[stage_of[i] :].sum(axis=0) for i in range(m)]
+        self.term = [score[stage_of[i] :].sum(axis=0) for i in range(m)]
         self.layer = [-per_layer[stage_of[i] :].sum(axis=0) for i in range(m)]
         self.block, self.end = np.zeros((m, n)), np.zeros((m, n))
         for at, i in enumerate(space.penalised):
             self.block[i] = -w * np.array([gradient[at] for gradient, _ in priced])
         constant = w * (conjugate - shift) + most @ limits + gain
         constant += per_stage.sum(axis=0) * log(space.in_channels * space.stem_kernel**2) - per_layer.sum(axis=0)
+        constant += score.sum(axis=0) * self.tables.stem_correction
         owner = self.stems.owner
         self.stem = -(limits[:, owner] * self.tables.stem_counts[:, self.stems.places]).sum(axis=0)
         for j, i in enumerate(ends):
             if space.head is not None and j == stages - 1:
-                constant += w * floor[j] * u[j] - per_layer[j]
+                constant += w * floor[j] * x[j] - per_layer[j]
                 self.end[i] += per_stage[j]
             elif i < 0:
-                self.stem = self.stem + (w * floor[j])[owner] * (area[j][owner] + stem_logs)
+                self.stem = self.stem + (w * floor[j])[owner] * (area[j][owner] + a1 * stem_logs)
             else:
-                self.end[i] += w * floor[j]
+                self.end[i] += w * floor[j] * a1
                 constant += w * floor[j] * area[j]
         self.constant = constant
         self.stem = self.stem + self.log[0][owner] * stem_logs
-        mass = w * (abs(conjugate) + shift + 2 * (a * u * s_high).sum(axis=0)) + np.abs(most) @ limits + abs(gain)
-        mass += (np.abs(self.block) * self.high).sum(axis=0) + (per_stage * s_high).sum(axis=0)
+        mass = w * (abs(conjugate) + shift + 2 * largest.sum(axis=0)) + np.abs(most) @ limits + abs(gain)
+        mass += (np.abs(self.block) * self.high).sum(axis=0) + (per_stage * np.maximum(s_high, u_high)).sum(axis=0)
         mass += (np.abs(per_layer) * n_high).sum(axis=0) + self._negative_counts()
         operations = 100 + m * (16 + 8 * len(limits))
         self.unit = 8 * operations * UNIT
         self.error = self.unit * (mass + np.where(np.isfinite(goal), np.abs(goal), 0.0)) + UNDERFLOW
 
-    def _ranges(self, stem_logs: Floats) -> Floats:
-        """Least and largest ``sum log w``, least and largest number of layers of every stage's prefix."""
+    def _ranges(self, stem_logs: Floats, corrected: bool = False) -> Floats:
+        """Least and largest ``sum log w``, least and largest number of layers of every stage's prefix; with the sizes of what
+        layer terms have beside that, where it is ``corrected``.
+        """
         space = self.tables.space
         into = [np.minimum.reduceat(stem_logs, self.stems.begin), np.maximum.reduceat(stem_logs, self.stems.begin)]
         sums = np.empty((4, 1 + space.stage_of[-1], len(self.weight)))
         sums[:2], sums[2:] = log(space.in_channels * space.stem_kernel**2), 1.0
+        if corrected:
+            sums[:2] += abs(self.tables.stem_correction)
         for j, level, low, high in zip(space.stage_of, self.levels, self.low, self.high, strict=True):
-            t, step, layers = level.rows[1], level.rows[0] + level.rows[1], level.rows[2]
+            t, layers = level.rows[1], level.rows[2]
+            if corrected:
+                t = t + np.abs(level.correction)
+            step = level.rows[0] + t
             least = t + (level.of(low) - 1) * step if (low > 1).any() else t
             most = t + (level.of(high) - 1) * step if (high > 1).any() else t
             logs = level.least(least) + into[0], level.most(most) + into[1]

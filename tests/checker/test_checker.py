@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,17 @@ def varied(seed: int) -> Problem:
         return problem
 
 
+def additive(seed: int) -> Problem:
+    """A varied problem with an additive score, or a product of other exponents."""
+    data, rng = varied(seed).to_dict(), np.random.default_rng(seed)
+    objective = {"score": "madnas" if rng.random() < 0.8 else "deepmad", "beta": float(rng.choice([0.0, 0.5, 10.0]))}
+    for name, values in (("channels_exponent", (0.0, 0.5, 1.0, 2.5)), ("resolution_exponent", (0.0, 0.25, 1.0))):
+        if rng.random() < 0.7:
+            objective[name] = float(rng.choice(values))
+    data["objective"] |= objective
+    return Problem.from_dict(data)
+
+
 def read(problem: Problem) -> tuple[Space, Tables]:
     space = read_space(json.loads(json.dumps(problem.to_dict())), foreign_families())
     return space, build(space)
@@ -80,9 +92,10 @@ def holds(cell: Cell, place: tuple[int, list[int], list[int]]) -> bool:
     return stem in cell.stem and inside and all(a <= d <= b for a, d, b in zip(cell.low, depths, cell.high, strict=True))
 
 
+@pytest.mark.parametrize("make", [varied, additive])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
-def test_figures_are_those_of_the_exact_evaluator(seed: int) -> None:
-    problem = varied(seed)
+def test_figures_are_those_of_the_exact_evaluator(seed: int, make: Callable[[int], Problem]) -> None:
+    problem = make(seed)
     space, _ = read(problem)
     for architecture, network in networks_of(problem, space)[::3]:
         evaluator = problem.evaluator(architecture)
@@ -158,12 +171,13 @@ def choices_of(cell: Cell) -> tuple[Any, ...]:
     return () if cell.empty else (cell.stem.tolist(), [c.tolist() for c in cell.columns], cell.low, cell.high)
 
 
+@pytest.mark.parametrize("make", [varied, additive])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
-def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int) -> None:
+def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int, make: Callable[[int], Problem]) -> None:
     """For any prices, cells and cutoffs: no feasible network scores above the bound, and each one that reaches the cutoff is in
     the reduced cell and in its listing; and many cells at once are bounded, reduced and listed as each of them alone.
     """
-    problem, rng = varied(seed), np.random.default_rng(seed)
+    problem, rng = make(seed), np.random.default_rng(seed)
     space, tables = read(problem)
     feasible = [network for _, network in networks_of(problem, space) if not broken(space, network)]
     known = [(network, objective(space, network), places(tables, network)) for network in feasible]
