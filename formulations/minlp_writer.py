@@ -57,6 +57,8 @@ class MinlpWriter:
         What of the problem has no closed form here, in words.
     nonlinear:
         Constraints that are not linear, by name.
+    extra:
+        What the layer terms of the blocks written so far have beside their log widths.
     """
 
     tables: Tables
@@ -72,6 +74,7 @@ class MinlpWriter:
     gain: list[Expression] = field(default_factory=list)
     layers: list[Sum] = field(default_factory=list)
     units: dict[str, float] = field(default_factory=dict)
+    extra: Expression = field(init=False)
     top: float = 0.0
     """Upper bound of the objective."""
     has_cap: bool = False
@@ -87,7 +90,7 @@ class MinlpWriter:
         self.counts, counts = [[] for _ in t.counts], CountWriter(t, model)
         before = self._stem()
         total: Expression = model.constant(t.stem_log)
-        self.layers = [lambda v: 1.0]
+        self.layers, self.extra = [lambda v: 1.0], model.constant(t.stem_extra)
         if t.ends[0] < 0:
             self._end_of_stage(0, before, total, 0)
         for i in range(len(t.stages)):
@@ -95,6 +98,8 @@ class MinlpWriter:
             for row, parts in enumerate(self.counts):
                 parts += counts.write(block, row)
             total = self._sum(block, total)
+            if t.has_extra:
+                self._add_extra(block)
             before = block.channels
             if i in t.ends:
                 head = i == len(t.stages) - 1 and t.has_head
@@ -300,20 +305,23 @@ class MinlpWriter:
 
     def _end_of_stage(self, stage: int, channels: Number, total: Expression, head: int) -> None:
         """Entropy and effectiveness of the prefix that ends with a stage."""
-        t, weight, name = self.tables, self.tables.problem.scoring.weights[stage], f"H{stage}"
+        t, scoring = self.tables, self.tables.problem.scoring
         if stage == t.n_stages - 1 and t.end_channels is not None:
-            log_end = self.model.constant(float(t.log_end(stage, None)))
+            end = self.model.constant(float(t.log_end(stage, None)))
         else:
-            log_end = channels.logarithm + self.model.constant(2.0 * math.log(t.end_resolution[stage]))
-        top = max(total.high * max(log_end.high, 0.0), 0.0)
-        h = self.model.variable(name, upper=top, value=lambda n: n.of(log_end) * n.of(total))
-        of_end, of_total = self._of(log_end), self._of(total)
-        self.nonlinear.append((f"entropy_{stage}", lambda v: v[name] <= of_end(v) * of_total(v)))  # (2)
-        self.gain.append(weight * h)
-        self.top += weight * top
+            of_channels, of_area = scoring.exponents
+            end = of_channels * channels.logarithm + self.model.constant(of_area * 2.0 * math.log(t.end_resolution[stage]))
+        terms = total + self.extra + self.model.constant(t.head_extra if head else 0.0)
+        weight, top = scoring.weights[stage], max(terms.high, 0.0)
+        if scoring.additive:
+            self.gain.append(weight * terms + scoring.end_weights[stage] * end)
+            self.top += weight * top + scoring.end_weights[stage] * max(end.high, 0.0)
+        else:
+            self._product_at_end(stage, weight, terms, end)
         if t.rho is None or stage not in t.rho_stages:
             return
-        of_layers, log_rho, loose = self.layers[-1], math.log(t.arrays.rho), LOOSENED * max(1.0, total.high)
+        of_layers, of_total, log_rho = self.layers[-1], self._of(total), math.log(t.arrays.rho)
+        loose = LOOSENED * max(1.0, total.high)
         if len(self.layers) == 1:
             self.model.add(f"effectiveness_{stage}", total >= -log_rho - loose)
             return
@@ -323,6 +331,39 @@ class MinlpWriter:
             return of_total(v) - n * log(n) + log_rho * n >= -loose
 
         self.nonlinear.append((f"effectiveness_{stage}", effective))  # (4)
+
+    def _product_at_end(self, stage: int, weight: float, terms: Expression, end: Expression) -> None:
+        """``H_j``, at most what equation (2) says, in the objective."""
+        name, top = f"H{stage}", max(terms.high * max(end.high, 0.0), 0.0)
+        h = self.model.variable(name, upper=top, value=lambda n: n.of(end) * n.of(terms))
+        of_end, of_terms = self._of(end), self._of(terms)
+        self.nonlinear.append((f"entropy_{stage}", lambda v: v[name] <= of_end(v) * of_terms(v)))  # (2)
+        self.gain.append(weight * h)
+        self.top += weight * top
+
+    def _add_extra(self, block: Block) -> None:
+        """What layer terms have beside log widths, up to and with a super-block: of every block a function of the kernel."""
+        i, n, kernels = block.index, block.index + 1, block.kernels
+        s, columns = self.tables.stages[i], self.cell.columns[i]
+        parts: list[tuple[Sum, Sum]] = []
+        for f, chosen in zip(block.families.values, block.families.encoded.one_hot(), strict=True):
+            own = columns[s.f[columns] == f]
+            at = [distinct(s.extra[own[s.k[own] == k]]) for k in kernels.values]
+            if any(len(values) > 1 for values in at):
+                self._without_closed_form("layer terms that depend on more than family and kernel")
+            parts.append((self._of(chosen), self._of(kernels.encoded.function([float(max(v, default=0.0)) for v in at]))))
+        before, of_before, of_depth = self.extra, self._of(self.extra), self._of(block.depths.value)
+        depth, name = float(block.depths.values[-1]), f"E{n}"
+        least, most = float(min(0.0, s.extra[columns].min())), float(max(0.0, s.extra[columns].max()))
+
+        def value(network: Assignment) -> float:
+            p = network.position
+            return network.of(before) + p.depths[i] * float(s.extra[p.columns[i]])
+
+        self.extra = self.model.variable(name, lower=before.low + depth * least, upper=before.high + depth * most, value=value)
+        self.nonlinear.append(
+            (f"extra_{n}", lambda v: v[name] <= of_before(v) + of_depth(v) * quicksum(z(v) * e(v) for z, e in parts))
+        )
 
     def _penalty(self) -> None:
         """``- beta Q`` in the objective, as far as :data:`LARGEST`; equation (6)."""

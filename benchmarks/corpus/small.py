@@ -169,6 +169,20 @@ def varied_problem(seed: int) -> Problem:
     return with_any_budgets(problem, data, rng)
 
 
+@cache
+def scored_problem(seed: int) -> Problem:
+    """A varied problem with another score, other weights of the stages, or exponents of channels and area."""
+    rng, problem = np.random.default_rng([seed, 2000]), varied_problem(seed)
+    data = problem.to_dict()
+    objective = data["objective"] | {"score": str(rng.choice(["madnas", "madnas", "deepmad"]))}
+    for name in ("channels_exponent", "resolution_exponent"):
+        if rng.random() < 0.5 or objective["score"] == "deepmad":
+            objective[name] = float(rng.choice([0.0, 0.5, 1.0, 2.0]))
+    if rng.random() < 0.7:
+        objective["alpha"] = [float(weight) for weight in rng.choice([0.0, 1.0, 6.0, 8.0], 1 + problem.stage_of[-1])]
+    return Problem.from_dict(data | {"objective": objective})
+
+
 def tight_problem(seed: int) -> Problem:
     """A varied problem that is infeasible, or nearly: the parameters, beside the other budgets, are limited to those of the
     smallest networks that keep these, or to one less.

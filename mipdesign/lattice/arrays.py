@@ -23,8 +23,9 @@ MAX_CHANNELS = 2**31
 CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, IDENTITY_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR = range(10)
 """Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, the place of ``C``, where the column's two
 tables of pairs begin."""
-FAMILY, WIDTH, KERNEL, HAS_SE, COUNTS = range(10, 15)
-"""Further places: which of all families the column has, ``b, k``, whether it has SE blocks, and the first count."""
+FAMILY, WIDTH, KERNEL, HAS_SE, BLOCK_EXTRA, COUNTS = range(10, 16)
+"""Further places: which of all families the column has, ``b, k``, whether it has SE blocks, what the layer terms of a block
+have beside its log widths, and the first count."""
 DEPTH = -1
 """Stands for the depth in :attr:`Arrays.ties`, where the other parts are places in a row."""
 
@@ -38,8 +39,8 @@ class Arrays:
     rows:
         One row per column of every super-block: ``C, log C, t``, layers per block, ``most_incoming``, ``identity_fits`` and
         ``rest_fits`` of :class:`mipdesign.lattice.tables.StageTables`, the place of ``C`` among the channels, where the two
-        tables of :attr:`pairs` begin, the family, ``b`` and ``k``, whether it has SE blocks, then
-        ``fixed, slope, identity, rest`` of each budget.
+        tables of :attr:`pairs` begin, the family, ``b`` and ``k``, whether it has SE blocks, what the layer terms of a block
+        have beside its log widths, then ``fixed, slope, identity, rest`` of each budget.
     transposed:
         The same, one row per part.
     ties:
@@ -58,10 +59,15 @@ class Arrays:
     prefix:
         1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``.
     log_areas, forgets:
-        ``log r^2`` at the end of each stage, and whether the convention takes it as 0 from the first SE block on; already 0
-        where every network has one before.
-    weights:
-        :attr:`mipdesign.networks.evaluator.Scoring.weights`.
+        ``log r^2`` at the end of each stage, as ``x_j`` has it, and whether the convention takes it as 0 from the first SE
+        block on; already 0 where every network has one before.
+    channels_exponent:
+        Factor of ``log C`` in ``x_j``.
+    additive, weights, end_weights:
+        Whether the score adds ``x_j`` to ``S_j`` and does not multiply them; what one unit of ``x_j S_j``, or of ``S_j``, is
+        worth, and one of ``x_j`` beside it (0 where they are multiplied).
+    has_extra, stem_extra, head_extra:
+        Whether layer terms are not just log widths; what stem and head have beside theirs.
     head_log:
         Logarithm of the head's channels, -1 without a head.
     rho_stages, rho, rho_price:
@@ -84,13 +90,19 @@ class Arrays:
     ends: Ints
     log_areas: Floats
     forgets: bool
+    channels_exponent: float
+    additive: bool
     weights: Floats
+    end_weights: Floats
+    has_extra: bool
     stem_c: Ints
     stem_counts: Floats
     stem_log: float
+    stem_extra: float
     tail_fixed: Floats
     tail_slope: Floats
     head_log: float
+    head_extra: float
     limits: Floats
     rho_stages: Ints
     rho: float
@@ -122,6 +134,8 @@ class Arrays:
             paired=self.paired,
             forgets=self.forgets,
             squared=self.squared,
+            additive=self.additive,
+            has_extra=self.has_extra,
         )
         structure.flags = flags  # which nothing else keeps
         return structure
@@ -144,15 +158,15 @@ class Arrays:
 
 
 DOUBLES = (
-    *("rows", "transposed", "pairs", "prefix", "log_areas", "weights"),
+    *("rows", "transposed", "pairs", "prefix", "log_areas", "weights", "end_weights"),
     *("stem_counts", "tail_fixed", "tail_slope", "limits"),
 )
 INTEGERS = ("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "rho_stages", "penalised")
 FLAGS = ("has_identity", "may_be_limited")
-NUMBERS = ("stem_log", "head_log", "rho", "rho_price", "beta")
+NUMBERS = ("stem_log", "stem_extra", "head_log", "head_extra", "channels_exponent", "rho", "rho_price", "beta")
 SIZES = (
     *("n_rows", "parts", "super_blocks", "stages", "budgets", "n_stems"),
-    *("n_ties", "n_rho_stages", "n_penalised", "paired", "forgets", "squared"),
+    *("n_ties", "n_rho_stages", "n_penalised", "paired", "forgets", "squared", "additive", "has_extra"),
 )
 
 

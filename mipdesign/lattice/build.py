@@ -30,7 +30,7 @@ from .arrays import (
     count_parts,
 )
 from .pairs import Gaps, StageLatency, Timer, stage_latencies
-from .size_limits import check_size, check_time, network_with_tail, require_product
+from .size_limits import check_size, check_time, network_with_tail
 from .super_block import SuperBlock, peak
 from .tables import StageTables, Tables
 
@@ -55,7 +55,6 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     """
     if like is not None and _same_columns(problem, like.problem):
         return like.with_limits(problem), []
-    require_product(problem)
     check_size(problem)
     conv = problem.scoring.convention
     limits = problem.budgets.limits()
@@ -130,10 +129,12 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         stem_c=stem_c,
         stem_counts=stem_counts,
         stem_log=float(np.log(problem.input.channels * problem.stem.kernel**2)),
+        stem_extra=0.0,
         stages=tuple(stages),
         tail_fixed=tail_fixed,
         tail_slope=tail_slope,
         has_head=problem.head is not None,
+        head_extra=0.0,
         stage_of=stage_of,
         ends=tuple(ends),
         end_resolution=tuple(resolution),

@@ -14,21 +14,6 @@ MAX_COLUMNS = 2_000_000
 """Most columns that one super-block may have."""
 
 
-def require_product(problem: Problem) -> None:
-    """Refuses objectives that the bounds do not cover.
-
-    Raises
-    ------
-    SpecError
-        For an additive score, or exponents of a map's effect other than 1.
-    """
-    scoring = problem.scoring
-    if scoring.additive:
-        raise SpecError("objective.score", f"{scoring.score} cannot be designed for yet", "use deepmad, or evaluate networks")
-    if scoring.exponents != (1.0, 1.0):
-        raise SpecError("objective.channels_exponent", "cannot be designed for yet", "leave the exponents out")
-
-
 def check_size(problem: Problem) -> None:
     """Refuses spaces whose tables would not fit into memory or whose counts a float would not hold exactly.
 

@@ -14,6 +14,7 @@ from ..networks.operation import Operation
 from ..problem.space import SuperBlockSpace
 from .additive_budgets import AdditiveBudget
 from .arrays import (
+    BLOCK_EXTRA,
     BLOCK_LOG,
     CHANNELS,
     FAMILY,
@@ -88,7 +89,7 @@ class SuperBlock:
         """
         space, counts = self.space, count_parts(parts)
         parts[MOST_INCOMING], parts[IDENTITY_FITS], parts[REST_FITS] = MAX_CHANNELS, 1.0, 1.0
-        parts[PAIR], parts[OTHER_PAIR] = 0.0, 0.0
+        parts[PAIR], parts[OTHER_PAIR], parts[BLOCK_EXTRA] = 0.0, 0.0, 0.0
         channels = np.array(space.channels, dtype=np.int64)
         for f, (own, choice) in enumerate(zip(self.axes, space.choices, strict=True)):
             family = FAMILIES[choice.block]

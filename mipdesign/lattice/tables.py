@@ -13,6 +13,7 @@ against the exact evaluator.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -25,6 +26,7 @@ from ..networks.architecture import Architecture, Stage, Stem
 from ..problem.problem import Problem
 from .additive_budgets import AdditiveBudget, integer_limits
 from .arrays import (
+    BLOCK_EXTRA,
     BLOCK_LOG,
     CHANNELS,
     DEPTH,
@@ -96,6 +98,11 @@ class StageTables:
     def t(self) -> Floats:
         """``sum log w`` of one block with a single input channel, shape ``(columns,)``."""
         return self._part(BLOCK_LOG)
+
+    @property
+    def extra(self) -> Floats:
+        """What the layer terms of one block have beside its log widths."""
+        return self._part(BLOCK_EXTRA)
 
     @property
     def log_c(self) -> Floats:
@@ -186,8 +193,8 @@ class Tables:
         Limit of the effectiveness, or ``None``.
     stem_c, stem_counts:
         Stem channels and their counts, shapes ``(n,)`` and ``(budgets, n)``.
-    stem_log:
-        ``log w`` of the stem.
+    stem_log, stem_extra, head_extra:
+        ``log w`` of the stem; what the layer terms of stem and head have beside their log widths.
     stages:
         One per super-block.
     tail_fixed, tail_slope:
@@ -216,10 +223,12 @@ class Tables:
     stem_c: Ints
     stem_counts: Ints
     stem_log: float
+    stem_extra: float
     stages: tuple[StageTables, ...]
     tail_fixed: Ints
     tail_slope: Ints
     has_head: bool
+    head_extra: float
     stage_of: tuple[int, ...]
     ends: tuple[int, ...]
     end_resolution: tuple[int, ...]
@@ -231,6 +240,11 @@ class Tables:
     def n_stages(self) -> int:
         """Number of down-sampling stages."""
         return len(self.ends)
+
+    @property
+    def has_extra(self) -> bool:
+        """Whether some layer terms are not just log widths."""
+        return bool(self.stem_extra or self.head_extra or self.transposed[BLOCK_EXTRA].any())
 
     @property
     def penalised(self) -> tuple[int, ...]:
@@ -267,15 +281,18 @@ class Tables:
         """Absolute rounding error of any network's objective in floating point: what is small as a difference of large terms
         has an error relative to those.
         """
-        log_before, most, total, weights = np.log(self.stem_c[-1]), self.stem_log, 0.0, self.problem.scoring.weights
+        scoring = self.problem.scoring
+        log_before, most, total = np.log(self.stem_c[-1]), self.stem_log + abs(self.stem_extra), 0.0
         for j in range(self.n_stages):
             for s, stage in zip(self.stages, self.stage_of, strict=True):
                 if stage == j:
-                    most += float(log_before + (s.t + (s.depths[-1] - 1) * (s.log_c + s.t)).max())
+                    of_block = s.t + abs(s.extra)
+                    most += float(log_before + (of_block + (s.depths[-1] - 1) * (s.log_c + of_block)).max())
                     log_before = s.log_c[-1]
             end = max(self.end_channels or 1, int(self.stem_c[-1]), *(int(s.c[-1]) for s in self.stages))
-            most += log_before if j == self.n_stages - 1 and self.has_head else 0.0
-            total += weights[j] * float(np.log(float(self.problem.input.resolution**2 * end))) * most
+            most += log_before + abs(self.head_extra) if j == self.n_stages - 1 and self.has_head else 0.0
+            x = scoring.effect_of_end(self.problem.input.resolution, end)
+            total += scoring.formula.term(scoring.weights[j], scoring.end_weights[j], x, most)
         return DOUBT * total
 
     @cached_property
@@ -294,15 +311,21 @@ class Tables:
             entering_at=np.cumsum([0] + [len(s.channels) for s in self.stages]),
             prefix=(np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64).reshape(-1, m),
             ends=np.array(self.ends, dtype=np.int64),
-            log_areas=2.0 * np.log(np.array(self.end_resolution, dtype=np.float64)),
+            log_areas=scoring.exponents[1] * 2.0 * np.log(np.array(self.end_resolution, dtype=np.float64)),
             forgets=scoring.convention.forgets_resolution,
+            channels_exponent=float(scoring.exponents[0]),
+            additive=scoring.additive,
             weights=np.array(scoring.weights, dtype=np.float64),
+            end_weights=np.array(scoring.end_weights) if scoring.additive else np.zeros(self.n_stages),
+            has_extra=self.has_extra,
             stem_c=self.stem_c,
             stem_counts=self.stem_counts.astype(np.float64),
             stem_log=self.stem_log,
+            stem_extra=self.stem_extra,
             tail_fixed=self.tail_fixed.astype(np.float64),
             tail_slope=self.tail_slope.astype(np.float64),
             head_log=float(np.log(float(self.end_channels))) if self.end_channels is not None else -1.0,
+            head_extra=self.head_extra,
             limits=self.limits.astype(np.float64),
             rho_stages=np.array(self.rho_stages, dtype=np.int64),
             rho=finite_rho(self.rho),
@@ -319,13 +342,14 @@ class Tables:
         return np.array(pairs, dtype=np.int64).reshape(-1, 3)
 
     def log_end(self, stage: int, channels: Ints | None) -> Floats:
-        """``x_j = log(r^2 C)`` at the end of a stage; ``channels`` are those of its last super-block."""
-        r = self.end_resolution[stage]
+        """``x_j = a1 log C + a2 log r^2`` at the end of a stage; ``channels`` are those of its last super-block."""
+        r, exponents = self.end_resolution[stage], self.problem.scoring.exponents
         if stage == self.n_stages - 1 and self.end_channels is not None:
-            shape = () if channels is None else np.shape(channels)
-            return np.full(shape, np.log(float(r * r * self.end_channels)))
+            channels = np.full(() if channels is None else np.shape(channels), self.end_channels)
         assert channels is not None
-        return np.log((r * r * channels).astype(np.float64))
+        if exponents == (1.0, 1.0):
+            return np.log((r * r * channels).astype(np.float64))
+        return exponents[0] * np.log(channels.astype(np.float64)) + exponents[1] * 2.0 * math.log(r)
 
     def architecture(self, position: Position) -> Architecture:
         """The network that stands at a position."""

@@ -20,7 +20,7 @@ typedef int64_t i64;
 /* Places in a row of `rows`, in the order of mipdesign.lattice.arrays. */
 enum {
     CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, IDENTITY_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR,
-    FAMILY, WIDTH, KERNEL, HAS_SE, COUNTS
+    FAMILY, WIDTH, KERNEL, HAS_SE, BLOCK_EXTRA, COUNTS
 };
 
 enum { DEPTH = -1 }; /* in `ties`, where the other parts are places in a row */
@@ -33,6 +33,7 @@ typedef struct {
     const double *prefix;      /* stages x super_blocks */
     const double *log_areas;
     const double *weights;
+    const double *end_weights;
     const double *stem_counts; /* budgets x n_stems */
     const double *tail_fixed;
     const double *tail_slope;
@@ -47,8 +48,9 @@ typedef struct {
     const i64 *penalised;
     const uint8_t *has_identity;
     const uint8_t *may_be_limited; /* super-blocks with columns that keep limits on single operations not always */
-    double stem_log, head_log, rho, rho_price, beta;
+    double stem_log, stem_extra, head_log, head_extra, channels_exponent, rho, rho_price, beta;
     i64 n_rows, parts, super_blocks, stages, budgets, n_stems, n_ties, n_rho_stages, n_penalised, paired, forgets, squared;
+    i64 additive, has_extra;
 } Arrays;
 
 static inline double least_of(double a, double b) { return b < a ? b : a; }

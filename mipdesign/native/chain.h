@@ -14,7 +14,7 @@ typedef struct {
     const i64 *rows;       /* row of each column; those of super-block i are at[i] : at[i + 1] */
     const i64 *at;
     const double *fixed, *slope, *identity, *rest; /* parts of equation (1): those of budget b begin at b * stride */
-    const double *log, *layers;                    /* t of equation (2), layers of a block */
+    const double *log, *layers, *extra;            /* t of equation (2), layers of a block, e where the score has it */
     i64 stride;
     uint8_t *limited;      /* super-blocks some columns of which may not be entered with all channels, or only once */
     i64 *groups, *starts;  /* channel counts of super-block i are groups[i] : groups[i + 1]; columns of g starts[g] : starts[g + 1] */
@@ -55,14 +55,15 @@ static void gather(Chain *c, Store *s) {
         c->rest = c->identity + nb * n;
         c->log = all + BLOCK_LOG * n;
         c->layers = all + LAYERS * n;
+        c->extra = all + BLOCK_EXTRA * n;
         return;
     }
-    i64 parts = 4 * nb + 2;
+    i64 parts = 4 * nb + 2 + a->has_extra, beside[] = {BLOCK_LOG, LAYERS, BLOCK_EXTRA};
     double *table = take_doubles(s, parts * n);
     if (!table)
         return;
     for (i64 part = 0; part < parts; part++) {
-        const double *from = all + (part < 4 * nb ? COUNTS + part : part == 4 * nb ? BLOCK_LOG : LAYERS) * a->n_rows;
+        const double *from = all + (part < 4 * nb ? COUNTS + part : beside[part - 4 * nb]) * a->n_rows;
         double *to = table + part * n;
         for (i64 p = 0; p < n; p++)
             to[p] = from[c->rows[p]];
@@ -74,6 +75,7 @@ static void gather(Chain *c, Store *s) {
     c->rest = table + 3 * nb * n;
     c->log = table + 4 * nb * n;
     c->layers = table + (4 * nb + 1) * n;
+    c->extra = a->has_extra ? table + (4 * nb + 2) * n : NULL;
 }
 
 static void find_limited(Chain *c) {
@@ -160,16 +162,17 @@ static bool link(Chain *c, Store *s) {
     return !s->failed && build_groups(c, s);
 }
 
-/* Least and largest `sum log w` of each super-block, incoming channels and depths within the cell. */
-static void log_ranges(const Chain *c, double *least, double *most) {
+/* Least and largest `sum log w` of each super-block, incoming channels and depths within the cell; of layer terms with `extra`. */
+static void log_ranges(const Chain *c, const double *extra, double *least, double *most) {
     for (i64 i = 0; i < c->super_blocks; i++) {
         double below = (double)(c->low[i] - 1), above = (double)(c->high[i] - 1);
         least[i] = INFINITY, most[i] = -INFINITY;
         for (i64 g = c->groups[i]; g < c->groups[i + 1]; g++) {
             double low = INFINITY, high = -INFINITY; /* of t: the rest grows with it */
             for (i64 p = c->starts[g]; p < c->starts[g + 1]; p++) {
-                low = least_of(low, c->log[p]);
-                high = most_of(high, c->log[p]);
+                double term = extra ? c->log[p] + extra[p] : c->log[p];
+                low = least_of(low, term);
+                high = most_of(high, term);
             }
             least[i] = least_of(least[i], low + below * (c->logs[g] + low));
             most[i] = most_of(most[i], high + above * (c->logs[g] + high));

@@ -5,6 +5,8 @@
  *     count(ci, L)     = fixed + ci * slope + [ci = C] * identity + (L - 1) * rest           (1)
  *     sum log w(ci, L) = log ci + t + (L - 1) * (log C + t)                                  (2)
  *
+ * The layer terms of the score are the log widths, and e more for each block where the score sees more of a layer than its width.
+ *
  * The first block counts `fixed + ci * slope`, and `identity` more (or less) where it has an identity shortcut, which it has
  * where no channels change; each later block counts `rest`. Nothing else knows where these parts stand in a row.
  *

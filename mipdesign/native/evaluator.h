@@ -11,10 +11,10 @@
 
 #define LARGE_EXPONENT 709.0 /* that of mipdesign.networks.objective */
 
-/* Places in a part: channels at its end, their logarithm and their place, `sum log w`, layers, depth, and whether it has SE
- * blocks; then its counts. The head and the classifier belong to the last super-block.
+/* Places in a part: channels at its end, their logarithm and their place, `sum log w`, what layer terms have beside it, layers, depth,
+ * and whether it has SE blocks; then its counts. The head and the classifier belong to the last super-block.
  */
-enum { PART_C, PART_LOG_C, PART_PLACE, PART_LOG, PART_LAYERS, PART_DEPTH, PART_HAS_SE, PART_COUNTS };
+enum { PART_C, PART_LOG_C, PART_PLACE, PART_LOG, PART_EXTRA, PART_LAYERS, PART_DEPTH, PART_HAS_SE, PART_COUNTS };
 
 static inline i64 size_of_part(const Arrays *a) { return PART_COUNTS + a->budgets; }
 
@@ -60,7 +60,8 @@ static inline double penalty(const Arrays *a, const double *depths) {
 
 static inline void write_stem(const Arrays *a, i64 stem, double *part) {
     part[PART_C] = (double)a->stem_c[stem], part[PART_LOG_C] = log(part[PART_C]), part[PART_PLACE] = (double)stem;
-    part[PART_LOG] = a->stem_log, part[PART_LAYERS] = 1.0, part[PART_DEPTH] = 0.0, part[PART_HAS_SE] = 0.0;
+    part[PART_LOG] = a->stem_log, part[PART_EXTRA] = a->stem_extra;
+    part[PART_LAYERS] = 1.0, part[PART_DEPTH] = 0.0, part[PART_HAS_SE] = 0.0;
     for (i64 b = 0; b < a->budgets; b++)
         part[PART_COUNTS + b] = a->stem_counts[b * a->n_stems + stem];
 }
@@ -73,7 +74,7 @@ static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 dep
     const i64 *window = a->entering + 2 * (a->entering_at[i] + place);
     bool linked = may_enter(row, ci) && may_have_depth(row, depth) && (double)window[0] <= ci && ci <= (double)window[1];
     part[PART_C] = row[CHANNELS], part[PART_LOG_C] = row[LOG_CHANNELS], part[PART_PLACE] = row[PLACE];
-    part[PART_LOG] = log_widths(row, before[PART_LOG_C], depth);
+    part[PART_LOG] = log_widths(row, before[PART_LOG_C], depth), part[PART_EXTRA] = row[BLOCK_EXTRA] * (double)depth;
     part[PART_LAYERS] = row[LAYERS] * (double)depth, part[PART_DEPTH] = (double)depth;
     part[PART_HAS_SE] = row[HAS_SE];
     for (i64 b = 0; b < nb; b++)
@@ -83,7 +84,7 @@ static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 dep
     if (i < a->super_blocks - 1)
         return linked;
     if (a->head_log >= 0)
-        part[PART_LOG] += part[PART_LOG_C], part[PART_LAYERS] += 1.0;
+        part[PART_LOG] += part[PART_LOG_C], part[PART_EXTRA] += a->head_extra, part[PART_LAYERS] += 1.0;
     for (i64 b = 0; b < nb; b++)
         part[PART_COUNTS + b] += tail_count(a, b, part[PART_C]);
     return linked;
@@ -93,17 +94,18 @@ static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 dep
 
 /* The weighted entropies together; `sum log w` and layers of each prefix go to the last two arrays. */
 static inline double entropies(const Arrays *a, const double *const *parts, double *logs, double *layers) {
-    double log_sum = 0.0, n_layers = 0.0, value = 0.0;
+    double log_sum = 0.0, extra = 0.0, n_layers = 0.0, value = 0.0;
     bool seen = false;
     for (i64 i = 0, j = 0; i <= a->super_blocks; i++) {
         const double *part = parts[i];
-        log_sum += part[PART_LOG], n_layers += part[PART_LAYERS];
+        log_sum += part[PART_LOG], extra += part[PART_EXTRA], n_layers += part[PART_LAYERS];
         seen |= a->forgets && part[PART_HAS_SE] > 0;
         if (a->ends[j] != i - 1)
             continue;
         double end_log = i == a->super_blocks && a->head_log >= 0 ? a->head_log : part[PART_LOG_C];
         logs[j] = log_sum, layers[j] = n_layers;
-        value += a->weights[j] * ((seen ? 0.0 : a->log_areas[j]) + end_log) * log_sum;
+        double x = (seen ? 0.0 : a->log_areas[j]) + a->channels_exponent * end_log;
+        value += a->weights[j] * (a->additive ? 1.0 : x) * (log_sum + extra) + a->end_weights[j] * x;
         j = least_int(j + 1, a->stages - 1);
     }
     return value;

@@ -16,7 +16,7 @@
 /* What the parts of a path are worth. */
 typedef struct {
     double *budget;          /* price per unit of each count */
-    double *log;             /* worth of one nat of log w in each super-block */
+    double *log, *extra;     /* worth of one nat of log w in each super-block, and of what layer terms have beside it */
     double *block, *layer;   /* of one block and of one layer of each super-block, their logarithms and counts aside */
     double *end;             /* of one nat of log C at the end of each super-block */
     double *constant;        /* of having channels at the end of each super-block, whatever their number */
@@ -26,7 +26,7 @@ typedef struct {
 
 static Weights weights_for(const Chain *c, Store *s) {
     i64 m = c->super_blocks;
-    return (Weights){take_doubles(s, c->arrays->budgets), take_doubles(s, m), take_doubles(s, m), take_doubles(s, m),
+    return (Weights){take_doubles(s, c->arrays->budgets), take_doubles(s, m), take_doubles(s, m), take_doubles(s, m), take_doubles(s, m),
                      take_doubles(s, m), take_doubles(s, m), 0.0, take_doubles(s, c->n_stems)};
 }
 
@@ -78,6 +78,12 @@ static void weigh_columns(const Chain *c, const Weights *w, i64 i, i64 g, double
     }
     for (i64 p = 0; p < n; p++)
         per_block[p] = g_log * (log_channels + log[p]) - per_block[p] + (per_step + layers[p] * per_layer);
+    if (c->arrays->has_extra)
+        for (i64 p = 0; p < n; p++) {
+            double worth = w->extra[i] * c->extra[first + p];
+            per_block[p] += worth;
+            own[p] -= worth; /* which is a price here */
+        }
     if (c->limited[i])
         for (i64 p = 0; p < n; p++)
             if (column_row(c, first + p)[REST_FITS] == 0) { /* a single block at most */

@@ -67,7 +67,7 @@ static void minimise(const Chain *c, const Ranges *r, const double *start, doubl
     for (i64 k = 0; k < nb; k++)
         unit[k] = fabs(a->limits[k]), is_signed[k] = 1;
     for (i64 k = 0; k < nr; k++) {
-        unit[nb + k] = r->s_high[a->rho_stages[k]], unit[nb + nr + k] = r->n_high[a->rho_stages[k]];
+        unit[nb + k] = r->w_high[a->rho_stages[k]], unit[nb + nr + k] = r->n_high[a->rho_stages[k]];
         is_signed[nb + k] = 1;
     }
     for (i64 k = 0; k < a->n_penalised; k++)

@@ -240,6 +240,9 @@ def admitted_widths(values: tuple[int, ...], ratio: WidthRatio, channels: tuple[
 
 def _admitted(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tuple[int, ...]:
     """Bottleneck widths that go with ``c`` channels; see :class:`WidthRatio`."""
+    if ratio.listed is not None:
+        return tuple(sorted({_nearest(values, listed * c) for listed in ratio.listed}))
+    assert ratio.min is not None
     low = ratio.min * c
     high = None if ratio.max is None else ratio.max * c
     first = bisect_left(values, -(-low.numerator // low.denominator))

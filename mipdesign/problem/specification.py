@@ -103,22 +103,34 @@ class RatioRange(SpecModel):
         return self
 
 
-class WidthRatio(RatioRange):
-    """Bounds of ``b / C``.
+class WidthRatio(SpecModel):
+    """Bounds of ``b / C``, or a list of its values.
 
     ``to_rounding`` lists the ends at which the lattice value nearest to the bound is admitted too, so that no channel count is
-    left without a width.
+    left without a width. With ``listed``, the widths of a channel count are the lattice values nearest to these ratios of it.
     """
 
+    min: Ratio | None = None
+    max: Ratio | None = None
+    listed: Annotated[tuple[Ratio, ...], Field(min_length=1, max_length=64)] | None = None
     to_rounding: tuple[str, ...] = ("min",)
 
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        return with_tuples(data, "to_rounding")
+        made = with_tuples(data, "listed", "to_rounding")
+        return {"to_rounding": (), **made} if isinstance(made, dict) and made.get("listed") is not None else made
 
     @model_validator(mode="after")
     def _check_ends(self) -> Self:
+        if self.listed is not None:
+            if self.min is not None or self.max is not None or self.to_rounding:
+                raise SpecError("listed", "stands beside min, max or to_rounding", "give either")
+            return self
+        if self.min is None:
+            raise SpecError("min", "is missing", "give min, or listed")
+        if self.max is not None:
+            RatioRange(min=self.min, max=self.max)
         for end in self.to_rounding:
             if end not in ("min", "max"):
                 raise SpecError("to_rounding", f"{end!r} is not an end", "list 'min', 'max', both or none")
@@ -180,7 +192,7 @@ class StageSpace(SpecModel):
     growth:
         Bounds of ``C_i / C_{i-1}``; ``min: 1`` keeps the channels non-decreasing.
     bottleneck, bottleneck_ratio:
-        Lattice of the bottleneck width ``b``, and bounds of ``b / C``.
+        Lattice of the bottleneck width ``b``, and bounds or values of ``b / C``.
     kernels:
         Kernel sizes; those with ``1.5 k`` above the input resolution of the super-block are left out.
     depth:

@@ -12,7 +12,7 @@ from ..numerals import plain_number
 
 if TYPE_CHECKING:
     from ..problem.problem import Problem
-    from ..problem.specification import Lattice, RatioRange
+    from ..problem.specification import Lattice, RatioRange, WidthRatio
 
 
 def problem_table(problem: Problem) -> Table:
@@ -71,8 +71,10 @@ def lattice_text(lattice: Lattice) -> str:
     return ", ".join(map(str, values))
 
 
-def range_text(bounds: RatioRange) -> str:
-    """Bounds of a quotient."""
+def range_text(bounds: RatioRange | WidthRatio) -> str:
+    """Bounds of a quotient, or its values."""
+    if isinstance(bounds, WidthRatio) and bounds.listed is not None:
+        return ", ".join(f"{float(value):g}" for value in bounds.listed)
     low, high = (None if x is None else plain_number(x) for x in (bounds.min, bounds.max))
     low, high = (f"{x:g}" if isinstance(x, float) else x for x in (low, high))
     return f">= {low}" if high is None else f"{low}..{high}"

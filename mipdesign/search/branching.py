@@ -319,12 +319,13 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
     the spread of its values can feign. The shares were chosen by node counts (``docs/performance.md``).
     """
     rates, ranges, weights = tables.arrays.weights, relaxation.ranges, best.weights
+    factors = np.ones_like(rates) if tables.arrays.additive else ranges.x_high
     mixed = weights @ best.paths.depths if weights.sum() > 0 else None
     options: list[tuple[float, Split]] = []
     extents, longest = (found.tolist() for found in cell.extents(tables))
     for i, (s, (channels, widths, kernels)) in enumerate(zip(tables.stages, extents, strict=True)):
         columns, stage = cell.columns[i], tables.stage_of[i]
-        worth = max(best.multipliers.weight, 1e-3) * float(rates[stage:] @ ranges.x_high[stage:])
+        worth = max(best.multipliers.weight, 1e-3) * float(rates[stage:] @ factors[stage:])
         if cell.low[i] < cell.high[i]:
             block = float(s.log_c[columns[-1]]) + longest[i]
             split = Split("depth", i, _depth_threshold(cell.depths(tables, i), None if mixed is None else mixed[i]))
@@ -333,7 +334,7 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
         low, high, middle = channels
         if low < high:
             spread, product = math.log(high / low), 0.0
-            if i in tables.ends:
+            if i in tables.ends and not tables.arrays.additive:
                 product = PRODUCT * float(rates[stage] * (ranges.s_high[stage] - ranges.s_low[stage])) * spread
             options.append((product + CHANNEL_SPREAD * worth * depth * spread**2, Split("channels", i, int(middle))))
         low, high, middle = widths
