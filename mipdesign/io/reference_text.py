@@ -17,7 +17,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import SpecError, short
-from ..networks.architecture import Architecture, KernelSize, Positive, Stride
+from ..networks.architecture import Architecture
+from ..networks.architecture_file import KernelSize, Positive, Stride
 from ..networks.blocks import FAMILIES
 from ..parsing import validated
 

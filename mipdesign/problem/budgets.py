@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from ..errors import SpecError, short
-from ..networks.architecture import Positive
+from ..networks.architecture_file import Positive
 from ..networks.evaluator import DEFAULT_BYTES, LOWER, SIZES, UPPER_ONLY
 from ..networks.latency import KINDS, LatencyModel, LatencyTable
 from ..numerals import at_most, plain_number

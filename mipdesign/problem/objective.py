@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ..networks.architecture import Positive
+from ..networks.architecture_file import Positive
 from ..networks.objective import PenaltyForm
 from ..networks.scores import DEFAULT_SCORE, SCORES, Score, score_named
 from ..numerals import double

@@ -24,7 +24,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from ..errors import SpecError
 from ..files import read_text
-from ..networks.architecture import Architecture, Positive, Stem, require_kernel
+from ..networks.architecture import Architecture, Stem
+from ..networks.architecture_file import Positive, require_kernel
 from ..networks.evaluator import LOWER, SIZES, Evaluator, Scoring, violations
 from ..networks.latency import LatencyTable
 from ..networks.objective import (
@@ -198,9 +199,10 @@ class Problem(SpecModel):
     def outside_space(self, architecture: Architecture) -> list[str]:
         """Fields of a network that the search space does not hold."""
         wrong = []
-        fixed = {"resolution": self.input.resolution, "input_channels": self.input.channels, "classes": self.classes}
+        fixed: dict[str, Any] = {"resolution": self.input.resolution, "input_channels": self.input.channels}
+        fixed |= {"classes": self.classes, "frames": None}
         wrong += [name for name, value in fixed.items() if getattr(architecture, name) != value]
-        if architecture.head != (self.head.channels if self.head else None):
+        if (architecture.head, architecture.head_bits) != (self.head.channels if self.head else None, None):
             wrong.append("head")
         stem = architecture.stem
         if stem != Stem(stem.channels, self.stem.kernel, self.stem.stride) or stem.channels not in self.stem.channels.values:
@@ -213,6 +215,7 @@ class Problem(SpecModel):
                 stage.stride == space.stride
                 and space.holds(stage.block, stage.channels, stage.bottleneck, stage.kernel)
                 and stage.depth in space.depths
+                and stage.plain
                 and space.follows(previous, stage.channels)
             )
             if not inside:

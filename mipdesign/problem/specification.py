@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ..errors import SpecError
-from ..networks.architecture import Architecture, KernelSize, Positive, Stage, Stride
+from ..networks.architecture import Architecture, Stage
+from ..networks.architecture_file import KernelSize, Positive, Stride
 from ..networks.blocks import FAMILIES
 from ..numerals import at_most, not_negative, plain_number
 

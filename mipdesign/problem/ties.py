@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 
 from ..errors import SpecError
-from ..networks.architecture import Positive, Stage
+from ..networks.architecture import Stage
+from ..networks.architecture_file import Positive
 from .specification import SpecModel, with_tuples
 
 TIED = ("block", "channels", "bottleneck", "kernel", "depth")

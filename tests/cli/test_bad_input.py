@@ -319,7 +319,7 @@ ARCHITECTURES: list[tuple[str, Any, tuple[str, ...]]] = [
     ("stem.kernel", 2, ("stem.kernel: kernel 2 is even",)),
     ("stem.kernel", 33, ("stem.kernel: kernel 33 is larger than the map of 32 x 32",)),
     ("stem.channels", -1, ("stem.channels: -1 is refused",)),
-    ("stem.padding", 1, ("stem.padding: is not a known field", "channels, kernel, pool, stride")),
+    ("stem.padding", 1, ("stem.padding: is not a known field", "bits, channels, kernel, kernel_t, pool, stride")),
     ("stem.pool", 3, ("stem.pool: 3 is refused", "valid boolean")),
     ("stages", MISSING, ("stages: is missing",)),
     ("stages", [], ("stages: [] is refused", "at least 1 item")),

@@ -27,6 +27,8 @@ class Score(ABC):
     """Weight of the depth penalty where nothing else is said."""
     counts_bits: ClassVar[bool]
     """Whether the bits of quantised convolutions enter the layer terms."""
+    weighs_shapes: ClassVar[bool] = False
+    """Whether kernels count by their proportions beside those of their map, in networks of video."""
     logarithms: ClassVar[int]
     """How many logarithms are multiplied: a base ``b`` other than e divides by so many powers of ``ln b``."""
 
