@@ -4,8 +4,8 @@ Notation: ``ci`` channels that enter the block, ``c`` output channels, ``b`` bot
 resolution of the map that enters. Every number may be a Python integer or an integer array. Whether ``ci = c`` decides which
 operations some families have; it is passed as ``twin``, so that counts are affine in ``ci`` for either answer.
 
-In video a kernel is a pair, of so many frames and so many pixels in height and width; both are kept in one integer, see
-:func:`pixels`.
+In video a kernel is a pair, of so many frames and so many pixels in height and width; both are kept in one integer,
+:data:`FRAMES` times the frames, and pixels.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Op(NamedTuple):
 
     ``scored`` says whether the reference tool counts its FLOPs, ``projected`` (of an addition) whether its shortcut has a
     convolution, ``present`` whether there is such an operation at all. ``kt``: frames of a kernel; ``frames``: of the maps.
+    ``a, w``: bits of what a convolution reads and of its weights.
     """
 
     kind: str
@@ -36,6 +37,8 @@ class Op(NamedTuple):
     present: Any = True
     kt: Int = 1
     frames: int = 1
+    a: Int = 8
+    w: Int = 8
 
     @property
     def out(self) -> Int:
@@ -81,6 +84,18 @@ class Op(NamedTuple):
         return each * self.co * self.written * self.present
 
     @property
+    def bit_operations(self) -> Int:
+        """64 times :attr:`reference_flops`, but a multiply-accumulate counts the product of its bits."""
+        if self.kind == "conv" and self.scored:
+            return self.macs * (self.a * self.w)
+        return WHOLE**2 * self.reference_flops
+
+    @property
+    def size_in_bits(self) -> Int:
+        """:attr:`params` in the bits of a convolution's weights, all others in eight."""
+        return self.params * (self.w if self.kind == "conv" else WHOLE)
+
+    @property
     def activations(self) -> Int:
         """Elements of the output of a convolution."""
         return self.co * self.written * self.present if self.kind == "conv" else 0
@@ -93,16 +108,22 @@ class Op(NamedTuple):
 
 
 Ops = list[Op]
+WHOLE = 8
+"""Bits of what is not quantised."""
+UNROUNDED = ("tool_flops", "bit_operations")
+"""Figures for which maps are halved without being rounded."""
+BACKBONE = ("params_backbone", "size_in_bits")
+"""Figures without the classifier."""
 FRAMES = 64
 """What a frame of a kernel counts in the integer that stands for its frames and pixels, of which there are fewer."""
 
 
 def conv(ci: Int, co: Int, r: Int, k: Int = 1, s: Int = 1, groups: Int = 1, act: str = "", scored: bool = True,
-         present: Any = True) -> Ops:  # fmt: skip
+         present: Any = True, kt: Int = 1) -> Ops:  # fmt: skip
     """A convolution without bias, its normalisation, and an activation where ``act`` names one."""
     out = -(-r // s)
     ops = [
-        Op("conv", ci, co, r, k, s, groups, scored, present=present),
+        Op("conv", ci, co, r, k, s, groups, scored, present=present, kt=kt),
         Op("norm", co, co, out, scored=scored, present=present),
     ]
     return ops + ([Op(act, co, co, out, scored=scored, present=present)] if act else [])
@@ -110,8 +131,7 @@ def conv(ci: Int, co: Int, r: Int, k: Int = 1, s: Int = 1, groups: Int = 1, act:
 
 def depthwise(c: Int, r: Int, k: Int, s: int, act: str, kt: Int = 1) -> Ops:
     """A convolution of every channel by itself."""
-    first, *rest = conv(c, c, r, k, s, groups=c, act=act)
-    return [first._replace(kt=kt), *rest]
+    return conv(c, c, r, k, s, groups=c, act=act, kt=kt)
 
 
 def in_video(ops: Ops, frames: int | None) -> Ops:
@@ -119,9 +139,11 @@ def in_video(ops: Ops, frames: int | None) -> Ops:
     return ops if frames is None else [op if op.kind == "linear" else op._replace(frames=frames) for op in ops]
 
 
-def pixels(k: Int) -> tuple[Int, Int]:
-    """Frames and pixels of a kernel of a video, of the integer that stands for both."""
-    return k // FRAMES, k % FRAMES
+def quantised(ops: Ops, a: Int, w: Int) -> Ops:
+    """The same operations with the bits of their convolutions' inputs and weights."""
+    if isinstance(a, int) and a == w == WHOLE:
+        return ops
+    return [op._replace(a=a, w=w) if op.kind == "conv" else op for op in ops]
 
 
 def squeeze_excite(b: Int, r: Int) -> Ops:
@@ -180,12 +202,6 @@ def inverted(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin:
     return main + joined(ci, c, r, s, "relu", False, present=twin)
 
 
-def inverted_3d(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
-    """:func:`inverted` of a video, whose depthwise kernel spans some frames; the stride leaves these alone."""
-    kt, k = pixels(k)
-    return inverted(ci, c, b, k, s, r, first, twin, kt)
-
-
 def inverted_se(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
     """:func:`inverted` with squeeze-and-excitation behind the depthwise convolution, and SiLU."""
     out = -(-r // s)
@@ -213,13 +229,19 @@ def _not(twin: Any) -> Any:
 
 class Family(NamedTuple):
     """A block family: its operations, the widths ``c k^2 / g`` of its layers in order (DeepMAD, section 3), the activation
-    of a stem or head beside it, whether it has squeeze-and-excitation, and whether it is one of videos."""
+    of a stem or head beside it, whether it has squeeze-and-excitation, and whether its kernels
+    span frames, as a further argument of its operations."""
 
     operations: Callable[..., Ops]
     widths: Callable[[Int, Int, Int, Int], Sequence[Int]]
     activation: str = "relu"
     has_se: bool = False
     video: bool = False
+
+    @property
+    def layers(self) -> int:
+        """Main-path convolutions of a block."""
+        return len(self.widths(1, 1, 1, 1))
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -229,7 +251,7 @@ FAMILIES: Mapping[str, Family] = {
     "resnet_basic": Family(resnet_basic, lambda ci, c, b, k: (ci * k**2, b * k**2)),
     "mixed": Family(mixed, lambda ci, c, b, k: (ci, b * k**2)),
     "inverted": Family(inverted, lambda ci, c, b, k: (ci, k**2, b)),
-    "inverted_3d": Family(inverted_3d, lambda ci, c, b, k: (ci, pixels(k)[1] ** 2, b), video=True),
+    "inverted_3d": Family(inverted, lambda ci, c, b, k: (ci, k**2, b), video=True),
     "inverted_se": Family(inverted_se, lambda ci, c, b, k: (ci, k**2, b), "silu", has_se=True),
     "linear_inverted": Family(linear_inverted, lambda ci, c, b, k: (ci, k**2, b), "relu6"),
     "separable": Family(separable, lambda ci, c, b, k: (k**2, ci), "relu6"),

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from .families import Op, Ops, conv, figure, in_video
+from .families import BACKBONE, FRAMES, UNROUNDED, WHOLE, Op, Ops, conv, figure, in_video, quantised
 from .reading import RefusedError, integer, mapping, sequence, word
 from .space import Space
+from .super_block import SuperBlock
 
 DIGITS = 40
 """Digits to which objectives are compared."""
 
 
+class Block(NamedTuple):
+    """A block of a super-block: its width and its kernel, and the bits of its convolutions' inputs and weights."""
+
+    b: int
+    k: int
+    a: int
+    w: int
+
+
 @dataclass(frozen=True, order=True)
 class Stage:
-    """A super-block of a network, in the order of equal designs."""
+    """A super-block of a network, in the order of equal designs.
+
+    ``bottleneck`` and ``kernel`` are those of the first block, which the others share where ``bottlenecks`` and ``kernels``,
+    one for each block, are empty. ``kernel_t`` is 0 where there are no frames. ``bits``: a pair for each block, if any has.
+    """
 
     block: str
     stride: int
@@ -27,6 +43,37 @@ class Stage:
     bottleneck: int
     kernel: int
     depth: int
+    kernel_t: int = 0
+    bits: tuple[tuple[int, int], ...] = ()
+    bottlenecks: tuple[int, ...] = ()
+    kernels: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, block: str, stride: int, channels: int, blocks: Sequence[Block], quantised: bool) -> Stage:
+        """The super-block of some blocks."""
+        sizes, (kt, kernel) = [row.b for row in blocks], divmod(blocks[0].k, FRAMES)
+        kernels, bits = [row.k % FRAMES for row in blocks], [(row.a, row.w) for row in blocks]
+        return cls(
+            block, stride, channels, sizes[0], kernel, len(blocks), kt, tuple(bits) if quantised else (),
+            tuple(sizes) if len(set(sizes)) > 1 else (), tuple(kernels) if len(set(kernels)) > 1 else (),
+        )  # fmt: skip
+
+    def at(self, n: int) -> Block:
+        """Its block ``n``."""
+        b, k = self.bottlenecks[n] if self.bottlenecks else self.bottleneck, self.kernels[n] if self.kernels else self.kernel
+        return Block(b, self.kernel_t * FRAMES + k, *(self.bits[n] if self.bits else (WHOLE, WHOLE)))
+
+    @property
+    def first(self) -> Block:
+        """Its first block."""
+        return self.at(0)
+
+    @cached_property
+    def others(self) -> Mapping[Block, int]:
+        """Its other blocks, each with how often it is there."""
+        if not (self.bits or self.bottlenecks or self.kernels):
+            return {self.first: self.depth - 1} if self.depth > 1 else {}
+        return Counter(self.at(n) for n in range(1, self.depth))
 
 
 @dataclass(frozen=True, order=True)
@@ -45,35 +92,88 @@ def read_network(data: Any, where: str, space: Space) -> Network:
     RefusedError
         Naming the field that is malformed or outside the space.
     """
-    row = mapping(data, where, ("resolution", "stem", "stages", "head"), ("input_channels", "classes"))
-    fixed = {"resolution": space.resolution, "head": space.head, "input_channels": space.in_channels, "classes": space.classes}
+    row = mapping(data, where, ("resolution", "stem", "stages", "head"), ("input_channels", "classes", "frames"))
+    head: Any = space.head
+    if space.head is not None and space.quantised:
+        head = {"channels": space.head, "bits": list(space.head_bits)}
+    fixed = {
+        "resolution": space.resolution, "head": head, "input_channels": space.in_channels, "classes": space.classes,
+        "frames": space.frames,
+    }  # fmt: skip
     for name, value in fixed.items():
         given = row.get(name, {"input_channels": 3, "classes": 1000}.get(name))
         if given != value or isinstance(given, (bool, float)):
             raise RefusedError(f"{where}.{name} is not {value}, that of the problem")
-    stem = mapping(row["stem"], f"{where}.stem", ("channels", "kernel", "stride"))
+    stem = mapping(row["stem"], f"{where}.stem", ("channels", "kernel", "stride"), ("kernel_t", "bits"))
     kernel, stride = (integer(stem[name], f"{where}.stem.{name}") for name in ("kernel", "stride"))
-    if (kernel, stride) != (space.stem_kernel, space.stem_stride) or stem["channels"] not in space.stem:
+    given = (kernel, stride, stem.get("kernel_t", 1), stem.get("bits"))
+    bits = list(space.stem_bits) if space.quantised else None
+    if given != (space.stem_kernel, space.stem_stride, space.stem_frames, bits) or stem["channels"] not in space.stem:
         raise RefusedError(f"{where}.stem lies outside the space")
     stages, before, m = [], integer(stem["channels"], f"{where}.stem.channels"), len(space.super_blocks)
-    names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")
     for i, (given, s) in enumerate(zip(sequence(row["stages"], f"{where}.stages", m, m), space.super_blocks, strict=True)):
         here = f"{where}.stages.{i}"
-        values = mapping(given, here, names)
-        block = word(values["block"], f"{here}.block", s.families)
-        stage = Stage(block, *(integer(values[name], f"{here}.{name}") for name in names[1:]))
-        f = s.families.index(block)
-        column = (s.c == stage.channels) & (s.f == f) & (s.b == stage.bottleneck) & (s.k == stage.kernel)
-        inside = column.any() and stage.depth in s.depths and stage.stride == s.stride
+        stage = _read_stage(given, here, space, s)
         incoming = space.stem if i == 0 else space.super_blocks[i - 1].channels
-        if not inside or before not in incoming[slice(*_window(space, i, stage.channels))]:
+        if stage.channels not in s.channels or before not in incoming[slice(*_window(space, i, stage.channels))]:
             raise RefusedError(f"{here} lies outside the space")
         stages.append(stage)
         before = stage.channels
     for axis, tied in space.ties:
-        if len({getattr(stages[i], axis) for i in tied}) > 1:
+        if len({_tied(stages[i], axis) for i in tied}) > 1:
             raise RefusedError(f"{where} breaks the tie of {axis} of super-blocks {[i + 1 for i in tied]}")
     return Network(stem["channels"], tuple(stages))
+
+
+def _tied(stage: Stage, axis: str) -> Any:
+    return (stage.kernel, stage.kernel_t) if axis == "kernel" else getattr(stage, axis)
+
+
+def _read_stage(value: Any, where: str, space: Space, s: SuperBlock) -> Stage:
+    """A super-block of an architecture, whose blocks have to lie in a space."""
+    names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")
+    data = mapping(value, where, names, ("kernel_t", "bits"))
+    block = word(data["block"], f"{where}.block", s.families)
+    stride, channels, depth = (integer(data[name], f"{where}.{name}") for name in ("stride", "channels", "depth"))
+    lies = stride == s.stride and depth in s.depths
+    if not lies:
+        raise RefusedError(f"{where} lies outside the space")
+    of_blocks = {}
+    for name in ("bottleneck", "kernel"):
+        given = data[name]
+        if isinstance(given, list):
+            given = [integer(x, f"{where}.{name}.{n}") for n, x in enumerate(sequence(given, f"{where}.{name}", depth, depth))]
+            if len(set(given)) == 1:
+                raise RefusedError(f"{where}.{name} lists one number for all blocks")
+        of_blocks[name] = given if isinstance(given, list) else [integer(given, f"{where}.{name}")] * depth
+    kt = 0 if space.frames is None else integer(data.get("kernel_t", 1), f"{where}.kernel_t")
+    if space.frames is None and data.get("kernel_t", 1) != 1:
+        raise RefusedError(f"{where}.kernel_t is for videos")
+    bits = _read_bits(data.get("bits"), f"{where}.bits", depth, space.families[block].layers, s)
+    kernels = [kt * FRAMES + k for k in of_blocks["kernel"]]
+    blocks = [Block(b, k, a, w) for b, k, (a, w) in zip(of_blocks["bottleneck"], kernels, bits, strict=True)]
+    of_family = (s.c == channels) & (s.f == s.families.index(block))
+    for b, k in {(row.b, row.k) for row in blocks}:
+        lies &= bool((of_family & (s.b == b) & (s.k == k)).any())
+    if not lies or (s.uniform and len({(row.b, row.k) for row in blocks}) > 1):
+        raise RefusedError(f"{where} lies outside the space")
+    return Stage.of(block, stride, channels, blocks, space.quantised)
+
+
+def _read_bits(value: Any, where: str, depth: int, layers: int, s: SuperBlock) -> Sequence[tuple[int, int]]:
+    """The bits of every block, all of whose convolutions have the same; 8 where nothing is quantised."""
+    if not s.bits:
+        if value is not None:
+            raise RefusedError(f"{where} is for quantised networks")
+        return [(WHOLE, WHOLE)] * depth
+    found = []
+    for n, block in enumerate(sequence(value, where, depth, depth)):
+        pairs = [sequence(pair, f"{where}.{n}", 2, 2) for pair in sequence(block, f"{where}.{n}", layers, layers)]
+        a, w = (integer(x, f"{where}.{n}") for x in pairs[0])
+        if any(pair != [a, w] for pair in pairs) or (a, w) not in s.bits:
+            raise RefusedError(f"{where}.{n} lies outside the space")
+        found.append((a, w))
+    return found
 
 
 def _window(space: Space, i: int, channels: int) -> tuple[int, int]:
@@ -90,10 +190,9 @@ def operations(space: Space, network: Network, doubled: bool = False) -> Iterato
         yield op, 1
     ci = network.stem
     for stage, s, r, out in zip(stages, space.super_blocks, maps, [*maps[1:], last], strict=True):
-        c, b, k = stage.channels, stage.bottleneck, stage.kernel
-        blocks = [(space.block(stage.block, ci, c, b, k, s.stride, r, True, ci == c), 1)]
-        if stage.depth > 1:
-            blocks.append((space.block(stage.block, c, c, b, k, 1, out, False, True), stage.depth - 1))
+        c = stage.channels
+        blocks = [(space.block(stage.block, ci, c, stage.first, s.stride, r, True, ci == c), 1)]
+        blocks += [(space.block(stage.block, c, c, block, 1, out, False, True), n) for block, n in stage.others.items()]
         for ops, times in blocks:
             yield from ((op, times) for op in ops if op.present)
         ci = c
@@ -103,13 +202,13 @@ def operations(space: Space, network: Network, doubled: bool = False) -> Iterato
 
 def stem(space: Space, c: Any, activation: str, r: int) -> Ops:
     """The operations of the stem on a map."""
-    first, *rest = conv(space.in_channels, c, r, space.stem_kernel, space.stem_stride, act=activation)
-    return in_video([first._replace(kt=space.stem_frames), *rest], space.frames)
+    ops = conv(space.in_channels, c, r, space.stem_kernel, space.stem_stride, act=activation, kt=space.stem_frames)
+    return in_video(quantised(ops, *space.stem_bits), space.frames)
 
 
 def tail(space: Space, c: Any, activation: str, r: int) -> Ops:
     """The operations of head, global pool and classifier behind a map of ``c`` channels."""
-    head = [] if space.head is None else conv(c, space.head, r, act=activation)
+    head = [] if space.head is None else quantised(conv(c, space.head, r, act=activation), *space.head_bits)
     last = c if space.head is None else space.head
     return in_video([*head, Op("global_pool", last, last, r, s=r), Op("linear", last, space.classes, 1)], space.frames)
 
@@ -120,8 +219,8 @@ def total(space: Space, network: Network, name: str) -> int:
         return sum(stage.depth for stage in network.stages)
     if name == "layers":
         return sum(len(widths) for _, _, widths in stages_of(space, network))
-    skipped = "linear" if name == "params_backbone" else ""
-    ops = operations(space, network, name == "tool_flops")
+    skipped = "linear" if name in BACKBONE else ""
+    ops = operations(space, network, name in UNROUNDED)
     return sum(times * int(figure(op, name)) for op, times in ops if op.kind != skipped)
 
 
@@ -131,11 +230,11 @@ def stages_of(space: Space, network: Network) -> list[tuple[int, int, list[int]]
     ci, forgotten = network.stem, False
     for stage, s, j in zip(network.stages, space.super_blocks, space.stage_of, strict=True):
         family, c = space.families[stage.block], stage.channels
-        first = [int(w) for w in family.widths(ci, c, stage.bottleneck, stage.kernel)]
-        rest = [int(w) for w in family.widths(c, c, stage.bottleneck, stage.kernel)] * (stage.depth - 1)
+        widths = stages.pop()[2] if j == len(stages) - 1 else []
+        for enters, block, times in [(ci, stage.first, 1), *((c, block, n) for block, n in stage.others.items())]:
+            widths = widths + [int(w) for w in family.widths(enters, c, block.b, block.k % FRAMES)] * times
         forgotten |= space.reference and family.has_se
-        before = stages.pop()[2] if j == len(stages) - 1 else []
-        stages.append((1 if forgotten else s.out, c, before + first + rest))
+        stages.append((1 if forgotten else s.out, c, widths))
         ci = c
     if space.head is not None:
         r, c, widths = stages.pop()
@@ -146,10 +245,34 @@ def stages_of(space: Space, network: Network) -> list[tuple[int, int, list[int]]
 def _corrections(space: Space, network: Network) -> list[Decimal]:
     """What the layer terms of each down-sampling stage have beside the logarithms of widths."""
     found = [space.stem_correction]
-    for stage, table, j in zip(network.stages, space.corrections, space.stage_of, strict=True):
+    for i, (stage, j) in enumerate(zip(network.stages, space.stage_of, strict=True)):
         found += [Decimal(0)] * (j == len(found))
-        found[-1] += table.get(stage.kernel, Decimal(0)) * stage.depth
+        for block, times in [(stage.first, 1), *stage.others.items()]:
+            found[-1] += times * space.correction(i, block.k, block.a, block.w)
+    found[-1] += space.head_correction
     return found
+
+
+def bits_held(space: Space, network: Network) -> list[int]:
+    """Bits that a device holds while each convolution runs, as the released tool counts them: stem, blocks, head.
+
+    Maps are rounded down; a depthwise convolution works in place, and the map of a shortcut counts beside it alone.
+    """
+    blocks = [(stage, n, stage.at(n)) for stage in network.stages for n in range(stage.depth)]
+    last = [] if space.head is None else [space.head_bits[0]]
+    reads = [*(block.a for _, _, block in blocks), *last, WHOLE]
+    r, s, c = space.resolution, space.stem_stride, network.stem
+    held = [r * r * space.in_channels * space.stem_bits[0] + r * r * c // (s * s) * reads[0]]
+    r //= s
+    for (stage, n, (b, _, a, _)), after in zip(blocks, reads[1:], strict=False):
+        s, to = 1 if n else stage.stride, stage.channels
+        out = r // s
+        shortcut = r * r * to // (s * s) * a if c == to else 0
+        held += [r * r * (c + b) * a, r * r * b * a + r * r // (s * s) * a + shortcut, out * out * (b * a + to * after)]
+        r, c = out, to
+    if space.head is not None:
+        held.append(r * r * (c * space.head_bits[0] + space.head * WHOLE))
+    return held
 
 
 def broken(space: Space, network: Network) -> str:
@@ -159,6 +282,8 @@ def broken(space: Space, network: Network) -> str:
             return ("more" if limit.sign > 0 else "less") + f" {limit.figure} than the budget"
     if space.memory is not None and max(int(op.elements) for op, _ in operations(space, network)) > space.memory:
         return "more activation memory than the budget"
+    if space.most_bits is not None and max(bits_held(space, network)) > space.most_bits:
+        return "more bytes of maps than the budget"
     if space.latency is not None:
         times = [(int(space.latency.of(op)), n) for op, n in operations(space, network)]
         if min(time for time, _ in times) < 0 or sum(time * n for time, n in times) > space.nanoseconds:
@@ -205,6 +330,5 @@ def _decimal(exact: Fraction) -> Decimal:
 
 def order(space: Space, network: Network) -> tuple[Any, ...]:
     """The documented order of designs, the best one first."""
-    flops = "tool_flops" if space.scoring.additive else "reference_flops"
-    names = ("params_backbone", flops) if space.reference else ("params_total", "macs")
+    names = ("params_backbone", space.reference_flops) if space.reference else ("params_total", "macs")
     return (objective(space, network).copy_negate(), *(total(space, network, name) for name in names), network)

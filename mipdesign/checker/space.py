@@ -8,18 +8,24 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .families import FAMILIES, Family, Ops, in_video, pixels
+from .elements import Element, Tie, chain
+from .families import FAMILIES, FRAMES, WHOLE, Family, Ops, in_video, quantised
 from .latency import Latency
 from .reading import RefusedError, integer, lattice, mapping, ratio, refuse, sequence, word, words
-from .scoring import Scoring, log_of, places, read_objective, spread_of_kernel
+from .scoring import Scoring, log_of, places, read_objective, spread_of_kernel, worth_of_bits
 from .super_block import MOST_COLUMNS, Near, SuperBlock, super_block
 
-FIGURES = ("flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes")
+FIGURES = (
+    "flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes", "bit_operations",
+    "model_size",
+)  # fmt: skip
 """Budgets that are sums over the network, in the order of their prices."""
+SINGLE = ("activation_memory", "latency", "effectiveness", "max_feature")
+"""Other budgets."""
 SIZES = ("weights_bytes", "activation_memory")
 TIED = ("block", "channels", "bottleneck", "kernel", "depth")
 
@@ -70,11 +76,47 @@ class Space:
     frames: int | None
     stem_frames: int
     score_resolution: int
+    stem_bits: tuple[int, int]
+    head_bits: tuple[int, int]
+    most_bits: Fraction | None
 
     @cached_property
     def stage_of(self) -> tuple[int, ...]:
         """Down-sampling stage of each super-block: the stem opens the first one, every stride of 2 a new one."""
         return tuple(np.cumsum([s.stride == 2 for s in self.super_blocks]).tolist())
+
+    @cached_property
+    def _chain(self) -> tuple[tuple[Element, ...], tuple[Tie, ...]]:
+        return chain(self.super_blocks, self.ties)
+
+    @property
+    def elements(self) -> tuple[Element, ...]:
+        """The chain that bounds speak of: super-blocks, or their blocks."""
+        return self._chain[0]
+
+    @property
+    def tied(self) -> tuple[Tie, ...]:
+        """What elements have in common."""
+        return self._chain[1]
+
+    def before(self, element: Element) -> tuple[int, ...]:
+        """The channels that may enter the super-block of an element."""
+        return self.stem if element.of == 0 else self.super_blocks[element.of - 1].channels
+
+    @cached_property
+    def floored(self) -> list[int]:
+        """The map that enters the stem, those that enter the super-blocks, and the last one, rounded down."""
+        found = [self.resolution]
+        for stride in (self.stem_stride, *(s.stride for s in self.super_blocks)):
+            found.append(found[-1] // stride)
+        return found
+
+    def fewest_bits(self, i: int, within: int | None = None) -> int:
+        """The fewest bits with which what stands behind the map before super-block ``i``, or a block ``within`` one, reads."""
+        last = self.head_bits[0] if self.head is not None else WHOLE
+        inside = () if within is None else self.super_blocks[within].bits
+        behind = self.super_blocks[i].bits if i < len(self.super_blocks) else ((last, WHOLE),)
+        return min((a for a, _ in (*behind, *inside)), default=WHOLE)
 
     @cached_property
     def halvings(self) -> int:
@@ -91,29 +133,67 @@ class Space:
             found.append(-(-found[-1] // stride))
         return found
 
-    def block(self, name: str, ci: Any, c: Any, b: Any, k: Any, s: int, r: int, first: bool, twin: Any) -> Ops:
-        """The operations of a block."""
-        return in_video(self.families[name].operations(ci, c, b, k, s, r, first, twin), self.frames)
+    def block(self, name: str, ci: Any, c: Any, block: Any, s: int, r: int, first: bool, twin: Any) -> Ops:
+        """The operations of a block, of which ``b, k, a, w`` say the width, the kernel and the bits."""
+        family, (b, k, a, w) = self.families[name], block
+        if self.frames is not None:
+            k, kt = k % FRAMES, k // FRAMES
+        sizes = (ci, c, b, k, s, r, first, twin)
+        ops = family.operations(*sizes, kt) if family.video and self.frames is not None else family.operations(*sizes)
+        return in_video(quantised(ops, a, w), self.frames)
+
+    @property
+    def quantised(self) -> bool:
+        """Whether convolutions have bits."""
+        return bool(self.super_blocks[0].bits)
+
+    @property
+    def reference_flops(self) -> str:
+        """What the budget ``flops`` counts in the convention ``reference``."""
+        if self.quantised:
+            return "bit_operations"
+        return "tool_flops" if self.scoring.additive or self.frames is not None else "reference_flops"
 
     @cached_property
-    def corrections(self) -> tuple[Mapping[int, Decimal], ...]:
-        """What a kernel adds to the layer term of each super-block's blocks beside the logarithms of their widths."""
-        maps, found = self.score_resolution // self.stem_stride, list[Mapping[int, Decimal]]()
+    def _score_maps(self) -> list[int]:
+        """The maps behind the stem and every super-block for which the score weighs kernels, rounded down."""
+        maps = [self.score_resolution // self.stem_stride]
         for s in self.super_blocks:
-            maps //= s.stride
-            kernels = () if self.frames is None else np.unique(s.k).tolist()
-            found.append({k: self._correction(maps, *pixels(k)) for k in kernels})
-        return tuple(found)
+            maps.append(maps[-1] // s.stride)
+        if self.scoring.spatiotemporal and not maps[-1]:
+            raise RefusedError("problem.objective.score_resolution leaves no map")
+        return maps
 
-    @cached_property
+    @property
+    def corrected(self) -> bool:
+        """Whether layer terms have anything beside the logarithms of widths."""
+        return self.frames is not None or (self.quantised and self.scoring.additive)
+
+    def correction(self, i: int, k: int, a: int, w: int) -> Decimal:
+        """What the layer term of a block of super-block ``i`` has beside the logarithms of widths, by its kernel and bits."""
+        kernel = self._of_kernel(self._score_maps[i + 1], k // FRAMES, k % FRAMES)
+        layers = self.families[self.super_blocks[i].families[0]].layers if self.quantised else 0
+        return kernel + self._of_bits(layers, a, w)
+
+    @property
     def stem_correction(self) -> Decimal:
-        """:attr:`corrections` of the stem."""
-        return self._correction(self.score_resolution // self.stem_stride, self.stem_frames, self.stem_kernel)
+        """The same of the stem."""
+        return self._of_kernel(self._score_maps[0], self.stem_frames, self.stem_kernel) + self._of_bits(1, *self.stem_bits)
 
-    def _correction(self, r: int, kt: int, k: int) -> Decimal:
+    @property
+    def head_correction(self) -> Decimal:
+        """The same of the head."""
+        return self._of_bits(1, *self.head_bits) if self.head is not None else Decimal(0)
+
+    def _of_kernel(self, r: int, kt: int, k: int) -> Decimal:
         if self.frames is None:
             return Decimal(0)
         return log_of(kt) + (spread_of_kernel(self.frames, r, kt, k) if self.scoring.spatiotemporal else 0)
+
+    def _of_bits(self, layers: int, a: int, w: int) -> Decimal:
+        if not self.quantised or not self.scoring.additive:
+            return Decimal(0)
+        return layers * worth_of_bits(*self.scoring.sigmas, a, w)
 
     @cached_property
     def most_rho(self) -> float:
@@ -144,7 +224,7 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
     given = mapping(p["input"], "problem.input", ("resolution", "channels"), ("frames",))
     resolution = integer(given["resolution"], "problem.input.resolution", 1, 16384)
     frames = None if given.get("frames") is None else integer(given["frames"], "problem.input.frames", 1, 1024)
-    stem = mapping(p["stem"], "problem.stem", ("channels", "kernel", "stride"), ("kernel_t",))
+    stem = mapping(p["stem"], "problem.stem", ("channels", "kernel", "stride"), ("kernel_t", "bits"))
     stem_frames = 1 if stem.get("kernel_t") is None else integer(stem["kernel_t"], "problem.stem.kernel_t", 1, 63)
     kernel, stride = integer(stem["kernel"], "problem.stem.kernel", 1, 63), integer(stem["stride"], "problem.stem.stride", 1, 2)
     stem_channels = lattice(stem["channels"], "problem.stem.channels")
@@ -161,20 +241,50 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
     m = len(super_blocks)
     stages = 1 + sum(s.stride == 2 for s in super_blocks)
     objective = read_objective(p["objective"], reference, stages, m, families_of)
-    head = None
-    if p.get("head") is not None:
-        head = integer(mapping(p["head"], "problem.head", ("channels",))["channels"], "problem.head.channels")
-    limits, rho, memory, latency, nanoseconds = _budgets(p["budgets"], reference, objective.scoring.additive)
-    if latency is not None and frames is not None:
-        raise RefusedError("problem.budgets.latency is for pictures")
+    head, of_head = None, None if p.get("head") is None else mapping(p["head"], "problem.head", ("channels",), ("bits",))
+    if of_head is not None:
+        head = integer(of_head["channels"], "problem.head.channels")
+    has_bits = [stem.get("bits") is not None, *(bool(s.bits) for s in super_blocks)]
+    has_bits += [] if of_head is None else [of_head.get("bits") is not None]
+    if len(set(has_bits)) > 1:
+        raise RefusedError("problem has bits in some parts, and none in others")
+    b = _budgets(p["budgets"], reference)
+    if b.latency is not None and (frames is not None or any(has_bits)):
+        raise RefusedError("problem.budgets.latency is for pictures and convolutions without bits")
+    if b.most_bits is not None and (frames is not None or families_of != {"inverted"}):
+        raise RefusedError("problem.budgets.max_feature is for pictures and the family inverted")
+    if any(has_bits) and len({families[name].layers for s in super_blocks for name in s.families}) > 1:
+        raise RefusedError("problem has bits and families of different numbers of convolutions")
+    if frames is None and objective.scoring.spatiotemporal:
+        raise RefusedError("problem.objective.score is one of videos")
     space = Space(
         resolution, integer(given["channels"], "problem.input.channels"), stem_channels, kernel, stride, tuple(super_blocks),
         head, integer(p["classes"], "problem.classes"), reference, objective.scoring, objective.beta, objective.price,
-        objective.squared, objective.penalised, _ties(p.get("ties", []), m), limits, rho, memory, latency, nanoseconds,
-        families, frames, stem_frames, resolution if objective.resolution is None else objective.resolution,
+        objective.squared, objective.penalised, _ties(p.get("ties", []), m), tuple(b.limits), b.rho, b.memory, b.latency,
+        b.nanoseconds, families, frames, stem_frames, resolution if objective.resolution is None else objective.resolution,
+        _pair(stem.get("bits"), "problem.stem.bits"), _pair((of_head or {}).get("bits"), "problem.head.bits"), b.most_bits,
     )  # fmt: skip
-    parts = 4**space.halvings
-    return replace(space, limits=tuple(replace(x, parts=parts) if x.figure == "tool_flops" else x for x in limits))
+    _ = space.elements
+    return replace(space, limits=tuple(_in_parts(space, limit) for limit in b.limits))
+
+
+def _pair(value: Any, where: str) -> tuple[int, int]:
+    """Bits of activations and weights."""
+    if value is None:
+        return WHOLE, WHOLE
+    a, w = (integer(x, f"{where}.{n}", 1, 32) for n, x in enumerate(sequence(value, where, 2, 2)))
+    return a, w
+
+
+def _in_parts(space: Space, limit: Limit) -> Limit:
+    """A limit of a figure that need not be whole, of a whole one."""
+    maps, limited = 4**space.halvings, limit.figure
+    if limited == "flops":
+        limited = space.reference_flops if space.reference else "macs"
+        return replace(limit, figure=limited, parts={"bit_operations": 64 * maps, "tool_flops": maps}.get(limited, 1))
+    if limited == "model_size":
+        return replace(limit, figure="size_in_bits", parts=8)
+    return replace(limit, parts=maps if limited == "bit_operations" else 1)
 
 
 def _ties(value: Any, m: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -189,17 +299,25 @@ def _ties(value: Any, m: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return tuple(ties)
 
 
-def _budgets(
-    value: Any, reference: bool, additive: bool
-) -> tuple[tuple[Limit, ...], Fraction | None, Fraction | None, Latency | None, Fraction]:
-    """Limits of sums, of the effectiveness, of the elements of one operation's maps, and of the latency in nanoseconds."""
-    data = mapping(value, "problem.budgets", (), (*FIGURES, "activation_memory", "latency", "effectiveness"))
-    flops = ("tool_flops" if additive else "reference_flops") if reference else "macs"
-    alias = {"flops": flops, "params": "params_backbone" if reference else "params_total"}
-    alias["weights_bytes"] = "params_total"
-    limits, single = [], dict[str, Fraction]()
-    latency, nanoseconds = None, Fraction(0)
-    for name in (*FIGURES, "activation_memory", "latency", "effectiveness"):
+class _Budgets(NamedTuple):
+    """Limits of sums, of the effectiveness, of the elements of one operation's maps, of the latency in nanoseconds, and of the
+    bits that are held at a time.
+    """
+
+    limits: list[Limit]
+    rho: Fraction | None
+    memory: Fraction | None
+    latency: Latency | None
+    nanoseconds: Fraction
+    most_bits: Fraction | None
+
+
+def _budgets(value: Any, reference: bool) -> _Budgets:
+    data = mapping(value, "problem.budgets", (), (*FIGURES, *SINGLE))
+    alias = {"params": "params_backbone" if reference else "params_total", "weights_bytes": "params_total"}
+    limits, single = list[Limit](), dict[str, Fraction]()
+    latency = None
+    for name in (*FIGURES, *SINGLE):
         given, where = data.get(name), f"problem.budgets.{name}"
         if given is None:
             continue
@@ -217,8 +335,10 @@ def _budgets(
         if name == "latency":
             free = words(row.get("free", []), f"{where}.free", tuple(_KINDS))
             latency = Latency(row.get("table"), integer(row.get("batch", 1), f"{where}.batch"), free, f"{where}.table")
-            nanoseconds = ends[1] * 1000
-    return tuple(limits), single.get("effectiveness"), single.get("activation_memory"), latency, nanoseconds
+    rho, memory, microseconds, size = (
+        single.get(name) for name in ("effectiveness", "activation_memory", "latency", "max_feature")
+    )
+    return _Budgets(limits, rho, memory, latency, 1000 * (microseconds or Fraction(0)), None if size is None else 8 * size)
 
 
 _KINDS = ["conv", "linear", "norm", "relu", "relu6", "silu", "sigmoid", "pool", "max_pool", "global_pool", "add", "scale"]

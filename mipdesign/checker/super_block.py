@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .families import FRAMES, Family
-from .reading import RefusedError, integer, lattice, mapping, ratio, sequence, word, words
+from .reading import RefusedError, integer, lattice, mapping, ratio, refuse, sequence, word, words
 
 Ints = NDArray[np.int64]
 MOST_COLUMNS = 4_000_000
@@ -25,7 +25,8 @@ class SuperBlock:
     """The choices of one super-block: depths, and columns ``(C, family, b, k)`` in increasing order.
 
     ``place`` of a column is that of ``C`` in ``channels``. The channels that may enter one with ``channels[p]`` are those at
-    ``first[p]`` to before ``stop[p]`` in the lattice of the super-block before (of the stem).
+    ``first[p]`` to before ``stop[p]`` in the lattice of the super-block before (of the stem). ``uniform``: whether all blocks
+    have the same width and kernel; ``bits``: the pairs of which each block has one, if it is quantised.
     """
 
     stride: int
@@ -40,6 +41,8 @@ class SuperBlock:
     place: Ints
     first: Ints
     stop: Ints
+    uniform: bool = True
+    bits: tuple[tuple[int, int], ...] = ()
 
     @property
     def out(self) -> int:
@@ -87,7 +90,9 @@ def super_block(
 ) -> SuperBlock:  # fmt: skip
     """One super-block whose input has resolution ``r`` and one of the channels ``before``; adds its families to ``named``."""
     required = ("block", "stride", "channels", "growth", "bottleneck", "bottleneck_ratio", "kernels", "depth")
-    data = mapping(row, where, required, ("per_block", "multiple_of", "forbidden"))
+    data = mapping(row, where, required, ("per_block", "multiple_of", "forbidden", "uniform", "bits"))
+    if not isinstance(data.get("uniform", True), bool):
+        raise refuse(f"{where}.uniform", data["uniform"], "true or false is expected")
     block = data["block"] if isinstance(data["block"], list) else [data["block"]]
     names = words(block, f"{where}.block", tuple(families))
     named |= set(names)
@@ -112,8 +117,8 @@ def super_block(
             key: rule[key] if rule.get(key) is not None else data[key] for key in ("bottleneck", "bottleneck_ratio", "kernels")
         }
         kernels = [k for k in _kernels(own["kernels"], f"{where}.kernels", video) if 3 * (k % FRAMES) <= 2 * r]
-        if not kernels or families[name].video != video:
-            raise RefusedError(f"{where} has no kernel that fits its map, or {name} is not made for what enters")
+        if not kernels or (not families[name].video and any(k // FRAMES > 1 for k in kernels)):
+            raise RefusedError(f"{where} has no kernel that fits its map, or none that spans frames")
         if near is not None and "kernel" in near.same:
             kernels = [k for k in kernels if k == near.kernel(i)]
         if near is not None and (not kernels or ("block" in near.same and near.rows[i].get("block") != name)):
@@ -146,8 +151,18 @@ def super_block(
     stop = [bisect_right(before, x * low.denominator // low.numerator) for x in channels]
     place = np.searchsorted(np.array(channels), c)
     return SuperBlock(
-        stride, r, tuple(kept), tuple(channels), tuple(depths), c, f, b, k, place, np.array(first), np.array(stop)
-    )
+        stride, r, tuple(kept), tuple(channels), tuple(depths), c, f, b, k, place, np.array(first), np.array(stop),
+        data.get("uniform", True), _bits(data.get("bits"), f"{where}.bits"),
+    )  # fmt: skip
+
+
+def _bits(value: Any, where: str) -> tuple[tuple[int, int], ...]:
+    """Pairs of bits of activations and weights, in increasing order."""
+    if value is None:
+        return ()
+    data = mapping(value, where, ("activations", "weights"))
+    activations, weights = (lattice(data[name], f"{where}.{name}", 32) for name in ("activations", "weights"))
+    return tuple((a, w) for a in activations for w in weights)
 
 
 def _bounds(value: Any, where: str, more: tuple[str, ...]) -> tuple[Fraction, Fraction | None, tuple[str, ...]]:

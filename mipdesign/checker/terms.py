@@ -17,7 +17,6 @@ from .multipliers import Prices
 from .penalty import Penalty, penalty_of
 from .reading import RefusedError
 from .rounding import UNDERFLOW, UNIT
-from .space import Space
 from .tables import Floats, Tables, log
 
 
@@ -41,7 +40,7 @@ class Terms:
             scale * np.array(rows, dtype=np.float64).reshape(len(cells), -1).T
             for rows in ([p.limits for p in prices], [p.mu for p in prices], [p.pi for p in prices])
         )
-        penalties = [_penalty(tables.space, cell) for cell in cells]
+        penalties = [_penalty(tables, cell) for cell in cells]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is refused at the end
             self._price(cutoffs, penalties, [p.gamma for p in prices], scale * cutoffs)
         if not np.isfinite(self.constant + self.error).all():
@@ -49,7 +48,7 @@ class Terms:
 
     def _price(self, cutoffs: Floats, penalties: list[Penalty], gammas: list[tuple[float, ...]], goal: Floats) -> None:
         space, levels, limits, w, s = self.tables.space, self.levels, self.limits, self.weight, self.tables.space.scoring
-        m, n, stage_of = len(levels), len(w), space.stage_of
+        m, n, stage_of = len(levels), len(w), self.tables.stage_of
         stages = 1 + stage_of[-1]
         ends = [max((i for i in range(m) if stage_of[i] == j), default=-1) for j in range(stages)]
         stem_logs = self.tables.stem_logs[self.stems.places]
@@ -89,11 +88,13 @@ class Terms:
         self.term = [score[stage_of[i] :].sum(axis=0) for i in range(m)]
         self.layer = [-per_layer[stage_of[i] :].sum(axis=0) for i in range(m)]
         self.block, self.end = np.zeros((m, n)), np.zeros((m, n))
-        for at, i in enumerate(space.penalised):
-            self.block[i] = -w * np.array([gradient[at] for gradient, _ in priced])
+        for i, table in enumerate(self.tables.stages):
+            if table.block.of in space.penalised:
+                at = space.penalised.index(table.block.of)
+                self.block[i] = -w * np.array([gradient[at] for gradient, _ in priced])
         constant = w * (conjugate - shift) + most @ limits + gain
         constant += per_stage.sum(axis=0) * log(space.in_channels * space.stem_kernel**2) - per_layer.sum(axis=0)
-        constant += score.sum(axis=0) * self.tables.stem_correction
+        constant += score.sum(axis=0) * self.tables.stem_correction + score[-1] * self.tables.head_correction
         owner = self.stems.owner
         self.stem = -(limits[:, owner] * self.tables.stem_counts[:, self.stems.places]).sum(axis=0)
         for j, i in enumerate(ends):
@@ -110,6 +111,9 @@ class Terms:
         mass = w * (abs(conjugate) + shift + 2 * largest.sum(axis=0)) + np.abs(most) @ limits + abs(gain)
         mass += (np.abs(self.block) * self.high).sum(axis=0) + (per_stage * np.maximum(s_high, u_high)).sum(axis=0)
         mass += (np.abs(per_layer) * n_high).sum(axis=0) + self._negative_counts()
+        for level, per_nat in zip(levels, self.log, strict=True):
+            if level.table.block.present is not None:  # what is absent adds log C, and takes it again
+                mass += np.abs(per_nat) * level.most(level.rows[0])
         operations = 100 + m * (16 + 8 * len(limits))
         self.unit = 8 * operations * UNIT
         self.error = self.unit * (mass + np.where(np.isfinite(goal), np.abs(goal), 0.0)) + UNDERFLOW
@@ -120,20 +124,25 @@ class Terms:
         """
         space = self.tables.space
         into = [np.minimum.reduceat(stem_logs, self.stems.begin), np.maximum.reduceat(stem_logs, self.stems.begin)]
-        sums = np.empty((4, 1 + space.stage_of[-1], len(self.weight)))
+        sums = np.empty((4, 1 + self.tables.stage_of[-1], len(self.weight)))
         sums[:2], sums[2:] = log(space.in_channels * space.stem_kernel**2), 1.0
         if corrected:
             sums[:2] += abs(self.tables.stem_correction)
-        for j, level, low, high in zip(space.stage_of, self.levels, self.low, self.high, strict=True):
+        for j, level, low, high in zip(self.tables.stage_of, self.levels, self.low, self.high, strict=True):
             t, layers = level.rows[1], level.rows[2]
             if corrected:
                 t = t + np.abs(level.correction)
             step = level.rows[0] + t
             least = t + (level.of(low) - 1) * step if (low > 1).any() else t
             most = t + (level.of(high) - 1) * step if (high > 1).any() else t
-            logs = level.least(least) + into[0], level.most(most) + into[1]
+            if level.table.block.continues:  # its blocks have the channels that enter them
+                logs = level.least(level.rows[0] + t), level.most(level.rows[0] + t)
+            else:
+                logs = level.least(least) + into[0], level.most(most) + into[1]
             sums[:, j:] += np.array([*logs, level.least(layers) * low, level.most(layers) * high])[:, None]
             into = [level.log_c[level.groups.begin], level.log_c[level.groups.last]]
+        if corrected:
+            sums[:2, -1] += abs(self.tables.head_correction)
         if space.head is not None:
             sums[:, -1] += [*into, np.ones_like(self.weight), np.ones_like(self.weight)]
         return sums
@@ -223,6 +232,12 @@ def _least_last(rates: Sequence[float], most: Sequence[float], needed: float) ->
     return min(least, most[-1])
 
 
-def _penalty(space: Space, cell: Cell) -> Penalty:
-    lows, highs = (tuple(depths[i] for i in space.penalised) for depths in (cell.low, cell.high))
+def _penalty(tables: Tables, cell: Cell) -> Penalty:
+    space, ends = tables.space, {i: [0, 0] for i in tables.space.penalised}
+    for table, columns, low, high in zip(tables.stages, cell.columns, cell.low, cell.high, strict=True):
+        if table.block.of in ends:
+            there = None if table.block.present is None else table.block.present[columns]
+            ends[table.block.of][0] += low if there is None or there.all() else 0
+            ends[table.block.of][1] += high if there is None or there.any() else 0
+    lows, highs = (tuple(end[at] for end in ends.values()) for at in (0, 1))
     return penalty_of(space.squared, float(space.beta), lows, highs)

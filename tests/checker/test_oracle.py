@@ -9,29 +9,34 @@ from typing import Any
 import pytest
 
 from mipdesign.checker.families import FRAMES
-from mipdesign.checker.network import Network, Stage, objective, stages_of, total
+from mipdesign.checker.network import Block, Network, Stage, bits_held, objective, read_network, stages_of, total
 from mipdesign.checker.space import Space, read_space
 
 DATA = Path(__file__).parents[1] / "data"
+FILES = (json.loads((DATA / f"{name}.json").read_text()) for name in ("published_more", "random_more"))
 NETWORKS = [
-    n for name in ("published_more", "random_more") for n in json.loads((DATA / f"{name}.json").read_text())["networks"]
+    network
+    for file in FILES
+    for network in file["networks"]
+    if all(len(set(map(tuple, block))) == 1 for stage in network["network"]["stages"] for block in stage.get("bits", ()))
 ]
-EVERY = [n for n in NETWORKS if "bits" not in n["network"]["stem"]]
+"""Those of which all convolutions of a block have the same bits, as in every space."""
 
 
 def space_of(case: dict[str, Any], score: str, alpha: list[float], resolution: int | None = None) -> Space:
     """A space that holds one network, scored as asked."""
-    network, video = case["network"], case["network"]["frames"] is not None
+    network, video, bits = case["network"], case["network"]["frames"] is not None, "bits" in case["network"]["stem"]
     wide = {"min": 1e-6}
     stages = [
         {
             "block": stage["block"], "stride": stage["stride"], "channels": [stage["channels"]], "growth": wide,
             "bottleneck": [stage["bottleneck"]], "bottleneck_ratio": wide | {"to_rounding": []},
             "kernels": [[stage["kernel_t"], stage["kernel"]] if video else stage["kernel"]], "depth": [stage["depth"]],
-        }
+        } | ({"bits": bits_of(stage)} if bits else {})
         for stage in network["stages"]
     ]  # fmt: skip
-    stem = {name: network["stem"][name] for name in ("kernel", "stride")} | {"channels": [network["stem"]["channels"]]}
+    of_stem = ("kernel", "stride", "bits") if bits else ("kernel", "stride")
+    stem = {name: network["stem"][name] for name in of_stem} | {"channels": [network["stem"]["channels"]]}
     objective: dict[str, Any] = {"beta": 0.0, "score": score, "alpha": alpha}
     if resolution is not None:
         objective["score_resolution"] = resolution
@@ -39,10 +44,17 @@ def space_of(case: dict[str, Any], score: str, alpha: list[float], resolution: i
     data = {
         "name": case["name"], "convention": "reference", "input": given | ({"frames": network["frames"]} if video else {}),
         "stem": stem | ({"kernel_t": network["stem"]["kernel_t"]} if video else {}), "stages": stages, "classes": 1000,
-        "head": network["head"] and {"channels": network["head"]["channels"]}, "budgets": {"flops": 1e15},
+        "head": network["head"] and {name: network["head"][name] for name in ("channels", "bits") if name in network["head"]},
+        "budgets": {"flops": 1e15, "model_size": 1e15},
         "objective": objective,
     }  # fmt: skip
     return read_space(data, {})
+
+
+def bits_of(stage: dict[str, Any]) -> dict[str, list[int]]:
+    """The bits of a super-block's blocks as a space lists them."""
+    names = ("activations", "weights")
+    return {name: sorted({pair[at] for block in stage["bits"] for pair in block}) for at, name in enumerate(names)}
 
 
 def network_of(case: dict[str, Any]) -> Network:
@@ -50,8 +62,9 @@ def network_of(case: dict[str, Any]) -> Network:
     stages = []
     for stage in network["stages"]:
         kernel = stage["kernel"] + (stage["kernel_t"] * FRAMES if network["frames"] is not None else 0)
-        sizes = (stage["stride"], stage["channels"], stage["bottleneck"], kernel, stage["depth"])
-        stages.append(Stage(stage["block"], *sizes))
+        pairs = [block[0] for block in stage["bits"]] if "bits" in stage else [(8, 8)] * stage["depth"]
+        blocks = [Block(stage["bottleneck"], kernel, *pair) for pair in pairs]
+        stages.append(Stage.of(stage["block"], stage["stride"], stage["channels"], blocks, "bits" in stage))
     return Network(network["stem"]["channels"], tuple(stages))
 
 
@@ -63,18 +76,22 @@ def scores(case: dict[str, Any], score: str, resolution: int | None = None) -> l
     return [float(objective(space_of(case, score, alpha, resolution), network)) for alpha in weights]
 
 
-@pytest.mark.parametrize("case", EVERY, ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", NETWORKS, ids=lambda case: case["name"])
 def test_figures_of_the_tool(case: dict[str, Any]) -> None:
     figures, network = case["figures"], network_of(case)
     space = space_of(case, case["scoring"]["score"], case["scoring"]["alpha"])
-    flops = space.limits[0]
-    assert total(space, network, flops.figure) == figures["flops"] * flops.parts
-    assert total(space, network, "params_backbone") == figures["model_size"]
+    for limit, name in zip(space.limits, ("flops", "model_size"), strict=True):
+        assert total(space, network, limit.figure) == figures[name] * limit.parts
+    head = case["network"]["head"]
+    short = head and ({name: head[name] for name in ("channels", "bits")} if "bits" in head else head["channels"])
+    assert read_network(case["network"] | {"head": short}, "network", space) == network
     assert total(space, network, "layers") == figures["layers"]
     ends = stages_of(space, network)
     assert [c for _, c, _ in ends] == figures["stage_channels"]
     if case["whole_maps"]:
         assert [r for r, _, _ in ends] == figures["stage_resolutions"]
+    if "max_feature_list" in figures:
+        assert bits_held(space, network) == [8 * x for x in figures["max_feature_list"]]
     if "effectiveness" in figures:
         widths: list[int] = []
         rho = []
@@ -84,7 +101,7 @@ def test_figures_of_the_tool(case: dict[str, Any]) -> None:
         assert max(rho) == pytest.approx(figures["effectiveness"], rel=1e-9)
 
 
-@pytest.mark.parametrize("case", EVERY, ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", NETWORKS, ids=lambda case: case["name"])
 def test_scores_of_the_tool(case: dict[str, Any]) -> None:
     figures = case["figures"]
     if "deepmad_stages_at_resolution" in figures:
