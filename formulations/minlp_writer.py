@@ -137,6 +137,8 @@ class MinlpWriter:
     def _super_block(self, i: int, before: Number) -> Block:
         """The integers of a super-block, what of their combinations there is, and the chain rule."""
         t, s, n, columns = self.tables, self.tables.stages[i], i + 1, self.cell.columns[i]
+        if s.element.continues:
+            return self._later_block(i)
 
         def of(column_values: Ints) -> Callable[[Position], int]:
             return lambda p: int(column_values[p.columns[i]])
@@ -156,6 +158,30 @@ class MinlpWriter:
             )
         block = Block(i, before, channels, widths, kernels, depths, families, formulas)
         self._combinations(block, columns)
+        self.blocks.append(block)
+        return block
+
+    def _later_block(self, i: int) -> Block:
+        """The integers of a later block of a super-block whose blocks may differ. Where it is absent, width and kernel stand
+        for nothing.
+        """
+        s, n, before, every = self.tables.stages[i], i + 1, self.blocks[-1], self.cell.columns[i]
+        columns = every[s.presence[every] > 0]
+
+        def of(column_values: Ints) -> Callable[[Position], int]:
+            return lambda p: int(column_values[s.stand_in[p.columns[i]]])
+
+        def presence(p: Position) -> int:
+            return int(s.presence[p.columns[i]])
+
+        depths = self.integers.write(f"L{n}", i, "depth", distinct(s.presence[every]), presence, DEPTH, has_log=False)
+        kernels = self.integers.write(f"k{n}", i, "kernel", distinct(s.k[columns]), of(s.k), KERNEL)
+        widths = self.integers.write(f"b{n}", i, "width", distinct(s.b[columns]), of(s.b), WIDTH)
+        formulas = formulas_of(self.tables, i, columns, before.families.values, self._without_closed_form)
+        block = Block(i, before.channels, before.channels, widths, kernels, depths, before.families, formulas, continues=True)
+        self._combinations(block, columns)
+        if self.tables.is_ordered(i):
+            self.model.add(f"ordered_{n}", before.depths.value - depths.value >= 0.0)
         self.blocks.append(block)
         return block
 
@@ -191,7 +217,9 @@ class MinlpWriter:
         """A binary for each column, which says where it stands on every axis."""
 
         def is_column(q: int) -> ValueRule:
-            return lambda network: float(network.position.columns[i] == q)
+            return lambda network: float(stand_in[network.position.columns[i]] == q)
+
+        stand_in = self.tables.stages[i].stand_in
 
         chosen = [self.model.variable(f"x{i + 1}_{q}", "B", value=is_column(q)) for q in columns.tolist()]
         self.model.add(f"one_x{i + 1}", linear_sum(chosen) == 1.0)
@@ -264,6 +292,7 @@ class MinlpWriter:
     def _log_width(self, block: Block) -> Expression:
         """``t_i`` as a variable, without the incoming channels."""
         n, s, columns = block.index + 1, self.tables.stages[block.index], self.cell.columns[block.index]
+        columns = columns[s.presence[columns] > 0]
         logs = [x.logarithm for x in (block.channels, block.widths, block.kernels)]
         own = {
             f: None if w is None else w.of_logarithms(*logs) + self.model.constant(w.constant)
@@ -271,7 +300,7 @@ class MinlpWriter:
         }
         if len(own) == 1 and (only := own[block.families.values[0]]) is not None:
             return self.model.equal_to(f"t{n}", only)
-        value: ValueRule = lambda network: float(s.t[network.position.columns[block.index]])  # noqa: E731
+        value: ValueRule = lambda network: float(s.t[s.stand_in[network.position.columns[block.index]]])  # noqa: E731
         t = self.model.variable(f"t{n}", lower=float(s.t[columns].min()), upper=float(s.t[columns].max()), value=value)
         chosen = dict(zip(block.families.values, block.families.encoded.one_hot(), strict=True))
         parts = [(self._of(chosen[f]), self._of(e)) for f, e in own.items() if e is not None]
@@ -285,6 +314,8 @@ class MinlpWriter:
         t, log_c = self._log_width(block), block.channels.logarithm
         entering, own, more = total + block.before.logarithm + t, t + log_c, block.depths.value - 1.0
         depth = float(block.depths.values[-1]) - 1.0
+        if block.continues:
+            entering, more, depth = total, block.depths.value, 1.0
         top = entering.high + depth * max(own.high, 0.0)
         name = f"S{n}"
         s = self.model.variable(
@@ -370,12 +401,13 @@ class MinlpWriter:
         t, scoring = self.tables, self.tables.problem.scoring
         if not t.penalised:
             return
-        depths = [self.blocks[i].depths for i in t.penalised]
-        spread = max(d.values[-1] for d in depths) - min(d.values[0] for d in depths)
+        depths = [[block.depths for block in self.blocks[slice(*t.elements_of(i))]] for i in t.penalised]
+        most_blocks = max(sum(d.values[-1] for d in of_one) for of_one in depths)
+        spread = most_blocks - min(sum(d.values[0] for d in of_one) for of_one in depths)
         is_std = scoring.penalty_form == "exp_std"
         most, kept = spread / 2 if is_std else spread * spread / 4, max(0.0, math.log(LARGEST) - math.log(scoring.beta))
 
-        exponent = penalty.exponent_of(scoring.penalty_form, t.penalised)
+        exponent = penalty.exponent_of(scoring.penalty_form, t.penalised, t)
 
         def within(network: Assignment) -> float:
             return min(exponent(network), kept)
@@ -388,7 +420,8 @@ class MinlpWriter:
             self.has_cap = True
             beyond = self.model.variable("Q_beyond", "B", value=lambda network: float(exponent(network) > kept))
             self.gain.append(-LARGEST * beyond)
-        of_depths, of_beyond, excess = [self._of(d.value) for d in depths], self._of(beyond), most * most if is_std else most
+        of_depths = [self._of(linear_sum(d.value for d in of_one)) for of_one in depths]
+        of_beyond, excess = self._of(beyond), most * most if is_std else most
 
         def variance(v: Mapping[str, Any]) -> Any:
             values, n, e = [of_depth(v) for of_depth in of_depths], len(of_depths), v["exponent"]

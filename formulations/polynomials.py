@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from mipdesign.lattice.additive_budgets import AdditiveBudget
 from mipdesign.lattice.arrays import Floats, Ints, count_parts
 from mipdesign.lattice.distinct import among, distinct, places
-from mipdesign.lattice.tables import StageTables, Tables
+from mipdesign.lattice.stage_tables import StageTables
+from mipdesign.lattice.tables import Tables
 from mipdesign.networks.blocks import FAMILIES, BlockFamily
 
 NODES = ((96, 192, 288), (96, 192, 288), (1, 3, 5))
@@ -234,11 +235,16 @@ def count_polynomials(tables: Tables, index: int, row: int, columns: Ints, value
     NotPolynomialError
         If the counts of these columns are of another form.
     """
-    s, space = tables.stages[index], tables.problem.space[index]
+    s = tables.stages[index]
+    element, space = s.element, s.element.space
     figure = AdditiveBudget.of(tables.counts[row], tables.problem)
     family = FAMILIES[s.blocks[s.f[columns[0]]]]
     what, parts = f"'{family.name}' counts {figure.name}", []
-    polynomials = _interpolated(family, figure, space.stride, space.resolution)
+    polynomials, none = _interpolated(family, figure, space.stride, space.resolution), Polynomial({})
+    if element.continues:
+        polynomials = CountPolynomials(polynomials.rest, none, none, none)
+    elif element.is_block:
+        polynomials = CountPolynomials(polynomials.fixed, polynomials.slope, polynomials.identity, none)
     for counts, polynomial in zip(count_parts(s.parts), polynomials, strict=True):
         parts.append(_checked(polynomial, among(counts[row], columns).astype(np.int64), values, what))
     return CountPolynomials(*parts)

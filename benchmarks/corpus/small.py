@@ -146,7 +146,16 @@ MOST_VARIED = 500
 @cache
 def varied_problem(seed: int) -> Problem:
     """A very small problem: choices between families, any budgets, lower limits, divisibility, forbidden combinations."""
-    rng = np.random.default_rng([seed, 1000])
+    return _varied(np.random.default_rng([seed, 1000]), unequal=False)
+
+
+@cache
+def unequal_problem(seed: int) -> Problem:
+    """A varied problem some of whose super-blocks have blocks that may differ."""
+    return _varied(np.random.default_rng([seed, 2000]), unequal=True)
+
+
+def _varied(rng: np.random.Generator, unequal: bool) -> Problem:
     while True:
         data = problem_data(rng, None)
         data["stages"] = data["stages"][: int(rng.integers(2, 4))]
@@ -155,6 +164,9 @@ def varied_problem(seed: int) -> Problem:
             data["objective"]["effectiveness_price"] = float(rng.choice([1.0, 30.0, 1000.0]))
         for stage in data["stages"]:
             _vary(stage, rng)
+            if unequal and rng.random() < 0.7:
+                stage["uniform"] = False
+                stage["depth"] = sorted(rng.choice([1, 2, 3, 4], int(rng.integers(1, 4)), replace=False).tolist())
         if rng.random() < 0.4:
             tied = rng.choice(len(data["stages"]), 2, replace=False) + 1
             data["ties"] = [
@@ -164,7 +176,7 @@ def varied_problem(seed: int) -> Problem:
             problem = Problem.from_dict(data)
         except ValueError:
             continue
-        if 1 < problem.size() <= MOST_VARIED:
+        if 1 < problem.size() <= (20 if unequal else 1) * MOST_VARIED and (not unequal or _is_small(problem)):
             break
     return with_any_budgets(problem, data, rng)
 
@@ -181,6 +193,11 @@ def scored_problem(seed: int) -> Problem:
     if rng.random() < 0.7:
         objective["alpha"] = [float(weight) for weight in rng.choice([0.0, 1.0, 6.0, 8.0], 1 + problem.stage_of[-1])]
     return Problem.from_dict(data | {"objective": objective})
+
+
+def _is_small(problem: Problem) -> bool:
+    """Whether a problem has so few networks, of which those in another order are not counted."""
+    return 1 < sum(1 for _ in itertools.islice(every_network(problem), MOST_VARIED + 1)) <= MOST_VARIED
 
 
 def tight_problem(seed: int) -> Problem:
@@ -242,11 +259,13 @@ def _vary(stage: dict[str, Any], rng: np.random.Generator) -> None:
 
 
 def every_network(problem: Problem) -> Iterator[Architecture]:
-    """All networks of a space, from the specification alone: no table is read."""
+    """All networks of a space, from the specification alone: no table is read. Of networks that differ only in the order of the
+    later blocks of a super-block there is one.
+    """
     head = problem.head.channels if problem.head else None
     choices = [
-        [Stage(block, s.stride, c, b, k, depth) for block in s.block for c in s.channels.values for b in _widths(s, block)
-         for k in (s.per_block.get(block, FamilyRules()).kernels or s.kernels).values for depth in s.depth.values]
+        [_super_block(block, s.stride, c, depth, shapes) for block in s.block for c in s.channels.values
+         for depth in s.depth.values for shapes in _shapes(s, block, depth)]
         for s in problem.stages
     ]  # fmt: skip
     for channels in problem.stem.channels.values:
@@ -255,6 +274,24 @@ def every_network(problem: Problem) -> Iterator[Architecture]:
             network = Architecture(problem.input.resolution, stem, stages, head, problem.input.channels, problem.classes)
             if not problem.outside_space(network):
                 yield network
+
+
+def _shapes(stage: StageSpace, block: str, depth: int) -> Iterator[list[tuple[int, int]]]:
+    """Width and kernel of each block of a super-block."""
+    kernels = (stage.per_block.get(block, FamilyRules()).kernels or stage.kernels).values
+    every = [(b, k) for b in _widths(stage, block) for k in kernels]
+    if stage.uniform:
+        yield from ([shape] * depth for shape in every)
+        return
+    for first in every:
+        for others in itertools.combinations_with_replacement(every, depth - 1):
+            yield [first, *others]
+
+
+def _super_block(block: str, stride: int, c: int, depth: int, shapes: list[tuple[int, int]]) -> Stage:
+    (b, k), (widths, kernels) = shapes[0], zip(*shapes, strict=True)
+    of_blocks = (values if len(set(values)) > 1 else () for values in (widths, kernels))
+    return Stage(block, stride, c, b, k, depth, 1, (), *of_blocks)
 
 
 def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:

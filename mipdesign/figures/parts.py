@@ -8,6 +8,9 @@ from typing import NamedTuple
 from ..networks.architecture import Architecture
 from ..networks.blocks import Operation
 
+PerBlock = int | tuple[int, ...]
+"""One number for all blocks of a super-block, or one for each."""
+
 
 class Part(NamedTuple):
     """One part of a network.
@@ -15,7 +18,7 @@ class Part(NamedTuple):
     Attributes
     ----------
     sizes:
-        Channels, bottleneck width, kernel and depth; ``None`` for what the part has not.
+        Channels, bottleneck width, kernel and depth; ``None`` for what the part has not. Where blocks differ, one of each.
     resolution:
         Of its output.
     """
@@ -23,9 +26,14 @@ class Part(NamedTuple):
     name: str
     stride: int | None
     block: str
-    sizes: tuple[int | None, ...]
+    sizes: tuple[PerBlock | None, ...]
     operations: Sequence[Operation]
     resolution: int
+
+
+def largest(size: PerBlock | None) -> int | None:
+    """The largest one, where blocks have one each."""
+    return max(size) if isinstance(size, tuple) else size
 
 
 def parts(a: Architecture) -> Iterator[Part]:
@@ -36,7 +44,8 @@ def parts(a: Architecture) -> Iterator[Part]:
     for i, stage in enumerate(a.stages):
         operations = [op for block in a.blocks() if block.stage == i for op in block.operations]
         resolution = -(-resolution // stage.stride)
-        sizes = (stage.channels, stage.bottleneck, stage.kernel, stage.depth)
+        of_blocks = stage.bottlenecks or stage.bottleneck, stage.kernels or stage.kernel
+        sizes = (stage.channels, *of_blocks, stage.depth)
         yield Part(f"stages.{i}", stage.stride, stage.block, sizes, operations, resolution)
     if a.head is not None:
         yield Part("head", 1, "conv", (a.head, None, 1, None), a.head_operations, resolution)

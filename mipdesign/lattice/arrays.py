@@ -23,16 +23,21 @@ MAX_CHANNELS = 2**31
 CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, IDENTITY_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR = range(10)
 """Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, the place of ``C``, where the column's two
 tables of pairs begin."""
-FAMILY, WIDTH, KERNEL, HAS_SE, BLOCK_EXTRA, COUNTS = range(10, 16)
+FAMILY, WIDTH, KERNEL, HAS_SE, BLOCK_EXTRA, STATE, BLOCKS, RANK, COUNTS = range(10, 19)
 """Further places: which of all families the column has, ``b, k``, whether it has SE blocks, what the layer terms of a block
-have beside its log widths, and the first count."""
+have beside its log widths, the state (the place of ``C``, or of what the blocks of a super-block have in common), 0 for a block
+that is absent and else 1, the rank among later blocks, and the first count.
+"""
+ABSENT = 2.0**52
+"""Rank of absent blocks, above all others."""
 DEPTH = -1
 """Stands for the depth in :attr:`Arrays.ties`, where the other parts are places in a row."""
 
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """A problem as plain arrays; meanings as in :class:`mipdesign.lattice.tables.Tables` where the names are the same.
+    """A problem as plain arrays, with an element of the chain where a super-block is named; meanings as in
+    :class:`mipdesign.lattice.tables.Tables` where the names are the same.
 
     Attributes
     ----------
@@ -40,7 +45,7 @@ class Arrays:
         One row per column of every super-block: ``C, log C, t``, layers per block, ``most_incoming``, ``identity_fits`` and
         ``rest_fits`` of :class:`mipdesign.lattice.tables.StageTables`, the place of ``C`` among the channels, where the two
         tables of :attr:`pairs` begin, the family, ``b`` and ``k``, whether it has SE blocks, what the layer terms of a block
-        have beside its log widths, then ``fixed, slope, identity, rest`` of each budget.
+        have beside its log widths, state, blocks and rank, then ``fixed, slope, identity, rest`` of each budget.
     transposed:
         The same, one row per part.
     ties:
@@ -53,6 +58,8 @@ class Arrays:
         First row of each super-block, and the number of rows.
     has_identity:
         Which super-blocks have counts that depend on ``[ci = C]``.
+    continues, ordered:
+        Which elements are entered in the state in which the one before is left, and which have no lower rank than it.
     entering, entering_at:
         Least and largest number of channels that each channel count may follow, worked out in exact fractions, one row for
         each place; and where the rows of each super-block begin.
@@ -74,7 +81,8 @@ class Arrays:
         Stages whose prefixes the effectiveness is the maximum of, where it is limited or priced; its limit (infinite where
         there is none) and its price.
     penalised, beta, squared:
-        Super-blocks whose depths the penalty counts, its factor, and whether it is ``exp_var`` and not ``exp_std``.
+        Super-blocks whose depths the penalty counts, as their first element and the first one after it, shape ``(n, 2)``; its
+        factor, and whether it is ``exp_var`` and not ``exp_std``.
     """
 
     rows: Floats
@@ -84,6 +92,8 @@ class Arrays:
     pairs: Floats
     offsets: Ints
     has_identity: Bools
+    continues: Bools
+    ordered: Bools
     entering: Ints
     entering_at: Ints
     prefix: Floats
@@ -117,7 +127,8 @@ class Arrays:
         stages, super_blocks = self.prefix.shape
         values = {name: getattr(self, name) for name in (*DOUBLES, *INTEGERS)}
         pointers = {name: doubles(values[name]) for name in DOUBLES} | {name: integers(values[name]) for name in INTEGERS}
-        flags = np.ascontiguousarray(self.has_identity, dtype=np.uint8), self._may_be_limited()
+        given = [np.ascontiguousarray(flag, dtype=np.uint8) for flag in (self.has_identity, self.continues, self.ordered)]
+        flags = given[0], self._may_be_limited(), *given[1:]
         structure = Structure(
             **pointers,
             **dict(zip(FLAGS, (flag.ctypes.data for flag in flags), strict=True)),
@@ -162,7 +173,7 @@ DOUBLES = (
     *("stem_counts", "tail_fixed", "tail_slope", "limits"),
 )
 INTEGERS = ("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "rho_stages", "penalised")
-FLAGS = ("has_identity", "may_be_limited")
+FLAGS = ("has_identity", "may_be_limited", "continues", "ordered")
 NUMBERS = ("stem_log", "stem_extra", "head_log", "head_extra", "channels_exponent", "rho", "rho_price", "beta")
 SIZES = (
     *("n_rows", "parts", "super_blocks", "stages", "budgets", "n_stems"),

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from ..networks.blocks import FAMILIES
 from ..networks.evaluator import SIZES
 from ..networks.objective import stage_of_super_blocks
 from ..networks.operation import plain_conv
+from ..problem.elements import ties_of_elements
 from ..problem.problem import Problem
-from ..problem.space import SuperBlockSpace
 from .additive_budgets import AdditiveBudget, counts_of, excess_of, integer_limits
 from .arrays import (
     CHANNELS,
@@ -31,8 +32,9 @@ from .arrays import (
 )
 from .pairs import Gaps, StageLatency, Timer, stage_latencies
 from .size_limits import check_size, check_time, network_with_tail
+from .stage_tables import StageTables
 from .super_block import SuperBlock, peak
-from .tables import StageTables, Tables
+from .tables import Tables
 
 OF_OPERATIONS = ("activation_memory", "latency")
 """Budgets whose limits decide which columns there are, or what they count."""
@@ -65,7 +67,7 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     counts = tuple(limits)
     budgets = tuple(AdditiveBudget.of(name, problem) for name in counts)
     stem_c = np.array(problem.stem.channels.values, dtype=np.int64)
-    first = problem.space[0]
+    first, elements = problem.space[0], problem.elements
     stem = plain_conv(
         "conv",
         problem.input.channels,
@@ -75,11 +77,13 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         problem.input.resolution,
         FAMILIES[first.blocks[0]].activation,
     )
-    stage_of = stage_of_super_blocks([s.stride for s in problem.stages])
+    of_super_blocks = stage_of_super_blocks([s.stride for s in problem.stages])
+    stage_of = tuple(of_super_blocks[element.super_block] for element in elements)
     ends = [-1] * (1 + stage_of[-1])
     resolution = [first.resolution] * len(ends)
     se_seen = False
-    for i, (space, stage) in enumerate(zip(problem.space, stage_of, strict=True)):
+    for i, (element, stage) in enumerate(zip(elements, stage_of, strict=True)):
+        space = element.space
         se_seen |= conv.forgets_resolution and all(FAMILIES[block].has_se for block in space.blocks)
         ends[stage] = i
         resolution[stage] = 1 if se_seen else -(-space.resolution // space.stride)
@@ -91,14 +95,17 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         stem_counts = np.vstack([stem_counts, np.zeros_like(stem_c)])
         tail_fixed, tail_slope = np.append(tail_fixed, 0), np.append(tail_slope, 0)
     blocks: list[SuperBlock] = []
-    for space in problem.space:
-        alike = next((block for block in blocks if block.has_columns_of(space)), None)
-        blocks.append(replace(alike, space=space) if alike else SuperBlock.of(space))
+    for element in elements:
+        alike = next((block for block in blocks if block.element.has_columns == element.has_columns), None)
+        blocks.append(replace(alike, element=element) if alike else SuperBlock.of(element))
     at = np.cumsum([0] + [len(block.columns.c) for block in blocks]).tolist()
     transposed = np.empty((COUNTS + 4 * len(counts), at[-1]))
     parts = [transposed[:, start:stop] for start, stop in itertools.pairwise(at)]
     numbers = {name: n for n, name in enumerate(sorted({name for space in problem.space for name in space.blocks}))}
-    for block, of_block in zip(blocks, parts, strict=True):
+    for n, (block, of_block) in enumerate(zip(blocks, parts, strict=True)):
+        if n and block.element == blocks[n - 1].element:
+            of_block[:] = parts[n - 1]
+            continue
         block.write(of_block, budgets, [numbers[name] for name in block.space.blocks])
         if most_elements is not None:
             block.write_single_limits(of_block, most_elements)
@@ -107,20 +114,18 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     gaps: list[StageLatency] = []
     pairs = [np.zeros(0, dtype=np.int64)] * len(blocks)
     if latency is not None and problem.budgets.latency is not None:
-        model, columns, axes = problem.budgets.latency.model, [b.columns for b in blocks], [b.axes for b in blocks]
+        model = problem.budgets.latency.model
         longest = check_time(problem, model)
         most_nanoseconds = min(math.floor(latency * 1000), longest)
         timer = Timer(model, most_nanoseconds + 1)
-        latencies = stage_latencies(problem, columns, axes, timer)
+        latencies = stage_latencies(problem, blocks, timer)
         if timer.lacking:
-            gaps = stage_latencies(problem, columns, axes, Gaps(model, 1, exceeds=excess_of(problem)))
+            gaps = stage_latencies(problem, blocks, Gaps(model, 1, exceeds=excess_of(problem)))
         most, pairs = [*most, most_nanoseconds], [of_stage.pairs for of_stage in latencies]
         _write_latencies(parts, latencies)
     first_pairs = np.cumsum([0] + [len(of_stage) for of_stage in pairs]).tolist()
-    before = [problem.stem.channels.values, *(space.channels for space in problem.space)]
-    stages = [
-        _stage_tables(*of_stage) for of_stage in zip(problem.space, before, blocks, parts, pairs, first_pairs, strict=False)
-    ]
+    before = [problem.stem.channels.values, *(element.space.channels for element in elements)]
+    stages = [_stage_tables(*of_stage) for of_stage in zip(before, blocks, parts, pairs, first_pairs, strict=False)]
     tables = Tables(
         problem=problem,
         counts=counts,
@@ -139,6 +144,7 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         ends=tuple(ends),
         end_resolution=tuple(resolution),
         end_channels=problem.head.channels if problem.head else None,
+        ties=ties_of_elements(problem.space, problem.tied, elements),
         transposed=transposed,
     )
     return tables, gaps
@@ -156,11 +162,13 @@ def _same_columns(problem: Problem, other: Problem) -> bool:
     )
 
 
-def _stage_tables(
-    space: SuperBlockSpace, previous: Sequence[int], block: SuperBlock, parts: Floats, pairs: Ints, first_pair: int
-) -> StageTables:
-    """Tables of a super-block that follows some channels, increasing."""
+def _stage_tables(previous: Sequence[int], block: SuperBlock, parts: Floats, pairs: Ints, first_pair: int) -> StageTables:
+    """Tables of an element that follows some channels, increasing."""
+    space = block.space
+    if block.element.continues:
+        space = replace(space, growth=(Fraction(1), Fraction(1)))
     return StageTables(
+        element=block.element,
         blocks=space.blocks,
         **block.columns._asdict(),
         parts=parts,

@@ -17,13 +17,16 @@ from .arrays import Floats, Ints
 from .batch import Batch
 from .distinct import distinct
 from .position import Position
-from .tables import StageTables, Tables
+from .stage_tables import StageTables
+from .tables import Tables
 
 
 def axis_values(stage: StageTables, axis: str) -> NDArray[Any]:
-    """What the columns of a super-block have as their ``block``, ``channels``, ``bottleneck`` or ``kernel``."""
+    """What the columns of an element have as their ``block``, ``channels``, ``bottleneck``, ``kernel`` or ``presence``."""
     if axis == "block":
         return np.array(stage.blocks)[stage.f]
+    if axis == "presence":
+        return stage.presence
     return {"channels": stage.c, "bottleneck": stage.b, "kernel": stage.k}[axis]
 
 
@@ -74,9 +77,10 @@ class Cell:
         kept, low, high = [], [], []
         for s, j, depth in zip(tables.stages, centre.columns, centre.depths, strict=True):
             at = int(np.searchsorted(s.widths, s.b[j]))
-            around = s.widths[max(0, at - steps) : at + steps + 1]
+            around = s.widths[max(0, at - steps) : at + steps + 1] if s.b[j] else s.widths
+            absent = s.b == 0
             close = (s.c <= s.c[j] * ratio) & (s.c * ratio >= s.c[j]) & (s.b >= around[0]) & (s.b <= around[-1])
-            kept.append(np.flatnonzero(close))
+            kept.append(np.flatnonzero(close | (absent & (s.c <= s.c[j] * ratio) & (s.c * ratio >= s.c[j]))))
             possible = s.depths[abs(s.depths - depth) <= blocks]
             low.append(possible[0])
             high.append(possible[-1])
@@ -85,11 +89,18 @@ class Cell:
     def tied(self, tables: Tables) -> Cell | None:
         """The part of it that the ties of the problem leave: only values that all tied super-blocks have; ``None`` if empty.
 
-        Where all of them have a single value, the ties hold.
+        Where all of them have a single value, the ties hold. Blocks of a super-block are tied by their state, and by their
+        order where they may be exchanged.
         """
-        cell, ties = self, tables.problem.tied
-        while ties:
+        cell, ties, joined = self, tables.ties, [i for i, s in enumerate(tables.stages) if s.element.continues]
+        while ties or joined:
             before = cell
+            for i in joined:
+                columns = list(cell.columns)
+                columns[i - 1], columns[i] = _joined(tables, i, columns[i - 1], columns[i])
+                if not len(columns[i]):
+                    return None
+                cell = Cell(cell.stem, tuple(columns), cell.low, cell.high)
             for tie in ties:
                 columns, low, high, stages = list(cell.columns), cell.low.copy(), cell.high.copy(), list(tie.stages)
                 if tie.axis == "depth":
@@ -162,3 +173,17 @@ class Cell:
             h.update(len(part).to_bytes(8, "little"))
             h.update(np.ascontiguousarray(part, dtype="<i8").tobytes())
         return h.hexdigest()
+
+
+def _joined(tables: Tables, i: int, before: Ints, columns: Ints) -> tuple[Ints, Ints]:
+    """Columns of an element that continues another one, and of that one before it: those in states that both have, and no lower
+    in rank than it where they are ordered.
+    """
+    one, other = tables.stages[i - 1], tables.stages[i]
+    states, others = one.states[before], other.states[columns]
+    kept, also = np.isin(states, others), np.isin(others, states)
+    if tables.is_ordered(i) and kept.any():
+        ranks, other_ranks = one.ranks[before], other.ranks[columns]
+        kept &= ranks <= other_ranks[also].max()
+        also &= other_ranks >= ranks[kept].min(initial=np.inf)
+    return before[kept], columns[also]

@@ -24,7 +24,7 @@ def check_size(problem: Problem) -> None:
     """
     ci, total = problem.stem.channels.values[-1], 0
     for i, space in enumerate(problem.space):
-        n = sum(choice.size for choice in space.choices)
+        n = sum(choice.size for choice in space.choices) * (1 if space.uniform else space.depths[-1])
         if n > MAX_COLUMNS:
             remedy = f"at most {MAX_COLUMNS} fit the tables: raise a step or narrow bottleneck_ratio"
             raise SpecError(f"stages.{i}.channels", f"{n} combinations of channels, widths and kernels", remedy)

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from ..networks.blocks import FAMILIES
 from ..networks.operation import Operation
+from ..problem.elements import Element
 from ..problem.space import SuperBlockSpace
 from .additive_budgets import AdditiveBudget
 from .arrays import (
+    ABSENT,
     BLOCK_EXTRA,
     BLOCK_LOG,
+    BLOCKS,
     CHANNELS,
     FAMILY,
     HAS_SE,
@@ -28,7 +31,9 @@ from .arrays import (
     OTHER_PAIR,
     PAIR,
     PLACE,
+    RANK,
     REST_FITS,
+    STATE,
     WIDTH,
     Floats,
     Ints,
@@ -37,27 +42,44 @@ from .arrays import (
 from .column_axes import ColumnAxes, Terms, over_axes
 from .pairs import StageColumns
 
+KERNEL_SIZES = 64
+"""More than any kernel."""
+
 
 @dataclass(frozen=True)
 class SuperBlock:
-    """Columns of a super-block, sorted by ``(C, family, b, k)``.
+    """Columns of an element, sorted by ``(C, family, b, k)``.
 
     Attributes
     ----------
     axes:
         Those of each family.
     places:
-        Where the columns of each family stand; ``None`` where there is a single family.
+        Where the columns of each family stand; ``None`` where these are all there are.
+    absent:
+        Where the columns of a block that is absent stand, one behind those of each channel count and family.
     """
 
-    space: SuperBlockSpace
+    element: Element
     axes: tuple[ColumnAxes, ...]
     places: tuple[Ints, ...] | None
+    absent: Ints
     columns: StageColumns
 
+    @property
+    def space(self) -> SuperBlockSpace:
+        """What the super-block may be."""
+        return self.element.space
+
     @classmethod
-    def of(cls, space: SuperBlockSpace) -> SuperBlock:
-        """All columns of a super-block."""
+    def of(cls, element: Element) -> SuperBlock:
+        """All columns of an element."""
+        block = cls._present(element)
+        return block._with_absent() if element.optional else block
+
+    @classmethod
+    def _present(cls, element: Element) -> SuperBlock:
+        space = element.space
         axes = tuple(ColumnAxes.of(space.channels, choice) for choice in space.choices)
         sizes, places = [own.size for own in axes], None
         if len(axes) > 1:
@@ -69,15 +91,36 @@ class SuperBlock:
             place[np.argsort(c, kind="stable")] = np.arange(len(c))
             places = tuple(np.split(place, ends))
         columns = StageColumns(*(np.empty(sum(sizes), dtype=np.int64) for _ in range(4)))
-        block = cls(space, axes, places, columns)
+        block = cls(element, axes, places, np.zeros(0, dtype=np.int64), columns)
         for f, own in enumerate(axes):
             for out, values in zip(columns, (own.c, np.int64(f), own.b, own.k), strict=True):
                 block._put(out, f, [over_axes(np.asarray(values))])
         return block
 
-    def has_columns_of(self, space: SuperBlockSpace) -> bool:
-        """Whether another super-block has the same columns."""
-        return self.space.channels == space.channels and self.space.choices == space.choices
+    @property
+    def states(self) -> Ints:
+        """Number of the state of each column: of its channels and family, among those that there are."""
+        c, f = self.columns.c, self.columns.f
+        begins = (np.diff(c, prepend=-1) != 0) | (np.diff(f, prepend=-1) != 0)
+        return np.cumsum(begins) - 1
+
+    def _with_absent(self) -> SuperBlock:
+        """The same with a column of its own for each state in which the block is absent."""
+        states = self.states
+        shifted = np.arange(len(states)) + states
+        last = np.flatnonzero(np.diff(states, append=-1))  # of each state
+        absent, n = shifted[last] + 1, len(states) + len(last)
+        columns = StageColumns(*(np.zeros(n, dtype=np.int64) for _ in self.columns))
+        for out, values in zip(columns, self.columns, strict=True):
+            out[shifted] = values
+        columns.c[absent], columns.f[absent] = self.columns.c[last], self.columns.f[last]
+        places = (shifted,) if self.places is None else tuple(shifted[own] for own in self.places)
+        return SuperBlock(self.element, self.axes, places, absent, columns)
+
+    @property
+    def present(self) -> Ints:
+        """Columns of blocks that are there."""
+        return np.delete(np.arange(len(self.columns.c)), self.absent)
 
     def write(self, parts: Floats, budgets: Sequence[AdditiveBudget], numbers: Sequence[int]) -> None:
         """Writes all figures but those of the latency and of limits on single operations, which stand as if there were none.
@@ -108,19 +151,42 @@ class SuperBlock:
             for of_part, of_budgets in zip(counts, self._counts(f, budgets), strict=True):
                 for row, terms in zip(of_part, of_budgets, strict=False):
                     self._put(row, f, terms.joined())
+        parts[STATE], parts[BLOCKS], parts[RANK] = parts[PLACE], 1.0, 0.0
+        if self.element.is_block:
+            parts[STATE] = self.states
+        if self.element.continues:
+            parts[RANK] = parts[WIDTH] * KERNEL_SIZES + parts[KERNEL]
+            self._write_absent(parts)
+
+    def _write_absent(self, parts: Floats) -> None:
+        """What a block counts that is not there: nothing, with the channels that it passes on."""
+        at = self.absent
+        parts[:, at] = 0.0
+        for part in (CHANNELS, LOG_CHANNELS, PLACE, FAMILY, HAS_SE, STATE):
+            parts[part, at] = parts[part, at - 1]
+        parts[BLOCK_LOG, at] = -parts[LOG_CHANNELS, at]
+        parts[MOST_INCOMING, at], parts[IDENTITY_FITS, at], parts[REST_FITS, at] = MAX_CHANNELS, 1.0, 1.0
+        parts[RANK, at] = ABSENT
 
     def write_single_limits(self, parts: Floats, most_elements: int) -> None:
         """Writes the limits that hold where no operation may exceed a number of map elements."""
         space = self.space
         for f, own in enumerate(self.axes):
-            self._put(parts[MOST_INCOMING], f, self._most_incoming(f, most_elements), np.minimum)
             later = 1, -(-space.resolution // space.stride), False
-            for part, place in ((IDENTITY_FITS, (space.stride, space.resolution, True)), (REST_FITS, later)):
+            if self.element.continues:
+                first = later
+            else:
+                self._put(parts[MOST_INCOMING], f, self._most_incoming(f, most_elements), np.minimum)
+                first = space.stride, space.resolution, True
+            for part, place in ((IDENTITY_FITS, first), (REST_FITS, later)):
                 too_large = Terms.of(op.map_elements > most_elements for op in self._operations(f, own.c, *place))
                 self._put(parts[part], f, too_large.joined())
         parts[MOST_INCOMING] -= parts[MOST_INCOMING] == parts[CHANNELS]
         for part in (IDENTITY_FITS, REST_FITS):
+            parts[part, self.absent] = 0.0
             parts[part] = parts[part] == 0.0
+        if self.element.is_block:
+            parts[REST_FITS] = 1.0  # there is no other block
 
     def _most_incoming(self, f: int, most_elements: int) -> list[Ints]:
         """The largest numbers of incoming channels with which the first block's operations keep a number of map elements: of
@@ -178,6 +244,7 @@ class SuperBlock:
         """``fixed, slope, identity, rest`` of each budget, over the axes of a family."""
         space, own, family = self.space, self.axes[f], FAMILIES[self.space.choices[f].block]
         r_in, r_out = space.resolution, -(-space.resolution // space.stride)
+        no = [Terms({}) for _ in budgets]
 
         def block(ci: Ints, stride: int, r: int, first: bool) -> list[Terms]:
             operations = self._operations(f, ci, stride, r, first)
@@ -186,12 +253,14 @@ class SuperBlock:
                     Terms.of([budget.of_block(family.layers, 1), *map(budget.of_operation, operations)]) for budget in budgets
                 ]
 
+        if self.element.continues:
+            return block(own.c, 1, r_out, False), no, no, no
         one, two = (block(np.full((1, 1, 1), -n), space.stride, r_in, True) for n in (1, 2))
         slope = [a - b for a, b in zip(one, two, strict=True)]
         fixed = [a + b for a, b in zip(one, slope, strict=True)]
         same = block(own.c, space.stride, r_in, True)
         identity = [a - b - d * own.c for a, b, d in zip(same, fixed, slope, strict=True)]
-        return fixed, slope, identity, block(own.c, 1, r_out, False)
+        return fixed, slope, identity, no if self.element.is_block else block(own.c, 1, r_out, False)
 
 
 def peak(operations: tuple[Operation, ...]) -> Ints:

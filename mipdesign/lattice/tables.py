@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -24,157 +25,16 @@ import numpy as np
 
 from ..networks.architecture import Architecture, Stage, Stem
 from ..problem.problem import Problem
+from ..problem.ties import Tie
 from .additive_budgets import AdditiveBudget, integer_limits
-from .arrays import (
-    BLOCK_EXTRA,
-    BLOCK_LOG,
-    CHANNELS,
-    DEPTH,
-    FAMILY,
-    IDENTITY_FITS,
-    KERNEL,
-    LAYERS,
-    LOG_CHANNELS,
-    MOST_INCOMING,
-    OTHER_PAIR,
-    PAIR,
-    REST_FITS,
-    WIDTH,
-    Arrays,
-    Bools,
-    Floats,
-    Ints,
-    count_parts,
-)
-from .distinct import distinct
+from .arrays import ABSENT, BLOCK_EXTRA, BLOCKS, CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH, Arrays, Floats, Ints, count_parts
 from .position import Position
+from .stage_tables import StageTables
 
 DOUBT = 1e-12
 """Relative rounding error of a weighted entropy; what it is made of has a hundred terms with 1e-16 each."""
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class StageTables:
-    """Columns of one super-block, sorted by ``(C, family, b, k)``.
-
-    Attributes
-    ----------
-    blocks:
-        Names of the block families.
-    c, f, b, k:
-        Channels, place of the family in ``blocks``, bottleneck width and kernel of each column, shape ``(columns,)``.
-    parts:
-        The columns' part of :attr:`Tables.transposed`, of which all other figures of columns are read.
-    depths:
-        Admitted depths, increasing.
-    channels, entering:
-        All channel counts of the super-block, increasing, also those without a column; the least and the largest number of
-        channels that each may follow, shape ``(channels, 2)``.
-    growth:
-        Bounds of ``C / ci`` that say the same in the least numbers, ``None`` for one that excludes nothing; see
-        :meth:`mipdesign.problem.space.SuperBlockSpace.simple_growth`.
-    pairs, first_pair:
-        What the latency counts for pairs of incoming channels and column, in two flat tables of which each column's part
-        begins at :attr:`pair_at`; empty without a latency budget. See :mod:`mipdesign.lattice.pairs`. And how many entries
-        the super-blocks before have.
-    """
-
-    blocks: tuple[str, ...]
-    c: Ints
-    f: Ints
-    b: Ints
-    k: Ints
-    parts: Floats
-    depths: Ints
-    channels: Ints
-    entering: Ints
-    growth: tuple[Fraction | None, Fraction | None]
-    pairs: Ints
-    first_pair: int
-
-    @property
-    def t(self) -> Floats:
-        """``sum log w`` of one block with a single input channel, shape ``(columns,)``."""
-        return self._part(BLOCK_LOG)
-
-    @property
-    def extra(self) -> Floats:
-        """What the layer terms of one block have beside its log widths."""
-        return self._part(BLOCK_EXTRA)
-
-    @property
-    def log_c(self) -> Floats:
-        """``log C`` of each column."""
-        return self._part(LOG_CHANNELS)
-
-    @property
-    def layers(self) -> Ints:
-        """Layers per block of each column."""
-        return self._part(LAYERS).astype(np.int64)
-
-    @property
-    def most_incoming(self) -> Ints:
-        """The largest number of incoming channels other than ``C`` with which no operation of the first block of each column
-        breaks a limit of single operations.
-        """
-        return self._part(MOST_INCOMING).astype(np.int64)
-
-    @property
-    def identity_fits(self) -> Bools:
-        """Whether the first block of each column keeps these limits with ``ci = C``."""
-        return self._part(IDENTITY_FITS).astype(np.bool_)
-
-    @property
-    def rest_fits(self) -> Bools:
-        """Whether later blocks keep them."""
-        return self._part(REST_FITS).astype(np.bool_)
-
-    @property
-    def pair_at(self) -> Ints:
-        """Where each column's part of both tables of :attr:`pairs` begins, shape ``(2, columns)``."""
-        at: Ints = self.parts[PAIR : OTHER_PAIR + 1].astype(np.int64) - self.first_pair
-        return at
-
-    @cached_property
-    def widths(self) -> Ints:
-        """The bottleneck widths that occur, increasing."""
-        return distinct(self.b)
-
-    @cached_property
-    def fixed(self) -> Ints:
-        """What the first block counts whatever enters it, shape ``(budgets, columns)``, as the three that follow."""
-        return self._counts(0)
-
-    @cached_property
-    def slope(self) -> Ints:
-        """What it counts for each incoming channel."""
-        return self._counts(1)
-
-    @cached_property
-    def identity(self) -> Ints:
-        """What it counts beside that where the channels stay the same."""
-        return self._counts(2)
-
-    @cached_property
-    def rest(self) -> Ints:
-        """What each further block counts."""
-        return self._counts(3)
-
-    def _part(self, place: int) -> Floats:
-        part: Floats = self.parts[place]
-        return part
-
-    def _counts(self, part: int) -> Ints:
-        counts: Ints = count_parts(self.parts)[part].astype(np.int64)
-        return counts
-
-    def follows(self, ci: Ints | Floats | int, c: Ints | Floats) -> Bools:
-        """Which channels ``c`` of the super-block may come after ``ci`` (broadcast), exactly."""
-        window = self.entering[np.searchsorted(self.channels, c)]
-        ok: Bools = (window[..., 0] <= ci) & (ci <= window[..., 1])
-        return ok
 
 
 @dataclass(frozen=True)
@@ -210,6 +70,8 @@ class Tables:
         forgets the resolution, the true one.
     end_channels:
         Channels at the end of the last stage if a head fixes them.
+    ties:
+        What elements have in common.
     transposed:
         :attr:`Arrays.rows`, transposed: one row per part.
     shared:
@@ -233,6 +95,7 @@ class Tables:
     ends: tuple[int, ...]
     end_resolution: tuple[int, ...]
     end_channels: int | None
+    ties: tuple[Tie, ...]
     transposed: Floats = field(repr=False)
     shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -307,6 +170,8 @@ class Tables:
             pairs=np.concatenate([s.pairs for s in self.stages]).astype(np.float64),
             offsets=np.cumsum([0] + [len(s.c) for s in self.stages]),
             has_identity=np.array([bool(count_parts(s.parts)[2].any()) for s in self.stages]),
+            continues=np.array([s.element.continues for s in self.stages]),
+            ordered=np.array([self.is_ordered(i) for i in range(m)]),
             entering=np.concatenate([s.entering for s in self.stages]),
             entering_at=np.cumsum([0] + [len(s.channels) for s in self.stages]),
             prefix=(np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64).reshape(-1, m),
@@ -330,15 +195,25 @@ class Tables:
             rho_stages=np.array(self.rho_stages, dtype=np.int64),
             rho=finite_rho(self.rho),
             rho_price=float(scoring.effectiveness_price),
-            penalised=np.array(self.penalised, dtype=np.int64),
+            penalised=np.array([self.elements_of(i) for i in self.penalised], dtype=np.int64).reshape(-1, 2),
             beta=float(scoring.beta),
             squared=scoring.penalty_form == "exp_var",
         )
 
+    def elements_of(self, super_block: int) -> tuple[int, int]:
+        """The first element of a super-block, and the first one after it."""
+        numbers = [s.element.super_block for s in self.stages]
+        return bisect_left(numbers, super_block), bisect_right(numbers, super_block)
+
+    def is_ordered(self, i: int) -> bool:
+        """Whether an element has no lower rank than the one before: later blocks may be exchanged."""
+        return i > 0 and self.stages[i - 1].element.continues and self.stages[i].element.continues
+
     def _ties(self) -> Ints:
         """:attr:`Arrays.ties`: each super-block of a tie with the one before it."""
         places = {"block": FAMILY, "channels": CHANNELS, "bottleneck": WIDTH, "kernel": KERNEL, "depth": DEPTH}
-        pairs = [(places[tie.axis], i, j) for tie in self.problem.tied for i, j in itertools.pairwise(tie.stages)]
+        places |= {"presence": BLOCKS}
+        pairs = [(places[tie.axis], i, j) for tie in self.ties for i, j in itertools.pairwise(tie.stages)]
         return np.array(pairs, dtype=np.int64).reshape(-1, 3)
 
     def log_end(self, stage: int, channels: Ints | None) -> Floats:
@@ -353,14 +228,43 @@ class Tables:
 
     def architecture(self, position: Position) -> Architecture:
         """The network that stands at a position."""
-        p = self.problem
-        stages = tuple(
-            Stage(s.blocks[s.f[j]], space.stride, int(s.c[j]), int(s.b[j]), int(s.k[j]), int(depth))
-            for space, s, j, depth in zip(p.space, self.stages, position.columns, position.depths, strict=True)
-        )
+        p, stages = self.problem, []
+        for i in range(len(p.space)):
+            first, stop = self.elements_of(i)
+            s, j, depth = self.stages[first], position.columns[first], int(position.depths[first])
+            blocks = list(zip(self.stages[first:stop], position.columns[first:stop], strict=True))
+            shapes = [(int(t.b[q]), int(t.k[q])) for t, q in blocks if t.ranks[q] < ABSENT]
+            depth = len(shapes) if s.element.is_block else depth
+            (b, k), (widths, kernels) = shapes[0], zip(*shapes, strict=True)
+            of_blocks = (values if len(set(values)) > 1 else () for values in (widths, kernels))
+            stages.append(Stage(s.blocks[s.f[j]], s.element.space.stride, int(s.c[j]), b, k, depth, 1, (), *of_blocks))
         head = p.head.channels if p.head else None
         stem_part = Stem(int(self.stem_c[position.stem]), p.stem.kernel, p.stem.stride)
-        return Architecture(p.input.resolution, stem_part, stages, head, p.input.channels, p.classes)
+        return Architecture(p.input.resolution, stem_part, tuple(stages), head, p.input.channels, p.classes)
+
+    def depths(self, position: Position) -> tuple[int, ...]:
+        """Blocks of each super-block."""
+        blocks = [d * int(s.presence[j]) for s, j, d in zip(self.stages, position.columns, position.depths, strict=True)]
+        return tuple(sum(blocks[slice(*self.elements_of(i))]) for i in range(len(self.problem.space)))
+
+    def canonical(self, position: Position) -> Position:
+        """The position of the same network, or of one that is as good, with blocks that may be exchanged in order of rank."""
+        columns = list(position.columns)
+        for i in range(len(self.problem.space)):
+            first, stop = self.elements_of(i)
+            if stop - first > 2:
+                columns[first + 1 : stop] = self._in_order(first + 1, columns[first + 1 : stop])
+        return position._replace(columns=tuple(columns))
+
+    def _in_order(self, first: int, columns: list[int]) -> list[int]:
+        """Columns of the later blocks of a super-block in order; blocks that may not be absent have fewer columns."""
+        of_each = self.stages[first : first + len(columns)]
+        keys = sorted((float(s.ranks[j]), int(s.states[j])) for s, j in zip(of_each, columns, strict=True))
+        found = []
+        for s, (rank, state) in zip(of_each, keys, strict=True):
+            begin, end = np.searchsorted(s.states, (state, state + 1)).tolist()
+            found.append(begin + int(np.searchsorted(s.ranks[begin:end], rank)))
+        return found
 
     def position(self, architecture: Architecture) -> Position:
         """Inverse of :meth:`architecture`, for a network of the tables.
@@ -377,19 +281,24 @@ class Tables:
 
     def find(self, architecture: Architecture) -> Position | None:
         """Where a network stands, budgets and chain rule aside; ``None`` if the tables do not hold it."""
-        if architecture.stem.channels not in self.stem_c or len(architecture.stages) != len(self.stages):
+        if architecture.stem.channels not in self.stem_c or len(architecture.stages) != len(self.problem.space):
             return None
-        columns = []
-        for s, stage in zip(self.stages, architecture.stages, strict=True):
-            if stage.block not in s.blocks or stage.depth not in s.depths:
+        columns, depths = [], []
+        for i, s in enumerate(self.stages):
+            stage, n = architecture.stages[s.element.super_block], i - self.elements_of(s.element.super_block)[0]
+            if stage.block not in s.blocks or stage.depth not in self.problem.space[s.element.super_block].depths:
                 return None
-            match = (s.c == stage.channels) & (s.b == stage.bottleneck) & (s.k == stage.kernel)
+            if not (s.element.is_block or stage.equal):
+                return None
+            b, k = stage.sizes(n) if n < stage.depth else (0, 0)
+            match = (s.c == stage.channels) & (s.b == b) & (s.k == k)
             there = np.flatnonzero(match & (s.f == s.blocks.index(stage.block)))
             if not len(there):
                 return None
             columns.append(int(there[0]))
+            depths.append(1 if s.element.is_block else stage.depth)
         stem = int(np.searchsorted(self.stem_c, architecture.stem.channels))
-        return Position(stem, tuple(columns), tuple(stage.depth for stage in architecture.stages))
+        return self.canonical(Position(stem, tuple(columns), tuple(depths)))
 
 
 def finite_rho(limit: Fraction | None) -> float:

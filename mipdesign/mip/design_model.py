@@ -64,12 +64,16 @@ class DesignModel:
 
 def position_of(tables: Tables, chosen: Mapping[tuple[AxisKind, int], int]) -> Position | None:
     """The network with chosen values, by kind and super-block of their axes; ``None`` if the space has none."""
-    columns = []
+    columns, depths, first = [], [], 0
     for i, s in enumerate(tables.stages):
-        same = (s.f == chosen["family", i]) & (s.c == chosen["channels", i])
-        at = np.flatnonzero(same & (s.b == chosen["width", i]) & (s.k == chosen["kernel", i]))
+        first = first if s.element.continues else i  # whose channels and family all blocks have
+        same = (s.f == chosen["family", first]) & (s.c == chosen["channels", first])
+        of_block = (s.b == chosen["width", i]) & (s.k == chosen["kernel", i])
+        depth = chosen["depth", i]
+        at = np.flatnonzero(same & (of_block if depth else s.presence == 0))
         if not len(at):
             return None
         columns.append(int(at[0]))
+        depths.append(1 if s.element.is_block else depth)
     stem = int(np.searchsorted(tables.stem_c, chosen["stem", -1]))
-    return Position(stem, tuple(columns), tuple(chosen["depth", i] for i in range(len(columns))))
+    return tables.canonical(Position(stem, tuple(columns), tuple(depths)))

@@ -1,4 +1,8 @@
-/* A cell as a chain of super-blocks: its columns in groups of equal channels, and which groups may follow which. */
+/* A cell as a chain of elements: its columns in groups of equal states, and which groups may follow which.
+ *
+ * An element is a super-block, whose state is the number of its channels, or one block of a super-block whose blocks may differ: all
+ * of those have the same state, which is what the blocks have in common. States are sorted by channels.
+ */
 
 #ifndef CHAIN_H
 #define CHAIN_H
@@ -9,35 +13,35 @@
 typedef struct {
     const Arrays *arrays;
     i64 n, super_blocks, n_groups, n_stems;
-    i64 widest;            /* columns of the largest group, */
-    i64 widest_incoming;   /* and channels of the super-block that has most */
+    i64 widest;            /* most columns of equal channels in one super-block, */
+    i64 widest_incoming;   /* and most groups in one */
     const i64 *rows;       /* row of each column; those of super-block i are at[i] : at[i + 1] */
     const i64 *at;
     const double *fixed, *slope, *identity, *rest; /* parts of equation (1): those of budget b begin at b * stride */
     const double *log, *layers, *extra;            /* t of equation (2), layers of a block, e where the score has it */
     i64 stride;
     uint8_t *limited;      /* super-blocks some columns of which may not be entered with all channels, or only once */
-    i64 *groups, *starts;  /* channel counts of super-block i are groups[i] : groups[i + 1]; columns of g starts[g] : starts[g + 1] */
+    i64 *groups, *starts;  /* groups of super-block i are groups[i] : groups[i + 1]; columns of g starts[g] : starts[g + 1] */
     double *channels, *logs; /* C and log C of each group, */
-    i64 *places;           /* and the place of C among the channels of its super-block */
+    i64 *places, *states;  /* and the place of C among the channels of its super-block, and the state */
     i64 *first, *stop;     /* the window of incoming channels of each group: stems, else groups of the super-block before */
     double *stem, *stem_logs;
     i64 *stems;            /* places of the stems among all */
     i64 *low, *high;       /* range of each depth */
 } Chain;
 
-/* Channels that may enter a super-block, their logarithms, and their places among all. */
+/* Channels that may enter a super-block, their logarithms, their places among all, and states. */
 typedef struct {
     i64 n;
     const double *channels, *logs;
-    const i64 *places;
+    const i64 *places, *states;
 } Incoming;
 
 static inline Incoming incoming_of(const Chain *c, i64 i) {
     if (i == 0)
-        return (Incoming){c->n_stems, c->stem, c->stem_logs, c->stems};
+        return (Incoming){c->n_stems, c->stem, c->stem_logs, c->stems, c->stems};
     i64 before = c->groups[i - 1];
-    return (Incoming){c->groups[i] - before, c->channels + before, c->logs + before, c->places + before};
+    return (Incoming){c->groups[i] - before, c->channels + before, c->logs + before, c->places + before, c->states + before};
 }
 
 static inline const double *column_row(const Chain *c, i64 p) { return row_of(c->arrays, c->rows[p]); }
@@ -100,18 +104,34 @@ static bool is_reached(const Chain *c, i64 i, i64 g, const Incoming *in, const u
     return false;
 }
 
-/* The channel groups of each super-block and their windows of incoming channels; whether any path exists. */
+/* The window of incoming groups of a group, from where that of the group before is. */
+static void find_window(const Chain *c, i64 i, i64 g, const Incoming *in, i64 *from, i64 *to) {
+    const Arrays *a = c->arrays;
+    if (a->continues[i]) {
+        while (*from < in->n && in->states[*from] < c->states[g])
+            ++*from;
+        *to = *from < in->n && in->states[*from] == c->states[g] ? *from + 1 : *from;
+        return;
+    }
+    const i64 *window = a->entering + 2 * (a->entering_at[i] + c->places[g]);
+    while (*to < in->n && in->channels[*to] <= (double)window[1])
+        ++*to;
+    while (*from < in->n && in->channels[*from] < (double)window[0])
+        ++*from;
+}
+
+/* The groups of each super-block and their windows of incoming groups; whether any path exists. */
 static bool build_groups(Chain *c, Store *s) {
     const Arrays *a = c->arrays;
     i64 m = c->super_blocks, n = 0;
-    const double *channels_of = a->transposed + CHANNELS * a->n_rows;
+    const double *state_of = a->transposed + STATE * a->n_rows;
     c->groups = take_ints(s, m + 1);
     for (i64 i = 0; i < m; i++)
         for (i64 p = c->at[i]; p < c->at[i + 1]; p++)
-            n += p == c->at[i] || channels_of[c->rows[p]] != channels_of[c->rows[p - 1]];
+            n += p == c->at[i] || state_of[c->rows[p]] != state_of[c->rows[p - 1]];
     c->n_groups = n;
     c->starts = take_ints(s, n + 1), c->places = take_ints(s, n), c->first = take_ints(s, n), c->stop = take_ints(s, n);
-    c->channels = take_doubles(s, n), c->logs = take_doubles(s, n);
+    c->states = take_ints(s, n), c->channels = take_doubles(s, n), c->logs = take_doubles(s, n);
     uint8_t *reached = take(s, (size_t)n), *all = take(s, (size_t)c->n_stems);
     if (s->failed)
         return false;
@@ -119,7 +139,7 @@ static bool build_groups(Chain *c, Store *s) {
     c->groups[0] = 0;
     for (i64 i = 0; i < m; i++) {
         for (i64 p = c->at[i]; p < c->at[i + 1]; p++)
-            if (p == c->at[i] || channels_of[c->rows[p]] != channels_of[c->rows[p - 1]])
+            if (p == c->at[i] || state_of[c->rows[p]] != state_of[c->rows[p - 1]])
                 c->starts[n++] = p;
         c->groups[i + 1] = n;
     }
@@ -128,8 +148,13 @@ static bool build_groups(Chain *c, Store *s) {
     for (i64 g = 0; g < n; g++) {
         const double *row = column_row(c, c->starts[g]);
         c->channels[g] = row[CHANNELS], c->logs[g] = row[LOG_CHANNELS], c->places[g] = (i64)row[PLACE];
-        c->widest = most_int(c->widest, c->starts[g + 1] - c->starts[g]);
+        c->states[g] = (i64)row[STATE];
     }
+    for (i64 i = 0; i < m; i++)
+        for (i64 g = c->groups[i], start = c->groups[i]; g < c->groups[i + 1]; g++) {
+            start = c->channels[start] == c->channels[g] ? start : g;
+            c->widest = most_int(c->widest, c->starts[g + 1] - c->starts[start]);
+        }
     find_limited(c);
     memset(all, 1, (size_t)c->n_stems);
     const uint8_t *alive = all;
@@ -138,11 +163,7 @@ static bool build_groups(Chain *c, Store *s) {
         i64 from = 0, to = 0;
         bool any = false;
         for (i64 g = c->groups[i]; g < c->groups[i + 1]; g++) {
-            const i64 *window = a->entering + 2 * (a->entering_at[i] + c->places[g]);
-            while (to < in.n && in.channels[to] <= (double)window[1])
-                to++;
-            while (from < in.n && in.channels[from] < (double)window[0])
-                from++;
+            find_window(c, i, g, &in, &from, &to);
             c->first[g] = from, c->stop[g] = to;
             reached[g] = is_reached(c, i, g, &in, alive);
             any |= reached[g];
@@ -174,10 +195,17 @@ static void log_ranges(const Chain *c, const double *extra, double *least, doubl
                 low = least_of(low, term);
                 high = most_of(high, term);
             }
+            if (c->arrays->continues[i]) {
+                least[i] = least_of(least[i], c->logs[g] + low);
+                most[i] = most_of(most[i], c->logs[g] + high);
+                continue;
+            }
             least[i] = least_of(least[i], low + below * (c->logs[g] + low));
             most[i] = most_of(most[i], high + above * (c->logs[g] + high));
         }
         Incoming in = incoming_of(c, i);
+        if (c->arrays->continues[i]) /* log ci is log C */
+            continue;
         least[i] += in.logs[0];
         most[i] += in.logs[in.n - 1];
     }

@@ -53,7 +53,15 @@ static inline double pair_count(const Arrays *a, const double *row, i64 place) {
 /* What head and classifier count behind c channels. */
 static inline double tail_count(const Arrays *a, i64 b, double c) { return a->tail_fixed[b] + c * a->tail_slope[b]; }
 
-/* ------------------------------------------------------------ widths and limits */
+/* ------------------------------------------------------------ blocks, widths and limits */
+
+/* Penalised depth k, from the blocks of each element. */
+static inline double depth_of(const Arrays *a, const double *blocks, i64 k) {
+    double depth = 0.0;
+    for (i64 i = a->penalised[2 * k]; i < a->penalised[2 * k + 1]; i++)
+        depth += blocks[i];
+    return depth;
+}
 
 /* Equation (2). */
 static inline double log_widths(const double *row, double log_ci, i64 depth) {

@@ -11,10 +11,12 @@
 
 #define LARGE_EXPONENT 709.0 /* that of mipdesign.networks.objective */
 
-/* Places in a part: channels at its end, their logarithm and their place, `sum log w`, what layer terms have beside it, layers, depth,
- * and whether it has SE blocks; then its counts. The head and the classifier belong to the last super-block.
+/* Places in a part: channels at its end, their logarithm and their place, the state, `sum log w`, what layer terms have beside it,
+ * layers, blocks, and whether it has SE blocks; then its counts. The head and the classifier belong to the last super-block.
  */
-enum { PART_C, PART_LOG_C, PART_PLACE, PART_LOG, PART_EXTRA, PART_LAYERS, PART_DEPTH, PART_HAS_SE, PART_COUNTS };
+enum {
+    PART_C, PART_LOG_C, PART_PLACE, PART_STATE, PART_LOG, PART_EXTRA, PART_LAYERS, PART_BLOCKS, PART_HAS_SE, PART_COUNTS
+};
 
 static inline i64 size_of_part(const Arrays *a) { return PART_COUNTS + a->budgets; }
 
@@ -26,6 +28,14 @@ static inline bool keeps_ties(const Arrays *a, const i64 *columns, const i64 *de
                           : row_of(a, a->offsets[i] + columns[i])[part] != row_of(a, a->offsets[j] + columns[j])[part])
             return false;
     }
+    return true;
+}
+
+/* Whether elements stand in order: blocks that may be exchanged, in one of the ways only. */
+static inline bool keeps_order(const Arrays *a, const i64 *columns) {
+    for (i64 i = 1; i < a->super_blocks; i++)
+        if (a->ordered[i] && row_of(a, a->offsets[i - 1] + columns[i - 1])[RANK] > row_of(a, a->offsets[i] + columns[i])[RANK])
+            return false;
     return true;
 }
 
@@ -41,15 +51,15 @@ static inline double effectiveness_cost(const Arrays *a, const double *logs, con
     return a->rho_price * rho;
 }
 
-/* `beta Q` of a network by the depths of its super-blocks, infinite beyond the doubles. */
-static inline double penalty(const Arrays *a, const double *depths) {
+/* `beta Q` of a network by the blocks of its elements, infinite beyond the doubles. */
+static inline double penalty(const Arrays *a, const double *blocks) {
     double n = (double)a->n_penalised, mean = 0.0, variance = 0.0;
     if (n == 0)
         return 0.0;
     for (i64 k = 0; k < a->n_penalised; k++)
-        mean += depths[a->penalised[k]] / n;
+        mean += depth_of(a, blocks, k) / n;
     for (i64 k = 0; k < a->n_penalised; k++) {
-        double off = depths[a->penalised[k]] - mean;
+        double off = depth_of(a, blocks, k) - mean;
         variance += off * off / n;
     }
     double exponent = a->squared ? variance : sqrt(variance);
@@ -60,8 +70,8 @@ static inline double penalty(const Arrays *a, const double *depths) {
 
 static inline void write_stem(const Arrays *a, i64 stem, double *part) {
     part[PART_C] = (double)a->stem_c[stem], part[PART_LOG_C] = log(part[PART_C]), part[PART_PLACE] = (double)stem;
-    part[PART_LOG] = a->stem_log, part[PART_EXTRA] = a->stem_extra;
-    part[PART_LAYERS] = 1.0, part[PART_DEPTH] = 0.0, part[PART_HAS_SE] = 0.0;
+    part[PART_STATE] = (double)stem, part[PART_LOG] = a->stem_log, part[PART_EXTRA] = a->stem_extra;
+    part[PART_LAYERS] = 1.0, part[PART_BLOCKS] = 0.0, part[PART_HAS_SE] = 0.0;
     for (i64 b = 0; b < a->budgets; b++)
         part[PART_COUNTS + b] = a->stem_counts[b * a->n_stems + stem];
 }
@@ -72,10 +82,12 @@ static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 dep
     double ci = before[PART_C];
     i64 nb = a->budgets, place = (i64)row[PLACE];
     const i64 *window = a->entering + 2 * (a->entering_at[i] + place);
-    bool linked = may_enter(row, ci) && may_have_depth(row, depth) && (double)window[0] <= ci && ci <= (double)window[1];
+    bool linked = may_enter(row, ci) && may_have_depth(row, depth) && (double)window[0] <= ci && ci <= (double)window[1] &&
+                  (!a->continues[i] || before[PART_STATE] == row[STATE]);
     part[PART_C] = row[CHANNELS], part[PART_LOG_C] = row[LOG_CHANNELS], part[PART_PLACE] = row[PLACE];
+    part[PART_STATE] = row[STATE];
     part[PART_LOG] = log_widths(row, before[PART_LOG_C], depth), part[PART_EXTRA] = row[BLOCK_EXTRA] * (double)depth;
-    part[PART_LAYERS] = row[LAYERS] * (double)depth, part[PART_DEPTH] = (double)depth;
+    part[PART_LAYERS] = row[LAYERS] * (double)depth, part[PART_BLOCKS] = row[BLOCKS] * (double)depth;
     part[PART_HAS_SE] = row[HAS_SE];
     for (i64 b = 0; b < nb; b++)
         part[PART_COUNTS + b] = super_block_count(row, nb, b, ci, depth);

@@ -32,12 +32,16 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
         some = false;
         for (i64 k = 0; k < in.n; k++)
             back[k] = -INFINITY;
+        i64 size = 0;
         for (i64 g = c->groups[i]; g < c->groups[i + 1]; g++) {
             double beyond = onward[g - c->groups[i]] + w->end[i] * c->logs[g] + w->constant[i], channels = c->channels[g];
-            i64 size = 0, identity = -1;
+            double passed_by_identity = -INFINITY;
+            i64 identity = -1, identity_stop = -1;
             for (i64 k = c->first[g]; a->has_identity[i] && k < c->stop[g]; k++)
-                if (in.channels[k] == channels)
-                    identity = k;
+                if (in.channels[k] == channels) {
+                    identity = identity < 0 ? k : identity;
+                    identity_stop = k + 1;
+                }
             for (i64 p = c->starts[g]; p < c->starts[g + 1]; p++) {
                 double spare = f->best[p] + f->own[p] + beyond - least;
                 if (!(spare >= 0))
@@ -62,7 +66,7 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
                 if (one_by_one) {
                     const double *row = column_row(c, p);
                     for (i64 k = c->first[g]; k < c->stop[g]; k++)
-                        if (k != identity && may_enter(row, in.channels[k])) {
+                        if ((k < identity || k >= identity_stop) && may_enter(row, in.channels[k])) {
                             double passed = worth - in.channels[k] * price;
                             if (per_pair > 0)
                                 passed -= per_pair * pair_count(a, row, in.places[k]);
@@ -76,10 +80,14 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
                     double passed = worth - channels * price - extra;
                     if (per_pair > 0)
                         passed -= per_pair * pair_count(a, column_row(c, p), in.places[identity]);
-                    back[identity] = most_of(back[identity], passed);
+                    passed_by_identity = most_of(passed_by_identity, passed);
                 }
             }
-            if (!size)
+            for (i64 k = identity; k < identity_stop; k++)
+                back[k] = most_of(back[k], passed_by_identity);
+            /* states of equal channels have the same window */
+            bool more = !a->continues[i] && g + 1 < c->groups[i + 1] && c->channels[g + 1] == channels;
+            if (!size || more)
                 continue;
             bool rising = true;
             for (i64 q = 1; q < size; q++)
@@ -89,10 +97,11 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
             size = extend(&hull, 0, slope, line, 0, size);
             i64 place = size - 1;
             for (i64 k = c->first[g]; k < c->stop[g]; k++)
-                if (k != identity) {
+                if (k < identity || k >= identity_stop) {
                     place = climb(&hull, size, place, in.channels[k]);
                     back[k] = most_of(back[k], hull.y[place] - in.channels[k] * hull.x[place]);
                 }
+            size = 0;
         }
         low[i] = (i64)least_depth, high[i] = (i64)most_depth;
         for (i64 k = 0; k < in.n; k++)

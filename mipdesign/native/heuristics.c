@@ -6,7 +6,8 @@
 EXPORT i64 size_of_moves(void) { return (i64)sizeof(Moves); }
 
 /* Evaluates n networks: objectives, counts (budgets x n), `sum log w` and layers of each prefix (stages x n), and whether the
- * channels may follow one another, single operations keep their limits, and ties hold. Columns and depths are super_blocks x n.
+ * channels may follow one another, single operations keep their limits, ties hold, and blocks stand in order. Columns and depths are
+ * super_blocks x n.
  */
 EXPORT bool evaluate_networks(const Arrays *a, i64 n, const i64 *stem, const i64 *columns, const i64 *depths, double *objective,
                               i64 *counts, double *logs, i64 *layers, uint8_t *chained) {
@@ -17,7 +18,7 @@ EXPORT bool evaluate_networks(const Arrays *a, i64 n, const i64 *stem, const i64
     bool ready = work && parts && position;
     for (i64 k = 0; ready && k < n; k++) {
         double *total = work + (m + 1) * size, *sums = total + nb, *numbers = sums + stages;
-        double *depths_of = numbers + stages;
+        double *blocks = numbers + stages;
         i64 *column = position, *depth = position + m;
         bool linked = true;
         write_stem(a, stem[k], work);
@@ -25,13 +26,13 @@ EXPORT bool evaluate_networks(const Arrays *a, i64 n, const i64 *stem, const i64
         for (i64 i = 0; i < m; i++) {
             double *part = work + (i + 1) * size;
             column[i] = columns[i * n + k], depth[i] = depths[i * n + k];
-            depths_of[i] = (double)depth[i];
             linked &= write_super_block(a, i, column[i], depth[i], parts[i], part);
+            blocks[i] = part[PART_BLOCKS];
             parts[i + 1] = part;
         }
         double value = entropies(a, parts, sums, numbers);
-        objective[k] = value - penalty(a, depths_of) - effectiveness_cost(a, sums, numbers);
-        chained[k] = linked && keeps_ties(a, column, depth);
+        objective[k] = value - penalty(a, blocks) - effectiveness_cost(a, sums, numbers);
+        chained[k] = linked && keeps_ties(a, column, depth) && keeps_order(a, column);
         add_counts(a, parts, total);
         for (i64 b = 0; b < nb; b++)
             counts[b * n + k] = (i64)total[b];

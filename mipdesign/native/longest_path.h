@@ -94,15 +94,17 @@ static void weigh_columns(const Chain *c, const Weights *w, i64 i, i64 g, double
         double step = per_block[p];
         own[p] = g_log * log[p] - own[p] + (per_step + layers[p] * per_layer) + ((step > 0 ? high : low) - 1.0) * step;
     }
+    for (i64 p = 0; c->arrays->continues[i] && per_step != 0 && p < n; p++)
+        own[p] -= (1.0 - column_row(c, first + p)[BLOCKS]) * per_step; /* a block that is not there */
 }
 
-/* The best channels to enter a column of a limited super-block with, one by one. */
+/* The best channels to enter a column of a limited super-block with, one by one, but those from `identity` to before `beyond`. */
 static double best_entry(const Chain *c, const Weights *w, const Pass *f, const Incoming *in, i64 g, i64 p, i64 identity,
-                         double slope, i64 *source) {
+                         i64 beyond, double slope, i64 *source) {
     double per_pair = pair_price(c->arrays, w), best = -INFINITY;
     const double *row = column_row(c, p);
     for (i64 k = c->first[g]; k < c->stop[g]; k++)
-        if (k != identity && may_enter(row, in->channels[k])) {
+        if ((k < identity || k >= beyond) && may_enter(row, in->channels[k])) {
             double entered = f->into[k] - slope * in->channels[k];
             if (per_pair > 0)
                 entered -= per_pair * pair_count(c->arrays, row, in->places[k]);
@@ -112,7 +114,7 @@ static double best_entry(const Chain *c, const Weights *w, const Pass *f, const 
     return best;
 }
 
-/* Best paths to every channel count, and to every column where those are kept. */
+/* Best paths to every group, and to every column where those are kept. */
 static void forward(const Chain *c, const Weights *w, Pass *f) {
     const Arrays *a = c->arrays;
     i64 nb = a->budgets, m = c->super_blocks;
@@ -124,6 +126,7 @@ static void forward(const Chain *c, const Weights *w, Pass *f) {
         bool limited = c->limited[i] || per_pair > 0;
         i64 size = 0, begun = 0, reached = 0, equal = 0; /* the hull holds the incoming channels from `begun` to before `reached` */
         i64 first_place = 0; /* of the group before: its columns' slopes begin alike */
+        double hulled = 0.0; /* channels of the group that the hull was made for */
         for (i64 g = c->groups[i]; g < c->groups[i + 1]; g++) {
             i64 first = c->first[g], stop = c->stop[g], start = c->starts[g], n = c->starts[g + 1] - start;
             double channels = c->channels[g], *own = f->own ? f->own + start : f->group_own;
@@ -132,8 +135,13 @@ static void forward(const Chain *c, const Weights *w, Pass *f) {
             while (equal < stop && in.channels[equal] < channels)
                 equal++;
             bool enters_itself = a->has_identity[i] && first <= equal && equal < stop && in.channels[equal] == channels;
-            i64 identity = enters_itself ? equal : -1;
-            if (!limited) {
+            i64 identity = enters_itself ? equal : -1, beyond = identity, same = identity;
+            while (identity >= 0 && beyond < stop && in.channels[beyond] == channels) {
+                same = f->into[beyond] > f->into[same] ? beyond : same;
+                beyond++;
+            }
+            if (!limited && (hulled != channels || a->continues[i])) {
+                hulled = channels;
                 if (begun != first || (identity >= 0 && identity < reached))
                     size = 0, begun = first, reached = first;
                 if (identity < 0) {
@@ -142,8 +150,8 @@ static void forward(const Chain *c, const Weights *w, Pass *f) {
                 } else { /* it is entered otherwise than the rest */
                     size = extend(&f->hull, size, in.channels, f->into, reached, identity);
                     reached = identity;
-                    if (identity < stop - 1) {
-                        size = extend(&f->hull, size, in.channels, f->into, identity + 1, stop);
+                    if (beyond < stop) {
+                        size = extend(&f->hull, size, in.channels, f->into, beyond, stop);
                         begun = -1;
                     }
                 }
@@ -154,7 +162,7 @@ static void forward(const Chain *c, const Weights *w, Pass *f) {
                 double best = -INFINITY;
                 i64 source = -1;
                 if (limited) {
-                    best = best_entry(c, w, f, &in, g, start + p, identity, slope[p], &source);
+                    best = best_entry(c, w, f, &in, g, start + p, identity, beyond, slope[p], &source);
                 } else if (size) {
                     place = climb(&f->hull, size, place, slope[p]);
                     source = f->hull.at[place];
@@ -166,11 +174,11 @@ static void forward(const Chain *c, const Weights *w, Pass *f) {
                     double extra = 0.0;
                     for (i64 b = 0; b < nb; b++)
                         extra += w->budget[b] * c->identity[b * c->stride + start + p];
-                    double entered = f->into[identity] - slope[p] * channels - extra;
+                    double entered = f->into[same] - slope[p] * channels - extra;
                     if (per_pair > 0)
-                        entered -= per_pair * pair_count(a, column_row(c, start + p), in.places[identity]);
+                        entered -= per_pair * pair_count(a, column_row(c, start + p), in.places[same]);
                     if (entered > best)
-                        best = entered, source = identity;
+                        best = entered, source = same;
                 }
                 if (f->own)
                     f->best[start + p] = best;

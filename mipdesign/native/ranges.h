@@ -134,12 +134,15 @@ static void find_ranges(const Chain *c, double cutoff, Ranges *r, Store *s) {
     }
     r->flat = r->spread = 0.0;
     if (n) {
-        double low = INFINITY, high = -INFINITY;
-        r->flat = least_spread(c, s);
+        double low = INFINITY, high = -INFINITY, *lows = take_doubles(s, n), *highs = take_doubles(s, n);
+        if (s->failed)
+            return;
         for (i64 k = 0; k < n; k++) {
-            low = least_of(low, (double)c->low[a->penalised[k]]);
-            high = most_of(high, (double)c->high[a->penalised[k]]);
+            depth_range(c, k, lows + k, highs + k);
+            low = least_of(low, lows[k]);
+            high = most_of(high, highs[k]);
         }
+        r->flat = least_spread(c, lows, highs, s);
         r->spread = 0.5 * (high - low) * sqrt((double)n) * (1.0 + 1e-12);
     }
     layer_ranges(c, least, most);

@@ -39,6 +39,7 @@ from ..networks.objective import (
 from ..numerals import plain_number
 from ..parsing import load_yaml, validated
 from .budgets import Budget, Budgets, Range
+from .elements import Element, check_ties, elements_of, sequences
 from .objective import ObjectiveSpec, objective_to_plain
 from .overrides import apply_override, find_table
 from .space import SuperBlockSpace, admitted_widths, brief, choice_of
@@ -90,6 +91,8 @@ class Problem(SpecModel):
                 raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
         self._check_ties()
         self._check_penalty()
+        check_ties(self.space, self.tied)
+        _ = self.elements
         reachable = list(self.stem.channels.values)
         for i, space in enumerate(self.space):
             possible = [c for at, c in enumerate(space.channels) if space.columns(at)]
@@ -110,6 +113,8 @@ class Problem(SpecModel):
             strides = [stage.stride for stage in near.stages]
         except SpecError as error:
             raise SpecError(f"near.network.{error.field}", error.problem, error.remedy) from None
+        if not all(stage.equal for stage in near.stages):
+            raise SpecError("near.network", "has a super-block whose blocks differ", "give one width and one kernel for each")
         if strides != [stage.stride for stage in self.stages]:
             remedy = f"give a network with strides {[stage.stride for stage in self.stages]}"
             raise SpecError("near.network", f"has super-blocks of strides {strides}", remedy)
@@ -154,10 +159,16 @@ class Problem(SpecModel):
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
             growth = (stage.growth.min, stage.growth.max)
             choices = tuple(choice_of(stage, block, r, i, widths_of) for block in stage.block)
-            space = SuperBlockSpace(stage.stride, r, stage.channels.values, choices, stage.depth.values, growth)
+            lattices = (stage.channels.values, choices, stage.depth.values, growth, stage.uniform)
+            space = SuperBlockSpace(stage.stride, r, *lattices)
             resolved.append(space if self.near is None else space.near(self.near, i))
             r = -(-r // stage.stride)
         return tuple(resolved)
+
+    @cached_property
+    def elements(self) -> tuple[Element, ...]:
+        """The chain of super-blocks and single blocks that a network is."""
+        return elements_of(self.space, self.tied)
 
     @cached_property
     def scoring(self) -> Scoring:
@@ -213,9 +224,10 @@ class Problem(SpecModel):
         for i, (stage, space) in enumerate(zip(architecture.stages, self.space, strict=True)):
             inside = (
                 stage.stride == space.stride
-                and space.holds(stage.block, stage.channels, stage.bottleneck, stage.kernel)
+                and space.holds_blocks(stage)
                 and stage.depth in space.depths
-                and stage.plain
+                and not stage.bits
+                and stage.kernel_t == 1
                 and space.follows(previous, stage.channels)
             )
             if not inside:
@@ -245,7 +257,7 @@ class Problem(SpecModel):
         for space in self.space:
             up_to = [0, *itertools.accumulate(ways)]
             before = [space.predecessors(channels, c) for c in space.channels]
-            columns = [space.columns(at) * len(space.depths) for at in range(len(space.channels))]
+            columns = [sequences(space, at) for at in range(len(space.channels))]
             ways = [(up_to[at.stop] - up_to[at.start]) * n for at, n in zip(before, columns, strict=True)]
             channels = space.channels
         return sum(ways)
@@ -350,7 +362,7 @@ def _stage_to_plain(stage: StageSpace, plain: Callable[[Any], Any]) -> dict[str,
     return data
 
 
-STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "multiple_of": 1, "forbidden": ()}
+STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "uniform": True, "multiple_of": 1, "forbidden": ()}
 """Fields of a stage that are rarely used, with their defaults."""
 
 

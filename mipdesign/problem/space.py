@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from ..errors import SpecError
+from ..networks.architecture import Stage
 from ..numerals import simplest
 from .specification import FamilyRules, NearSpec, StageSpace, WidthRatio
 
@@ -63,6 +64,8 @@ class SuperBlockSpace:
         The lattices, in increasing order.
     choices:
         The block families, in the order of the specification.
+    uniform:
+        Whether all blocks have the same width and kernel.
     """
 
     stride: int
@@ -71,6 +74,7 @@ class SuperBlockSpace:
     choices: tuple[Choice, ...]
     depths: tuple[int, ...]
     growth: tuple[Fraction, Fraction | None]
+    uniform: bool = True
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -86,6 +90,13 @@ class SuperBlockSpace:
         if block not in self.blocks or c not in self.channels:
             return False
         return self.choices[self.blocks.index(block)].holds(self.channels.index(c), c, b, k)
+
+    def holds_blocks(self, stage: Stage) -> bool:
+        """Whether the blocks of a super-block belong to the space; its depth aside."""
+        if self.uniform and (stage.bottlenecks or stage.kernels):
+            return False
+        every = {stage.sizes(n) for n in range(1 if stage.equal else stage.depth)}
+        return all(self.holds(stage.block, stage.channels, b, k) for b, k in every)
 
     def near(self, limits: NearSpec, i: int) -> SuperBlockSpace:
         """The part of it that is near super-block ``i`` of a network.

@@ -198,6 +198,8 @@ class StageSpace(SpecModel):
         Kernel sizes; those with ``1.5 k`` above the input resolution of the super-block are left out.
     depth:
         Numbers of blocks.
+    uniform:
+        Whether all blocks have the same width and kernel; with ``false`` each block has its own.
     multiple_of:
         What channels and bottleneck widths have to be multiples of, beside lying on their lattices.
     forbidden:
@@ -213,6 +215,7 @@ class StageSpace(SpecModel):
     bottleneck_ratio: WidthRatio = WidthRatio(min=Fraction(1, 10), max=Fraction(1))
     kernels: Lattice
     depth: Lattice
+    uniform: Annotated[bool, Field(strict=True)] = True
     multiple_of: Positive = 1
     forbidden: tuple[Forbidden, ...] = ()
 

@@ -41,7 +41,8 @@ def network_table(architecture: Architecture) -> Table:
     rows: list[tuple[Value, ...]] = []
     resolution = architecture.resolution
     for part in parts(architecture):
-        channels, width, kernel, depth = part.sizes
+        every = (" ".join(map(str, size)) if isinstance(size, tuple) else size for size in part.sizes)
+        channels, width, kernel, depth = every
         counts = total(part.operations)
         change = f"{resolution}→{part.resolution}"
         sizes = (part.stride, part.block, channels, width, kernel, depth)

@@ -62,6 +62,8 @@ class Axes:
             if axis.variable is not None:
                 values = self._values(axis, cell)
                 low, high = np.searchsorted(axis.values, (values.min(), values.max()))
+                if values.min() < axis.values[0]:  # a block may be absent: its width and kernel stand for nothing
+                    low, high = 0, len(axis.values) - 1
                 found[axis.variable] = (int(low), int(high))
         return found
 
@@ -69,7 +71,7 @@ class Axes:
         i = axis.super_block
         if axis.kind == "stem":
             return self.tables.stem_c[cell.stem]
-        if axis.kind == "depth":
+        if axis.kind == "depth" and not self.tables.stages[i].element.is_block:
             return cell.depths(self.tables, i)
         return column_values(self.tables.stages[i], axis.kind)[cell.columns[i]]
 
@@ -85,11 +87,12 @@ class Axes:
             i = axis.super_block
             if axis.kind == "stem":
                 stem = stem[(self.tables.stem_c[stem] >= least) & (self.tables.stem_c[stem] <= most)]
-            elif axis.kind == "depth":
+            elif axis.kind == "depth" and not self.tables.stages[i].element.is_block:
                 low[i], high[i] = least, most
             else:
                 values = column_values(self.tables.stages[i], axis.kind)[columns[i]]
-                columns[i] = columns[i][(values >= least) & (values <= most)]
+                absent = (values == 0) & (axis.kind in ("width", "kernel"))  # there they stand for nothing
+                columns[i] = columns[i][absent | ((values >= least) & (values <= most))]
         if not len(stem) or not all(map(len, columns)):
             return None
         return Cell(stem, tuple(columns), low, high)

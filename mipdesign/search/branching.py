@@ -23,7 +23,8 @@ from ..lattice.batch import Batch, BatchEvaluation, evaluate_batch
 from ..lattice.cell import Cell
 from ..lattice.distinct import distinct
 from ..lattice.position import Candidate, Position
-from ..lattice.tables import StageTables, Tables
+from ..lattice.stage_tables import StageTables
+from ..lattice.tables import Tables
 
 LIST_COLUMNS = 500
 """Cells with more columns are not searched for all their networks."""
@@ -52,13 +53,16 @@ SplitKind = Literal["stem", "depth", "channels", "family", "width", "kernel"]
 
 
 def column_values(stage: StageTables, kind: str) -> Ints:
-    """What the columns of a super-block have of a kind of split: ``channels``, ``family``, ``width`` or ``kernel``."""
-    return {"channels": stage.c, "family": stage.f, "width": stage.b, "kernel": stage.k}[kind]
+    """What the columns of an element have of a kind of split: ``channels``, ``family``, ``width`` or ``kernel``, and the
+    ``depth`` of a single block.
+    """
+    values = {"channels": stage.c, "family": stage.f, "width": stage.b, "kernel": stage.k}
+    return stage.presence if kind == "depth" else values[kind]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Where a cell is split: networks with the value of ``kind`` of super-block ``index`` up to ``threshold`` go to half 0."""
+    """Where a cell is split: networks with the value of ``kind`` of element ``index`` up to ``threshold`` go to half 0."""
 
     kind: SplitKind
     index: int
@@ -72,18 +76,22 @@ class Split:
     def _values(self, tables: Tables, cell: Cell) -> Ints:
         """What the choices of a cell have of :attr:`kind`."""
         i = self.index
-        if self.kind == "depth":
+        if self.kind == "depth" and not self._of_columns(tables):
             return cell.depths(tables, i)
         if self.kind == "stem":
             return tables.stem_c[cell.stem]
         s = tables.stages[i]
         return column_values(s, self.kind)[cell.columns[i]]
 
+    def _of_columns(self, tables: Tables) -> bool:
+        """Whether columns say what the split is about; of single blocks they say also which are there."""
+        return self.kind not in ("stem", "depth") or (self.kind == "depth" and tables.stages[self.index].element.is_block)
+
     def half(self, tables: Tables, cell: Cell, upper: bool) -> Cell:
         """One half of a cell."""
         i, values = self.index, self._values(tables, cell)
         kept = (values > self.threshold) == upper
-        if self.kind == "depth":
+        if self.kind == "depth" and not self._of_columns(tables):
             low, high = cell.low.copy(), cell.high.copy()
             low[i], high[i] = values[kept][0], values[kept][-1]
             return Cell(cell.stem, cell.columns, low, high)
@@ -257,7 +265,7 @@ def _judged(tables: Tables, paths: Paths, cutoff: float) -> tuple[tuple[Candidat
         return (), None
     feasible = within(tables, reaching)
     good, others = np.flatnonzero(feasible).tolist(), np.flatnonzero(~feasible).tolist()
-    candidates = {Candidate(reaching.position(k), float(reaching.objective[k])): None for k in good}
+    candidates = {Candidate(tables.canonical(reaching.position(k)), float(reaching.objective[k])): None for k in good}
     return tuple(candidates), reaching.position(others[-1]) if others and math.isfinite(cutoff) else None
 
 
@@ -270,7 +278,7 @@ def list_networks(
     relaxation = Relaxation(tables, cell, cutoff)
     if relaxation.empty:
         return []
-    networks = relaxation.bound(multipliers).networks(steps)
+    networks = relaxation.bound(multipliers).networks(max(steps, 2 * len(cell.columns)))  # which finds any single network
     if networks is None:
         return None
     evaluation = evaluate_batch(tables, networks)
@@ -330,17 +338,28 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
             block = float(s.log_c[columns[-1]]) + longest[i]
             split = Split("depth", i, _depth_threshold(cell.depths(tables, i), None if mixed is None else mixed[i]))
             options.append((BLOCK * worth * block * float(cell.high[i] - cell.low[i]), split))
-        depth = float(cell.high[i])
+        if s.element.is_block and s.element.continues:
+            presence = s.presence[columns]
+            if not presence.all():
+                if presence.any():
+                    options.append((BLOCK * worth * (float(s.log_c[columns[-1]]) + longest[i]), Split("depth", i, 0)))
+                continue
+        depth, last = float(cell.high[i]), i
         low, high, middle = channels
-        if low < high:
+        if s.element.is_block and not s.element.continues:  # it decides the channels of all blocks
+            stop = tables.elements_of(s.element.super_block)[1]
+            depth, last = float(stop - i), stop - 1
+        if low < high and not s.element.continues:
             spread, product = math.log(high / low), 0.0
-            if i in tables.ends and not tables.arrays.additive:
+            if last in tables.ends and not tables.arrays.additive:
                 product = PRODUCT * float(rates[stage] * (ranges.s_high[stage] - ranges.s_low[stage])) * spread
             options.append((product + CHANNEL_SPREAD * worth * depth * spread**2, Split("channels", i, int(middle))))
+        depth = float(cell.high[i])
         low, high, middle = widths
         if low < high:
             options.append((WIDTH_SPREAD * worth * depth * math.log(high / low) ** 2, Split("width", i, int(middle))))
-        few: list[tuple[SplitKind, float, Ints]] = [("family", FAMILY, s.f)] if len(s.blocks) > 1 else []
+        chooses = len(s.blocks) > 1 and not s.element.continues
+        few: list[tuple[SplitKind, float, Ints]] = [("family", FAMILY, s.f)] if chooses else []
         few += [("kernel", KERNEL, s.k)] if kernels[0] < kernels[1] else []
         for kind, promise, values in few:
             several = distinct(values[columns])
@@ -353,6 +372,7 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
 
 
 AXES = {"block": "family", "channels": "channels", "bottleneck": "width", "kernel": "kernel", "depth": "depth"}
+AXES["presence"] = "depth"
 """Kind of split of each axis of a tie."""
 
 
@@ -360,7 +380,7 @@ def _joined(tables: Tables, options: list[tuple[float, Split]]) -> list[tuple[fl
     """Splits of tied super-blocks promise what all of them promise together: one split restricts all."""
     promise: dict[tuple[str, int], float] = {(split.kind, split.index): value for value, split in options}
     joined: dict[tuple[str, int], float] = {}
-    for tie in tables.problem.tied:
+    for tie in tables.ties:
         keys = [(AXES[tie.axis], i) for i in tie.stages]
         joined |= dict.fromkeys(keys, sum(promise.get(key, 0.0) for key in keys))
     return [(joined.get((split.kind, split.index), value), split) for value, split in options]

@@ -21,6 +21,7 @@ import numpy as np
 from ..lattice.arrays import Ints
 from ..lattice.distinct import distinct
 from ..lattice.position import Candidate, Position
+from ..lattice.stage_tables import StageTables
 from ..lattice.tables import Tables
 from ..native.library import function, integers
 
@@ -49,6 +50,9 @@ class Moves:
         Number of values of each coordinate, shape ``(1 + 5 super_blocks,)``.
     columns, column_at:
         Column at each ``(C, family, b, k)``, or -1, flattened; and where each super-block's begin.
+    absent, absent_at:
+        For blocks that may be absent, whose depth is 0 or 1, the column where one is, at each ``(C, family)``; and where each
+        element's begin.
     depths, depth_at:
         Depth values, and where each super-block's begin.
     channels, entering, channel_at:
@@ -65,6 +69,8 @@ class Moves:
     sizes: Ints
     columns: Ints
     column_at: Ints
+    absent: Ints
+    absent_at: Ints
     depths: Ints
     depth_at: Ints
     channels: Ints
@@ -91,7 +97,7 @@ REACH = {CHANNELS: (1, 2, 3, 5, 8), FAMILY: (1,), WIDTH: (1, 2, 3), KERNEL: (1,)
 COORDINATES = len(REACH)
 
 
-TIED = {"channels": CHANNELS, "block": FAMILY, "bottleneck": WIDTH, "kernel": KERNEL, "depth": DEPTH}
+TIED = {"channels": CHANNELS, "block": FAMILY, "bottleneck": WIDTH, "kernel": KERNEL, "depth": DEPTH, "presence": DEPTH}
 """Coordinate of each axis of a tie."""
 
 
@@ -103,8 +109,8 @@ def _axes(tables: Tables) -> list[list[Ints]]:
 
 
 def _find_axes(tables: Tables) -> list[list[Ints]]:
-    axes = [[distinct(s.c), np.arange(len(s.blocks)), s.widths, distinct(s.k), s.depths] for s in tables.stages]
-    for tie in tables.problem.tied:
+    axes = [_axes_of(s) for s in tables.stages]
+    for tie in tables.ties:
         kind, stages = TIED[tie.axis], [tables.stages[i] for i in tie.stages]
         if kind == FAMILY:
             names = sorted(set.intersection(*(set(s.blocks) for s in stages)))
@@ -114,7 +120,17 @@ def _find_axes(tables: Tables) -> list[list[Ints]]:
             common = functools.reduce(np.intersect1d, (axes[i][kind] for i in tie.stages))
             for i in tie.stages:
                 axes[i][kind] = common
+    for i, s in enumerate(tables.stages):
+        if s.element.continues:
+            axes[i][CHANNELS], axes[i][FAMILY] = axes[i - 1][CHANNELS], axes[i - 1][FAMILY]
     return axes
+
+
+def _axes_of(s: StageTables) -> list[Ints]:
+    """Values of one element; a block that may be absent has a depth of 0 or 1."""
+    there = np.flatnonzero(s.presence)
+    depths = np.array([0, 1]) if s.element.optional else s.depths
+    return [distinct(s.c), np.arange(len(s.blocks)), distinct(s.b[there]), distinct(s.k[there]), depths]
 
 
 def _places(axis: Ints, values: Ints) -> Ints:
@@ -137,11 +153,16 @@ def _ready(moves: Moves) -> Moves:
 
 def _find_moves(tables: Tables) -> Moves:
     sizes, columns, depths, channels, entering, single = [len(tables.stem_c)], [], [], [], [], [(0, 1), (0, -1)]
+    absent: list[Ints] = []
     all_axes = _axes(tables)
     leader = np.arange(1 + COORDINATES * len(all_axes))
-    for tie in tables.problem.tied:
+    for i, s in enumerate(tables.stages):
+        if s.element.continues:  # in the channels and the family of the block before
+            for kind in (CHANNELS, FAMILY):
+                leader[1 + COORDINATES * i + kind] = leader[1 + COORDINATES * (i - 1) + kind]
+    for tie in tables.ties:
         of_stages = [1 + COORDINATES * i + TIED[tie.axis] for i in tie.stages]
-        leader[of_stages] = of_stages[0]
+        leader[np.isin(leader, leader[of_stages])] = leader[of_stages].min()
     touched, end = np.zeros_like(leader), len(all_axes)
     for d, leading in enumerate(leader.tolist()):
         part, enters_next = -(-d // COORDINATES), d == 0 or (d - 1) % COORDINATES == CHANNELS
@@ -149,8 +170,12 @@ def _find_moves(tables: Tables) -> Moves:
     for i, (s, axes) in enumerate(zip(tables.stages, all_axes, strict=True)):
         at = np.full([len(axis) for axis in axes[:DEPTH]], -1)
         places = np.array([_places(axis, values) for axis, values in zip(axes, (s.c, s.f, s.b, s.k), strict=False)])
-        there = np.flatnonzero((places >= 0).all(axis=0))
+        there = np.flatnonzero((places >= 0).all(axis=0) & (s.presence > 0))
         at[tuple(places[:, there])] = there
+        without = np.full(at.shape[:2] if s.element.optional else (0, 0), -1)
+        gone = np.flatnonzero((places[:2] >= 0).all(axis=0) & (s.presence == 0))
+        without[tuple(places[:2, gone])] = gone
+        absent.append(without.ravel())
         sizes += [*at.shape, len(axes[DEPTH])]
         columns.append(at.ravel())
         depths.append(axes[DEPTH])
@@ -162,7 +187,8 @@ def _find_moves(tables: Tables) -> Moves:
             for kind, steps in REACH.items()
             for step in steps
             for sign in (1, -1)
-            if (kind == DEPTH or len(axes[kind]) > 1) and leader[first + kind] == first + kind
+            if (step < len(axes[kind]) if s.element.is_block else kind == DEPTH or len(axes[kind]) > 1)
+            and leader[first + kind] == first + kind
         ]
 
     def starts(parts: list[Ints]) -> Ints:
@@ -172,6 +198,8 @@ def _find_moves(tables: Tables) -> Moves:
         sizes=np.array(sizes),
         columns=np.concatenate(columns),
         column_at=starts(columns),
+        absent=np.concatenate(absent),
+        absent_at=starts(absent),
         depths=np.concatenate(depths),
         depth_at=starts(depths),
         channels=np.concatenate(channels),
@@ -195,9 +223,13 @@ def candidate_at(tables: Tables, vector: Ints, objective: float) -> Candidate:
         at, first = 0, 1 + COORDINATES * i
         for d in range(first, first + DEPTH):
             at = at * int(moves.sizes[d]) + place[d]
-        columns.append(int(moves.columns[column_at + at]))
-        depths.append(int(moves.depths[depth_at + place[first + DEPTH]]))
-    return Candidate(Position(place[0], tuple(columns), tuple(depths)), objective)
+        depth, column = int(moves.depths[depth_at + place[first + DEPTH]]), int(moves.columns[column_at + at])
+        if depth == 0:
+            at = place[first + CHANNELS] * int(moves.sizes[first + FAMILY]) + place[first + FAMILY]
+            depth, column = 1, int(moves.absent[moves.absent_at[i] + at])
+        columns.append(column)
+        depths.append(depth)
+    return Candidate(tables.canonical(Position(place[0], tuple(columns), tuple(depths))), objective)
 
 
 def annealed(tables: Tables, seed: int, steps: int, scale: float, start: Ints | None = None) -> tuple[Ints, float]:
@@ -236,6 +268,9 @@ def polish(tables: Tables, start: Position) -> Candidate | None:
     parts = [np.array([start.stem])]
     for s, axes, j, depth in zip(tables.stages, _axes(tables), start.columns, start.depths, strict=True):
         values = (s.c[j], s.f[j], s.b[j], s.k[j], depth)
+        if s.element.optional:
+            there = int(s.presence[j])
+            values = (s.c[j], s.f[j], s.b[j], s.k[j], 1) if there else (s.c[j], s.f[j], axes[WIDTH][0], axes[KERNEL][0], 0)
         parts.append(np.array([_places(axis, np.array(value)) for axis, value in zip(axes, values, strict=True)]))
     vector = np.concatenate(parts)
     if (vector < 0).any():

@@ -1,0 +1,176 @@
+"""Tables of one element of the chain: what its columns are, and what they count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from ..problem.elements import Element
+from .arrays import (
+    BLOCK_EXTRA,
+    BLOCK_LOG,
+    BLOCKS,
+    IDENTITY_FITS,
+    LAYERS,
+    LOG_CHANNELS,
+    MOST_INCOMING,
+    OTHER_PAIR,
+    PAIR,
+    RANK,
+    REST_FITS,
+    STATE,
+    Bools,
+    Floats,
+    Ints,
+    count_parts,
+)
+from .distinct import distinct
+
+
+@dataclass(frozen=True)
+class StageTables:
+    """Columns of one element of the chain, as a rule a super-block, sorted by ``(C, family, b, k)``.
+
+    Attributes
+    ----------
+    element:
+        Which one it is.
+    blocks:
+        Names of the block families.
+    c, f, b, k:
+        Channels, place of the family in ``blocks``, bottleneck width and kernel of each column, shape ``(columns,)``.
+    parts:
+        The columns' part of :attr:`Tables.transposed`, of which all other figures of columns are read.
+    depths:
+        Admitted depths, increasing.
+    channels, entering:
+        All channel counts of the super-block, increasing, also those without a column; the least and the largest number of
+        channels that each may follow, shape ``(channels, 2)``.
+    growth:
+        Bounds of ``C / ci`` that say the same in the least numbers, ``None`` for one that excludes nothing; see
+        :meth:`mipdesign.problem.space.SuperBlockSpace.simple_growth`.
+    pairs, first_pair:
+        What the latency counts for pairs of incoming channels and column, in two flat tables of which each column's part
+        begins at :attr:`pair_at`; empty without a latency budget. See :mod:`mipdesign.lattice.pairs`. And how many entries
+        the super-blocks before have.
+    """
+
+    element: Element
+    blocks: tuple[str, ...]
+    c: Ints
+    f: Ints
+    b: Ints
+    k: Ints
+    parts: Floats
+    depths: Ints
+    channels: Ints
+    entering: Ints
+    growth: tuple[Fraction | None, Fraction | None]
+    pairs: Ints
+    first_pair: int
+
+    @property
+    def t(self) -> Floats:
+        """``sum log w`` of one block with a single input channel, shape ``(columns,)``."""
+        return self._part(BLOCK_LOG)
+
+    @property
+    def extra(self) -> Floats:
+        """What the layer terms of one block have beside its log widths."""
+        return self._part(BLOCK_EXTRA)
+
+    @property
+    def log_c(self) -> Floats:
+        """``log C`` of each column."""
+        return self._part(LOG_CHANNELS)
+
+    @property
+    def layers(self) -> Ints:
+        """Layers per block of each column."""
+        return self._part(LAYERS).astype(np.int64)
+
+    @property
+    def most_incoming(self) -> Ints:
+        """The largest number of incoming channels other than ``C`` with which no operation of the first block of each column
+        breaks a limit of single operations.
+        """
+        return self._part(MOST_INCOMING).astype(np.int64)
+
+    @property
+    def identity_fits(self) -> Bools:
+        """Whether the first block of each column keeps these limits with ``ci = C``."""
+        return self._part(IDENTITY_FITS).astype(np.bool_)
+
+    @property
+    def rest_fits(self) -> Bools:
+        """Whether later blocks keep them."""
+        return self._part(REST_FITS).astype(np.bool_)
+
+    @property
+    def pair_at(self) -> Ints:
+        """Where each column's part of both tables of :attr:`pairs` begins, shape ``(2, columns)``."""
+        at: Ints = self.parts[PAIR : OTHER_PAIR + 1].astype(np.int64) - self.first_pair
+        return at
+
+    @property
+    def states(self) -> Ints:
+        """What a block of a super-block whose blocks may differ has in common with the others, as a number."""
+        return self._part(STATE).astype(np.int64)
+
+    @property
+    def presence(self) -> Ints:
+        """0 for a block that is absent, else 1."""
+        return self._part(BLOCKS).astype(np.int64)
+
+    @cached_property
+    def stand_in(self) -> Ints:
+        """Each column itself; for a block that is absent, the first column of its state."""
+        every = np.arange(len(self.c))
+        return np.where(self.presence > 0, every, np.searchsorted(self.states, self.states))
+
+    @property
+    def ranks(self) -> Floats:
+        """In what order later blocks stand."""
+        return self._part(RANK)
+
+    @cached_property
+    def widths(self) -> Ints:
+        """The bottleneck widths that occur, increasing."""
+        return distinct(self.b)
+
+    @cached_property
+    def fixed(self) -> Ints:
+        """What the first block counts whatever enters it, shape ``(budgets, columns)``, as the three that follow."""
+        return self._counts(0)
+
+    @cached_property
+    def slope(self) -> Ints:
+        """What it counts for each incoming channel."""
+        return self._counts(1)
+
+    @cached_property
+    def identity(self) -> Ints:
+        """What it counts beside that where the channels stay the same."""
+        return self._counts(2)
+
+    @cached_property
+    def rest(self) -> Ints:
+        """What each further block counts."""
+        return self._counts(3)
+
+    def _part(self, place: int) -> Floats:
+        part: Floats = self.parts[place]
+        return part
+
+    def _counts(self, part: int) -> Ints:
+        counts: Ints = count_parts(self.parts)[part].astype(np.int64)
+        return counts
+
+    def follows(self, ci: Ints | Floats | int, c: Ints | Floats) -> Bools:
+        """Which channels ``c`` of the super-block may come after ``ci`` (broadcast), exactly."""
+        window = self.entering[np.searchsorted(self.channels, c)]
+        ok: Bools = (window[..., 0] <= ci) & (ci <= window[..., 1])
+        return ok
