@@ -191,7 +191,7 @@ class Blocks:
 
 def _within(held: Sequence[Any], limit: int) -> Any:
     """Whether no operation holds more."""
-    return np.all([np.asarray(x) <= limit for x in held], axis=0) if held else True
+    return reduce(np.logical_and, [np.asarray(x) <= limit for x in held], np.True_)
 
 
 def _finite(nanoseconds: Ints) -> Floats:

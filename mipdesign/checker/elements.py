@@ -78,8 +78,10 @@ class Element:
         return Element(**(vars(self) | per_column))
 
 
-def chain(super_blocks: Sequence[SuperBlock], ties: Sequence[Tie]) -> tuple[tuple[Element, ...], tuple[Tie, ...]]:
-    """The elements of super-blocks, and what is tied of them.
+def chain(
+    super_blocks: Sequence[SuperBlock], ties: Sequence[Tie], ordered: bool
+) -> tuple[tuple[Element, ...], tuple[Tie, ...]]:
+    """The elements of super-blocks, and what is tied of them; ``ordered``: whether blocks may be exchanged.
 
     Raises
     ------
@@ -101,7 +103,7 @@ def chain(super_blocks: Sequence[SuperBlock], ties: Sequence[Tie]) -> tuple[tupl
     found, begins = list[Element](), list[int]()
     for i, s in enumerate(super_blocks):
         begins.append(len(found))
-        found += _blocks(i, s, depths[i]) if unrolled[i] else [_whole(i, s)]
+        found += _blocks(i, s, depths[i], ordered) if unrolled[i] else [_whole(i, s)]
         if len(found) > MOST_ELEMENTS or sum(len(e.c) for e in found) > MOST_COLUMNS:
             raise RefusedError("problem has too many blocks that may differ")
     tied = list[Tie]()
@@ -122,7 +124,7 @@ def _whole(i: int, s: SuperBlock) -> Element:
     )  # fmt: skip
 
 
-def _blocks(i: int, s: SuperBlock, depths: tuple[int, ...]) -> list[Element]:
+def _blocks(i: int, s: SuperBlock, depths: tuple[int, ...], ordered: bool) -> list[Element]:
     """The blocks of a super-block."""
     pairs = np.array(s.bits or [(WHOLE, WHOLE)], dtype=np.int64)
     new = np.ones(len(s.c), dtype=bool)  # where a state begins among columns without bits
@@ -134,7 +136,7 @@ def _blocks(i: int, s: SuperBlock, depths: tuple[int, ...]) -> list[Element]:
     a, w = np.tile(pairs, (len(s.c), 1)).T
     channels, channel_place = s.c[heads], s.place[heads]
     c, f, b, k = (axis[column] for axis in (s.c, s.f, s.b, s.k))
-    rank = ((b << 14 | k) << 6 | a) << 6 | w
+    rank = ((b << 14 | k) << 6 | a) << 6 | w if ordered else np.zeros_like(b)
     found = [
         Element(
             i, s.stride, s.r, s.out, s.families, channels, (1,), c, f, b, k, state, s.first[channel_place],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -197,6 +198,9 @@ def score(tables: Tables, listing: Listing) -> Scores:
     for axis, stages in space.tied:
         rows = [_axis(tables, axis, i, listing) for i in stages]
         tied &= np.all([row == rows[0] for row in rows], axis=0)
+    for i, (one, other) in enumerate(pairwise(tables.stages)):  # of blocks that may be exchanged, one order
+        if one.block.rank is not None and other.block.rank is not None and other.block.continues:
+            tied &= one.block.rank[listing.columns[i]] <= other.block.rank[listing.columns[i + 1]]
     return Scores(value, 1000 * (1 + len(stage_of)) * UNIT * mass + UNDERFLOW, rho, tied)
 
 

@@ -63,6 +63,13 @@ class Stage:
         b, k = self.bottlenecks[n] if self.bottlenecks else self.bottleneck, self.kernels[n] if self.kernels else self.kernel
         return Block(b, self.kernel_t * FRAMES + k, *(self.bits[n] if self.bits else (WHOLE, WHOLE)))
 
+    def in_order(self) -> Stage:
+        """The same with its later blocks in the order in which it comes first."""
+        if not (self.bits or self.bottlenecks or self.kernels):
+            return self
+        rest = sorted((self.at(n) for n in range(1, self.depth)), key=lambda block: (block.a, block.w, block.b, block.k))
+        return Stage.of(self.block, self.stride, self.channels, [self.first, *rest], bool(self.bits))
+
     @property
     def first(self) -> Block:
         """Its first block."""

@@ -87,7 +87,7 @@ class Space:
 
     @cached_property
     def _chain(self) -> tuple[tuple[Element, ...], tuple[Tie, ...]]:
-        return chain(self.super_blocks, self.ties)
+        return chain(self.super_blocks, self.ties, self.most_bits is None)
 
     @property
     def elements(self) -> tuple[Element, ...]:

@@ -150,12 +150,13 @@ class Terms:
     def _areas(self, ends: Sequence[int]) -> Floats:
         """The largest ``log r^2`` at the end of every stage, as the convention sees it."""
         space, forgotten = self.tables.space, [np.zeros(len(self.weight), dtype=bool)]  # up to before every super-block
-        for s, level in zip(space.super_blocks, self.levels, strict=True):
+        for level in self.levels:
+            s = level.table.block
             has_se, now = np.array([space.families[name].has_se for name in s.families]), forgotten[-1]
             if space.reference and has_se.any():
-                now = now | np.logical_and.reduceat(has_se[level.table.block.f[level.columns]], level.begin)
+                now = now | np.logical_and.reduceat(has_se[s.f[level.columns]], level.begin)
             forgotten.append(now)
-        r = [space.super_blocks[0].r if i < 0 else space.super_blocks[i].out for i in ends]
+        r = [space.super_blocks[0].r if i < 0 else self.levels[i].table.block.out for i in ends]
         return np.array([np.where(forgotten[i + 1], 0.0, 2.0 * log(n)) for i, n in zip(ends, r, strict=True)])
 
     def _rho_range(self, s_low: Any, s_high: Any, n_low: Any, n_high: Any) -> tuple[Floats, Floats]:

@@ -16,7 +16,7 @@ import numpy as np
 import programs
 import pytest
 from haste import kept
-from mipdesign.benchmarks.corpus.small import every_network, varied_problem
+from mipdesign.benchmarks.corpus.small import every_network, unequal_problem, varied_problem
 from scale import few
 
 from mipdesign import Architecture, Problem, SpecError, design
@@ -26,7 +26,7 @@ from mipdesign.checker.bound import Bounds
 from mipdesign.checker.cell import KINDS, Cell, Split
 from mipdesign.checker.listing import TooManyError, list_networks, score
 from mipdesign.checker.multipliers import Prices
-from mipdesign.checker.network import Network, broken, objective, order, read_network
+from mipdesign.checker.network import Block, Network, Stage, broken, objective, order, read_network
 from mipdesign.checker.reading import RefusedError
 from mipdesign.checker.space import Space, read_space
 from mipdesign.checker.tables import Tables, build, logs
@@ -78,12 +78,16 @@ def networks_of(problem: Problem, space: Space) -> list[tuple[Architecture, Netw
 
 def places(tables: Tables, network: Network) -> tuple[int, list[int], list[int]]:
     """Where a network stands in the tables; -1 for a column that they leave out."""
-    columns = []
-    for stage, table in zip(network.stages, tables.stages, strict=True):
-        s = table.block
-        rows = (s.f == s.families.index(stage.block)) & (s.c == stage.channels) & (s.b == stage.bottleneck)
-        columns.append(int(np.flatnonzero(rows & (s.k == stage.kernel))[0]) if (rows & (s.k == stage.kernel)).any() else -1)
-    return tables.space.stem.index(network.stem), columns, [stage.depth for stage in network.stages]
+    columns, n = [], 0
+    for table in tables.stages:
+        s, stage = table.block, network.stages[table.block.of]
+        n = n + 1 if s.continues else 0
+        rows = (s.f == s.families.index(stage.block)) & (s.c == stage.channels)
+        for axis, value in zip((s.b, s.k, s.a, s.w), stage.at(n) if n < stage.depth else (0, 0, 0, 0), strict=True):
+            rows &= axis == value
+        columns.append(int(np.flatnonzero(rows)[0]) if rows.any() else -1)
+    depths = [1 if table.block.is_block else network.stages[table.block.of].depth for table in tables.stages]
+    return tables.space.stem.index(network.stem), columns, depths
 
 
 def holds(cell: Cell, place: tuple[int, list[int], list[int]]) -> bool:
@@ -92,7 +96,7 @@ def holds(cell: Cell, place: tuple[int, list[int], list[int]]) -> bool:
     return stem in cell.stem and inside and all(a <= d <= b for a, d, b in zip(cell.low, depths, cell.high, strict=True))
 
 
-@pytest.mark.parametrize("make", [varied, additive])
+@pytest.mark.parametrize("make", [varied, additive, unequal_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_figures_are_those_of_the_exact_evaluator(seed: int, make: Callable[[int], Problem]) -> None:
     problem = make(seed)
@@ -104,10 +108,11 @@ def test_figures_are_those_of_the_exact_evaluator(seed: int, make: Callable[[int
         assert order(space, network)[:3] == design_order(problem, architecture)[:3]
 
 
+@pytest.mark.parametrize("make", [varied, unequal_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
-def test_space_is_that_of_the_specification(seed: int) -> None:
+def test_space_is_that_of_the_specification(seed: int, make: Callable[[int], Problem]) -> None:
     """The networks of the tables, chained by their windows, are those that an enumeration of the specification finds."""
-    problem = varied(seed)
+    problem = make(seed)
     space, _ = read(problem)
     expected = {network for _, network in networks_of(problem, space)}
     chained = {
@@ -117,19 +122,32 @@ def test_space_is_that_of_the_specification(seed: int) -> None:
 
 
 def _chained(space: Space) -> set[Network]:
-    from mipdesign.checker.network import Stage
-
-    found = {(c, ()): c for c in space.stem}
-    for i, s in enumerate(space.super_blocks):
-        incoming = space.stem if i == 0 else space.super_blocks[i - 1].channels
-        made = {}
-        for (stem, stages), ci in found.items():
-            for c, f, b, k, place in zip(s.c.tolist(), s.f.tolist(), s.b.tolist(), s.k.tolist(), s.place.tolist(), strict=True):
-                if s.first[place] <= incoming.index(ci) < s.stop[place]:
-                    for depth in s.depths:
-                        made[stem, (*stages, Stage(s.families[f], s.stride, c, b, k, depth))] = c
+    found: list[tuple[int, int, list[Any]]] = [(stem, at, []) for at, stem in enumerate(space.stem)]
+    for s in space.elements:
+        made = []
+        for stem, before, blocks in found:
+            for j in np.flatnonzero((s.first[s.place] <= before) & (before < s.stop[s.place])).tolist():
+                state = int(s.place[j])
+                after = state if s.channel_place is None or not s.last else int(s.channel_place[state])
+                of = (s, j, Block(int(s.b[j]), int(s.k[j]), 8, 8))
+                if s.continues and s.rank is not None and blocks[-1][0].rank is not None:
+                    last, at = blocks[-1][:2]
+                    if last.rank[at] > s.rank[j]:
+                        continue
+                made += [(stem, after, [*blocks, (*of, depth)]) for depth in s.depths]
         found = made
-    return {Network(stem, stages) for stem, stages in found}
+    networks = set()
+    for stem, _, blocks in found:
+        stages = []
+        for i, s in enumerate(space.super_blocks):
+            rows = [row for row in blocks if row[0].of == i]
+            every = [block for _, _, block, depth in rows for _ in range(depth) if block.b]
+            if len(every) in s.depths:
+                e, j = rows[0][:2]
+                stages.append(Stage.of(e.families[e.f[j]], s.stride, int(e.c[j]), every, False))
+        if len(stages) == len(space.super_blocks):
+            networks.add(Network(stem, tuple(stages)))
+    return networks
 
 
 def random_prices(rng: np.random.Generator, tables: Tables, size: float, weight: float) -> Prices:
@@ -171,7 +189,7 @@ def choices_of(cell: Cell) -> tuple[Any, ...]:
     return () if cell.empty else (cell.stem.tolist(), [c.tolist() for c in cell.columns], cell.low, cell.high)
 
 
-@pytest.mark.parametrize("make", [varied, additive])
+@pytest.mark.parametrize("make", [varied, additive, unequal_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int, make: Callable[[int], Problem]) -> None:
     """For any prices, cells and cutoffs: no feasible network scores above the bound, and each one that reaches the cutoff is in
