@@ -191,7 +191,10 @@ class Blocks:
 
 def _within(held: Sequence[Any], limit: int) -> Any:
     """Whether no operation holds more."""
-    return reduce(np.logical_and, [np.asarray(x) <= limit for x in held], np.True_)
+    within: Any = True
+    for x in held:
+        within = within & (np.asarray(x) <= limit)
+    return within
 
 
 def _finite(nanoseconds: Ints) -> Floats:

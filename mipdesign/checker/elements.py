@@ -136,7 +136,7 @@ def _blocks(i: int, s: SuperBlock, depths: tuple[int, ...], ordered: bool) -> li
     a, w = np.tile(pairs, (len(s.c), 1)).T
     channels, channel_place = s.c[heads], s.place[heads]
     c, f, b, k = (axis[column] for axis in (s.c, s.f, s.b, s.k))
-    rank = ((b << 14 | k) << 6 | a) << 6 | w if ordered else np.zeros_like(b)
+    rank = ((b << 20 | k) << 6 | a) << 6 | w if ordered else np.zeros_like(b)
     found = [
         Element(
             i, s.stride, s.r, s.out, s.families, channels, (1,), c, f, b, k, state, s.first[channel_place],

@@ -4,8 +4,8 @@ Notation: ``ci`` channels that enter the block, ``c`` output channels, ``b`` bot
 resolution of the map that enters. Every number may be a Python integer or an integer array. Whether ``ci = c`` decides which
 operations some families have; it is passed as ``twin``, so that counts are affine in ``ci`` for either answer.
 
-In video a kernel is a pair, of so many frames and so many pixels in height and width; both are kept in one integer,
-:data:`FRAMES` times the frames, and pixels.
+In video a kernel spans some frames, and some pixels in height and width; both are kept in one integer, :data:`FRAMES` times the
+frames beyond the first, and pixels.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ UNROUNDED = ("tool_flops", "bit_operations")
 """Figures for which maps are halved without being rounded."""
 BACKBONE = ("params_backbone", "size_in_bits")
 """Figures without the classifier."""
-FRAMES = 64
-"""What a frame of a kernel counts in the integer that stands for its frames and pixels, of which there are fewer."""
+FRAMES = 2**14
+"""What a further frame of a kernel counts in the integer that stands for its frames and pixels, of which there are fewer."""
 
 
 def conv(ci: Int, co: Int, r: Int, k: Int = 1, s: Int = 1, groups: Int = 1, act: str = "", scored: bool = True,

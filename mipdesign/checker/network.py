@@ -34,7 +34,7 @@ class Stage:
     """A super-block of a network, in the order of equal designs.
 
     ``bottleneck`` and ``kernel`` are those of the first block, which the others share where ``bottlenecks`` and ``kernels``,
-    one for each block, are empty. ``kernel_t`` is 0 where there are no frames. ``bits``: a pair for each block, if any has.
+    one for each block, are empty. ``bits``: a pair for each block, if any has.
     """
 
     block: str
@@ -43,7 +43,7 @@ class Stage:
     bottleneck: int
     kernel: int
     depth: int
-    kernel_t: int = 0
+    kernel_t: int = 1
     bits: tuple[tuple[int, int], ...] = ()
     bottlenecks: tuple[int, ...] = ()
     kernels: tuple[int, ...] = ()
@@ -51,17 +51,17 @@ class Stage:
     @classmethod
     def of(cls, block: str, stride: int, channels: int, blocks: Sequence[Block], quantised: bool) -> Stage:
         """The super-block of some blocks."""
-        sizes, (kt, kernel) = [row.b for row in blocks], divmod(blocks[0].k, FRAMES)
+        sizes, (more, kernel) = [row.b for row in blocks], divmod(blocks[0].k, FRAMES)
         kernels, bits = [row.k % FRAMES for row in blocks], [(row.a, row.w) for row in blocks]
         return cls(
-            block, stride, channels, sizes[0], kernel, len(blocks), kt, tuple(bits) if quantised else (),
+            block, stride, channels, sizes[0], kernel, len(blocks), more + 1, tuple(bits) if quantised else (),
             tuple(sizes) if len(set(sizes)) > 1 else (), tuple(kernels) if len(set(kernels)) > 1 else (),
         )  # fmt: skip
 
     def at(self, n: int) -> Block:
         """Its block ``n``."""
         b, k = self.bottlenecks[n] if self.bottlenecks else self.bottleneck, self.kernels[n] if self.kernels else self.kernel
-        return Block(b, self.kernel_t * FRAMES + k, *(self.bits[n] if self.bits else (WHOLE, WHOLE)))
+        return Block(b, (self.kernel_t - 1) * FRAMES + k, *(self.bits[n] if self.bits else (WHOLE, WHOLE)))
 
     def in_order(self) -> Stage:
         """The same with its later blocks in the order in which it comes first."""
@@ -153,11 +153,9 @@ def _read_stage(value: Any, where: str, space: Space, s: SuperBlock) -> Stage:
             if len(set(given)) == 1:
                 raise RefusedError(f"{where}.{name} lists one number for all blocks")
         of_blocks[name] = given if isinstance(given, list) else [integer(given, f"{where}.{name}")] * depth
-    kt = 0 if space.frames is None else integer(data.get("kernel_t", 1), f"{where}.kernel_t")
-    if space.frames is None and data.get("kernel_t", 1) != 1:
-        raise RefusedError(f"{where}.kernel_t is for videos")
+    more = integer(data.get("kernel_t", 1), f"{where}.kernel_t", 1, 63) - 1
     bits = _read_bits(data.get("bits"), f"{where}.bits", depth, space.families[block].layers, s)
-    kernels = [kt * FRAMES + k for k in of_blocks["kernel"]]
+    kernels = [more * FRAMES + k for k in of_blocks["kernel"]]
     blocks = [Block(b, k, a, w) for b, k, (a, w) in zip(of_blocks["bottleneck"], kernels, bits, strict=True)]
     of_family = (s.c == channels) & (s.f == s.families.index(block))
     for b, k in {(row.b, row.k) for row in blocks}:
@@ -255,7 +253,7 @@ def _corrections(space: Space, network: Network) -> list[Decimal]:
     for i, (stage, j) in enumerate(zip(network.stages, space.stage_of, strict=True)):
         found += [Decimal(0)] * (j == len(found))
         for block, times in [(stage.first, 1), *stage.others.items()]:
-            found[-1] += times * space.correction(i, block.k, block.a, block.w)
+            found[-1] += times * space.correction(stage.block, i, block.k, block.a, block.w)
     found[-1] += space.head_correction
     return found
 

@@ -20,8 +20,8 @@ from .scoring import Scoring, log_of, places, read_objective, spread_of_kernel, 
 from .super_block import MOST_COLUMNS, Near, SuperBlock, super_block
 
 FIGURES = (
-    "flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes", "bit_operations",
-    "model_size",
+    "flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes", "model_size",
+    "bit_operations",
 )  # fmt: skip
 """Budgets that are sums over the network, in the order of their prices."""
 SINGLE = ("activation_memory", "latency", "effectiveness", "max_feature")
@@ -136,10 +136,9 @@ class Space:
     def block(self, name: str, ci: Any, c: Any, block: Any, s: int, r: int, first: bool, twin: Any) -> Ops:
         """The operations of a block, of which ``b, k, a, w`` say the width, the kernel and the bits."""
         family, (b, k, a, w) = self.families[name], block
-        if self.frames is not None:
-            k, kt = k % FRAMES, k // FRAMES
-        sizes = (ci, c, b, k, s, r, first, twin)
-        ops = family.operations(*sizes, kt) if family.video and self.frames is not None else family.operations(*sizes)
+        if self.frames is None:
+            return quantised(family.operations(ci, c, b, k, s, r, first, twin), a, w)
+        ops = family.operations(ci, c, b, k % FRAMES, s, r, first, twin, k // FRAMES + 1)
         return in_video(quantised(ops, a, w), self.frames)
 
     @property
@@ -169,11 +168,10 @@ class Space:
         """Whether layer terms have anything beside the logarithms of widths."""
         return self.frames is not None or (self.quantised and self.scoring.additive)
 
-    def correction(self, i: int, k: int, a: int, w: int) -> Decimal:
-        """What the layer term of a block of super-block ``i`` has beside the logarithms of widths, by its kernel and bits."""
-        kernel = self._of_kernel(self._score_maps[i + 1], k // FRAMES, k % FRAMES)
-        layers = self.families[self.super_blocks[i].families[0]].layers if self.quantised else 0
-        return kernel + self._of_bits(layers, a, w)
+    def correction(self, family: str, i: int, k: int, a: int, w: int) -> Decimal:
+        """What the layer terms of a block of super-block ``i`` have beside the logarithms of widths, by its kernel and bits."""
+        kernel = self._of_kernel(self._score_maps[i + 1], k // FRAMES + 1, k % FRAMES)
+        return kernel + self._of_bits(self.families[family].layers, a, w)
 
     @property
     def stem_correction(self) -> Decimal:
@@ -233,7 +231,7 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
     super_blocks: list[SuperBlock] = []
     before, r, families_of = stem_channels, -(-resolution // stride), set[str]()
     for i, row in enumerate(rows):
-        made = super_block(row, f"problem.stages.{i}", r, before, families, near, i, families_of, frames is not None)
+        made = super_block(row, f"problem.stages.{i}", r, before, families, near, i, families_of, frames)
         super_blocks.append(made)
         before, r = made.channels, made.out
     if sum(len(s.c) for s in super_blocks) > MOST_COLUMNS:
@@ -253,8 +251,6 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
         raise RefusedError("problem.budgets.latency is for pictures and convolutions without bits")
     if b.most_bits is not None and (frames is not None or families_of != {"inverted"}):
         raise RefusedError("problem.budgets.max_feature is for pictures and the family inverted")
-    if any(has_bits) and len({families[name].layers for s in super_blocks for name in s.families}) > 1:
-        raise RefusedError("problem has bits and families of different numbers of convolutions")
     if frames is None and objective.scoring.spatiotemporal:
         raise RefusedError("problem.objective.score is one of videos")
     space = Space(

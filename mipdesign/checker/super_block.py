@@ -6,7 +6,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -76,8 +75,8 @@ class Near:
 
     def kernel(self, i: int) -> int:
         """The kernel of the network's super-block ``i``."""
-        frames = 0 if self.rows[i].get("kernel_t") is None else self.of(i, "kernel_t")
-        return frames * FRAMES + self.of(i, "kernel")
+        frames = 1 if self.rows[i].get("kernel_t") is None else self.of(i, "kernel_t")
+        return (frames - 1) * FRAMES + self.of(i, "kernel")
 
     def close(self, values: Sequence[int], i: int, name: str) -> list[int]:
         """Those of some channels or widths that are near enough."""
@@ -86,7 +85,7 @@ class Near:
 
 def super_block(
     row: Any, where: str, r: int, before: Sequence[int], families: Mapping[str, Family], near: Near | None, i: int,
-    named: set[str], video: bool,
+    named: set[str], frames: int | None,
 ) -> SuperBlock:  # fmt: skip
     """One super-block whose input has resolution ``r`` and one of the channels ``before``; adds its families to ``named``."""
     required = ("block", "stride", "channels", "growth", "bottleneck", "bottleneck_ratio", "kernels", "depth")
@@ -116,9 +115,9 @@ def super_block(
         own = {
             key: rule[key] if rule.get(key) is not None else data[key] for key in ("bottleneck", "bottleneck_ratio", "kernels")
         }
-        kernels = [k for k in _kernels(own["kernels"], f"{where}.kernels", video) if 3 * (k % FRAMES) <= 2 * r]
-        if not kernels or (not families[name].video and any(k // FRAMES > 1 for k in kernels)):
-            raise RefusedError(f"{where} has no kernel that fits its map, or none that spans frames")
+        kernels = [k for k in _kernels(own["kernels"], f"{where}.kernels") if 3 * (k % FRAMES) <= 2 * r]
+        if not kernels or kernels[-1] // FRAMES >= (frames or 1) or (frames is not None and not families[name].video):
+            raise RefusedError(f"{where} has no kernel that fits its map, or {name} is not made for what enters")
         if near is not None and "kernel" in near.same:
             kernels = [k for k in kernels if k == near.kernel(i)]
         if near is not None and (not kernels or ("block" in near.same and near.rows[i].get("block") != name)):
@@ -142,7 +141,7 @@ def super_block(
         kept.append(name)
     columns = np.concatenate(parts, axis=1) if parts else np.zeros((4, 0), dtype=np.int64)
     for n, forbidden in enumerate(sequence(data.get("forbidden", []), f"{where}.forbidden", 0, 1000)):
-        columns = columns[:, ~_forbidden(forbidden, f"{where}.forbidden.{n}", columns, kept, families, video)]
+        columns = columns[:, ~_forbidden(forbidden, f"{where}.forbidden.{n}", columns, kept, families)]
     c, f, b, k = columns if len(kept) < 2 else columns[:, np.argsort(columns[0], kind="stable")]
     if not len(c) or not len(depths):
         raise RefusedError(f"{where} leaves no choice")
@@ -188,18 +187,19 @@ def _rule_of_widths(values: tuple[int, ...], value: Any, where: str) -> Callable
     return lambda c: _widths(values, low, high, ends, c)
 
 
-def _kernels(value: Any, where: str, video: bool) -> tuple[int, ...]:
-    """Odd kernels, of pictures or of a video."""
-    if video:
-        pairs = [sequence(pair, f"{where}.{n}", 2, 2) for n, pair in enumerate(sequence(value, where, 1, 16))]
-        listed = [
-            (integer(kt, f"{where}.{n}.0", 1, 63), integer(k, f"{where}.{n}.1", 1, 63)) for n, (kt, k) in enumerate(pairs)
-        ]
+def _kernels(value: Any, where: str) -> tuple[int, ...]:
+    """Odd kernels: a lattice of sizes, or a list of which some are pairs of frames and size."""
+    if isinstance(value, list):
+        pairs = [pair if isinstance(pair, list) else [1, pair] for pair in sequence(value, where, 1, 64)]
     else:
-        listed = [(1, k) for k in lattice(value, where, 63)]
-    if any(kt % 2 == 0 or k % 2 == 0 for kt, k in listed):
-        raise RefusedError(f"{where} has an even kernel")
-    return tuple(sorted({kt * FRAMES + k if video else k for kt, k in listed}))
+        pairs = [[1, k] for k in lattice(value, where, 63)]
+    found = set()
+    for n, pair in enumerate(pairs):
+        frames, k = (integer(x, f"{where}.{n}", 1, 63) for x in sequence(pair, f"{where}.{n}", 2, 2))
+        if frames % 2 == 0 or k % 2 == 0:
+            raise RefusedError(f"{where} has an even kernel")
+        found.add((frames - 1) * FRAMES + k)
+    return tuple(sorted(found))
 
 
 def _widths(values: tuple[int, ...], low: Fraction, high: Fraction | None, ends: tuple[str, ...], c: int) -> list[int]:
@@ -226,9 +226,7 @@ def _nearest(values: tuple[int, ...], p: int, q: int) -> int:
     return values[min(around, key=lambda n: (abs(values[n] * q - p), n % 2 == 0))]
 
 
-def _forbidden(
-    value: Any, where: str, columns: Ints, names: Sequence[str], known: Iterable[str], video: bool
-) -> NDArray[np.bool_]:
+def _forbidden(value: Any, where: str, columns: Ints, names: Sequence[str], known: Iterable[str]) -> NDArray[np.bool_]:
     """Which columns have all parts of a forbidden combination."""
     data = mapping(value, where, (), ("block", "channels", "bottleneck", "kernels"))
     hit = np.ones(columns.shape[1], dtype=bool)
@@ -239,6 +237,6 @@ def _forbidden(
         hit &= np.isin(columns[1], [f for f, name in enumerate(names) if name in listed])
     for row, name in ((0, "channels"), (2, "bottleneck"), (3, "kernels")):
         if data.get(name) is not None:
-            read = partial(_kernels, video=video) if name == "kernels" else lattice
+            read: Callable[[Any, str], tuple[int, ...]] = _kernels if name == "kernels" else lattice
             hit &= np.isin(columns[row], read(data[name], f"{where}.{name}"))
     return hit

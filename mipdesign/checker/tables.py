@@ -110,9 +110,9 @@ def build(space: Space) -> Tables:
     return Tables(space, tuple(stages), np.array(most, dtype=np.int64), counts, logs(stems), fits)
 
 
-def _largest(k: Ints, video: bool) -> int:
+def _largest(k: Ints) -> int:
     """A kernel as large as any."""
-    return int(k.max()) if not video else int(k.max() // FRAMES) * FRAMES + int((k % FRAMES).max())
+    return int(k.max() // FRAMES) * FRAMES + int((k % FRAMES).max())
 
 
 def _stem(space: Space, channels: Any, doubled: bool = False) -> Ops:
@@ -132,24 +132,27 @@ def _check_size(space: Space) -> None:
     """The largest network counts less than 2^50 of everything together, its shortcuts with and without projection, so that 16
     times any count (the most that a byte width takes) is exact.
     """
-    total, ci, maps = 0, space.stem[-1], space.maps(True)
-    names = ["params", "macs", "reference_flops", "activations"]
-    names += ["bit_operations", "size_in_bits"] if space.quantised or any(x.parts > 1 for x in space.limits) else []
+    limited = {limit.figure for limit in space.limits}
+    total = _size(space, ("params", "macs", "reference_flops", "activations"), False)
+    total += _size(space, tuple(limited & set(UNROUNDED)), True) + _size(space, tuple(limited & {"size_in_bits"}), False)
+    if total * 8 >= MOST:
+        raise RefusedError("problem: its largest network counts more than 5e14 operations")
+
+
+def _size(space: Space, names: tuple[str, ...], doubled: bool) -> int:
+    """What the largest network counts of some figures together."""
+    total, ci, maps = 0, space.stem[-1], space.maps(doubled)
     for op in stem(space, ci, "relu", maps[0]) + tail(space, space.super_blocks[-1].channels[-1], "relu", maps[-1]):
         total += sum(int(figure(op, name)) for name in names)
     for s, r in zip(space.super_blocks, maps[1:], strict=False):
-        c, block = (
-            int(s.c.max()),
-            (int(s.b.max()), _largest(s.k, space.frames is not None), *map(max, zip(*s.bits, strict=True))),
-        )
-        block = block if s.bits else (*block, WHOLE, WHOLE)
+        bits = map(max, zip(*(s.bits or [(WHOLE, WHOLE)]), strict=True))
+        c, block = int(s.c.max()), (int(s.b.max()), _largest(s.k), *bits)
         for family in s.families:
             for enters, times in ((ci, 1), (c, s.depths[-1])):
                 ways = (space.block(family, enters, c, block, 1, r, True, twin) for twin in (False, True))
                 total += times * sum(int(figure(op, name)) for ops in ways for op in ops for name in names)
         ci = c
-    if total * 8 >= MOST:
-        raise RefusedError("problem: its largest network counts more than 5e14 operations")
+    return total
 
 
 def _counts(space: Space, made: Callable[[bool], Ops], shape: tuple[int, ...], layers: int, blocks: int) -> Ints:
@@ -223,6 +226,8 @@ def _correction(space: Space, s: Element) -> Floats | None:
     if not space.corrected:
         return None
     a, w = np.broadcast_to(s.a, s.k.shape), np.broadcast_to(s.w, s.k.shape)
-    codes, at = np.unique((s.k << 6 | a) << 6 | w, return_inverse=True)
-    of_code = [float(space.correction(s.of, x >> 12, x >> 6 & 63, x & 63)) if x else 0.0 for x in codes.tolist()]
-    return np.array(of_code)[at]
+    codes, at = np.unique(((s.f << 20 | s.k) << 6 | a) << 6 | w, return_inverse=True)
+    found = []
+    for f, k, a_bits, w_bits in ((x >> 32, x >> 12 & 0xFFFFF, x >> 6 & 63, x & 63) for x in codes.tolist()):
+        found.append(float(space.correction(s.families[f], s.of, k, a_bits, w_bits)) if k else 0.0)  # none of what is absent
+    return np.array(found)[at]

@@ -61,7 +61,7 @@ def network_of(case: dict[str, Any]) -> Network:
     network = case["network"]
     stages = []
     for stage in network["stages"]:
-        kernel = stage["kernel"] + (stage["kernel_t"] * FRAMES if network["frames"] is not None else 0)
+        kernel = stage["kernel"] + (stage.get("kernel_t", 1) - 1) * FRAMES
         pairs = [block[0] for block in stage["bits"]] if "bits" in stage else [(8, 8)] * stage["depth"]
         blocks = [Block(stage["bottleneck"], kernel, *pair) for pair in pairs]
         stages.append(Stage.of(stage["block"], stage["stride"], stage["channels"], blocks, "bits" in stage))
