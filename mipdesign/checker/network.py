@@ -33,42 +33,51 @@ class Block(NamedTuple):
 class Stage:
     """A super-block of a network, in the order of equal designs.
 
-    ``bottleneck`` and ``kernel`` are those of the first block, which the others share where ``bottlenecks`` and ``kernels``,
-    one for each block, are empty. ``bits``: a pair for each block, if any has.
+    ``widths, kernels``: one for all blocks, or one for each where they differ. ``bits``: a pair for each block, if any has.
     """
 
     block: str
     stride: int
     channels: int
-    bottleneck: int
-    kernel: int
+    widths: tuple[int, ...]
+    kernels: tuple[int, ...]
     depth: int
     kernel_t: int = 1
     bits: tuple[tuple[int, int], ...] = ()
-    bottlenecks: tuple[int, ...] = ()
-    kernels: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, block: str, stride: int, channels: int, blocks: Sequence[Block], quantised: bool) -> Stage:
         """The super-block of some blocks."""
-        sizes, (more, kernel) = [row.b for row in blocks], divmod(blocks[0].k, FRAMES)
-        kernels, bits = [row.k % FRAMES for row in blocks], [(row.a, row.w) for row in blocks]
-        return cls(
-            block, stride, channels, sizes[0], kernel, len(blocks), more + 1, tuple(bits) if quantised else (),
-            tuple(sizes) if len(set(sizes)) > 1 else (), tuple(kernels) if len(set(kernels)) > 1 else (),
-        )  # fmt: skip
+        widths, kernels = tuple(row.b for row in blocks), tuple(row.k % FRAMES for row in blocks)
+        bits = tuple((row.a, row.w) for row in blocks) if quantised else ()
+        widths, kernels = (row[:1] if len(set(row)) == 1 else row for row in (widths, kernels))
+        return cls(block, stride, channels, widths, kernels, len(blocks), blocks[0].k // FRAMES + 1, bits)
+
+    @property
+    def bottleneck(self) -> int | tuple[int, ...]:
+        """The width of all blocks, or of each."""
+        return self.widths if len(self.widths) > 1 else self.widths[0]
+
+    @property
+    def kernel(self) -> int | tuple[int, ...]:
+        """The kernel of all blocks, or of each."""
+        return self.kernels if len(self.kernels) > 1 else self.kernels[0]
+
+    @property
+    def _repeats(self) -> bool:
+        return len(self.widths) == len(self.kernels) == 1 and not self.bits
 
     def at(self, n: int) -> Block:
         """Its block ``n``."""
-        b, k = self.bottlenecks[n] if self.bottlenecks else self.bottleneck, self.kernels[n] if self.kernels else self.kernel
+        b, k = (row[n] if len(row) > 1 else row[0] for row in (self.widths, self.kernels))
         return Block(b, (self.kernel_t - 1) * FRAMES + k, *(self.bits[n] if self.bits else (WHOLE, WHOLE)))
 
     def in_order(self) -> Stage:
         """The same with its later blocks in the order in which it comes first."""
-        if not (self.bits or self.bottlenecks or self.kernels):
+        if self._repeats:
             return self
-        rest = sorted((self.at(n) for n in range(1, self.depth)), key=lambda block: (block.a, block.w, block.b, block.k))
-        return Stage.of(self.block, self.stride, self.channels, [self.first, *rest], bool(self.bits))
+        blocks = [self.first, *sorted(self.at(n) for n in range(1, self.depth))]
+        return Stage.of(self.block, self.stride, self.channels, blocks, bool(self.bits))
 
     @property
     def first(self) -> Block:
@@ -78,7 +87,7 @@ class Stage:
     @cached_property
     def others(self) -> Mapping[Block, int]:
         """Its other blocks, each with how often it is there."""
-        if not (self.bits or self.bottlenecks or self.kernels):
+        if self._repeats:
             return {self.first: self.depth - 1} if self.depth > 1 else {}
         return Counter(self.at(n) for n in range(1, self.depth))
 
