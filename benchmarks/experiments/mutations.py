@@ -23,7 +23,7 @@ WEIRD: tuple[Any, ...] = (
     {"max": 1},
 )  # fmt: skip
 """Values that stand where they do not belong."""
-KINDS = ("stem", "depth", "channels", "family", "width", "kernel")
+KINDS = ("stem", "depth", "channels", "family", "width", "kernel", "bits")
 VERDICTS = ("excluded", "split", "listed", "solver")
 
 

@@ -13,7 +13,7 @@ from .reading import integer, sequence, word
 from .super_block import Ints
 from .tables import Tables
 
-KINDS = ("stem", "depth", "channels", "family", "width", "kernel")
+KINDS = ("stem", "depth", "channels", "family", "width", "kernel", "bits")
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Cell:
         if split.kind == "stem":
             return replace(self, stem=self.stem[(np.array(tables.space.stem)[self.stem] > t) == upper])
         s = tables.stages[i].block
-        values = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k, "depth": s.presence}[split.kind]
+        values = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k, "depth": s.presence, "bits": s.bits}[split.kind]
         return self.with_columns(i, (values[self.columns[i]] > t) == upper)
 
     def tied(self, tables: Tables) -> Cell:

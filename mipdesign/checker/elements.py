@@ -22,6 +22,8 @@ from .super_block import MOST_COLUMNS, Ints, SuperBlock
 Bools = NDArray[np.bool_]
 MOST_ELEMENTS = 62
 """Most elements of a chain."""
+MOST_BITS = 32
+"""Most bits of a number."""
 ABSENT = 2**60
 """The rank of a block that is absent."""
 
@@ -64,6 +66,12 @@ class Element:
     last: bool = True
 
     @property
+    def bits(self) -> Ints:
+        """The bits of each column's block as one number: :data:`MOST_BITS` times their product, and those of activations."""
+        code: Ints = np.asarray(self.a * self.w * MOST_BITS + self.a)
+        return np.broadcast_to(code, self.c.shape)
+
+    @property
     def presence(self) -> Ints:
         """1 for columns of a block that is there, else 0."""
         return np.ones(len(self.c), dtype=np.int64) if self.present is None else self.present.astype(np.int64)
@@ -94,12 +102,17 @@ def chain(
         some = [unrolled[i] for i in of]
         if axis in ("bottleneck", "kernel") and not all(super_blocks[i].uniform for i in of):
             raise RefusedError(f"problem.ties: blocks of super-blocks {[i + 1 for i in of]} may differ in {axis}")
-        if axis == "depth" and any(some):
-            common = tuple(sorted(set.intersection(*(set(depths[i]) for i in of))))
-            if not all(some) or not common:
-                raise RefusedError(f"problem.ties: super-blocks {[i + 1 for i in of]} cannot have the same depth")
+        if axis == "depth" and any(some) and not all(some):
+            raise RefusedError(f"problem.ties: super-blocks {[i + 1 for i in of]} cannot have the same depth")
+    before: list[tuple[int, ...]] = []
+    while before != depths:  # of ties that share a super-block, each restricts the others
+        before = list(depths)
+        for of in (of for axis, of in ties if axis == "depth" and unrolled[of[0]]):
+            common = set.intersection(*(set(depths[i]) for i in of))
             for i in of:
-                depths[i] = common
+                depths[i] = tuple(sorted(common))
+    if not all(depths):
+        raise RefusedError("problem.ties: super-blocks have no depth in common")
     found, begins = list[Element](), list[int]()
     for i, s in enumerate(super_blocks):
         begins.append(len(found))

@@ -176,10 +176,9 @@ def random_cell(rng: np.random.Generator, tables: Tables) -> Cell:
         i = int(rng.integers(len(tables.stages)))
         kind = KINDS[int(rng.integers(len(KINDS)))]
         s = tables.stages[i].block
-        values = {"stem": tables.space.stem, "depth": s.depths, "channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[
-            kind
-        ]
-        half = cell.half(tables, Split(kind, i, int(rng.choice(values))), bool(rng.integers(2)))
+        values = {"stem": tables.space.stem, "depth": s.depths, "channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}
+        values["bits"] = s.bits
+        half = cell.half(tables, Split(kind, i, int(rng.choice(values[kind]))), bool(rng.integers(2)))
         cell = cell if half.empty else half
     return cell
 
