@@ -23,7 +23,7 @@ from mipdesign.mip.linear import ScipModel
 from mipdesign.mip.start_values import Assignment, ValueRule
 
 from . import common, penalty
-from .common import CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH
+from .common import CHANNELS, DEPTH, FAMILY, WIDTH
 from .compact_columns import Lattices, UnsupportedError
 from .encodings.encoding import Encoding
 from .minlp_counts import Block, CountWriter, Number, Sum, formulas_of, in_scip
@@ -145,7 +145,7 @@ class MinlpWriter:
 
         depths = self.integers.write(f"L{n}", i, "depth", self.cell.depths(t, i), lambda p: p.depths[i], DEPTH, has_log=False)
         families = self.integers.write(f"f{n}", i, "family", distinct(among(s.f, columns)), of(s.f), FAMILY, has_log=False)
-        kernels = self.integers.write(f"k{n}", i, "kernel", distinct(among(s.k, columns)), of(s.k), KERNEL)
+        kernels = self.integers.kernels(f"k{n}", i, distinct(among(s.k, columns)), of(s.k))
         widths = self.integers.write(f"b{n}", i, "width", distinct(among(s.b, columns)), of(s.b), WIDTH)
         channels = self.integers.write(f"C{n}", i, "channels", distinct(among(s.c, columns)), of(s.c), CHANNELS)
         formulas = formulas_of(t, i, columns, families.values, self._without_closed_form)
@@ -156,7 +156,7 @@ class MinlpWriter:
             self.model.add(
                 f"bounded_{n}", float(high.numerator) * before.value - float(high.denominator) * channels.value >= 0.0
             )
-        block = Block(i, before, channels, widths, kernels, depths, families, formulas)
+        block = Block(i, before, channels, widths, kernels, depths, families, formulas, bits=self._bits(i, columns))
         self._combinations(block, columns)
         self.blocks.append(block)
         return block
@@ -175,15 +175,27 @@ class MinlpWriter:
             return int(s.presence[p.columns[i]])
 
         depths = self.integers.write(f"L{n}", i, "depth", distinct(s.presence[every]), presence, DEPTH, has_log=False)
-        kernels = self.integers.write(f"k{n}", i, "kernel", distinct(s.k[columns]), of(s.k), KERNEL)
-        widths = self.integers.write(f"b{n}", i, "width", distinct(s.b[columns]), of(s.b), WIDTH)
+        kernels, widths, bits = before.kernels, before.widths, self._bits(i, columns)
+        if not s.element.space.uniform:
+            kernels = self.integers.kernels(f"k{n}", i, distinct(s.k[columns]), of(s.k))
+            widths = self.integers.write(f"b{n}", i, "width", distinct(s.b[columns]), of(s.b), WIDTH)
         formulas = formulas_of(self.tables, i, columns, before.families.values, self._without_closed_form)
-        block = Block(i, before.channels, before.channels, widths, kernels, depths, before.families, formulas, continues=True)
-        self._combinations(block, columns)
+        integers = (before.channels, before.channels, widths, kernels, depths, before.families)
+        block = Block(i, *integers, formulas, continues=True, bits=bits)
+        if not s.element.space.uniform:
+            self._combinations(block, columns)
         if self.tables.is_ordered(i):
             self.model.add(f"ordered_{n}", before.depths.value - depths.value >= 0.0)
         self.blocks.append(block)
         return block
+
+    def _bits(self, i: int, columns: Ints) -> Number | None:
+        """The pair of bits of a block; of one that is absent it stands for nothing."""
+        s = self.tables.stages[i]
+        if not s.element.space.bits:
+            return None
+        read: Callable[[Position], int] = lambda p: int(s.bits[s.stand_in[p.columns[i]]])  # noqa: E731
+        return self.integers.write(f"q{i + 1}", i, "bits", distinct(s.bits[columns]), read, WIDTH, has_log=False)
 
     def _without_closed_form(self, reason: str) -> None:
         if reason not in self.lacking:
@@ -195,6 +207,7 @@ class MinlpWriter:
         """
         s, n = self.tables.stages[block.index], block.index + 1
         axes = ((block.channels, s.c), (block.families, s.f), (block.widths, s.b), (block.kernels, s.k))
+        columns = columns[s.p[columns] == 0]  # all have all bits
         if math.prod(len(x.values) for x, _ in axes) == len(columns):
             return
         try:
@@ -219,7 +232,8 @@ class MinlpWriter:
         def is_column(q: int) -> ValueRule:
             return lambda network: float(stand_in[network.position.columns[i]] == q)
 
-        stand_in = self.tables.stages[i].stand_in
+        s = self.tables.stages[i]
+        stand_in = s.stand_in - s.p[s.stand_in]  # bits aside
 
         chosen = [self.model.variable(f"x{i + 1}_{q}", "B", value=is_column(q)) for q in columns.tolist()]
         self.model.add(f"one_x{i + 1}", linear_sum(chosen) == 1.0)
@@ -374,15 +388,16 @@ class MinlpWriter:
 
     def _add_extra(self, block: Block) -> None:
         """What layer terms have beside log widths, up to and with a super-block: of every block a function of the kernel."""
-        i, n, kernels = block.index, block.index + 1, block.kernels
+        i, n = block.index, block.index + 1
         s, columns = self.tables.stages[i], self.cell.columns[i]
+        axis, values_of = (block.kernels, s.k) if block.bits is None else (block.bits, s.bits)
         parts: list[tuple[Sum, Sum]] = []
         for f, chosen in zip(block.families.values, block.families.encoded.one_hot(), strict=True):
             own = columns[s.f[columns] == f]
-            at = [distinct(s.extra[own[s.k[own] == k]]) for k in kernels.values]
+            at = [np.unique(s.extra[own[values_of[own] == value]]).tolist() for value in axis.values]
             if any(len(values) > 1 for values in at):
-                self._without_closed_form("layer terms that depend on more than family and kernel")
-            parts.append((self._of(chosen), self._of(kernels.encoded.function([float(max(v, default=0.0)) for v in at]))))
+                self._without_closed_form("layer terms that depend on more than family and kernel, or on more than bits")
+            parts.append((self._of(chosen), self._of(axis.encoded.function([max(v, default=0.0) for v in at]))))
         before, of_before, of_depth = self.extra, self._of(self.extra), self._of(block.depths.value)
         depth, name = float(block.depths.values[-1]), f"E{n}"
         least, most = float(min(0.0, s.extra[columns].min())), float(max(0.0, s.extra[columns].max()))

@@ -18,6 +18,7 @@ from mipdesign.lattice.tables import Tables
 from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.evaluator import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
+from mipdesign.networks.tool_counts import OF_TOOL
 from mipdesign.nn.profiling import plan
 from mipdesign.problem.budgets import Budgets
 from mipdesign.problem.problem import Problem
@@ -224,7 +225,7 @@ def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Gene
         timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})
         figures = sorted(timed.evaluator(e.architecture).figure("latency") for e in evaluators)
         budgets["latency"] = {"max": figures[int(rng.integers(0, len(figures)))], "table": table}
-    for name in (name for name in Budgets.model_fields if name != "latency"):
+    for name in (name for name in Budgets.model_fields if name not in ("latency", *OF_TOOL)):
         if rng.random() < 0.3:
             figures = sorted(evaluator.figure(name) for evaluator in evaluators)
             high = figures[int(rng.integers(len(figures) // 4, len(figures)))]
@@ -289,9 +290,8 @@ def _shapes(stage: StageSpace, block: str, depth: int) -> Iterator[list[tuple[in
 
 
 def _super_block(block: str, stride: int, c: int, depth: int, shapes: list[tuple[int, int]]) -> Stage:
-    (b, k), (widths, kernels) = shapes[0], zip(*shapes, strict=True)
-    of_blocks = (values if len(set(values)) > 1 else () for values in (widths, kernels))
-    return Stage(block, stride, c, b, k, depth, 1, (), *of_blocks)
+    widths, kernels = zip(*shapes, strict=True)
+    return Stage(block, stride, c, widths, kernels, depth)
 
 
 def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:

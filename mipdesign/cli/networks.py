@@ -57,10 +57,17 @@ def export(
     weights: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the weights; by default that of the network, else fresh ones.")
     ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            metavar="c3,c4,...", help="Maps to give in place of the logits: c3 has an eighth of the picture's height."
+        ),
+    ] = None,
     plugins: Plugins = None,
 ) -> None:
     """Write a network in another format."""
     from ..nn.exports import export as write
     from ..report.terminal import PlainConsole
 
-    PlainConsole().lines(write(file, form, out, resolution=resolution, weights=weights).splitlines())
+    levels = [] if features is None else features.split(",")
+    PlainConsole().lines(write(file, form, out, resolution=resolution, weights=weights, features=levels).splitlines())

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..networks.architecture import Architecture
+from ..networks.architecture import Architecture, PerBlock
 from ..networks.blocks import Operation
-
-PerBlock = int | tuple[int, ...]
-"""One number for all blocks of a super-block, or one for each."""
 
 
 class Part(NamedTuple):
@@ -44,8 +41,7 @@ def parts(a: Architecture) -> Iterator[Part]:
     for i, stage in enumerate(a.stages):
         operations = [op for block in a.blocks() if block.stage == i for op in block.operations]
         resolution = -(-resolution // stage.stride)
-        of_blocks = stage.bottlenecks or stage.bottleneck, stage.kernels or stage.kernel
-        sizes = (stage.channels, *of_blocks, stage.depth)
+        sizes = (stage.channels, stage.bottleneck, stage.kernel, stage.depth)
         yield Part(f"stages.{i}", stage.stride, stage.block, sizes, operations, resolution)
     if a.head is not None:
         yield Part("head", 1, "conv", (a.head, None, 1, None), a.head_operations, resolution)

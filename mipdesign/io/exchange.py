@@ -21,13 +21,15 @@ FORMATS = ("json", "reference-txt")
 """Formats of :func:`network_text`."""
 
 
-def read_network(source: str | Path, resolution: int | None = None) -> Architecture:
+def read_network(source: str | Path, resolution: int | None = None, frames: int | None = None) -> Architecture:
     """The network that a file, the folder of a design or a name stands for.
 
     Parameters
     ----------
     resolution:
         Height and width of the input in pixels, in place of what the file says (224 where a format says nothing).
+    frames:
+        Frames of the input of a network of video, in place of what the file says (16 where a format says nothing).
 
     Raises
     ------
@@ -35,9 +37,10 @@ def read_network(source: str | Path, resolution: int | None = None) -> Architect
         With the file, the field, its value and a remedy.
     """
     network = _read(source)
-    if resolution is None:
-        return network
-    return Architecture.from_dict(network.to_dict() | {"resolution": resolution}, str(source))
+    if frames is not None and network.frames is None:
+        raise SpecError("frames", f"{frames} for a network of pictures", "leave it out", str(source))
+    changes = {name: value for name, value in (("resolution", resolution), ("frames", frames)) if value is not None}
+    return Architecture.from_dict(network.to_dict() | changes, str(source)) if changes else network
 
 
 def _read(source: str | Path) -> Architecture:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -197,3 +198,10 @@ def count_parts(parts: Floats) -> Floats:
     for ``fixed, slope, identity, rest``.
     """
     return parts[COUNTS:].reshape(4, (len(parts) - COUNTS) // 4, parts.shape[1])
+
+
+def finite_rho(limit: Fraction | None) -> float:
+    """A limit of the effectiveness for floating point, within what any network has: from a layer of 1e100 inputs to 1e100
+    layers. It excludes as much as the limit itself.
+    """
+    return np.inf if limit is None else float(min(max(limit, Fraction(1, 10**100)), Fraction(10**100)))

@@ -13,10 +13,10 @@ import numpy as np
 from ..networks.blocks import FAMILIES
 from ..networks.evaluator import SIZES
 from ..networks.objective import stage_of_super_blocks
-from ..networks.operation import plain_conv
+from ..networks.operation import Operation, plain_conv
 from ..problem.elements import ties_of_elements
 from ..problem.problem import Problem
-from .additive_budgets import AdditiveBudget, counts_of, excess_of, integer_limits
+from .additive_budgets import BACKBONE, AdditiveBudget, counts_of, excess_of, integer_limits
 from .arrays import (
     CHANNELS,
     COUNTS,
@@ -30,6 +30,8 @@ from .arrays import (
     Ints,
     count_parts,
 )
+from .designable import require_designable
+from .layer_extras import bit_extras, kernel_extras
 from .pairs import Gaps, StageLatency, Timer, stage_latencies
 from .size_limits import check_size, check_time, network_with_tail
 from .stage_tables import StageTables
@@ -57,6 +59,7 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     """
     if like is not None and _same_columns(problem, like.problem):
         return like.with_limits(problem), []
+    require_designable(problem)
     check_size(problem)
     conv = problem.scoring.convention
     limits = problem.budgets.limits()
@@ -67,16 +70,13 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     counts = tuple(limits)
     budgets = tuple(AdditiveBudget.of(name, problem) for name in counts)
     stem_c = np.array(problem.stem.channels.values, dtype=np.int64)
-    first, elements = problem.space[0], problem.elements
-    stem = plain_conv(
-        "conv",
-        problem.input.channels,
-        stem_c,
-        problem.stem.kernel,
-        problem.stem.stride,
-        problem.input.resolution,
-        FAMILIES[first.blocks[0]].activation,
-    )
+    first, elements, frames = problem.space[0], problem.elements, problem.input.frames or 1
+
+    def stem(enlarged: int) -> tuple[Operation, ...]:
+        place = problem.stem.kernel, problem.stem.stride, problem.input.resolution * enlarged
+        of_frames = problem.stem.kernel_t or 1, frames, problem.stem.bits
+        return plain_conv("conv", problem.input.channels, stem_c, *place, FAMILIES[first.blocks[0]].activation, *of_frames)
+
     of_super_blocks = stage_of_super_blocks([s.stride for s in problem.stages])
     stage_of = tuple(of_super_blocks[element.super_block] for element in elements)
     ends = [-1] * (1 + stage_of[-1])
@@ -97,20 +97,25 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     blocks: list[SuperBlock] = []
     for element in elements:
         alike = next((block for block in blocks if block.element.has_columns == element.has_columns), None)
-        blocks.append(replace(alike, element=element) if alike else SuperBlock.of(element))
+        blocks.append(replace(alike, element=element) if alike else SuperBlock.of(element, frames))
     at = np.cumsum([0] + [len(block.columns.c) for block in blocks]).tolist()
     transposed = np.empty((COUNTS + 4 * len(counts), at[-1]))
     parts = [transposed[:, start:stop] for start, stop in itertools.pairwise(at)]
     numbers = {name: n for n, name in enumerate(sorted({name for space in problem.space for name in space.blocks}))}
+    stem_extra, extras = kernel_extras(problem)
+    of_bits = bit_extras(problem)
+    stem_extra += of_bits[problem.stem.bits] if problem.stem.bits else 0.0
+    head_bits = problem.head.bits if problem.head else None
     for n, (block, of_block) in enumerate(zip(blocks, parts, strict=True)):
         if n and block.element == blocks[n - 1].element:
             of_block[:] = parts[n - 1]
             continue
-        block.write(of_block, budgets, [numbers[name] for name in block.space.blocks])
+        of_kernels = extras[block.element.super_block]
+        block.write(of_block, budgets, [numbers[name] for name in block.space.blocks], of_kernels, of_bits)
         if most_elements is not None:
             block.write_single_limits(of_block, most_elements)
     if most_elements is not None:
-        _write_outer_peaks(problem, parts, peak(stem), most_elements)
+        _write_outer_peaks(problem, parts, peak(stem(1)), most_elements)
     gaps: list[StageLatency] = []
     pairs = [np.zeros(0, dtype=np.int64)] * len(blocks)
     if latency is not None and problem.budgets.latency is not None:
@@ -134,12 +139,12 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         stem_c=stem_c,
         stem_counts=stem_counts,
         stem_log=float(np.log(problem.input.channels * problem.stem.kernel**2)),
-        stem_extra=0.0,
+        stem_extra=stem_extra,
         stages=tuple(stages),
         tail_fixed=tail_fixed,
         tail_slope=tail_slope,
         has_head=problem.head is not None,
-        head_extra=0.0,
+        head_extra=of_bits[head_bits] if head_bits else 0.0,
         stage_of=stage_of,
         ends=tuple(ends),
         end_resolution=tuple(resolution),
@@ -210,11 +215,15 @@ def _tail(problem: Problem, budgets: tuple[AdditiveBudget, ...]) -> tuple[Ints, 
     """Counts of head and classifier, which are affine in the last channels."""
 
     def at(channels: int) -> Ints:
-        arch = network_with_tail(problem, channels)
-        both = arch.head_operations + arch.classifier_operations
-        with_classifier = counts_of(both, budgets, (), layers=len(both) > 2, blocks=0)
-        backbone = counts_of(arch.head_operations, budgets, (), layers=0, blocks=0)
-        return np.where([f.name == "params_backbone" for f in budgets], backbone, with_classifier)
+        def head(enlarged: int) -> tuple[Operation, ...]:
+            return network_with_tail(problem, channels, enlarged).head_operations
+
+        def both(enlarged: int) -> tuple[Operation, ...]:
+            return head(enlarged) + network_with_tail(problem, channels, enlarged).classifier_operations
+
+        with_classifier = counts_of(both, budgets, (), layers=problem.head is not None, blocks=0)
+        backbone = counts_of(head, budgets, (), layers=0, blocks=0)
+        return np.where([budget.name in BACKBONE for budget in budgets], backbone, with_classifier)
 
     slope = at(2) - at(1)
     return at(1) - slope, slope

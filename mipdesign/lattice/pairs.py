@@ -92,12 +92,13 @@ class Gaps(Timer):
 
 
 class StageColumns(NamedTuple):
-    """Columns of one super-block: channels, place of the family, bottleneck width and kernel of each."""
+    """Columns of one element: channels, place of the family, bottleneck width, kernel and place of the pair of bits of each."""
 
     c: Ints
     f: Ints
     b: Ints
     k: Ints
+    p: Ints
 
 
 class StageLatency(NamedTuple):

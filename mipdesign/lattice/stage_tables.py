@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from ..problem.elements import Element
+from ..problem.specification import MOST_BITS
 from .arrays import (
     BLOCK_EXTRA,
     BLOCK_LOG,
@@ -40,8 +41,9 @@ class StageTables:
         Which one it is.
     blocks:
         Names of the block families.
-    c, f, b, k:
-        Channels, place of the family in ``blocks``, bottleneck width and kernel of each column, shape ``(columns,)``.
+    c, f, b, k, p:
+        Channels, place of the family in ``blocks``, bottleneck width, kernel, and place of the pair of bits of each column,
+        shape ``(columns,)``.
     parts:
         The columns' part of :attr:`Tables.transposed`, of which all other figures of columns are read.
     depths:
@@ -64,6 +66,7 @@ class StageTables:
     f: Ints
     b: Ints
     k: Ints
+    p: Ints
     parts: Floats
     depths: Ints
     channels: Ints
@@ -130,6 +133,13 @@ class StageTables:
         """Each column itself; for a block that is absent, the first column of its state."""
         every = np.arange(len(self.c))
         return np.where(self.presence > 0, every, np.searchsorted(self.states, self.states))
+
+    @cached_property
+    def bits(self) -> Ints:
+        """The pair of bits of each column as a number, which grows with their product; 0 for a block that is absent."""
+        codes = np.array([a * w * MOST_BITS + a for a, w in self.element.space.bits] or [0], dtype=np.int64)
+        found: Ints = codes[self.p] * self.presence
+        return found
 
     @property
     def ranks(self) -> Floats:

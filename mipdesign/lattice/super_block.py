@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..networks.blocks import FAMILIES
-from ..networks.operation import Operation
+from ..networks.operation import Operation, kernel_of
 from ..problem.elements import Element
 from ..problem.space import SuperBlockSpace
+from ..problem.specification import MOST_BITS
 from .additive_budgets import AdditiveBudget
 from .arrays import (
     ABSENT,
@@ -42,28 +43,36 @@ from .arrays import (
 from .column_axes import ColumnAxes, Terms, over_axes
 from .pairs import StageColumns
 
-KERNEL_SIZES = 64
-"""More than any kernel."""
+MOST = 4096
+"""More than any number of a kernel, and than any pair of bits as a number."""
 
 
 @dataclass(frozen=True)
 class SuperBlock:
-    """Columns of an element, sorted by ``(C, family, b, k)``.
+    """Columns of an element, sorted by ``(C, family, b, k)`` and bits.
 
     Attributes
     ----------
+    frames:
+        Those of its maps.
     axes:
         Those of each family.
     places:
-        Where the columns of each family stand; ``None`` where these are all there are.
+        Where the columns of each family stand, where there are several or blocks have bits a row of columns for each; ``None``
+        where the axes have all columns in order.
     absent:
-        Where the columns of a block that is absent stand, one behind those of each channel count and family.
+        Where the columns of a block that is absent stand, one behind those of each state.
+    states:
+        Number of the state of each column of a single block: of what all blocks of the super-block have in common. That is
+        channels and family, and width and kernel where they have one for all.
     """
 
     element: Element
+    frames: int
     axes: tuple[ColumnAxes, ...]
     places: tuple[Ints, ...] | None
     absent: Ints
+    states: Ints
     columns: StageColumns
 
     @property
@@ -72,13 +81,13 @@ class SuperBlock:
         return self.element.space
 
     @classmethod
-    def of(cls, element: Element) -> SuperBlock:
-        """All columns of an element."""
-        block = cls._present(element)
-        return block._with_absent() if element.optional else block
+    def of(cls, element: Element, frames: int) -> SuperBlock:
+        """All columns of an element, whose maps have so many frames."""
+        block = cls._without_bits(element, frames)
+        return block._spread() if element.optional or element.space.bits else block
 
     @classmethod
-    def _present(cls, element: Element) -> SuperBlock:
+    def _without_bits(cls, element: Element, frames: int) -> SuperBlock:
         space = element.space
         axes = tuple(ColumnAxes.of(space.channels, choice) for choice in space.choices)
         sizes, places = [own.size for own in axes], None
@@ -90,49 +99,58 @@ class SuperBlock:
             place = np.empty_like(c)
             place[np.argsort(c, kind="stable")] = np.arange(len(c))
             places = tuple(np.split(place, ends))
-        columns = StageColumns(*(np.empty(sum(sizes), dtype=np.int64) for _ in range(4)))
-        block = cls(element, axes, places, np.zeros(0, dtype=np.int64), columns)
+        columns = StageColumns(*(np.zeros(sum(sizes), dtype=np.int64) for _ in StageColumns._fields))
+        block = cls(element, frames, axes, places, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), columns)
         for f, own in enumerate(axes):
-            for out, values in zip(columns, (own.c, np.int64(f), own.b, own.k), strict=True):
+            for out, values in zip(columns, (own.c, np.int64(f), own.b, own.k), strict=False):
                 block._put(out, f, [over_axes(np.asarray(values))])
-        return block
+        if not element.is_block:
+            return block
+        begins = (np.diff(columns.c, prepend=-1) != 0) | (np.diff(columns.f, prepend=-1) != 0) | space.uniform
+        return replace(block, states=np.cumsum(begins) - 1)
 
-    @property
-    def states(self) -> Ints:
-        """Number of the state of each column: of its channels and family, among those that there are."""
-        c, f = self.columns.c, self.columns.f
-        begins = (np.diff(c, prepend=-1) != 0) | (np.diff(f, prepend=-1) != 0)
-        return np.cumsum(begins) - 1
-
-    def _with_absent(self) -> SuperBlock:
-        """The same with a column of its own for each state in which the block is absent."""
-        states = self.states
-        shifted = np.arange(len(states)) + states
-        last = np.flatnonzero(np.diff(states, append=-1))  # of each state
-        absent, n = shifted[last] + 1, len(states) + len(last)
-        columns = StageColumns(*(np.zeros(n, dtype=np.int64) for _ in self.columns))
-        for out, values in zip(columns, self.columns, strict=True):
-            out[shifted] = values
-        columns.c[absent], columns.f[absent] = self.columns.c[last], self.columns.f[last]
-        places = (shifted,) if self.places is None else tuple(shifted[own] for own in self.places)
-        return SuperBlock(self.element, self.axes, places, absent, columns)
+    def _spread(self) -> SuperBlock:
+        """The same with a column for each pair of bits, and one for each state in which a block that may be absent is."""
+        n = max(1, len(self.space.bits))
+        ends = np.flatnonzero(np.diff(self.states, append=-1)) if self.element.optional else np.zeros(0, dtype=np.int64)
+        before = np.searchsorted(ends, np.arange(len(self.states)))  # absent ones
+        first = np.arange(len(self.states)) * n + before
+        at, absent = first[:, None] + np.arange(n), first[ends] + n
+        columns = StageColumns(*(np.zeros(at.size + len(absent), dtype=np.int64) for _ in self.columns))
+        states = np.zeros_like(columns.c)
+        for out, values in zip((*columns[:4], states), (*self.columns[:4], self.states), strict=True):
+            out[at] = values[:, None]
+        columns.p[at] = np.arange(n)
+        for out, values in ((columns.c, self.columns.c), (columns.f, self.columns.f), (states, self.states)):
+            out[absent] = values[ends]
+        places = (at,) if self.places is None else tuple(at[own] for own in self.places)
+        return replace(self, places=places, absent=absent, states=states, columns=columns)
 
     @property
     def present(self) -> Ints:
         """Columns of blocks that are there."""
         return np.delete(np.arange(len(self.columns.c)), self.absent)
 
-    def write(self, parts: Floats, budgets: Sequence[AdditiveBudget], numbers: Sequence[int]) -> None:
+    def write(
+        self,
+        parts: Floats,
+        budgets: Sequence[AdditiveBudget],
+        numbers: Sequence[int],
+        extras: Mapping[int, float],
+        extras_of_bits: Mapping[tuple[int, int], float],
+    ) -> None:
         """Writes all figures but those of the latency and of limits on single operations, which stand as if there were none.
 
         Parameters
         ----------
         numbers:
             Number of each family among all families of the problem.
+        extras, extras_of_bits:
+            What the layer terms of a block have beside its log widths, by kernel; what one of its layers has, by bits.
         """
         space, counts = self.space, count_parts(parts)
         parts[MOST_INCOMING], parts[IDENTITY_FITS], parts[REST_FITS] = MAX_CHANNELS, 1.0, 1.0
-        parts[PAIR], parts[OTHER_PAIR], parts[BLOCK_EXTRA] = 0.0, 0.0, 0.0
+        parts[PAIR], parts[OTHER_PAIR] = 0.0, 0.0
         channels = np.array(space.channels, dtype=np.int64)
         for f, (own, choice) in enumerate(zip(self.axes, space.choices, strict=True)):
             family = FAMILIES[choice.block]
@@ -145,17 +163,22 @@ class SuperBlock:
                 (FAMILY, np.int64(numbers[f])),
                 (WIDTH, own.b),
                 (KERNEL, own.k),
+                (BLOCK_EXTRA, np.vectorize(extras.__getitem__, otypes=[np.float64])(own.k)),
                 (HAS_SE, np.int64(family.has_se)),
             ):
                 self._put(parts[part], f, [over_axes(np.asarray(values))])
-            for of_part, of_budgets in zip(counts, self._counts(f, budgets), strict=True):
-                for row, terms in zip(of_part, of_budgets, strict=False):
-                    self._put(row, f, terms.joined())
+            for pair, bits in enumerate(space.bits or (None,)):
+                for of_part, of_budgets in zip(counts, self._counts(f, budgets, bits), strict=True):
+                    for row, terms in zip(of_part, of_budgets, strict=False):
+                        self._put(row, f, terms.joined(), pair=pair)
+                if bits is not None and self.places is not None:
+                    parts[BLOCK_EXTRA, self.places[f][:, pair]] += family.layers * extras_of_bits[bits]
         parts[STATE], parts[BLOCKS], parts[RANK] = parts[PLACE], 1.0, 0.0
         if self.element.is_block:
             parts[STATE] = self.states
         if self.element.continues:
-            parts[RANK] = parts[WIDTH] * KERNEL_SIZES + parts[KERNEL]
+            codes = np.array([a * MOST_BITS + w for a, w in space.bits] or [0])
+            parts[RANK] = (parts[WIDTH] * MOST + parts[KERNEL]) * MOST + codes[self.columns.p]
             self._write_absent(parts)
 
     def _write_absent(self, parts: Floats) -> None:
@@ -172,7 +195,7 @@ class SuperBlock:
         """Writes the limits that hold where no operation may exceed a number of map elements."""
         space = self.space
         for f, own in enumerate(self.axes):
-            later = 1, -(-space.resolution // space.stride), False
+            later = 1, space.maps()[1], False
             if self.element.continues:
                 first = later
             else:
@@ -214,53 +237,68 @@ class SuperBlock:
             found.append(low)
         return found
 
-    def _operations(self, f: int, ci: Ints, stride: int, resolution: int, first: bool) -> tuple[Operation, ...]:
-        """A block's operations over the axes of a family."""
+    def _operations(
+        self, f: int, ci: Ints, stride: int, resolution: int, first: bool, bits: tuple[int, int] | None = None
+    ) -> tuple[Operation, ...]:
+        """A block's operations over the axes of a family, all of the same bits where it has some."""
         own, family = self.axes[f], FAMILIES[self.space.choices[f].block]
+        kt, k = kernel_of(own.k)
         with np.errstate(divide="ignore"):  # quotients of channels and widths that are not admitted together
-            return family.operations(ci, own.c, own.b, own.k, stride, resolution, first=first)
+            of_layers = () if bits is None else (bits,) * family.layers
+            return family.placed(
+                ci, own.c, own.b, k, stride, resolution, first=first, kt=kt, frames=self.frames, bits=of_layers
+            )
 
-    def _put(self, out: NDArray[Any], f: int, values: Sequence[NDArray[Any]], combine: np.ufunc = np.add) -> None:
-        """Writes a sum over the axes of a family at the places of its columns."""
+    def _put(
+        self, out: NDArray[Any], f: int, values: Sequence[NDArray[Any]], combine: np.ufunc = np.add, pair: int | None = None
+    ) -> None:
+        """Writes a sum over the axes of a family at the places of its columns, with all bits or those of a pair."""
         if self.places is None:
             self.axes[f].spread(values, out, combine)
         else:
             own = np.empty(self.axes[f].size, dtype=out.dtype)
             self.axes[f].spread(values, own, combine)
-            out[self.places[f]] = own
+            at = self.places[f]
+            if at.ndim == 2:
+                at = at.T if pair is None else at[:, pair]
+            out[at] = own
 
     def _log_width(self, f: int) -> Floats:
         """``t``, over the axes of a family."""
-        own = self.axes[f]
+        own, one = self.axes[f], np.ones((1, 1, 1), dtype=np.int64)
         total, *others = (
             np.log(np.asarray(width, dtype=np.float64))
-            for width in FAMILIES[self.space.choices[f].block].widths(np.ones((1, 1, 1), dtype=np.int64), own.c, own.b, own.k)
+            for width in FAMILIES[self.space.choices[f].block].widths(one, own.c, own.b, kernel_of(own.k)[1])
         )
         for other in others:
             total = total + other
         return total
 
-    def _counts(self, f: int, budgets: Sequence[AdditiveBudget]) -> tuple[list[Terms], ...]:
+    def _counts(self, f: int, budgets: Sequence[AdditiveBudget], bits: tuple[int, int] | None) -> tuple[list[Terms], ...]:
         """``fixed, slope, identity, rest`` of each budget, over the axes of a family."""
         space, own, family = self.space, self.axes[f], FAMILIES[self.space.choices[f].block]
-        r_in, r_out = space.resolution, -(-space.resolution // space.stride)
         no = [Terms({}) for _ in budgets]
 
-        def block(ci: Ints, stride: int, r: int, first: bool) -> list[Terms]:
-            operations = self._operations(f, ci, stride, r, first)
+        def block(ci: Ints, first: bool) -> list[Terms]:
+            stride = space.stride if first else 1
+            operations = {
+                factor: self._operations(f, ci, stride, space.maps(factor)[not first], first, bits)
+                for factor in {budget.map_factor for budget in budgets}
+            }
             with np.errstate(divide="ignore"):
                 return [
-                    Terms.of([budget.of_block(family.layers, 1), *map(budget.of_operation, operations)]) for budget in budgets
+                    Terms.of([budget.of_block(family.layers, 1), *map(budget.of_operation, operations[budget.map_factor])])
+                    for budget in budgets
                 ]
 
         if self.element.continues:
-            return block(own.c, 1, r_out, False), no, no, no
-        one, two = (block(np.full((1, 1, 1), -n), space.stride, r_in, True) for n in (1, 2))
+            return block(own.c, False), no, no, no
+        one, two = (block(np.full((1, 1, 1), -n), True) for n in (1, 2))
         slope = [a - b for a, b in zip(one, two, strict=True)]
         fixed = [a + b for a, b in zip(one, slope, strict=True)]
-        same = block(own.c, space.stride, r_in, True)
+        same = block(own.c, True)
         identity = [a - b - d * own.c for a, b, d in zip(same, fixed, slope, strict=True)]
-        return fixed, slope, identity, no if self.element.is_block else block(own.c, 1, r_out, False)
+        return fixed, slope, identity, no if self.element.is_block else block(own.c, False)
 
 
 def peak(operations: tuple[Operation, ...]) -> Ints:

@@ -23,11 +23,27 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..networks.architecture import Architecture, Stage, Stem
+from ..networks.architecture import Architecture, Stage, Stem, single
+from ..networks.blocks import FAMILIES
+from ..networks.operation import kernel_code, kernel_of
 from ..problem.problem import Problem
 from ..problem.ties import Tie
 from .additive_budgets import AdditiveBudget, integer_limits
-from .arrays import ABSENT, BLOCK_EXTRA, BLOCKS, CHANNELS, DEPTH, FAMILY, KERNEL, WIDTH, Arrays, Floats, Ints, count_parts
+from .arrays import (
+    ABSENT,
+    BLOCK_EXTRA,
+    BLOCKS,
+    CHANNELS,
+    DEPTH,
+    FAMILY,
+    KERNEL,
+    WIDTH,
+    Arrays,
+    Floats,
+    Ints,
+    count_parts,
+    finite_rho,
+)
 from .position import Position
 from .stage_tables import StageTables
 
@@ -233,14 +249,18 @@ class Tables:
             first, stop = self.elements_of(i)
             s, j, depth = self.stages[first], position.columns[first], int(position.depths[first])
             blocks = list(zip(self.stages[first:stop], position.columns[first:stop], strict=True))
-            shapes = [(int(t.b[q]), int(t.k[q])) for t, q in blocks if t.ranks[q] < ABSENT]
-            depth = len(shapes) if s.element.is_block else depth
-            (b, k), (widths, kernels) = shapes[0], zip(*shapes, strict=True)
-            of_blocks = (values if len(set(values)) > 1 else () for values in (widths, kernels))
-            stages.append(Stage(s.blocks[s.f[j]], s.element.space.stride, int(s.c[j]), b, k, depth, 1, (), *of_blocks))
-        head = p.head.channels if p.head else None
-        stem_part = Stem(int(self.stem_c[position.stem]), p.stem.kernel, p.stem.stride)
-        return Architecture(p.input.resolution, stem_part, tuple(stages), head, p.input.channels, p.classes)
+            there = [(t, q) for t, q in blocks if t.ranks[q] < ABSENT]
+            depth = len(there) if s.element.is_block else depth
+            block, bits = s.blocks[s.f[j]], s.element.space.bits
+            widths = tuple(int(t.b[q]) for t, q in there)
+            lengths, kernels = zip(*(kernel_of(int(t.k[q])) for t, q in there), strict=True)
+            pairs = tuple((bits[t.p[q]],) * FAMILIES[block].layers for t, q in there) if bits else ()
+            stages.append(Stage(block, s.element.space.stride, int(s.c[j]), widths, kernels, depth, lengths[0], pairs))
+        head = (p.head.channels, p.head.bits) if p.head else (None, None)
+        of_stem = p.stem.kernel, p.stem.stride, False, p.stem.kernel_t or 1, p.stem.bits
+        stem_part = Stem(int(self.stem_c[position.stem]), *of_stem)
+        of_input = head[0], p.input.channels, p.classes, p.input.frames, head[1]
+        return Architecture(p.input.resolution, stem_part, tuple(stages), *of_input)
 
     def depths(self, position: Position) -> tuple[int, ...]:
         """Blocks of each super-block."""
@@ -283,15 +303,26 @@ class Tables:
         """Where a network stands, budgets and chain rule aside; ``None`` if the tables do not hold it."""
         if architecture.stem.channels not in self.stem_c or len(architecture.stages) != len(self.problem.space):
             return None
-        columns, depths = [], []
+        columns: list[int] = []
+        depths: list[int] = []
         for i, s in enumerate(self.stages):
             stage, n = architecture.stages[s.element.super_block], i - self.elements_of(s.element.super_block)[0]
             if stage.block not in s.blocks or stage.depth not in self.problem.space[s.element.super_block].depths:
                 return None
-            if not (s.element.is_block or stage.equal):
+            if not (s.element.is_block or stage.repeats) or bool(stage.bits) != bool(s.element.space.bits):
                 return None
-            b, k = stage.sizes(n) if n < stage.depth else (0, 0)
-            match = (s.c == stage.channels) & (s.b == b) & (s.k == k)
+            match = s.c == stage.channels
+            if n < stage.depth:
+                block = stage.block_at(n)
+                match &= (s.b == single(block.bottleneck)) & (s.k == kernel_code(stage.kernel_t, single(block.kernel)))
+                if stage.bits and (len(set(stage.bits[n])) > 1 or stage.bits[n][0] not in s.element.space.bits):
+                    return None
+                match &= s.p == (s.element.space.bits.index(stage.bits[n][0]) if stage.bits else 0)
+                match &= s.presence > 0
+            else:
+                match &= s.presence == 0
+                if columns and s.element.space.uniform:  # absent blocks have the width and the kernel of the others
+                    match &= s.states == self.stages[i - 1].states[columns[-1]]
             there = np.flatnonzero(match & (s.f == s.blocks.index(stage.block)))
             if not len(there):
                 return None
@@ -299,10 +330,3 @@ class Tables:
             depths.append(1 if s.element.is_block else stage.depth)
         stem = int(np.searchsorted(self.stem_c, architecture.stem.channels))
         return self.canonical(Position(stem, tuple(columns), tuple(depths)))
-
-
-def finite_rho(limit: Fraction | None) -> float:
-    """A limit of the effectiveness for floating point, within what any network has: from a layer of 1e100 inputs to 1e100
-    layers. It excludes as much as the limit itself.
-    """
-    return np.inf if limit is None else float(min(max(limit, Fraction(1, 10**100)), Fraction(10**100)))

@@ -11,7 +11,7 @@
 #include "random.h"
 
 /* Order of a super-block's coordinates, as in mipdesign.search.heuristics. */
-enum { AXIS_CHANNELS, AXIS_FAMILY, AXIS_WIDTH, AXIS_KERNEL, AXIS_DEPTH, AXES };
+enum { AXIS_CHANNELS, AXIS_FAMILY, AXIS_WIDTH, AXIS_KERNEL, AXIS_BITS, AXIS_DEPTH, AXES };
 
 enum {
     MOST_PARTS = 63, /* as many as the stem and the elements of any specification */
@@ -93,21 +93,23 @@ static inline size_t vector_size(const Search *s) { return sizeof(i64) * (size_t
 /* Column and depth of super-block i; whether the lattice has them. */
 static inline bool find_column(const Search *s, const i64 *vector, i64 i, i64 *column, i64 *depth) {
     const Moves *moves = s->moves;
-    i64 first = 1 + AXES * i, at = 0, value = 0;
+    i64 first = 1 + AXES * i, at = 0, bits = 0, value = 0;
     for (i64 d = first; d < first + AXES; d++) {
         value = vector[moves->leader[d]];
         if (value < 0 || value >= moves->sizes[d])
             return false;
-        if (d < first + AXIS_DEPTH)
+        if (d < first + AXIS_BITS)
             at = at * moves->sizes[d] + value;
+        else if (d == first + AXIS_BITS)
+            bits = value;
     }
     *depth = moves->depths[moves->depth_at[i] + value];
     if (*depth == 0) { /* a block that is not there has a column of its own */
-        at = vector[moves->leader[first + AXIS_CHANNELS]] * moves->sizes[first + AXIS_FAMILY];
-        at += vector[moves->leader[first + AXIS_FAMILY]];
         *column = moves->absent[moves->absent_at[i] + at], *depth = 1;
     } else {
         *column = moves->columns[moves->column_at[i] + at];
+        if (*column >= 0) /* columns that differ in their bits stand together */
+            *column += bits;
     }
     return *column >= 0;
 }
@@ -321,13 +323,14 @@ static void draw_start(Search *s, i64 *vector) {
             at[AXIS_CHANNELS] = vector[moves->leader[1 + AXES * i + AXIS_CHANNELS]];
             at[AXIS_FAMILY] = vector[moves->leader[1 + AXES * i + AXIS_FAMILY]];
             at[AXIS_DEPTH] = below(random, sizes[AXIS_DEPTH]);
+            at[AXIS_BITS] = below(random, sizes[AXIS_BITS]);
             i64 shapes = sizes[AXIS_WIDTH] * sizes[AXIS_KERNEL], begin = below(random, shapes);
             i64 beside = (at[AXIS_CHANNELS] * sizes[AXIS_FAMILY] + at[AXIS_FAMILY]) * shapes;
             for (i64 k = 0; k < shapes; k++) {
                 i64 place = (begin + k) % shapes;
                 if (moves->columns[moves->column_at[i] + beside + place] < 0)
                     continue;
-                at[AXIS_WIDTH] = place / sizes[AXIS_KERNEL], at[AXIS_KERNEL] = place % sizes[AXIS_KERNEL];
+                at[AXIS_KERNEL] = place % sizes[AXIS_KERNEL], at[AXIS_WIDTH] = place / sizes[AXIS_KERNEL];
                 break;
             }
             continue;
@@ -341,6 +344,8 @@ static void draw_start(Search *s, i64 *vector) {
         before = channels[at[AXIS_CHANNELS]];
         at[AXIS_DEPTH] = below(random, least_int(3, sizes[AXIS_DEPTH]));
         i64 n = sizes[AXIS_FAMILY] * sizes[AXIS_WIDTH] * sizes[AXIS_KERNEL], start = below(random, n);
+        if (sizes[AXIS_BITS] > 1)
+            at[AXIS_BITS] = below(random, sizes[AXIS_BITS]);
         for (i64 k = 0; k < n; k++) {
             i64 place = (start + k) % n;
             if (moves->columns[moves->column_at[i] + at[AXIS_CHANNELS] * n + place] < 0)

@@ -12,20 +12,22 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache, total_ordering
 from pathlib import Path
 from typing import Any
 
 from ..errors import SpecError
 from ..parsing import load_json
-from .architecture_file import OF_BLOCKS, read_file
+from .architecture_file import read_file
 from .blocks import FAMILIES, BlockFamily, Int, Operation, existing, plain_conv
 from .objective import stage_of_super_blocks
 from .operation import strided
 
 BlockBits = tuple[tuple[int, int], ...]
 """Bits of a block: of its main-path convolutions in order, those of the activations that enter and of the weights."""
+PerBlock = int | tuple[int, ...]
+"""One number for all blocks of a super-block, or one for each."""
 
 NETWORK = "network.json"
 """File that says in a folder of weights which network they belong to."""
@@ -46,63 +48,82 @@ class Stem:
     bits: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, order=True)
+@total_ordering
+@dataclass(frozen=True)
 class Stage:
     """A super-block: ``depth`` blocks, of which the first has the stride and takes the previous channels.
 
     Attributes
     ----------
     bottleneck, kernel:
-        Those of all blocks, or of the first one where they differ.
+        Of all blocks, or of each block where they differ; equal ones are one number.
     kernel_t:
         Length of the kernel in frames, in a network of video.
     bits:
         For every block ``(activations, weights)`` of each main-path convolution, in a quantised network.
-    bottlenecks, kernels:
-        Those of every block where they differ, else empty.
     """
 
     block: str
     stride: int
     channels: int
-    bottleneck: int
-    kernel: int
+    bottleneck: PerBlock
+    kernel: PerBlock
     depth: int
     kernel_t: int = 1
     bits: tuple[BlockBits, ...] = ()
-    bottlenecks: tuple[int, ...] = ()
-    kernels: tuple[int, ...] = ()
 
-    def sizes(self, index: int) -> tuple[int, int]:
-        """Bottleneck width and kernel of a block."""
-        b = self.bottlenecks[index] if self.bottlenecks else self.bottleneck
-        return b, self.kernels[index] if self.kernels else self.kernel
+    def __post_init__(self) -> None:
+        for name in PER_BLOCK:
+            values = getattr(self, name)
+            if isinstance(values, tuple) and len(set(values)) == 1:
+                object.__setattr__(self, name, values[0])
 
-    def bits_of(self, index: int) -> BlockBits:
-        """Bits of a block, empty where it is not quantised."""
-        return self.bits[index] if self.bits else ()
+    def __lt__(self, other: Stage) -> bool:
+        return self._order < other._order
 
     @property
-    def equal(self) -> bool:
-        """Whether all blocks have the same width, kernel and bits."""
-        return not self.bottlenecks and not self.kernels and len(set(self.bits)) <= 1
+    def _order(self) -> tuple[Any, ...]:
+        """The fields in order; lists are compared with numbers by their first values."""
+        return tuple((value,) if isinstance(value, int) else value for value in vars(self).values())
 
     @property
-    def plain(self) -> bool:
-        """Whether all blocks are equal, on pictures, and without bits."""
-        return self.equal and not self.bits and self.kernel_t == 1
+    def is_uniform(self) -> bool:
+        """Whether all blocks have the same width and kernel."""
+        return all(isinstance(getattr(self, name), int) for name in PER_BLOCK)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether all blocks but the first are equal, and the first is but for its stride and what enters it."""
+        return self.is_uniform and len(set(self.bits)) <= 1
+
+    def block_at(self, index: int) -> Stage:
+        """The super-block whose blocks are all like one of its blocks."""
+        if self.repeats:
+            return self
+        chosen: dict[str, Any] = {name: values[index] for name in PER_BLOCK if isinstance(values := getattr(self, name), tuple)}
+        return replace(self, **chosen, bits=self.bits and (self.bits[index],) * self.depth)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; widths and kernels that differ between blocks as lists, without extra fields at their defaults."""
-        data = _without_defaults(self, "kernel_t", "bits", "bottlenecks", "kernels")
-        for name, of_blocks in OF_BLOCKS.items():
-            data[name] = data.pop(of_blocks, data[name])
-        return data
+        """Plain data, with lists for what differs from block to block, and without extra fields at their defaults."""
+        return _without_defaults(self, "kernel_t", "bits")
+
+
+PER_BLOCK = ("bottleneck", "kernel")
+"""Fields of a stage that may be lists."""
+
+
+def single(value: PerBlock) -> int:
+    """The number that all blocks of a super-block have."""
+    assert isinstance(value, int)
+    return value
 
 
 @dataclass(frozen=True)
 class PlacedBlock:
-    """A block where it stands: its stage, its index in the stage, its input channels and input resolution."""
+    """A block where it stands: its stage, its index in the stage, its input channels and input resolution.
+
+    ``spec`` is the super-block as if all its blocks were like this one.
+    """
 
     stage: int
     index: int
@@ -116,17 +137,27 @@ class PlacedBlock:
         return self.spec.stride if self.index == 0 else 1
 
     @property
+    def sizes(self) -> tuple[int, int]:
+        """Width and kernel."""
+        return single(self.spec.bottleneck), single(self.spec.kernel)
+
+    @property
+    def bits(self) -> BlockBits:
+        """Bits of its main-path convolutions, empty where it is not quantised."""
+        return self.spec.bits[0] if self.spec.bits else ()
+
+    @property
     def widths(self) -> tuple[int, ...]:
         """Widths of the main-path convolutions."""
         s = self.spec
-        return tuple(int(w) for w in FAMILIES[s.block].widths(self.in_channels, s.channels, *s.sizes(self.index)))
+        return tuple(int(w) for w in FAMILIES[s.block].widths(self.in_channels, s.channels, *self.sizes))
 
     @property
     def operations(self) -> tuple[Operation, ...]:
         """Operations of the block, absent ones left out."""
         s = self.spec
-        sizes = (self.in_channels, s.channels, *s.sizes(self.index), self.stride, self.resolution)
-        return _operations_of_block(FAMILIES[s.block], *sizes, self.index == 0, s.kernel_t, self.frames, s.bits_of(self.index))
+        sizes = (self.in_channels, s.channels, *self.sizes, self.stride, self.resolution)
+        return _operations_of_block(FAMILIES[s.block], *sizes, self.index == 0, s.kernel_t, self.frames, self.bits)
 
 
 @lru_cache(maxsize=4096, typed=True)
@@ -172,7 +203,7 @@ class Architecture:
     @property
     def plain(self) -> bool:
         """Whether it is a network of pictures whose convolutions have no bits, and its blocks are equal in each super-block."""
-        return self.frames is None and not self.quantised and all(stage.plain for stage in self.stages)
+        return self.frames is None and not self.quantised and all(stage.is_uniform for stage in self.stages)
 
     @property
     def whole_maps(self) -> bool:
@@ -216,7 +247,7 @@ class Architecture:
         channels, resolution = self.stem.channels, self.stem_resolution
         for i, stage in enumerate(self.stages):
             for index in range(stage.depth):
-                block = PlacedBlock(i, index, channels, resolution, stage, self.frames or 1)
+                block = PlacedBlock(i, index, channels, resolution, stage.block_at(index), self.frames or 1)
                 yield block
                 channels, resolution = stage.channels, strided(resolution, block.stride)
 
@@ -261,8 +292,9 @@ class Architecture:
         for op in (*self.stem_operations, *self.head_operations, *self.classifier_operations):
             yield op, 1
         for block in self.blocks():
-            if block.index <= 1 or not block.spec.equal:
-                times = block.spec.depth - 1 if block.index == 1 and block.spec.equal else 1
+            repeats = self.stages[block.stage].repeats
+            if block.index <= 1 or not repeats:
+                times = block.spec.depth - 1 if repeats and block.index else 1
                 yield from ((op, times) for op in block.operations)
 
     def widths(self) -> Iterator[int]:
@@ -301,7 +333,7 @@ class Architecture:
             With the field, its value and a remedy.
         """
         spec = read_file(data, source)
-        stages = tuple(Stage(**dict(stage)) for stage in spec.stages)
+        stages = tuple(Stage(**stage.fields_of_stage()) for stage in spec.stages)
         rest = (spec.head, spec.input_channels, spec.classes, spec.frames, spec.head_bits)
         return cls(spec.resolution, Stem(**dict(spec.stem)), stages, *rest)
 

@@ -72,11 +72,16 @@ class _Stage(_Part):
             values = getattr(self, of_blocks)
             if values and len(values) != self.depth:
                 raise SpecError(name, f"{len(values)} values for {self.depth} blocks", "give one for each block, or one number")
-            if len(set(values)) == 1:
-                setattr(self, of_blocks, ())
         if self.bits and len(self.bits) != self.depth:
             raise SpecError("bits", f"{len(self.bits)} lists for {self.depth} blocks", "give one for each block")
         return self
+
+    def fields_of_stage(self) -> dict[str, Any]:
+        """The fields of a :class:`~mipdesign.networks.architecture.Stage`."""
+        fields = dict(self)
+        for name, of_blocks in OF_BLOCKS.items():
+            fields[name] = fields.pop(of_blocks) or fields[name]
+        return fields
 
 
 class _Head(_Part):

@@ -39,9 +39,9 @@ def layer_factors(
         if resolution is not None:
             resolution //= stage.stride
         for index in range(stage.depth):
-            kernel = stage.sizes(index)[1]
+            kernel = stage.kernel[index] if isinstance(stage.kernel, tuple) else stage.kernel
             found[j].update(_of_kernel(network, kernel, stage.kernel_t, resolution, f"stages.{i}"))
-            found[j].update(_of_bits(stage.bits_of(index), sigmas))
+            found[j].update(_of_bits(stage.bits[index] if stage.bits else (), sigmas))
     found[-1].update(_of_bits((network.head_bits,), sigmas))
     return tuple(map(dict, found))
 

@@ -146,6 +146,26 @@ class Operation:
         return self.params * (8 if self.bits is None else self.bits[1])
 
 
+KERNEL_BASE = 16384
+"""Larger than every kernel that fits a map."""
+
+
+def kernel_code(kernel_t: Int, kernel: Int) -> Int:
+    """One number for the length of a kernel in frames and its height and width: the latter where the former is 1."""
+    return (kernel_t - 1) * KERNEL_BASE + kernel
+
+
+def kernel_of(code: Int) -> tuple[Int, Int]:
+    """``(kernel_t, kernel)`` of a :func:`kernel_code`."""
+    return code // KERNEL_BASE + 1, code % KERNEL_BASE
+
+
+def kernel_text(code: int) -> str:
+    """``5``, or ``3x5`` for a kernel of 5 x 5 over 3 frames."""
+    kernel_t, kernel = kernel_of(code)
+    return str(kernel) if kernel_t == 1 else f"{kernel_t}x{kernel}"
+
+
 def strided(resolution: Int, stride: Int) -> Int:
     """Height of a map after a stride: rounded up, or exactly where it is a fraction."""
     return resolution / stride if isinstance(resolution, Fraction) else -(-resolution // stride)

@@ -12,6 +12,8 @@ from typing import Any, cast
 from .architecture import Architecture
 from .operation import WHOLE
 
+OF_TOOL = ("model_size", "max_feature", "bit_operations")
+"""Budgets that are counts of the tool."""
 MOBILE = "inverted"
 """Family of whose blocks the tool knows what their maps take."""
 DEFAULT_BITS = 8
@@ -44,14 +46,14 @@ def map_bytes(network: Architecture) -> tuple[Fraction, ...] | None:
     if network.frames is not None or network.stem.pool or any(stage.block != MOBILE for stage in network.stages):
         return None
     blocks = list(network.blocks())
-    bits: list[Any] = [[pair[0] for pair in block.spec.bits_of(block.index)] or [DEFAULT_BITS] * 3 for block in blocks]
+    bits: list[Any] = [[pair[0] for pair in block.bits] or [DEFAULT_BITS] * 3 for block in blocks]
     last = [] if network.head is None else [_first(network.head_bits)]
     entering = [*(first for first, _, _ in bits), *last, DEFAULT_BITS]
     c, r, s = network.stem.channels, network.resolution, network.stem.stride
     held = [r**2 * network.input_channels * _first(network.stem.bits) + r**2 * c // s**2 * entering[0]]
     r //= s
     for block, (a1, a2, a3), after in zip(blocks, bits, entering[1:], strict=False):
-        to, b, s = block.spec.channels, block.spec.sizes(block.index)[0], block.stride
+        to, b, s = block.spec.channels, block.sizes[0], block.stride
         shortcut = r**2 * to // s**2 * a1 if c == to else 0
         held.append(r**2 * c * a1 + r**2 * b * a2)
         held.append(r**2 * b * a2 + r**2 // s**2 * a3 + shortcut)

@@ -36,9 +36,11 @@ from ..networks.objective import (
     penalised_super_blocks,
     stage_of_super_blocks,
 )
+from ..networks.tool_counts import MOBILE
 from ..numerals import plain_number
 from ..parsing import load_yaml, validated
 from .budgets import Budget, Budgets, Range
+from .convolutions import check_bits, check_frames, check_shapes
 from .elements import Element, check_ties, elements_of, sequences
 from .objective import ObjectiveSpec, objective_to_plain
 from .overrides import apply_override, find_table
@@ -90,6 +92,7 @@ class Problem(SpecModel):
             if stage > len(self.stages):
                 raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
         self._check_ties()
+        self._check_convolutions()
         self._check_penalty()
         check_ties(self.space, self.tied)
         _ = self.elements
@@ -113,11 +116,22 @@ class Problem(SpecModel):
             strides = [stage.stride for stage in near.stages]
         except SpecError as error:
             raise SpecError(f"near.network.{error.field}", error.problem, error.remedy) from None
-        if not all(stage.equal for stage in near.stages):
+        if not all(stage.is_uniform for stage in near.stages):
             raise SpecError("near.network", "has a super-block whose blocks differ", "give one width and one kernel for each")
         if strides != [stage.stride for stage in self.stages]:
             remedy = f"give a network with strides {[stage.stride for stage in self.stages]}"
             raise SpecError("near.network", f"has super-blocks of strides {strides}", remedy)
+
+    def _check_convolutions(self) -> None:
+        """Frames and bits are those of the whole network, and budgets cover them."""
+        check_frames(self.input, self.stem, self.stages, self.space)
+        check_bits(self.stem, self.stages, self.head)
+        check_shapes(self.scoring, self.input, self.stem, self.space)
+        if self.budgets.latency is not None and (self.input.frames is not None or self.stem.bits is not None):
+            raise SpecError("budgets.latency", "has no tables of video or quantised operations", "leave it out")
+        families = sorted({block for stage in self.stages for block in stage.block} - {MOBILE})
+        if self.budgets.max_feature is not None and families:
+            raise SpecError("budgets.max_feature", f"is not defined for {families[0]} blocks", "use activation_memory")
 
     def _check_penalty(self) -> None:
         """Some network has a penalty that is a number."""
@@ -153,16 +167,18 @@ class Problem(SpecModel):
             If the map is used up before the last stride, or no kernel of a stage fits its map.
         """
         resolved, r = [], -(-self.input.resolution // self.stem.stride)
+        unrounded = Fraction(self.input.resolution, self.stem.stride)
         widths_of = cache(admitted_widths)
         for i, stage in enumerate(self.stages):
             if r < stage.stride:
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
             growth = (stage.growth.min, stage.growth.max)
             choices = tuple(choice_of(stage, block, r, i, widths_of) for block in stage.block)
-            lattices = (stage.channels.values, choices, stage.depth.values, growth, stage.uniform)
+            bits = stage.bits.pairs if stage.bits else ()
+            lattices = (stage.channels.values, choices, stage.depth.values, growth, stage.uniform, bits, unrounded)
             space = SuperBlockSpace(stage.stride, r, *lattices)
             resolved.append(space if self.near is None else space.near(self.near, i))
-            r = -(-r // stage.stride)
+            r, unrounded = -(-r // stage.stride), unrounded / stage.stride
         return tuple(resolved)
 
     @cached_property
@@ -185,7 +201,13 @@ class Problem(SpecModel):
         given = self.objective
         alpha = given.alpha or given.formula.alpha(1 + self.stage_of[-1])
         price = given.effectiveness_price or 0.0
-        return Scoring(conv, alpha, given.beta, form, penalised, given.log_base, price, given.score, given.exponents)
+        own = (given.log_base, price, given.score, given.exponents, given.sigmas, given.score_resolution)
+        return Scoring(conv, alpha, given.beta, form, penalised, *own)
+
+    @property
+    def counts_as_tool(self) -> bool:
+        """Whether ``flops`` counts on maps that are not rounded, and bits, where the convention is that of the tool."""
+        return self.scoring.additive or self.input.frames is not None or self.stem.bits is not None
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
@@ -211,12 +233,16 @@ class Problem(SpecModel):
         """Fields of a network that the search space does not hold."""
         wrong = []
         fixed: dict[str, Any] = {"resolution": self.input.resolution, "input_channels": self.input.channels}
-        fixed |= {"classes": self.classes, "frames": None}
+        fixed |= {"classes": self.classes, "frames": self.input.frames}
         wrong += [name for name, value in fixed.items() if getattr(architecture, name) != value]
-        if (architecture.head, architecture.head_bits) != (self.head.channels if self.head else None, None):
+        head = (self.head.channels, self.head.bits) if self.head else (None, None)
+        if (architecture.head, architecture.head_bits) != head:
             wrong.append("head")
-        stem = architecture.stem
-        if stem != Stem(stem.channels, self.stem.kernel, self.stem.stride) or stem.channels not in self.stem.channels.values:
+        stem, given = architecture.stem, self.stem
+        if (
+            stem != Stem(stem.channels, given.kernel, given.stride, False, given.kernel_t or 1, given.bits)
+            or stem.channels not in self.stem.channels.values
+        ):
             wrong.append("stem")
         if len(architecture.stages) != len(self.space):
             return wrong + ["stages"]
@@ -226,8 +252,6 @@ class Problem(SpecModel):
                 stage.stride == space.stride
                 and space.holds_blocks(stage)
                 and stage.depth in space.depths
-                and not stage.bits
-                and stage.kernel_t == 1
                 and space.follows(previous, stage.channels)
             )
             if not inside:
@@ -362,7 +386,7 @@ def _stage_to_plain(stage: StageSpace, plain: Callable[[Any], Any]) -> dict[str,
     return data
 
 
-STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "uniform": True, "multiple_of": 1, "forbidden": ()}
+STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "uniform": True, "multiple_of": 1, "forbidden": (), "bits": None}
 """Fields of a stage that are rarely used, with their defaults."""
 
 

@@ -91,7 +91,7 @@ class Axes:
                 low[i], high[i] = least, most
             else:
                 values = column_values(self.tables.stages[i], axis.kind)[columns[i]]
-                absent = (values == 0) & (axis.kind in ("width", "kernel"))  # there they stand for nothing
+                absent = (values == 0) & (axis.kind in ("width", "kernel", "bits"))  # there they stand for nothing
                 columns[i] = columns[i][absent | ((values >= least) & (values <= most))]
         if not len(stem) or not all(map(len, columns)):
             return None

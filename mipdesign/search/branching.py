@@ -37,7 +37,7 @@ GUIDE_LEVELS, GUIDED_EVALUATIONS = 4, 3
 """Levels of a tree that guide another one, and bound evaluations of a node whose multipliers and split are known from there.
 Nodes near the root are the dear ones, and the most alike; deeper ones are better split anew (``docs/performance.md``).
 """
-BLOCK, PRODUCT, FAMILY, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD = 0.2, 0.3, 10.0, 0.1, 0.12, 0.02
+BLOCK, PRODUCT, FAMILY, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD, BITS = 0.2, 0.3, 10.0, 0.1, 0.12, 0.02, 0.3
 """How much a split promises, relative to the objective that the spread of its values is worth; see :func:`choose_split`."""
 KEPT_PATHS = 6
 """Paths handed to the children of a node beside those that support its bound."""
@@ -49,15 +49,16 @@ arithmetic decides.
 """
 
 Verdict = Literal["excluded", "split", "listed", "solver"]
-SplitKind = Literal["stem", "depth", "channels", "family", "width", "kernel"]
+SplitKind = Literal["stem", "depth", "channels", "family", "width", "kernel", "bits"]
 
 
 def column_values(stage: StageTables, kind: str) -> Ints:
-    """What the columns of an element have of a kind of split: ``channels``, ``family``, ``width`` or ``kernel``, and the
-    ``depth`` of a single block.
+    """What the columns of an element have of a kind of split: ``channels``, ``family``, ``width``, ``kernel`` or ``bits``, and
+    the ``depth`` of a single block.
     """
-    values = {"channels": stage.c, "family": stage.f, "width": stage.b, "kernel": stage.k}
-    return stage.presence if kind == "depth" else values[kind]
+    if kind in ("depth", "bits"):
+        return stage.presence if kind == "depth" else stage.bits
+    return {"channels": stage.c, "family": stage.f, "width": stage.b, "kernel": stage.k}[kind]
 
 
 @dataclass(frozen=True)
@@ -356,11 +357,15 @@ def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optim
             options.append((product + CHANNEL_SPREAD * worth * depth * spread**2, Split("channels", i, int(middle))))
         depth = float(cell.high[i])
         low, high, middle = widths
-        if low < high:
+        shared = s.element.continues and s.element.space.uniform  # the first block decides
+        if low < high and not shared:
             options.append((WIDTH_SPREAD * worth * depth * math.log(high / low) ** 2, Split("width", i, int(middle))))
         chooses = len(s.blocks) > 1 and not s.element.continues
         few: list[tuple[SplitKind, float, Ints]] = [("family", FAMILY, s.f)] if chooses else []
-        few += [("kernel", KERNEL, s.k)] if kernels[0] < kernels[1] else []
+        few += [("kernel", KERNEL, s.k)] if kernels[0] < kernels[1] and not shared else []
+        if len(s.element.space.bits) > 1 and len(pairs := distinct(s.bits[columns])) > 1:
+            spread = float(np.ptp(s.extra[columns]))
+            options.append((BITS * worth * spread, Split("bits", i, int(pairs[len(pairs) // 2 - 1]))))
         for kind, promise, values in few:
             several = distinct(values[columns])
             if len(several) > 1:

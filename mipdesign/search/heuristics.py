@@ -35,24 +35,25 @@ DESCENT_ROUNDS, POLISH_ROUNDS = 1000, 100
 """Most moves of a descent: after annealing, and from a network that a bound pointed at."""
 AGAIN, SAME = 4, 1e-9
 """How often random starts lead to the best network before the search ends, and how near to its objective that is."""
-CHANNELS, FAMILY, WIDTH, KERNEL, DEPTH = 0, 1, 2, 3, 4
+CHANNELS, FAMILY, WIDTH, KERNEL, BITS, DEPTH = 0, 1, 2, 3, 4, 5
 """Order of a super-block's coordinates."""
 
 
 @dataclass(frozen=True, eq=False)
 class Moves:
-    """The lattice as integer coordinates: a network is a vector ``(stem, then C, family, b, k, L of each super-block)`` of
+    """The lattice as integer coordinates: a network is a vector ``(stem, then C, family, b, k, bits, L of each element)`` of
     indices.
 
     Attributes
     ----------
     sizes:
-        Number of values of each coordinate, shape ``(1 + 5 super_blocks,)``.
+        Number of values of each coordinate, shape ``(1 + 6 elements,)``.
     columns, column_at:
-        Column at each ``(C, family, b, k)``, or -1, flattened; and where each super-block's begin.
+        First column at each ``(C, family, b, k)``, or -1, flattened; and where each super-block's begin. Those with other bits
+        follow.
     absent, absent_at:
-        For blocks that may be absent, whose depth is 0 or 1, the column where one is, at each ``(C, family)``; and where each
-        element's begin.
+        For blocks that may be absent, whose depth is 0 or 1, the column where one is, at each ``(C, family, b, k)``; and where
+        each element's begin.
     depths, depth_at:
         Depth values, and where each super-block's begin.
     channels, entering, channel_at:
@@ -92,7 +93,7 @@ class MovesStructure(ctypes.Structure):
     _fields_ = [*((field.name, ctypes.c_void_p) for field in fields(Moves)), ("n_single", ctypes.c_int64)]
 
 
-REACH = {CHANNELS: (1, 2, 3, 5, 8), FAMILY: (1,), WIDTH: (1, 2, 3), KERNEL: (1,), DEPTH: (1, 2)}
+REACH = {CHANNELS: (1, 2, 3, 5, 8), FAMILY: (1,), WIDTH: (1, 2, 3), KERNEL: (1,), BITS: (1, 2, 4), DEPTH: (1, 2)}
 """Steps along each coordinate of a super-block that a descent tries."""
 COORDINATES = len(REACH)
 
@@ -121,8 +122,8 @@ def _find_axes(tables: Tables) -> list[list[Ints]]:
             for i in tie.stages:
                 axes[i][kind] = common
     for i, s in enumerate(tables.stages):
-        if s.element.continues:
-            axes[i][CHANNELS], axes[i][FAMILY] = axes[i - 1][CHANNELS], axes[i - 1][FAMILY]
+        for kind in _shared(s):
+            axes[i][kind] = axes[i - 1][kind]
     return axes
 
 
@@ -130,7 +131,15 @@ def _axes_of(s: StageTables) -> list[Ints]:
     """Values of one element; a block that may be absent has a depth of 0 or 1."""
     there = np.flatnonzero(s.presence)
     depths = np.array([0, 1]) if s.element.optional else s.depths
-    return [distinct(s.c), np.arange(len(s.blocks)), distinct(s.b[there]), distinct(s.k[there]), depths]
+    widths, kernels, bits = (distinct(values[there]) for values in (s.b, s.k, s.p))
+    return [distinct(s.c), np.arange(len(s.blocks)), widths, kernels, bits, depths]
+
+
+def _shared(s: StageTables) -> tuple[int, ...]:
+    """Coordinates that an element has in common with the one before, which it continues."""
+    if not s.element.continues:
+        return ()
+    return (CHANNELS, FAMILY, WIDTH, KERNEL) if s.element.space.uniform else (CHANNELS, FAMILY)
 
 
 def _places(axis: Ints, values: Ints) -> Ints:
@@ -157,9 +166,8 @@ def _find_moves(tables: Tables) -> Moves:
     all_axes = _axes(tables)
     leader = np.arange(1 + COORDINATES * len(all_axes))
     for i, s in enumerate(tables.stages):
-        if s.element.continues:  # in the channels and the family of the block before
-            for kind in (CHANNELS, FAMILY):
-                leader[1 + COORDINATES * i + kind] = leader[1 + COORDINATES * (i - 1) + kind]
+        for kind in _shared(s):
+            leader[1 + COORDINATES * i + kind] = leader[1 + COORDINATES * (i - 1) + kind]
     for tie in tables.ties:
         of_stages = [1 + COORDINATES * i + TIED[tie.axis] for i in tie.stages]
         leader[np.isin(leader, leader[of_stages])] = leader[of_stages].min()
@@ -168,15 +176,20 @@ def _find_moves(tables: Tables) -> Moves:
         part, enters_next = -(-d // COORDINATES), d == 0 or (d - 1) % COORDINATES == CHANNELS
         touched[leading] |= (1 << part) | (1 << (part + 1) if enters_next and part < end else 0)
     for i, (s, axes) in enumerate(zip(tables.stages, all_axes, strict=True)):
-        at = np.full([len(axis) for axis in axes[:DEPTH]], -1)
+        at = np.full([len(axis) for axis in axes[:BITS]], -1)
         places = np.array([_places(axis, values) for axis, values in zip(axes, (s.c, s.f, s.b, s.k), strict=False)])
-        there = np.flatnonzero((places >= 0).all(axis=0) & (s.presence > 0))
+        there = np.flatnonzero((places >= 0).all(axis=0) & (s.presence > 0) & (s.p == 0))
         at[tuple(places[:, there])] = there
-        without = np.full(at.shape[:2] if s.element.optional else (0, 0), -1)
-        gone = np.flatnonzero((places[:2] >= 0).all(axis=0) & (s.presence == 0))
-        without[tuple(places[:2, gone])] = gone
+        without = np.full(at.shape if s.element.optional else (0,) * BITS, -1)
+        gone = np.flatnonzero((places[:WIDTH] >= 0).all(axis=0) & (s.presence == 0))
+        if s.element.space.uniform and len(gone):
+            of_state = np.zeros(s.states[-1] + 1, dtype=np.int64)
+            of_state[s.states[gone]] = gone
+            without[tuple(places[:, there])] = of_state[s.states[there]]
+        elif len(gone):
+            without[tuple(places[:WIDTH, gone])] = gone[:, None, None]
         absent.append(without.ravel())
-        sizes += [*at.shape, len(axes[DEPTH])]
+        sizes += [*at.shape, len(axes[BITS]), len(axes[DEPTH])]
         columns.append(at.ravel())
         depths.append(axes[DEPTH])
         channels.append(axes[CHANNELS])
@@ -221,11 +234,13 @@ def candidate_at(tables: Tables, vector: Ints, objective: float) -> Candidate:
     place = vector[moves.leader].tolist()
     for i, (column_at, depth_at) in enumerate(zip(moves.column_at, moves.depth_at, strict=True)):
         at, first = 0, 1 + COORDINATES * i
-        for d in range(first, first + DEPTH):
+        for d in range(first, first + BITS):
             at = at * int(moves.sizes[d]) + place[d]
-        depth, column = int(moves.depths[depth_at + place[first + DEPTH]]), int(moves.columns[column_at + at])
+        depth, column = (
+            int(moves.depths[depth_at + place[first + DEPTH]]),
+            int(moves.columns[column_at + at]) + place[first + BITS],
+        )
         if depth == 0:
-            at = place[first + CHANNELS] * int(moves.sizes[first + FAMILY]) + place[first + FAMILY]
             depth, column = 1, int(moves.absent[moves.absent_at[i] + at])
         columns.append(column)
         depths.append(depth)
@@ -267,10 +282,8 @@ def polish(tables: Tables, start: Position) -> Candidate | None:
     """Best network reached from ``start``, which may exceed budgets; ``None`` if no feasible network is reached."""
     parts = [np.array([start.stem])]
     for s, axes, j, depth in zip(tables.stages, _axes(tables), start.columns, start.depths, strict=True):
-        values = (s.c[j], s.f[j], s.b[j], s.k[j], depth)
-        if s.element.optional:
-            there = int(s.presence[j])
-            values = (s.c[j], s.f[j], s.b[j], s.k[j], 1) if there else (s.c[j], s.f[j], axes[WIDTH][0], axes[KERNEL][0], 0)
+        q = s.stand_in[j]
+        values = (s.c[j], s.f[j], s.b[q], s.k[q], s.p[q], depth * s.presence[j])
         parts.append(np.array([_places(axis, np.array(value)) for axis, value in zip(axes, values, strict=True)]))
     vector = np.concatenate(parts)
     if (vector < 0).any():

@@ -91,7 +91,7 @@ SPECIFICATIONS: list[tuple[str, Any, tuple[str, ...]]] = [
     ("input.resolution", 10**40, ("input.resolution: 1000", "less than or equal to 16384")),
     ("input.resolution", 3, ("stages.0.kernels", "no kernel of [3, 5] fits a map of 2 x 2", "raise input.resolution")),
     ("input.channels", -3, ("input.channels: -3 is refused", "greater than or equal to 1")),
-    ("input.colour", "rgb", ("input.colour: is not a known field", "channels, resolution")),
+    ("input.colour", "rgb", ("input.colour: is not a known field", "channels, frames, resolution")),
     ("stem", [1, 2], ("stem: [1, 2] is refused", "'field: value' pairs")),
     ("stem.kernel", 4, ("stem.kernel", "even", "odd")),
     ("stem.kernel", 65, ("stem.kernel: 65 is refused",)),

@@ -20,7 +20,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 PRESETS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "preset_networks.json").read_text())
 """A network within the space and the budgets of each preset, within 2 % of its optimum."""
 
-DISTINCT = ("deepmad-29m-224", "deepmad-r18", "mobilenetv2-like", "resnet-basic", "resnet-choice")
+DISTINCT = ("damoyolo-tiny", "deepmad-29m-224", "deepmad-r18", "mobilenetv2-like", "resnet-basic", "resnet-choice")
 """The preset of the least depth for each set of families: what costs much runs on these alone."""
 
 
@@ -70,4 +70,57 @@ def architectures() -> st.SearchStrategy[Architecture]:
         head=st.none() | st.integers(1, 24),
         input_channels=st.integers(1, 4),
         classes=st.integers(1, 12),
+    )
+
+
+def video_architectures() -> st.SearchStrategy[Architecture]:
+    """Networks of video."""
+    return st.builds(
+        Architecture,
+        resolution=st.integers(64, 80),
+        stem=st.builds(Stem, st.integers(1, 24), kernel_t=st.sampled_from([1, 3])),
+        stages=st.lists(
+            st.builds(
+                Stage,
+                block=st.just("inverted_3d"),
+                stride=st.sampled_from([1, 2]),
+                channels=st.integers(1, 40),
+                bottleneck=st.integers(1, 60),
+                kernel=st.sampled_from([1, 3, 5]),
+                depth=st.integers(1, 3),
+                kernel_t=st.sampled_from([1, 3, 5]),
+            ),
+            min_size=1,
+            max_size=3,
+        ).map(tuple),
+        head=st.none() | st.integers(1, 24),
+        classes=st.sampled_from([10, 1000]),
+        frames=st.integers(5, 20),
+    )
+
+
+def quantised_architectures() -> st.SearchStrategy[Architecture]:
+    """Networks of inverted blocks in which every convolution has its own bits."""
+    pair = st.tuples(st.integers(1, 32), st.integers(1, 32))
+
+    def stage(depth: int) -> st.SearchStrategy[Stage]:
+        return st.builds(
+            Stage,
+            block=st.just("inverted"),
+            stride=st.sampled_from([1, 2]),
+            channels=st.integers(1, 40),
+            bottleneck=st.integers(1, 60),
+            kernel=st.sampled_from([3, 5]),
+            depth=st.just(depth),
+            bits=st.tuples(*[st.tuples(pair, pair, pair)] * depth),
+        )
+
+    stages = st.lists(st.integers(1, 3).flatmap(stage), min_size=1, max_size=3).map(tuple)
+    head = st.tuples(st.none(), st.none()) | st.tuples(st.integers(1, 24), pair)
+    return st.builds(
+        lambda r, stem, stages, head: Architecture(r, stem, stages, head[0], head_bits=head[1]),
+        st.integers(64, 80),
+        st.builds(Stem, st.integers(1, 24), bits=pair),
+        stages,
+        head,
     )
