@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .elements import ABSENT
 from .reading import integer, sequence, word
 from .super_block import Ints
 from .tables import Tables
@@ -116,7 +117,7 @@ class Cell:
         before, after = np.isin(s.place[here], t.place[there]), np.isin(t.place[there], s.place[here])
         if s.rank is not None and t.rank is not None and before.any():
             before &= s.rank[here] <= t.rank[there][after].max()
-            after &= t.rank[there] >= s.rank[here][before].min()
+            after &= before.any() and t.rank[there] >= np.min(s.rank[here], where=before, initial=ABSENT)
         return self if before.all() and after.all() else self.with_columns(i - 1, before).with_columns(i, after)
 
     @property
