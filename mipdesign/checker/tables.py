@@ -94,7 +94,8 @@ def build(space: Space) -> Tables:
     stems = np.array(space.stem, dtype=np.int64)
     counts = np.zeros((n, len(stems)))
     counts[: len(space.limits)] = _counts(space, partial(_stem, space, stems), stems.shape, 1, 0)
-    stages = [_table(space, i, n) for i in range(len(space.elements))]
+    known: dict[tuple[str, bytes], Floats] = {}
+    stages = [_table(space, i, n, known) for i in range(len(space.elements))]
     fits = np.ones(len(stems), dtype=bool)
     if space.memory is not None:
         fits &= np.all([op.elements <= whole(space.memory) for op in _stem(space, stems)], axis=0)
@@ -173,8 +174,11 @@ def _counts(space: Space, made: Callable[[bool], Ops], shape: tuple[int, ...], l
     return rows
 
 
-def _table(space: Space, i: int, n: int) -> Table:
-    """The table of element ``i``, with ``n`` limits; what stands behind the last super-block is counted in its first block."""
+def _table(space: Space, i: int, n: int, known: dict[tuple[str, bytes], Floats]) -> Table:
+    """The table of element ``i``, with ``n`` limits; what stands behind the last super-block is counted in its first block.
+
+    ``known`` keeps the sums of logarithms of each family by its columns: most super-blocks have the same.
+    """
     s, summed = space.elements[i], len(space.limits)
     rows = np.zeros((3 + 4 * n, len(s.c)))
     fixed, slope, twin, rest = (rows[3 + part * n : 3 + part * n + summed] for part in range(4))
@@ -184,15 +188,18 @@ def _table(space: Space, i: int, n: int) -> Table:
     there = np.ones(len(s.c), dtype=bool) if s.present is None else s.present
     rows[1, ~there] = -rows[0, ~there]  # so that a block that is absent adds nothing
     single = space.memory is not None or space.most_bits is not None
-    for f in np.unique(s.f).tolist():
+    for f in np.flatnonzero(np.bincount(s.f)).tolist():
         mine = np.flatnonzero((s.f == f) & there)
         blocks = Blocks(space, s, f, mine)
         layers, end = blocks.layers, int(blocks.last and space.head is not None)
-        rows[1, mine], rows[2, mine] = blocks.log_widths(), layers
+        key = s.families[f], np.stack([blocks.c, blocks.b, blocks.k]).tobytes()
+        if key not in known:
+            known[key] = blocks.log_widths()
+        rows[1, mine], rows[2, mine] = known[key], layers
         if s.continues:
             fixed[:, mine] = _counts(space, blocks.further, mine.shape, layers, 1)
         else:
-            ways = ((np.full_like(blocks.c, -1), False), (np.full_like(blocks.c, -2), False), (blocks.c, True))
+            ways = ((np.array([-1]), False), (np.array([-2]), False), (blocks.c, True))
             one, two, same = (_counts(space, partial(blocks.entered, *way), mine.shape, layers + end, 1) for way in ways)
             slope[:, mine], fixed[:, mine], twin[:, mine] = one - two, 2 * one - two, same
         if not s.is_block:
