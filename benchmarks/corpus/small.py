@@ -16,6 +16,7 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.networks.architecture import Architecture, Stage, Stem
+from mipdesign.networks.blocks import FAMILIES as BLOCKS
 from mipdesign.networks.evaluator import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
 from mipdesign.networks.tool_counts import OF_TOOL
@@ -27,6 +28,7 @@ from mipdesign.problem.ties import TIED
 from mipdesign.search.coverage import build_tables
 
 MAX_NETWORKS = 12_000
+_Shape = tuple[int, int, tuple[int, int] | None]
 FAMILIES = ("bottleneck", "basic", "mixed", "inverted", "inverted_se")
 """Families that problems with several of them choose from."""
 EVERY_FAMILY = (*FAMILIES, "resnet_bottleneck", "resnet_basic", "linear_inverted", "separable")
@@ -151,6 +153,33 @@ def varied_problem(seed: int) -> Problem:
 
 
 @cache
+def bits_problem(seed: int) -> Problem:
+    """A very small problem of quantised networks, with the additive score and the budgets of its tool."""
+    rng = np.random.default_rng([seed, 3000])
+    while True:
+        data = problem_data(rng, "inverted")
+        data["stages"] = data["stages"][: int(rng.integers(2, 4))]
+        data |= {"convention": "reference", "objective": {"score": "madnas"}, "head": {"channels": 20, "bits": [5, 5]}}
+        data["input"]["resolution"] = int(rng.integers(40, 80))
+        data["stem"]["bits"] = [8, 8]
+        for stage in data["stages"]:
+            for axis in ("channels", "bottleneck", "kernels"):
+                stage[axis] = sorted(rng.choice(stage[axis], min(2, len(stage[axis])), replace=False).tolist())
+            stage["depth"] = sorted(rng.choice([1, 2, 3], int(rng.integers(1, 3)), replace=False).tolist())
+            few = [sorted(rng.choice([3, 4, 5, 6], int(rng.integers(1, 3)), replace=False).tolist()) for _ in range(2)]
+            stage["bits"] = {"activations": few[0], "weights": few[1]}
+            if rng.random() < 0.3:
+                stage["uniform"] = False
+        try:
+            problem = Problem.from_dict(data)
+        except ValueError:
+            continue
+        if 1 < problem.size() <= 20 * MOST_VARIED and _is_small(problem):
+            break
+    return with_any_budgets(problem, data, rng)
+
+
+@cache
 def unequal_problem(seed: int) -> Problem:
     """A varied problem some of whose super-blocks have blocks that may differ."""
     return _varied(np.random.default_rng([seed, 2000]), unequal=True)
@@ -220,12 +249,13 @@ def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Gene
     if not evaluators:
         return problem
     budgets: dict[str, Any] = {}
-    if rng.random() < 0.5:
+    left_out = {"latency"} if problem.stem.bits is not None else {"latency", *OF_TOOL}
+    if rng.random() < 0.5 and problem.stem.bits is None:
         table = random_table(problem, rng)
         timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})
         figures = sorted(timed.evaluator(e.architecture).figure("latency") for e in evaluators)
         budgets["latency"] = {"max": figures[int(rng.integers(0, len(figures)))], "table": table}
-    for name in (name for name in Budgets.model_fields if name not in ("latency", *OF_TOOL)):
+    for name in (name for name in Budgets.model_fields if name not in left_out):
         if rng.random() < 0.3:
             figures = sorted(evaluator.figure(name) for evaluator in evaluators)
             high = figures[int(rng.integers(len(figures) // 4, len(figures)))]
@@ -261,37 +291,44 @@ def _vary(stage: dict[str, Any], rng: np.random.Generator) -> None:
 
 def every_network(problem: Problem) -> Iterator[Architecture]:
     """All networks of a space, from the specification alone: no table is read. Of networks that differ only in the order of the
-    later blocks of a super-block there is one.
+    later blocks of a super-block there is one, unless that order counts.
     """
-    head = problem.head.channels if problem.head else None
+    any_order = problem.budgets.max_feature is None
+    head, head_bits = (problem.head.channels, problem.head.bits) if problem.head else (None, None)
     choices = [
-        [_super_block(block, s.stride, c, depth, shapes) for block in s.block for c in s.channels.values
-         for depth in s.depth.values for shapes in _shapes(s, block, depth)]
+        [_super_block(block, s.stride, c, shapes) for block in s.block for c in s.channels.values
+         for depth in s.depth.values for shapes in _shapes(s, block, depth, any_order)]
         for s in problem.stages
     ]  # fmt: skip
     for channels in problem.stem.channels.values:
-        stem = Stem(channels, problem.stem.kernel, problem.stem.stride)
+        stem = Stem(channels, problem.stem.kernel, problem.stem.stride, bits=problem.stem.bits)
         for stages in itertools.product(*choices):
-            network = Architecture(problem.input.resolution, stem, stages, head, problem.input.channels, problem.classes)
+            rest = (head, problem.input.channels, problem.classes, None, head_bits)
+            network = Architecture(problem.input.resolution, stem, stages, *rest)
             if not problem.outside_space(network):
                 yield network
 
 
-def _shapes(stage: StageSpace, block: str, depth: int) -> Iterator[list[tuple[int, int]]]:
-    """Width and kernel of each block of a super-block."""
+def _shapes(stage: StageSpace, block: str, depth: int, any_order: bool) -> Iterator[list[_Shape]]:
+    """Width, kernel and bits of each block of a super-block."""
     kernels = (stage.per_block.get(block, FamilyRules()).kernels or stage.kernels).values
-    every = [(b, k) for b in _widths(stage, block) for k in kernels]
-    if stage.uniform:
-        yield from ([shape] * depth for shape in every)
-        return
+    pairs = stage.bits.pairs if stage.bits else (None,)
+    every = [(b, k, pair) for b in _widths(stage, block) for k in kernels for pair in pairs]
     for first in every:
-        for others in itertools.combinations_with_replacement(every, depth - 1):
-            yield [first, *others]
+        alike = [shape for shape in every if shape[:2] == first[:2]]
+        others = every if not stage.uniform else alike if stage.bits else [first]
+        for rest in (
+            itertools.combinations_with_replacement(others, depth - 1)
+            if any_order
+            else itertools.product(others, repeat=depth - 1)
+        ):
+            yield [first, *rest]
 
 
-def _super_block(block: str, stride: int, c: int, depth: int, shapes: list[tuple[int, int]]) -> Stage:
-    widths, kernels = zip(*shapes, strict=True)
-    return Stage(block, stride, c, widths, kernels, depth)
+def _super_block(block: str, stride: int, c: int, shapes: list[_Shape]) -> Stage:
+    widths, kernels, pairs = zip(*shapes, strict=True)
+    bits = tuple((pair,) * BLOCKS[block].layers for pair in pairs if pair is not None)
+    return Stage(block, stride, c, widths, kernels, len(shapes), bits=bits)
 
 
 def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:

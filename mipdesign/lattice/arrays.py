@@ -24,11 +24,14 @@ MAX_CHANNELS = 2**31
 CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, IDENTITY_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR = range(10)
 """Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, the place of ``C``, where the column's two
 tables of pairs begin."""
-FAMILY, WIDTH, KERNEL, HAS_SE, BLOCK_EXTRA, STATE, BLOCKS, RANK, COUNTS = range(10, 19)
+FAMILY, WIDTH, KERNEL, HAS_SE, BLOCK_EXTRA, STATE, BLOCKS, RANK, ACTIVATIONS, NEXT_BITS, COUNTS = range(10, 21)
 """Further places: which of all families the column has, ``b, k``, whether it has SE blocks, what the layer terms of a block
 have beside its log widths, the state (the place of ``C``, or of what the blocks of a super-block have in common), 0 for a block
-that is absent and else 1, the rank among later blocks, and the first count.
+that is absent and else 1, the rank among later blocks, the bits of the activations that a block reads and the most with which
+what it writes may be read (see :mod:`mipdesign.lattice.map_limits`), and the first count.
 """
+ANY_BITS = 1000
+"""More bits than any activation has."""
 ABSENT = 2.0**52
 """Rank of absent blocks, above all others."""
 DEPTH = -1
@@ -46,7 +49,8 @@ class Arrays:
         One row per column of every super-block: ``C, log C, t``, layers per block, ``most_incoming``, ``identity_fits`` and
         ``rest_fits`` of :class:`mipdesign.lattice.tables.StageTables`, the place of ``C`` among the channels, where the two
         tables of :attr:`pairs` begin, the family, ``b`` and ``k``, whether it has SE blocks, what the layer terms of a block
-        have beside its log widths, state, blocks and rank, then ``fixed, slope, identity, rest`` of each budget.
+        have beside its log widths, state, blocks, rank, bits of activations and the most for the next, then ``fixed, slope,
+        identity, rest`` of each budget.
     transposed:
         The same, one row per part.
     ties:
@@ -76,6 +80,8 @@ class Arrays:
         worth, and one of ``x_j`` beside it (0 where they are multiplied).
     has_extra, stem_extra, head_extra:
         Whether layer terms are not just log widths; what stem and head have beside theirs.
+    stem_next, tail_bits:
+        The most bits with which the output of each stem may be read; those with which the output of the last block is.
     head_log:
         Logarithm of the head's channels, -1 without a head.
     rho_stages, rho, rho_price:
@@ -108,6 +114,8 @@ class Arrays:
     has_extra: bool
     stem_c: Ints
     stem_counts: Floats
+    stem_next: Ints
+    tail_bits: int
     stem_log: float
     stem_extra: float
     tail_fixed: Floats
@@ -148,6 +156,7 @@ class Arrays:
             squared=self.squared,
             additive=self.additive,
             has_extra=self.has_extra,
+            tail_bits=self.tail_bits,
         )
         structure.flags = flags  # which nothing else keeps
         return structure
@@ -173,12 +182,12 @@ DOUBLES = (
     *("rows", "transposed", "pairs", "prefix", "log_areas", "weights", "end_weights"),
     *("stem_counts", "tail_fixed", "tail_slope", "limits"),
 )
-INTEGERS = ("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "rho_stages", "penalised")
+INTEGERS = ("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "stem_next", "rho_stages", "penalised")
 FLAGS = ("has_identity", "may_be_limited", "continues", "ordered")
 NUMBERS = ("stem_log", "stem_extra", "head_log", "head_extra", "channels_exponent", "rho", "rho_price", "beta")
 SIZES = (
     *("n_rows", "parts", "super_blocks", "stages", "budgets", "n_stems"),
-    *("n_ties", "n_rho_stages", "n_penalised", "paired", "forgets", "squared", "additive", "has_extra"),
+    *("n_ties", "n_rho_stages", "n_penalised", "paired", "forgets", "squared", "additive", "has_extra", "tail_bits"),
 )
 
 

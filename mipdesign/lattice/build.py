@@ -18,6 +18,7 @@ from ..problem.elements import ties_of_elements
 from ..problem.problem import Problem
 from .additive_budgets import BACKBONE, AdditiveBudget, counts_of, excess_of, integer_limits
 from .arrays import (
+    ANY_BITS,
     CHANNELS,
     COUNTS,
     IDENTITY_FITS,
@@ -30,15 +31,15 @@ from .arrays import (
     Ints,
     count_parts,
 )
-from .designable import require_designable
 from .layer_extras import bit_extras, kernel_extras
+from .map_limits import write_map_limits
 from .pairs import Gaps, StageLatency, Timer, stage_latencies
 from .size_limits import check_size, check_time, network_with_tail
 from .stage_tables import StageTables
 from .super_block import SuperBlock, peak
 from .tables import Tables
 
-OF_OPERATIONS = ("activation_memory", "latency")
+OF_OPERATIONS = ("activation_memory", "latency", "max_feature")
 """Budgets whose limits decide which columns there are, or what they count."""
 
 
@@ -59,11 +60,11 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     """
     if like is not None and _same_columns(problem, like.problem):
         return like.with_limits(problem), []
-    require_designable(problem)
     check_size(problem)
     conv = problem.scoring.convention
     limits = problem.budgets.limits()
     rho, memory, latency = (limits.pop(name, None) for name in ("effectiveness", "activation_memory", "latency"))
+    held = limits.pop("max_feature", None)
     most_elements = None
     if memory is not None:
         most_elements = min(math.floor(memory / problem.budgets.bytes_of("activation_memory")), MAX_COUNT)
@@ -116,6 +117,9 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
             block.write_single_limits(of_block, most_elements)
     if most_elements is not None:
         _write_outer_peaks(problem, parts, peak(stem(1)), most_elements)
+    stem_next, tail_bits = np.full(len(stem_c), ANY_BITS, dtype=np.int64), 0
+    if held is not None:
+        stem_next, tail_bits = write_map_limits(problem, blocks, parts, min(math.floor(held * 8), MAX_COUNT))
     gaps: list[StageLatency] = []
     pairs = [np.zeros(0, dtype=np.int64)] * len(blocks)
     if latency is not None and problem.budgets.latency is not None:
@@ -150,6 +154,8 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         end_resolution=tuple(resolution),
         end_channels=problem.head.channels if problem.head else None,
         ties=ties_of_elements(problem.space, problem.tied, elements),
+        stem_next=stem_next,
+        tail_bits=tail_bits,
         transposed=transposed,
     )
     return tables, gaps

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..native.library import doubles, function, integers
-from .arrays import Floats, Ints
+from .arrays import ANY_BITS, Floats, Ints
 from .batch import Batch
 from .distinct import distinct
 from .position import Position
@@ -93,8 +93,15 @@ class Cell:
         order where they may be exchanged.
         """
         cell, ties, joined = self, tables.ties, [i for i, s in enumerate(tables.stages) if s.element.continues]
-        while ties or joined:
+        held = bool(tables.tail_bits)
+        while ties or joined or held:
             before = cell
+            for i in range(1, len(cell.columns) if held else 0):
+                columns = list(cell.columns)
+                columns[i - 1], columns[i] = _readable(tables, i, columns[i - 1], columns[i])
+                cell = Cell(cell.stem, tuple(columns), cell.low, cell.high)
+            if not all(map(len, cell.columns)):
+                return None
             for i in joined:
                 columns = list(cell.columns)
                 columns[i - 1], columns[i] = _joined(tables, i, columns[i - 1], columns[i])
@@ -187,3 +194,12 @@ def _joined(tables: Tables, i: int, before: Ints, columns: Ints) -> tuple[Ints, 
         kept &= ranks <= other_ranks[also].max()
         also &= other_ranks >= ranks[kept].min(initial=np.inf)
     return before[kept], columns[also]
+
+
+def _readable(tables: Tables, i: int, before: Ints, columns: Ints) -> tuple[Ints, Ints]:
+    """Columns of an element that read with no more bits than some column of the one before allows, and those of that one that
+    allow what some read with.
+    """
+    one, other = tables.stages[i - 1], tables.stages[i]
+    allowed, read = one.next_bits[before], other.activations[columns]
+    return before[allowed >= read.min(initial=ANY_BITS)], columns[read <= allowed.max(initial=0)]

@@ -11,6 +11,7 @@ import numpy as np
 from ..problem.elements import Element
 from ..problem.specification import MOST_BITS
 from .arrays import (
+    ACTIVATIONS,
     BLOCK_EXTRA,
     BLOCK_LOG,
     BLOCKS,
@@ -18,6 +19,7 @@ from .arrays import (
     LAYERS,
     LOG_CHANNELS,
     MOST_INCOMING,
+    NEXT_BITS,
     OTHER_PAIR,
     PAIR,
     RANK,
@@ -140,6 +142,16 @@ class StageTables:
         codes = np.array([a * w * MOST_BITS + a for a, w in self.element.space.bits] or [0], dtype=np.int64)
         found: Ints = codes[self.p] * self.presence
         return found
+
+    @property
+    def activations(self) -> Ints:
+        """Bits of the activations that a block reads, where they are limited, else 0."""
+        return self._part(ACTIVATIONS).astype(np.int64)
+
+    @property
+    def next_bits(self) -> Ints:
+        """The most bits with which what it writes may be read."""
+        return self._part(NEXT_BITS).astype(np.int64)
 
     @property
     def ranks(self) -> Floats:

@@ -17,6 +17,8 @@ from ..problem.specification import MOST_BITS
 from .additive_budgets import AdditiveBudget
 from .arrays import (
     ABSENT,
+    ACTIVATIONS,
+    ANY_BITS,
     BLOCK_EXTRA,
     BLOCK_LOG,
     BLOCKS,
@@ -29,6 +31,7 @@ from .arrays import (
     LOG_CHANNELS,
     MAX_CHANNELS,
     MOST_INCOMING,
+    NEXT_BITS,
     OTHER_PAIR,
     PAIR,
     PLACE,
@@ -174,6 +177,7 @@ class SuperBlock:
                 if bits is not None and self.places is not None:
                     parts[BLOCK_EXTRA, self.places[f][:, pair]] += family.layers * extras_of_bits[bits]
         parts[STATE], parts[BLOCKS], parts[RANK] = parts[PLACE], 1.0, 0.0
+        parts[ACTIVATIONS], parts[NEXT_BITS] = 0.0, ANY_BITS
         if self.element.is_block:
             parts[STATE] = self.states
         if self.element.continues:
@@ -189,7 +193,7 @@ class SuperBlock:
             parts[part, at] = parts[part, at - 1]
         parts[BLOCK_LOG, at] = -parts[LOG_CHANNELS, at]
         parts[MOST_INCOMING, at], parts[IDENTITY_FITS, at], parts[REST_FITS, at] = MAX_CHANNELS, 1.0, 1.0
-        parts[RANK, at] = ABSENT
+        parts[RANK, at], parts[NEXT_BITS, at] = ABSENT, ANY_BITS
 
     def write_single_limits(self, parts: Floats, most_elements: int) -> None:
         """Writes the limits that hold where no operation may exceed a number of map elements."""

@@ -88,6 +88,8 @@ class Tables:
         Channels at the end of the last stage if a head fixes them.
     ties:
         What elements have in common.
+    stem_next, tail_bits:
+        :attr:`Arrays.stem_next` and :attr:`Arrays.tail_bits`.
     transposed:
         :attr:`Arrays.rows`, transposed: one row per part.
     shared:
@@ -112,6 +114,8 @@ class Tables:
     end_resolution: tuple[int, ...]
     end_channels: int | None
     ties: tuple[Tie, ...]
+    stem_next: Ints
+    tail_bits: int
     transposed: Floats = field(repr=False)
     shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -201,6 +205,8 @@ class Tables:
             has_extra=self.has_extra,
             stem_c=self.stem_c,
             stem_counts=self.stem_counts.astype(np.float64),
+            stem_next=self.stem_next,
+            tail_bits=self.tail_bits,
             stem_log=self.stem_log,
             stem_extra=self.stem_extra,
             tail_fixed=self.tail_fixed.astype(np.float64),
@@ -279,12 +285,11 @@ class Tables:
     def _in_order(self, first: int, columns: list[int]) -> list[int]:
         """Columns of the later blocks of a super-block in order; blocks that may not be absent have fewer columns."""
         of_each = self.stages[first : first + len(columns)]
-        keys = sorted((float(s.ranks[j]), int(s.states[j])) for s, j in zip(of_each, columns, strict=True))
-        found = []
-        for s, (rank, state) in zip(of_each, keys, strict=True):
-            begin, end = np.searchsorted(s.states, (state, state + 1)).tolist()
-            found.append(begin + int(np.searchsorted(s.ranks[begin:end], rank)))
-        return found
+        ranked = []
+        for s, j in zip(of_each, columns, strict=True):
+            ranked.append((float(s.ranks[j]), int(s.states[j]), j - int(np.searchsorted(s.states, s.states[j]))))
+        ranked.sort(key=lambda choice: choice[0])
+        return [int(np.searchsorted(s.states, state)) + at for s, (_, state, at) in zip(of_each, ranked, strict=True)]
 
     def position(self, architecture: Architecture) -> Position:
         """Inverse of :meth:`architecture`, for a network of the tables.

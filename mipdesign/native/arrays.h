@@ -20,7 +20,7 @@ typedef int64_t i64;
 /* Places in a row of `rows`, in the order of mipdesign.lattice.arrays. */
 enum {
     CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, IDENTITY_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR,
-    FAMILY, WIDTH, KERNEL, HAS_SE, BLOCK_EXTRA, STATE, BLOCKS, RANK, COUNTS
+    FAMILY, WIDTH, KERNEL, HAS_SE, BLOCK_EXTRA, STATE, BLOCKS, RANK, ACTIVATIONS, NEXT_BITS, COUNTS
 };
 
 enum { DEPTH = -1 }; /* in `ties`, where the other parts are places in a row */
@@ -44,6 +44,7 @@ typedef struct {
     const i64 *entering_at;
     const i64 *ends;
     const i64 *stem_c;
+    const i64 *stem_next;
     const i64 *rho_stages;
     const i64 *penalised;      /* n_penalised x 2: elements of each super-block */
     const uint8_t *has_identity;
@@ -52,7 +53,7 @@ typedef struct {
     const uint8_t *ordered;    /* and that have no lower rank than it */
     double stem_log, stem_extra, head_log, head_extra, channels_exponent, rho, rho_price, beta;
     i64 n_rows, parts, super_blocks, stages, budgets, n_stems, n_ties, n_rho_stages, n_penalised, paired, forgets, squared;
-    i64 additive, has_extra;
+    i64 additive, has_extra, tail_bits;
 } Arrays;
 
 static inline double least_of(double a, double b) { return b < a ? b : a; }

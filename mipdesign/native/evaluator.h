@@ -11,11 +11,11 @@
 
 #define LARGE_EXPONENT 709.0 /* that of mipdesign.networks.objective */
 
-/* Places in a part: channels at its end, their logarithm and their place, the state, `sum log w`, what layer terms have beside it,
+/* Places in a part: channels at its end, their logarithm and their place, the state, the most bits for the next, `sum log w`, what layer terms have beside it,
  * layers, blocks, and whether it has SE blocks; then its counts. The head and the classifier belong to the last super-block.
  */
 enum {
-    PART_C, PART_LOG_C, PART_PLACE, PART_STATE, PART_LOG, PART_EXTRA, PART_LAYERS, PART_BLOCKS, PART_HAS_SE, PART_COUNTS
+    PART_C, PART_LOG_C, PART_PLACE, PART_STATE, PART_NEXT, PART_LOG, PART_EXTRA, PART_LAYERS, PART_BLOCKS, PART_HAS_SE, PART_COUNTS
 };
 
 static inline i64 size_of_part(const Arrays *a) { return PART_COUNTS + a->budgets; }
@@ -70,7 +70,7 @@ static inline double penalty(const Arrays *a, const double *blocks) {
 
 static inline void write_stem(const Arrays *a, i64 stem, double *part) {
     part[PART_C] = (double)a->stem_c[stem], part[PART_LOG_C] = log(part[PART_C]), part[PART_PLACE] = (double)stem;
-    part[PART_STATE] = (double)stem, part[PART_LOG] = a->stem_log, part[PART_EXTRA] = a->stem_extra;
+    part[PART_STATE] = (double)stem, part[PART_NEXT] = (double)a->stem_next[stem], part[PART_LOG] = a->stem_log, part[PART_EXTRA] = a->stem_extra;
     part[PART_LAYERS] = 1.0, part[PART_BLOCKS] = 0.0, part[PART_HAS_SE] = 0.0;
     for (i64 b = 0; b < a->budgets; b++)
         part[PART_COUNTS + b] = a->stem_counts[b * a->n_stems + stem];
@@ -83,9 +83,9 @@ static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 dep
     i64 nb = a->budgets, place = (i64)row[PLACE];
     const i64 *window = a->entering + 2 * (a->entering_at[i] + place);
     bool linked = may_enter(row, ci) && may_have_depth(row, depth) && (double)window[0] <= ci && ci <= (double)window[1] &&
-                  (!a->continues[i] || before[PART_STATE] == row[STATE]);
+                  (!a->continues[i] || before[PART_STATE] == row[STATE]) && row[ACTIVATIONS] <= before[PART_NEXT];
     part[PART_C] = row[CHANNELS], part[PART_LOG_C] = row[LOG_CHANNELS], part[PART_PLACE] = row[PLACE];
-    part[PART_STATE] = row[STATE];
+    part[PART_STATE] = row[STATE], part[PART_NEXT] = row[BLOCKS] > 0 ? row[NEXT_BITS] : before[PART_NEXT];
     part[PART_LOG] = log_widths(row, before[PART_LOG_C], depth), part[PART_EXTRA] = row[BLOCK_EXTRA] * (double)depth;
     part[PART_LAYERS] = row[LAYERS] * (double)depth, part[PART_BLOCKS] = row[BLOCKS] * (double)depth;
     part[PART_HAS_SE] = row[HAS_SE];
@@ -99,7 +99,7 @@ static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 dep
         part[PART_LOG] += part[PART_LOG_C], part[PART_EXTRA] += a->head_extra, part[PART_LAYERS] += 1.0;
     for (i64 b = 0; b < nb; b++)
         part[PART_COUNTS + b] += tail_count(a, b, part[PART_C]);
-    return linked;
+    return linked && (double)a->tail_bits <= part[PART_NEXT];
 }
 
 /* ------------------------------------------------------------ networks, as parts */
