@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 import programs
 import pytest
 from haste import kept
-from mipdesign.benchmarks.corpus.small import every_network, unequal_problem, varied_problem
+from mipdesign.benchmarks.corpus.small import bits_problem, every_network, unequal_problem, varied_problem
 from scale import few
 
 from mipdesign import Architecture, Problem, SpecError, design
@@ -78,14 +79,17 @@ def networks_of(problem: Problem, space: Space) -> list[tuple[Architecture, Netw
 
 def places(tables: Tables, network: Network) -> tuple[int, list[int], list[int]]:
     """Where a network stands in the tables; -1 for a column that they leave out."""
-    columns, n = [], 0
+    columns, n, state = [], 0, -1
     for table in tables.stages:
         s, stage = table.block, network.stages[table.block.of]
         n = n + 1 if s.continues else 0
         rows = (s.f == s.families.index(stage.block)) & (s.c == stage.channels)
         for axis, value in zip((s.b, s.k, s.a, s.w), stage.at(n) if n < stage.depth else (0, 0, 0, 0), strict=True):
             rows &= axis == value
+        if s.continues:
+            rows &= s.place == state
         columns.append(int(np.flatnonzero(rows)[0]) if rows.any() else -1)
+        state = s.place[columns[-1]]
     depths = [1 if table.block.is_block else network.stages[table.block.of].depth for table in tables.stages]
     return tables.space.stem.index(network.stem), columns, depths
 
@@ -96,7 +100,7 @@ def holds(cell: Cell, place: tuple[int, list[int], list[int]]) -> bool:
     return stem in cell.stem and inside and all(a <= d <= b for a, d, b in zip(cell.low, depths, cell.high, strict=True))
 
 
-@pytest.mark.parametrize("make", [varied, additive, unequal_problem])
+@pytest.mark.parametrize("make", [varied, additive, unequal_problem, bits_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_figures_are_those_of_the_exact_evaluator(seed: int, make: Callable[[int], Problem]) -> None:
     problem = make(seed)
@@ -105,10 +109,13 @@ def test_figures_are_those_of_the_exact_evaluator(seed: int, make: Callable[[int
         evaluator = problem.evaluator(architecture)
         assert objective(space, network) == evaluator.exact_objective()
         assert bool(broken(space, network)) == bool(problem.violations(architecture, evaluator))
-        assert order(space, network)[:3] == design_order(problem, architecture)[:3]
+        z, params, flops = order(space, network)[:3]
+        parts = {"bit_operations": 64, "tool_flops": 1}.get(space.reference_flops) if space.reference else None
+        flops = Fraction(flops, 4**space.halvings * parts) if parts else flops
+        assert (z, params, flops) == design_order(problem, architecture)[:3]
 
 
-@pytest.mark.parametrize("make", [varied, unequal_problem])
+@pytest.mark.parametrize("make", [varied, unequal_problem, bits_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_space_is_that_of_the_specification(seed: int, make: Callable[[int], Problem]) -> None:
     """The networks of the tables, chained by their windows, are those that an enumeration of the specification finds."""
@@ -129,7 +136,8 @@ def _chained(space: Space) -> set[Network]:
             for j in np.flatnonzero((s.first[s.place] <= before) & (before < s.stop[s.place])).tolist():
                 state = int(s.place[j])
                 after = state if s.channel_place is None or not s.last else int(s.channel_place[state])
-                of = (s, j, Block(int(s.b[j]), int(s.k[j]), 8, 8))
+                bits = (x if isinstance(x, int) else int(x[j]) for x in (s.a, s.w))
+                of = (s, j, Block(int(s.b[j]), int(s.k[j]), *bits))
                 if s.continues and s.rank is not None and blocks[-1][0].rank is not None:
                     last, at = blocks[-1][:2]
                     if last.rank[at] > s.rank[j]:
@@ -144,7 +152,7 @@ def _chained(space: Space) -> set[Network]:
             every = [block for _, _, block, depth in rows for _ in range(depth) if block.b]
             if len(every) in s.depths:
                 e, j = rows[0][:2]
-                stages.append(Stage.of(e.families[e.f[j]], s.stride, int(e.c[j]), every, False))
+                stages.append(Stage.of(e.families[e.f[j]], s.stride, int(e.c[j]), every, space.quantised))
         if len(stages) == len(space.super_blocks):
             networks.add(Network(stem, tuple(stages)))
     return networks
@@ -188,7 +196,7 @@ def choices_of(cell: Cell) -> tuple[Any, ...]:
     return () if cell.empty else (cell.stem.tolist(), [c.tolist() for c in cell.columns], cell.low, cell.high)
 
 
-@pytest.mark.parametrize("make", [varied, additive, unequal_problem])
+@pytest.mark.parametrize("make", [varied, additive, unequal_problem, bits_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int, make: Callable[[int], Problem]) -> None:
     """For any prices, cells and cutoffs: no feasible network scores above the bound, and each one that reaches the cutoff is in
