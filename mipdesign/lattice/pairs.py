@@ -158,6 +158,8 @@ def stage_latencies(problem: Problem, blocks: Sequence[SuperBlock], timer: Timer
             rest = np.zeros_like(rest)  # later blocks are elements of their own
         made.append(StageLatency(fixed, rest, np.concatenate(flat), at))
         incoming = np.array(space.channels, dtype=np.int64)
+        if block.element.is_block:
+            incoming = tables.c[np.flatnonzero(np.diff(block.states, prepend=-1))]
     return made
 
 

@@ -363,10 +363,8 @@ def features(tables: Tables) -> list[Feature]:
     has = {
         Feature.FAMILIES: any(len(s.blocks) > 1 for s in tables.stages),
         Feature.RESOLUTION: tables.problem.scoring.convention.forgets_resolution and _leaves_resolution_open(tables),
-        Feature.OPERATIONS: any(
-            (s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages
-        )
-        or tables.problem.budgets.max_feature is not None,
+        Feature.OPERATIONS: bool(tables.tail_bits)
+        or any((s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages),
         Feature.LATENCY: any(len(s.pairs) for s in tables.stages),
         Feature.PRICE: bool(tables.problem.scoring.effectiveness_price),
         Feature.TIES: bool(tables.problem.ties),
