@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mipdesign.benchmarks.experiments.audit import Published, audit, broken, enlarged, published, spent
 
 from mipdesign import Architecture, Problem, design
-from mipdesign.benchmarks.experiments.audit import Published, audit, broken, enlarged, published, spent
 
 ROWS = {row["name"]: row for row in published()}
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
