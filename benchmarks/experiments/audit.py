@@ -21,9 +21,10 @@ from typing import Any
 
 from mipdesign import Architecture, Problem, design
 from mipdesign.io.exchange import read_network
+from mipdesign.networks.architecture import Stage, single
 from mipdesign.networks.evaluator import LOWER
+from mipdesign.networks.operation import kernel_code
 from mipdesign.problem.space import SuperBlockSpace
-from mipdesign.problem.specification import StageSpace
 from mipdesign.search.incumbents import OPTIMAL_GAP
 
 from .measure import table
@@ -87,31 +88,24 @@ def enlarged(problem: Problem, network: Architecture) -> Problem:
     stage_of = problem.stage_of
     rows, before = [], network.stem.channels
     for i, (stage, at) in enumerate(zip(network.stages, network.stage_of, strict=True)):
-        own = (
-            i
-            if len(network.stages) == len(stage_of)
-            else next((k for k, j in enumerate(stage_of) if j >= at), len(stage_of) - 1)
-        )
-        row = dict(data["stages"][own])
+        alike = [k for k, j in enumerate(stage_of) if j >= at] or [len(stage_of) - 1]
+        own = i if len(network.stages) == len(stage_of) else alike[0]
+        row, space = dict(data["stages"][own]), problem.stages[own]
         row["stride"], row["block"] = stage.stride, row["block"] if stage.block in row["block"] else [stage.block]
-        for field, value in (("channels", stage.channels), ("bottleneck", stage.bottleneck)):
-            row[field] = _with(problem.stages[own], field, value)
-        row["kernels"] = _with(problem.stages[own], "kernels", stage.kernel)
-        row["depth"] = _with(problem.stages[own], "depth", stage.depth)
-        row["bottleneck_ratio"] = _with_ratio(row["bottleneck_ratio"], Fraction(stage.bottleneck, stage.channels))
+        row["channels"] = sorted({*space.channels.values, stage.channels})
+        row["depth"] = sorted({*space.depth.values, stage.depth})
         row["growth"] = _with_ratio(row["growth"], Fraction(stage.channels, before))
+        for block in map(stage.block_at, range(stage.depth)):
+            b, k = single(block.bottleneck), single(block.kernel)
+            row["bottleneck"] = sorted({*space.bottleneck.values, b})
+            row["bottleneck_ratio"] = _with_ratio(row["bottleneck_ratio"], Fraction(b, stage.channels))
+            if kernel_code(stage.kernel_t, k) not in space.kernels.values:
+                row["kernels"] = [*row["kernels"], [stage.kernel_t, k] if network.frames else k]
         rows.append(row)
         before = stage.channels
     data["stages"] = rows
     data["stem"] = {**data["stem"], "channels": sorted({*problem.stem.channels.values, network.stem.channels})}
-    if network.head is not None:
-        data["head"] = {"channels": network.head}
     return Problem.from_dict(data)
-
-
-def _with(stage: StageSpace, field: str, value: int) -> list[int]:
-    """A lattice of a stage and one more value."""
-    return sorted({*getattr(stage, field).values, value})
 
 
 def _with_ratio(bounds: dict[str, Any], value: Fraction) -> dict[str, Any]:
@@ -156,7 +150,7 @@ def broken(problem: Problem, larger: Problem, network: Architecture) -> list[str
     return found
 
 
-def _reasons(space: SuperBlockSpace, stage: Any, before: int) -> Iterable[str]:
+def _reasons(space: SuperBlockSpace, stage: Stage, before: int) -> Iterable[str]:
     """Which rules of a super-block a stage breaks."""
     if stage.stride != space.stride:
         yield f"stride {stage.stride}, not {space.stride}"
@@ -167,10 +161,11 @@ def _reasons(space: SuperBlockSpace, stage: Any, before: int) -> Iterable[str]:
         yield f"{stage.channels} channels are not on the lattice"
     else:
         choice, at = space.choices[space.blocks.index(stage.block)], space.channels.index(stage.channels)
-        if stage.bottleneck not in choice.widths[at]:
-            yield f"width {stage.bottleneck} with {stage.channels} channels"
-        if stage.kernel not in choice.kernels:
-            yield f"kernel {stage.kernel}"
+        for block in {stage.block_at(index) for index in range(stage.depth)}:
+            if block.bottleneck not in choice.widths[at]:
+                yield f"width {block.bottleneck} with {stage.channels} channels"
+            if kernel_code(stage.kernel_t, single(block.kernel)) not in choice.kernels:
+                yield f"kernel {block.kernel}"
     if stage.depth not in space.depths:
         yield f"{stage.depth} blocks, at most {space.depths[-1]}" if stage.depth > space.depths[-1] else f"{stage.depth} blocks"
     if not space.follows(before, stage.channels):
