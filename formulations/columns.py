@@ -40,7 +40,7 @@ class Columns(Formulation):
     id = "columns"
     title = "one binary per column and per depth, products by big-M rows"
     claim = "exact"
-    supports = frozenset({Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES})
+    supports = frozenset({Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES, Feature.SCORE})
     reference = (
         "Big-M rows: Glover, Management Science 22(4), 1975; boxes: McCormick, Mathematical Programming 10, 1976. "
         "Problem: DeepMAD, CVPR 2023, arXiv 2303.02165"

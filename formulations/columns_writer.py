@@ -11,7 +11,8 @@ import numpy as np
 from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
-from mipdesign.lattice.tables import StageTables, Tables
+from mipdesign.lattice.stage_tables import StageTables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.formulation import FormulationModel, OneHotGroup
 from mipdesign.mip.start_values import Assignment, ValueRule
@@ -349,14 +350,18 @@ class ColumnsWriter:
 
     def _end_of_stage(self, stage: int, channels: _Channels, total: Expression, layers: Layers, is_last: bool = False) -> None:
         """Entropy and effectiveness of the prefix that ends with a stage; the head belongs to the last."""
-        t, weight = self.tables, self.tables.problem.scoring.weights[stage]
+        t, scoring = self.tables, self.tables.problem.scoring
+        weight, end_weight = scoring.weights[stage], scoring.end_weights[stage]
         if is_last and t.has_head:
             total = total + channels.function(np.log(channels.values))
             layers = layers.with_head(self.model.one)
         log_end = np.broadcast_to(t.log_end(stage, channels.values), channels.values.shape)
-        entropy = self._product(f"H{stage}", channels.z, log_end, total, channels.low, channels.high, "at most")
-        self.model.maximize(weight * entropy)  # (2)
-        self.entropy_limit += weight * max(entropy.high, 0.0)
+        if scoring.additive:
+            entropy = weight * total + end_weight * channels.function(log_end)
+        else:
+            entropy = weight * self._product(f"H{stage}", channels.z, log_end, total, channels.low, channels.high, "at most")
+        self.model.maximize(entropy)  # (2)
+        self.entropy_limit += max(entropy.high, 0.0)
         common.effectiveness(self.model, t, stage, total, layers)
 
     def _penalty(self) -> None:

@@ -41,7 +41,7 @@ class Lattice(Formulation):
     id = "lattice"
     title = "one binary per lattice point, with copies of what comes before"
     claim = "exact"
-    supports = frozenset({Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES})
+    supports = frozenset({Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES, Feature.SCORE})
     reference = (
         "Disaggregated convex combination: Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010. "
         "Copies: Sherali, Adams, SIAM J. Discrete Math. 3(3), 1990. Problem: DeepMAD, CVPR 2023, arXiv 2303.02165"

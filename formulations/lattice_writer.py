@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -347,15 +348,22 @@ class LatticeWriter:
 
     def _gain_of_stem(self, channels: Mapping[int, Expression]) -> None:
         """Entropy of a first stage that the stem ends."""
-        t, weight = self.tables, self.tables.problem.scoring.weights[0]
-        value = {c: weight * t.stem_log * float(t.log_end(0, np.array(c))) for c in channels}
+        t, scoring = self.tables, self.tables.problem.scoring
+        term = functools.partial(scoring.formula.term, scoring.weights[0], scoring.end_weights[0])
+        value = {c: term(float(t.log_end(0, np.array(c))), t.stem_log) for c in channels}
         self.model.maximize(linear_sum(value[c] * z for c, z in channels.items()))  # (2)
         self.entropy_limit += max(value.values())
 
     def _gain_of_stage(self, stage: int, block: Block, entering: Expression, total: Expression) -> None:
         """Entropy ``log(r^2 C) S`` at the end of a super-block; ``total`` is ``S``, ``entering`` its part that comes before."""
-        weight, i = self.tables.problem.scoring.weights[stage], block.index
+        scoring, i = self.tables.problem.scoring, block.index
+        weight = scoring.weights[stage]
         log_end = {c: float(self.tables.log_end(stage, np.array(c))) for c in block.channels}
+        if scoring.additive:
+            end = scoring.end_weights[stage]
+            self.entropy_limit += weight * total.high + end * max(log_end.values())
+            self.model.maximize(weight * total + linear_sum(end * log_end[c] * z for c, z in block.channels.items()))  # (2)
+            return
         self.entropy_limit += weight * max(log_end.values()) * total.high
         if len(set(log_end.values())) == 1:
             self.model.maximize(weight * min(log_end.values()) * total)  # (2)

@@ -5,7 +5,7 @@ of them, such as ``log C_i`` and what roundings add to counts, are piecewise lin
 any encoding (``minlp:sos2``, ``minlp:inc``, ...; ``minlp:native`` has SCIP's own logarithm). What joins several is nonlinear:
 
 * ``S_i <= S_{i-1} + log C_{i-1} + t_i + (L_i - 1) (t_i + log C_i)``, with ``t_i`` linear in the logarithms;    (1)
-* ``H_j <= log(r^2 C_j) S_j``;                                                                                  (2)
+* ``H_j <= log(r^2 C_j) S_j``, which is linear where the score adds;                                             (2)
 * counts: polynomials of the block families (:mod:`mipdesign.formulations.polynomials`), one per family;       (3)
 * ``S >= n log n - n log rho_0``;                                                                               (4)
 * ``Var(L) <= e^2`` (or ``<= e``) and ``Q >= exp(e)``.                                                           (6)
@@ -48,7 +48,7 @@ class Minlp(Formulation):
     id = "minlp"
     title = "integers with piecewise-linear logarithms and SCIP's own products; minlp:<encoding> or minlp:native"
     claim = "exact"
-    supports = frozenset({Feature.FAMILIES, Feature.TIES})
+    supports = frozenset({Feature.FAMILIES, Feature.TIES, Feature.SCORE, Feature.TERMS})
     reference = "The problem as stated: DeepMAD, CVPR 2023, arXiv 2303.02165, section 4; solver: SCIP 10, nonlinear constraints"
 
     def __init__(self, encoding: str = DEFAULT) -> None:

@@ -32,11 +32,16 @@ Sum = Callable[[Mapping[str, Any]], Any]
 
 @dataclass(frozen=True)
 class Number:
-    """An integer of the network: on its lattice, and its logarithm as a variable."""
+    """An integer of the network: on its lattice, and its logarithm as a variable.
+
+    Kernels that span frames are numbers that have no meaning of their own: ``log`` is that of their height and width, and
+    ``square`` what stands for its square in counts.
+    """
 
     encoded: EncodedInteger
     value: Expression
     log: Expression | None = None
+    square: Expression | None = None
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -68,10 +73,15 @@ class Block:
     depths: Number
     families: Number
     formulas: Mapping[int, Formulas]
+    continues: bool = False
+    """Whether it is a later block of a super-block whose blocks may differ: of depth 0 or 1."""
+    bits: Number | None = None
+    """Its pair of bits, where it is one block that has some."""
 
     def number(self, axis: str) -> Number:
         """What a tie has in common."""
         axes = {"channels": self.channels, "bottleneck": self.widths, "kernel": self.kernels, "depth": self.depths}
+        axes["presence"] = self.depths
         return axes[axis]
 
 
@@ -150,6 +160,9 @@ class CountWriter:
         name = f"{n}_{row}_{f}"
         before, more = in_scip(self.model, block.before.value), in_scip(self.model, block.depths.value - 1.0)
         parts = [self._polynomial(block, count.fixed, unit, f"fixed{name}")]
+        if block.continues:
+            (fixed,), there = parts, in_scip(self.model, block.depths.value)
+            return [lambda v: there(v) * fixed(v)]
         slope, rest = (
             self._polynomial(block, p, unit, f"{p_name}{name}") for p, p_name in ((count.slope, "in"), (count.rest, "rest"))
         )
@@ -160,6 +173,7 @@ class CountWriter:
 
     def _polynomial(self, block: Block, polynomial: Polynomial, unit: float, name: str) -> Sum:
         c, b, k = (in_scip(self.model, x.value) for x in (block.channels, block.widths, block.kernels))
+        square = None if block.kernels.square is None else in_scip(self.model, block.kernels.square)
         table = polynomial.of_width
         of_width = None
         if table:
@@ -172,6 +186,8 @@ class CountWriter:
             total = 0.0 if of_width is None else of_width(v)
             for x, m in terms:
                 term = x
+                if square is not None and m.k:
+                    term, m = term * square(v), m._replace(k=0)
                 for factor, power in zip(factors, m, strict=True):
                     for _ in range(power):
                         term = term * factor

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pyscipopt import log
@@ -13,8 +13,10 @@ from pyscipopt import log
 from mipdesign.lattice.arrays import Ints
 from mipdesign.lattice.position import Position
 from mipdesign.mip.design_model import Axis, AxisKind
+from mipdesign.networks.operation import kernel_of
 
 from .breakpoints.lattice import LatticeBreakpoints
+from .common import KERNEL
 from .encoded_integer import EncodedInteger, encode_integer
 from .encodings.encoding import Encoding
 from .minlp_counts import Number, Sum
@@ -67,6 +69,15 @@ class IntegerWriter:
         of_log = self.model.variable(f"log_{name}", lower=low, upper=high, value=lambda n: math.log(read(n.position)))
         self.nonlinear.append((f"is_log_{name}", lambda v: v[f"log_{name}"] <= log(v[f"{name}_number"])))
         return Number(x, x.number, of_log)
+
+    def kernels(self, name: str, super_block: int, values: Ints, read: Callable[[Position], int]) -> Number:
+        """The kernels of a super-block, and the logarithm of their height and width."""
+        lengths, sizes = kernel_of(values)
+        if (lengths == 1).all():
+            return self.write(name, super_block, "kernel", values, read, KERNEL)
+        x = self.write(name, super_block, "kernel", values, read, KERNEL, has_log=False)
+        log_size = self.model.equal_to(f"log_{name}", x.encoded.function(np.log(sizes).tolist()))
+        return replace(x, log=log_size, square=x.encoded.function((lengths * sizes**2).astype(np.float64).tolist()))
 
     def _by_place(self, name: str, values: Sequence[int], read: Callable[[Position], int], priority: int) -> EncodedInteger:
         """An integer by its place on the lattice alone: binaries where the lattice is not even."""

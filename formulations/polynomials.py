@@ -27,8 +27,10 @@ from numpy.typing import NDArray
 from mipdesign.lattice.additive_budgets import AdditiveBudget
 from mipdesign.lattice.arrays import Floats, Ints, counts_of_rows
 from mipdesign.lattice.distinct import among, distinct, places
-from mipdesign.lattice.tables import StageTables, Tables
+from mipdesign.lattice.stage_tables import StageTables
+from mipdesign.lattice.tables import Tables
 from mipdesign.networks.blocks import FAMILIES, BlockFamily
+from mipdesign.networks.operation import kernel_of
 
 NODES = ((96, 192, 288), (96, 192, 288), (1, 3, 5))
 """Where ``C, b, k`` are evaluated: multiples that no rounding of widths changes."""
@@ -70,27 +72,37 @@ ONE = Monomial(0, 0, 0)
 
 @dataclass(frozen=True)
 class ColumnValues:
-    """``C, b, k`` of some columns, and what the polynomials of several counts have in common there."""
+    """``C, b, k`` of some columns, and what the polynomials of several counts have in common there.
+
+    ``k`` is a kernel's height and width; where it spans ``kt`` frames, ``k^2`` of a polynomial stands for ``kt k^2``.
+    """
 
     c: Ints
     b: Ints
     k: Ints
+    kt: Ints
     _monomials: dict[Monomial, Ints] = field(default_factory=dict)
 
     @classmethod
     def of(cls, s: StageTables, columns: Ints) -> ColumnValues:
         """Those of increasing columns of a super-block."""
-        return cls(among(s.c, columns), among(s.b, columns), among(s.k, columns))
+        kt, k = kernel_of(among(s.k, columns))
+        return cls(among(s.c, columns), among(s.b, columns), k, kt)
 
     @cached_property
-    def largest(self) -> tuple[float, ...]:
-        """The largest of each."""
-        return tuple(float(values.max(initial=0)) for values in (self.c, self.b, self.k))
+    def spans_frames(self) -> bool:
+        """Whether some kernels span frames."""
+        return bool((self.kt > 1).any())
 
-    @property
-    def exact(self) -> tuple[Exact, ...]:
-        """The same without limit."""
-        return tuple(values.astype(object) for values in (self.c, self.b, self.k))
+    def largest(self, m: Monomial) -> float:
+        """A value that a monomial does not exceed."""
+        kt = float(self.kt.max(initial=1)) if m.k else 1.0
+        return kt * float(m.of(*(float(values.max(initial=0)) for values in (self.c, self.b, self.k))))
+
+    def exact(self, m: Monomial) -> Exact:
+        """The values of a monomial without limit."""
+        values: Exact = m.of(*(values.astype(object) for values in (self.c, self.b, self.k)))
+        return values * self.kt.astype(object) if m.k else values
 
     @cached_property
     def widths(self) -> Ints:
@@ -105,7 +117,8 @@ class ColumnValues:
     def monomial(self, m: Monomial) -> Ints:
         """The values of a monomial, in 64 bits."""
         if m not in self._monomials:
-            self._monomials[m] = m.of(self.c, self.b, self.k)
+            values = m.of(self.c, self.b, self.k)
+            self._monomials[m] = values * self.kt if m.k and self.spans_frames else values
         return self._monomials[m]
 
 
@@ -131,10 +144,10 @@ class Polynomial:
         """A denominator, and it times the values at some columns."""
         denominator = math.lcm(*(x.denominator for x in self.coefficients.values()))
         terms = [(monomial, int(x * denominator)) for monomial, x in self.coefficients.items()]
-        kind = object if sum(abs(x) * monomial.of(*at.largest) for monomial, x in terms) >= SAFE else np.int64
+        kind = object if sum(abs(x) * at.largest(monomial) for monomial, x in terms) >= SAFE else np.int64
         total: Ints | Exact = np.zeros(len(at.c), dtype=kind)
         for monomial, x in terms:
-            total += x * (at.monomial(monomial) if kind is np.int64 else monomial.of(*at.exact))
+            total += x * (at.monomial(monomial) if kind is np.int64 else at.exact(monomial))
         if self.of_width:
             of_width = [denominator * self.of_width[width] for width in at.widths.tolist()]
             total += np.array(of_width, dtype=kind)[at.width_places]
@@ -234,11 +247,19 @@ def count_polynomials(tables: Tables, index: int, row: int, columns: Ints, value
     NotPolynomialError
         If the counts of these columns are of another form.
     """
-    s, space = tables.stages[index], tables.problem.space[index]
+    s = tables.stages[index]
+    element, space = s.element, s.element.space
     figure = AdditiveBudget.of(tables.counts[row], tables.problem)
     family = FAMILIES[s.blocks[s.f[columns[0]]]]
     what, parts = f"'{family.name}' counts {figure.name}", []
-    polynomials = _interpolated(family, figure, space.stride, space.resolution)
+    frames, none = tables.problem.input.frames or 1, Polynomial({})
+    polynomials = _interpolated(family, figure, frames, space.stride, *space.maps(figure.map_factor))
+    if values.spans_frames and any(m.k == 1 for polynomial in polynomials for m in polynomial.coefficients):
+        raise NotPolynomialError(f"counts that are no polynomials: {what} with kernels that span frames")
+    if element.continues:
+        polynomials = CountPolynomials(polynomials.rest, none, none, none)
+    elif element.is_block:
+        polynomials = CountPolynomials(polynomials.fixed, polynomials.slope, polynomials.identity, none)
     for counts, polynomial in zip(counts_of_rows(s.rows), polynomials, strict=True):
         parts.append(_checked(polynomial, among(counts[row], columns).astype(np.int64), values, what))
     return CountPolynomials(*parts)
@@ -269,9 +290,7 @@ def width_monomial(tables: Tables, index: int, columns: Ints, values: ColumnValu
     powers = [max(0, round(math.log2(value / here))) for value in there]
     factor = Fraction(here) / Monomial(*powers).of(*base)
     c, b, k = values.c, values.b, values.k
-    expected = factor.numerator * (
-        Monomial(*powers).of(*values.exact) if kind is object else values.monomial(Monomial(*powers))
-    )
+    expected = factor.numerator * Monomial(*powers).of(c.astype(kind), b.astype(kind), k.astype(kind))
     if (factor.denominator * product(c, b, k) != expected).any():
         raise NotPolynomialError(f"widths of '{family.name}' of another form than C, b and k to some power")
     return WidthMonomial(factor, *powers)
@@ -293,22 +312,24 @@ def _checked(polynomial: Polynomial, counted: Ints, at: ColumnValues, what: str)
 
 
 @lru_cache(maxsize=1000)
-def _interpolated(family: BlockFamily, figure: AdditiveBudget, stride: int, resolution: int) -> CountPolynomials:
+def _interpolated(
+    family: BlockFamily, figure: AdditiveBudget, frames: int, stride: int, entering: int, inside: int
+) -> CountPolynomials:
     """The polynomials of the parts of a count, through their values at :data:`NODES`."""
     c, b, k = (grid.reshape(-1) for grid in np.meshgrid(*(np.array(nodes) for nodes in NODES), indexing="ij"))
 
     def count(ci: Ints, s: int, r: int, first: bool) -> Ints:
         total = figure.of_block(family.layers, 1)
-        for op in family.operations(ci, c, b, k, s, r, first=first):
+        for op in family.placed(ci, c, b, k, s, r, first=first, frames=frames):
             total = total + figure.of_operation(op)
         return np.broadcast_to(np.asarray(total, dtype=np.int64), c.shape)
 
     # No channels are negative, so nothing is taken to be where ``ci = C``.
-    one, two = (count(np.full_like(c, -n), stride, resolution, True) for n in (1, 2))
+    one, two = (count(np.full_like(c, -n), stride, entering, True) for n in (1, 2))
     slope = one - two
     fixed = one + slope
-    identity = count(c, stride, resolution, True) - fixed - slope * c
-    rest = count(c, 1, -(-resolution // stride), False)
+    identity = count(c, stride, entering, True) - fixed - slope * c
+    rest = count(c, 1, inside, False)
     return CountPolynomials(*(_through(values) for values in (fixed, slope, identity, rest)))
 
 

@@ -38,7 +38,7 @@ MOVED = {
     ),
     "mipdesign.linear": ("mipdesign.mip.linear", "mipdesign.mip.expressions"),
     "mipdesign.lowering": ("mipdesign.nn.lowering",),
-    "mipdesign.network": ("mipdesign.nn.module",),
+    "mipdesign.network": ("mipdesign.nn.module", "mipdesign.nn.block"),
     "mipdesign.pretrained": ("mipdesign.nn.pretrained",),
     "mipdesign.problem": ("mipdesign.problem.problem",),
     "mipdesign.profiling": ("mipdesign.nn.profiling",),

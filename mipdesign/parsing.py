@@ -297,7 +297,7 @@ def _fault(model: type[BaseModel], fault: Mapping[str, Any], source: str | None)
 
 
 def _known_fields(model: Any, loc: tuple[Any, ...]) -> list[str]:
-    """Field names of the model that stands at ``loc`` below ``model``, as far as annotations tell."""
+    """Field names of the model that stands at ``loc`` below ``model``, as far as annotations tell; excluded ones are ours."""
     for part in loc:
         if isinstance(part, int):
             continue
@@ -305,7 +305,8 @@ def _known_fields(model: Any, loc: tuple[Any, ...]) -> list[str]:
         if part not in fields:
             return []
         model = _inner_model(fields[part].annotation)
-    return sorted(field.alias or name for name, field in getattr(model, "model_fields", {}).items())
+    fields = getattr(model, "model_fields", {}).items()
+    return sorted(field.alias or name for name, field in fields if not field.exclude)
 
 
 def _inner_model(annotation: Any) -> Any:

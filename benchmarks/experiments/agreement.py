@@ -1,12 +1,14 @@
 """Random small problems solved by the steps of the tree and by each formulation, held against exhaustive enumeration.
 
-``python -m mipdesign.benchmarks agreement [--count N] [--varied N] [--tree N] [--first SEED]`` prints how many agree, and the
-seeds that do not; ``--tree`` is SCIP's tree with the plug-ins, on problems of which three in five are infeasible or nearly.
+``python -m mipdesign.benchmarks agreement [--count N] [--varied N] [--scores N] [--video N] [--tree N] [--first SEED]`` prints
+how many agree, and the seeds that do not; ``--tree`` is SCIP's tree with the plug-ins, on problems of which three in five are
+infeasible or nearly.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -25,7 +27,16 @@ from mipdesign.search.coverage import build_tables
 from mipdesign.search.incumbents import EQUAL_MARGIN, OPTIMAL_GAP
 from mipdesign.search.outcome import Options
 
-from ..corpus.small import MOST_VARIED, best_by_enumeration, listing, small_problem, tight_problem, varied_problem
+from ..corpus.small import (
+    MOST_VARIED,
+    best_by_enumeration,
+    listing,
+    scored_problem,
+    small_problem,
+    tight_problem,
+    varied_problem,
+    video_problem,
+)
 from .tree import grow
 
 WAYS = (Options(), Options(annealing=False, list_steps=100), Options(annealing=False, list_steps=30))
@@ -43,11 +54,11 @@ def found_by(way: str, tables: Tables, cutoff: float | None) -> set[Position]:
     return {network.position for network in result.networks}
 
 
-def varied_agrees(seed: int) -> bool:
+def varied_agrees(seed: int, problem_of: Callable[[int], Problem] = varied_problem) -> bool:
     """Whether the tree finds the optimum of a varied problem, as the exact evaluator lists it; an early end of the
     listing makes the tree deep for most seeds.
     """
-    problem = varied_problem(seed)
+    problem = problem_of(seed)
     best, tables = best_by_enumeration(problem), build_tables(problem)
     cutoff = None if best is None else float(best) - 1e-9 * abs(float(best))
     found = grow(tables, cutoff, list_steps=(200, 1000, LIST_STEPS)[seed % 3]).found
@@ -101,15 +112,23 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--varied", type=int, default=0, help="problems with family choices and all budgets and constraints")
+    parser.add_argument("--scores", type=int, default=0, help="the same with other scores, weights and exponents")
+    parser.add_argument("--video", type=int, default=0, help="problems of video, with every score")
     parser.add_argument("--tree", type=int, default=0, help="problems with every kind of constraint for SCIP's tree")
     arguments = parser.parse_args()
     if arguments.tree:
         run_trees(range(arguments.first, arguments.first + arguments.tree))
         return
-    if arguments.varied:
-        seeds = range(arguments.first, arguments.first + arguments.varied)
-        bad = [seed for seed in seeds if not varied_agrees(seed)]
-        print(f"varied     {len(seeds) - len(bad)} of {len(seeds)} agree with enumeration by the exact evaluator{bad or ''}")
+    for name, count, problem_of in (
+        ("varied", arguments.varied, varied_problem),
+        ("scores", arguments.scores, scored_problem),
+        ("video", arguments.video, video_problem),
+    ):
+        seeds = range(arguments.first, arguments.first + count)
+        bad = [seed for seed in seeds if not varied_agrees(seed, problem_of)]
+        if count:
+            print(f"{name:10} {len(seeds) - len(bad)} of {count} agree with enumeration by the exact evaluator{bad or ''}")
+    if arguments.varied or arguments.scores or arguments.video:
         return
     ways = ("presolve", *formulation_ids())
     wrong: dict[str, list[int]] = {way: [] for way in ways}

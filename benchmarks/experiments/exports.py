@@ -23,7 +23,8 @@ from torch import Tensor
 
 from mipdesign.networks.architecture import Architecture
 from mipdesign.nn.exports import INPUT_NAME, onnx_bytes, torch_export_bytes
-from mipdesign.nn.graph import to_graph
+from mipdesign.nn.graph import input_shape, to_graph
+from mipdesign.nn.layers import NORMALISATIONS
 from mipdesign.nn.lowering import to_module
 from mipdesign.nn.module import DesignedNetwork
 
@@ -52,7 +53,7 @@ def as_trained(architecture: Architecture, batches: int = 4, size: int = 16) -> 
     torch.manual_seed(0)
     network = to_module(to_graph(architecture), zero_init_last=True)
     for norm in network.modules():
-        if isinstance(norm, torch.nn.BatchNorm2d):
+        if isinstance(norm, NORMALISATIONS):
             norm.momentum = None  # averages over all batches
             ends_branch = not norm.weight.any()
             torch.nn.init.uniform_(norm.weight, *((0.0, 0.3) if ends_branch else (0.2, 0.8)))
@@ -71,8 +72,8 @@ def as_trained(architecture: Architecture, batches: int = 4, size: int = 16) -> 
 
 
 def random_pictures(architecture: Architecture, size: int) -> Tensor:
-    """A batch of ``size`` pictures of noise, ``(size, channels, resolution, resolution)``."""
-    return torch.randn(size, architecture.input_channels, architecture.resolution, architecture.resolution)
+    """A batch of ``size`` pictures of noise, ``(size, channels, resolution, resolution)``, or of videos."""
+    return torch.randn(size, *input_shape(architecture))
 
 
 def of_onnx(network: DesignedNetwork) -> Callable[[Tensor], Tensor]:

@@ -16,6 +16,7 @@ import numpy as np
 from ..bounds.multipliers import Multipliers
 from ..bounds.optimise import optimise
 from ..bounds.relaxation import Relaxation
+from ..lattice.additive_budgets import AdditiveBudget
 from ..lattice.cell import Cell
 from ..lattice.tables import Tables
 from ..networks.evaluator import LOWER
@@ -73,7 +74,8 @@ def shadow_prices(tables: Tables, objective: float) -> dict[str, float]:
     best = optimise(relaxation, multipliers, EVALUATIONS, tolerance=0.0).multipliers
     found = {}
     for name, price in zip(tables.counts, best.budget.tolist(), strict=True):
-        found[name] = -price if name.startswith(LOWER) else NANOSECONDS * price if name == "latency" else price
+        units = NANOSECONDS if name == "latency" else AdditiveBudget.of(name, tables.problem).units
+        found[name] = units * (-price if name.startswith(LOWER) else price)
     if tables.rho is not None:
         found["effectiveness"] = _effectiveness_price(tables, relaxation, best)
     return {name: price + 0.0 for name, price in found.items()}  # no negative zero

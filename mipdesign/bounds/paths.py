@@ -18,7 +18,7 @@ class Paths:
     ----------
     table:
         One row per network: stem; columns and depths of the super-blocks; counts; ``sum log w``, layers and ``x_j`` of each
-        stage; the true objective.
+        stage, and what its layer terms have beside ``sum log w``, where they have; the true objective.
     super_blocks, budgets, stages:
         How many of each there are.
     """
@@ -33,7 +33,7 @@ class Paths:
         """Room for some networks."""
         stages, m = arrays.prefix.shape
         nb = len(arrays.limits)
-        return cls(np.empty((room, 2 + 2 * m + nb + 3 * stages)), m, nb, stages)
+        return cls(np.empty((room, 2 + 2 * m + nb + (3 + arrays.has_extra) * stages)), m, nb, stages)
 
     def __len__(self) -> int:
         return len(self.table)

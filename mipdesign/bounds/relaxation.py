@@ -10,7 +10,8 @@ coupled only through the channels of neighbours; a longest path through the chan
   its layer count by ``pi``: ``-mu phi(n) <= max_m (pi m - mu phi(m)) - pi n``;
 * a priced effectiveness ``p max_j rho_j`` is ``p t`` with the least ``t`` at which ``S_j >= n log n - n log t`` for all ``j``;
   the right side is convex in ``(n, t)``, so ``mu`` and ``pi`` serve here too, at the ``t`` of the cell that is best for them;
-* the products ``log(r^2 C_j) S_j`` are replaced by their McCormick overestimator ``x_u S + S_l (x - x_u)`` on the cell.
+* the products ``log(r^2 C_j) S_j`` are replaced by their McCormick overestimator ``x_u S + S_l (x - x_u)`` on the cell; a score
+  that adds has none.
 
 Any multipliers give a valid bound, whatever their origin; :func:`mipdesign.bounds.optimise.optimise` looks for good ones, and a
 certificate needs only them. Floating-point sums are rounded outward: a bound comes with :attr:`Bound.error`, and "below a
@@ -125,9 +126,9 @@ class Relaxation:
     def ranges(self) -> Ranges:
         """Ranges of ``S_j``, ``n_j`` and ``x_j`` over the cell."""
         stages = self.tables.n_stages
-        out = np.empty(7 * stages + 4)
+        out = np.empty(9 * stages + 4)
         _ranges(self._handle.address, doubles(out))
-        return Ranges(*out[: 7 * stages].reshape(7, stages), *out[7 * stages :].tolist())
+        return Ranges(*out[: 9 * stages].reshape(9, stages), *out[9 * stages :].tolist())
 
     def part(self, chosen: Bools) -> Relaxation | None:
         """The same relaxation of some columns only, a lower one; ``None`` if no path is left."""

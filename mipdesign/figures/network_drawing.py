@@ -12,7 +12,7 @@ from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from ..networks.architecture import Architecture
-from .parts import parts
+from .parts import largest, parts
 
 NETWORK_WIDTHS = (340, 700, 1120)
 SLANT = (0.34, 0.24)
@@ -95,7 +95,7 @@ def drawn_parts(architecture: Architecture) -> list[Drawn]:
     """Input and parts of a network."""
     drawn = [Drawn("input", architecture.resolution, architecture.input_channels, 0, 1, None)]
     for part in parts(architecture):
-        channels, inner, kernel, depth = part.sizes
+        channels, inner, kernel, depth = (largest(size) for size in part.sizes)
         drawn.append(Drawn(part.name, part.resolution, channels or 0, inner or 0, depth or 1, kernel))
     return drawn
 

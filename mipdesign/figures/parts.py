@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..networks.architecture import Architecture
+from ..networks.architecture import Architecture, PerBlock
 from ..networks.blocks import Operation
 
 
@@ -15,7 +15,7 @@ class Part(NamedTuple):
     Attributes
     ----------
     sizes:
-        Channels, bottleneck width, kernel and depth; ``None`` for what the part has not.
+        Channels, bottleneck width, kernel and depth; ``None`` for what the part has not. Where blocks differ, one of each.
     resolution:
         Of its output.
     """
@@ -23,9 +23,14 @@ class Part(NamedTuple):
     name: str
     stride: int | None
     block: str
-    sizes: tuple[int | None, ...]
+    sizes: tuple[PerBlock | None, ...]
     operations: Sequence[Operation]
     resolution: int
+
+
+def largest(size: PerBlock | None) -> int | None:
+    """The largest one, where blocks have one each."""
+    return max(size) if isinstance(size, tuple) else size
 
 
 def parts(a: Architecture) -> Iterator[Part]:

@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import SpecError, short
-from ..networks.architecture import Architecture, Positive, Stage
+from ..networks.architecture import Architecture, Stage
+from ..networks.architecture_file import Positive
 from ..parsing import validated
 
 PLANES = (64, 128, 256, 512)
@@ -236,5 +237,5 @@ def _architecture(
     resolution: int, stem: dict[str, Any], stages: list[Stage], head: int | None, channels: int, classes: int, source: str
 ) -> Architecture:
     """A network whose sizes are checked like those of a file."""
-    plain = {"resolution": resolution, "stem": stem, "stages": [vars(stage) for stage in stages], "head": head}
+    plain = {"resolution": resolution, "stem": stem, "stages": [stage.to_dict() for stage in stages], "head": head}
     return Architecture.from_dict(plain | {"input_channels": channels, "classes": classes}, source)

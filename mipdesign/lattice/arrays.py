@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +29,12 @@ MAX_CHANNELS = 2**31
 
 TIED = ("channels", "family", "width", "kernel")
 """Figures of a row that a tie may be about, by their number in :attr:`Arrays.ties`."""
+PRESENCE = 6
+"""Stands for the presence of a block there."""
+ABSENT = 2.0**52
+"""Rank of absent blocks, above all others."""
+ANY_BITS = 1000
+"""More bits than any activation has."""
 DEPTH = -1
 """Stands for the depth there."""
 LINE = 64
@@ -38,7 +45,8 @@ _write = function("write_rows", "", "ii" + "p" * 13)
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """A problem as plain arrays; meanings as in :class:`mipdesign.lattice.tables.Tables` where the names are the same.
+    """A problem as plain arrays, with an element of the chain where a super-block is named; meanings as in
+    :class:`mipdesign.lattice.tables.Tables` where the names are the same.
 
     Attributes
     ----------
@@ -57,23 +65,39 @@ class Arrays:
         Which super-blocks have counts that depend on ``[ci = C]``.
     entering, entering_at:
         Least and largest number of channels that each channel count may follow, worked out in exact fractions, one row for
-        each place; and where the rows of each super-block begin.
+        each place; and where the rows of each super-block begin. The places of single blocks are their states.
     place_at, channel_logs:
         First row of each of these places, and the number of rows; ``log C`` of each place.
     prefix:
         1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``.
     log_areas, forgets:
-        ``log r^2`` at the end of each stage, and whether the convention takes it as 0 from the first SE block on; already 0
-        where every network has one before.
-    weights:
-        :attr:`mipdesign.networks.evaluator.Scoring.weights`.
+        ``log r^2`` at the end of each stage, as ``x_j`` has it, and whether the convention takes it as 0 from the first SE
+        block on; already 0 where every network has one before.
+    channels_exponent:
+        Factor of ``log C`` in ``x_j``.
+    additive, weights, end_weights:
+        Whether the score adds ``x_j`` to ``S_j`` and does not multiply them; what one unit of ``x_j S_j``, or of ``S_j``, is
+        worth, and one of ``x_j`` beside it (0 where they are multiplied).
+    has_extra, extras, stem_extra, head_extra:
+        Whether layer terms are not just log widths; what a block of each row, stem and head have beside theirs.
+    continues, ordered, same_shape:
+        Which elements are entered in the state in which the one before is left, which have no lower rank than it, and which
+        have its width and kernel.
+    has_blocks, ranks, present, bits:
+        Whether some elements are single blocks; of each row its rank among later blocks, whether the block is there, and its
+        bits as a number. Empty where none are.
+    stem_next, tail_bits, reading:
+        The most bits with which the output of each stem may be read; those with which the output of the last block is, 0
+        without a limit of maps; of each row the bits with which a block reads, and the most with which it may be read, shape
+        ``(2, rows)`` (see :mod:`mipdesign.lattice.map_limits`).
     head_log:
         Logarithm of the head's channels, -1 without a head.
     rho_stages, rho, rho_price:
         Stages whose prefixes the effectiveness is the maximum of, where it is limited or priced; its limit (infinite where
         there is none) and its price.
     penalised, beta, squared:
-        Super-blocks whose depths the penalty counts, its factor, and whether it is ``exp_var`` and not ``exp_std``.
+        Super-blocks whose depths the penalty counts, as their first element and the first one after it, shape ``(n, 2)``; its
+        factor, and whether it is ``exp_var`` and not ``exp_std``.
     depths, depth_at:
         Admitted depths of all super-blocks, and where those of each begin.
     families:
@@ -88,6 +112,13 @@ class Arrays:
     pair_at: Ints
     offsets: Ints
     has_identity: Bools
+    continues: Bools
+    ordered: Bools
+    same_shape: Bools
+    has_blocks: bool
+    ranks: Floats
+    present: Bools
+    bits: Ints
     entering: Ints
     entering_at: Ints
     place_at: Ints
@@ -96,13 +127,23 @@ class Arrays:
     ends: Ints
     log_areas: Floats
     forgets: bool
+    channels_exponent: float
+    additive: bool
     weights: Floats
+    end_weights: Floats
+    has_extra: bool
+    extras: Floats
     stem_c: Ints
     stem_counts: Floats
+    stem_next: Ints
+    tail_bits: int
+    reading: Ints
     stem_log: float
+    stem_extra: float
     tail_fixed: Floats
     tail_slope: Floats
     head_log: float
+    head_extra: float
     limits: Floats
     rho_stages: Ints
     rho: float
@@ -120,7 +161,8 @@ class Arrays:
         stages, super_blocks = self.prefix.shape
         values = {name: getattr(self, name) for name in (*DOUBLES, *INTEGERS)}
         pointers = {name: doubles(values[name]) for name in DOUBLES} | {name: integers(values[name]) for name in INTEGERS}
-        flags = np.ascontiguousarray(self.has_identity, dtype=np.uint8), self._may_be_limited()
+        given = (self.has_identity, self._may_be_limited(), self.continues, self.ordered, self.present, self.same_shape)
+        flags = tuple(np.ascontiguousarray(flag, dtype=np.uint8) for flag in given)
         structure = Structure(
             **pointers,
             **dict(zip(FLAGS, (flag.ctypes.data for flag in flags), strict=True)),
@@ -139,6 +181,10 @@ class Arrays:
             paired=self.paired,
             forgets=self.forgets,
             squared=self.squared,
+            additive=self.additive,
+            has_extra=self.has_extra,
+            has_blocks=self.has_blocks,
+            tail_bits=self.tail_bits,
         )
         structure.flags = flags  # which nothing else keeps
         return structure
@@ -160,16 +206,20 @@ class Arrays:
         return limited
 
 
-DOUBLES = ("pairs", "channel_logs", "prefix", "log_areas", "weights", "stem_counts", "tail_fixed", "tail_slope", "limits")
-INTEGERS = (
-    *("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "rho_stages", "penalised"),
-    *("depths", "depth_at", "families", "place_at", "pair_at"),
+DOUBLES = (
+    *("pairs", "channel_logs", "prefix", "log_areas", "weights", "end_weights", "stem_counts", "tail_fixed", "tail_slope"),
+    *("limits", "extras", "ranks"),
 )
-FLAGS = ("has_identity", "may_be_limited")
-NUMBERS = ("stem_log", "head_log", "rho", "rho_price", "beta")
+INTEGERS = (
+    *("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "stem_next", "rho_stages", "penalised"),
+    *("depths", "depth_at", "families", "place_at", "pair_at", "bits", "reading"),
+)
+FLAGS = ("has_identity", "may_be_limited", "continues", "ordered", "present", "same_shape")
+NUMBERS = ("stem_log", "stem_extra", "head_log", "head_extra", "channels_exponent", "rho", "rho_price", "beta")
 SIZES = (
     *("n_rows", "row_size", "super_blocks", "stages", "budgets", "n_stems"),
     *("n_ties", "n_rho_stages", "n_penalised", "n_families", "paired", "forgets", "squared"),
+    *("additive", "has_extra", "has_blocks", "tail_bits"),
 )
 
 
@@ -235,3 +285,10 @@ def counts_of_rows(rows: Rows) -> Floats:
     """The counts of some columns: a view of the shape ``(4, budgets, columns)``, for ``fixed, slope, identity, rest``."""
     counts: Floats = rows["counts"].transpose(2, 1, 0)
     return counts
+
+
+def finite_rho(limit: Fraction | None) -> float:
+    """A limit of the effectiveness for floating point, within what any network has: from a layer of 1e100 inputs to 1e100
+    layers. It excludes as much as the limit itself.
+    """
+    return np.inf if limit is None else float(min(max(limit, Fraction(1, 10**100)), Fraction(10**100)))

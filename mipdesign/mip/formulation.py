@@ -43,6 +43,9 @@ class Feature(Enum):
     LATENCY = "a latency table"
     PRICE = "a price of the effectiveness"
     TIES = "ties between super-blocks"
+    BLOCKS = "super-blocks whose blocks may differ"
+    SCORE = "a score other than the product of DeepMAD"
+    TERMS = "layer terms that are not the logarithms of widths"
 
 
 @dataclass(frozen=True)
@@ -360,23 +363,22 @@ def features(tables: Tables) -> list[Feature]:
     has = {
         Feature.FAMILIES: any(len(s.blocks) > 1 for s in tables.stages),
         Feature.RESOLUTION: tables.problem.scoring.convention.forgets_resolution and _leaves_resolution_open(tables),
-        Feature.OPERATIONS: any(
-            (s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages
-        ),
+        Feature.OPERATIONS: bool(tables.tail_bits)
+        or any((s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages),
         Feature.LATENCY: any(len(s.pairs) for s in tables.stages),
         Feature.PRICE: bool(tables.problem.scoring.effectiveness_price),
         Feature.TIES: bool(tables.problem.ties),
+        Feature.BLOCKS: any(s.element.is_block for s in tables.stages),
+        Feature.SCORE: tables.problem.scoring.additive or tables.problem.scoring.exponents != (1.0, 1.0),
+        Feature.TERMS: tables.has_extra,
     }
     return [feature for feature, is_there in has.items() if is_there]
 
 
 def _leaves_resolution_open(tables: Tables) -> bool:
     """Whether the first squeeze-and-excitation block may stand in different super-blocks."""
-    for s in tables.stages:
-        has_se = [FAMILIES[block].has_se for block in s.blocks]
-        if any(has_se):
-            return not all(has_se)
-    return False
+    choices = ([FAMILIES[block].has_se for block in s.blocks] for s in tables.stages)
+    return not all(next((has_se for has_se in choices if any(has_se)), []))
 
 
 def formulation_ids() -> list[str]:

@@ -10,12 +10,18 @@
 
 /* A network that attained a bound, as a row of numbers: mipdesign.bounds.paths.Paths says which. */
 typedef struct {
-    i64 columns, depths, counts, logs, layers, ends, objective, width;
+    i64 columns, depths, counts, logs, layers, ends, extra, objective, width; /* `extra` where the score has it */
 } PathRow;
 
 static PathRow path_row(const Arrays *a) {
     i64 m = a->super_blocks, logs = 1 + 2 * m + a->budgets, stages = a->stages;
-    return (PathRow){1, 1 + m, 1 + 2 * m, logs, logs + stages, logs + 2 * stages, logs + 3 * stages, logs + 3 * stages + 1};
+    i64 last = logs + (a->has_extra ? 4 : 3) * stages;
+    return (PathRow){1, 1 + m, 1 + 2 * m, logs, logs + stages, logs + 2 * stages, logs + 3 * stages, last, last + 1};
+}
+
+/* S_j of a network that is given as a row. */
+static inline double layer_terms(const Arrays *a, const double *row, const PathRow *at, i64 j) {
+    return row[at->logs + j] + (a->has_extra ? row[at->extra + j] : 0.0);
 }
 
 /* What the parts of a network are worth at given multipliers; `constant` is beside them, `error` the rounding allowance. */
@@ -29,7 +35,7 @@ static void find_weights(const Chain *c, const Ranges *r, const double *multipli
     double scale = 0.0;
     for (i64 j = 0; j < stages; j++) {
         shift += r->floor[j] * r->x_high[j];
-        scale += a->weights[j] * r->x_high[j] * r->s_high[j];
+        scale += a->weights[j] * factor_high(a, r, j) * fabs(r->s_high[j]) + a->end_weights[j] * fabs(r->x_high[j]);
     }
     scale = weight * (fabs(conj) + fabs(shift) + scale);
     w->per_channel = 0.0;
@@ -42,23 +48,24 @@ static void find_weights(const Chain *c, const Ranges *r, const double *multipli
     }
     double beside = weight * (conj - shift) + spent;
     for (i64 i = 0; i < m; i++)
-        w->log[i] = w->block[i] = w->layer[i] = w->end[i] = w->constant[i] = 0.0;
+        w->log[i] = w->extra[i] = w->block[i] = w->layer[i] = w->end[i] = w->constant[i] = 0.0;
     for (i64 k = 0; k < n; k++)
         mean += gradient[k];
     mean /= n ? (double)n : 1.0;
     for (i64 k = 0; k < n; k++) {
-        i64 i = a->penalised[k];
-        w->block[i] = -weight * (gradient[k] - mean);
-        scale += fabs(w->block[i]) * (double)c->high[i];
+        for (i64 i = a->penalised[2 * k]; i < a->penalised[2 * k + 1]; i++) {
+            w->block[i] = -weight * (gradient[k] - mean);
+            scale += fabs(w->block[i]) * (double)c->high[i];
+        }
     }
     double best_gain, rho = dearest_rho(a, r, multipliers, weight * a->rho_price, &best_gain);
     if (nr) {
         beside += best_gain;
         scale += weight * a->rho_price * r->rho_high;
     }
-    double last_rate = 0.0, last_layer = 0.0;
+    double last_rate = 0.0, last_layer = 0.0, last_score = 0.0;
     for (i64 j = 0; j < stages; j++) {
-        double per_log = weight * a->weights[j] * r->x_high[j], per_layer = 0.0;
+        double of_score = weight * a->weights[j] * factor_high(a, r, j), per_log = of_score, per_layer = 0.0;
         for (i64 k = 0; k < nr; k++) {
             if (a->rho_stages[k] != j)
                 continue;
@@ -66,14 +73,15 @@ static void find_weights(const Chain *c, const Ranges *r, const double *multipli
             double need = least_log_widths(dearest_layers(a, r, multipliers, k, rho), rho);
             per_log += mu;
             per_layer += pi;
-            scale += (fabs(pi) + mu) * r->n_high[j] + mu * (fabs(need) + r->s_high[j]);
+            scale += (fabs(pi) + mu) * r->n_high[j] + mu * (fabs(need) + r->w_high[j]);
         }
         for (i64 i = 0; i < m; i++) {
             w->log[i] += a->prefix[j * m + i] * per_log;
+            w->extra[i] += a->prefix[j * m + i] * of_score;
             w->layer[i] -= a->prefix[j * m + i] * per_layer;
         }
-        beside += per_log * a->stem_log - per_layer;
-        last_rate = per_log, last_layer = per_layer;
+        beside += per_log * a->stem_log - per_layer + of_score * a->stem_extra;
+        last_rate = per_log, last_layer = per_layer, last_score = of_score;
     }
     for (i64 k = 0; k < c->n_stems; k++) {
         w->stem[k] = 0.0;
@@ -82,24 +90,31 @@ static void find_weights(const Chain *c, const Ranges *r, const double *multipli
     }
     for (i64 j = 0; j < stages; j++) {
         i64 i = a->ends[j];
-        double rate = weight * r->floor[j];
+        double rate = weight * (r->floor[j] + a->end_weights[j]);
         if (j == stages - 1 && a->head_log >= 0) {
             beside += rate * r->x_high[j]; /* x is a constant: its product is exact */
         } else if (i < 0) {
             for (i64 k = 0; k < c->n_stems; k++)
-                w->stem[k] += rate * (r->areas[j] + c->stem_logs[k]);
+                w->stem[k] += rate * end_worth(a, r->areas[j], c->stem_logs[k]);
         } else {
-            w->end[i] = rate;
+            w->end[i] = rate * a->channels_exponent;
             w->constant[i] = rate * r->areas[j];
         }
     }
     if (a->head_log >= 0) {
         w->end[m - 1] += last_rate;
-        beside -= last_layer;
+        beside += last_score * a->head_extra - last_layer;
     }
     w->constant[m - 1] -= tail_fixed;
     *constant = beside;
     *error = ERROR * scale;
+}
+
+/* Blocks of each element of a path, by its row. */
+static void count_blocks(const Arrays *a, const double *row, double *blocks) {
+    PathRow at = path_row(a);
+    for (i64 i = 0; i < a->super_blocks; i++)
+        blocks[i] = row[at.depths + i] * presence_of(a, a->offsets[i] + (i64)row[at.columns + i]);
 }
 
 /* The figures of a path, as a row. */
@@ -128,7 +143,13 @@ static void describe(const Chain *c, const Path *path, double *row, double *laye
         row[at.counts + b] += a->stem_counts[b * a->n_stems + c->stems[path->stem]] + tail_count(a, b, c->channels[last]);
     prefix_sums(a, logs_of, a->stem_log, c->logs[last], row + at.logs);
     prefix_sums(a, layers_of, 1.0, 1.0, row + at.layers);
-    double objective = -penalty(a, row + at.depths);
+    if (a->has_extra) {
+        for (i64 i = 0; i < m; i++)
+            logs_of[i] = extra_of(a, c->rows[path->columns[i]]) * (double)path->depths[i];
+        prefix_sums(a, logs_of, a->stem_extra, a->head_extra, row + at.extra);
+    }
+    count_blocks(a, row, layers_of);
+    double objective = -penalty(a, layers_of);
     bool seen = false;
     for (i64 j = 0, q = 0; j < stages; j++) {
         i64 i = a->ends[j];
@@ -137,9 +158,9 @@ static void describe(const Chain *c, const Path *path, double *row, double *laye
             end_log = a->head_log;
         for (; a->forgets && q <= i; q++)
             seen |= column_row(c, path->columns[q])->has_se;
-        double x = end_log + (seen ? 0.0 : a->log_areas[j]);
+        double x = end_worth(a, seen ? 0.0 : a->log_areas[j], end_log);
         row[at.ends + j] = x;
-        objective += a->weights[j] * x * row[at.logs + j];
+        objective += a->weights[j] * (a->additive ? 1.0 : x) * layer_terms(a, row, &at, j) + a->end_weights[j] * x;
     }
     row[at.objective] = objective - effectiveness_cost(a, row + at.logs, row + at.layers);
 }
@@ -173,10 +194,10 @@ static double evaluate(const Chain *c, const Ranges *r, const double *multiplier
 }
 
 /* The share of the bound that is not proportional to multipliers, at a network that attains it; `slope` receives the subgradient in
- * the multipliers, `depths` is scratch.
+ * the multipliers, `depths` and `blocks` are scratch.
  */
 static double slack(const Chain *c, const Ranges *r, const double *multipliers, double weight, const double *row, double *slope,
-                    double *depths) {
+                    double *depths, double *blocks) {
     const Arrays *a = c->arrays;
     PathRow at = path_row(a);
     i64 nb = a->budgets, nr = a->n_rho_stages, n = a->n_penalised;
@@ -190,13 +211,15 @@ static double slack(const Chain *c, const Ranges *r, const double *multipliers, 
         slope[nb + nr + k] = layers - row[at.layers + j];
     }
     conjugate(a, r->flat, r->spread, gradient_of(a, multipliers), &rest, depths);
+    if (n)
+        count_blocks(a, row, blocks);
     for (i64 k = 0; k < n; k++)
-        mean += row[at.depths + a->penalised[k]] / (double)n;
+        mean += depth_of(a, blocks, k) / (double)n;
     for (i64 k = 0; k < n; k++)
-        slope[nb + 2 * nr + k] = weight * (depths[k] - (row[at.depths + a->penalised[k]] - mean));
+        slope[nb + 2 * nr + k] = weight * (depths[k] - (depth_of(a, blocks, k) - mean));
     for (i64 j = 0; j < a->stages; j++) {
-        rest += a->weights[j] * r->x_high[j] * row[at.logs + j];
-        rest += r->floor[j] * (row[at.ends + j] - r->x_high[j]);
+        rest += a->weights[j] * factor_high(a, r, j) * layer_terms(a, row, &at, j);
+        rest += r->floor[j] * (row[at.ends + j] - r->x_high[j]) + a->end_weights[j] * row[at.ends + j];
     }
     if (nr && a->rho_price > 0)
         rest -= a->rho_price * rho;

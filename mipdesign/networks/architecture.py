@@ -1,120 +1,171 @@
 """One network of a search space, as plain immutable data, and its file format.
 
 The schema is that of the published designs: ``resolution``, ``stem``, ``stages``, ``head``; ``input_channels`` (3),
-``classes`` (1000) and ``stem.pool`` (false) may be added.
+``classes`` (1000) and ``stem.pool`` (false) may be added; ``frames`` and ``kernel_t`` in networks of video, ``bits`` in
+quantised ones, and lists of widths or kernels where the blocks of a super-block differ.
+:mod:`mipdesign.networks.architecture_file` reads it.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache, total_ordering
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from ..errors import SpecError
-from ..parsing import load_json, validated
+from ..parsing import load_json
+from .architecture_file import read_file
 from .blocks import FAMILIES, BlockFamily, Int, Operation, existing, plain_conv
 from .objective import stage_of_super_blocks
+from .operation import strided
 
-Positive = Annotated[int, Field(strict=True, ge=1, le=10**6)]
-Stride = Annotated[int, Field(strict=True, ge=1, le=2)]
-KernelSize = Annotated[int, Field(strict=True, ge=1, le=63)]
+BlockBits = tuple[tuple[int, int], ...]
+"""Bits of a block: of its main-path convolutions in order, those of the activations that enter and of the weights."""
+PerBlock = int | tuple[int, ...]
+"""One number for all blocks of a super-block, or one for each."""
 
 NETWORK = "network.json"
 """File that says in a folder of weights which network they belong to."""
-DESCRIPTIVE_KEYS = {"name", "imagenet_top1", "budgets", "reference_convention", "with_classifier_1000", "note"}
-"""Keys of the published list that describe a network without being part of it; they are read over."""
-
-
-class _Stem(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    channels: Positive
-    kernel: KernelSize = 3
-    stride: Stride = 2
-    pool: Annotated[bool, Field(strict=True)] = False
-
-
-class _Stage(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    block: str
-    stride: Stride
-    channels: Positive
-    bottleneck: Positive
-    kernel: KernelSize
-    depth: Annotated[int, Field(strict=True, ge=1, le=1000)]
-
-
-class _ArchitectureFile(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    resolution: Annotated[int, Field(strict=True, ge=1, le=16384)]
-    stem: _Stem
-    stages: Annotated[list[_Stage], Field(min_length=1, max_length=64)]
-    head: Positive | None = None
-    input_channels: Positive = 3
-    classes: Positive = 1000
 
 
 @dataclass(frozen=True, order=True)
 class Stem:
-    """The plain convolution at the input; with ``pool`` a 3x3 max pool of stride 2 follows it, as in ResNet."""
+    """The plain convolution at the input; with ``pool`` a 3x3 max pool of stride 2 follows it, as in ResNet.
+
+    ``kernel_t`` is the length of its kernel in frames, ``bits`` those of its input and its weights where it is quantised.
+    """
 
     channels: int
     kernel: int = 3
     stride: int = 2
     pool: bool = False
+    kernel_t: int = 1
+    bits: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, order=True)
+@total_ordering
+@dataclass(frozen=True)
 class Stage:
-    """A super-block: ``depth`` equal blocks, of which the first has the stride and takes the previous channels."""
+    """A super-block: ``depth`` blocks, of which the first has the stride and takes the previous channels.
+
+    Attributes
+    ----------
+    bottleneck, kernel:
+        Of all blocks, or of each block where they differ; equal ones are one number.
+    kernel_t:
+        Length of the kernel in frames, in a network of video.
+    bits:
+        For every block ``(activations, weights)`` of each main-path convolution, in a quantised network.
+    """
 
     block: str
     stride: int
     channels: int
-    bottleneck: int
-    kernel: int
+    bottleneck: PerBlock
+    kernel: PerBlock
     depth: int
+    kernel_t: int = 1
+    bits: tuple[BlockBits, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in PER_BLOCK:
+            values = getattr(self, name)
+            if isinstance(values, tuple) and len(set(values)) == 1:
+                object.__setattr__(self, name, values[0])
+
+    def __lt__(self, other: Stage) -> bool:
+        return self._order < other._order
+
+    @property
+    def _order(self) -> tuple[Any, ...]:
+        """The fields in order; lists are compared with numbers by their first values."""
+        return tuple(value if isinstance(value, (str, tuple)) else (value,) for value in vars(self).values())
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all blocks have the same width and kernel."""
+        return not isinstance(self.bottleneck, tuple) and not isinstance(self.kernel, tuple)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether all blocks but the first are equal, and the first is but for its stride and what enters it."""
+        return self.is_uniform and (not self.bits or len(set(self.bits)) == 1)
+
+    def block_at(self, index: int) -> Stage:
+        """The super-block whose blocks are all like one of its blocks."""
+        if self.repeats:
+            return self
+        chosen: dict[str, Any] = {name: values[index] for name in PER_BLOCK if isinstance(values := getattr(self, name), tuple)}
+        return replace(self, **chosen, bits=self.bits and (self.bits[index],) * self.depth)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, with lists for what differs from block to block, and without extra fields at their defaults."""
+        return _without_defaults(self, "kernel_t", "bits")
+
+
+PER_BLOCK = ("bottleneck", "kernel")
+"""Fields of a stage that may be lists."""
+
+
+def single(value: PerBlock) -> int:
+    """The number that all blocks of a super-block have."""
+    assert not isinstance(value, tuple)
+    return value
 
 
 @dataclass(frozen=True)
 class PlacedBlock:
-    """A block where it stands: its stage, its index in the stage, its input channels and input resolution."""
+    """A block where it stands: its stage, its index in the stage, its input channels and input resolution.
+
+    ``spec`` is the super-block as if all its blocks were like this one.
+    """
 
     stage: int
     index: int
     in_channels: int
     resolution: int
     spec: Stage
+    frames: int = 1
 
     @property
     def stride(self) -> int:
         return self.spec.stride if self.index == 0 else 1
 
     @property
+    def sizes(self) -> tuple[int, int]:
+        """Width and kernel."""
+        return self.spec.bottleneck, self.spec.kernel  # type: ignore[return-value]  # single ones, by ``block_at``
+
+    @property
+    def bits(self) -> BlockBits:
+        """Bits of its main-path convolutions, empty where it is not quantised."""
+        return self.spec.bits[0] if self.spec.bits else ()
+
+    @property
     def widths(self) -> tuple[int, ...]:
         """Widths of the main-path convolutions."""
         s = self.spec
-        return tuple(int(w) for w in FAMILIES[s.block].widths(self.in_channels, s.channels, s.bottleneck, s.kernel))
+        return tuple(int(w) for w in FAMILIES[s.block].widths(self.in_channels, s.channels, *self.sizes))
 
     @property
     def operations(self) -> tuple[Operation, ...]:
         """Operations of the block, absent ones left out."""
         s = self.spec
-        sizes = (self.in_channels, s.channels, s.bottleneck, s.kernel, self.stride, self.resolution)
-        return _operations_of_block(FAMILIES[s.block], *sizes, self.index == 0)
+        sizes = (self.in_channels, s.channels, *self.sizes, self.stride, self.resolution)
+        return _operations_of_block(FAMILIES[s.block], *sizes, self.index == 0, s.kernel_t, self.frames, self.bits)
 
 
 @lru_cache(maxsize=4096, typed=True)
 def _operations_of_block(
-    family: BlockFamily, ci: int, c: int, b: int, k: int, s: int, r: int, first: bool
+    family: BlockFamily, ci: int, c: int, b: int, k: int, s: int, r: int, first: bool, kt: int, frames: int, bits: BlockBits
 ) -> tuple[Operation, ...]:
     """Networks of a space share most of their blocks. Types stay apart: integers of numpy are not exact."""
-    return existing(family.operations(ci, c, b, k, s, r, first=first))
+    return existing(family.placed(ci, c, b, k, s, r, first=first, kt=kt, frames=frames, bits=bits))
 
 
 @dataclass(frozen=True, order=True)
@@ -129,6 +180,10 @@ class Architecture:
         The parts in order; ``head`` is the width of a 1x1 convolution before the classifier, or ``None``.
     input_channels, classes:
         Channels of the input and outputs of the classifier.
+    frames:
+        Frames of the input of a network of video; ``None`` for pictures.
+    head_bits:
+        Bits of the head's input and weights where the network is quantised.
     """
 
     resolution: int
@@ -137,6 +192,24 @@ class Architecture:
     head: int | None = None
     input_channels: int = 3
     classes: int = 1000
+    frames: int | None = None
+    head_bits: tuple[int, int] | None = None
+
+    @property
+    def quantised(self) -> bool:
+        """Whether the convolutions have bits: all or none have."""
+        return self.stem.bits is not None
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a network of pictures whose convolutions have no bits, and its blocks are equal in each super-block."""
+        return self.frames is None and not self.quantised and all(stage.is_uniform for stage in self.stages)
+
+    @property
+    def whole_maps(self) -> bool:
+        """Whether no stride meets an odd map."""
+        strides = [self.stem.stride, 2 if self.stem.pool else 1, *(stage.stride for stage in self.stages)]
+        return self.resolution % math.prod(strides) == 0
 
     @property
     def out_channels(self) -> int:
@@ -152,11 +225,12 @@ class Architecture:
     def stem_operations(self) -> tuple[Operation, ...]:
         """The stem's convolution and, where there is one, its pool."""
         s = self.stem
-        conv = plain_conv("conv", self.input_channels, s.channels, s.kernel, s.stride, self.resolution, self.activation)
+        place = (s.kernel, s.stride, self.resolution, self.activation, s.kernel_t, self.frames or 1, s.bits)
+        conv = plain_conv("conv", self.input_channels, s.channels, *place)
         if not s.pool:
             return conv
-        pool = Operation("pool", (conv[-1].name,), "max_pool", s.channels, s.channels, conv[-1].out_resolution, 3, 2)
-        return *conv, pool
+        of_pool = (s.channels, s.channels, conv[-1].out_resolution, 3, 2)
+        return *conv, Operation("pool", (conv[-1].name,), "max_pool", *of_pool, frames=self.frames or 1)
 
     @property
     def stem_resolution(self) -> int:
@@ -172,17 +246,18 @@ class Architecture:
         """All blocks in order, each with the channels and the resolution at its input."""
         channels, resolution = self.stem.channels, self.stem_resolution
         for i, stage in enumerate(self.stages):
+            frames, repeats = self.frames or 1, stage.repeats
             for index in range(stage.depth):
-                block = PlacedBlock(i, index, channels, resolution, stage)
-                yield block
-                channels, resolution = stage.channels, -(-resolution // block.stride)
+                yield PlacedBlock(i, index, channels, resolution, stage if repeats else stage.block_at(index), frames)
+                if index == 0:
+                    channels, resolution = stage.channels, strided(resolution, stage.stride)
 
     @property
     def out_resolution(self) -> int:
         """Resolution of the map that the classifier pools."""
         r = self.stem_resolution
         for stage in self.stages:
-            r = -(-r // stage.stride)
+            r = strided(r, stage.stride)
         return r
 
     @property
@@ -191,17 +266,18 @@ class Architecture:
         if self.head is None:
             return ()
         act = FAMILIES[self.stages[-1].block].activation
-        return plain_conv("conv", self.stages[-1].channels, self.head, 1, 1, self.out_resolution, act)
+        place = (1, 1, self.out_resolution, act, 1, self.frames or 1, self.head_bits)
+        return plain_conv("conv", self.stages[-1].channels, self.head, *place)
 
     @property
     def classifier_operations(self) -> tuple[Operation, ...]:
         """Global average pool and linear classifier."""
-        return self.tail_of(self.out_channels, self.classes, self.out_resolution)
+        return self.tail_of(self.out_channels, self.classes, self.out_resolution, self.frames or 1)
 
     @staticmethod
-    def tail_of(c: Int, classes: int, r: int) -> tuple[Operation, ...]:
+    def tail_of(c: Int, classes: int, r: int, frames: int = 1) -> tuple[Operation, ...]:
         """Global average pool and linear classifier on a map of ``c`` channels at ``r x r``."""
-        pool = Operation("pool", ("input",), "global_pool", c, c, r, stride=r)
+        pool = Operation("pool", ("input",), "global_pool", c, c, r, stride=r, frames=frames)
         return pool, Operation("linear", ("pool",), "linear", c, classes, 1)
 
     def operations(self) -> Iterator[Operation]:
@@ -216,9 +292,10 @@ class Architecture:
         """The operations of :meth:`operations`, those of blocks that are alike once, each with how often it is there."""
         for op in (*self.stem_operations, *self.head_operations, *self.classifier_operations):
             yield op, 1
+        repeats = [stage.repeats for stage in self.stages]
         for block in self.blocks():
-            if block.index <= 1:
-                times = 1 if block.index == 0 else block.spec.depth - 1
+            if block.index <= 1 or not repeats[block.stage]:
+                times = block.spec.depth - 1 if repeats[block.stage] and block.index else 1
                 yield from ((op, times) for op in block.operations)
 
     def widths(self) -> Iterator[int]:
@@ -235,14 +312,16 @@ class Architecture:
         """Plain data in the schema of the published designs; defaults of the extra keys are left out."""
         data: dict[str, Any] = {
             "resolution": self.resolution,
-            "stem": {name: value for name, value in vars(self.stem).items() if name != "pool" or value},
-            "stages": [vars(s).copy() for s in self.stages],
-            "head": self.head,
+            "stem": _without_defaults(self.stem, "pool", "kernel_t", "bits"),
+            "stages": [stage.to_dict() for stage in self.stages],
+            "head": self.head if self.head_bits is None else {"channels": self.head, "bits": list(self.head_bits)},
         }
         if self.input_channels != 3:
             data["input_channels"] = self.input_channels
         if self.classes != 1000:
             data["classes"] = self.classes
+        if self.frames is not None:
+            data["frames"] = self.frames
         return data
 
     @classmethod
@@ -254,31 +333,10 @@ class Architecture:
         SpecError
             With the field, its value and a remedy.
         """
-        if isinstance(data, Mapping):
-            data = {k: v for k, v in data.items() if k not in DESCRIPTIVE_KEYS}
-        spec = validated(_ArchitectureFile, data, source)
-        require_kernel(spec.stem.kernel, spec.resolution, "stem.kernel", source)
-        resolution = -(-spec.resolution // spec.stem.stride)
-        if spec.stem.pool:
-            if resolution == 1:
-                raise SpecError("stem.pool", "a pool on a map of 1 x 1", "use a larger resolution", source)
-            resolution = -(-resolution // 2)
-        for i, stage in enumerate(spec.stages):
-            if stage.block not in FAMILIES:
-                raise SpecError(
-                    f"stages.{i}.block", f"{stage.block!r} is not a block family", f"use one of {sorted(FAMILIES)}", source
-                )
-            require_kernel(stage.kernel, resolution, f"stages.{i}.kernel", source)
-            if resolution < stage.stride:
-                raise SpecError(
-                    f"stages.{i}.stride",
-                    f"{stage.stride} on a map of {resolution} x {resolution}",
-                    "use a larger resolution",
-                    source,
-                )
-            resolution = -(-resolution // stage.stride)
-        stages = tuple(Stage(**s.model_dump()) for s in spec.stages)
-        return cls(spec.resolution, Stem(**spec.stem.model_dump()), stages, spec.head, spec.input_channels, spec.classes)
+        spec = read_file(data, source)
+        stages = tuple(Stage(**stage.fields_of_stage()) for stage in spec.stages)
+        rest = (spec.head, spec.input_channels, spec.classes, spec.frames, spec.head_bits)
+        return cls(spec.resolution, Stem(**dict(spec.stem)), stages, *rest)
 
     @classmethod
     def load(cls, path: str | Path) -> Architecture:
@@ -308,20 +366,12 @@ class Architecture:
         return json.dumps(self.to_dict(), indent=1)
 
 
-def require_kernel(kernel: int, resolution: int, field: str, source: str | None = None) -> None:
-    """Makes sure that a kernel is odd, and not larger than the map that enters its part of the network.
+def _without_defaults(part: Stem | Stage, *names: str) -> dict[str, Any]:
+    """Plain data of a part, without those of some fields that have their defaults; a pair or a list of pairs as lists."""
+    defaults = {field.name: field.default for field in fields(part) if field.name in names}
+    stated = {name: value for name, value in vars(part).items() if name not in defaults or value != defaults[name]}
+    return {name: _lists(value) for name, value in stated.items()}
 
-    Raises
-    ------
-    SpecError
-        With ``field`` and ``source``.
-    """
-    if kernel % 2 == 0:
-        raise SpecError(field, f"kernel {kernel} is even", "use an odd kernel such as 3 or 5", source)
-    if kernel > resolution:
-        raise SpecError(
-            field,
-            f"kernel {kernel} is larger than the map of {resolution} x {resolution}",
-            "use a smaller kernel or a larger resolution",
-            source,
-        )
+
+def _lists(value: Any) -> Any:
+    return [_lists(item) for item in value] if isinstance(value, tuple) else value

@@ -14,25 +14,28 @@ from ..errors import SpecError
 from .architecture import Architecture
 from .blocks import FAMILIES
 from .latency import LatencyModel
+from .layer_factors import Factors, layer_factors
 from .objective import (
     CONVENTIONS,
     Convention,
     PenaltyForm,
-    default_alpha,
     depth_cost,
     effectiveness,
     effectiveness_within,
-    entropy,
     exact_objective,
     penalised_super_blocks,
 )
+from .scores import DEFAULT_SCORE, Score, effect_of_end, score_named
+from .tool_counts import map_bytes, tool_counts
 
 DEFAULT_BYTES = 4
 """Bytes per number where nothing else is said."""
 SIZES = ("weights_bytes", "activation_memory")
-"""Budgets that count bytes."""
-UPPER_ONLY = ("activation_memory", "latency", "effectiveness")
+"""Budgets that count numbers of so many bytes each."""
+UPPER_ONLY = ("activation_memory", "latency", "effectiveness", "max_feature")
 """Budgets without a lower limit."""
+DEFAULT_SIGMAS = (5.0, 4.0)
+"""Deviations of activations and weights before they are quantised, where nothing else is said."""
 LOWER = "min_"
 """What the name of a lower limit begins with."""
 
@@ -51,12 +54,44 @@ class Scoring:
     """Base of the logarithms of the entropy; ``None`` is natural."""
     effectiveness_price: float = 0.0
     """What one unit of the effectiveness takes from the objective."""
+    score: str = DEFAULT_SCORE
+    """Name of the score, one of :data:`mipdesign.networks.scores.SCORES`."""
+    exponents: tuple[float, float] = (1.0, 1.0)
+    """``(a1, a2)`` of the effect ``x = a1 ln C + a2 ln r^2`` of the map at the end of a stage."""
+    sigmas: tuple[float, float] = DEFAULT_SIGMAS
+    """Deviations of activations and weights before they are quantised."""
+    score_resolution: int | None = None
+    """Resolution of the input for which the score weighs kernels by the proportions of their maps; ``None`` is the real one."""
+
+    @property
+    def formula(self) -> Score:
+        """What the score's name stands for."""
+        return score_named(self.score)
+
+    @property
+    def additive(self) -> bool:
+        """Whether a stage's entropy is a sum of layer terms and map, and not their product."""
+        return self.formula.additive
 
     @property
     def weights(self) -> tuple[float, ...]:
-        """Objective per product of natural logarithms ``log(r^2 c) * sum log w`` of each stage."""
-        unit = 1.0 if self.log_base is None else 1.0 / math.log(self.log_base) ** 2
-        return tuple(weight * float(self.convention.layer_factor) * unit for weight in self.alpha)
+        """Objective per sum of natural logarithms ``u = sum log w`` up to the end of each stage; in a product per ``x u``."""
+        factor = float(self.convention.layer_factor)
+        return tuple(weight * factor * self._unit for weight in self.alpha)
+
+    @property
+    def end_weights(self) -> tuple[float, ...]:
+        """Objective per effect ``x`` of the map at the end of each stage, for an additive score."""
+        return tuple(weight * self._unit for weight in self.alpha)
+
+    @property
+    def _unit(self) -> float:
+        """What a product of as many natural logarithms as the score multiplies is worth in logarithms of the base."""
+        return 1.0 if self.log_base is None else 1.0 / math.log(self.log_base) ** self.formula.logarithms
+
+    def effect_of_end(self, r: int, c: int) -> float:
+        """``x`` of a map of ``c`` channels at ``r x r``."""
+        return effect_of_end(self.exponents, r, c)
 
 
 def convention_named(name: str) -> Convention:
@@ -72,12 +107,17 @@ def convention_named(name: str) -> Convention:
     return CONVENTIONS[name]
 
 
-def default_scoring(convention: str, architecture: Architecture) -> Scoring:
-    """The convention's own objective for a network: alpha 1, ..., 1, 8 and beta 10."""
-    conv = convention_named(convention)
-    n_stages = 1 + architecture.stage_of[-1]
+def default_scoring(convention: str, architecture: Architecture, score: str = DEFAULT_SCORE) -> Scoring:
+    """A score's own objective for a network, DeepMAD's where none is named: alpha 1, ..., 1, 8 and beta 10."""
+    conv, formula = convention_named(convention), score_named(score)
+    alpha = formula.alpha(1 + architecture.stage_of[-1])
     penalised = penalised_super_blocks(conv, [s.block for s in architecture.stages], len(architecture.stages))
-    return Scoring(conv, default_alpha(n_stages), 10.0, conv.penalty_form, penalised)
+    return Scoring(conv, alpha, formula.beta, conv.penalty_form, penalised, score=score, exponents=formula.exponents)
+
+
+def natural_score(architecture: Architecture) -> str:
+    """The released tool's score for a kind of network: of video, quantised, or other."""
+    return "stentr" if architecture.frames is not None else "madnas" if architecture.quantised else DEFAULT_SCORE
 
 
 @dataclass(frozen=True)
@@ -86,12 +126,14 @@ class Evaluation:
 
     ``params`` and ``flops`` follow the convention; the counts beside them mean the same in both. ``penalty`` is ``beta * Q``,
     and ``objective = weighted_entropy - penalty``, less the effectiveness at its price where there is one. ``latency`` is in
-    microseconds, ``None`` without a table that covers it.
+    microseconds, ``None`` without a table that covers it. The last four are those of
+    :mod:`mipdesign.networks.tool_counts`, where the score is additive or the network one of video or quantised, and they are
+    defined. What is a whole number is an integer.
     """
 
     convention: str
     params: int
-    flops: int
+    flops: float
     params_total: int
     params_backbone: int
     macs: int
@@ -107,12 +149,14 @@ class Evaluation:
     penalty: float
     objective: float
     latency: float | None = None
+    tool_flops: float | None = None
+    bit_operations: float | None = None
+    model_size: float | None = None
+    max_feature: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        data = vars(self).copy()
+        data = {name: value for name, value in vars(self).items() if value is not None}
         data["weighted_stage_entropies"] = list(self.weighted_stage_entropies)
-        if self.latency is None:
-            del data["latency"]
         return data
 
 
@@ -151,6 +195,32 @@ class Evaluator:
         }
 
     @cached_property
+    def exact_counts(self) -> dict[str, Fraction]:
+        """Counts of the released tool, which need not be whole; see :mod:`mipdesign.networks.tool_counts`."""
+        held = map_bytes(self.architecture)
+        return tool_counts(self.architecture) | ({} if held is None else {"max_feature": max(held)})
+
+    @property
+    def counts_as_tool(self) -> bool:
+        """Whether ``flops`` counts on maps that are not rounded, and bits, where the convention is that of the tool."""
+        return self.scoring.additive or self.architecture.frames is not None or self.architecture.quantised
+
+    def count(self, name: str) -> Fraction | int:
+        """The exact figure that a budget, or a lower limit, of that name is about.
+
+        Raises
+        ------
+        SpecError
+            If it is not defined for the network.
+        """
+        name = count_of_budget(name, self.scoring.convention, self.counts_as_tool)
+        if name in self.counts:
+            return self.counts[name]
+        if name not in self.exact_counts:
+            raise SpecError(f"budgets.{name}", "is not defined for such a network", "use activation_memory")
+        return self.exact_counts[name]
+
+    @cached_property
     def nanoseconds(self) -> int:
         """Latency by the table.
 
@@ -161,6 +231,8 @@ class Evaluator:
         """
         if self.latency_model is None:
             raise SpecError("budgets.latency", "is missing", "give a table")
+        if self.architecture.frames is not None or self.architecture.quantised:
+            raise SpecError("budgets.latency", "has no tables of video or quantised operations", "leave it out")
         return self.latency_model.total(self.architecture.operations())
 
     @cached_property
@@ -183,6 +255,25 @@ class Evaluator:
             ends[-1] = (ends[-1][0], arch.head)
         return tuple((end, tuple(w)) for end, w in zip(ends, widths, strict=True))
 
+    @cached_property
+    def factors(self) -> tuple[Factors, ...]:
+        """What frames and bits multiply the widths of each stage by in the entropy; empty where there are none.
+
+        Raises
+        ------
+        SpecError
+            If the score is one of video and the network is not, or a kernel has exactly the proportions of its map.
+        """
+        arch, scoring = self.architecture, self.scoring
+        if scoring.formula.weighs_shapes and arch.frames is None:
+            raise SpecError(
+                "objective.score", f"{scoring.score} is a score of networks of video", "use madnas, or state frames"
+            )
+        if arch.frames is None and not (arch.quantised and scoring.formula.counts_bits):
+            return ()
+        shapes = (scoring.score_resolution or arch.resolution) if scoring.formula.weighs_shapes else None
+        return layer_factors(arch, shapes_at=shapes, sigmas=scoring.sigmas if scoring.formula.counts_bits else None)
+
     @property
     def prefixes(self) -> list[list[int]]:
         """Width lists of which the effectiveness is taken: every stage prefix, or the whole network only."""
@@ -201,17 +292,23 @@ class Evaluator:
         scoring, counts = self.scoring, self.counts
         terms: list[float] = []
         logs: list[float] = []
-        for weight, ((r, c), widths) in zip(scoring.weights, self.stages, strict=True):
+        every = self.factors or ({},) * len(self.stages)
+        for weight, end_weight, (end, widths), factors in zip(
+            scoring.weights, scoring.end_weights, self.stages, every, strict=True
+        ):
             logs.extend(math.log(w) for w in widths)
-            terms.append(weight * entropy(r, c, math.fsum(logs)))
+            logs.extend(times * math.log(factor.value) for factor, times in factors.items())
+            term = scoring.formula.term(weight, end_weight, scoring.effect_of_end(*end), math.fsum(logs))
+            terms.append(term if weight else 0.0)
         weighted = math.fsum(terms)
         penalty = depth_cost(scoring.penalty_form, scoring.beta, self.depths)
         rho = max(effectiveness(p) for p in self.prefixes)
         conv = scoring.convention
+        figures = {name: plain_count(n) for name, n in self.exact_counts.items()} if self.counts_as_tool else {}
         return Evaluation(
             convention=conv.name,
             params=counts[conv.params_metric],
-            flops=counts[conv.flops_metric],
+            flops=plain_count(self.count("flops")),
             **counts,
             effectiveness=rho,
             weighted_stage_entropies=tuple(terms),
@@ -219,6 +316,10 @@ class Evaluator:
             penalty=penalty,
             objective=weighted - penalty - scoring.effectiveness_price * rho,
             latency=self._latency(),
+            tool_flops=figures.get("tool_flops"),
+            bit_operations=figures.get("bit_operations"),
+            model_size=figures.get("model_size"),
+            max_feature=figures.get("max_feature"),
         )
 
     def _latency(self) -> float | None:
@@ -232,16 +333,16 @@ class Evaluator:
         """The objective to 40 digits."""
         s = self.scoring
         ends, widths = zip(*self.stages, strict=True)
-        return exact_objective(
-            s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths, s.log_base, s.effectiveness_price
-        )
+        own = (s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths, s.log_base, s.effectiveness_price)
+        return exact_objective(*own, score=s.formula, exponents=s.exponents, factors_of_stages=self.factors)
 
     def figure(self, name: str) -> float:
         """The figure that a budget limits."""
         if name == "latency":
             return self.nanoseconds / 1000
-        value: float = getattr(self.evaluation, name.removeprefix(LOWER))
-        return value
+        if name == "effectiveness":
+            return self.evaluation.effectiveness
+        return plain_count(self.count(name))
 
     def within(self, name: str, limit: Fraction) -> bool:
         """Whether a budget holds, in exact integer arithmetic."""
@@ -249,14 +350,26 @@ class Evaluator:
             return all(effectiveness_within(p, limit) for p in self.prefixes)
         if name == "latency":
             return self._latency() is not None and self.nanoseconds <= limit * 1000
-        value = self.counts[count_of_budget(name, self.scoring.convention)]
+        value = self.count(name)
         return value >= limit if name.startswith(LOWER) else value <= limit
 
 
-def count_of_budget(name: str, convention: Convention) -> str:
-    """Convention-free name of the integer figure that a budget, or a lower limit, is about."""
+def count_of_budget(name: str, convention: Convention, as_tool: bool = False) -> str:
+    """Convention-free name of the figure that a budget, or a lower limit, is about.
+
+    Parameters
+    ----------
+    as_tool:
+        Whether the tool's operations are counted as it does, on maps that are not rounded and with bits.
+    """
     figure = name.removeprefix(LOWER)
-    return {"flops": convention.flops_metric, "params": convention.params_metric}.get(figure, figure)
+    flops = "tool_flops" if as_tool and convention.flops_metric == "reference_flops" else convention.flops_metric
+    return {"flops": flops, "params": convention.params_metric}.get(figure, figure)
+
+
+def plain_count(value: Fraction | int) -> int | float:
+    """A count as an integer where it is one, else as a float: denominators are powers of two, so it is exact below 2^53."""
+    return int(value) if value.denominator == 1 else float(value)
 
 
 def evaluate(architecture: Architecture, convention: str = "reference", scoring: Scoring | None = None) -> Evaluation:

@@ -1,18 +1,21 @@
 """Entropy, effectiveness and depth penalty of a network: the mathematics of DeepMAD (CVPR 2023, arXiv 2303.02165).
 
-Two conventions exist and are never mixed: ``paper`` is the text of the article, ``reference`` is what its released tool
-computes. ``docs/theory.md`` lists every difference.
+What a score makes of layers and maps is in :mod:`mipdesign.networks.scores`. Two conventions exist and are never mixed:
+``paper`` is the text of the article, ``reference`` is what its released tool computes. ``docs/theory.md`` lists every
+difference.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Literal, get_args
+
+from .scores import DEFAULT_SCORE, SCORES, Factor, Score, exact_effect_of_end
 
 ConventionName = Literal["paper", "reference"]
 PenaltyForm = Literal["exp_std", "exp_var", "none"]
@@ -72,11 +75,6 @@ def stage_of_super_blocks(strides: Sequence[int], pooled: bool = False) -> tuple
         current += stride == 2 or (pooled and i == 0)
         stages.append(current)
     return tuple(stages)
-
-
-def default_alpha(n_stages: int) -> tuple[float, ...]:
-    """Weights of the stage entropies: one each, eight for the last (DeepMAD, section 4)."""
-    return (1.0,) * (n_stages - 1) + (8.0,)
 
 
 def penalised_super_blocks(convention: Convention, blocks: Sequence[str], n: int) -> tuple[int, ...]:
@@ -157,6 +155,9 @@ def exact_objective(
     log_base: int | None = None,
     effectiveness_price: float = 0.0,
     digits: int = 40,
+    score: Score = SCORES[DEFAULT_SCORE],
+    exponents: tuple[float, float] = (1.0, 1.0),
+    factors_of_stages: Sequence[Mapping[Factor, int]] = (),
 ) -> Decimal:
     """The objective to ``digits`` digits: decides between networks that floating point cannot tell apart.
 
@@ -170,18 +171,26 @@ def exact_objective(
         Base of the logarithms; natural by default.
     effectiveness_price:
         What one unit of the effectiveness takes from the objective.
+    score, exponents:
+        What makes a stage's part of the objective, and the exponents of channels and area in it.
+    factors_of_stages:
+        What multiplies the widths of each stage in the entropy, with how often; the effectiveness does not count it.
     """
     with localcontext() as context:
         context.prec = digits + 15
+        unit = Decimal(1) if log_base is None else 1 / Decimal(log_base).ln() ** score.logarithms
         factor = Decimal(convention.layer_factor.numerator) / convention.layer_factor.denominator
-        if log_base is not None:
-            factor /= Decimal(log_base).ln() ** 2
-        product, layers, value, rho = 1, 0, Decimal(0), Decimal(0)
-        for weight, (r, c), widths in zip(alpha, ends, widths_of_stages, strict=True):
+        product, layers, value, rho, added = 1, 0, Decimal(0), Decimal(0), Decimal(0)
+        every = factors_of_stages or [{} for _ in ends]
+        for weight, (r, c), widths, factors in zip(alpha, ends, widths_of_stages, every, strict=True):
             product *= math.prod(widths)
             layers += len(widths)
             log_width_sum = Decimal(product).ln()
-            value += Decimal(repr(weight)) * Decimal(r * r * c).ln() * factor * log_width_sum
+            added += sum((times * f.exact().ln() for f, times in factors.items()), Decimal(0))
+            end_weight = Decimal(repr(weight)) * unit
+            if weight:
+                x, u = exact_effect_of_end(exponents, r, c), log_width_sum + added
+                value += score.term(end_weight * factor, end_weight, x, u)
             of_prefix = layers * (-log_width_sum / layers).exp()
             rho = max(rho, of_prefix) if convention.prefix_effectiveness else of_prefix
         if form != "none" and depths and beta:

@@ -10,11 +10,11 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import networkx as nx
 
@@ -22,20 +22,27 @@ from ..errors import SpecError, require
 from ..files import write_whole, writing
 from ..io.exchange import network_text, read_network
 from ..networks.architecture import Architecture
-from .graph import GRAPH_ATTRIBUTES, NODE_ATTRIBUTES, Graph, to_graph
+from .graph import GRAPH_ATTRIBUTES, NODE_ATTRIBUTES, OF_QUANTISED, Graph, input_shape, to_graph
 from .graph_checks import check_graph
 from .lowering import to_module
 from .pretrained import WEIGHTS, from_pretrained, save_pretrained
 
 if TYPE_CHECKING:
+    from .features import FeatureNetwork
     from .module import DesignedNetwork
 
+Exported: TypeAlias = "DesignedNetwork | FeatureNetwork"
+"""What is exported: a network with its logits, or the maps of its levels."""
+OF_NODES = NODE_ATTRIBUTES | OF_QUANTISED
+"""Types of the attributes of nodes."""
 OPSET = 20
 """Version of ONNX's operators in an export."""
+CALIBRATION = 8
+"""Random pictures from which fresh networks of few bits get their ranges."""
 ONNX_BYTES = 2**31 - 1
 """Largest ONNX file: that of a protocol buffer."""
 INPUT_NAME, OUTPUT_NAME = "pictures", "logits"
-"""Names of an ONNX file's input and output."""
+"""Names of an ONNX file's input, and of its output unless that is maps: those have the names of their levels."""
 COLOURS = {"conv": "#cfe8ff", "linear": "#cfe8ff", "add": "#ffe3b3", "scale": "#ffe3b3"}
 """Colours of nodes in DOT, by kind."""
 
@@ -61,7 +68,7 @@ def read_graphml(text: str) -> Graph:
         plain: Graph = nx.parse_graphml(text)
         graph: Graph = nx.DiGraph(**{key: _value(value, GRAPH_ATTRIBUTES.get(key)) for key, value in plain.graph.items()})
         for node, data in plain.nodes(data=True):
-            graph.add_node(node, **{key: _value(value, NODE_ATTRIBUTES.get(key)) for key, value in data.items()})
+            graph.add_node(node, **{key: _value(value, OF_NODES.get(key)) for key, value in data.items()})
     except (nx.NetworkXException, SyntaxError, ValueError, TypeError, KeyError) as error:
         raise SpecError("graphml", f"cannot be read ({error})", "give a file of 'mipdesign export --to graphml'") from None
     graph.graph.pop("node_default", None)
@@ -99,7 +106,8 @@ def dot_text(graph: Graph) -> str:
 
 
 def _dot_attributes(node: str, data: Mapping[str, Any]) -> str:
-    kind, window = data["kind"], f" {data['kernel']}x{data['kernel']}" if data["kernel"] > 1 else ""
+    kernel = [data["kernel"]] * 2 if "kernel_t" not in data else [data["kernel_t"], data["kernel"], data["kernel"]]
+    kind, window = data["kind"], f" {'x'.join(map(str, kernel))}" if max(kernel) > 1 else ""
     stride = f" /{data['stride']}" if data["stride"] > 1 else ""
     what = f"{data['function'] or kind}{window}{stride}"
     label = f"{node.rpartition('.')[2]}\n{what}\n{' x '.join(map(str, data['out_shape']))}"
@@ -133,7 +141,12 @@ def module_of(architecture: Architecture, weights: Path | None = None, seed: int
     if weights is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return to_module(to_graph(architecture)).eval()
+            network = to_module(to_graph(architecture)).eval()
+            if architecture.quantised:
+                from .quantised import calibrate
+
+                calibrate(network, torch.randn(CALIBRATION, *input_shape(architecture)))
+            return network
     network = from_pretrained(weights)
     saved = network.architecture
     if replace(saved, resolution=architecture.resolution) != replace(
@@ -144,23 +157,23 @@ def module_of(architecture: Architecture, weights: Path | None = None, seed: int
     return network
 
 
-def exported_program(network: DesignedNetwork) -> Any:
+def exported_program(network: Exported) -> Any:
     """The ``torch.export.ExportedProgram`` of a network in evaluation mode, for batches of any size.
 
     Height and width of the pictures are the resolution of its architecture. The program names no files of this machine.
     """
     import torch
 
-    a, device = network.architecture, next(network.parameters()).device
     # two pictures, since one would be taken for a constant
-    pictures = torch.zeros(2, a.input_channels, a.resolution, a.resolution, device=device)
-    program = torch.export.export(network.eval(), (pictures,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+    pictures = torch.zeros(2, *input_shape(network.architecture), device=next(network.parameters()).device)
+    with torch.no_grad() if network.architecture.quantised else nullcontext():  # without what only gradients need
+        program = torch.export.export(network.eval(), (pictures,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)
     return program
 
 
-def torch_export_bytes(network: DesignedNetwork) -> bytes:
+def torch_export_bytes(network: Exported) -> bytes:
     """Content of a ``.pt2`` file, which ``torch.export.load`` reads."""
     import torch
 
@@ -170,8 +183,8 @@ def torch_export_bytes(network: DesignedNetwork) -> bytes:
     return content.getvalue()
 
 
-def onnx_bytes(network: DesignedNetwork) -> bytes:
-    """Content of an ONNX file; its input is :data:`INPUT_NAME`, its output :data:`OUTPUT_NAME`.
+def onnx_bytes(network: Exported) -> bytes:
+    """Content of an ONNX file; its input is :data:`INPUT_NAME`, its outputs :data:`OUTPUT_NAME` or maps by their levels.
 
     Raises
     ------
@@ -186,11 +199,17 @@ def onnx_bytes(network: DesignedNetwork) -> bytes:
 
     if sum(tensor.nbytes for tensor in network.state_dict().values()) > ONNX_BYTES:
         raise SpecError("--to", "an ONNX file holds 2 GiB, and the weights have more", "use torch-export")
+    names, translated = list(getattr(network, "names", [OUTPUT_NAME])), None
+    if network.architecture.quantised:
+        from .integer import translations, with_integers
+
+        network, translated = with_integers(network), translations(OPSET)
     with _without_chatter():
         program = torch.onnx.export(
             exported_program(network),
             input_names=[INPUT_NAME],
-            output_names=[OUTPUT_NAME],
+            output_names=names,
+            custom_translation_table=translated,
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -240,7 +259,7 @@ class Format:
 
     title: str
     text: Callable[[Architecture], str] | None = None
-    content: Callable[[DesignedNetwork], bytes] | None = None
+    content: Callable[[Exported], bytes] | None = None
     file: str = ""
 
 
@@ -266,6 +285,7 @@ def export(
     resolution: int | None = None,
     weights: Path | None = None,
     seed: int = 0,
+    features: Sequence[str] = (),
 ) -> str:
     """Writes a network in another format.
 
@@ -283,6 +303,8 @@ def export(
         Folder of :func:`mipdesign.nn.pretrained.save_pretrained`; by default ``source``, if it holds weights.
     seed:
         Of fresh weights, where there are none.
+    features:
+        Names of levels (:mod:`mipdesign.nn.features`) whose maps are the outputs, in place of the logits.
 
     Returns
     -------
@@ -293,12 +315,15 @@ def export(
     MissingExtraError
         If what the format needs is not installed.
     SpecError
-        If there is no such format, it cannot express the network, the weights are not the network's, or the file cannot be
-        written.
+        If there is no such format, it cannot express the network or maps, there is no such level, the weights are not the
+        network's, or the file cannot be written.
     """
     if form not in FORMATS:
         raise SpecError("--to", f"{form!r} is not a format", f"use one of: {', '.join(FORMATS)}")
     chosen = FORMATS[form]
+    if features and chosen.content is None:
+        able = ", ".join(name for name, known in FORMATS.items() if known.content is not None)
+        raise SpecError("--features", f"{form} has no outputs to choose", f"use one of: {able}")
     architecture = read_network(source, resolution)
     if chosen.text is not None:
         text = chosen.text(architecture)
@@ -316,5 +341,14 @@ def export(
         save_pretrained(network, target)
     else:
         with writing(target):
-            write_whole(target, chosen.content(network))
+            write_whole(target, chosen.content(_with_outputs(network, features)))
     return f"{target}: {chosen.title}\n" if out is None else ""
+
+
+def _with_outputs(network: DesignedNetwork, features: Sequence[str]) -> Exported:
+    """The network, or what gives the maps of the levels."""
+    if not features:
+        return network
+    from .features import levels_of
+
+    return network.features(levels_of(network.feature_info, features, "--features"))

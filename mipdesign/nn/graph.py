@@ -10,7 +10,12 @@ Node attributes (:data:`NODE_ATTRIBUTES`) are integers, strings and tuples of in
     As in :class:`~mipdesign.networks.blocks.Operation`; ``kind`` and ``role`` of the input node are ``input``. ``kernel`` is
     that of a convolution or a max pool, 1 elsewhere.
 ``in_shape``, ``out_shape``
-    ``(channels, height, width)`` of the first argument and of the result, without the batch.
+    ``(channels, height, width)`` of the first argument and of the result, without the batch; ``(channels, frames, height,
+    width)`` in a network of video.
+``kernel_t``
+    In a network of video, how many frames the kernel spans.
+``bits``
+    Of a quantised convolution: those of the map that it reads and of its weights.
 ``params``, ``macs``, ``reference_flops``
     What the operation costs; the sums over all nodes are the counts of :class:`~mipdesign.networks.evaluator.Evaluator`.
 ``stage``, ``block``
@@ -18,7 +23,7 @@ Node attributes (:data:`NODE_ATTRIBUTES`) are integers, strings and tuples of in
 
 An edge carries ``argument``, the position (from 0) of its source among the arguments of its target: ``scale`` reads the
 trunk, then the gate; ``add`` the main path, then the shortcut. Graph attributes (:data:`GRAPH_ATTRIBUTES`) are
-``resolution``, ``input_channels``, ``classes`` and ``architecture``, the network in its file format.
+``resolution``, ``input_channels``, ``classes`` and ``architecture``, the network in its file format; in video also ``frames``.
 """
 
 from __future__ import annotations
@@ -34,8 +39,8 @@ from ..networks.architecture import Architecture
 from ..networks.blocks import BLOCK_INPUT, Operation
 
 Graph: TypeAlias = "nx.DiGraph[str]"
-Shape: TypeAlias = tuple[int, int, int]
-"""``(channels, height, width)``."""
+Shape: TypeAlias = tuple[int, ...]
+"""``(channels, height, width)``, in video ``(channels, frames, height, width)``."""
 
 INPUT = "input"
 """Name, kind and role of the node that stands for the picture."""
@@ -60,8 +65,14 @@ NODE_ATTRIBUTES: dict[str, type | tuple[type, ...]] = {
 }
 """Attributes of every node and their types; JSON turns the tuples of shapes into lists, which are accepted too."""
 
+OF_VIDEO: dict[str, type] = {"kernel_t": int}
+"""Attributes that the nodes of a network of video have beside them."""
+
+OF_QUANTISED: dict[str, type | tuple[type, ...]] = {"bits": (tuple, list)}
+"""Attributes that the convolutions of a quantised network have beside them."""
+
 GRAPH_ATTRIBUTES: dict[str, type] = {"resolution": int, "input_channels": int, "classes": int, "architecture": dict}
-"""Attributes of the graph and their types."""
+"""Attributes of the graph and their types; a network of video also has ``frames``, an integer."""
 
 ARGUMENTS = {
     "conv": 1,
@@ -108,8 +119,9 @@ def to_graph(architecture: Architecture) -> Graph:
     graph: Graph = nx.DiGraph(
         resolution=int(a.resolution), input_channels=int(a.input_channels), classes=int(a.classes), architecture=a.to_dict()
     )
-    picture = (int(a.input_channels), int(a.resolution), int(a.resolution))
-    graph.add_node(INPUT, **_input_attributes(picture))
+    if a.frames is not None:
+        graph.graph["frames"] = int(a.frames)
+    graph.add_node(INPUT, **_input_attributes(input_shape(a)))
     source = INPUT
     source = _add_part(graph, "stem", a.stem_operations, source)
     for placed in a.blocks():
@@ -120,10 +132,26 @@ def to_graph(architecture: Architecture) -> Graph:
     return graph
 
 
+def input_shape(architecture: Architecture) -> Shape:
+    """Shape of what enters a network, without the batch."""
+    a = architecture
+    return map_shape(a.input_channels, a.frames, a.resolution)
+
+
+def map_shape(channels: int, frames: int | None, resolution: int) -> Shape:
+    """Shape of a map, without the batch; of pictures if ``frames`` is ``None``."""
+    return (int(channels), *(() if frames is None else (int(frames),)), int(resolution), int(resolution))
+
+
+def is_video(graph: Graph) -> bool:
+    """Whether a network reads video."""
+    return "frames" in graph.graph
+
+
 def _input_attributes(shape: Shape) -> dict[str, Any]:
     counts = {"params": 0, "macs": 0, "reference_flops": 0}
     outside = {"stage": OUTSIDE, "block": OUTSIDE}
-    window = {"kernel": 1, "stride": 1, "groups": 1}
+    window = {"kernel": 1, "stride": 1, "groups": 1} | ({} if len(shape) == 3 else {"kernel_t": 1})
     return {"kind": INPUT, "role": INPUT, "in_shape": shape, "out_shape": shape, "function": "", **window, **counts, **outside}
 
 
@@ -134,20 +162,23 @@ def _add_part(
     node = source
     for op in operations:
         node = f"{name}.{op.name}"
-        graph.add_node(node, **_attributes(op), stage=stage, block=block)
+        graph.add_node(node, **_attributes(op, is_video(graph)), stage=stage, block=block)
         for argument, read in enumerate(op.inputs):
             graph.add_edge(source if read == BLOCK_INPUT else f"{name}.{read}", node, argument=argument)
     return node
 
 
-def _attributes(op: Operation) -> dict[str, Any]:
-    r_in, r_out = int(op.resolution), int(op.out_resolution)
+def _attributes(op: Operation, video: bool) -> dict[str, Any]:
+    frames = int(op.frames) if video else None
+    out_frames = 1 if video and op.kind == "global_pool" else frames
     return {
         "kind": op.kind,
         "role": op.role,
-        "in_shape": (int(op.in_channels), r_in, r_in),
-        "out_shape": (int(op.out_channels), r_out, r_out),
+        "in_shape": map_shape(op.in_channels, frames, op.resolution),
+        "out_shape": map_shape(op.out_channels, out_frames, op.out_resolution),
         "kernel": int(op.kernel),
+        **({"kernel_t": int(op.kernel_t)} if video else {}),
+        **({} if op.bits is None else {"bits": (int(op.bits[0]), int(op.bits[1]))}),
         "stride": int(op.stride),
         "groups": int(op.groups),
         "function": op.function,
@@ -195,7 +226,10 @@ def operation_of(graph: Graph, node: str) -> Operation:
         data["kind"],
         data["in_shape"][0],
         data["out_shape"][0],
-        data["in_shape"][1],
+        data["in_shape"][-1],
+        frames=1 if len(data["in_shape"]) == 3 else data["in_shape"][1],
+        kernel_t=data.get("kernel_t", 1),
+        bits=(data["bits"][0], data["bits"][1]) if "bits" in data else None,
         kernel=data["kernel"],
         stride=data["stride"],
         groups=data["groups"],

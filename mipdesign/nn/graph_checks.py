@@ -14,10 +14,13 @@ from .graph import (
     GRAPH_ATTRIBUTES,
     INPUT,
     NODE_ATTRIBUTES,
+    OF_QUANTISED,
+    OF_VIDEO,
     OUTSIDE,
     Graph,
     arguments,
     execution_order,
+    is_video,
     local_name,
     operation_of,
     part_name,
@@ -36,7 +39,7 @@ def check_graph(graph: Graph) -> None:
         Naming the node (or the graph attribute), what is wrong with it and what would be right.
     """
     _check_wiring(graph)
-    for name, expected in GRAPH_ATTRIBUTES.items():
+    for name, expected in (GRAPH_ATTRIBUTES | ({"frames": int} if is_video(graph) else {})).items():
         _check_type(graph.graph, name, name, expected)
     for node in graph:
         _check_attributes(graph, node)
@@ -74,22 +77,33 @@ def _check_type(data: Any, name: str, where: str, expected: type | tuple[type, .
 
 
 def _check_attributes(graph: Graph, node: str) -> None:
-    data = graph.nodes[node]
-    for name, expected in NODE_ATTRIBUTES.items():
+    data, video = graph.nodes[node], is_video(graph)
+    for name, expected in (NODE_ATTRIBUTES | (OF_VIDEO if video else {})).items():
         _check_type(data, name, f"{node}.{name}", expected)
+    axes = "(channels, frames, height, width)" if video else "(channels, height, width)"
     for name in ("in_shape", "out_shape"):
         shape = data[name]
-        if len(shape) != 3 or not all(isinstance(n, int) and n >= 1 for n in shape) or shape[1] != shape[2]:
-            raise SpecError(
-                f"{node}.{name}", f"{shape!r}", "a shape is (channels, height, width), height equal to width, all at least 1"
-            )
-    for name in ("kernel", "stride", "groups"):
+        if len(shape) != 3 + video or not all(isinstance(n, int) and n >= 1 for n in shape) or shape[-2] != shape[-1]:
+            raise SpecError(f"{node}.{name}", f"{shape!r}", f"a shape is {axes}, height equal to width, all at least 1")
+    for name in ("kernel", "stride", "groups", *(OF_VIDEO if video else ())):
         if data[name] < 1:
             raise SpecError(f"{node}.{name}", f"{data[name]}", "it is at least 1")
+    if "bits" in data:
+        _check_bits(node, data)
     if node != INPUT and data["kind"] not in ARGUMENTS:
         raise SpecError(f"{node}.kind", f"{data['kind']!r} is not a kind of operation", f"use one of {', '.join(ARGUMENTS)}")
     if data["kind"] == "activation" and data["function"] not in FUNCTIONS:
         raise SpecError(f"{node}.function", f"{data['function']!r} is not an activation", f"use one of {', '.join(FUNCTIONS)}")
+
+
+def _check_bits(node: str, data: dict[str, Any]) -> None:
+    """Convolutions alone have bits, and their weights a level beside 0."""
+    _check_type(data, "bits", f"{node}.bits", OF_QUANTISED["bits"])
+    bits = data["bits"]
+    if data["kind"] != "conv":
+        raise SpecError(f"{node}.bits", f"{bits!r} of {data['kind']}", "only convolutions have bits")
+    if len(bits) != 2 or not all(isinstance(b, int) for b in bits) or bits[0] < 1 or bits[1] < 2:
+        raise SpecError(f"{node}.bits", f"{bits!r}", "give at least 1 for the map and 2 for the weights")
 
 
 def _check_arguments(graph: Graph, node: str) -> None:
@@ -108,17 +122,20 @@ def _check_shapes(graph: Graph, node: str) -> None:
     shapes = [tuple(graph.nodes[source]["out_shape"]) for source in read]
     if tuple(data["in_shape"]) != shapes[0]:
         raise SpecError(f"{node}.in_shape", f"{tuple(data['in_shape'])}", f"{read[0]} gives {shapes[0]}")
-    c, r, _ = shapes[0]
-    second = {"add": shapes[0], "scale": (c, 1, 1)}.get(data["kind"])
+    c, r, frames = shapes[0][0], shapes[0][-1], shapes[0][1:-2]
+    second = {"add": shapes[0], "scale": (c, *[1] * len(shapes[0][1:]))}.get(data["kind"])
     if second is not None and shapes[1] != second:
         raise SpecError(node, f"its second argument {read[1]} has shape {shapes[1]}", f"{data['kind']} needs {second}")
     _check_window(node, data, r)
     _check_channels(node, data, c)
     height = operation_of(graph, node).out_resolution
-    if data["out_shape"][1] != height:
+    if data["out_shape"][-1] != height:
         raise SpecError(
-            f"{node}.out_shape", f"height {data['out_shape'][1]}", f"stride {data['stride']} on height {r} gives {height}"
+            f"{node}.out_shape", f"height {data['out_shape'][-1]}", f"stride {data['stride']} on height {r} gives {height}"
         )
+    kept = tuple(1 for _ in frames) if data["kind"] == "global_pool" else frames
+    if tuple(data["out_shape"][1:-2]) != kept:
+        raise SpecError(f"{node}.out_shape", f"{data['out_shape'][1]} frames", f"{data['kind']} gives {kept[0]}")
 
 
 def _check_window(node: str, data: dict[str, Any], resolution: int) -> None:
@@ -127,8 +144,9 @@ def _check_window(node: str, data: dict[str, Any], resolution: int) -> None:
     fixed = {"conv": stride, "pool": 2, "max_pool": 2, "global_pool": resolution}.get(kind, 1)
     if stride != fixed:
         raise SpecError(f"{node}.stride", f"{stride}", f"{kind} on height {resolution} has stride {fixed}")
-    if data["kernel"] % 2 == 0:
-        raise SpecError(f"{node}.kernel", f"{data['kernel']} is even", "use an odd kernel such as 3 or 5")
+    for name in ("kernel", "kernel_t"):
+        if data.get(name, 1) % 2 == 0:
+            raise SpecError(f"{node}.{name}", f"{data[name]} is even", "use an odd kernel such as 3 or 5")
     if kind in ("pool", "max_pool") and resolution == 1:
         raise SpecError(node, "a strided pool on a map of 1x1", "use a larger resolution")
     if kind == "linear" and resolution != 1:
@@ -183,9 +201,10 @@ def _check_ends(graph: Graph) -> None:
         raise SpecError(
             "classifier", f"consists of {classifier}", "it is a global pool named pool and a linear layer named linear"
         )
-    c, r, _ = graph.nodes[INPUT]["out_shape"]
+    shape = graph.nodes[INPUT]["out_shape"]
     classes = graph.nodes[found[-1].nodes[-1]]["out_shape"][0]
-    for name, right in (("resolution", r), ("input_channels", c), ("classes", classes)):
+    stated = {"resolution": shape[-1], "input_channels": shape[0], "classes": classes}
+    for name, right in (stated | ({"frames": shape[1]} if is_video(graph) else {})).items():
         if graph.graph[name] != right:
             raise SpecError(name, f"{graph.graph[name]}", f"the nodes say {right}")
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
+"""Convolutions of pictures and of video."""
+NORMALISATIONS = (nn.BatchNorm2d, nn.BatchNorm3d)
+"""Normalisations of pictures and of video."""
+
 
 class Add(nn.Module):
-    """Sum of main path and shortcut, both ``(N, C, H, W)``.
+    """Sum of main path and shortcut, both ``(N, C, H, W)``, in video ``(N, C, T, H, W)``.
 
     Attributes
     ----------
@@ -22,7 +27,7 @@ class Add(nn.Module):
     def forward(self, main: Tensor, shortcut: Tensor) -> Tensor:
         if self.drop_path_rate and self.training:
             kept = 1.0 - self.drop_path_rate
-            main = main * main.new_empty(main.shape[0], 1, 1, 1).bernoulli_(kept).div_(kept)
+            main = main * main.new_empty(main.shape[0], *[1] * (main.dim() - 1)).bernoulli_(kept).div_(kept)
         return main + shortcut
 
     def extra_repr(self) -> str:
@@ -30,21 +35,22 @@ class Add(nn.Module):
 
 
 class Scale(nn.Module):
-    """Trunk ``(N, C, H, W)`` times its gate ``(N, C, 1, 1)``."""
+    """Trunk ``(N, C, H, W)`` times its gate ``(N, C, 1, 1)``; both with frames in video."""
 
     def forward(self, trunk: Tensor, gate: Tensor) -> Tensor:
         return trunk * gate
 
 
 class AverageAndMax(nn.Module):
-    """Mean of the average and the maximum of every channel: ``(N, C, 1, 1)``."""
+    """Mean of the average and the maximum of every channel: ``(N, C, 1, 1)``, in video ``(N, C, 1, 1, 1)``."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x.mean((2, 3), keepdim=True) + x.amax((2, 3), keepdim=True)) / 2
+        window = tuple(range(2, x.dim()))
+        return (x.mean(window, keepdim=True) + x.amax(window, keepdim=True)) / 2
 
 
 class FlatLinear(nn.Linear):
-    """Linear layer on a pooled map ``(N, C, 1, 1)``; gives ``(N, out_features)``."""
+    """Linear layer on a pooled map ``(N, C, 1, 1)`` or ``(N, C, 1, 1, 1)``; gives ``(N, out_features)``."""
 
     def forward(self, pooled: Tensor) -> Tensor:
         return super().forward(pooled.flatten(1))

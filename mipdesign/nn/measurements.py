@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import SpecError, require
 from ..networks.architecture import Architecture
-from .graph import to_graph
+from .graph import Shape, input_shape, to_graph
 from .lowering import to_module
 
 if TYPE_CHECKING:
@@ -176,9 +176,9 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def shape_of(architecture: Architecture, batch: int) -> tuple[int, int, int, int]:
-    """Shape of a batch of pictures."""
-    return batch, architecture.input_channels, architecture.resolution, architecture.resolution
+def shape_of(architecture: Architecture, batch: int) -> Shape:
+    """Shape of a batch of pictures, or of videos."""
+    return batch, *input_shape(architecture)
 
 
 # ------------------------------------------------------------------------------------------------------------------ memory

@@ -7,97 +7,32 @@ The module follows timm's model contract, without timm: what trains a network of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from ..errors import SpecError
 from ..networks.architecture import Architecture
-from ..networks.blocks import BLOCK_INPUT, Operation
-from .features import FeatureInfo
-from .graph import OUTSIDE, Graph, Part, arguments, is_main_path, local_name, operation_of, parts
+from .block import Block
+from .features import FeatureNetwork, Indices, feature_info, levels_of, through
+from .graph import INPUT, Graph, Part, parts
 from .initialisation import initialise
-from .layers import Add, AverageAndMax, FlatLinear, Scale
+from .layers import Add, AverageAndMax, FlatLinear
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "relu6": nn.ReLU6, "silu": nn.SiLU, "sigmoid": nn.Sigmoid}
-"""Activation modules by the name of the function."""
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's colours, with which training code normalises pictures unless told otherwise."""
 
 
-POOLS: dict[str, Callable[[], nn.Module]] = {
-    "avg": lambda: nn.AdaptiveAvgPool2d(1),
-    "max": lambda: nn.AdaptiveMaxPool2d(1),
-    "avgmax": AverageAndMax,
-    "": nn.Identity,
+POOLS: dict[str, Callable[[bool], nn.Module]] = {
+    "avg": lambda video: nn.AdaptiveAvgPool3d(1) if video else nn.AdaptiveAvgPool2d(1),
+    "max": lambda video: nn.AdaptiveMaxPool3d(1) if video else nn.AdaptiveMaxPool2d(1),
+    "avgmax": lambda video: AverageAndMax(),
+    "": lambda video: nn.Identity(),
 }
-"""The module of each pool before the classifier, by timm's names; the empty one leaves the map as it is."""
-
-
-def _conv(op: Operation) -> nn.Conv2d:
-    return nn.Conv2d(op.in_channels, op.out_channels, op.kernel, op.stride, op.kernel // 2, groups=op.groups, bias=False)
-
-
-MODULES: dict[str, Callable[[Operation], nn.Module]] = {
-    "conv": _conv,
-    "norm": lambda op: nn.BatchNorm2d(op.out_channels),
-    "activation": lambda op: ACTIVATIONS[op.function](),
-    # ceil_mode: an odd map shrinks to ceil(r / 2), as under the strided convolution that the pool stands beside
-    "pool": lambda op: nn.AvgPool2d(2, ceil_mode=True),
-    "max_pool": lambda op: nn.MaxPool2d(op.kernel, 2, op.kernel // 2),
-    "global_pool": lambda op: nn.AdaptiveAvgPool2d(1),
-    "add": lambda op: Add(),
-    "scale": lambda op: Scale(),
-    "linear": lambda op: FlatLinear(op.in_channels, op.out_channels),
-}
-"""The module of each kind of operation, in torch's own initialisation."""
-
-
-class Block(nn.Module):
-    """A part of the network with one input and one output, its operations as children under their own names.
-
-    Attributes
-    ----------
-    wiring:
-        Per child, in the order of execution: its name, the names of what it reads (``input`` is the part's input), and those of
-        them that nothing after it reads, whose maps can go.
-    """
-
-    def __init__(self, graph: Graph, part: Part) -> None:
-        super().__init__()
-        steps: list[tuple[str, tuple[str, ...]]] = []
-        for node in part.nodes:
-            op = operation_of(graph, node)
-            self.add_module(op.name, MODULES[op.kind](op))
-            read = tuple(BLOCK_INPUT if source == part.source else local_name(source) for source in arguments(graph, node))
-            steps.append((op.name, read))
-        self.wiring = tuple((name, read, _spent(read, steps[n + 1 :])) for n, (name, read) in enumerate(steps))
-
-    def begin_as_shortcut(self) -> None:
-        """Sets the weight of the normalisation at the end of the main path to 0, where there is a shortcut beside it."""
-        for name, read, _ in self.wiring:
-            last = self._modules.get(read[0])
-            if isinstance(self._modules[name], Add) and isinstance(last, nn.BatchNorm2d):
-                nn.init.zeros_(last.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        values = {BLOCK_INPUT: x}
-        for name, read, spent in self.wiring:
-            x = values[name] = self._modules[name](*[values[source] for source in read])  # type: ignore[misc]
-            for source in spent:
-                del values[source]
-        return x
-
-
-def _spent(read: tuple[str, ...], after: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
-    """What a step reads and no later one does."""
-    return tuple(sorted(set(read) - {source for _, sources in after for source in sources}))
+"""The module of each pool before the classifier, of video or pictures, by timm's names; the empty one leaves the map alone."""
 
 
 class DesignedNetwork(nn.Module):
@@ -105,8 +40,9 @@ class DesignedNetwork(nn.Module):
 
     Children are ``stem``, ``stages`` (a sequence of blocks per super-block), ``head`` (an identity where there is
     none) and ``classifier``. Every node of the graph is the submodule of the same name, so the keys of the state dict are
-    node names: ``stages.0.1.conv2.weight``. Input is ``(N, in_chans, H, W)`` with any ``N``; other resolutions than the
-    designed one work as well. Weights are initialised from torch's global generator: seed it for a reproducible network.
+    node names: ``stages.0.1.conv2.weight``. Input is ``(N, in_chans, H, W)`` with any ``N``, in a network of video
+    ``(N, in_chans, frames, H, W)``, as all maps then are; other resolutions than the designed one work as well. Weights are
+    initialised from torch's global generator: seed it for a reproducible network.
 
     Parameters
     ----------
@@ -155,7 +91,7 @@ class DesignedNetwork(nn.Module):
         self.num_features = self.head_hidden_size = int(graph.nodes[classifier.source]["out_shape"][0])
         self.drop_rate, self.drop_path_rate, self.global_pool = drop_rate, drop_path_rate, "avg"
         self.grad_checkpointing = False
-        self.feature_info = _feature_info(graph, [stem, *blocks])
+        self.feature_info = feature_info(graph, [stem, *blocks])
         self.default_cfg = self.pretrained_cfg = _default_cfg(graph, classifier)
         for i, block in enumerate(self.blocks()):
             for child in block.children():
@@ -187,7 +123,7 @@ class DesignedNetwork(nn.Module):
         """The last map before the pool, ``(N, num_features, h, w)``."""
         x = self.stem(x)
         for stage in self.stages:
-            x = self._through(stage, x)
+            x = through(stage, x, self.grad_checkpointing)
         return self.head(x)  # type: ignore[no-any-return]
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
@@ -209,7 +145,7 @@ class DesignedNetwork(nn.Module):
     def forward_intermediates(
         self,
         x: Tensor,
-        indices: int | Sequence[int] | None = None,
+        indices: Indices = None,
         norm: bool = False,
         stop_early: bool = False,
         output_fmt: str = "NCHW",
@@ -220,7 +156,7 @@ class DesignedNetwork(nn.Module):
         Parameters
         ----------
         indices:
-            Which levels: all (``None``), the last so many, or those of the numbers given.
+            Which levels: all (``None``), the last so many, or those of the numbers or names given.
         norm:
             For other networks: every map here is normalised already.
         stop_early:
@@ -237,13 +173,13 @@ class DesignedNetwork(nn.Module):
         """
         if output_fmt != "NCHW":
             raise SpecError("output_fmt", f"{output_fmt!r}", "maps are 'NCHW'")
-        taken = self._levels(indices)
+        taken = levels_of(self.feature_info, indices)
         modules = [info["module"] for info in self.feature_info]
         wanted = {modules[level] for level in taken}
         last = modules[max(taken)]
         found: list[Tensor] = []
         for name, part in [("stem", self.stem), *((f"stages.{i}", stage) for i, stage in enumerate(self.stages))]:
-            x = self._through(part, x)
+            x = through(part, x, self.grad_checkpointing)
             if name in wanted:
                 found.append(x)
             if stop_early and name == last:
@@ -252,22 +188,16 @@ class DesignedNetwork(nn.Module):
             x = self.head(x)
         return found if intermediates_only else (x, found)
 
-    def _through(self, part: nn.Module, x: Tensor) -> Tensor:
-        """The output of the stem or a super-block; where asked for, block by block without keeping what is inside them."""
-        if self.grad_checkpointing and isinstance(part, nn.Sequential) and torch.is_grad_enabled():
-            for block in part:
-                x = checkpoint(block, x, use_reentrant=False)
-            return x
-        return part(x)  # type: ignore[no-any-return]
+    def features(self, out_indices: Indices = None, as_list: bool = False) -> FeatureNetwork:
+        """The maps of some levels as a module of its own that shares this one's weights, for detectors; all by default.
 
-    def _levels(self, indices: int | Sequence[int] | None) -> list[int]:
-        """Levels of :attr:`feature_info`, increasing."""
-        n = len(self.feature_info)
-        asked = range(n) if indices is None else range(-indices, 0) if isinstance(indices, int) else indices
-        levels = sorted({level + n if level < 0 else level for level in asked})
-        if not levels or levels[0] < 0 or levels[-1] >= n:
-            raise SpecError("indices", f"{indices!r}", f"there are {n} levels, 0 to {n - 1}")
-        return levels
+        What the parameters mean and when it fails: :class:`~mipdesign.nn.features.FeatureNetwork`.
+        """
+        stages = list(self.stages.children())
+        maps = FeatureNetwork(self.architecture, self.stem, stages, self.feature_info, out_indices, as_list)
+        maps.set_grad_checkpointing(self.grad_checkpointing)
+        maps.training = self.training  # the parts keep their own mode: some may be frozen
+        return maps
 
     # ------------------------------------------------------- timm's contract
 
@@ -298,7 +228,7 @@ class DesignedNetwork(nn.Module):
         like = next(self.parameters())
         linear = FlatLinear(self.num_features, num_classes) if num_classes else nn.Flatten() if pool else nn.Identity()
         initialise(linear)
-        self.classifier.add_module("pool", POOLS[pool]())
+        self.classifier.add_module("pool", POOLS[pool](self.architecture.frames is not None))
         self.classifier.add_module("linear", linear.to(like.device, like.dtype))
         self.classifier.train(self.training)
         self.num_classes, self.global_pool = num_classes, pool
@@ -306,7 +236,7 @@ class DesignedNetwork(nn.Module):
             self.architecture = replace(self.architecture, classes=num_classes)
 
     def prune_intermediate_layers(
-        self, indices: int | Sequence[int] = 1, prune_norm: bool = False, prune_head: bool = True
+        self, indices: int | Sequence[int | str] = 1, prune_norm: bool = False, prune_head: bool = True
     ) -> list[int]:
         """Drops what the levels ``indices`` of :attr:`feature_info` do not need.
 
@@ -323,7 +253,7 @@ class DesignedNetwork(nn.Module):
         -------
         The levels, increasing.
         """
-        taken = self._levels(indices)
+        taken = levels_of(self.feature_info, indices)
         names = ["stem", *(f"stages.{i}" for i in range(len(self.stages)))]
         last = self.feature_info[taken[-1]]
         for i in range(names.index(last["module"]), len(self.stages)):
@@ -353,11 +283,10 @@ class DesignedNetwork(nn.Module):
 
 def _default_cfg(graph: Graph, classifier: Part) -> dict[str, Any]:
     """What timm keeps of a network beside its structure."""
-    r, c = int(graph.graph["resolution"]), int(graph.graph["input_channels"])
     return {
         "url": "",
         "num_classes": int(graph.graph["classes"]),
-        "input_size": (c, r, r),
+        "input_size": tuple(graph.nodes[INPUT]["out_shape"]),
         "pool_size": tuple(graph.nodes[classifier.source]["out_shape"][1:]),
         "crop_pct": 0.875,
         "interpolation": "bicubic",
@@ -376,16 +305,3 @@ def _stages(graph: Graph, blocks: list[Part]) -> list[nn.Sequential]:
             stages.append(nn.Sequential())
         stages[-1].append(Block(graph, part))
     return stages
-
-
-def _feature_info(graph: Graph, stem_and_blocks: list[Part]) -> list[FeatureInfo]:
-    """One entry per resolution: super-blocks of stride 1 stand for what is before them."""
-    info: dict[int, FeatureInfo] = {}
-    reduction = 1
-    for part in stem_and_blocks:
-        shrinking = [node for node in part.nodes if is_main_path(graph, node) or graph.nodes[node]["kind"] == "max_pool"]
-        reduction *= math.prod(graph.nodes[node]["stride"] for node in shrinking)
-        last = graph.nodes[part.nodes[-1]]
-        module = "stem" if last["stage"] == OUTSIDE else f"stages.{last['stage']}"
-        info[reduction] = {"num_chs": last["out_shape"][0], "reduction": reduction, "module": module}
-    return list(info.values())

@@ -107,7 +107,7 @@ def from_pretrained(
     network = to_module(to_graph(replace(saved, input_channels=channels)), drop_rate=drop_rate, drop_path_rate=drop_path_rate)
     if channels != saved.input_channels:
         first = state[FIRST_CONVOLUTION]
-        state[FIRST_CONVOLUTION] = first.sum(1, keepdim=True).expand(-1, channels, -1, -1) / channels
+        state[FIRST_CONVOLUTION] = first.sum(1, keepdim=True).expand(-1, channels, *first.shape[2:]) / channels
     network.reset_classifier(saved.classes if classified else 0, pool)
     network.load_state_dict(state)
     if num_classes is not None and num_classes != network.num_classes:

@@ -281,7 +281,7 @@ def measure(rows: Sequence[Row], settings: Settings) -> Iterator[Row]:
     import torch
     from torch.utils.benchmark import Timer
 
-    from .module import MODULES
+    from .block import MODULES
 
     for row in rows:
         op = operation_of(row)

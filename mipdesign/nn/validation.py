@@ -23,6 +23,10 @@ term :math:`v_l / 2` takes away the bias of the logarithm of a mean; what is lef
 the logarithms would measure something else, lower by half the relative variance of :math:`R_l` in every layer, which narrow
 layers notice. The theory speaks of the variance over the weights, hence of the mean.)
 
+In a quantised network, the log-variance with the rounding of the score's model
+(:func:`mipdesign.nn.tracing.quantised_ratios`) is measured too: layer by layer on fresh noise, because the model says nothing
+of what rounding does to the maps of the layers before.
+
 A sampled figure passes if it lies within ``sigmas`` standard errors. The standard error is itself an estimate, with ``D - 1``
 degrees of freedom per layer. With the defaults, 16 draws and 4 standard errors, a correct network fails at a stage of one layer
 (a lone stem) for one seed in 900, at a stage of many layers for fewer than one in 10 000; layers of one or two channels are
@@ -34,6 +38,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -41,9 +46,10 @@ import numpy.typing as npt
 
 from ..errors import SpecError, require
 from ..networks.architecture import Architecture
-from ..networks.evaluator import DEFAULT_BYTES, Evaluator, default_scoring
+from ..networks.evaluator import DEFAULT_BYTES, DEFAULT_SIGMAS, Evaluator, default_scoring, plain_count
+from ..networks.layer_factors import layer_factors
 from ..networks.objective import effectiveness, entropy
-from .graph import Graph, to_graph
+from .graph import Graph, input_shape, map_shape, to_graph
 
 if TYPE_CHECKING:
     from .known_networks import KnownNetwork
@@ -172,12 +178,20 @@ def validate(
     ratios = measurement.variance_ratios(list(convs.values()), draws, map_size, seed)
     evaluator = Evaluator(architecture, default_scoring("paper", architecture))
     widths = [widths for _, widths in evaluator.stages]
-    stages = stage_estimates(ratios, layer_stages(graph, list(convs), architecture))
+    of_layers = layer_stages(graph, list(convs), architecture)
+    stages = stage_estimates(ratios, of_layers)
+    spans = np.array([graph.nodes[node].get("kernel_t", 1) for node in convs])
+    of_frames = [math.fsum(np.log(spans[of_layers == j])) for j in range(len(widths))]
     checks = [
         *_exact_checks(architecture, network, trace, len(convs)),
-        *variance_checks(widths, stages, sigmas),
-        *derived_checks(widths, stages, evaluator.stages[-1][0], trace.shapes["head"], sigmas),
+        *variance_checks(widths, stages, sigmas, of_frames),
+        *derived_checks(widths, stages, evaluator.stages[-1][0], trace.shapes["head"], sigmas, math.fsum(of_frames)),
     ]
+    if architecture.quantised:
+        rounded = measurement.quantised_ratios(list(convs.values()), DEFAULT_SIGMAS, draws, map_size, seed)
+        factors = layer_factors(architecture, sigmas=DEFAULT_SIGMAS)
+        of_bits = [math.fsum(times * math.log(factor.value) for factor, times in stage.items()) for stage in factors]
+        checks += variance_checks(widths, stage_estimates(rounded, of_layers), sigmas, of_bits, "quantised_log_variance")
     return ValidationReport(tuple(checks), draws, map_size, sigmas, seed)
 
 
@@ -207,8 +221,28 @@ def _exact_checks(architecture: Architecture, network: DesignedNetwork, trace: T
     counts |= {"activations": trace.activations, "activation_memory": trace.map_elements * DEFAULT_BYTES}
     return [
         *(Check(name, expected[name], count) for name, count in counts.items()),
+        *_tool_checks(architecture, network),
         *shape_checks(expected_shapes(architecture), trace.shapes),
     ]
+
+
+def _tool_checks(architecture: Architecture, network: DesignedNetwork) -> list[Check]:
+    """Counts of the released tool, of networks of video and of quantised ones.
+
+    On odd maps the tool's counts are those of no network that runs, and only the size is compared.
+    """
+    if architecture.frames is None and not architecture.quantised:
+        return []
+    from .tool_tracing import tool_trace
+
+    evaluator = Evaluator(architecture, default_scoring("paper", architecture))
+    trace = tool_trace(network, input_shape(architecture))
+    measured: dict[str, Fraction | int] = {"model_size": trace.model_size}
+    if architecture.whole_maps:
+        measured["bit_operations"] = trace.bit_operations
+    if architecture.whole_maps and "max_feature" in evaluator.exact_counts:
+        measured["max_feature"] = max(trace.map_bytes)
+    return [Check(name, plain_count(evaluator.count(name)), plain_count(count)) for name, count in measured.items()]
 
 
 def _check_options(draws: int, map_size: int, sigmas: float, seed: int) -> None:
@@ -230,11 +264,11 @@ def expected_shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
     a = architecture
     shapes: dict[str, tuple[int, ...]] = {}
     r = a.stem_resolution
-    shapes["stem"] = (a.stem.channels, r, r)
+    shapes["stem"] = map_shape(a.stem.channels, a.frames, r)
     for i, stage in enumerate(a.stages):
         r = -(-r // stage.stride)
-        shapes[f"stages.{i}"] = (stage.channels, r, r)
-    return shapes | {"head": (a.out_channels, a.out_resolution, a.out_resolution), "classifier": (a.classes,)}
+        shapes[f"stages.{i}"] = map_shape(stage.channels, a.frames, r)
+    return shapes | {"head": map_shape(a.out_channels, a.frames, a.out_resolution), "classifier": (a.classes,)}
 
 
 def shape_checks(expected: Mapping[str, tuple[int, ...]], measured: Mapping[str, tuple[int, ...]]) -> list[Check]:
@@ -275,7 +309,13 @@ def whole(stages: Sequence[Estimate]) -> Estimate:
     return Estimate(math.fsum(e.value for e in stages), math.hypot(*(e.standard_error for e in stages)))
 
 
-def variance_checks(widths: Sequence[Sequence[int]], measured: Sequence[Estimate], sigmas: float) -> list[Check]:
+def variance_checks(
+    widths: Sequence[Sequence[int]],
+    measured: Sequence[Estimate],
+    sigmas: float,
+    beside: Sequence[float] = (),
+    name: str = "log_variance",
+) -> list[Check]:
     """Log-variance of every stage and of the whole network.
 
     Parameters
@@ -284,11 +324,16 @@ def variance_checks(widths: Sequence[Sequence[int]], measured: Sequence[Estimate
         Widths of the main-path layers of each stage, from the theory.
     measured:
         Log-variance that each stage adds.
+    beside:
+        What the frames of its kernels, or its bits, add to that of each stage: a width is that of one frame, without bits.
+    name:
+        Of the figure.
     """
-    expected = [math.fsum(map(math.log, stage)) for stage in widths]
-    named = {f"log_variance.stage{j}": pair for j, pair in enumerate(zip(expected, measured, strict=True))}
-    named["log_variance"] = math.fsum(expected), whole(measured)
-    return [_sampled(name, theory, estimate, 1.0, sigmas) for name, (theory, estimate) in named.items()]
+    beside = beside or [0.0] * len(widths)
+    expected = [math.fsum([*map(math.log, stage), more]) for stage, more in zip(widths, beside, strict=True)]
+    named = {f"{name}.stage{j}": pair for j, pair in enumerate(zip(expected, measured, strict=True))}
+    named[name] = math.fsum(expected), whole(measured)
+    return [_sampled(figure, theory, estimate, 1.0, sigmas) for figure, (theory, estimate) in named.items()]
 
 
 def derived_checks(
@@ -297,6 +342,7 @@ def derived_checks(
     end: tuple[int, int],
     last_map: Sequence[int],
     sigmas: float,
+    of_frames: float = 0.0,
 ) -> list[Check]:
     """Effectiveness and entropy (convention ``paper``) of the whole network, from the measured log-variance.
 
@@ -306,18 +352,20 @@ def derived_checks(
         Resolution and channels of the last map, from the theory.
     last_map:
         Measured shape ``(channels, height, width)`` of the last map.
+    of_frames:
+        What the frames of all kernels add to the log-variance: the entropy counts it, the effectiveness does not.
     """
     layers = [w for stage in widths for w in stage]
     log_variance = whole(measured)
-    rho = len(layers) / math.exp(log_variance.value / len(layers))
-    h = entropy(last_map[1], last_map[0], log_variance.value)
+    rho = len(layers) / math.exp((log_variance.value - of_frames) / len(layers))
+    h = entropy(last_map[-1], last_map[0], log_variance.value)
     return [
         _sampled("effectiveness", effectiveness(layers), Estimate(rho, log_variance.standard_error), rho / len(layers), sigmas),
         _sampled(
             "entropy",
-            entropy(*end, math.fsum(map(math.log, layers))),
+            entropy(*end, math.fsum([*map(math.log, layers), of_frames])),
             Estimate(h, log_variance.standard_error),
-            entropy(last_map[1], last_map[0], 1.0),
+            entropy(last_map[-1], last_map[0], 1.0),
             sigmas,
         ),
     ]

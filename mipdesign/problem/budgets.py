@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from ..errors import SpecError, short
-from ..networks.architecture import Positive
+from ..networks.architecture_file import Positive
 from ..networks.evaluator import DEFAULT_BYTES, LOWER, SIZES, UPPER_ONLY
 from ..networks.latency import KINDS, LatencyModel, LatencyTable
 from ..numerals import at_most, plain_number
@@ -100,7 +100,8 @@ class Budgets(SpecModel):
 
     ``flops`` and ``params`` follow the convention, the other names mean the same in both. ``activations`` is the sum of the
     outputs of all convolutions, ``activation_memory`` the largest sum of input and output maps of one operation, in bytes,
-    ``weights_bytes`` the size of all parameters, ``latency`` microseconds by a table.
+    ``weights_bytes`` the size of all parameters, ``latency`` microseconds by a table. ``model_size``, ``bit_operations`` and
+    ``max_feature`` count as the released tool does, with bits; see :mod:`mipdesign.networks.tool_counts`.
     """
 
     flops: Range | None = None
@@ -114,6 +115,9 @@ class Budgets(SpecModel):
     activation_memory: Range | None = None
     latency: LatencyRange | None = None
     effectiveness: Range | None = None
+    model_size: Range | None = None
+    max_feature: Range | None = None
+    bit_operations: Range | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

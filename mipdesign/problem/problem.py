@@ -20,26 +20,29 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from ..errors import SpecError
 from ..files import read_text
-from ..networks.architecture import Architecture, Positive, Stem, require_kernel
+from ..networks.architecture import Architecture, Stem
+from ..networks.architecture_file import Positive, require_kernel
 from ..networks.evaluator import LOWER, SIZES, Evaluator, Scoring, violations
 from ..networks.latency import LatencyTable
 from ..networks.objective import (
     CONVENTIONS,
     ConventionName,
-    PenaltyForm,
-    default_alpha,
     depth_cost,
     least_spread,
     penalised_super_blocks,
     stage_of_super_blocks,
 )
-from ..numerals import double, plain_number
+from ..networks.tool_counts import MOBILE
+from ..numerals import plain_number
 from ..parsing import load_yaml, validated
 from .budgets import Budget, Budgets, Range
+from .convolutions import check_bits, check_frames, check_shapes
+from .elements import Element, check_ties, elements_of, sequences
+from .objective import ObjectiveSpec, objective_to_plain
 from .overrides import apply_override, find_table
 from .space import SuperBlockSpace, brief, choice_of
 from .specification import HeadSpace, Input, Lattice, NearSpec, SpecModel, StageSpace, StemSpace, with_tuples
@@ -47,38 +50,6 @@ from .ties import Tie, TieSpec
 
 SMALLER = "let the depths be closer, use a smaller beta, or form exp_std or none"
 """What helps against a penalty that is no number any more."""
-
-Weight = Annotated[float, BeforeValidator(double), Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)]
-
-
-class PenaltySpec(SpecModel):
-    """Depth penalty: its form, and the super-blocks (counted from 1) whose depths it counts (all by default)."""
-
-    form: PenaltyForm
-    stages: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_tuple(cls, data: Any) -> Any:
-        return with_tuples(data, "stages")
-
-
-class ObjectiveSpec(SpecModel):
-    """``sum_j alpha_j H_j - beta Q - p rho``: ``log_base`` is that of the entropy, ``effectiveness_price`` is ``p``.
-
-    What is left out follows the convention, where ``p`` is 0.
-    """
-
-    log_base: Annotated[int, Field(strict=True, ge=2, le=1000)] | None = None
-    alpha: tuple[Weight, ...] | None = None
-    beta: Weight = 10.0
-    effectiveness_price: Weight | None = None
-    penalty: PenaltySpec | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _as_tuple(cls, data: Any) -> Any:
-        return with_tuples(data, "alpha")
 
 
 class Problem(SpecModel):
@@ -121,7 +92,10 @@ class Problem(SpecModel):
             if stage > len(self.stages):
                 raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
         self._check_ties()
+        self._check_convolutions()
         self._check_penalty()
+        check_ties(self.space, self.tied)
+        _ = self.elements
         reachable = list(self.stem.channels.values)
         for i, space in enumerate(self.space):
             possible = [c for at, c in enumerate(space.channels) if space.columns(at)]
@@ -142,9 +116,22 @@ class Problem(SpecModel):
             strides = [stage.stride for stage in near.stages]
         except SpecError as error:
             raise SpecError(f"near.network.{error.field}", error.problem, error.remedy) from None
+        if not all(stage.is_uniform for stage in near.stages):
+            raise SpecError("near.network", "has a super-block whose blocks differ", "give one width and one kernel for each")
         if strides != [stage.stride for stage in self.stages]:
             remedy = f"give a network with strides {[stage.stride for stage in self.stages]}"
             raise SpecError("near.network", f"has super-blocks of strides {strides}", remedy)
+
+    def _check_convolutions(self) -> None:
+        """Frames and bits are those of the whole network, and budgets cover them."""
+        check_frames(self.input, self.stem, self.stages, self.space)
+        check_bits(self.stem, self.stages, self.head)
+        check_shapes(self.scoring, self.input, self.stem, self.space)
+        if self.budgets.latency is not None and (self.input.frames is not None or self.stem.bits is not None):
+            raise SpecError("budgets.latency", "has no tables of video or quantised operations", "leave it out")
+        families = sorted({block for stage in self.stages for block in stage.block} - {MOBILE})
+        if self.budgets.max_feature is not None and families:
+            raise SpecError("budgets.max_feature", f"is not defined for {families[0]} blocks", "use activation_memory")
 
     def _check_penalty(self) -> None:
         """Some network has a penalty that is a number."""
@@ -180,15 +167,23 @@ class Problem(SpecModel):
             If the map is used up before the last stride, or no kernel of a stage fits its map.
         """
         resolved, r = [], -(-self.input.resolution // self.stem.stride)
+        unrounded = Fraction(self.input.resolution, self.stem.stride)
         for i, stage in enumerate(self.stages):
             if r < stage.stride:
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
             growth = (stage.growth.min, stage.growth.max)
             choices = tuple(choice_of(stage, block, r, i) for block in stage.block)
-            space = SuperBlockSpace(stage.stride, r, stage.channels.values, choices, stage.depth.values, growth)
+            bits = stage.bits.pairs if stage.bits else ()
+            lattices = (stage.channels.values, choices, stage.depth.values, growth, stage.uniform, bits, unrounded)
+            space = SuperBlockSpace(stage.stride, r, *lattices)
             resolved.append(space if self.near is None else space.near(self.near, i))
-            r = -(-r // stage.stride)
+            r, unrounded = -(-r // stage.stride), unrounded / stage.stride
         return tuple(resolved)
+
+    @cached_property
+    def elements(self) -> tuple[Element, ...]:
+        """The chain of super-blocks and single blocks that a network is."""
+        return elements_of(self.space, self.tied)
 
     @cached_property
     def scoring(self) -> Scoring:
@@ -202,9 +197,16 @@ class Problem(SpecModel):
         if penalty is not None:
             form = penalty.form
             penalised = tuple(sorted({i - 1 for i in penalty.stages})) if penalty.stages else tuple(range(len(self.stages)))
-        alpha = self.objective.alpha or default_alpha(1 + self.stage_of[-1])
-        price = self.objective.effectiveness_price or 0.0
-        return Scoring(conv, alpha, self.objective.beta, form, penalised, self.objective.log_base, price)
+        given = self.objective
+        alpha = given.alpha or given.formula.alpha(1 + self.stage_of[-1])
+        price = given.effectiveness_price or 0.0
+        own = (given.log_base, price, given.score, given.exponents, given.sigmas, given.score_resolution)
+        return Scoring(conv, alpha, given.beta, form, penalised, *own)
+
+    @property
+    def counts_as_tool(self) -> bool:
+        """Whether ``flops`` counts on maps that are not rounded, and bits, where the convention is that of the tool."""
+        return self.scoring.additive or self.input.frames is not None or self.stem.bits is not None
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
@@ -229,12 +231,17 @@ class Problem(SpecModel):
     def outside_space(self, architecture: Architecture) -> list[str]:
         """Fields of a network that the search space does not hold."""
         wrong = []
-        fixed = {"resolution": self.input.resolution, "input_channels": self.input.channels, "classes": self.classes}
+        fixed: dict[str, Any] = {"resolution": self.input.resolution, "input_channels": self.input.channels}
+        fixed |= {"classes": self.classes, "frames": self.input.frames}
         wrong += [name for name, value in fixed.items() if getattr(architecture, name) != value]
-        if architecture.head != (self.head.channels if self.head else None):
+        head = (self.head.channels, self.head.bits) if self.head else (None, None)
+        if (architecture.head, architecture.head_bits) != head:
             wrong.append("head")
-        stem = architecture.stem
-        if stem != Stem(stem.channels, self.stem.kernel, self.stem.stride) or stem.channels not in self.stem.channels.values:
+        stem, given = architecture.stem, self.stem
+        if (
+            stem != Stem(stem.channels, given.kernel, given.stride, False, given.kernel_t or 1, given.bits)
+            or stem.channels not in self.stem.channels.values
+        ):
             wrong.append("stem")
         if len(architecture.stages) != len(self.space):
             return wrong + ["stages"]
@@ -242,7 +249,7 @@ class Problem(SpecModel):
         for i, (stage, space) in enumerate(zip(architecture.stages, self.space, strict=True)):
             inside = (
                 stage.stride == space.stride
-                and space.holds(stage.block, stage.channels, stage.bottleneck, stage.kernel)
+                and space.holds_blocks(stage)
                 and stage.depth in space.depths
                 and space.follows(previous, stage.channels)
             )
@@ -273,7 +280,7 @@ class Problem(SpecModel):
         for space in self.space:
             up_to = [0, *itertools.accumulate(ways)]
             before = [space.predecessors(channels, c) for c in space.channels]
-            columns = [space.columns(at) * len(space.depths) for at in range(len(space.channels))]
+            columns = [sequences(space, at) for at in range(len(space.channels))]
             ways = [(up_to[at.stop] - up_to[at.start]) * n for at, n in zip(before, columns, strict=True)]
             channels = space.channels
         return sum(ways)
@@ -332,6 +339,8 @@ class Problem(SpecModel):
                 return plain(value.max)
             if isinstance(value, StageSpace):
                 return _stage_to_plain(value, plain)
+            if isinstance(value, ObjectiveSpec):
+                return objective_to_plain(value, plain)
             if isinstance(value, BaseModel):
                 pairs = ((name, getattr(value, name)) for name in type(value).model_fields)
                 return {name: plain(item) for name, item in pairs if item is not None}
@@ -376,7 +385,7 @@ def _stage_to_plain(stage: StageSpace, plain: Callable[[Any], Any]) -> dict[str,
     return data
 
 
-STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "multiple_of": 1, "forbidden": ()}
+STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "uniform": True, "multiple_of": 1, "forbidden": (), "bits": None}
 """Fields of a stage that are rarely used, with their defaults."""
 
 

@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import SpecError
+from ..networks.architecture import Stage, single
+from ..networks.operation import kernel_code, kernel_of, kernel_text
 from ..numerals import simplest
 from .specification import FamilyRules, NearSpec, StageSpace, WidthRatio
 
@@ -23,7 +25,7 @@ class Choice:
     widths:
         For each channel count of the super-block the admitted bottleneck widths.
     kernels:
-        Kernel sizes.
+        Kernel sizes, as :func:`~mipdesign.networks.operation.kernel_code` where they span frames.
     excluded:
         Triples ``(C, b, k)`` of these that are forbidden.
     """
@@ -65,6 +67,12 @@ class SuperBlockSpace:
         The lattices, in increasing order.
     choices:
         The block families, in the order of the specification.
+    uniform:
+        Whether all blocks have the same width and kernel.
+    bits:
+        Bits of activations and weights that a block may have; empty where nothing is quantised.
+    unrounded:
+        Resolution at its input where halving does not round.
     """
 
     stride: int
@@ -73,6 +81,17 @@ class SuperBlockSpace:
     choices: tuple[Choice, ...]
     depths: tuple[int, ...]
     growth: tuple[Fraction, Fraction | None]
+    uniform: bool = True
+    bits: tuple[tuple[int, int], ...] = ()
+    unrounded: Fraction = Fraction(0)
+
+    def maps(self, enlarged: int = 1) -> tuple[int, int]:
+        """Heights of the maps that enter the first block and the later ones: rounded up, or, with a factor that makes them
+        whole, so many times those that are not rounded.
+        """
+        if enlarged == 1:
+            return self.resolution, -(-self.resolution // self.stride)
+        return int(self.unrounded * enlarged), int(self.unrounded * enlarged / self.stride)
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -89,6 +108,23 @@ class SuperBlockSpace:
             return False
         return self.choices[self.blocks.index(block)].holds(self.channels.index(c), c, b, k)
 
+    def holds_blocks(self, stage: Stage) -> bool:
+        """Whether the blocks of a super-block belong to the space; its depth aside."""
+        if self.uniform and not stage.is_uniform:
+            return False
+        blocks = {stage.block_at(n) for n in range(1 if stage.repeats else stage.depth)}
+        return all(
+            self.holds(b.block, b.channels, single(b.bottleneck), kernel_code(b.kernel_t, single(b.kernel)))
+            and self._holds_bits(b.bits)
+            for b in blocks
+        )
+
+    def _holds_bits(self, bits: Sequence[Sequence[tuple[int, int]]]) -> bool:
+        """Whether a block may have the bits of the first one of some: one pair for all its convolutions."""
+        if not self.bits or not bits:
+            return not self.bits and not bits
+        return len(set(bits[0])) == 1 and bits[0][0] in self.bits
+
     def near(self, limits: NearSpec, i: int) -> SuperBlockSpace:
         """The part of it that is near super-block ``i`` of a network.
 
@@ -98,12 +134,13 @@ class SuperBlockSpace:
             If that part is empty.
         """
         centre = limits.stages[i]
+        kernel = kernel_code(centre.kernel_t, single(centre.kernel))
         at = [j for j, c in enumerate(self.channels) if limits.close(c, centre.channels)]
         depths = tuple(d for d in self.depths if limits.blocks is None or abs(d - centre.depth) <= limits.blocks)
         choices = []
         for choice in self.choices:
-            widths = tuple(tuple(b for b in choice.widths[j] if limits.close(b, centre.bottleneck)) for j in at)
-            kernels = tuple(k for k in choice.kernels if "kernel" not in limits.same or k == centre.kernel)
+            widths = tuple(tuple(b for b in choice.widths[j] if limits.close(b, single(centre.bottleneck))) for j in at)
+            kernels = tuple(k for k in choice.kernels if "kernel" not in limits.same or k == kernel)
             if kernels and ("block" not in limits.same or choice.block == centre.block):
                 near = replace(choice, widths=widths, kernels=kernels, excluded=frozenset())
                 places = {self.channels[j]: n for n, j in enumerate(at)}
@@ -199,11 +236,12 @@ def choice_of(stage: StageSpace, block: str, r: int, i: int) -> Choice:
     rules = stage.per_block.get(block, FamilyRules())
     lattice, ratio = rules.bottleneck or stage.bottleneck, rules.bottleneck_ratio or stage.bottleneck_ratio
     listed = (rules.kernels or stage.kernels).values
-    kernels = tuple(k for k in listed if 3 * k <= 2 * r)
+    kernels = tuple(k for k in listed if 3 * kernel_of(k)[1] <= 2 * r)
     if not kernels:
+        sizes = brief(listed) if listed[-1] == kernel_of(listed[-1])[1] else ", ".join(map(kernel_text, listed))
         raise SpecError(
             f"stages.{i}.kernels",
-            f"no kernel of {brief(listed)} fits a map of {r} x {r}",
+            f"no kernel of {sizes} fits a map of {r} x {r}",
             f"use kernels of at most {2 * r // 3}, or raise input.resolution",
         )
     widths = admitted_widths(lattice.values, ratio, stage.channels.values, stage.multiple_of)
@@ -232,6 +270,10 @@ def admitted_widths(values: tuple[int, ...], ratio: WidthRatio, channels: tuple[
 
 def _admitted(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tuple[int, ...]:
     """Bottleneck widths that go with ``c`` channels; see :class:`WidthRatio`."""
+    if ratio.listed is not None:
+        scaled = [listed * c for listed in ratio.listed]
+        return tuple(sorted({_nearest(values, target.numerator, target.denominator) for target in scaled}))
+    assert ratio.min is not None
     least, divisor = ratio.min.numerator * c, ratio.min.denominator  # pairs of integers: fractions take ten times as long
     most = None if ratio.max is None else (ratio.max.numerator * c, ratio.max.denominator)
     first = bisect_left(values, -(-least // divisor))

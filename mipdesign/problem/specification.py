@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ..errors import SpecError
-from ..networks.architecture import Architecture, KernelSize, Positive, Stage, Stride
+from ..errors import SpecError, short
+from ..networks.architecture import Architecture, Stage
+from ..networks.architecture_file import BitPair, Frames, KernelSize, Positive, Stride
 from ..networks.blocks import FAMILIES
+from ..networks.operation import KERNEL_BASE, kernel_code, kernel_of, kernel_text
 from ..numerals import at_most, not_negative, plain_number
 
 MOST_KERNELS = 16
 """Most kernel sizes that one stage may list."""
+
+LONGEST_KERNEL = 63
+"""Largest size of a kernel in frames, height or width."""
+
+MOST_BITS = 32
+"""Most bits of an activation or a weight."""
 
 MAX_LATTICE = 4096
 """Most values that one lattice may have."""
@@ -89,6 +98,63 @@ class Lattice(SpecModel):
         return {"min": self.values[0], "max": self.values[-1], "step": self.step}
 
 
+class KernelLattice(Lattice):
+    """Kernel sizes; in networks of video a list may hold pairs ``[frames, size]``.
+
+    :attr:`values` are :func:`~mipdesign.networks.operation.kernel_code` of them: the size itself where it spans one frame.
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_pairs(cls, data: Any) -> Any:
+        return [cls._code(item) for item in data] if isinstance(data, list) else data
+
+    @staticmethod
+    def _code(item: Any) -> Any:
+        """The number of a pair; a size is left as it is."""
+        if type(item) is int and item >= KERNEL_BASE:
+            raise SpecError("", f"kernel {item} is larger than every map", f"give a size below {KERNEL_BASE}")
+        if not isinstance(item, list):
+            return item
+        if len(item) != 2 or not all(type(size) is int and 1 <= size <= LONGEST_KERNEL for size in item):
+            remedy = f"give a size, or [frames, size], each from 1 to {LONGEST_KERNEL}"
+            raise SpecError("", f"{short(item)} is not a kernel", remedy)
+        return kernel_code(*item)
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        if self.max is not None and self.max >= KERNEL_BASE:
+            raise SpecError("max", f"kernel {self.max} is larger than every map", f"give a size below {KERNEL_BASE}")
+        return self
+
+    def to_plain(self) -> Any:
+        """The form in which a specification writes it."""
+        if self.listed is None:
+            return super().to_plain()
+        pairs = [kernel_of(code) for code in self.values]
+        return [size if frames == 1 else [frames, size] for frames, size in pairs]
+
+
+class BitSpace(SpecModel):
+    """Bits that the blocks of a stage may have: every block one of each, for all its convolutions."""
+
+    activations: Lattice
+    weights: Lattice
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name in ("activations", "weights"):
+            most = getattr(self, name).values[-1]
+            if most > MOST_BITS:
+                raise SpecError(name, f"{most} bits", f"use at most {MOST_BITS}")
+        return self
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Bits of activations and weights, in increasing order."""
+        return tuple(itertools.product(self.activations.values, self.weights.values))
+
+
 class RatioRange(SpecModel):
     """Bounds of a quotient; ``max`` may be left out."""
 
@@ -103,22 +169,34 @@ class RatioRange(SpecModel):
         return self
 
 
-class WidthRatio(RatioRange):
-    """Bounds of ``b / C``.
+class WidthRatio(SpecModel):
+    """Bounds of ``b / C``, or a list of its values.
 
     ``to_rounding`` lists the ends at which the lattice value nearest to the bound is admitted too, so that no channel count is
-    left without a width.
+    left without a width. With ``listed``, the widths of a channel count are the lattice values nearest to these ratios of it.
     """
 
+    min: Ratio | None = None
+    max: Ratio | None = None
+    listed: Annotated[tuple[Ratio, ...], Field(min_length=1, max_length=64)] | None = None
     to_rounding: tuple[str, ...] = ("min",)
 
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
-        return with_tuples(data, "to_rounding")
+        made = with_tuples(data, "listed", "to_rounding")
+        return {"to_rounding": (), **made} if isinstance(made, dict) and made.get("listed") is not None else made
 
     @model_validator(mode="after")
     def _check_ends(self) -> Self:
+        if self.listed is not None:
+            if self.min is not None or self.max is not None or self.to_rounding:
+                raise SpecError("listed", "stands beside min, max or to_rounding", "give either")
+            return self
+        if self.min is None:
+            raise SpecError("min", "is missing", "give min, or listed")
+        if self.max is not None:
+            RatioRange(min=self.min, max=self.max)
         for end in self.to_rounding:
             if end not in ("min", "max"):
                 raise SpecError("to_rounding", f"{end!r} is not an end", "list 'min', 'max', both or none")
@@ -130,14 +208,21 @@ class Input(SpecModel):
 
     resolution: Annotated[int, Field(strict=True, ge=1, le=16384)]
     channels: Positive = 3
+    frames: Frames | None = None
+    """Frames of a video; ``None`` for pictures."""
 
 
 class StemSpace(SpecModel):
-    """The stem: one plain convolution with normalisation and activation."""
+    """The stem: one plain convolution with normalisation and activation.
+
+    ``kernel_t`` is the length of its kernel in frames, 1 if it is left out; ``bits`` are those of its input and its weights.
+    """
 
     channels: Lattice
     kernel: KernelSize = 3
     stride: Stride = 2
+    kernel_t: KernelSize | None = None
+    bits: BitPair | None = None
 
 
 class FamilyRules(SpecModel):
@@ -145,7 +230,7 @@ class FamilyRules(SpecModel):
 
     bottleneck: Lattice | None = None
     bottleneck_ratio: WidthRatio | None = None
-    kernels: Lattice | None = None
+    kernels: KernelLattice | None = None
 
 
 class Forbidden(SpecModel):
@@ -154,7 +239,7 @@ class Forbidden(SpecModel):
     block: tuple[str, ...] | None = None
     channels: Lattice | None = None
     bottleneck: Lattice | None = None
-    kernels: Lattice | None = None
+    kernels: KernelLattice | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -180,11 +265,16 @@ class StageSpace(SpecModel):
     growth:
         Bounds of ``C_i / C_{i-1}``; ``min: 1`` keeps the channels non-decreasing.
     bottleneck, bottleneck_ratio:
-        Lattice of the bottleneck width ``b``, and bounds of ``b / C``.
+        Lattice of the bottleneck width ``b``, and bounds or values of ``b / C``.
     kernels:
-        Kernel sizes; those with ``1.5 k`` above the input resolution of the super-block are left out.
+        Kernel sizes, in networks of video also ``[frames, size]``; those with ``1.5 k`` above the input resolution of the
+        super-block are left out.
+    bits:
+        Bits of activations and weights that a block may have, in a quantised network.
     depth:
         Numbers of blocks.
+    uniform:
+        Whether all blocks have the same width and kernel; with ``false`` each block has its own.
     multiple_of:
         What channels and bottleneck widths have to be multiples of, beside lying on their lattices.
     forbidden:
@@ -198,10 +288,12 @@ class StageSpace(SpecModel):
     growth: RatioRange = RatioRange(min=Fraction(1))
     bottleneck: Lattice
     bottleneck_ratio: WidthRatio = WidthRatio(min=Fraction(1, 10), max=Fraction(1))
-    kernels: Lattice
+    kernels: KernelLattice
     depth: Lattice
+    uniform: Annotated[bool, Field(strict=True)] = True
     multiple_of: Positive = 1
     forbidden: tuple[Forbidden, ...] = ()
+    bits: BitSpace | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -221,9 +313,10 @@ class StageSpace(SpecModel):
             if name not in self.block:
                 raise SpecError(f"per_block.{name}", "is not a family of this stage", f"use one of {list(self.block)}")
         lattices = [self.kernels] + [rules.kernels for rules in self.per_block.values() if rules.kernels is not None]
-        for k in (k for lattice in lattices for k in lattice.values):
-            if k % 2 == 0:
-                raise SpecError("kernels", f"kernel {k} is even", "use odd kernels such as 3 and 5")
+        for code in (code for lattice in lattices for code in lattice.values):
+            for k in kernel_of(code):
+                if k % 2 == 0:
+                    raise SpecError("kernels", f"kernel {kernel_text(code)} is even", "use odd kernels such as 3 and 5")
         if max(len(lattice.values) for lattice in lattices) > MOST_KERNELS:
             raise SpecError("kernels", f"{len(self.kernels.values)} sizes", f"list at most {MOST_KERNELS}")
         if self.depth.values[-1] > 1000:
@@ -232,9 +325,10 @@ class StageSpace(SpecModel):
 
 
 class HeadSpace(SpecModel):
-    """A 1x1 convolution with normalisation and activation before the classifier."""
+    """A 1x1 convolution with normalisation and activation before the classifier; ``bits`` as those of the stem."""
 
     channels: Positive
+    bits: BitPair | None = None
 
 
 class NearSpec(SpecModel):

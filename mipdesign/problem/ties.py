@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 
 from ..errors import SpecError
-from ..networks.architecture import Positive, Stage
+from ..networks.architecture import Stage
+from ..networks.architecture_file import Positive
 from .specification import SpecModel, with_tuples
 
 TIED = ("block", "channels", "bottleneck", "kernel", "depth")
@@ -37,7 +38,12 @@ class TieSpec(SpecModel):
 
     def holds(self, stages: Sequence[Stage]) -> bool:
         """Whether the super-blocks of a network keep it."""
-        return all(len({getattr(stages[i - 1], axis) for i in self.stages}) == 1 for axis in self.same)
+        return all(len({_value(stages[i - 1], axis) for i in self.stages}) == 1 for axis in self.same)
+
+
+def _value(stage: Stage, axis: str) -> Any:
+    """What a super-block is on an axis; kernels that span frames are equal in both sizes."""
+    return (stage.kernel_t, stage.kernel) if axis == "kernel" else getattr(stage, axis)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from ..figures.formatting import number, scientific
 from ..figures.tables import Table, Value, columns
+from ..networks.operation import kernel_text
 from ..numerals import plain_number
 
 if TYPE_CHECKING:
     from ..problem.problem import Problem
-    from ..problem.specification import Lattice, RatioRange
+    from ..problem.specification import Lattice, RatioRange, WidthRatio
 
 
 def problem_table(problem: Problem) -> Table:
@@ -34,8 +35,8 @@ def problem_table(problem: Problem) -> Table:
                 lattice_text(stage.channels),
                 range_text(stage.growth),
                 lattice_text(stage.bottleneck),
-                range_text(stage.bottleneck_ratio),
-                ", ".join(map(str, sorted({k for choice in space.choices for k in choice.kernels}))),
+                ratio_text(stage.bottleneck_ratio),
+                ", ".join(map(kernel_text, sorted({k for choice in space.choices for k in choice.kernels}))),
                 lattice_text(stage.depth),
             )
         )
@@ -71,11 +72,18 @@ def lattice_text(lattice: Lattice) -> str:
     return ", ".join(map(str, values))
 
 
-def range_text(bounds: RatioRange) -> str:
+def range_text(bounds: RatioRange | WidthRatio) -> str:
     """Bounds of a quotient."""
     low, high = (None if x is None else plain_number(x) for x in (bounds.min, bounds.max))
     low, high = (f"{x:g}" if isinstance(x, float) else x for x in (low, high))
     return f">= {low}" if high is None else f"{low}..{high}"
+
+
+def ratio_text(ratio: WidthRatio) -> str:
+    """Bounds of a width's ratio to its channels, or its values."""
+    if ratio.listed is None:
+        return range_text(ratio)
+    return ", ".join(f"{float(value):g}" for value in ratio.listed)
 
 
 def budgets_text(problem: Problem) -> str:

@@ -41,7 +41,8 @@ def network_table(architecture: Architecture) -> Table:
     rows: list[tuple[Value, ...]] = []
     resolution = architecture.resolution
     for part in parts(architecture):
-        channels, width, kernel, depth = part.sizes
+        every = (" ".join(map(str, size)) if isinstance(size, tuple) else size for size in part.sizes)
+        channels, width, kernel, depth = every
         counts = total(part.operations)
         change = f"{resolution}→{part.resolution}"
         sizes = (part.stride, part.block, channels, width, kernel, depth)
@@ -126,6 +127,8 @@ def comparison_table(comparison: Comparison) -> Table:
     rows: list[tuple[Value, ...]] = []
     for name in comparison.FIGURES:
         value, other = getattr(ours, name), None if best is None else getattr(best, name)
+        if value is None:
+            continue
         limit = float(limits[name]) if name in limits else None
         rows.append((name, value, other, None if other is None else other - value, limit))
     return Table("A network and the optimum within its budgets", heads, tuple(rows))

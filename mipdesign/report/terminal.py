@@ -150,12 +150,15 @@ def problem_lines(problem: Problem) -> list[str]:
     base = "" if s.log_base is None else f", logarithms of base {s.log_base}"
     price = f", effectiveness priced at {s.effectiveness_price:g}" if s.effectiveness_price else ""
     penalised = ", ".join(f"stages.{i}" for i in s.penalised)
+    penalty = f"beta {s.beta:g}, penalty {s.penalty_form} over {penalised or 'nothing'}" if s.beta else "no penalty"
     alpha = ", ".join(f"{weight:g}" for weight in s.alpha)
+    of_channels, of_area = s.exponents
+    exponents = "" if s.exponents == s.formula.exponents else f", exponents {of_channels:g} of channels and {of_area:g} of area"
     shape = f"{problem.input.channels} x {problem.input.resolution} x {problem.input.resolution}"
     return [
         f"problem      {problem.name}, convention {problem.convention}",
         f"input        {shape}, {problem.classes} classes",
-        f"objective    alpha ({alpha}), beta {s.beta:g}, penalty {s.penalty_form} over {penalised or 'nothing'}{base}{price}",
+        f"objective    {s.score}, alpha ({alpha}){exponents}, {penalty}{base}{price}",
         f"budgets      {budgets_text(problem)}",
         f"networks     {scientific(problem.size())} in the space, budgets aside",
     ]

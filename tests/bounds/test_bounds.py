@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem, varied_problem
+from mipdesign.benchmarks.corpus.small import FAMILIES, listing, scored_problem, small_problem, varied_problem
 from scale import examples
 
 from mipdesign.bounds import optimise as sifting
@@ -27,9 +27,9 @@ from mipdesign.search.coverage import build_tables
 
 
 @cache
-def varied_tables(seed: int) -> Tables:
-    """Tables of a varied problem."""
-    return build_tables(varied_problem(seed))
+def varied_tables(seed: int, score: bool) -> Tables:
+    """Tables of a varied problem, with a score of its own or not."""
+    return build_tables((scored_problem if score else varied_problem)(seed))
 
 
 def random_cell(tables: Tables, rng: np.random.Generator) -> Cell:
@@ -82,14 +82,19 @@ def test_any_prices_bound_every_network_of_the_cell(seed: int, block: str | None
 
 
 @examples(60)
-@given(st.integers(0, 10_000), st.integers(0, 39))
-def test_any_prices_bound_every_network_with_any_budgets_and_terms(seed: int, problem_seed: int) -> None:
-    """Family choices, latency tables, lower limits, a priced effectiveness."""
-    rng, tables = np.random.default_rng(seed), varied_tables(problem_seed)
+@given(st.integers(0, 10_000), st.integers(0, 39), st.booleans(), st.booleans())
+def test_any_prices_bound_every_network_with_any_budgets_and_terms(
+    seed: int, problem_seed: int, score: bool, with_cutoff: bool
+) -> None:
+    """Family choices, latency tables, lower limits, a priced effectiveness, scores that add."""
+    rng, tables = np.random.default_rng(seed), varied_tables(problem_seed, score)
     cell = random_cell(tables, rng)
-    relaxation = Relaxation(tables, cell, -math.inf)
     evaluation = evaluate_batch(tables, cell.networks(tables))
-    feasible = evaluation.feasible
+    feasible, cutoff = evaluation.feasible, -math.inf
+    if with_cutoff and feasible.any():
+        cutoff = float(rng.choice(evaluation.objective[feasible]))
+        feasible &= evaluation.objective >= cutoff
+    relaxation = Relaxation(tables, cell, cutoff)
     if relaxation.empty:
         assert not feasible.any()
         return

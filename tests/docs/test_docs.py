@@ -38,7 +38,17 @@ LONG = (
     *(f"docs/{name}.md" for name in ("benchmarks", "certificate", "exchange", "exports", "frontiers", "report", "solvers")),
     *(
         f"docs/{name}.md"
-        for name in ("validation", "howto/budgets", "howto/extending", "howto/networks", "howto/runs", "howto/space")
+        for name in (
+            "validation",
+            "howto/budgets",
+            "howto/detection",
+            "howto/video",
+            "howto/extending",
+            "howto/few-bits",
+            "howto/networks",
+            "howto/runs",
+            "howto/space",
+        )
     ),
 )
 """Pages whose code takes seconds: it runs with ``--all``. README and tutorial run always."""

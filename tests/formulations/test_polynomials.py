@@ -57,7 +57,7 @@ def test_polynomials_are_the_counts_of_the_family(family: str, figure: str) -> N
     """Integers against integers: at widths that are rounded by no family, and everywhere else."""
     rng = np.random.default_rng(0)
     for s in (1, 2):
-        fixed, slope, identity, rest = _interpolated(FAMILIES[family], AdditiveBudget(figure), s, 15)
+        fixed, slope, identity, rest = _interpolated(FAMILIES[family], AdditiveBudget(figure), 1, s, 15, -(-15 // s))
         for _ in range(of(200, 40)):
             ci, c, k = int(rng.integers(1, 300)), int(rng.integers(1, 300)), int(rng.choice([1, 3, 5, 7]))
             ci = c if rng.random() < 0.3 else ci
@@ -75,7 +75,7 @@ def test_the_columns_of_a_problem_are_met_exactly(family: str) -> None:
     """Widths that a family rounds have a table; no other family needs one."""
     tables, _ = small(family, 1)
     for i, s in enumerate(tables.stages):
-        columns, at = np.arange(len(s.c)), ColumnValues(s.c, s.b, s.k)
+        columns, at = np.arange(len(s.c)), ColumnValues.of(s, np.arange(len(s.c)))
         for row in range(len(tables.counts)):
             polynomials = count_polynomials(tables, i, row, columns, at)
             for name, part in zip(("fixed", "slope", "identity", "rest"), polynomials, strict=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mipdesign.benchmarks.corpus.small import EVERY_FAMILY, best_by_enumeration, small_problem, varied_problem
+from mipdesign.benchmarks.corpus.small import EVERY_FAMILY, best_by_enumeration, scored_problem, small_problem, varied_problem
 from scale import few
 
 from mipdesign.errors import SpecError
@@ -51,7 +51,7 @@ def tied_problem(seed: int) -> Problem | None:
 @cache
 def optimum(problem_of: str, seed: int) -> tuple[Tables, float | None]:
     """The tables of a problem, and its optimum."""
-    problem = varied_problem(seed) if problem_of == "varied" else tied_problem(seed)
+    problem = {"varied": varied_problem, "scored": scored_problem, "tied": tied_problem}[problem_of](seed)
     assert problem is not None
     best = best_by_enumeration(problem)
     return build_tables(problem), None if best is None else float(best)
@@ -101,6 +101,14 @@ def test_choices_between_families_latencies_and_limits(case: int) -> None:
             check(formulation, tables, best)
 
 
+@pytest.mark.parametrize("seed", few(range(40), 12))
+def test_other_scores(seed: int) -> None:
+    tables, best = optimum("scored", seed)
+    for formulation in ("lattice", "columns", "minlp", "minlp:native"):
+        if formulation_named(formulation).unsupported(tables) is None:
+            check(formulation, tables, best)
+
+
 def test_the_sample_has_all_that_lattice_supports() -> None:
     has = {
         feature
@@ -108,7 +116,7 @@ def test_the_sample_has_all_that_lattice_supports() -> None:
         for feature in features(optimum("varied", seed)[0])
         if formulation_named("lattice").unsupported(optimum("varied", seed)[0]) is None
     }
-    assert has == formulation_named("lattice").supports
+    assert has == formulation_named("lattice").supports - {Feature.SCORE}
 
 
 def test_what_is_not_supported_is_refused() -> None:

@@ -184,6 +184,24 @@ def test_a_program_of_torch_export_computes_the_same_for_any_batch(architecture:
     assert {f"{name}" for name, _ in program.named_parameters()} == {name for name, _ in network.named_parameters()}
 
 
+def test_maps_are_exported_by_the_names_of_their_levels(tmp_path: Path) -> None:
+    onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    network, pictures = as_trained(small("bottleneck", stages=(*small("bottleneck").stages, Stage("inverted", 2, 16, 8, 3, 1))))
+    backbone = network.features(["c2", "c3"])
+    expected = backbone(pictures)
+    content = onnx_bytes(backbone)
+    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    assert [entry.name for entry in session.get_outputs()] == ["c2", "c3"]
+    (tmp_path / "maps.pt2").write_bytes(torch_export_bytes(backbone))
+    program = torch.export.load(tmp_path / "maps.pt2").module()
+    for batch in (1, 3):
+        found = dict(zip(expected, session.run(None, {"pictures": pictures[:batch].numpy()}), strict=True))
+        for name, maps in program(pictures[:batch]).items():
+            torch.testing.assert_close(maps, expected[name][:batch], rtol=0, atol=TOLERANCE)
+            torch.testing.assert_close(torch.from_numpy(found[name]), expected[name][:batch], rtol=0, atol=TOLERANCE)
+
+
 def test_fresh_weights_follow_the_seed_and_leave_torchs_own_alone() -> None:
     before = torch.get_rng_state()
     one, other, third = (module_of(small("basic"), seed=seed).state_dict()["stem.conv.weight"] for seed in (1, 1, 2))
@@ -250,6 +268,19 @@ def test_weights_may_stand_elsewhere(source: Path, tmp_path: Path, call: Callabl
     assert call(source, "--to", "torch", "--out", other, "--weights", weights, "--resolution", "48") == (0, "", "")
     assert torch.equal(from_pretrained(other)(x), tuned(x))
     assert read_network(other).resolution == 48
+
+
+def test_the_command_line_exports_maps(source: Path, tmp_path: Path, call: Callable[..., tuple[int, str, str]]) -> None:
+    file = tmp_path / "maps.pt2"
+    assert call(source, "--to", "torch-export", "--out", file, "--features", "c2,c1") == (0, "", "")
+    maps = torch.export.load(file).module()(torch.randn(2, 3, 64, 64))
+    assert {name: tuple(found.shape) for name, found in maps.items()} == {"c1": (2, 8, 32, 32), "c2": (2, 12, 16, 16)}
+    assert "--features: ['c7']; there are 3 levels, 0 to 2: c1, c2, c3" in refused(
+        call, source, "--to", "torch-export", "--out", file, "--features", "c7"
+    )
+    assert "--features: json has no outputs to choose; use one of: torch-export, onnx" in refused(
+        call, source, "--to", "json", "--features", "c1"
+    )
 
 
 def refused(call: Callable[..., tuple[int, str, str]], *arguments: str | Path) -> str:

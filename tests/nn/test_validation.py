@@ -38,7 +38,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from mipdesign.nn import module as network_module  # noqa: E402
+from mipdesign.nn import block as network_block  # noqa: E402
 from mipdesign.nn.tracing import main_path, meta_network, variance_ratios  # noqa: E402
 
 
@@ -227,7 +227,7 @@ def unpadded(op: Operation) -> nn.Module:
 def test_a_wrong_module_is_found(
     kind: str, wrong: Callable[[Operation], nn.Module], found: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(network_module.MODULES, kind, wrong)
+    monkeypatch.setitem(network_block.MODULES, kind, wrong)
     # channels grow and one block each: no shortcut whose shapes would clash before anything is measured
     architecture = Architecture(33, Stem(8), (Stage("inverted", 2, 12, 16, 5, 1), Stage("inverted", 1, 16, 8, 3, 1)), classes=5)
     assert found <= failed(list(validate(architecture).checks))

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from mipdesign.benchmarks.corpus.small import best_by_enumeration, listing, small_problem, varied_problem
+from mipdesign.benchmarks.corpus.small import best_by_enumeration, listing, scored_problem, small_problem, varied_problem
 from scale import few
 
 from mipdesign.certificate.certificate import Certificate
@@ -56,6 +56,12 @@ def check(problem: Problem, outcome: Outcome) -> None:
 def test_every_kind_of_constraint_equals_enumeration(seed: int, workers: int) -> None:
     problem = varied_problem(seed)
     check(problem, solved(problem, workers))
+
+
+@pytest.mark.parametrize(("seed", "relaxator"), few(list(itertools.product(range(20), ("lagrangian", "lp"))), 10))
+def test_every_score_equals_enumeration(seed: int, relaxator: str) -> None:
+    problem, options = scored_problem(seed), ScipOptions.of({"relaxator": relaxator})
+    check(problem, solve_here(build_tables(problem), Options(list_steps=DEEP, annealing=False, scip=options)))
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ Notation of the specification: ``ci`` input channels, ``c`` output channels, ``b
 from __future__ import annotations
 
 from ...registry import installed
-from ..operation import BLOCK_INPUT, Int, Operation, OperationChain, existing, plain_conv, total
+from ..operation import BLOCK_INPUT, Bits, Int, Operation, OperationChain, existing, plain_conv, total
 from .basic import Basic
 from .bottleneck import Bottleneck
 from .family import BlockFamily
 from .inverted import Inverted
+from .inverted_3d import Inverted3D
 from .inverted_se import InvertedSE
 from .linear_inverted import LinearInverted
 from .mixed import Mixed
@@ -31,10 +32,12 @@ __all__ = [
     "FAMILIES",
     "FAMILY_GROUP",
     "Basic",
+    "Bits",
     "BlockFamily",
     "Bottleneck",
     "Int",
     "Inverted",
+    "Inverted3D",
     "InvertedSE",
     "LinearInverted",
     "Mixed",

@@ -12,6 +12,7 @@ from .basic import Basic
 from .bottleneck import Bottleneck
 from .family import BlockFamily
 from .inverted import Inverted
+from .inverted_3d import Inverted3D
 from .inverted_se import InvertedSE
 from .linear_inverted import LinearInverted
 from .mixed import Mixed
@@ -19,8 +20,10 @@ from .resnet_basic import ResNetBasic
 from .resnet_bottleneck import ResNetBottleneck
 from .separable import Separable
 
-BUILT_IN = (Bottleneck, Inverted, InvertedSE, Basic, Mixed, ResNetBottleneck, ResNetBasic, LinearInverted, Separable)
-"""Families that the package brings: those of DeepMAD, then those of torchvision's and timm's networks."""
+DEEPMAD = (Bottleneck, Inverted, InvertedSE, Basic, Mixed)
+LIBRARIES = (ResNetBottleneck, ResNetBasic, LinearInverted, Separable)
+BUILT_IN = (*DEEPMAD, *LIBRARIES, Inverted3D)
+"""Families that the package brings: those of DeepMAD, those of torchvision's and timm's networks, and that of video."""
 FAMILIES: dict[str, BlockFamily] = {family.name: family() for family in BUILT_IN}
 """Block families by name; :func:`register_family` adds to them."""
 FAMILY_GROUP = "mipdesign.families"
