@@ -16,7 +16,7 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.distinct import among, distinct
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
-from mipdesign.mip.design_model import Axis
+from mipdesign.mip.design_model import BUDGET, Axis, most_in_units
 from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.formulation import Feature, features
 from mipdesign.mip.linear import ScipModel
@@ -204,7 +204,7 @@ class MinlpWriter:
                 continue
             unit, parts, tail = CountWriter(t, self.model).unit(row), self.counts[row], self._of(last.value)
             fixed, slope = float(t.tail_fixed[row]) / unit, float(t.tail_slope[row]) / unit
-            most = (float(limit) + 0.5) / unit
+            self.units[name], most = unit, most_in_units(limit, unit)
 
             def total(
                 v: Mapping[str, Any],
@@ -216,23 +216,22 @@ class MinlpWriter:
                 return quicksum(part(v) for part in parts) + slope * tail(v) + fixed
 
             if self.counted:
-                self._count_variable(row, name, unit, most, total)
+                self._count_variable(row, name, most, total)
                 continue
 
             def keeps(v: Mapping[str, Any], total: Sum = total, most: float = most) -> Any:
                 return total(v) <= most
 
-            self.nonlinear.append((f"budget_{name}", keeps))  # (3)
+            self.nonlinear.append((f"{BUDGET}{name}", keeps))  # (3)
 
-    def _count_variable(self, row: int, name: str, unit: float, most: float, total: Sum) -> None:
+    def _count_variable(self, row: int, name: str, most: float, total: Sum) -> None:
         """What a budget counts as a variable, which keeps the limit."""
 
         def count(network: Assignment) -> float:
             p = network.position
             batch = Batch(np.array([p.stem]), np.array(p.columns)[:, None], np.array(p.depths)[:, None])
-            return float(evaluate_batch(self.tables, batch).counts[row, 0]) / unit
+            return float(evaluate_batch(self.tables, batch).counts[row, 0]) / self.units[name]
 
-        self.units[name] = unit
         variable = f"count_{name}"
         self.model.variable(variable, lower=-math.inf, upper=most, value=count)
         self.nonlinear.append((f"is_{variable}", lambda v: v[variable] == total(v)))  # (3)

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mipdesign.lattice.additive_budgets import AdditiveBudget
-from mipdesign.lattice.arrays import Floats, Ints, count_parts
+from mipdesign.lattice.arrays import Floats, Ints, counts_of_rows
 from mipdesign.lattice.distinct import among, distinct, places
 from mipdesign.lattice.tables import StageTables, Tables
 from mipdesign.networks.blocks import FAMILIES, BlockFamily
@@ -239,7 +239,7 @@ def count_polynomials(tables: Tables, index: int, row: int, columns: Ints, value
     family = FAMILIES[s.blocks[s.f[columns[0]]]]
     what, parts = f"'{family.name}' counts {figure.name}", []
     polynomials = _interpolated(family, figure, space.stride, space.resolution)
-    for counts, polynomial in zip(count_parts(s.parts), polynomials, strict=True):
+    for counts, polynomial in zip(counts_of_rows(s.rows), polynomials, strict=True):
         parts.append(_checked(polynomial, among(counts[row], columns).astype(np.int64), values, what))
     return CountPolynomials(*parts)
 

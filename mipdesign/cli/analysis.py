@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..forks import keep_single_threaded
 from .options import (
     AsJson,
     ConventionOverride,
@@ -58,6 +59,7 @@ def pareto(
 
     Exit codes: as those of 'design', for the point that comes off best.
     """
+    keep_single_threaded()
     from ..analysis.frontier_runner import pareto as solve_frontier
     from ..report.progress import FrontierDisplay
     from ..report.tables import frontier_table
@@ -78,6 +80,7 @@ def pareto(
             scheduler=scheduler,
             on_frontier=display.solved,
             on_point=display.update,
+            copied=True,
         )
     console = PlainConsole()
     if as_json:
@@ -101,16 +104,17 @@ def explain(
 
     Everything is solved to proven optimality; DIR/explanation.json holds it.
     """
-    from ..analysis.explanation import explain as explain_design
-    from ..designs.design import Design
-    from ..report.progress import ExplanationDisplay
-    from ..report.tables import explanation_table
-    from ..report.terminal import PlainConsole, explanation_lines
+    with new_engine(workers) as engine:
+        from ..analysis.explanation import explain as explain_design
+        from ..designs.design import Design
+        from ..report.progress import ExplanationDisplay
+        from ..report.tables import explanation_table
+        from ..report.terminal import PlainConsole, explanation_lines
 
-    found = Design.load(folder)
-    require_writable(folder)
-    with ExplanationDisplay(PlainConsole(stderr=True)) as display:
-        explanation = explain_design(found, budgets=budgets, workers=workers, on_progress=display.update)
+        found = Design.load(folder)
+        require_writable(folder)
+        with ExplanationDisplay(PlainConsole(stderr=True)) as display:
+            explanation = explain_design(found, budgets=budgets, workers=workers, on_progress=display.update, engine=engine)
     explanation.save(folder)
     console = PlainConsole()
     if as_json:

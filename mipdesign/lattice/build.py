@@ -16,19 +16,7 @@ from ..networks.operation import plain_conv
 from ..problem.problem import Problem
 from ..problem.space import SuperBlockSpace
 from .additive_budgets import AdditiveBudget, counts_of, excess_of, integer_limits
-from .arrays import (
-    CHANNELS,
-    COUNTS,
-    IDENTITY_FITS,
-    MAX_CHANNELS,
-    MAX_COUNT,
-    MOST_INCOMING,
-    OTHER_PAIR,
-    PAIR,
-    Floats,
-    Ints,
-    count_parts,
-)
+from .arrays import MAX_CHANNELS, MAX_COUNT, Figures, Ints, Rows, figures_of, new_rows, write_rows
 from .designable import require_designable
 from .pairs import Gaps, StageLatency, Timer, stage_latencies
 from .size_limits import check_size, check_time, network_with_tail
@@ -96,18 +84,11 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     for space in problem.space:
         alike = next((block for block in blocks if block.has_columns_of(space)), None)
         blocks.append(replace(alike, space=space) if alike else SuperBlock.of(space))
-    at = np.cumsum([0] + [len(block.columns.c) for block in blocks]).tolist()
-    transposed = np.empty((COUNTS + 4 * len(counts), at[-1]))
-    parts = [transposed[:, start:stop] for start, stop in itertools.pairwise(at)]
-    numbers = {name: n for n, name in enumerate(sorted({name for space in problem.space for name in space.blocks}))}
-    for block, of_block in zip(blocks, parts, strict=True):
-        block.write(of_block, budgets, [numbers[name] for name in block.space.blocks])
-        if most_elements is not None:
-            block.write_single_limits(of_block, most_elements)
-    if most_elements is not None:
-        _write_outer_peaks(problem, parts, peak(stem), most_elements)
     gaps: list[StageLatency] = []
+    latencies: list[StageLatency] = []
+    sizes = [len(block.columns.c) for block in blocks]
     pairs = [np.zeros(0, dtype=np.int64)] * len(blocks)
+    pair_at = [np.broadcast_to(np.int64(0), (2, size)) for size in sizes]
     if latency is not None and problem.budgets.latency is not None:
         model, columns, axes = problem.budgets.latency.model, [b.columns for b in blocks], [b.axes for b in blocks]
         longest = check_time(problem, model)
@@ -116,13 +97,28 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         latencies = stage_latencies(problem, columns, axes, timer)
         if timer.lacking:
             gaps = stage_latencies(problem, columns, axes, Gaps(model, 1, exceeds=excess_of(problem)))
-        most, pairs = [*most, most_nanoseconds], [of_stage.pairs for of_stage in latencies]
-        _write_latencies(parts, latencies)
-    first_pairs = np.cumsum([0] + [len(of_stage) for of_stage in pairs]).tolist()
+        most = [*most, most_nanoseconds]
+        pairs, pair_at = [of_stage.pairs for of_stage in latencies], [of_stage.pair_at for of_stage in latencies]
+    at = np.cumsum([0, *sizes]).tolist()
+    every = new_rows(at[-1], len(counts))
+    room = np.empty(max(sizes) * every.itemsize, dtype=np.uint8)
+    rows = [every[start:stop] for start, stop in itertools.pairwise(at)]
+    numbers = {name: n for n, name in enumerate(sorted({name for space in problem.space for name in space.blocks}))}
+    for i, (block, of_block) in enumerate(zip(blocks, rows, strict=True)):
+        figures = figures_of(room, sizes[i], len(counts))
+        block.write(figures, budgets, [numbers[name] for name in block.space.blocks])
+        if most_elements is not None:
+            block.write_single_limits(figures, most_elements)
+            if i == 0:
+                _write_stem_peak(problem, figures, peak(stem), most_elements)
+            if i == len(blocks) - 1:
+                _write_tail_peak(problem, figures, most_elements)
+        if latencies:
+            counted = figures["counts"]
+            counted[0, -1], counted[1:3, -1], counted[3, -1] = latencies[i].fixed, 0.0, latencies[i].rest
+        write_rows(of_block, figures)
     before = [problem.stem.channels.values, *(space.channels for space in problem.space)]
-    stages = [
-        _stage_tables(*of_stage) for of_stage in zip(problem.space, before, blocks, parts, pairs, first_pairs, strict=False)
-    ]
+    stages = [_stage_tables(*of_stage) for of_stage in zip(problem.space, before, blocks, rows, pairs, pair_at, strict=False)]
     tables = Tables(
         problem=problem,
         counts=counts,
@@ -139,7 +135,7 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         ends=tuple(ends),
         end_resolution=tuple(resolution),
         end_channels=problem.head.channels if problem.head else None,
-        transposed=transposed,
+        rows=every,
     )
     return tables, gaps
 
@@ -157,45 +153,38 @@ def _same_columns(problem: Problem, other: Problem) -> bool:
 
 
 def _stage_tables(
-    space: SuperBlockSpace, previous: Sequence[int], block: SuperBlock, parts: Floats, pairs: Ints, first_pair: int
+    space: SuperBlockSpace, previous: Sequence[int], block: SuperBlock, rows: Rows, pairs: Ints, pair_at: Ints
 ) -> StageTables:
     """Tables of a super-block that follows some channels, increasing."""
     return StageTables(
         blocks=space.blocks,
         **block.columns._asdict(),
-        parts=parts,
+        rows=rows,
         depths=np.array(space.depths, dtype=np.int64),
         channels=np.array(space.channels, dtype=np.int64),
         entering=np.minimum(np.array([space.entering(c) for c in space.channels], dtype=object), MAX_CHANNELS).astype(np.int64),
         growth=space.simple_growth(previous),
         pairs=pairs,
-        first_pair=first_pair,
+        pair_at=pair_at,
     )
 
 
-def _write_latencies(parts: Sequence[Floats], latencies: Sequence[StageLatency]) -> None:
-    """Writes the last budget of all super-blocks."""
-    n_pairs = 0
-    for of_block, latency in zip(parts, latencies, strict=True):
-        count_parts(of_block)[:, -1] = latency.fixed, np.zeros_like(latency.fixed), np.zeros_like(latency.fixed), latency.rest
-        of_block[PAIR : OTHER_PAIR + 1] = latency.pair_at + n_pairs
-        n_pairs += len(latency.pairs)
-
-
-def _write_outer_peaks(problem: Problem, parts: Sequence[Floats], stem: Ints, most_elements: int) -> None:
-    """Leaves stems, heads and classifiers that exceed a number of map elements no neighbour."""
+def _write_stem_peak(problem: Problem, first: Figures, stem: Ints, most_elements: int) -> None:
+    """Leaves stems that exceed a number of map elements no neighbour."""
     fitting = np.array(problem.stem.channels.values)[stem <= most_elements]
     if len(fitting) < len(stem):
         most = int(fitting[-1]) if len(fitting) else 0
-        first = parts[0]
-        first[MOST_INCOMING] = np.minimum(first[MOST_INCOMING], most)
-        first[IDENTITY_FITS] *= first[CHANNELS] <= most
-    last = parts[-1]
-    channels, inverse = np.unique(last[CHANNELS], return_inverse=True)
+        np.minimum(first["most_incoming"], most, out=first["most_incoming"])
+        first["identity_fits"][first["channels"] > most] = 0
+
+
+def _write_tail_peak(problem: Problem, last: Figures, most_elements: int) -> None:
+    """Leaves heads and classifiers that exceed it no neighbour."""
+    channels, inverse = np.unique(last["channels"], return_inverse=True)
     outer = [network_with_tail(problem, int(c)) for c in channels]
     ok = np.array([int(peak(a.head_operations + a.classifier_operations)) <= most_elements for a in outer])[inverse]
-    last[MOST_INCOMING] *= ok
-    last[IDENTITY_FITS] *= ok
+    last["most_incoming"][~ok] = 0
+    last["identity_fits"][~ok] = 0
 
 
 def _tail(problem: Problem, budgets: tuple[AdditiveBudget, ...]) -> tuple[Ints, Ints]:

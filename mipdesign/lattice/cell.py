@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import hashlib
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..native.library import doubles, function, integers
-from .arrays import Floats, Ints
+from ..native.library import function, integers
+from .arrays import Ints
 from .batch import Batch
 from .distinct import distinct
 from .position import Position
-from .tables import StageTables, Tables
+from .tables import Tables
+
+_tied = function("cell_tied", "p", "ppp")
+_sizes = function("cell_sizes", "", "ppp")
+_read = function("cell_read", "", "pppppp")
+_free = function("cell_free", "", "p")
 
 
-def axis_values(stage: StageTables, axis: str) -> NDArray[Any]:
-    """What the columns of a super-block have as their ``block``, ``channels``, ``bottleneck`` or ``kernel``."""
-    if axis == "block":
-        return np.array(stage.blocks)[stage.f]
-    return {"channels": stage.c, "bottleneck": stage.b, "kernel": stage.k}[axis]
+class View(ctypes.Structure):
+    """``CellView`` of ``native/cell.h``."""
 
-
-_extents = function("cell_extents", "", "ppppp")
+    needed: tuple[object, ...]
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("columns", "n_columns", "stems", "low", "high")),
+        ("n_stems", ctypes.c_int64),
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,47 +90,56 @@ class Cell:
 
         Where all of them have a single value, the ties hold.
         """
-        cell, ties = self, tables.problem.tied
-        while ties:
-            before = cell
-            for tie in ties:
-                columns, low, high, stages = list(cell.columns), cell.low.copy(), cell.high.copy(), list(tie.stages)
-                if tie.axis == "depth":
-                    shared = functools.reduce(np.intersect1d, (cell.depths(tables, i) for i in stages))
-                    if len(shared):
-                        low[stages], high[stages] = shared[0], shared[-1]
-                else:
-                    values = [axis_values(tables.stages[i], tie.axis)[columns[i]] for i in stages]
-                    shared = functools.reduce(np.intersect1d, values)
-                    for i, of_columns in zip(stages, values, strict=True):
-                        columns[i] = columns[i][np.isin(of_columns, shared)]
-                if not len(shared):
-                    return None
-                cell = Cell(cell.stem, tuple(columns), low, high)
-            if cell.n_columns == before.n_columns and (cell.high - cell.low == before.high - before.low).all():
-                break
-        return cell
+        if not len(tables.arrays.ties):
+            return self
+        view, failed = self.view(), ctypes.c_bool()
+        tied = _tied(tables.arrays.address, ctypes.addressof(view), ctypes.addressof(failed))
+        return Cell.taken(tables, tied, failed.value)
+
+    def view(self) -> View:
+        """What the core reads, as long as it lives."""
+        sizes = np.array([len(c) for c in self.columns])
+        columns = (ctypes.c_void_p * len(self.columns))(*map(integers, self.columns))
+        stem, low, high = self.stem, self.low, self.high
+        view = View(ctypes.addressof(columns), integers(sizes), integers(stem), integers(low), integers(high), len(stem))
+        view.needed = columns, sizes, self
+        return view
+
+    @classmethod
+    def read(cls, tables: Tables, address: int) -> Cell:
+        """A cell of the core."""
+        m, problem = len(tables.stages), tables.arrays.address
+        sizes, low, high = np.empty(1 + m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64)
+        _sizes(problem, address, integers(sizes))
+        stems, *numbers = sizes.tolist()
+        stem, every = np.empty(stems, dtype=np.int64), np.empty(sum(numbers), dtype=np.int64)
+        _read(problem, address, integers(stem), integers(every), integers(low), integers(high))
+        at = itertools.accumulate(numbers, initial=0)
+        return cls(stem, tuple(every[first:stop] for first, stop in itertools.pairwise(at)), low, high)
+
+    @classmethod
+    def taken(cls, tables: Tables, address: int | None, failed: bool) -> Cell | None:
+        """A cell that the core has made, if it has, and which it gives up then.
+
+        Raises
+        ------
+        MemoryError
+            If it failed for lack of memory.
+        """
+        if failed:
+            raise MemoryError("there is no memory for a cell")
+        if address is None:
+            return None
+        try:
+            return cls.read(tables, address)
+        finally:
+            _free(address)
 
     def depths(self, tables: Tables, i: int) -> Ints:
         """Depths of super-block ``i`` that are allowed."""
         d = tables.stages[i].depths
         allowed: Ints = d[(d >= self.low[i]) & (d <= self.high[i])]
         return allowed
-
-    def extents(self, tables: Tables) -> tuple[Floats, Floats]:
-        """Of channels, widths and kernels of every super-block: least and largest value, and the largest one that is at or
-        below their geometric middle and less than the largest (the least where all are equal), shape ``(super_blocks, 3, 3)``;
-        and the largest ``t`` of each super-block.
-        """
-        out, longest = np.empty((len(self.columns), 3, 3)), np.empty(len(self.columns))
-        addresses, sizes = self.addresses
-        _extents(tables.arrays.address, ctypes.addressof(addresses), integers(sizes), doubles(out), doubles(longest))
-        return out, longest
-
-    @cached_property
-    def addresses(self) -> tuple[ctypes.Array[ctypes.c_void_p], Ints]:
-        """Where the columns of each super-block are for the core, and how many."""
-        return (ctypes.c_void_p * len(self.columns))(*map(integers, self.columns)), np.array([len(c) for c in self.columns])
 
     @property
     def n_columns(self) -> int:

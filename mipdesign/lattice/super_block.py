@@ -1,4 +1,4 @@
-"""The columns of one super-block, and their figures for :attr:`mipdesign.lattice.tables.Tables.transposed`."""
+"""The columns of one super-block, and their figures for :attr:`mipdesign.lattice.tables.Tables.rows`."""
 
 from __future__ import annotations
 
@@ -13,26 +13,7 @@ from ..networks.blocks import FAMILIES
 from ..networks.operation import Operation
 from ..problem.space import SuperBlockSpace
 from .additive_budgets import AdditiveBudget
-from .arrays import (
-    BLOCK_LOG,
-    CHANNELS,
-    FAMILY,
-    HAS_SE,
-    IDENTITY_FITS,
-    KERNEL,
-    LAYERS,
-    LOG_CHANNELS,
-    MAX_CHANNELS,
-    MOST_INCOMING,
-    OTHER_PAIR,
-    PAIR,
-    PLACE,
-    REST_FITS,
-    WIDTH,
-    Floats,
-    Ints,
-    count_parts,
-)
+from .arrays import MAX_CHANNELS, Figures, Floats, Ints
 from .column_axes import ColumnAxes, Terms, over_axes
 from .pairs import StageColumns
 
@@ -78,7 +59,7 @@ class SuperBlock:
         """Whether another super-block has the same columns."""
         return self.space.channels == space.channels and self.space.choices == space.choices
 
-    def write(self, parts: Floats, budgets: Sequence[AdditiveBudget], numbers: Sequence[int]) -> None:
+    def write(self, figures: Figures, budgets: Sequence[AdditiveBudget], numbers: Sequence[int]) -> None:
         """Writes all figures but those of the latency and of limits on single operations, which stand as if there were none.
 
         Parameters
@@ -86,40 +67,40 @@ class SuperBlock:
         numbers:
             Number of each family among all families of the problem.
         """
-        space, counts = self.space, count_parts(parts)
-        parts[MOST_INCOMING], parts[IDENTITY_FITS], parts[REST_FITS] = MAX_CHANNELS, 1.0, 1.0
-        parts[PAIR], parts[OTHER_PAIR] = 0.0, 0.0
+        space = self.space
+        for name, value in (("most_incoming", MAX_CHANNELS), ("identity_fits", 1), ("rest_fits", 1)):
+            figures[name].fill(value)
         channels = np.array(space.channels, dtype=np.int64)
         for f, (own, choice) in enumerate(zip(self.axes, space.choices, strict=True)):
             family = FAMILIES[choice.block]
-            for part, values in (
-                (CHANNELS, own.c),
-                (LOG_CHANNELS, np.log(own.c.astype(np.float64))),
-                (BLOCK_LOG, self._log_width(f)),
-                (LAYERS, np.int64(family.layers)),
-                (PLACE, np.searchsorted(channels, own.c)),
-                (FAMILY, np.int64(numbers[f])),
-                (WIDTH, own.b),
-                (KERNEL, own.k),
-                (HAS_SE, np.int64(family.has_se)),
+            for name, values in (
+                ("channels", own.c),
+                ("block_log", self._log_width(f)),
+                ("layers", np.int64(family.layers)),
+                ("place", np.searchsorted(channels, own.c)),
+                ("family", np.int64(numbers[f])),
+                ("width", own.b),
+                ("kernel", own.k),
+                ("has_se", np.int64(family.has_se)),
             ):
-                self._put(parts[part], f, [over_axes(np.asarray(values))])
-            for of_part, of_budgets in zip(counts, self._counts(f, budgets), strict=True):
+                self._put(figures[name], f, [over_axes(np.asarray(values))])
+            for of_part, of_budgets in zip(figures["counts"], self._counts(f, budgets), strict=True):
                 for row, terms in zip(of_part, of_budgets, strict=False):
                     self._put(row, f, terms.joined())
 
-    def write_single_limits(self, parts: Floats, most_elements: int) -> None:
+    def write_single_limits(self, figures: Figures, most_elements: int) -> None:
         """Writes the limits that hold where no operation may exceed a number of map elements."""
         space = self.space
         for f, own in enumerate(self.axes):
-            self._put(parts[MOST_INCOMING], f, self._most_incoming(f, most_elements), np.minimum)
+            self._put(figures["most_incoming"], f, self._most_incoming(f, most_elements), np.minimum)
             later = 1, -(-space.resolution // space.stride), False
-            for part, place in ((IDENTITY_FITS, (space.stride, space.resolution, True)), (REST_FITS, later)):
+            for name, place in (("identity_fits", (space.stride, space.resolution, True)), ("rest_fits", later)):
                 too_large = Terms.of(op.map_elements > most_elements for op in self._operations(f, own.c, *place))
-                self._put(parts[part], f, too_large.joined())
-        parts[MOST_INCOMING] -= parts[MOST_INCOMING] == parts[CHANNELS]
-        for part in (IDENTITY_FITS, REST_FITS):
-            parts[part] = parts[part] == 0.0
+                self._put(figures[name], f, too_large.joined())
+        most = figures["most_incoming"]
+        most -= most == figures["channels"]
+        for name in ("identity_fits", "rest_fits"):
+            figures[name][:] = figures[name] == 0
 
     def _most_incoming(self, f: int, most_elements: int) -> list[Ints]:
         """The largest numbers of incoming channels with which the first block's operations keep a number of map elements: of

@@ -24,26 +24,7 @@ import numpy as np
 from ..networks.architecture import Architecture, Stage, Stem
 from ..problem.problem import Problem
 from .additive_budgets import AdditiveBudget, integer_limits
-from .arrays import (
-    BLOCK_LOG,
-    CHANNELS,
-    DEPTH,
-    FAMILY,
-    IDENTITY_FITS,
-    KERNEL,
-    LAYERS,
-    LOG_CHANNELS,
-    MOST_INCOMING,
-    OTHER_PAIR,
-    PAIR,
-    REST_FITS,
-    WIDTH,
-    Arrays,
-    Bools,
-    Floats,
-    Ints,
-    count_parts,
-)
+from .arrays import DEPTH, TIED, Arrays, Bools, Floats, Ints, Rows, counts_of_rows
 from .distinct import distinct
 from .position import Position
 
@@ -63,8 +44,8 @@ class StageTables:
         Names of the block families.
     c, f, b, k:
         Channels, place of the family in ``blocks``, bottleneck width and kernel of each column, shape ``(columns,)``.
-    parts:
-        The columns' part of :attr:`Tables.transposed`, of which all other figures of columns are read.
+    rows:
+        The columns' part of :attr:`Tables.rows`, of which all other figures of columns are read.
     depths:
         Admitted depths, increasing.
     channels, entering:
@@ -73,10 +54,9 @@ class StageTables:
     growth:
         Bounds of ``C / ci`` that say the same in the least numbers, ``None`` for one that excludes nothing; see
         :meth:`mipdesign.problem.space.SuperBlockSpace.simple_growth`.
-    pairs, first_pair:
-        What the latency counts for pairs of incoming channels and column, in two flat tables of which each column's part
-        begins at :attr:`pair_at`; empty without a latency budget. See :mod:`mipdesign.lattice.pairs`. And how many entries
-        the super-blocks before have.
+    pairs, pair_at:
+        What the latency counts for pairs of incoming channels and column, in two flat tables, and where each column's part of
+        both begins, shape ``(2, columns)``; empty and 0 without a latency budget. See :mod:`mipdesign.lattice.pairs`.
     """
 
     blocks: tuple[str, ...]
@@ -84,51 +64,46 @@ class StageTables:
     f: Ints
     b: Ints
     k: Ints
-    parts: Floats
+    rows: Rows
     depths: Ints
     channels: Ints
     entering: Ints
     growth: tuple[Fraction | None, Fraction | None]
     pairs: Ints
-    first_pair: int
+    pair_at: Ints
 
     @property
     def t(self) -> Floats:
         """``sum log w`` of one block with a single input channel, shape ``(columns,)``."""
-        return self._part(BLOCK_LOG)
+        t: Floats = self.rows["block_log"]
+        return t
 
-    @property
+    @cached_property
     def log_c(self) -> Floats:
         """``log C`` of each column."""
-        return self._part(LOG_CHANNELS)
+        return np.log(self.c.astype(np.float64))
 
     @property
     def layers(self) -> Ints:
         """Layers per block of each column."""
-        return self._part(LAYERS).astype(np.int64)
+        return self.rows["layers"].astype(np.int64)
 
     @property
     def most_incoming(self) -> Ints:
         """The largest number of incoming channels other than ``C`` with which no operation of the first block of each column
         breaks a limit of single operations.
         """
-        return self._part(MOST_INCOMING).astype(np.int64)
+        return self.rows["most_incoming"].astype(np.int64)
 
     @property
     def identity_fits(self) -> Bools:
         """Whether the first block of each column keeps these limits with ``ci = C``."""
-        return self._part(IDENTITY_FITS).astype(np.bool_)
+        return self.rows["identity_fits"].astype(np.bool_)
 
     @property
     def rest_fits(self) -> Bools:
         """Whether later blocks keep them."""
-        return self._part(REST_FITS).astype(np.bool_)
-
-    @property
-    def pair_at(self) -> Ints:
-        """Where each column's part of both tables of :attr:`pairs` begins, shape ``(2, columns)``."""
-        at: Ints = self.parts[PAIR : OTHER_PAIR + 1].astype(np.int64) - self.first_pair
-        return at
+        return self.rows["rest_fits"].astype(np.bool_)
 
     @cached_property
     def widths(self) -> Ints:
@@ -155,12 +130,8 @@ class StageTables:
         """What each further block counts."""
         return self._counts(3)
 
-    def _part(self, place: int) -> Floats:
-        part: Floats = self.parts[place]
-        return part
-
     def _counts(self, part: int) -> Ints:
-        counts: Ints = count_parts(self.parts)[part].astype(np.int64)
+        counts: Ints = counts_of_rows(self.rows)[part].astype(np.int64, order="C")
         return counts
 
     def follows(self, ci: Ints | Floats | int, c: Ints | Floats) -> Bools:
@@ -203,8 +174,8 @@ class Tables:
         forgets the resolution, the true one.
     end_channels:
         Channels at the end of the last stage if a head fixes them.
-    transposed:
-        :attr:`Arrays.rows`, transposed: one row per part.
+    rows:
+        :attr:`Arrays.rows`.
     shared:
         What :meth:`once` has worked out.
     """
@@ -224,7 +195,7 @@ class Tables:
     ends: tuple[int, ...]
     end_resolution: tuple[int, ...]
     end_channels: int | None
-    transposed: Floats = field(repr=False)
+    rows: Rows = field(repr=False)
     shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -282,16 +253,19 @@ class Tables:
     def arrays(self) -> Arrays:
         """Everything that the core needs."""
         scoring, m = self.problem.scoring, len(self.stages)
+        families = sorted({name for s in self.stages for name in s.blocks})
         return Arrays(
-            rows=np.ascontiguousarray(self.transposed.T),
-            transposed=self.transposed,
+            rows=self.rows,
             ties=self._ties(),
             paired=self.counts.index("latency") if "latency" in self.counts else -1,
             pairs=np.concatenate([s.pairs for s in self.stages]).astype(np.float64),
             offsets=np.cumsum([0] + [len(s.c) for s in self.stages]),
-            has_identity=np.array([bool(count_parts(s.parts)[2].any()) for s in self.stages]),
+            has_identity=np.array([bool(counts_of_rows(s.rows)[2].any()) for s in self.stages]),
             entering=np.concatenate([s.entering for s in self.stages]),
             entering_at=np.cumsum([0] + [len(s.channels) for s in self.stages]),
+            place_at=self._place_at(),
+            channel_logs=np.log(np.concatenate([s.channels for s in self.stages]).astype(np.float64)),
+            pair_at=self._pair_at(),
             prefix=(np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64).reshape(-1, m),
             ends=np.array(self.ends, dtype=np.int64),
             log_areas=2.0 * np.log(np.array(self.end_resolution, dtype=np.float64)),
@@ -308,14 +282,35 @@ class Tables:
             rho=finite_rho(self.rho),
             rho_price=float(scoring.effectiveness_price),
             penalised=np.array(self.penalised, dtype=np.int64),
+            depths=np.concatenate([s.depths for s in self.stages]),
+            depth_at=np.cumsum([0] + [len(s.depths) for s in self.stages]),
+            families=np.array([[s.blocks.index(f) if f in s.blocks else -1 for f in families] for s in self.stages]),
             beta=float(scoring.beta),
             squared=scoring.penalty_form == "exp_var",
         )
 
+    def _pair_at(self) -> Ints:
+        """:attr:`Arrays.pair_at`, empty without a latency budget."""
+        before = np.cumsum([0] + [len(s.pairs) for s in self.stages])
+        if not before[-1]:
+            return np.zeros((2, 0), dtype=np.int64)
+        return np.concatenate([s.pair_at + n for s, n in zip(self.stages, before, strict=False)], axis=1)
+
+    def _place_at(self) -> Ints:
+        """:attr:`Arrays.place_at`: columns are sorted by their channels."""
+        places = [np.searchsorted(s.c, s.channels) for s in self.stages]
+        first = np.cumsum([0] + [len(s.c) for s in self.stages])
+        return np.append(np.concatenate([at + n for at, n in zip(places, first, strict=False)]), first[-1])
+
     def _ties(self) -> Ints:
         """:attr:`Arrays.ties`: each super-block of a tie with the one before it."""
-        places = {"block": FAMILY, "channels": CHANNELS, "bottleneck": WIDTH, "kernel": KERNEL, "depth": DEPTH}
-        pairs = [(places[tie.axis], i, j) for tie in self.problem.tied for i, j in itertools.pairwise(tie.stages)]
+        numbers = {"depth": DEPTH} | {name: n for n, name in enumerate(TIED)}
+        names = {"block": "family", "bottleneck": "width"}
+        pairs = [
+            (numbers[names.get(tie.axis, tie.axis)], i, j)
+            for tie in self.problem.tied
+            for i, j in itertools.pairwise(tie.stages)
+        ]
         return np.array(pairs, dtype=np.int64).reshape(-1, 3)
 
     def log_end(self, stage: int, channels: Ints | None) -> Floats:

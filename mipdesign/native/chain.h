@@ -13,9 +13,6 @@ typedef struct {
     i64 widest_incoming;   /* and channels of the super-block that has most */
     const i64 *rows;       /* row of each column; those of super-block i are at[i] : at[i + 1] */
     const i64 *at;
-    const double *fixed, *slope, *identity, *rest; /* parts of equation (1): those of budget b begin at b * stride */
-    const double *log, *layers;                    /* t of equation (2), layers of a block */
-    i64 stride;
     uint8_t *limited;      /* super-blocks some columns of which may not be entered with all channels, or only once */
     i64 *groups, *starts;  /* channel counts of super-block i are groups[i] : groups[i + 1]; columns of g starts[g] : starts[g + 1] */
     double *channels, *logs; /* C and log C of each group, */
@@ -40,41 +37,7 @@ static inline Incoming incoming_of(const Chain *c, i64 i) {
     return (Incoming){c->groups[i] - before, c->channels + before, c->logs + before, c->places + before};
 }
 
-static inline const double *column_row(const Chain *c, i64 p) { return row_of(c->arrays, c->rows[p]); }
-
-/* The parts of some rows: the tables' own where all rows are there. */
-static void gather(Chain *c, Store *s) {
-    const Arrays *a = c->arrays;
-    i64 nb = a->budgets, n = c->n;
-    const double *all = a->transposed;
-    if (n == a->n_rows) {
-        c->stride = n;
-        c->fixed = all + COUNTS * n;
-        c->slope = c->fixed + nb * n;
-        c->identity = c->slope + nb * n;
-        c->rest = c->identity + nb * n;
-        c->log = all + BLOCK_LOG * n;
-        c->layers = all + LAYERS * n;
-        return;
-    }
-    i64 parts = 4 * nb + 2;
-    double *table = take_doubles(s, parts * n);
-    if (!table)
-        return;
-    for (i64 part = 0; part < parts; part++) {
-        const double *from = all + (part < 4 * nb ? COUNTS + part : part == 4 * nb ? BLOCK_LOG : LAYERS) * a->n_rows;
-        double *to = table + part * n;
-        for (i64 p = 0; p < n; p++)
-            to[p] = from[c->rows[p]];
-    }
-    c->stride = n;
-    c->fixed = table;
-    c->slope = table + nb * n;
-    c->identity = table + 2 * nb * n;
-    c->rest = table + 3 * nb * n;
-    c->log = table + 4 * nb * n;
-    c->layers = table + (4 * nb + 1) * n;
-}
+static inline const Row *column_row(const Chain *c, i64 p) { return row_of(c->arrays, c->rows[p]); }
 
 static void find_limited(Chain *c) {
     double widest = c->stem[c->n_stems - 1];
@@ -82,8 +45,8 @@ static void find_limited(Chain *c) {
     for (i64 i = 0; i < c->super_blocks; i++) {
         c->limited[i] = 0;
         for (i64 p = c->at[i]; a->may_be_limited[i] && p < c->at[i + 1] && !c->limited[i]; p++) {
-            const double *row = column_row(c, p);
-            c->limited[i] = row[MOST_INCOMING] < widest || row[IDENTITY_FITS] == 0 || row[REST_FITS] == 0;
+            const Row *row = column_row(c, p);
+            c->limited[i] = (double)row->most_incoming < widest || !row->identity_fits || !row->rest_fits;
         }
         widest = c->channels[c->groups[i + 1] - 1];
     }
@@ -98,16 +61,29 @@ static bool is_reached(const Chain *c, i64 i, i64 g, const Incoming *in, const u
     return false;
 }
 
+/* The first of increasing columns from p on that is not a row before `stop`: groups are long, so the step doubles. */
+static i64 end_of_group(const i64 *rows, i64 p, i64 n, i64 stop) {
+    i64 step = 1, low = p; /* which is before `stop` */
+    while (low + step < n && rows[low + step] < stop)
+        low += step, step *= 2;
+    i64 high = least_int(low + step, n);
+    while (high - low > 1) {
+        i64 middle = (low + high) / 2;
+        if (rows[middle] < stop)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
+}
+
 /* The channel groups of each super-block and their windows of incoming channels; whether any path exists. */
 static bool build_groups(Chain *c, Store *s) {
     const Arrays *a = c->arrays;
     i64 m = c->super_blocks, n = 0;
-    const double *channels_of = a->transposed + CHANNELS * a->n_rows;
     c->groups = take_ints(s, m + 1);
     for (i64 i = 0; i < m; i++)
-        for (i64 p = c->at[i]; p < c->at[i + 1]; p++)
-            n += p == c->at[i] || channels_of[c->rows[p]] != channels_of[c->rows[p - 1]];
-    c->n_groups = n;
+        n += least_int(a->entering_at[i + 1] - a->entering_at[i], c->at[i + 1] - c->at[i]); /* as many as there may be */
     c->starts = take_ints(s, n + 1), c->places = take_ints(s, n), c->first = take_ints(s, n), c->stop = take_ints(s, n);
     c->channels = take_doubles(s, n), c->logs = take_doubles(s, n);
     uint8_t *reached = take(s, (size_t)n), *all = take(s, (size_t)c->n_stems);
@@ -115,19 +91,20 @@ static bool build_groups(Chain *c, Store *s) {
         return false;
     n = 0;
     c->groups[0] = 0;
+    c->widest = 0, c->widest_incoming = c->n_stems;
     for (i64 i = 0; i < m; i++) {
-        for (i64 p = c->at[i]; p < c->at[i + 1]; p++)
-            if (p == c->at[i] || channels_of[c->rows[p]] != channels_of[c->rows[p - 1]])
-                c->starts[n++] = p;
+        for (i64 p = c->at[i], next; p < c->at[i + 1]; p = next, n++) {
+            const Row *row = column_row(c, p);
+            next = end_of_group(c->rows, p, c->at[i + 1], a->place_at[a->entering_at[i] + row->place + 1]);
+            c->starts[n] = p;
+            c->channels[n] = row->channels, c->places[n] = row->place;
+            c->logs[n] = a->channel_logs[a->entering_at[i] + row->place];
+            c->widest = most_int(c->widest, next - p);
+        }
         c->groups[i + 1] = n;
     }
+    c->n_groups = n;
     c->starts[n] = c->n;
-    c->widest = 0, c->widest_incoming = c->n_stems;
-    for (i64 g = 0; g < n; g++) {
-        const double *row = column_row(c, c->starts[g]);
-        c->channels[g] = row[CHANNELS], c->logs[g] = row[LOG_CHANNELS], c->places[g] = (i64)row[PLACE];
-        c->widest = most_int(c->widest, c->starts[g + 1] - c->starts[g]);
-    }
     find_limited(c);
     memset(all, 1, (size_t)c->n_stems);
     const uint8_t *alive = all;
@@ -155,21 +132,25 @@ static bool build_groups(Chain *c, Store *s) {
 
 /* Links the columns that `rows` and `at` name; whether there is a path. */
 static bool link(Chain *c, Store *s) {
-    gather(c, s);
     c->limited = take(s, (size_t)c->super_blocks);
     return !s->failed && build_groups(c, s);
 }
 
-/* Least and largest `sum log w` of each super-block, incoming channels and depths within the cell. */
-static void log_ranges(const Chain *c, double *least, double *most) {
+/* Least and largest `sum log w` and number of layers of each super-block, incoming channels and depths within the cell. */
+static void column_ranges(const Chain *c, double *least, double *most, double *least_layers, double *most_layers) {
     for (i64 i = 0; i < c->super_blocks; i++) {
         double below = (double)(c->low[i] - 1), above = (double)(c->high[i] - 1);
+        i64 few = INT64_MAX, many = 0;
         least[i] = INFINITY, most[i] = -INFINITY;
         for (i64 g = c->groups[i]; g < c->groups[i + 1]; g++) {
             double low = INFINITY, high = -INFINITY; /* of t: the rest grows with it */
             for (i64 p = c->starts[g]; p < c->starts[g + 1]; p++) {
-                low = least_of(low, c->log[p]);
-                high = most_of(high, c->log[p]);
+                const Row *row = column_row(c, p);
+                fetch_head(c->arrays, c->rows[least_int(p + AHEAD, c->n - 1)]);
+                low = least_of(low, row->log);
+                high = most_of(high, row->log);
+                few = least_int(few, row->layers);
+                many = most_int(many, row->layers);
             }
             least[i] = least_of(least[i], low + below * (c->logs[g] + low));
             most[i] = most_of(most[i], high + above * (c->logs[g] + high));
@@ -177,6 +158,8 @@ static void log_ranges(const Chain *c, double *least, double *most) {
         Incoming in = incoming_of(c, i);
         least[i] += in.logs[0];
         most[i] += in.logs[in.n - 1];
+        least_layers[i] = (double)few * (double)c->low[i];
+        most_layers[i] = (double)many * (double)c->high[i];
     }
 }
 

@@ -111,17 +111,17 @@ static void describe(const Chain *c, const Path *path, double *row, double *laye
     for (i64 b = 0; b < nb; b++)
         row[at.counts + b] = 0.0;
     for (i64 i = m - 1; i >= 0; i--) {
-        const double *column = column_row(c, path->columns[i]);
+        const Row *column = column_row(c, path->columns[i]);
         Incoming in = incoming_of(c, i);
         i64 k = path->sources[i], depth = path->depths[i];
         row[at.columns + i] = (double)(c->rows[path->columns[i]] - a->offsets[i]);
         row[at.depths + i] = (double)depth;
         for (i64 b = 0; b < nb; b++)
-            row[at.counts + b] += super_block_count(column, nb, b, in.channels[k], depth);
+            row[at.counts + b] += super_block_count(column, b, in.channels[k], depth);
         if (a->paired >= 0)
-            row[at.counts + a->paired] += pair_count(a, column, in.places[k]);
-        layers_of[i] = column[LAYERS] * (double)depth;
-        logs_of[i] = log_widths(column, in.logs[k], depth);
+            row[at.counts + a->paired] += pair_count(a, c->rows[path->columns[i]], in.places[k]);
+        layers_of[i] = (double)column->layers * (double)depth;
+        logs_of[i] = log_widths(column, c->logs[path->groups[i]], in.logs[k], depth);
     }
     i64 last = path->groups[m - 1];
     for (i64 b = 0; b < nb; b++)
@@ -136,7 +136,7 @@ static void describe(const Chain *c, const Path *path, double *row, double *laye
         if (j == stages - 1 && a->head_log >= 0)
             end_log = a->head_log;
         for (; a->forgets && q <= i; q++)
-            seen |= column_row(c, path->columns[q])[HAS_SE] > 0;
+            seen |= column_row(c, path->columns[q])->has_se;
         double x = end_log + (seen ? 0.0 : a->log_areas[j]);
         row[at.ends + j] = x;
         objective += a->weights[j] * x * row[at.logs + j];

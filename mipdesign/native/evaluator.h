@@ -23,7 +23,7 @@ static inline bool keeps_ties(const Arrays *a, const i64 *columns, const i64 *de
     for (i64 q = 0; q < a->n_ties; q++) {
         i64 part = a->ties[3 * q], i = a->ties[3 * q + 1], j = a->ties[3 * q + 2];
         if (part == DEPTH ? depths[i] != depths[j]
-                          : row_of(a, a->offsets[i] + columns[i])[part] != row_of(a, a->offsets[j] + columns[j])[part])
+                          : part_of(a, part, a->offsets[i] + columns[i]) != part_of(a, part, a->offsets[j] + columns[j]))
             return false;
     }
     return true;
@@ -67,19 +67,20 @@ static inline void write_stem(const Arrays *a, i64 stem, double *part) {
 
 /* Part of super-block i behind the part before it; whether it may follow that. */
 static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 depth, const double *before, double *part) {
-    const double *row = row_of(a, a->offsets[i] + column);
+    i64 at = a->offsets[i] + column;
+    const Row *row = row_of(a, at);
     double ci = before[PART_C];
-    i64 nb = a->budgets, place = (i64)row[PLACE];
+    i64 nb = a->budgets, place = row->place;
     const i64 *window = a->entering + 2 * (a->entering_at[i] + place);
     bool linked = may_enter(row, ci) && may_have_depth(row, depth) && (double)window[0] <= ci && ci <= (double)window[1];
-    part[PART_C] = row[CHANNELS], part[PART_LOG_C] = row[LOG_CHANNELS], part[PART_PLACE] = row[PLACE];
-    part[PART_LOG] = log_widths(row, before[PART_LOG_C], depth);
-    part[PART_LAYERS] = row[LAYERS] * (double)depth, part[PART_DEPTH] = (double)depth;
-    part[PART_HAS_SE] = row[HAS_SE];
+    part[PART_C] = row->channels, part[PART_LOG_C] = a->channel_logs[a->entering_at[i] + place], part[PART_PLACE] = row->place;
+    part[PART_LOG] = log_widths(row, part[PART_LOG_C], before[PART_LOG_C], depth);
+    part[PART_LAYERS] = (double)row->layers * (double)depth, part[PART_DEPTH] = (double)depth;
+    part[PART_HAS_SE] = row->has_se;
     for (i64 b = 0; b < nb; b++)
-        part[PART_COUNTS + b] = super_block_count(row, nb, b, ci, depth);
+        part[PART_COUNTS + b] = super_block_count(row, b, ci, depth);
     if (a->paired >= 0)
-        part[PART_COUNTS + a->paired] += pair_count(a, row, (i64)before[PART_PLACE]);
+        part[PART_COUNTS + a->paired] += pair_count(a, at, (i64)before[PART_PLACE]);
     if (i < a->super_blocks - 1)
         return linked;
     if (a->head_log >= 0)

@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
-from functools import cache, cached_property
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -43,7 +43,7 @@ from .budgets import Budget, Budgets, Range
 from .convolutions import check_bits, check_frames, check_shapes
 from .objective import ObjectiveSpec, objective_to_plain
 from .overrides import apply_override, find_table
-from .space import SuperBlockSpace, admitted_widths, brief, choice_of
+from .space import SuperBlockSpace, brief, choice_of
 from .specification import HeadSpace, Input, Lattice, NearSpec, SpecModel, StageSpace, StemSpace, with_tuples
 from .ties import Tie, TieSpec
 
@@ -164,12 +164,11 @@ class Problem(SpecModel):
             If the map is used up before the last stride, or no kernel of a stage fits its map.
         """
         resolved, r = [], -(-self.input.resolution // self.stem.stride)
-        widths_of = cache(admitted_widths)
         for i, stage in enumerate(self.stages):
             if r < stage.stride:
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
             growth = (stage.growth.min, stage.growth.max)
-            choices = tuple(choice_of(stage, block, r, i, widths_of) for block in stage.block)
+            choices = tuple(choice_of(stage, block, r, i) for block in stage.block)
             lattices = (stage.channels.values, choices, stage.depth.values, growth, stage.uniform)
             space = SuperBlockSpace(stage.stride, r, *lattices, stage.bits.pairs if stage.bits else ())
             resolved.append(space if self.near is None else space.near(self.near, i))

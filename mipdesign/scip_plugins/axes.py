@@ -11,12 +11,17 @@ import numpy as np
 from ..lattice.arrays import Ints
 from ..lattice.cell import Cell
 from ..lattice.position import Position
-from ..lattice.tables import Tables
+from ..lattice.tables import StageTables, Tables
 from ..mip.design_model import Axis, AxisKind, position_of
-from ..search.branching import Split, column_values
+from ..search.branching import Split
 
 INTEGRALITY = 1e-6
 """How far from an integer a value of a solution may be."""
+
+
+def column_values(stage: StageTables, kind: str) -> Ints:
+    """What the columns of a super-block have of a kind of split: ``channels``, ``family``, ``width`` or ``kernel``."""
+    return {"channels": stage.c, "family": stage.f, "width": stage.b, "kernel": stage.k}[kind]
 
 
 @dataclass(frozen=True)

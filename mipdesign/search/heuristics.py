@@ -21,7 +21,7 @@ import numpy as np
 from ..lattice.arrays import Ints
 from ..lattice.distinct import distinct
 from ..lattice.position import Candidate, Position
-from ..lattice.tables import Tables
+from ..lattice.tables import StageTables, Tables
 from ..native.library import function, integers
 
 FIRST_STEPS, MOST_STEPS = 20_000, 400_000
@@ -135,6 +135,15 @@ def _ready(moves: Moves) -> Moves:
     return moves
 
 
+def _columns_at(s: StageTables, axes: list[Ints]) -> Ints:
+    """Column of a super-block at each place of its axes, or -1."""
+    at = np.full([len(axis) for axis in axes[:DEPTH]], -1)
+    places = np.array([_places(axis, values) for axis, values in zip(axes, (s.c, s.f, s.b, s.k), strict=False)])
+    there = np.flatnonzero((places >= 0).all(axis=0))
+    at[tuple(places[:, there])] = there
+    return at
+
+
 def _find_moves(tables: Tables) -> Moves:
     sizes, columns, depths, channels, entering, single = [len(tables.stem_c)], [], [], [], [], [(0, 1), (0, -1)]
     all_axes = _axes(tables)
@@ -146,11 +155,10 @@ def _find_moves(tables: Tables) -> Moves:
     for d, leading in enumerate(leader.tolist()):
         part, enters_next = -(-d // COORDINATES), d == 0 or (d - 1) % COORDINATES == CHANNELS
         touched[leading] |= (1 << part) | (1 << (part + 1) if enters_next and part < end else 0)
+    known: dict[tuple[object, ...], Ints] = {}  # super-blocks with the same columns share their arrays
     for i, (s, axes) in enumerate(zip(tables.stages, all_axes, strict=True)):
-        at = np.full([len(axis) for axis in axes[:DEPTH]], -1)
-        places = np.array([_places(axis, values) for axis, values in zip(axes, (s.c, s.f, s.b, s.k), strict=False)])
-        there = np.flatnonzero((places >= 0).all(axis=0))
-        at[tuple(places[:, there])] = there
+        key = id(s.c), *(axis.tobytes() for axis in axes[:DEPTH])
+        at = known[key] = known[key] if key in known else _columns_at(s, axes)
         sizes += [*at.shape, len(axes[DEPTH])]
         columns.append(at.ravel())
         depths.append(axes[DEPTH])
@@ -231,17 +239,37 @@ def _problem(tables: Tables) -> tuple[int, int]:
     return tables.arrays.address, ctypes.addressof(moves_of(tables).structure)
 
 
-def polish(tables: Tables, start: Position) -> Candidate | None:
-    """Best network reached from ``start``, which may exceed budgets; ``None`` if no feasible network is reached."""
-    parts = [np.array([start.stem])]
-    for s, axes, j, depth in zip(tables.stages, _axes(tables), start.columns, start.depths, strict=True):
+def _vector(tables: Tables, network: Position) -> Ints | None:
+    """Coordinates of a network; ``None`` if the ties leave it none."""
+    parts = [np.array([network.stem])]
+    for s, axes, j, depth in zip(tables.stages, _axes(tables), network.columns, network.depths, strict=True):
         values = (s.c[j], s.f[j], s.b[j], s.k[j], depth)
         parts.append(np.array([_places(axis, np.array(value)) for axis, value in zip(axes, values, strict=True)]))
     vector = np.concatenate(parts)
-    if (vector < 0).any():
+    return None if (vector < 0).any() else vector
+
+
+def polish(tables: Tables, start: Position) -> Candidate | None:
+    """Best network reached from ``start``, which may exceed budgets; ``None`` if no feasible network is reached."""
+    vector = _vector(tables, start)
+    if vector is None:
         return None
     vector, value = descended(tables, vector, POLISH_ROUNDS)
     return candidate_at(tables, vector, value) if value > -math.inf else None
+
+
+def warmed(tables: Tables, start: Candidate, seed: int, restarts: int) -> Candidate:
+    """Best network that annealing and descent reach from one that keeps all budgets; a restart takes some milliseconds."""
+    best, vector, steps = start, _vector(tables, start.position), FIRST_STEPS
+    for restart in range(restarts):
+        other, value = annealed(tables, 1000 * seed + restart, steps, max(1.0, abs(best.objective)), vector)
+        if value > -math.inf:
+            descent, better = descended(tables, other, DESCENT_ROUNDS)
+            other, value = (descent, better) if better > value else (other, value)
+        if value > best.objective:
+            best, vector = candidate_at(tables, other, value), other
+        steps = steps * 3 // 2
+    return best
 
 
 def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Candidate], None], stop: Callable[[], bool]) -> None:
