@@ -164,8 +164,9 @@ def exported_program(network: Exported) -> Any:
     """
     import torch
 
+    device = next(iter(network.state_dict().values())).device  # with integers for weights, parameters may be none
     # two pictures, since one would be taken for a constant
-    pictures = torch.zeros(2, *input_shape(network.architecture), device=next(network.parameters()).device)
+    pictures = torch.zeros(2, *input_shape(network.architecture), device=device)
     with torch.no_grad() if network.architecture.quantised else nullcontext():  # without what only gradients need
         program = torch.export.export(network.eval(), (pictures,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
     for node in program.graph.nodes:

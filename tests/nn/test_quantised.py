@@ -368,6 +368,18 @@ def test_onnxruntime_computes_the_same_with_integers(architecture: Architecture)
     torch.testing.assert_close(torch.from_numpy(logits), network(pictures).detach(), rtol=0, atol=TOLERANCE)
 
 
+def test_maps_of_few_bits_go_into_a_file() -> None:
+    """There, nothing but integers is left of the weights."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    network, pictures = as_trained(replace(FEW_BITS, stages=FEW_BITS.stages[:1], head=None, head_bits=None))
+    backbone = network.features(["c1", "c2"])
+    session = onnxruntime.InferenceSession(onnx_bytes(backbone), providers=["CPUExecutionProvider"])
+    found = session.run(None, {"pictures": pictures.numpy()})
+    for maps, expected in zip(found, backbone(pictures).values(), strict=True):
+        torch.testing.assert_close(torch.from_numpy(maps), expected.detach(), rtol=0, atol=TOLERANCE)
+
+
 def test_a_program_of_torch_export_rounds_as_the_module(tmp_path: Any) -> None:
     network, pictures = as_trained(FEW_BITS)
     (tmp_path / "network.pt2").write_bytes(torch_export_bytes(network))
