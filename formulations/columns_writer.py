@@ -11,7 +11,8 @@ import numpy as np
 from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
-from mipdesign.lattice.tables import StageTables, Tables
+from mipdesign.lattice.stage_tables import StageTables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.formulation import FormulationModel, OneHotGroup
 from mipdesign.mip.start_values import Assignment, ValueRule

@@ -142,8 +142,10 @@ def effectiveness(model: LinearModel, tables: Tables, stage: int, total: Express
 
 
 def tied_pairs(tables: Tables) -> Iterator[tuple[str, int, int]]:
-    """What a tie has in common (``channels``, ``bottleneck``, ``kernel``, ``depth``, ``block``); two of its super-blocks."""
-    for tie in tables.problem.tied:
+    """What a tie has in common (``channels``, ``bottleneck``, ``kernel``, ``depth``, ``block``, ``presence``); two of its
+    elements.
+    """
+    for tie in tables.ties:
         for i, j in itertools.pairwise(tie.stages):
             yield tie.axis, i, j
 

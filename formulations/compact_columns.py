@@ -8,7 +8,8 @@ import numpy as np
 
 from mipdesign.lattice.arrays import Bools, Ints
 from mipdesign.lattice.distinct import among, distinct, places
-from mipdesign.lattice.tables import StageTables, Tables
+from mipdesign.lattice.stage_tables import StageTables
+from mipdesign.lattice.tables import Tables
 
 from .polynomials import BlockPolynomials, NotPolynomialError
 

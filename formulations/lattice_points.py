@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mipdesign.lattice.arrays import Bools, Floats, Ints
-from mipdesign.lattice.tables import StageTables
+from mipdesign.lattice.stage_tables import StageTables
 from mipdesign.mip.expressions import Expression
 
 Numbers = Floats | Ints | Bools | float

@@ -73,10 +73,15 @@ class Block:
     depths: Number
     families: Number
     formulas: Mapping[int, Formulas]
+    continues: bool = False
+    """Whether it is a later block of a super-block whose blocks may differ: of depth 0 or 1."""
+    bits: Number | None = None
+    """Its pair of bits, where it is one block that has some."""
 
     def number(self, axis: str) -> Number:
         """What a tie has in common."""
         axes = {"channels": self.channels, "bottleneck": self.widths, "kernel": self.kernels, "depth": self.depths}
+        axes["presence"] = self.depths
         return axes[axis]
 
 
@@ -155,6 +160,9 @@ class CountWriter:
         name = f"{n}_{row}_{f}"
         before, more = in_scip(self.model, block.before.value), in_scip(self.model, block.depths.value - 1.0)
         parts = [self._polynomial(block, count.fixed, unit, f"fixed{name}")]
+        if block.continues:
+            (fixed,), there = parts, in_scip(self.model, block.depths.value)
+            return [lambda v: there(v) * fixed(v)]
         slope, rest = (
             self._polynomial(block, p, unit, f"{p_name}{name}") for p, p_name in ((count.slope, "in"), (count.rest, "rest"))
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,15 +17,15 @@ from mipdesign.lattice.distinct import among, distinct
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.design_model import BUDGET, Axis, most_in_units
-from mipdesign.mip.expressions import Expression, dot, linear_sum
+from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.formulation import Feature, features
 from mipdesign.mip.linear import ScipModel
 from mipdesign.mip.start_values import Assignment, ValueRule
 
 from . import common, penalty
 from .common import CHANNELS, DEPTH, FAMILY, WIDTH
-from .compact_columns import Lattices, UnsupportedError
 from .encodings.encoding import Encoding
+from .minlp_combinations import write_combinations
 from .minlp_counts import Block, CountWriter, Number, Sum, formulas_of, in_scip
 from .minlp_integers import IntegerWriter
 from .model_builder import ModelBuilder
@@ -35,10 +35,6 @@ LARGEST = 1e15
 """Depth penalties beyond it count as that much, since SCIP takes 1e20 for infinity: objectives below ``-LARGEST`` are all the
 same to it.
 """
-
-
-MOST_COMBINATIONS = 2000
-"""Most columns of a super-block that get a binary each."""
 
 
 @dataclass
@@ -137,6 +133,8 @@ class MinlpWriter:
     def _super_block(self, i: int, before: Number) -> Block:
         """The integers of a super-block, what of their combinations there is, and the chain rule."""
         t, s, n, columns = self.tables, self.tables.stages[i], i + 1, self.cell.columns[i]
+        if s.element.continues:
+            return self._later_block(i)
 
         def of(column_values: Ints) -> Callable[[Position], int]:
             return lambda p: int(column_values[p.columns[i]])
@@ -154,51 +152,48 @@ class MinlpWriter:
             self.model.add(
                 f"bounded_{n}", float(high.numerator) * before.value - float(high.denominator) * channels.value >= 0.0
             )
-        block = Block(i, before, channels, widths, kernels, depths, families, formulas)
-        self._combinations(block, columns)
+        block = Block(i, before, channels, widths, kernels, depths, families, formulas, bits=self._bits(i, columns))
+        write_combinations(self.tables, self.model, block, columns, self._without_closed_form)
         self.blocks.append(block)
         return block
+
+    def _later_block(self, i: int) -> Block:
+        """The integers of a later block of a super-block whose blocks may differ. Where it is absent, width and kernel stand
+        for nothing.
+        """
+        s, n, before, every = self.tables.stages[i], i + 1, self.blocks[-1], self.cell.columns[i]
+        columns = every[s.presence[every] > 0]
+
+        def of(column_values: Ints) -> Callable[[Position], int]:
+            return lambda p: int(column_values[s.stand_in[p.columns[i]]])
+
+        there: Callable[[Position], int] = lambda p: int(s.presence[p.columns[i]])  # noqa: E731
+        depths = self.integers.write(f"L{n}", i, "depth", distinct(s.presence[every]), there, DEPTH, has_log=False)
+        kernels, widths, bits = before.kernels, before.widths, self._bits(i, columns)
+        if not s.element.space.uniform:
+            kernels = self.integers.kernels(f"k{n}", i, distinct(s.k[columns]), of(s.k))
+            widths = self.integers.write(f"b{n}", i, "width", distinct(s.b[columns]), of(s.b), WIDTH)
+        formulas = formulas_of(self.tables, i, columns, before.families.values, self._without_closed_form)
+        integers = (before.channels, before.channels, widths, kernels, depths, before.families)
+        block = Block(i, *integers, formulas, continues=True, bits=bits)
+        if not s.element.space.uniform:
+            write_combinations(self.tables, self.model, block, columns, self._without_closed_form)
+        if self.tables.is_ordered(i):
+            self.model.add(f"ordered_{n}", before.depths.value - depths.value >= 0.0)
+        self.blocks.append(block)
+        return block
+
+    def _bits(self, i: int, columns: Ints) -> Number | None:
+        """The pair of bits of a block; of one that is absent it stands for nothing."""
+        s = self.tables.stages[i]
+        if not s.element.space.bits:
+            return None
+        read: Callable[[Position], int] = lambda p: int(s.bits[s.stand_in[p.columns[i]]])  # noqa: E731
+        return self.integers.write(f"q{i + 1}", i, "bits", distinct(s.bits[columns]), read, WIDTH, has_log=False)
 
     def _without_closed_form(self, reason: str) -> None:
         if reason not in self.lacking:
             self.lacking.append(reason)
-
-    def _combinations(self, block: Block, columns: Ints) -> None:
-        """Which widths go with which channels, where that is a range; other combinations by a binary each, if they are few, and
-        else by the exact check.
-        """
-        s, n = self.tables.stages[block.index], block.index + 1
-        axes = ((block.channels, s.c), (block.families, s.f), (block.widths, s.b), (block.kernels, s.k))
-        if math.prod(len(x.values) for x, _ in axes) == len(columns):
-            return
-        try:
-            if len(block.families.values) > 1:
-                raise UnsupportedError("a choice of families")
-            lattices = Lattices.of(s, columns)
-        except UnsupportedError:
-            if len(columns) > MOST_COMBINATIONS:
-                self._without_closed_form("combinations of channels, width, kernel and family that are left out")
-            else:
-                self._list_combinations(block.index, columns, axes)
-            return
-        low, high = (block.channels.encoded.function(ends) for ends in (lattices.low, lattices.high))
-        if low.low or low.high:
-            self.model.add(f"widths{n}_low", block.widths.encoded.index - low >= 0.0)
-        if min(lattices.high) < len(lattices.widths) - 1:
-            self.model.add(f"widths{n}_high", high - block.widths.encoded.index >= 0.0)
-
-    def _list_combinations(self, i: int, columns: Ints, axes: Sequence[tuple[Number, Ints]]) -> None:
-        """A binary for each column, which says where it stands on every axis."""
-
-        def is_column(q: int) -> ValueRule:
-            return lambda network: float(network.position.columns[i] == q)
-
-        chosen = [self.model.variable(f"x{i + 1}_{q}", "B", value=is_column(q)) for q in columns.tolist()]
-        self.model.add(f"one_x{i + 1}", linear_sum(chosen) == 1.0)
-        for x, of_column in axes:
-            if len(x.values) > 1:
-                places = np.searchsorted(x.values, of_column[columns])
-                self.model.add(f"{x.encoded.name}_of_x", dot(places, chosen) == x.encoded.index)
 
     # ------------------------------------------------------ budgets and ties
 
@@ -263,6 +258,7 @@ class MinlpWriter:
     def _log_width(self, block: Block) -> Expression:
         """``t_i`` as a variable, without the incoming channels."""
         n, s, columns = block.index + 1, self.tables.stages[block.index], self.cell.columns[block.index]
+        columns = columns[s.presence[columns] > 0]
         logs = [x.logarithm for x in (block.channels, block.widths, block.kernels)]
         own = {
             f: None if w is None else w.of_logarithms(*logs) + self.model.constant(w.constant)
@@ -270,7 +266,7 @@ class MinlpWriter:
         }
         if len(own) == 1 and (only := own[block.families.values[0]]) is not None:
             return self.model.equal_to(f"t{n}", only)
-        value: ValueRule = lambda network: float(s.t[network.position.columns[block.index]])  # noqa: E731
+        value: ValueRule = lambda network: float(s.t[s.stand_in[network.position.columns[block.index]]])  # noqa: E731
         t = self.model.variable(f"t{n}", lower=float(s.t[columns].min()), upper=float(s.t[columns].max()), value=value)
         chosen = dict(zip(block.families.values, block.families.encoded.one_hot(), strict=True))
         parts = [(self._of(chosen[f]), self._of(e)) for f, e in own.items() if e is not None]
@@ -284,6 +280,8 @@ class MinlpWriter:
         t, log_c = self._log_width(block), block.channels.logarithm
         entering, own, more = total + block.before.logarithm + t, t + log_c, block.depths.value - 1.0
         depth = float(block.depths.values[-1]) - 1.0
+        if block.continues:
+            entering, more, depth = total, block.depths.value, 1.0
         top = entering.high + depth * max(own.high, 0.0)
         name = f"S{n}"
         s = self.model.variable(
@@ -342,15 +340,16 @@ class MinlpWriter:
 
     def _add_extra(self, block: Block) -> None:
         """What layer terms have beside log widths, up to and with a super-block: of every block a function of the kernel."""
-        i, n, kernels = block.index, block.index + 1, block.kernels
+        i, n = block.index, block.index + 1
         s, columns = self.tables.stages[i], self.cell.columns[i]
+        axis, values_of = (block.kernels, s.k) if block.bits is None else (block.bits, s.bits)
         parts: list[tuple[Sum, Sum]] = []
         for f, chosen in zip(block.families.values, block.families.encoded.one_hot(), strict=True):
             own = columns[s.f[columns] == f]
-            at = [np.unique(s.extra[own[s.k[own] == k]]).tolist() for k in kernels.values]
+            at = [np.unique(s.extra[own[values_of[own] == value]]).tolist() for value in axis.values]
             if any(len(values) > 1 for values in at):
-                self._without_closed_form("layer terms that depend on more than family and kernel")
-            parts.append((self._of(chosen), self._of(kernels.encoded.function([max(v, default=0.0) for v in at]))))
+                self._without_closed_form("layer terms that depend on more than family and kernel, or on more than bits")
+            parts.append((self._of(chosen), self._of(axis.encoded.function([max(v, default=0.0) for v in at]))))
         before, of_before, of_depth = self.extra, self._of(self.extra), self._of(block.depths.value)
         depth, name = float(block.depths.values[-1]), f"E{n}"
         least, most = float(min(0.0, s.extra[columns].min())), float(max(0.0, s.extra[columns].max()))
@@ -369,12 +368,13 @@ class MinlpWriter:
         t, scoring = self.tables, self.tables.problem.scoring
         if not t.penalised:
             return
-        depths = [self.blocks[i].depths for i in t.penalised]
-        spread = max(d.values[-1] for d in depths) - min(d.values[0] for d in depths)
+        depths = [[block.depths for block in self.blocks[slice(*t.elements_of(i))]] for i in t.penalised]
+        most_blocks = max(sum(d.values[-1] for d in of_one) for of_one in depths)
+        spread = most_blocks - min(sum(d.values[0] for d in of_one) for of_one in depths)
         is_std = scoring.penalty_form == "exp_std"
         most, kept = spread / 2 if is_std else spread * spread / 4, max(0.0, math.log(LARGEST) - math.log(scoring.beta))
 
-        exponent = penalty.exponent_of(scoring.penalty_form, t.penalised)
+        exponent = penalty.exponent_of(scoring.penalty_form, t.penalised, t)
 
         def within(network: Assignment) -> float:
             return min(exponent(network), kept)
@@ -387,7 +387,8 @@ class MinlpWriter:
             self.has_cap = True
             beyond = self.model.variable("Q_beyond", "B", value=lambda network: float(exponent(network) > kept))
             self.gain.append(-LARGEST * beyond)
-        of_depths, of_beyond, excess = [self._of(d.value) for d in depths], self._of(beyond), most * most if is_std else most
+        of_depths = [self._of(linear_sum(d.value for d in of_one)) for of_one in depths]
+        of_beyond, excess = self._of(beyond), most * most if is_std else most
 
         def variance(v: Mapping[str, Any]) -> Any:
             values, n, e = [of_depth(v) for of_depth in of_depths], len(of_depths), v["exponent"]

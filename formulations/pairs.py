@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from mipdesign.lattice.arrays import Bools, Floats, Ints
-from mipdesign.lattice.tables import StageTables, Tables
+from mipdesign.lattice.stage_tables import StageTables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.linear import LinearModel
 from mipdesign.mip.start_values import Assignment

@@ -72,11 +72,18 @@ def penalty_weights(model: LinearModel, scoring: Scoring, scale: PenaltyScale, d
     return True
 
 
-def exponent_of(form: PenaltyForm, penalised: Sequence[int]) -> ValueRule:
-    """The exponent of ``Q`` in a network: variance or standard deviation of the depths of some super-blocks."""
+def exponent_of(form: PenaltyForm, penalised: Sequence[int], tables: Tables | None = None) -> ValueRule:
+    """The exponent of ``Q`` in a network: variance or standard deviation of the depths of some super-blocks.
+
+    Parameters
+    ----------
+    tables:
+        Those of the network, where super-blocks may have blocks that differ.
+    """
 
     def exponent(network: Assignment) -> float:
-        variance = float(depth_variance([network.position.depths[i] for i in penalised]))
+        depths = network.position.depths if tables is None else tables.depths(network.position)
+        variance = float(depth_variance([depths[i] for i in penalised]))
         return math.sqrt(variance) if form == "exp_std" else variance
 
     return exponent

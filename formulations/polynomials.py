@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from mipdesign.lattice.additive_budgets import AdditiveBudget
 from mipdesign.lattice.arrays import Floats, Ints, counts_of_rows
 from mipdesign.lattice.distinct import among, distinct, places
-from mipdesign.lattice.tables import StageTables, Tables
+from mipdesign.lattice.stage_tables import StageTables
+from mipdesign.lattice.tables import Tables
 from mipdesign.networks.blocks import FAMILIES, BlockFamily
 from mipdesign.networks.operation import kernel_of
 
@@ -246,14 +247,19 @@ def count_polynomials(tables: Tables, index: int, row: int, columns: Ints, value
     NotPolynomialError
         If the counts of these columns are of another form.
     """
-    s, space = tables.stages[index], tables.problem.space[index]
+    s = tables.stages[index]
+    element, space = s.element, s.element.space
     figure = AdditiveBudget.of(tables.counts[row], tables.problem)
     family = FAMILIES[s.blocks[s.f[columns[0]]]]
     what, parts = f"'{family.name}' counts {figure.name}", []
-    frames = tables.problem.input.frames or 1
+    frames, none = tables.problem.input.frames or 1, Polynomial({})
     polynomials = _interpolated(family, figure, frames, space.stride, *space.maps(figure.map_factor))
     if values.spans_frames and any(m.k == 1 for polynomial in polynomials for m in polynomial.coefficients):
         raise NotPolynomialError(f"counts that are no polynomials: {what} with kernels that span frames")
+    if element.continues:
+        polynomials = CountPolynomials(polynomials.rest, none, none, none)
+    elif element.is_block:
+        polynomials = CountPolynomials(polynomials.fixed, polynomials.slope, polynomials.identity, none)
     for counts, polynomial in zip(counts_of_rows(s.rows), polynomials, strict=True):
         parts.append(_checked(polynomial, among(counts[row], columns).astype(np.int64), values, what))
     return CountPolynomials(*parts)

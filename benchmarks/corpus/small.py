@@ -16,6 +16,7 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.networks.architecture import Architecture, Stage, Stem
+from mipdesign.networks.blocks import FAMILIES as BLOCKS
 from mipdesign.networks.evaluator import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
 from mipdesign.networks.operation import kernel_of
@@ -28,6 +29,7 @@ from mipdesign.problem.ties import TIED
 from mipdesign.search.coverage import build_tables
 
 MAX_NETWORKS = 12_000
+_Shape = tuple[int, int, tuple[int, int] | None]
 FAMILIES = ("bottleneck", "basic", "mixed", "inverted", "inverted_se")
 """Families that problems with several of them choose from."""
 EVERY_FAMILY = (*FAMILIES, "resnet_bottleneck", "resnet_basic", "linear_inverted", "separable")
@@ -148,7 +150,43 @@ MOST_VARIED = 500
 @cache
 def varied_problem(seed: int) -> Problem:
     """A very small problem: choices between families, any budgets, lower limits, divisibility, forbidden combinations."""
-    rng = np.random.default_rng([seed, 1000])
+    return _varied(np.random.default_rng([seed, 1000]), unequal=False)
+
+
+@cache
+def bits_problem(seed: int) -> Problem:
+    """A very small problem of quantised networks, with the additive score and the budgets of its tool."""
+    rng = np.random.default_rng([seed, 3000])
+    while True:
+        data = problem_data(rng, "inverted")
+        data["stages"] = data["stages"][: int(rng.integers(2, 4))]
+        data |= {"convention": "reference", "objective": {"score": "madnas"}, "head": {"channels": 20, "bits": [5, 5]}}
+        data["input"]["resolution"] = int(rng.integers(40, 80))
+        data["stem"]["bits"] = [8, 8]
+        for stage in data["stages"]:
+            for axis in ("channels", "bottleneck", "kernels"):
+                stage[axis] = sorted(rng.choice(stage[axis], min(2, len(stage[axis])), replace=False).tolist())
+            stage["depth"] = sorted(rng.choice([1, 2, 3], int(rng.integers(1, 3)), replace=False).tolist())
+            few = [sorted(rng.choice([3, 4, 5, 6], int(rng.integers(1, 3)), replace=False).tolist()) for _ in range(2)]
+            stage["bits"] = {"activations": few[0], "weights": few[1]}
+            if rng.random() < 0.3:
+                stage["uniform"] = False
+        try:
+            problem = Problem.from_dict(data)
+        except ValueError:
+            continue
+        if 1 < problem.size() <= 20 * MOST_VARIED and _is_small(problem):
+            break
+    return with_any_budgets(problem, data, rng)
+
+
+@cache
+def unequal_problem(seed: int) -> Problem:
+    """A varied problem some of whose super-blocks have blocks that may differ."""
+    return _varied(np.random.default_rng([seed, 2000]), unequal=True)
+
+
+def _varied(rng: np.random.Generator, unequal: bool) -> Problem:
     while True:
         data = problem_data(rng, None)
         data["stages"] = data["stages"][: int(rng.integers(2, 4))]
@@ -157,6 +195,9 @@ def varied_problem(seed: int) -> Problem:
             data["objective"]["effectiveness_price"] = float(rng.choice([1.0, 30.0, 1000.0]))
         for stage in data["stages"]:
             _vary(stage, rng)
+            if unequal and rng.random() < 0.7:
+                stage["uniform"] = False
+                stage["depth"] = sorted(rng.choice([1, 2, 3, 4], int(rng.integers(1, 4)), replace=False).tolist())
         if rng.random() < 0.4:
             tied = rng.choice(len(data["stages"]), 2, replace=False) + 1
             data["ties"] = [
@@ -166,7 +207,7 @@ def varied_problem(seed: int) -> Problem:
             problem = Problem.from_dict(data)
         except ValueError:
             continue
-        if 1 < problem.size() <= MOST_VARIED:
+        if 1 < problem.size() <= (20 if unequal else 1) * MOST_VARIED and (not unequal or _is_small(problem)):
             break
     return with_any_budgets(problem, data, rng)
 
@@ -183,6 +224,11 @@ def scored_problem(seed: int) -> Problem:
     if rng.random() < 0.7:
         objective["alpha"] = [float(weight) for weight in rng.choice([0.0, 1.0, 6.0, 8.0], 1 + problem.stage_of[-1])]
     return Problem.from_dict(data | {"objective": objective})
+
+
+def _is_small(problem: Problem) -> bool:
+    """Whether a problem has so few networks, of which those in another order are not counted."""
+    return 1 < sum(1 for _ in itertools.islice(every_network(problem), MOST_VARIED + 1)) <= MOST_VARIED
 
 
 @cache
@@ -240,12 +286,13 @@ def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Gene
     if not evaluators:
         return problem
     budgets: dict[str, Any] = {}
-    if rng.random() < 0.5 and problem.input.frames is None:
+    left_out = {"latency"} if problem.stem.bits is not None else {"latency", *OF_TOOL}
+    if rng.random() < 0.5 and problem.stem.bits is None and problem.input.frames is None:
         table = random_table(problem, rng)
         timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})
         figures = sorted(timed.evaluator(e.architecture).figure("latency") for e in evaluators)
         budgets["latency"] = {"max": figures[int(rng.integers(0, len(figures)))], "table": table}
-    for name in (name for name in Budgets.model_fields if name not in ("latency", *OF_TOOL)):
+    for name in (name for name in Budgets.model_fields if name not in left_out):
         if rng.random() < 0.3:
             figures = sorted(evaluator.figure(name) for evaluator in evaluators)
             high = figures[int(rng.integers(len(figures) // 4, len(figures)))]
@@ -280,23 +327,47 @@ def _vary(stage: dict[str, Any], rng: np.random.Generator) -> None:
 
 
 def every_network(problem: Problem) -> Iterator[Architecture]:
-    """All networks of a space, from the specification alone: no table is read."""
-    head = problem.head.channels if problem.head else None
+    """All networks of a space, from the specification alone: no table is read. Of networks that differ only in the order of the
+    later blocks of a super-block there is one, unless that order counts.
+    """
+    any_order = problem.budgets.max_feature is None
+    head, head_bits = (problem.head.channels, problem.head.bits) if problem.head else (None, None)
     choices = [
-        [Stage(block, s.stride, c, b, k, depth, kt) for block in s.block for c in s.channels.values for b in _widths(s, block)
-         for number in (s.per_block.get(block, FamilyRules()).kernels or s.kernels).values for depth in s.depth.values
-         for kt, k in (kernel_of(number),)]
+        [_super_block(block, s.stride, c, shapes) for block in s.block for c in s.channels.values
+         for depth in s.depth.values for shapes in _shapes(s, block, depth, any_order)]
         for s in problem.stages
     ]  # fmt: skip
     for channels in problem.stem.channels.values:
-        stem, given = (
-            Stem(channels, problem.stem.kernel, problem.stem.stride, kernel_t=problem.stem.kernel_t or 1),
-            problem.input,
-        )
+        given = problem.stem
+        stem = Stem(channels, given.kernel, given.stride, kernel_t=given.kernel_t or 1, bits=given.bits)
         for stages in itertools.product(*choices):
-            network = Architecture(given.resolution, stem, stages, head, given.channels, problem.classes, given.frames)
+            rest = (head, problem.input.channels, problem.classes, problem.input.frames, head_bits)
+            network = Architecture(problem.input.resolution, stem, stages, *rest)
             if not problem.outside_space(network):
                 yield network
+
+
+def _shapes(stage: StageSpace, block: str, depth: int, any_order: bool) -> Iterator[list[_Shape]]:
+    """Width, kernel and bits of each block of a super-block."""
+    kernels = (stage.per_block.get(block, FamilyRules()).kernels or stage.kernels).values
+    pairs = stage.bits.pairs if stage.bits else (None,)
+    every = [(b, k, pair) for b in _widths(stage, block) for k in kernels for pair in pairs]
+    for first in every:
+        alike = [shape for shape in every if shape[:2] == first[:2]]
+        others = every if not stage.uniform else alike if stage.bits else [first]
+        for rest in (
+            itertools.combinations_with_replacement(others, depth - 1)
+            if any_order
+            else itertools.product(others, repeat=depth - 1)
+        ):
+            yield [first, *rest]
+
+
+def _super_block(block: str, stride: int, c: int, shapes: list[_Shape]) -> Stage:
+    widths, numbers, pairs = zip(*shapes, strict=True)
+    spans, kernels = zip(*map(kernel_of, numbers), strict=True)
+    bits = tuple((pair,) * BLOCKS[block].layers for pair in pairs if pair is not None)
+    return Stage(block, stride, c, widths, kernels, len(shapes), spans[0], bits)
 
 
 def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:

@@ -14,7 +14,8 @@ import numpy as np
 from mipdesign import Problem
 from mipdesign.lattice.arrays import Floats, Ints
 from mipdesign.lattice.batch import Batch, BatchEvaluation, evaluate_batch
-from mipdesign.lattice.tables import StageTables, Tables
+from mipdesign.lattice.stage_tables import StageTables
+from mipdesign.lattice.tables import Tables
 from mipdesign.search.coverage import build_tables
 
 from .measure import run_design, table

@@ -23,7 +23,8 @@ from mipdesign.bounds.relaxation import Relaxation
 from mipdesign.lattice.arrays import Ints
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Candidate
-from mipdesign.lattice.tables import StageTables, Tables
+from mipdesign.lattice.stage_tables import StageTables
+from mipdesign.lattice.tables import Tables
 from mipdesign.mip.formulation import Claim
 from mipdesign.mip.solver import Answer
 from mipdesign.search.branching import ROOT_EVALUATIONS

@@ -21,23 +21,32 @@ FORMATS = ("json", "reference-txt")
 """Formats of :func:`network_text`."""
 
 
-def read_network(source: str | Path, resolution: int | None = None) -> Architecture:
+def read_network(source: str | Path, resolution: int | None = None, frames: int | None = None) -> Architecture:
     """The network that a file, the folder of a design or a name stands for.
 
     Parameters
     ----------
     resolution:
         Height and width of the input in pixels, in place of what the file says (224 where a format says nothing).
+    frames:
+        Frames of the input of a network of video, in place of what the file says (16 where a format says nothing).
 
     Raises
     ------
     SpecError
         With the file, the field, its value and a remedy.
     """
-    network = _read(source)
-    if resolution is None:
-        return network
-    return Architecture.from_dict(network.to_dict() | {"resolution": resolution}, str(source))
+    return with_input(_read(source), resolution, frames, str(source))
+
+
+def with_input(
+    network: Architecture, resolution: int | None = None, frames: int | None = None, source: str | None = None
+) -> Architecture:
+    """A network at another resolution, or of another number of frames; see :func:`read_network`."""
+    if frames is not None and network.frames is None:
+        raise SpecError("frames", f"{frames} for a network of pictures", "leave it out", source)
+    changes = {name: value for name, value in (("resolution", resolution), ("frames", frames)) if value is not None}
+    return Architecture.from_dict(network.to_dict() | changes, source) if changes else network
 
 
 def _read(source: str | Path) -> Architecture:

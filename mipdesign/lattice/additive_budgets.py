@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from ..networks.evaluator import LOWER, UPPER_ONLY, count_of_budget
-from ..networks.operation import Int, Operation
+from ..networks.operation import WHOLE, Int, Operation
 from ..problem.problem import Problem
 from .arrays import MAX_COUNT, Ints
 from .pairs import Excess
@@ -22,6 +22,8 @@ FIGURES = {
     "tool_flops": "reference_flops",
 }
 """What an operation has of a sum that has another name."""
+OF_BITS = {"tool_flops": ("bit_operations", WHOLE), "model_size": ("size_in_bits", 8)}
+"""The same of a network with bits, and how many of it make one of the figure."""
 BACKBONE = ("params_backbone", "model_size")
 """Sums without the classifier."""
 
@@ -40,19 +42,25 @@ class AdditiveBudget:
     map_factor:
         What the heights of all maps are multiplied by, for counts on maps that are not rounded to be whole; the sum counts as
         many units for one of the figure as its square.
+    quantised:
+        Whether convolutions have bits, which count.
     """
 
     name: str
     factor: int = 1
     map_factor: int = 1
+    quantised: bool = False
 
     @classmethod
     def of(cls, budget: str, problem: Problem) -> AdditiveBudget:
         """The figure of a budget."""
         name = count_of_budget(budget, problem.scoring.convention, problem.counts_as_tool)
         sign = -1 if budget.startswith(LOWER) else 1
+        quantised = problem.stem.bits is not None
         if name in ("tool_flops", "bit_operations"):
-            return cls(name, sign, whole_map_factor(problem))
+            return cls(name, sign, whole_map_factor(problem), quantised)
+        if name == "model_size":
+            return cls(name, sign, quantised=quantised)
         if name == "weights_bytes":
             return cls("params_total", sign * problem.budgets.bytes_of(name))
         return cls(name, sign)
@@ -66,13 +74,16 @@ class AdditiveBudget:
     @property
     def units(self) -> int:
         """Units of the sum that one of the figure makes, its factor aside."""
-        return self.map_factor**2
+        return self.map_factor**2 * (OF_BITS[self.name][1] if self.quantised and self.name in OF_BITS else 1)
 
     def of_operation(self, op: Operation) -> Int:
         """What one operation adds, on maps enlarged by :attr:`map_factor`; 0 for figures that are not sums over operations."""
         if self.name in ("layers", "blocks"):
             return 0
-        figure = getattr(op, FIGURES.get(self.name, self.name))
+        name = FIGURES.get(self.name, self.name)
+        if self.quantised and self.name in OF_BITS:
+            name = OF_BITS[self.name][0]
+        figure = getattr(op, name)
         return figure if self.factor == 1 else figure * self.factor
 
     def of_block(self, layers: int, blocks: int) -> int:

@@ -29,6 +29,12 @@ MAX_CHANNELS = 2**31
 
 TIED = ("channels", "family", "width", "kernel")
 """Figures of a row that a tie may be about, by their number in :attr:`Arrays.ties`."""
+PRESENCE = 6
+"""Stands for the presence of a block there."""
+ABSENT = 2.0**52
+"""Rank of absent blocks, above all others."""
+ANY_BITS = 1000
+"""More bits than any activation has."""
 DEPTH = -1
 """Stands for the depth there."""
 LINE = 64
@@ -39,7 +45,8 @@ _write = function("write_rows", "", "ii" + "p" * 13)
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """A problem as plain arrays; meanings as in :class:`mipdesign.lattice.tables.Tables` where the names are the same.
+    """A problem as plain arrays, with an element of the chain where a super-block is named; meanings as in
+    :class:`mipdesign.lattice.tables.Tables` where the names are the same.
 
     Attributes
     ----------
@@ -58,7 +65,7 @@ class Arrays:
         Which super-blocks have counts that depend on ``[ci = C]``.
     entering, entering_at:
         Least and largest number of channels that each channel count may follow, worked out in exact fractions, one row for
-        each place; and where the rows of each super-block begin.
+        each place; and where the rows of each super-block begin. The places of single blocks are their states.
     place_at, channel_logs:
         First row of each of these places, and the number of rows; ``log C`` of each place.
     prefix:
@@ -71,16 +78,26 @@ class Arrays:
     additive, weights, end_weights:
         Whether the score adds ``x_j`` to ``S_j`` and does not multiply them; what one unit of ``x_j S_j``, or of ``S_j``, is
         worth, and one of ``x_j`` beside it (0 where they are multiplied).
-    extras, stem_extra, head_extra:
-        What the layer terms of a block of each column, of stem and head have beside log widths; none where layer terms are
-        just log widths.
+    has_extra, extras, stem_extra, head_extra:
+        Whether layer terms are not just log widths; what a block of each row, stem and head have beside theirs.
+    continues, ordered, same_shape:
+        Which elements are entered in the state in which the one before is left, which have no lower rank than it, and which
+        have its width and kernel.
+    has_blocks, ranks, present, bits:
+        Whether some elements are single blocks; of each row its rank among later blocks, whether the block is there, and its
+        bits as a number. Empty where none are.
+    stem_next, tail_bits, reading:
+        The most bits with which the output of each stem may be read; those with which the output of the last block is, 0
+        without a limit of maps; of each row the bits with which a block reads, and the most with which it may be read, shape
+        ``(2, rows)`` (see :mod:`mipdesign.lattice.map_limits`).
     head_log:
         Logarithm of the head's channels, -1 without a head.
     rho_stages, rho, rho_price:
         Stages whose prefixes the effectiveness is the maximum of, where it is limited or priced; its limit (infinite where
         there is none) and its price.
     penalised, beta, squared:
-        Super-blocks whose depths the penalty counts, its factor, and whether it is ``exp_var`` and not ``exp_std``.
+        Super-blocks whose depths the penalty counts, as their first element and the first one after it, shape ``(n, 2)``; its
+        factor, and whether it is ``exp_var`` and not ``exp_std``.
     depths, depth_at:
         Admitted depths of all super-blocks, and where those of each begin.
     families:
@@ -95,6 +112,13 @@ class Arrays:
     pair_at: Ints
     offsets: Ints
     has_identity: Bools
+    continues: Bools
+    ordered: Bools
+    same_shape: Bools
+    has_blocks: bool
+    ranks: Floats
+    present: Bools
+    bits: Ints
     entering: Ints
     entering_at: Ints
     place_at: Ints
@@ -107,9 +131,13 @@ class Arrays:
     additive: bool
     weights: Floats
     end_weights: Floats
+    has_extra: bool
     extras: Floats
     stem_c: Ints
     stem_counts: Floats
+    stem_next: Ints
+    tail_bits: int
+    reading: Ints
     stem_log: float
     stem_extra: float
     tail_fixed: Floats
@@ -127,18 +155,14 @@ class Arrays:
     beta: float
     squared: bool
 
-    @property
-    def has_extra(self) -> bool:
-        """Whether layer terms are not just log widths."""
-        return len(self.extras) > 0
-
     @cached_property
     def structure(self) -> Structure:
         """What the core reads, as long as this lives."""
         stages, super_blocks = self.prefix.shape
         values = {name: getattr(self, name) for name in (*DOUBLES, *INTEGERS)}
         pointers = {name: doubles(values[name]) for name in DOUBLES} | {name: integers(values[name]) for name in INTEGERS}
-        flags = np.ascontiguousarray(self.has_identity, dtype=np.uint8), self._may_be_limited()
+        given = (self.has_identity, self._may_be_limited(), self.continues, self.ordered, self.present, self.same_shape)
+        flags = tuple(np.ascontiguousarray(flag, dtype=np.uint8) for flag in given)
         structure = Structure(
             **pointers,
             **dict(zip(FLAGS, (flag.ctypes.data for flag in flags), strict=True)),
@@ -159,6 +183,8 @@ class Arrays:
             squared=self.squared,
             additive=self.additive,
             has_extra=self.has_extra,
+            has_blocks=self.has_blocks,
+            tail_bits=self.tail_bits,
         )
         structure.flags = flags  # which nothing else keeps
         return structure
@@ -181,19 +207,19 @@ class Arrays:
 
 
 DOUBLES = (
-    *("pairs", "channel_logs", "prefix", "log_areas", "weights", "end_weights", "extras"),
-    *("stem_counts", "tail_fixed", "tail_slope", "limits"),
+    *("pairs", "channel_logs", "prefix", "log_areas", "weights", "end_weights", "stem_counts", "tail_fixed", "tail_slope"),
+    *("limits", "extras", "ranks"),
 )
 INTEGERS = (
-    *("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "rho_stages", "penalised"),
-    *("depths", "depth_at", "families", "place_at", "pair_at"),
+    *("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "stem_next", "rho_stages", "penalised"),
+    *("depths", "depth_at", "families", "place_at", "pair_at", "bits", "reading"),
 )
-FLAGS = ("has_identity", "may_be_limited")
+FLAGS = ("has_identity", "may_be_limited", "continues", "ordered", "present", "same_shape")
 NUMBERS = ("stem_log", "stem_extra", "head_log", "head_extra", "channels_exponent", "rho", "rho_price", "beta")
 SIZES = (
     *("n_rows", "row_size", "super_blocks", "stages", "budgets", "n_stems"),
     *("n_ties", "n_rho_stages", "n_penalised", "n_families", "paired", "forgets", "squared"),
-    *("additive", "has_extra"),
+    *("additive", "has_extra", "has_blocks", "tail_bits"),
 )
 
 

@@ -6,6 +6,8 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -13,18 +15,19 @@ from ..networks.blocks import FAMILIES
 from ..networks.evaluator import SIZES
 from ..networks.objective import stage_of_super_blocks
 from ..networks.operation import Operation, plain_conv
+from ..problem.elements import ties_of_elements
 from ..problem.problem import Problem
-from ..problem.space import SuperBlockSpace
 from .additive_budgets import BACKBONE, AdditiveBudget, counts_of, excess_of, integer_limits
-from .arrays import MAX_CHANNELS, MAX_COUNT, Figures, Floats, Ints, Rows, figures_of, new_rows, write_rows
-from .designable import require_designable
-from .layer_extras import kernel_extras
+from .arrays import ANY_BITS, MAX_CHANNELS, MAX_COUNT, Figures, Ints, Rows, figures_of, new_rows, write_rows
+from .layer_extras import bit_extras, kernel_extras
+from .map_limits import MapLimits
 from .pairs import Gaps, StageLatency, Timer, stage_latencies
 from .size_limits import check_size, check_time, network_with_tail
+from .stage_tables import StageTables
 from .super_block import SuperBlock, peak
-from .tables import StageTables, Tables
+from .tables import Tables
 
-OF_OPERATIONS = ("activation_memory", "latency")
+OF_OPERATIONS = ("activation_memory", "latency", "max_feature")
 """Budgets whose limits decide which columns there are, or what they count."""
 
 
@@ -45,29 +48,31 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     """
     if like is not None and _same_columns(problem, like.problem):
         return like.with_limits(problem), []
-    require_designable(problem)
     check_size(problem)
     conv = problem.scoring.convention
     limits = problem.budgets.limits()
     rho, memory, latency = (limits.pop(name, None) for name in ("effectiveness", "activation_memory", "latency"))
+    held = limits.pop("max_feature", None)
     most_elements = None
     if memory is not None:
         most_elements = min(math.floor(memory / problem.budgets.bytes_of("activation_memory")), MAX_COUNT)
     counts = tuple(limits)
     budgets = tuple(AdditiveBudget.of(name, problem) for name in counts)
     stem_c = np.array(problem.stem.channels.values, dtype=np.int64)
-    first, frames = problem.space[0], problem.input.frames or 1
+    first, elements, frames = problem.space[0], problem.elements, problem.input.frames or 1
 
     def stem(enlarged: int) -> tuple[Operation, ...]:
         place = problem.stem.kernel, problem.stem.stride, problem.input.resolution * enlarged
-        of_frames = problem.stem.kernel_t or 1, frames
+        of_frames = problem.stem.kernel_t or 1, frames, problem.stem.bits
         return plain_conv("conv", problem.input.channels, stem_c, *place, FAMILIES[first.blocks[0]].activation, *of_frames)
 
-    stage_of = stage_of_super_blocks([s.stride for s in problem.stages])
+    of_super_blocks = stage_of_super_blocks([s.stride for s in problem.stages])
+    stage_of = tuple(of_super_blocks[element.super_block] for element in elements)
     ends = [-1] * (1 + stage_of[-1])
     resolution = [first.resolution] * len(ends)
     se_seen = False
-    for i, (space, stage) in enumerate(zip(problem.space, stage_of, strict=True)):
+    for i, (element, stage) in enumerate(zip(elements, stage_of, strict=True)):
+        space = element.space
         se_seen |= conv.forgets_resolution and all(FAMILIES[block].has_se for block in space.blocks)
         ends[stage] = i
         resolution[stage] = 1 if se_seen else -(-space.resolution // space.stride)
@@ -79,22 +84,22 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         stem_counts = np.vstack([stem_counts, np.zeros_like(stem_c)])
         tail_fixed, tail_slope = np.append(tail_fixed, 0), np.append(tail_slope, 0)
     blocks: list[SuperBlock] = []
-    for space in problem.space:
-        alike = next((block for block in blocks if block.has_columns_of(space)), None)
-        blocks.append(replace(alike, space=space) if alike else SuperBlock.of(space, frames))
+    for element in elements:
+        alike = next((block for block in blocks if block.element.has_columns == element.has_columns), None)
+        blocks.append(replace(alike, element=element) if alike else SuperBlock.of(element, frames))
     gaps: list[StageLatency] = []
     latencies: list[StageLatency] = []
     sizes = [len(block.columns.c) for block in blocks]
     pairs = [np.zeros(0, dtype=np.int64)] * len(blocks)
     pair_at = [np.broadcast_to(np.int64(0), (2, size)) for size in sizes]
     if latency is not None and problem.budgets.latency is not None:
-        model, columns, axes = problem.budgets.latency.model, [b.columns for b in blocks], [b.axes for b in blocks]
+        model = problem.budgets.latency.model
         longest = check_time(problem, model)
         most_nanoseconds = min(math.floor(latency * 1000), longest)
         timer = Timer(model, most_nanoseconds + 1)
-        latencies = stage_latencies(problem, columns, axes, timer)
+        latencies = stage_latencies(problem, blocks, timer)
         if timer.lacking:
-            gaps = stage_latencies(problem, columns, axes, Gaps(model, 1, exceeds=excess_of(problem)))
+            gaps = stage_latencies(problem, blocks, Gaps(model, 1, exceeds=excess_of(problem)))
         most = [*most, most_nanoseconds]
         pairs, pair_at = [of_stage.pairs for of_stage in latencies], [of_stage.pair_at for of_stage in latencies]
     at = np.cumsum([0, *sizes]).tolist()
@@ -102,24 +107,32 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     room = np.empty(max(sizes) * every.itemsize, dtype=np.uint8)
     rows = [every[start:stop] for start, stop in itertools.pairwise(at)]
     numbers = {name: n for n, name in enumerate(sorted({name for space in problem.space for name in space.blocks}))}
+    stem_extra, extras = kernel_extras(problem)
+    of_bits = bit_extras(problem)
+    stem_extra += of_bits[problem.stem.bits] if problem.stem.bits else 0.0
+    head_bits = problem.head.bits if problem.head else None
+    maps = None if held is None else MapLimits.of(problem, min(math.floor(held * 8), MAX_COUNT))
+    beside: list[dict[str, Any]] = []
     for i, (block, of_block) in enumerate(zip(blocks, rows, strict=True)):
         figures = figures_of(room, sizes[i], len(counts))
-        block.write(figures, budgets, [numbers[name] for name in block.space.blocks])
+        of_kernels = extras[block.element.super_block]
+        extra = block.write(figures, budgets, [numbers[name] for name in block.space.blocks], of_kernels, of_bits)
+        ranks, reading = block.ranks, np.zeros((2, 0), dtype=np.int64)
         if most_elements is not None:
             block.write_single_limits(figures, most_elements)
             if i == 0:
                 _write_stem_peak(problem, figures, peak(stem(1)), most_elements)
             if i == len(blocks) - 1:
                 _write_tail_peak(problem, figures, most_elements)
+        if maps is not None:
+            reading, ranks = maps.write(blocks, i, figures, ranks)
+        beside.append({"extra": extra, "ranks": ranks, "reading": reading})
         if latencies:
             counted = figures["counts"]
             counted[0, -1], counted[1:3, -1], counted[3, -1] = latencies[i].fixed, 0.0, latencies[i].rest
         write_rows(of_block, figures)
-    stem_extra, of_kernels = kernel_extras(problem)
-    extras = [block.extras(of_block) for block, of_block in zip(blocks, of_kernels, strict=True)]
-    before = [problem.stem.channels.values, *(space.channels for space in problem.space)]
-    of_stages = zip(problem.space, before, blocks, rows, pairs, pair_at, extras, strict=False)
-    stages = [_stage_tables(*of_stage) for of_stage in of_stages]
+    before = [problem.stem.channels.values, *(element.space.channels for element in elements)]
+    stages = [_stage_tables(*of_stage) for of_stage in zip(before, blocks, rows, beside, pairs, pair_at, strict=False)]
     tables = Tables(
         problem=problem,
         counts=counts,
@@ -133,11 +146,14 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         tail_fixed=tail_fixed,
         tail_slope=tail_slope,
         has_head=problem.head is not None,
-        head_extra=0.0,
+        head_extra=of_bits[head_bits] if head_bits else 0.0,
         stage_of=stage_of,
         ends=tuple(ends),
         end_resolution=tuple(resolution),
         end_channels=problem.head.channels if problem.head else None,
+        ties=ties_of_elements(problem.space, problem.tied, elements),
+        stem_next=np.full(len(stem_c), ANY_BITS, dtype=np.int64) if maps is None else maps.stem_next,
+        tail_bits=0 if maps is None else maps.tail_bits,
         rows=every,
     )
     return tables, gaps
@@ -156,26 +172,30 @@ def _same_columns(problem: Problem, other: Problem) -> bool:
 
 
 def _stage_tables(
-    space: SuperBlockSpace,
-    previous: Sequence[int],
-    block: SuperBlock,
-    rows: Rows,
-    pairs: Ints,
-    pair_at: Ints,
-    extra: Floats,
+    previous: Sequence[int], block: SuperBlock, rows: Rows, beside: dict[str, Any], pairs: Ints, pair_at: Ints
 ) -> StageTables:
-    """Tables of a super-block that follows some channels, increasing."""
+    """Tables of an element that follows some channels, increasing."""
+    space, n = block.space, len(block.columns.c)
+    if block.element.continues:
+        space = replace(space, growth=(Fraction(1), Fraction(1)))
+    presence = np.broadcast_to(np.int64(1), n)
+    if len(block.absent):
+        presence = np.ones(n, dtype=np.int64)
+        presence[block.absent] = 0
     return StageTables(
+        element=block.element,
         blocks=space.blocks,
         **block.columns._asdict(),
+        **beside,
         rows=rows,
+        states=block.states if block.element.is_block else np.broadcast_to(np.int64(0), n),
+        presence=presence,
         depths=np.array(space.depths, dtype=np.int64),
         channels=np.array(space.channels, dtype=np.int64),
         entering=np.minimum(np.array([space.entering(c) for c in space.channels], dtype=object), MAX_CHANNELS).astype(np.int64),
         growth=space.simple_growth(previous),
         pairs=pairs,
         pair_at=pair_at,
-        extra=extra,
     )
 
 

@@ -77,9 +77,9 @@ class Cell:
         kept, low, high = [], [], []
         for s, j, depth in zip(tables.stages, centre.columns, centre.depths, strict=True):
             at = int(np.searchsorted(s.widths, s.b[j]))
-            around = s.widths[max(0, at - steps) : at + steps + 1]
-            close = (s.c <= s.c[j] * ratio) & (s.c * ratio >= s.c[j]) & (s.b >= around[0]) & (s.b <= around[-1])
-            kept.append(np.flatnonzero(close))
+            around = s.widths[max(0, at - steps) : at + steps + 1] if s.presence[j] else s.widths
+            width = (s.b >= around[0]) & (s.b <= around[-1]) | (s.presence == 0)
+            kept.append(np.flatnonzero((s.c <= s.c[j] * ratio) & (s.c * ratio >= s.c[j]) & width))
             possible = s.depths[abs(s.depths - depth) <= blocks]
             low.append(possible[0])
             high.append(possible[-1])
@@ -88,9 +88,10 @@ class Cell:
     def tied(self, tables: Tables) -> Cell | None:
         """The part of it that the ties of the problem leave: only values that all tied super-blocks have; ``None`` if empty.
 
-        Where all of them have a single value, the ties hold.
+        Where all of them have a single value, the ties hold. Blocks of a super-block are tied by their state, and by their
+        order where they may be exchanged.
         """
-        if not len(tables.arrays.ties):
+        if not len(tables.arrays.ties) and not tables.arrays.has_blocks and not tables.arrays.tail_bits:
             return self
         view, failed = self.view(), ctypes.c_bool()
         tied = _tied(tables.arrays.address, ctypes.addressof(view), ctypes.addressof(failed))

@@ -1,4 +1,4 @@
-"""What frames make of layer terms beside the logarithms of widths."""
+"""What frames and bits make of layer terms beside the logarithms of widths."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import math
 
 from ..networks.layer_factors import shape_of_map
 from ..networks.operation import kernel_of
+from ..networks.scores.factors import Quantisation
 from ..problem.problem import Problem
 
 Extras = dict[int, float]
 """Of each kernel, by its number."""
+ExtrasOfBits = dict[tuple[int, int], float]
+"""Of each pair of bits."""
 
 
 def kernel_extras(problem: Problem) -> tuple[float, tuple[Extras, ...]]:
@@ -33,6 +36,14 @@ def kernel_extras(problem: Problem) -> tuple[float, tuple[Extras, ...]]:
         resolution //= space.stride
         found.append({number: extra(*kernel_of(number), f"stages.{i}.kernels") for number in kernels})
     return stem, tuple(found)
+
+
+def bit_extras(problem: Problem) -> ExtrasOfBits:
+    """What the layer term of a convolution has beside its log width, by the pair of its bits; of all that the problem has."""
+    pairs = {pair for space in problem.space for pair in space.bits}
+    pairs |= {bits for bits in (problem.stem.bits, problem.head.bits if problem.head else None) if bits is not None}
+    counts = problem.scoring.formula.counts_bits
+    return {pair: math.log(Quantisation(*problem.scoring.sigmas, *pair).value) if counts else 0.0 for pair in sorted(pairs)}
 
 
 def _kernels(problem: Problem) -> list[list[int]]:

@@ -27,6 +27,7 @@ from .distinct import distinct, places
 if TYPE_CHECKING:
     from ..problem.problem import Problem
     from ..problem.space import SuperBlockSpace
+    from .super_block import SuperBlock
 
 MOST_PAIRS = 20_000_000
 """Most entries of the tables of one super-block: 160 MB."""
@@ -91,12 +92,13 @@ class Gaps(Timer):
 
 
 class StageColumns(NamedTuple):
-    """Columns of one super-block: channels, place of the family, bottleneck width and kernel of each."""
+    """Columns of one element: channels, place of the family, bottleneck width, kernel and place of the pair of bits of each."""
 
     c: Ints
     f: Ints
     b: Ints
     k: Ints
+    p: Ints
 
 
 class StageLatency(NamedTuple):
@@ -117,19 +119,25 @@ class StageLatency(NamedTuple):
     pair_at: Ints
 
 
-def stage_latencies(
-    problem: Problem, stages: Sequence[StageColumns], axes: Sequence[Sequence[ColumnAxes]], timer: Timer
-) -> list[StageLatency]:
-    """Latency of every super-block, with that of stem, head and classifier; ``axes`` are those of each family.
+def stage_latencies(problem: Problem, blocks: Sequence[SuperBlock], timer: Timer) -> list[StageLatency]:
+    """Latency of every element, with that of stem, head and classifier.
 
     The stem's part depends on the family of the first super-block (its activation) and so belongs to that one's pairs.
     """
-    made, incoming = [], np.array(problem.stem.channels.values, dtype=np.int64)
-    for i, (space, tables, of_families) in enumerate(zip(problem.space, stages, axes, strict=True)):
+    made: list[StageLatency] = []
+    incoming, rests = np.array(problem.stem.channels.values, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    for i, block in enumerate(blocks):
+        space, tables, of_families = block.space, block.columns, block.axes
         fixed, rest = np.zeros_like(tables.c), np.zeros_like(tables.c)
         at = np.zeros((2, len(tables.c)), dtype=np.int64)
         flat: list[Ints] = []
         n_pairs = 0
+        if block.element.continues:
+            fixed[block.present] = rests
+            if i == len(blocks) - 1:
+                fixed += _tails(problem, block, timer)
+            made.append(StageLatency(fixed, rest, np.zeros_like(incoming), at))
+            continue
         for f, (choice, own) in enumerate(zip(space.choices, of_families, strict=True)):
             family, mine = FAMILIES[choice.block], np.flatnonzero(tables.f == f)
             if not len(mine):
@@ -139,14 +147,19 @@ def stage_latencies(
             rest[mine] = columns.further_block(timer)
             if i == 0:
                 parts[1][1][:] += _stem(problem, family, incoming, timer)
-            if i == len(stages) - 1:
-                fixed[mine] += _tail(problem, space, family, columns.c, timer)
             for part, (classes, table) in enumerate(parts):
                 at[part, mine] = n_pairs + classes * len(incoming)
                 flat.append(table.ravel())
                 n_pairs += table.size
+        if i == len(blocks) - 1:
+            fixed += _tails(problem, block, timer)
+        rests = rest
+        if block.element.is_block:
+            rest = np.zeros_like(rest)  # later blocks are elements of their own
         made.append(StageLatency(fixed, rest, np.concatenate(flat), at))
         incoming = np.array(space.channels, dtype=np.int64)
+        if block.element.is_block:
+            incoming = tables.c[np.flatnonzero(np.diff(block.states, prepend=-1))]
     return made
 
 
@@ -246,11 +259,17 @@ def _stem(problem: Problem, family: BlockFamily, channels: Ints, timer: Timer) -
     return timer.total(operations, channels.shape)
 
 
-def _tail(problem: Problem, space: SuperBlockSpace, family: BlockFamily, c: Ints, timer: Timer) -> Ints:
-    """Head, pool and classifier behind each column of the last super-block."""
-    channels = distinct(c)
-    r = -(-space.resolution // space.stride)
-    return timer.total(tail_operations(problem, channels, r, family.activation), channels.shape)[places(c, channels)]
+def _tails(problem: Problem, block: SuperBlock, timer: Timer) -> Ints:
+    """Head, pool and classifier behind each column of the last element."""
+    found = np.zeros_like(block.columns.c)
+    r = -(-block.space.resolution // block.space.stride)
+    for f, choice in enumerate(block.space.choices):
+        mine = np.flatnonzero(block.columns.f == f)
+        c, activation = block.columns.c[mine], FAMILIES[choice.block].activation
+        channels = distinct(c)
+        every = timer.total(tail_operations(problem, channels, r, activation), channels.shape)
+        found[mine] = every[places(c, channels)]
+    return found
 
 
 def tail_operations(problem: Problem, c: Ints, r: int, activation: str) -> tuple[Operation, ...]:

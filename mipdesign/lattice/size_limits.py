@@ -6,13 +6,16 @@ from ..errors import SpecError
 from ..networks.architecture import Architecture, Stage, Stem
 from ..networks.blocks import FAMILIES
 from ..networks.latency import LatencyModel
-from ..networks.operation import Operation, kernel_of, plain_conv
+from ..networks.operation import WHOLE, Operation, kernel_of, plain_conv
+from ..problem.elements import unrolled
 from ..problem.problem import Problem
 from .additive_budgets import whole_map_factor
 from .arrays import MAX_COUNT
 
 MAX_COLUMNS = 2_000_000
 """Most columns that one super-block may have."""
+MOST_STATES = 65_535
+"""Most states of its blocks: as many as a row's number of its place has."""
 
 
 def check_size(problem: Problem) -> None:
@@ -25,16 +28,21 @@ def check_size(problem: Problem) -> None:
     """
     ci, total, frames = problem.stem.channels.values[-1], 0, problem.input.frames or 1
     for i, space in enumerate(problem.space):
-        n = sum(choice.size for choice in space.choices)
+        blocks = space.depths[-1] if unrolled(space) else 1
+        n = sum(choice.size for choice in space.choices) * blocks * max(1, len(space.bits))
         if n > MAX_COLUMNS:
             remedy = f"at most {MAX_COLUMNS} fit the tables: raise a step or narrow bottleneck_ratio"
             raise SpecError(f"stages.{i}.channels", f"{n} combinations of channels, widths and kernels", remedy)
+        states = sum(choice.size for choice in space.choices) if unrolled(space) else 0
+        if states > MOST_STATES:
+            text = f"{states} combinations of channels, widths and kernels that blocks may have in common"
+            raise SpecError(f"stages.{i}.channels", text, f"at most {MOST_STATES} fit the tables: raise a step")
         c = space.channels[-1]
         for choice in space.choices:
             b, (kt, k) = choice.widest, kernel_of(choice.kernels[-1])
             for at, repeats in ((ci, 1), (c, space.depths[-1])):
-                of_block = (at, c, b, k, 1, space.resolution)
-                total += repeats * _work(FAMILIES[choice.block].placed(*of_block, first=True, kt=kt, frames=frames))
+                family, sizes = FAMILIES[choice.block], (at, c, b, k, 1, space.resolution)
+                total += repeats * _work(family.placed(*sizes, first=True, kt=kt, frames=frames))
         ci = c
     stem, outer = problem.stem, network_with_tail(problem, ci)
     place = (stem.kernel, stem.stride, problem.input.resolution, FAMILIES[problem.space[0].blocks[0]].activation)
@@ -42,6 +50,8 @@ def check_size(problem: Problem) -> None:
     total += _work(plain_conv("conv", problem.input.channels, stem.channels.values[-1], *place, *of_frames))
     total += _work(outer.head_operations + outer.classifier_operations)
     units = whole_map_factor(problem) ** 2 if problem.counts_as_tool else 1
+    if problem.stem.bits is not None:
+        units *= max(WHOLE, *(a * w for space in problem.space for a, w in space.bits))
     if total * 16 * units >= MAX_COUNT:
         raise SpecError("stages", "the largest network has over 5e14 operations", "lower the resolution, channels or depths")
 
@@ -81,6 +91,8 @@ def network_with_tail(problem: Problem, last_channels: int, enlarged: int = 1) -
     """
     channels = [1] * (len(problem.space) - 1) + [last_channels]
     stages = tuple(Stage(s.blocks[0], s.stride, c, 1, 1, 1) for s, c in zip(problem.space, channels, strict=True))
-    head, stem = problem.head.channels if problem.head else None, Stem(1, problem.stem.kernel, problem.stem.stride)
+    stem = Stem(1, problem.stem.kernel, problem.stem.stride, bits=problem.stem.bits)
+    head, head_bits = (problem.head.channels, problem.head.bits) if problem.head else (None, None)
     given = problem.input
-    return Architecture(given.resolution * enlarged, stem, stages, head, given.channels, problem.classes, given.frames)
+    rest = head, given.channels, problem.classes, given.frames, head_bits
+    return Architecture(given.resolution * enlarged, stem, stages, *rest)

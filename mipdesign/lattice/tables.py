@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -21,129 +22,22 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..networks.architecture import Architecture, Stage, Stem, single
+from ..networks.blocks import FAMILIES
 from ..networks.operation import kernel_code, kernel_of
 from ..problem.problem import Problem
+from ..problem.ties import Tie
 from .additive_budgets import AdditiveBudget, integer_limits
-from .arrays import DEPTH, TIED, Arrays, Bools, Floats, Ints, Rows, counts_of_rows, finite_rho
-from .distinct import distinct
+from .arrays import ABSENT, DEPTH, PRESENCE, TIED, Arrays, Floats, Ints, Rows, counts_of_rows, finite_rho
 from .position import Position
+from .stage_tables import StageTables
 
 DOUBT = 1e-12
 """Relative rounding error of a weighted entropy; what it is made of has a hundred terms with 1e-16 each."""
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class StageTables:
-    """Columns of one super-block, sorted by ``(C, family, b, k)``.
-
-    Attributes
-    ----------
-    blocks:
-        Names of the block families.
-    c, f, b, k:
-        Channels, place of the family in ``blocks``, bottleneck width and kernel of each column, shape ``(columns,)``.
-    rows:
-        The columns' part of :attr:`Tables.rows`, of which all other figures of columns are read.
-    depths:
-        Admitted depths, increasing.
-    channels, entering:
-        All channel counts of the super-block, increasing, also those without a column; the least and the largest number of
-        channels that each may follow, shape ``(channels, 2)``.
-    growth:
-        Bounds of ``C / ci`` that say the same in the least numbers, ``None`` for one that excludes nothing; see
-        :meth:`mipdesign.problem.space.SuperBlockSpace.simple_growth`.
-    pairs, pair_at:
-        What the latency counts for pairs of incoming channels and column, in two flat tables, and where each column's part of
-        both begins, shape ``(2, columns)``; empty and 0 without a latency budget. See :mod:`mipdesign.lattice.pairs`.
-    extra:
-        What the layer terms of one block have beside its log widths, shape ``(columns,)``.
-    """
-
-    blocks: tuple[str, ...]
-    c: Ints
-    f: Ints
-    b: Ints
-    k: Ints
-    rows: Rows
-    depths: Ints
-    channels: Ints
-    entering: Ints
-    growth: tuple[Fraction | None, Fraction | None]
-    pairs: Ints
-    pair_at: Ints
-    extra: Floats
-
-    @property
-    def t(self) -> Floats:
-        """``sum log w`` of one block with a single input channel, shape ``(columns,)``."""
-        t: Floats = self.rows["block_log"]
-        return t
-
-    @cached_property
-    def log_c(self) -> Floats:
-        """``log C`` of each column."""
-        return np.log(self.c.astype(np.float64))
-
-    @property
-    def layers(self) -> Ints:
-        """Layers per block of each column."""
-        return self.rows["layers"].astype(np.int64)
-
-    @property
-    def most_incoming(self) -> Ints:
-        """The largest number of incoming channels other than ``C`` with which no operation of the first block of each column
-        breaks a limit of single operations.
-        """
-        return self.rows["most_incoming"].astype(np.int64)
-
-    @property
-    def identity_fits(self) -> Bools:
-        """Whether the first block of each column keeps these limits with ``ci = C``."""
-        return self.rows["identity_fits"].astype(np.bool_)
-
-    @property
-    def rest_fits(self) -> Bools:
-        """Whether later blocks keep them."""
-        return self.rows["rest_fits"].astype(np.bool_)
-
-    @cached_property
-    def widths(self) -> Ints:
-        """The bottleneck widths that occur, increasing."""
-        return distinct(self.b)
-
-    @cached_property
-    def fixed(self) -> Ints:
-        """What the first block counts whatever enters it, shape ``(budgets, columns)``, as the three that follow."""
-        return self._counts(0)
-
-    @cached_property
-    def slope(self) -> Ints:
-        """What it counts for each incoming channel."""
-        return self._counts(1)
-
-    @cached_property
-    def identity(self) -> Ints:
-        """What it counts beside that where the channels stay the same."""
-        return self._counts(2)
-
-    @cached_property
-    def rest(self) -> Ints:
-        """What each further block counts."""
-        return self._counts(3)
-
-    def _counts(self, part: int) -> Ints:
-        counts: Ints = counts_of_rows(self.rows)[part].astype(np.int64, order="C")
-        return counts
-
-    def follows(self, ci: Ints | Floats | int, c: Ints | Floats) -> Bools:
-        """Which channels ``c`` of the super-block may come after ``ci`` (broadcast), exactly."""
-        window = self.entering[np.searchsorted(self.channels, c)]
-        ok: Bools = (window[..., 0] <= ci) & (ci <= window[..., 1])
-        return ok
 
 
 @dataclass(frozen=True)
@@ -179,6 +73,10 @@ class Tables:
         forgets the resolution, the true one.
     end_channels:
         Channels at the end of the last stage if a head fixes them.
+    ties:
+        What elements have in common.
+    stem_next, tail_bits:
+        :attr:`Arrays.stem_next` and :attr:`Arrays.tail_bits`.
     rows:
         :attr:`Arrays.rows`.
     shared:
@@ -202,6 +100,9 @@ class Tables:
     ends: tuple[int, ...]
     end_resolution: tuple[int, ...]
     end_channels: int | None
+    ties: tuple[Tie, ...]
+    stem_next: Ints
+    tail_bits: int
     rows: Rows = field(repr=False)
     shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
@@ -214,6 +115,16 @@ class Tables:
     def has_extra(self) -> bool:
         """Whether some layer terms are not just log widths."""
         return bool(self.stem_extra or self.head_extra or any(s.extra.any() for s in self.stages))
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether some elements are single blocks."""
+        return any(s.element.is_block for s in self.stages)
+
+    def _every(self, name: str, needed: bool, axis: int = 0) -> NDArray[Any]:
+        """A figure of all rows, where it is needed."""
+        values = [getattr(s, name) for s in self.stages]
+        return np.ascontiguousarray(np.concatenate(values, axis=axis)) if needed else values[0][..., :0].copy()
 
     @property
     def penalised(self) -> tuple[int, ...]:
@@ -276,10 +187,18 @@ class Tables:
             pairs=np.concatenate([s.pairs for s in self.stages]).astype(np.float64),
             offsets=np.cumsum([0] + [len(s.c) for s in self.stages]),
             has_identity=np.array([bool(counts_of_rows(s.rows)[2].any()) for s in self.stages]),
-            entering=np.concatenate([s.entering for s in self.stages]),
-            entering_at=np.cumsum([0] + [len(s.channels) for s in self.stages]),
+            continues=np.array([s.element.continues for s in self.stages]),
+            ordered=np.array([self.is_ordered(i) for i in range(m)]),
+            same_shape=np.array([s.element.continues and s.element.space.uniform for s in self.stages]),
+            has_blocks=self.has_blocks,
+            ranks=self._every("ranks", self.has_blocks),
+            present=self._every("presence", self.has_blocks).astype(np.bool_),
+            bits=self._every("bits", self.has_blocks),
+            reading=self._every("reading", bool(self.tail_bits), axis=1),
+            entering=np.concatenate([s.entering[np.searchsorted(s.channels, s.state_channels)] for s in self.stages]),
+            entering_at=np.cumsum([0] + [len(s.state_channels) for s in self.stages]),
             place_at=self._place_at(),
-            channel_logs=np.log(np.concatenate([s.channels for s in self.stages]).astype(np.float64)),
+            channel_logs=np.log(np.concatenate([s.state_channels for s in self.stages]).astype(np.float64)),
             pair_at=self._pair_at(),
             prefix=(np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64).reshape(-1, m),
             ends=np.array(self.ends, dtype=np.int64),
@@ -289,9 +208,12 @@ class Tables:
             additive=scoring.additive,
             weights=np.array(scoring.weights, dtype=np.float64),
             end_weights=np.array(scoring.end_weights) if scoring.additive else np.zeros(self.n_stages),
-            extras=np.concatenate([s.extra for s in self.stages] if self.has_extra else [np.zeros(0)]),
+            has_extra=self.has_extra,
+            extras=self._every("extra", self.has_extra),
             stem_c=self.stem_c,
             stem_counts=self.stem_counts.astype(np.float64),
+            stem_next=self.stem_next,
+            tail_bits=self.tail_bits,
             stem_log=self.stem_log,
             stem_extra=self.stem_extra,
             tail_fixed=self.tail_fixed.astype(np.float64),
@@ -302,13 +224,22 @@ class Tables:
             rho_stages=np.array(self.rho_stages, dtype=np.int64),
             rho=finite_rho(self.rho),
             rho_price=float(scoring.effectiveness_price),
-            penalised=np.array(self.penalised, dtype=np.int64),
+            penalised=np.array([self.elements_of(i) for i in self.penalised], dtype=np.int64).reshape(-1, 2),
             depths=np.concatenate([s.depths for s in self.stages]),
             depth_at=np.cumsum([0] + [len(s.depths) for s in self.stages]),
             families=np.array([[s.blocks.index(f) if f in s.blocks else -1 for f in families] for s in self.stages]),
             beta=float(scoring.beta),
             squared=scoring.penalty_form == "exp_var",
         )
+
+    def elements_of(self, super_block: int) -> tuple[int, int]:
+        """The first element of a super-block, and the first one after it."""
+        numbers = [s.element.super_block for s in self.stages]
+        return bisect_left(numbers, super_block), bisect_right(numbers, super_block)
+
+    def is_ordered(self, i: int) -> bool:
+        """Whether an element has no lower rank than the one before: later blocks may be exchanged."""
+        return i > 0 and self.stages[i - 1].element.continues and self.stages[i].element.continues
 
     def _pair_at(self) -> Ints:
         """:attr:`Arrays.pair_at`, empty without a latency budget."""
@@ -318,20 +249,19 @@ class Tables:
         return np.concatenate([s.pair_at + n for s, n in zip(self.stages, before, strict=False)], axis=1)
 
     def _place_at(self) -> Ints:
-        """:attr:`Arrays.place_at`: columns are sorted by their channels."""
-        places = [np.searchsorted(s.c, s.channels) for s in self.stages]
+        """:attr:`Arrays.place_at`: columns are sorted by their channels, those of single blocks by their states."""
+        places = [
+            np.flatnonzero(np.diff(s.states, prepend=-1)) if s.element.is_block else np.searchsorted(s.c, s.channels)
+            for s in self.stages
+        ]
         first = np.cumsum([0] + [len(s.c) for s in self.stages])
         return np.append(np.concatenate([at + n for at, n in zip(places, first, strict=False)]), first[-1])
 
     def _ties(self) -> Ints:
         """:attr:`Arrays.ties`: each super-block of a tie with the one before it."""
-        numbers = {"depth": DEPTH} | {name: n for n, name in enumerate(TIED)}
+        numbers = {"depth": DEPTH, "presence": PRESENCE} | {name: n for n, name in enumerate(TIED)}
         names = {"block": "family", "bottleneck": "width"}
-        pairs = [
-            (numbers[names.get(tie.axis, tie.axis)], i, j)
-            for tie in self.problem.tied
-            for i, j in itertools.pairwise(tie.stages)
-        ]
+        pairs = [(numbers[names.get(tie.axis, tie.axis)], i, j) for tie in self.ties for i, j in itertools.pairwise(tie.stages)]
         return np.array(pairs, dtype=np.int64).reshape(-1, 3)
 
     def log_end(self, stage: int, channels: Ints | None) -> Floats:
@@ -346,15 +276,46 @@ class Tables:
 
     def architecture(self, position: Position) -> Architecture:
         """The network that stands at a position."""
-        p = self.problem
-        stages = tuple(
-            Stage(s.blocks[s.f[j]], space.stride, int(s.c[j]), int(s.b[j]), k, int(depth), kt)
-            for space, s, j, depth in zip(p.space, self.stages, position.columns, position.depths, strict=True)
-            for kt, k in (kernel_of(int(s.k[j])),)
-        )
-        head = p.head.channels if p.head else None
-        stem_part = Stem(int(self.stem_c[position.stem]), p.stem.kernel, p.stem.stride, kernel_t=p.stem.kernel_t or 1)
-        return Architecture(p.input.resolution, stem_part, stages, head, p.input.channels, p.classes, p.input.frames)
+        p, stages = self.problem, []
+        for i in range(len(p.space)):
+            first, stop = self.elements_of(i)
+            s, j, depth = self.stages[first], position.columns[first], int(position.depths[first])
+            blocks = list(zip(self.stages[first:stop], position.columns[first:stop], strict=True))
+            there = [(t, q) for t, q in blocks if t.ranks[q] < ABSENT]
+            depth = len(there) if s.element.is_block else depth
+            block, bits = s.blocks[s.f[j]], s.element.space.bits
+            widths = tuple(int(t.b[q]) for t, q in there)
+            lengths, kernels = zip(*(kernel_of(int(t.k[q])) for t, q in there), strict=True)
+            pairs = tuple((bits[t.p[q]],) * FAMILIES[block].layers for t, q in there) if bits else ()
+            stages.append(Stage(block, s.element.space.stride, int(s.c[j]), widths, kernels, depth, lengths[0], pairs))
+        head = (p.head.channels, p.head.bits) if p.head else (None, None)
+        of_stem = p.stem.kernel, p.stem.stride, False, p.stem.kernel_t or 1, p.stem.bits
+        stem_part = Stem(int(self.stem_c[position.stem]), *of_stem)
+        of_input = head[0], p.input.channels, p.classes, p.input.frames, head[1]
+        return Architecture(p.input.resolution, stem_part, tuple(stages), *of_input)
+
+    def depths(self, position: Position) -> tuple[int, ...]:
+        """Blocks of each super-block."""
+        blocks = [d * int(s.presence[j]) for s, j, d in zip(self.stages, position.columns, position.depths, strict=True)]
+        return tuple(sum(blocks[slice(*self.elements_of(i))]) for i in range(len(self.problem.space)))
+
+    def canonical(self, position: Position) -> Position:
+        """The position of the same network, or of one that is as good, with blocks that may be exchanged in order of rank."""
+        columns = list(position.columns)
+        for i in range(len(self.problem.space)):
+            first, stop = self.elements_of(i)
+            if stop - first > 2:
+                columns[first + 1 : stop] = self._in_order(first + 1, columns[first + 1 : stop])
+        return position._replace(columns=tuple(columns))
+
+    def _in_order(self, first: int, columns: list[int]) -> list[int]:
+        """Columns of the later blocks of a super-block in order; blocks that may not be absent have fewer columns."""
+        of_each = self.stages[first : first + len(columns)]
+        ranked = []
+        for s, j in zip(of_each, columns, strict=True):
+            ranked.append((float(s.ranks[j]), int(s.states[j]), j - int(np.searchsorted(s.states, s.states[j]))))
+        ranked.sort(key=lambda choice: choice[0])
+        return [int(np.searchsorted(s.states, state)) + at for s, (_, state, at) in zip(of_each, ranked, strict=True)]
 
     def position(self, architecture: Architecture) -> Position:
         """Inverse of :meth:`architecture`, for a network of the tables.
@@ -371,17 +332,32 @@ class Tables:
 
     def find(self, architecture: Architecture) -> Position | None:
         """Where a network stands, budgets and chain rule aside; ``None`` if the tables do not hold it."""
-        if architecture.stem.channels not in self.stem_c or len(architecture.stages) != len(self.stages):
+        if architecture.stem.channels not in self.stem_c or len(architecture.stages) != len(self.problem.space):
             return None
-        columns = []
-        for s, stage in zip(self.stages, architecture.stages, strict=True):
-            if stage.block not in s.blocks or stage.depth not in s.depths or not stage.is_uniform:
+        columns: list[int] = []
+        depths: list[int] = []
+        for i, s in enumerate(self.stages):
+            stage, n = architecture.stages[s.element.super_block], i - self.elements_of(s.element.super_block)[0]
+            if stage.block not in s.blocks or stage.depth not in self.problem.space[s.element.super_block].depths:
                 return None
-            kernel = kernel_code(stage.kernel_t, single(stage.kernel))
-            match = (s.c == stage.channels) & (s.b == single(stage.bottleneck)) & (s.k == kernel)
+            if not (s.element.is_block or stage.repeats) or bool(stage.bits) != bool(s.element.space.bits):
+                return None
+            match = s.c == stage.channels
+            if n < stage.depth:
+                block = stage.block_at(n)
+                match &= (s.b == single(block.bottleneck)) & (s.k == kernel_code(stage.kernel_t, single(block.kernel)))
+                if stage.bits and (len(set(stage.bits[n])) > 1 or stage.bits[n][0] not in s.element.space.bits):
+                    return None
+                match &= s.p == (s.element.space.bits.index(stage.bits[n][0]) if stage.bits else 0)
+                match &= s.presence > 0
+            else:
+                match &= s.presence == 0
+                if columns and s.element.space.uniform:  # absent blocks have the width and the kernel of the others
+                    match &= s.states == self.stages[i - 1].states[columns[-1]]
             there = np.flatnonzero(match & (s.f == s.blocks.index(stage.block)))
             if not len(there):
                 return None
             columns.append(int(there[0]))
+            depths.append(1 if s.element.is_block else stage.depth)
         stem = int(np.searchsorted(self.stem_c, architecture.stem.channels))
-        return Position(stem, tuple(columns), tuple(stage.depth for stage in architecture.stages))
+        return self.canonical(Position(stem, tuple(columns), tuple(depths)))

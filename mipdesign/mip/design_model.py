@@ -13,7 +13,7 @@ from ..lattice.position import Position
 from ..lattice.tables import Tables
 from .start_values import ValueRule
 
-AxisKind = Literal["stem", "family", "channels", "width", "kernel", "depth"]
+AxisKind = Literal["stem", "family", "channels", "width", "kernel", "bits", "depth"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Axis:
     variable:
         Name of the integer variable whose value is the place in :attr:`values`; ``None`` where there is a single value.
     values:
-        The values, increasing: channels of the stem, places of the families, channels, widths, kernels, depths.
+        The values, increasing: channels of the stem, places of the families, channels, widths, kernels, pairs of bits as
+        :attr:`mipdesign.lattice.stage_tables.StageTables.bits` numbers them, depths.
     """
 
     kind: AxisKind
@@ -90,12 +91,23 @@ def most_in_units(limit: float, unit: float) -> float:
 
 def position_of(tables: Tables, chosen: Mapping[tuple[AxisKind, int], int]) -> Position | None:
     """The network with chosen values, by kind and super-block of their axes; ``None`` if the space has none."""
-    columns = []
+    columns: list[int] = []
+    depths: list[int] = []
+    first = 0
     for i, s in enumerate(tables.stages):
-        same = (s.f == chosen["family", i]) & (s.c == chosen["channels", i])
-        at = np.flatnonzero(same & (s.b == chosen["width", i]) & (s.k == chosen["kernel", i]))
+        first = first if s.element.continues else i  # whose state all blocks have
+        shape = first if s.element.space.uniform else i
+        same = (s.f == chosen["family", first]) & (s.c == chosen["channels", first])
+        of_block = (s.b == chosen["width", shape]) & (s.k == chosen["kernel", shape]) & (s.bits == chosen.get(("bits", i), 0))
+        depth = chosen["depth", i]
+        if not depth:
+            of_block = s.presence == 0
+            if s.element.space.uniform:
+                of_block &= s.states == tables.stages[first].states[columns[first]]
+        at = np.flatnonzero(same & of_block)
         if not len(at):
             return None
         columns.append(int(at[0]))
+        depths.append(1 if s.element.is_block else depth)
     stem = int(np.searchsorted(tables.stem_c, chosen["stem", -1]))
-    return Position(stem, tuple(columns), tuple(chosen["depth", i] for i in range(len(columns))))
+    return tables.canonical(Position(stem, tuple(columns), tuple(depths)))

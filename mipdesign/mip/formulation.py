@@ -43,6 +43,7 @@ class Feature(Enum):
     LATENCY = "a latency table"
     PRICE = "a price of the effectiveness"
     TIES = "ties between super-blocks"
+    BLOCKS = "super-blocks whose blocks may differ"
     SCORE = "a score other than the product of DeepMAD"
     TERMS = "layer terms that are not the logarithms of widths"
 
@@ -362,12 +363,12 @@ def features(tables: Tables) -> list[Feature]:
     has = {
         Feature.FAMILIES: any(len(s.blocks) > 1 for s in tables.stages),
         Feature.RESOLUTION: tables.problem.scoring.convention.forgets_resolution and _leaves_resolution_open(tables),
-        Feature.OPERATIONS: any(
-            (s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages
-        ),
+        Feature.OPERATIONS: bool(tables.tail_bits)
+        or any((s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages),
         Feature.LATENCY: any(len(s.pairs) for s in tables.stages),
         Feature.PRICE: bool(tables.problem.scoring.effectiveness_price),
         Feature.TIES: bool(tables.problem.ties),
+        Feature.BLOCKS: any(s.element.is_block for s in tables.stages),
         Feature.SCORE: tables.problem.scoring.additive or tables.problem.scoring.exponents != (1.0, 1.0),
         Feature.TERMS: tables.has_extra,
     }

@@ -8,15 +8,15 @@
 
 /* What is known of a network: counts of each budget, `sum log w` and layers of each prefix; and room for its parts. */
 typedef struct {
-    double objective, *counts, *logs, *layers, *work, *depths;
+    double objective, *counts, *logs, *layers, *work, *blocks;
     const double **parts;
-    bool chained; /* whether its channels may follow one another, single operations keep their limits, and ties hold */
+    bool chained; /* whether its channels may follow one another, single operations keep their limits, ties hold, and blocks stand in order */
 } Network;
 
 static Network network_for(const Arrays *a, Store *s) {
     i64 m = a->super_blocks;
     return (Network){.counts = take_doubles(s, a->budgets), .logs = take_doubles(s, a->stages), .layers = take_doubles(s, a->stages),
-                     .work = take_doubles(s, (m + 1) * size_of_part(a)), .depths = take_doubles(s, m),
+                     .work = take_doubles(s, (m + 1) * size_of_part(a)), .blocks = take_doubles(s, m),
                      .parts = take(s, (size_t)(m + 1) * sizeof(double *))};
 }
 
@@ -27,13 +27,13 @@ static void evaluate_network(const Arrays *a, i64 stem, const i64 *columns, cons
     of->parts[0] = of->work;
     for (i64 i = 0; i < m; i++) {
         double *part = of->work + (i + 1) * size;
-        of->depths[i] = (double)depths[i];
         linked &= write_super_block(a, i, columns[i], depths[i], of->parts[i], part);
+        of->blocks[i] = part[PART_BLOCKS];
         of->parts[i + 1] = part;
     }
     double value = entropies(a, of->parts, of->logs, of->layers);
-    of->objective = value - penalty(a, of->depths) - effectiveness_cost(a, of->logs, of->layers);
-    of->chained = linked && keeps_ties(a, columns, depths);
+    of->objective = value - penalty(a, of->blocks) - effectiveness_cost(a, of->logs, of->layers);
+    of->chained = linked && keeps_ties(a, columns, depths) && keeps_order(a, columns);
     add_counts(a, of->parts, of->counts);
 }
 

@@ -162,17 +162,82 @@ static bool mark_common(const Arrays *a, const Cell *c, i64 part, i64 i, const d
     return any;
 }
 
+/* Unmarks columns of element i, which continues the one before, and of that one: those in states that only one of them has, or in no
+ * order; whether any are left of both.
+ */
+static bool mark_joined(const Arrays *a, const Cell *c, i64 i, uint8_t *kept, bool *changed) {
+    i64 p = c->at[i - 1], q = c->at[i], stop = c->at[i], end = c->at[i + 1];
+    double least = INFINITY, most = -INFINITY;
+    bool any = false, other = false;
+    while (p < stop || q < end) { /* both sorted by their states */
+        i64 one = p < stop ? row_of(a, c->rows[p])->place : INT64_MAX, two = q < end ? row_of(a, c->rows[q])->place : INT64_MAX;
+        i64 state = least_int(one, two);
+        bool both = one == two;
+        for (; p < stop && row_of(a, c->rows[p])->place == state; p++) {
+            kept[p] = both;
+            least = both ? least_of(least, a->ranks[c->rows[p]]) : least;
+        }
+        for (; q < end && row_of(a, c->rows[q])->place == state; q++) {
+            kept[q] = both;
+            most = both ? most_of(most, a->ranks[c->rows[q]]) : most;
+        }
+    }
+    for (p = c->at[i - 1]; p < stop; p++) {
+        kept[p] &= !a->ordered[i] || a->ranks[c->rows[p]] <= most;
+        any |= kept[p], *changed |= !kept[p];
+    }
+    for (q = stop; q < end; q++) {
+        kept[q] &= !a->ordered[i] || a->ranks[c->rows[q]] >= least;
+        other |= kept[q], *changed |= !kept[q];
+    }
+    return any && other;
+}
+
+/* Unmarks columns of element i that read with more bits than any of the one before allows, and those of that one that allow no more
+ * than less than all read with; whether any are left of both.
+ */
+static bool mark_readable(const Arrays *a, const Cell *c, i64 i, uint8_t *kept, bool *changed) {
+    i64 allowed = 0, read = INT64_MAX, stop = c->at[i];
+    bool any = false, other = false;
+    for (i64 p = c->at[i - 1]; p < stop; p++)
+        allowed = most_int(allowed, a->reading[a->n_rows + c->rows[p]]);
+    for (i64 p = stop; p < c->at[i + 1]; p++)
+        read = least_int(read, a->reading[c->rows[p]]);
+    for (i64 p = c->at[i - 1]; p < stop; p++) {
+        kept[p] = a->reading[a->n_rows + c->rows[p]] >= read;
+        any |= kept[p], *changed |= !kept[p];
+    }
+    for (i64 p = stop; p < c->at[i + 1]; p++) {
+        kept[p] = a->reading[c->rows[p]] <= allowed;
+        other |= kept[p], *changed |= !kept[p];
+    }
+    return any && other;
+}
+
 /* Leaves what the ties leave: only values that all tied super-blocks have; whether that is something. Pairs of super-blocks are
- * taken in turn until none of them changes: what is left then is the most that keeps all ties.
+ * taken in turn until none of them changes: what is left then is the most that keeps all ties. Blocks of a super-block are tied by
+ * their state, and by their order.
  */
 static bool keep_ties_of(const Arrays *a, Cell *c, bool *failed) {
     Store store = {0}, *s = &store;
-    bool changed = a->n_ties > 0, left = true;
+    bool changed = a->n_ties > 0 || a->has_blocks || a->tail_bits, left = true;
     double *of_i = take_doubles(s, c->n), *of_j = take_doubles(s, c->n);
     uint8_t *kept = take(s, (size_t)c->n);
     *failed = s->failed;
     while (changed && left && !*failed) {
         changed = false;
+        for (i64 i = 1; left && i < a->super_blocks; i++) {
+            bool dropped = false;
+            memset(kept, 1, (size_t)c->n);
+            left = !a->continues[i] || mark_joined(a, c, i, kept, &dropped);
+            if (left && dropped)
+                keep_rows(a, c, kept), changed = true;
+            dropped = false;
+            memset(kept, 1, (size_t)c->n);
+            left = left && (!a->tail_bits || mark_readable(a, c, i, kept, &dropped));
+            if (left && dropped)
+                keep_rows(a, c, kept), changed = true;
+        }
         for (i64 q = 0; left && q < a->n_ties; q++) {
             i64 part = a->ties[3 * q], i = a->ties[3 * q + 1], j = a->ties[3 * q + 2];
             if (part == DEPTH) {

@@ -1,4 +1,8 @@
-/* A cell as a chain of super-blocks: its columns in groups of equal channels, and which groups may follow which. */
+/* A cell as a chain of elements: its columns in groups of equal places, and which groups may follow which.
+ *
+ * An element is a super-block, whose places are those of its channels, or one block of a super-block whose blocks may differ: its
+ * places are the states that all of these blocks have in common. They are sorted by channels.
+ */
 
 #ifndef CHAIN_H
 #define CHAIN_H
@@ -9,14 +13,14 @@
 typedef struct {
     const Arrays *arrays;
     i64 n, super_blocks, n_groups, n_stems;
-    i64 widest;            /* columns of the largest group, */
-    i64 widest_incoming;   /* and channels of the super-block that has most */
+    i64 widest;            /* most columns of equal channels in one element, */
+    i64 widest_incoming;   /* and most groups in one */
     const i64 *rows;       /* row of each column; those of super-block i are at[i] : at[i + 1] */
     const i64 *at;
     uint8_t *limited;      /* super-blocks some columns of which may not be entered with all channels, or only once */
-    i64 *groups, *starts;  /* channel counts of super-block i are groups[i] : groups[i + 1]; columns of g starts[g] : starts[g + 1] */
+    i64 *groups, *starts;  /* groups of super-block i are groups[i] : groups[i + 1]; columns of g starts[g] : starts[g + 1] */
     double *channels, *logs; /* C and log C of each group, */
-    i64 *places;           /* and the place of C among the channels of its super-block */
+    i64 *places;           /* and the place among those of its super-block */
     i64 *first, *stop;     /* the window of incoming channels of each group: stems, else groups of the super-block before */
     double *stem, *stem_logs;
     i64 *stems;            /* places of the stems among all */
@@ -77,7 +81,23 @@ static i64 end_of_group(const i64 *rows, i64 p, i64 n, i64 stop) {
     return high;
 }
 
-/* The channel groups of each super-block and their windows of incoming channels; whether any path exists. */
+/* The window of incoming groups of a group, from where that of the group before is. */
+static void find_window(const Chain *c, i64 i, i64 g, const Incoming *in, i64 *from, i64 *to) {
+    const Arrays *a = c->arrays;
+    if (a->continues[i]) {
+        while (*from < in->n && in->places[*from] < c->places[g])
+            ++*from;
+        *to = *from < in->n && in->places[*from] == c->places[g] ? *from + 1 : *from;
+        return;
+    }
+    const i64 *window = a->entering + 2 * (a->entering_at[i] + c->places[g]);
+    while (*to < in->n && in->channels[*to] <= (double)window[1])
+        ++*to;
+    while (*from < in->n && in->channels[*from] < (double)window[0])
+        ++*from;
+}
+
+/* The groups of each super-block and their windows of incoming groups; whether any path exists. */
 static bool build_groups(Chain *c, Store *s) {
     const Arrays *a = c->arrays;
     i64 m = c->super_blocks, n = 0;
@@ -93,13 +113,15 @@ static bool build_groups(Chain *c, Store *s) {
     c->groups[0] = 0;
     c->widest = 0, c->widest_incoming = c->n_stems;
     for (i64 i = 0; i < m; i++) {
+        i64 start = c->at[i]; /* of the columns with these channels */
         for (i64 p = c->at[i], next; p < c->at[i + 1]; p = next, n++) {
             const Row *row = column_row(c, p);
             next = end_of_group(c->rows, p, c->at[i + 1], a->place_at[a->entering_at[i] + row->place + 1]);
             c->starts[n] = p;
             c->channels[n] = row->channels, c->places[n] = row->place;
             c->logs[n] = a->channel_logs[a->entering_at[i] + row->place];
-            c->widest = most_int(c->widest, next - p);
+            start = n > c->groups[i] && c->channels[n - 1] == c->channels[n] ? start : p;
+            c->widest = most_int(c->widest, next - start);
         }
         c->groups[i + 1] = n;
     }
@@ -113,11 +135,7 @@ static bool build_groups(Chain *c, Store *s) {
         i64 from = 0, to = 0;
         bool any = false;
         for (i64 g = c->groups[i]; g < c->groups[i + 1]; g++) {
-            const i64 *window = a->entering + 2 * (a->entering_at[i] + c->places[g]);
-            while (to < in.n && in.channels[to] <= (double)window[1])
-                to++;
-            while (from < in.n && in.channels[from] < (double)window[0])
-                from++;
+            find_window(c, i, g, &in, &from, &to);
             c->first[g] = from, c->stop[g] = to;
             reached[g] = is_reached(c, i, g, &in, alive);
             any |= reached[g];
@@ -136,10 +154,10 @@ static bool link(Chain *c, Store *s) {
     return !s->failed && build_groups(c, s);
 }
 
-/* Least and largest `sum log w` and number of layers of each super-block, incoming channels and depths within the cell; with `extras`
- * of the rows, least and largest sum of layer terms.
+/* Least and largest `sum log w` of each super-block, or of layer terms where `with_extra` says so, and number of layers; incoming
+ * channels and depths within the cell.
  */
-static void column_ranges(const Chain *c, const double *extras, double *least, double *most, double *least_layers, double *most_layers) {
+static void column_ranges(const Chain *c, bool with_extra, double *least, double *most, double *least_layers, double *most_layers) {
     for (i64 i = 0; i < c->super_blocks; i++) {
         double below = (double)(c->low[i] - 1), above = (double)(c->high[i] - 1);
         i64 few = INT64_MAX, many = 0;
@@ -149,18 +167,21 @@ static void column_ranges(const Chain *c, const double *extras, double *least, d
             for (i64 p = c->starts[g]; p < c->starts[g + 1]; p++) {
                 const Row *row = column_row(c, p);
                 fetch_head(c->arrays, c->rows[least_int(p + AHEAD, c->n - 1)]);
-                double term = extras ? row->log + extras[c->rows[p]] : row->log;
+                double term = with_extra ? row->log + extra_of(c->arrays, c->rows[p]) : row->log;
                 low = least_of(low, term);
                 high = most_of(high, term);
                 few = least_int(few, row->layers);
                 many = most_int(many, row->layers);
             }
-            least[i] = least_of(least[i], low + below * (c->logs[g] + low));
-            most[i] = most_of(most[i], high + above * (c->logs[g] + high));
+            double entered = c->arrays->continues[i] ? c->logs[g] : 0.0; /* with its own channels, and it has depth 1 */
+            least[i] = least_of(least[i], entered + low + below * (c->logs[g] + low));
+            most[i] = most_of(most[i], entered + high + above * (c->logs[g] + high));
         }
-        Incoming in = incoming_of(c, i);
-        least[i] += in.logs[0];
-        most[i] += in.logs[in.n - 1];
+        if (!c->arrays->continues[i]) {
+            Incoming in = incoming_of(c, i);
+            least[i] += in.logs[0];
+            most[i] += in.logs[in.n - 1];
+        }
         least_layers[i] = (double)few * (double)c->low[i];
         most_layers[i] = (double)many * (double)c->high[i];
     }

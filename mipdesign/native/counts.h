@@ -29,9 +29,17 @@ static inline double part_of(const Arrays *a, i64 part, i64 row) {
     case WIDTH: return of->width;
     case KERNEL: return of->kernel;
     case BLOCK_LOG: return of->log;
+    case PRESENCE: return a->has_blocks ? a->present[row] : 1.0;
+    case BITS: return a->has_blocks ? (double)a->bits[row] : 0.0;
     default: return log((double)of->channels);
     }
 }
+
+/* What the layer terms of a block have beside its log widths. */
+static inline double extra_of(const Arrays *a, i64 row) { return a->has_extra ? a->extras[row] : 0.0; }
+
+/* 0 for a block that is absent, else 1. */
+static inline double presence_of(const Arrays *a, i64 row) { return part_of(a, PRESENCE, row); }
 
 #define AHEAD 16 /* columns that are read ahead: those of a cell lie scattered, and memory takes as long as a dozen of them */
 
@@ -93,7 +101,15 @@ static inline double pair_count(const Arrays *a, i64 row, i64 place) {
 /* What head and classifier count behind c channels. */
 static inline double tail_count(const Arrays *a, i64 b, double c) { return a->tail_fixed[b] + c * a->tail_slope[b]; }
 
-/* ------------------------------------------------------------ widths and limits */
+/* ------------------------------------------------------------ blocks, widths and limits */
+
+/* Penalised depth k, from the blocks of each element. */
+static inline double depth_of(const Arrays *a, const double *blocks, i64 k) {
+    double depth = 0.0;
+    for (i64 i = a->penalised[2 * k]; i < a->penalised[2 * k + 1]; i++)
+        depth += blocks[i];
+    return depth;
+}
 
 /* Equation (2). */
 static inline double log_widths(const Row *row, double log_channels, double log_ci, i64 depth) {

@@ -46,20 +46,36 @@ static double spread_with_slope(const Arrays *a, double slope) {
     return y * root;
 }
 
-/* A lower bound of |d - mean d| over a cell, from the supporting plane at the flattest point found. */
-static double least_spread(const Chain *c, Store *s) {
+/* Range of penalised depth k: the sum over the elements of its super-block. */
+static void depth_range(const Chain *c, i64 k, double *low, double *high) {
+    const Arrays *a = c->arrays;
+    *low = *high = 0.0;
+    for (i64 i = a->penalised[2 * k]; i < a->penalised[2 * k + 1]; i++) {
+        double fewest = 1.0, most = 1.0;
+        for (i64 p = c->at[i]; a->continues[i] && p < c->at[i + 1]; p++) {
+            double blocks = presence_of(a, c->rows[p]);
+            fewest = p == c->at[i] ? blocks : least_of(fewest, blocks);
+            most = p == c->at[i] ? blocks : most_of(most, blocks);
+        }
+        *low += fewest * (double)c->low[i], *high += most * (double)c->high[i];
+    }
+}
+
+/* A lower bound of |d - mean d| over a cell, from the supporting plane at the flattest point found; `lows` and `highs` are the
+ * ranges of the penalised depths.
+ */
+static double least_spread(const Chain *c, const double *lows, const double *highs, Store *s) {
     const Arrays *a = c->arrays;
     i64 n = a->n_penalised;
     double *depths = take_doubles(s, n), common = 0.0, size = 0.0;
     if (!depths)
         return 0.0;
     for (i64 k = 0; k < n; k++)
-        common += (double)(c->low[a->penalised[k]] + c->high[a->penalised[k]]) / (2.0 * (double)n);
+        common += (lows[k] + highs[k]) / (2.0 * (double)n);
     for (int step = 0; step < 30; step++) {
         double mean = 0.0;
         for (i64 k = 0; k < n; k++) {
-            i64 i = a->penalised[k];
-            depths[k] = least_of(most_of(common, (double)c->low[i]), (double)c->high[i]);
+            depths[k] = least_of(most_of(common, lows[k]), highs[k]);
             mean += depths[k] / (double)n;
         }
         common = mean;
@@ -71,9 +87,8 @@ static double least_spread(const Chain *c, Store *s) {
         return 0.0;
     double least = size;
     for (i64 k = 0; k < n; k++) {
-        i64 i = a->penalised[k];
         double direction = (depths[k] - common) / size;
-        least += least_of(direction * ((double)c->low[i] - depths[k]), direction * ((double)c->high[i] - depths[k]));
+        least += least_of(direction * (lows[k] - depths[k]), direction * (highs[k] - depths[k]));
     }
     return most_of(0.0, least * (1.0 - 1e-12));
 }

@@ -53,9 +53,10 @@ static void find_weights(const Chain *c, const Ranges *r, const double *multipli
         mean += gradient[k];
     mean /= n ? (double)n : 1.0;
     for (i64 k = 0; k < n; k++) {
-        i64 i = a->penalised[k];
-        w->block[i] = -weight * (gradient[k] - mean);
-        scale += fabs(w->block[i]) * (double)c->high[i];
+        for (i64 i = a->penalised[2 * k]; i < a->penalised[2 * k + 1]; i++) {
+            w->block[i] = -weight * (gradient[k] - mean);
+            scale += fabs(w->block[i]) * (double)c->high[i];
+        }
     }
     double best_gain, rho = dearest_rho(a, r, multipliers, weight * a->rho_price, &best_gain);
     if (nr) {
@@ -109,6 +110,13 @@ static void find_weights(const Chain *c, const Ranges *r, const double *multipli
     *error = ERROR * scale;
 }
 
+/* Blocks of each element of a path, by its row. */
+static void count_blocks(const Arrays *a, const double *row, double *blocks) {
+    PathRow at = path_row(a);
+    for (i64 i = 0; i < a->super_blocks; i++)
+        blocks[i] = row[at.depths + i] * presence_of(a, a->offsets[i] + (i64)row[at.columns + i]);
+}
+
 /* The figures of a path, as a row. */
 static void describe(const Chain *c, const Path *path, double *row, double *layers_of, double *logs_of) {
     const Arrays *a = c->arrays;
@@ -137,10 +145,11 @@ static void describe(const Chain *c, const Path *path, double *row, double *laye
     prefix_sums(a, layers_of, 1.0, 1.0, row + at.layers);
     if (a->has_extra) {
         for (i64 i = 0; i < m; i++)
-            logs_of[i] = a->extras[c->rows[path->columns[i]]] * (double)path->depths[i];
+            logs_of[i] = extra_of(a, c->rows[path->columns[i]]) * (double)path->depths[i];
         prefix_sums(a, logs_of, a->stem_extra, a->head_extra, row + at.extra);
     }
-    double objective = -penalty(a, row + at.depths);
+    count_blocks(a, row, layers_of);
+    double objective = -penalty(a, layers_of);
     bool seen = false;
     for (i64 j = 0, q = 0; j < stages; j++) {
         i64 i = a->ends[j];
@@ -185,10 +194,10 @@ static double evaluate(const Chain *c, const Ranges *r, const double *multiplier
 }
 
 /* The share of the bound that is not proportional to multipliers, at a network that attains it; `slope` receives the subgradient in
- * the multipliers, `depths` is scratch.
+ * the multipliers, `depths` and `blocks` are scratch.
  */
 static double slack(const Chain *c, const Ranges *r, const double *multipliers, double weight, const double *row, double *slope,
-                    double *depths) {
+                    double *depths, double *blocks) {
     const Arrays *a = c->arrays;
     PathRow at = path_row(a);
     i64 nb = a->budgets, nr = a->n_rho_stages, n = a->n_penalised;
@@ -202,10 +211,12 @@ static double slack(const Chain *c, const Ranges *r, const double *multipliers, 
         slope[nb + nr + k] = layers - row[at.layers + j];
     }
     conjugate(a, r->flat, r->spread, gradient_of(a, multipliers), &rest, depths);
+    if (n)
+        count_blocks(a, row, blocks);
     for (i64 k = 0; k < n; k++)
-        mean += row[at.depths + a->penalised[k]] / (double)n;
+        mean += depth_of(a, blocks, k) / (double)n;
     for (i64 k = 0; k < n; k++)
-        slope[nb + 2 * nr + k] = weight * (depths[k] - (row[at.depths + a->penalised[k]] - mean));
+        slope[nb + 2 * nr + k] = weight * (depths[k] - (depth_of(a, blocks, k) - mean));
     for (i64 j = 0; j < a->stages; j++) {
         rest += a->weights[j] * factor_high(a, r, j) * layer_terms(a, row, &at, j);
         rest += r->floor[j] * (row[at.ends + j] - r->x_high[j]) + a->end_weights[j] * row[at.ends + j];

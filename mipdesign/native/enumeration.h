@@ -78,7 +78,9 @@ static i64 list_paths(const Chain *c, const Weights *w, const Pass *f, const i64
             }
             if (at->depth == depth_at[i] && at->source < c->first[g]) {
                 ++*steps;
-                if (!(at->beyond + f->best[p] + f->own[p] >= least)) {
+                bool in_order = i + 1 == m || !a->ordered[i + 1] ||
+                                a->ranks[c->rows[p]] <= a->ranks[c->rows[standing[i + 1].column]];
+                if (!in_order || !(at->beyond + f->best[p] + f->own[p] >= least)) {
                     at->column++;
                     continue;
                 }

@@ -11,10 +11,12 @@
 
 #define LARGE_EXPONENT 709.0 /* that of mipdesign.networks.objective */
 
-/* Places in a part: channels at its end, their logarithm and their place, `sum log w`, what layer terms have beside it, layers, depth,
- * and whether it has SE blocks; then its counts. The head and the classifier belong to the last super-block.
+/* Places in a part: channels at its end, their logarithm and their place, the most bits for the next, `sum log w`, what layer terms have beside it,
+ * layers, blocks, and whether it has SE blocks; then its counts. The head and the classifier belong to the last super-block.
  */
-enum { PART_C, PART_LOG_C, PART_PLACE, PART_LOG, PART_EXTRA, PART_LAYERS, PART_DEPTH, PART_HAS_SE, PART_COUNTS };
+enum {
+    PART_C, PART_LOG_C, PART_PLACE, PART_NEXT, PART_LOG, PART_EXTRA, PART_LAYERS, PART_BLOCKS, PART_HAS_SE, PART_COUNTS
+};
 
 static inline i64 size_of_part(const Arrays *a) { return PART_COUNTS + a->budgets; }
 
@@ -26,6 +28,14 @@ static inline bool keeps_ties(const Arrays *a, const i64 *columns, const i64 *de
                           : part_of(a, part, a->offsets[i] + columns[i]) != part_of(a, part, a->offsets[j] + columns[j]))
             return false;
     }
+    return true;
+}
+
+/* Whether elements stand in order: blocks that may be exchanged, in one of the ways only. */
+static inline bool keeps_order(const Arrays *a, const i64 *columns) {
+    for (i64 i = 1; i < a->super_blocks; i++)
+        if (a->ordered[i] && a->ranks[a->offsets[i - 1] + columns[i - 1]] > a->ranks[a->offsets[i] + columns[i]])
+            return false;
     return true;
 }
 
@@ -41,15 +51,15 @@ static inline double effectiveness_cost(const Arrays *a, const double *logs, con
     return a->rho_price * rho;
 }
 
-/* `beta Q` of a network by the depths of its super-blocks, infinite beyond the doubles. */
-static inline double penalty(const Arrays *a, const double *depths) {
+/* `beta Q` of a network by the blocks of its elements, infinite beyond the doubles. */
+static inline double penalty(const Arrays *a, const double *blocks) {
     double n = (double)a->n_penalised, mean = 0.0, variance = 0.0;
     if (n == 0)
         return 0.0;
     for (i64 k = 0; k < a->n_penalised; k++)
-        mean += depths[a->penalised[k]] / n;
+        mean += depth_of(a, blocks, k) / n;
     for (i64 k = 0; k < a->n_penalised; k++) {
-        double off = depths[a->penalised[k]] - mean;
+        double off = depth_of(a, blocks, k) - mean;
         variance += off * off / n;
     }
     double exponent = a->squared ? variance : sqrt(variance);
@@ -60,8 +70,8 @@ static inline double penalty(const Arrays *a, const double *depths) {
 
 static inline void write_stem(const Arrays *a, i64 stem, double *part) {
     part[PART_C] = (double)a->stem_c[stem], part[PART_LOG_C] = log(part[PART_C]), part[PART_PLACE] = (double)stem;
-    part[PART_LOG] = a->stem_log, part[PART_EXTRA] = a->stem_extra;
-    part[PART_LAYERS] = 1.0, part[PART_DEPTH] = 0.0, part[PART_HAS_SE] = 0.0;
+    part[PART_NEXT] = (double)a->stem_next[stem], part[PART_LOG] = a->stem_log, part[PART_EXTRA] = a->stem_extra;
+    part[PART_LAYERS] = 1.0, part[PART_BLOCKS] = 0.0, part[PART_HAS_SE] = 0.0;
     for (i64 b = 0; b < a->budgets; b++)
         part[PART_COUNTS + b] = a->stem_counts[b * a->n_stems + stem];
 }
@@ -73,12 +83,17 @@ static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 dep
     double ci = before[PART_C];
     i64 nb = a->budgets, place = row->place;
     const i64 *window = a->entering + 2 * (a->entering_at[i] + place);
-    bool linked = may_enter(row, ci) && may_have_depth(row, depth) && (double)window[0] <= ci && ci <= (double)window[1];
+    bool linked = may_enter(row, ci) && may_have_depth(row, depth) && (double)window[0] <= ci && ci <= (double)window[1] &&
+                  (!a->continues[i] || before[PART_PLACE] == (double)place);
     part[PART_C] = row->channels, part[PART_LOG_C] = a->channel_logs[a->entering_at[i] + place], part[PART_PLACE] = row->place;
     part[PART_LOG] = log_widths(row, part[PART_LOG_C], before[PART_LOG_C], depth);
-    part[PART_EXTRA] = a->has_extra ? a->extras[at] * (double)depth : 0.0;
-    part[PART_LAYERS] = (double)row->layers * (double)depth, part[PART_DEPTH] = (double)depth;
+    part[PART_EXTRA] = extra_of(a, at) * (double)depth, part[PART_NEXT] = before[PART_NEXT];
+    part[PART_LAYERS] = (double)row->layers * (double)depth, part[PART_BLOCKS] = presence_of(a, at) * (double)depth;
     part[PART_HAS_SE] = row->has_se;
+    if (a->tail_bits && presence_of(a, at) > 0) {
+        linked &= (double)a->reading[at] <= before[PART_NEXT];
+        part[PART_NEXT] = (double)a->reading[a->n_rows + at];
+    }
     for (i64 b = 0; b < nb; b++)
         part[PART_COUNTS + b] = super_block_count(row, b, ci, depth);
     if (a->paired >= 0)
@@ -89,7 +104,7 @@ static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 dep
         part[PART_LOG] += part[PART_LOG_C], part[PART_EXTRA] += a->head_extra, part[PART_LAYERS] += 1.0;
     for (i64 b = 0; b < nb; b++)
         part[PART_COUNTS + b] += tail_count(a, b, part[PART_C]);
-    return linked;
+    return linked && (!a->tail_bits || (double)a->tail_bits <= part[PART_NEXT]);
 }
 
 /* ------------------------------------------------------------ networks, as parts */

@@ -54,11 +54,13 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
         double least_depth = (double)c->high[i], most_depth = (double)c->low[i], range = (double)(c->high[i] - c->low[i]);
         bool one_by_one = per_pair > 0 || c->limited[i];
         some = false;
+        bool begun = false; /* whether lines of other states with the same channels wait to be joined */
         for (i64 k = 0; k < in.n; k++)
             back[k] = -INFINITY;
         for (i64 g = c->groups[i]; g < c->groups[i + 1]; g++) {
             double beyond = onward[g - c->groups[i]] + w->end[i] * c->logs[g] + w->constant[i], channels = c->channels[g];
-            i64 n = 0, identity = -1;
+            i64 n = 0, identity = -1, identity_stop = -1;
+            double by_identity = -INFINITY;
             for (i64 p = c->starts[g]; p < c->starts[g + 1]; p++) {
                 double spare = f->best[p] + f->own[p] + beyond - least;
                 bool is_kept = spare >= 0;
@@ -66,12 +68,14 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
                 kept_columns[n] = p;
                 n += is_kept;
             }
-            if (!n)
+            /* states of equal channels have the same window */
+            bool more = !a->continues[i] && g + 1 < c->groups[i + 1] && c->channels[g + 1] == channels;
+            if (!n && (more || !begun))
                 continue;
-            some = true;
+            some |= n > 0, begun = more;
             for (i64 k = c->first[g]; a->has_identity[i] && k < c->stop[g]; k++)
                 if (in.channels[k] == channels)
-                    identity = k;
+                    identity = identity < 0 ? k : identity, identity_stop = k + 1;
             for (i64 q = 0; q < n; q++) {
                 i64 p = kept_columns[q];
                 double step = f->per_block[p], reach = range, spare = spares[p];
@@ -88,7 +92,7 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
                 if (one_by_one) {
                     const Row *row = column_row(c, p);
                     for (i64 k = c->first[g]; k < c->stop[g]; k++)
-                        if (k != identity && may_enter(row, in.channels[k])) {
+                        if ((k < identity || k >= identity_stop) && may_enter(row, in.channels[k])) {
                             double passed = worth - in.channels[k] * price;
                             if (per_pair > 0)
                                 passed -= per_pair * pair_count(a, c->rows[p], in.places[k]);
@@ -101,15 +105,17 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
                     double passed = worth - channels * price - f->extra[p];
                     if (per_pair > 0)
                         passed -= per_pair * pair_count(a, c->rows[p], in.places[identity]);
-                    back[identity] = most_of(back[identity], passed);
+                    by_identity = most_of(by_identity, passed);
                 }
             }
-            if (one_by_one)
+            for (i64 k = identity; k < identity_stop; k++)
+                back[k] = most_of(back[k], by_identity);
+            if (one_by_one || more)
                 continue;
             i64 size = join_runs(&lines);
             raise_by_lines(&lines.whole, size, in.channels, c->first[g], identity < 0 ? c->stop[g] : identity, back);
             if (identity >= 0)
-                raise_by_lines(&lines.whole, size, in.channels, identity + 1, c->stop[g], back);
+                raise_by_lines(&lines.whole, size, in.channels, identity_stop, c->stop[g], back);
         }
         low[i] = (i64)least_depth, high[i] = (i64)most_depth;
         for (i64 k = 0; k < in.n; k++)

@@ -11,10 +11,10 @@
 #include "random.h"
 
 /* Order of a super-block's coordinates, as in mipdesign.search.heuristics. */
-enum { AXIS_CHANNELS, AXIS_FAMILY, AXIS_WIDTH, AXIS_KERNEL, AXIS_DEPTH, AXES };
+enum { AXIS_CHANNELS, AXIS_FAMILY, AXIS_WIDTH, AXIS_KERNEL, AXIS_BITS, AXIS_DEPTH, AXES };
 
 enum {
-    MOST_PARTS = 16, /* more than the stem and the super-blocks of any specification */
+    MOST_PARTS = 63, /* as many as the stem and the elements of any specification */
     MOST_COORDINATES = 1 + AXES * (MOST_PARTS - 1),
     KNOWN_LOGS = 1024, /* layers whose logarithms are tabulated */
     STARTS = 1000,     /* random starts of which the first one on the lattice is taken: with ties few of them are */
@@ -35,7 +35,8 @@ enum {
 
 /* The order of the fields is that of mipdesign.search.heuristics.MovesStructure. */
 typedef struct {
-    const i64 *sizes, *columns, *column_at, *depths, *depth_at, *channels, *entering, *channel_at, *leader, *touched, *single;
+    const i64 *sizes, *columns, *column_at, *absent, *absent_at, *depths, *depth_at, *channels, *entering, *channel_at, *leader,
+        *touched, *single;
     i64 n_single;
 } Moves;
 
@@ -83,6 +84,8 @@ static bool begin(Search *s, const Arrays *a, const Moves *moves, double scale, 
 
 static inline bool has(Mask which, i64 i) { return which >> i & 1; }
 
+static inline size_t pointers_size(const Search *s) { return sizeof(double *) * (size_t)s->n_parts; }
+
 static inline size_t vector_size(const Search *s) { return sizeof(i64) * (size_t)s->n_coordinates; }
 
 /* ------------------------------------------------------------ networks */
@@ -90,16 +93,24 @@ static inline size_t vector_size(const Search *s) { return sizeof(i64) * (size_t
 /* Column and depth of super-block i; whether the lattice has them. */
 static inline bool find_column(const Search *s, const i64 *vector, i64 i, i64 *column, i64 *depth) {
     const Moves *moves = s->moves;
-    i64 first = 1 + AXES * i, at = 0, value = 0;
+    i64 first = 1 + AXES * i, at = 0, bits = 0, value = 0;
     for (i64 d = first; d < first + AXES; d++) {
         value = vector[moves->leader[d]];
         if (value < 0 || value >= moves->sizes[d])
             return false;
-        if (d < first + AXIS_DEPTH)
+        if (d < first + AXIS_BITS)
             at = at * moves->sizes[d] + value;
+        else if (d == first + AXIS_BITS)
+            bits = value;
     }
     *depth = moves->depths[moves->depth_at[i] + value];
-    *column = moves->columns[moves->column_at[i] + at];
+    if (*depth == 0) { /* a block that is not there has a column of its own */
+        *column = moves->absent[moves->absent_at[i] + at], *depth = 1;
+    } else {
+        *column = moves->columns[moves->column_at[i] + at];
+        if (*column >= 0) /* columns that differ in their bits stand together */
+            *column += bits;
+    }
     return *column >= 0;
 }
 
@@ -126,10 +137,11 @@ static inline bool write_parts(const Search *s, const i64 *vector, Mask which, d
 
 /* `beta Q` of a network that is given as parts. */
 static inline double penalty_of_parts(const Arrays *a, const double *const *parts) {
-    double depths[MOST_PARTS];
+    double blocks[MOST_PARTS];
     for (i64 k = 0; k < a->n_penalised; k++)
-        depths[a->penalised[k]] = parts[1 + a->penalised[k]][PART_DEPTH];
-    return penalty(a, depths);
+        for (i64 i = a->penalised[2 * k]; i < a->penalised[2 * k + 1]; i++)
+            blocks[i] = parts[1 + i][PART_BLOCKS];
+    return penalty(a, blocks);
 }
 
 static inline double log_layers(const Search *s, double n) { return n < KNOWN_LOGS ? s->log_of[(i64)n] : log(n); }
@@ -213,7 +225,7 @@ static void write_neighbours(Search *s, Neighbours *near) {
     for (i64 move = 0; move < s->moves->n_single; move++) {
         const double *parts[MOST_PARTS];
         double *room[MOST_PARTS];
-        memcpy(parts, s->parts, sizeof parts);
+        memcpy(parts, s->parts, pointers_size(s));
         for (i64 i = 0; i < s->n_parts; i++)
             room[i] = neighbour_part(s, near, move, i);
         near->which[move] = shift(s, s->vector, move, 1);
@@ -234,14 +246,14 @@ static i64 best_second(Search *s, const Neighbours *near, i64 move, double bar) 
     const double *first[MOST_PARTS], *parts[MOST_PARTS];
     double excess, value;
     i64 best = -1;
-    memcpy(first, s->parts, sizeof first);
+    memcpy(first, s->parts, pointers_size(s));
     point_to(s, near, move, first);
     if (near->possible[move] && (value = merit(s, first, bar, &excess)) > bar)
         bar = value, best = move;
     for (i64 second = move + 1; second < s->moves->n_single; second++) {
         if (near->which[move] & near->which[second]) { /* not the sum of both changes */
             Mask which = shift(s, s->vector, move, 1) | shift(s, s->vector, second, 1);
-            memcpy(parts, s->parts, sizeof parts);
+            memcpy(parts, s->parts, pointers_size(s));
             bool linked = write_parts(s, s->vector, which, s->spare, parts);
             shift(s, s->vector, move, -1), shift(s, s->vector, second, -1);
             if (!linked)
@@ -249,7 +261,7 @@ static i64 best_second(Search *s, const Neighbours *near, i64 move, double bar) 
         } else {
             if (!near->possible[move] || !near->possible[second])
                 continue;
-            memcpy(parts, first, sizeof parts);
+            memcpy(parts, first, pointers_size(s));
             point_to(s, near, second, parts);
         }
         if ((value = merit(s, parts, bar, &excess)) > bar)
@@ -307,6 +319,22 @@ static void draw_start(Search *s, i64 *vector) {
         i64 *at = vector + 1 + AXES * i, first = 0;
         const i64 *sizes = moves->sizes + 1 + AXES * i, *channels = moves->channels + moves->channel_at[i];
         const i64 *entering = moves->entering + 2 * moves->channel_at[i];
+        if (s->a->continues[i]) { /* as the block before */
+            at[AXIS_CHANNELS] = vector[moves->leader[1 + AXES * i + AXIS_CHANNELS]];
+            at[AXIS_FAMILY] = vector[moves->leader[1 + AXES * i + AXIS_FAMILY]];
+            at[AXIS_DEPTH] = below(random, sizes[AXIS_DEPTH]);
+            at[AXIS_BITS] = below(random, sizes[AXIS_BITS]);
+            i64 shapes = sizes[AXIS_WIDTH] * sizes[AXIS_KERNEL], begin = below(random, shapes);
+            i64 beside = (at[AXIS_CHANNELS] * sizes[AXIS_FAMILY] + at[AXIS_FAMILY]) * shapes;
+            for (i64 k = 0; k < shapes; k++) {
+                i64 place = (begin + k) % shapes;
+                if (moves->columns[moves->column_at[i] + beside + place] < 0)
+                    continue;
+                at[AXIS_KERNEL] = place % sizes[AXIS_KERNEL], at[AXIS_WIDTH] = place / sizes[AXIS_KERNEL];
+                break;
+            }
+            continue;
+        }
         while (first < sizes[AXIS_CHANNELS] - 1 && before > entering[2 * first + 1])
             first++;
         i64 stop = first + 1;
@@ -316,6 +344,8 @@ static void draw_start(Search *s, i64 *vector) {
         before = channels[at[AXIS_CHANNELS]];
         at[AXIS_DEPTH] = below(random, least_int(3, sizes[AXIS_DEPTH]));
         i64 n = sizes[AXIS_FAMILY] * sizes[AXIS_WIDTH] * sizes[AXIS_KERNEL], start = below(random, n);
+        if (sizes[AXIS_BITS] > 1)
+            at[AXIS_BITS] = below(random, sizes[AXIS_BITS]);
         for (i64 k = 0; k < n; k++) {
             i64 place = (start + k) % n;
             if (moves->columns[moves->column_at[i] + at[AXIS_CHANNELS] * n + place] < 0)
@@ -381,7 +411,7 @@ EXPORT double anneal(const Arrays *a, const Moves *moves, i64 seed, i64 steps, d
         }
         const double *parts[MOST_PARTS];
         memcpy(trial, s.vector, vector_size(&s));
-        memcpy(parts, s.parts, sizeof parts);
+        memcpy(parts, s.parts, pointers_size(&s));
         Mask which = disturb(&s, trial, &s.random);
         if (!write_parts(&s, trial, which, s.spare, parts))
             continue;

@@ -69,6 +69,8 @@ static int list_networks(const Arrays *a, const Cell *cell, double cutoff, const
     Store store = {0}, *own = &store;
     i64 status, steps, m = a->super_blocks, width = 1 + 2 * m, n = 0;
     *out = (Listing){0, NULL, NULL};
+    if (a->has_blocks)
+        max_steps = most_int(max_steps, 2 * m); /* which find any single network */
     Relaxation *r = relaxed(a, cell, cutoff, &status);
     if (!r)
         return status == EMPTY ? LISTED : WITHOUT_MEMORY;

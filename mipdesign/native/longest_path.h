@@ -26,8 +26,8 @@ typedef struct {
 
 static Weights weights_for(const Chain *c, Store *s) {
     i64 m = c->super_blocks;
-    return (Weights){take_doubles(s, c->arrays->budgets), take_doubles(s, m), take_doubles(s, m), take_doubles(s, m), take_doubles(s, m),
-                     take_doubles(s, m), take_doubles(s, m), 0.0, take_doubles(s, c->n_stems)};
+    return (Weights){take_doubles(s, c->arrays->budgets), take_doubles(s, m), take_doubles(s, m), take_doubles(s, m),
+                     take_doubles(s, m), take_doubles(s, m), take_doubles(s, m), 0.0, take_doubles(s, c->n_stems)};
 }
 
 static inline double pair_price(const Arrays *a, const Weights *w) { return a->paired >= 0 ? w->budget[a->paired] : 0.0; }
@@ -57,13 +57,13 @@ static Pass pass_for(const Chain *c, bool keeps_columns, Store *s) {
                   .hull = hull_for(s, c->widest_incoming)};
 }
 
-/* The best channels to enter a column of a limited super-block with, one by one. */
+/* The best channels to enter a column of a limited super-block with, one by one, but those from `identity` to before `beyond`. */
 static double best_entry(const Chain *c, const Weights *w, const Pass *f, const Incoming *in, i64 g, i64 p, i64 identity,
-                         double slope, i64 *source) {
+                         i64 beyond, double slope, i64 *source) {
     double per_pair = pair_price(c->arrays, w), best = -INFINITY;
     const Row *row = column_row(c, p);
     for (i64 k = c->first[g]; k < c->stop[g]; k++)
-        if (k != identity && may_enter(row, in->channels[k])) {
+        if ((k < identity || k >= beyond) && may_enter(row, in->channels[k])) {
             double entered = f->into[k] - slope * in->channels[k];
             if (per_pair > 0)
                 entered -= per_pair * pair_count(c->arrays, c->rows[p], in->places[k]);
@@ -73,9 +73,10 @@ static double best_entry(const Chain *c, const Weights *w, const Pass *f, const 
     return best;
 }
 
-/* A group of channels in a forward pass: where it stands, and how it may be entered. */
+/* A group in a forward pass: where it stands, and how it may be entered. */
 typedef struct {
-    i64 i, g, identity, hull_size; /* `identity`: the incoming channels that are its own, where that is a case of its own, else -1 */
+    i64 i, g, identity, beyond; /* the incoming groups with its own channels, where that is a case of its own, else -1, */
+    i64 same, hull_size;        /* and the best of them */
     bool one_by_one;               /* columns may not all be entered alike */
     i64 place;                     /* on the hull, where the first column of the group before was entered; then that of this one */
 } Entrance;
@@ -87,24 +88,26 @@ static inline __attribute__((always_inline)) void enter_group(const Chain *c, co
     i64 chosen = -1, chosen_source = -1, row_size = (i64)sizeof(Row) + 4 * (i64)sizeof(double) * budgets;
     double per_nat = w->log[i], low = (double)c->low[i], high = (double)c->high[i], log_channels = c->logs[g];
     double per_layer = w->layer[i], per_step = w->block[i], channels = c->channels[g], top = -INFINITY;
-    double per_pair = pair_price(c->arrays, w);
-    const double *extras = c->arrays->has_extra ? c->arrays->extras : NULL;
-    bool limited = c->limited[i], rises = false;
+    double per_pair = pair_price(c->arrays, w), per_extra = w->extra[i];
+    bool limited = c->limited[i], rises = false, has_extra = c->arrays->has_extra, may_be_absent = c->arrays->continues[i];
     for (i64 p = start; p < stop; p++) {
         const Row *row = (const Row *)(c->arrays->rows + c->rows[p] * row_size);
         fetch_row(c->arrays, c->rows[least_int(p + AHEAD, c->n - 1)]);
         Priced priced = priced_parts(row, w->budget, budgets);
         double slope = priced.fixed_slope[1], block = per_step + (double)row->layers * per_layer;
-        double beside = extras ? w->extra[i] * extras[c->rows[p]] : 0.0, fixed = priced.fixed_slope[0];
-        double step = per_nat * (log_channels + row->log) - priced.identity_rest[1] + block + beside;
+        if (has_extra)
+            block += per_extra * c->arrays->extras[c->rows[p]];
+        if (may_be_absent)
+            block -= per_step * (1.0 - presence_of(c->arrays, c->rows[p]));
+        double step = per_nat * (log_channels + row->log) - priced.identity_rest[1] + block, fixed = priced.fixed_slope[0];
         if (limited && !row->rest_fits) { /* a single block at most */
             step = 0.0;
             fixed = low > 1 ? INFINITY : fixed;
         }
-        double own = per_nat * row->log - fixed + block + beside + ((step > 0 ? high : low) - 1.0) * step, best = -INFINITY;
+        double own = per_nat * row->log - fixed + block + ((step > 0 ? high : low) - 1.0) * step, best = -INFINITY;
         i64 source = -1;
         if (e->one_by_one) {
-            best = best_entry(c, w, f, in, g, p, identity, slope, &source);
+            best = best_entry(c, w, f, in, g, p, identity, e->beyond, slope, &source);
         } else if (e->hull_size) {
             place = climb(&f->hull, e->hull_size, place, slope, &best);
             source = f->hull.at[place];
@@ -112,11 +115,11 @@ static inline __attribute__((always_inline)) void enter_group(const Chain *c, co
                 e->place = place;
         }
         if (identity >= 0 && (!limited || row->identity_fits)) {
-            double entered = f->into[identity] - slope * channels - priced.identity_rest[0];
+            double entered = f->into[e->same] - slope * channels - priced.identity_rest[0];
             if (per_pair > 0)
-                entered -= per_pair * pair_count(c->arrays, c->rows[p], in->places[identity]);
+                entered -= per_pair * pair_count(c->arrays, c->rows[p], in->places[e->same]);
             if (entered > best)
-                best = entered, source = identity;
+                best = entered, source = e->same;
         }
         if (f->own) {
             f->own[p] = own, f->per_block[p] = step, f->best[p] = best, f->slope[p] = slope;
@@ -141,7 +144,7 @@ static void enter(const Chain *c, const Weights *w, Pass *f, const Incoming *in,
     }
 }
 
-/* Best paths to every channel count, and to every column where those are kept. */
+/* Best paths to every group, and to every column where those are kept. */
 static void forward(const Chain *c, const Weights *w, Pass *f) {
     const Arrays *a = c->arrays;
     double per_pair = pair_price(a, w);
@@ -152,14 +155,18 @@ static void forward(const Chain *c, const Weights *w, Pass *f) {
         bool one_by_one = c->limited[i] || per_pair > 0;
         i64 size = 0, begun = 0, reached = 0, equal = 0; /* the hull holds the incoming channels from `begun` to before `reached` */
         i64 first_place = 0; /* of the group before: its columns' slopes begin alike */
+        double hulled = 0.0; /* channels of the group that the hull was made for */
         for (i64 g = c->groups[i]; g < c->groups[i + 1]; g++) {
             i64 first = c->first[g], stop = c->stop[g];
             double channels = c->channels[g];
             while (equal < stop && in.channels[equal] < channels)
                 equal++;
             bool enters_itself = a->has_identity[i] && first <= equal && equal < stop && in.channels[equal] == channels;
-            i64 identity = enters_itself ? equal : -1;
-            if (!one_by_one) {
+            i64 identity = enters_itself ? equal : -1, beyond = identity, same = identity;
+            for (; identity >= 0 && beyond < stop && in.channels[beyond] == channels; beyond++)
+                same = f->into[beyond] > f->into[same] ? beyond : same;
+            if (!one_by_one && (hulled != channels || a->continues[i])) {
+                hulled = channels;
                 if (begun != first || (identity >= 0 && identity < reached))
                     size = 0, begun = first, reached = first;
                 if (identity < 0) {
@@ -168,13 +175,13 @@ static void forward(const Chain *c, const Weights *w, Pass *f) {
                 } else { /* it is entered otherwise than the rest */
                     size = extend(&f->hull, size, in.channels, f->into, reached, identity);
                     reached = identity;
-                    if (identity < stop - 1) {
-                        size = extend(&f->hull, size, in.channels, f->into, identity + 1, stop);
+                    if (beyond < stop) {
+                        size = extend(&f->hull, size, in.channels, f->into, beyond, stop);
                         begun = -1;
                     }
                 }
             }
-            Entrance e = {i, g, identity, size, one_by_one, most_int(0, least_int(first_place, size - 1))};
+            Entrance e = {i, g, identity, beyond, same, size, one_by_one, most_int(0, least_int(first_place, size - 1))};
             enter(c, w, f, &in, &e);
             first_place = e.place;
         }

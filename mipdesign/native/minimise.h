@@ -58,6 +58,7 @@ static void minimise(const Chain *c, const Ranges *r, const double *start, doubl
     double *unit = take_filled(s, dims, 0.0), *multipliers = take_doubles(s, dims), *centre = take_doubles(s, dims);
     double *slopes = take_doubles(s, room * dims), *intercepts = take_doubles(s, room), *above = take_doubles(s, room);
     double *excess = take_doubles(s, room), *depths = take_doubles(s, a->n_penalised);
+    double *blocks = take_doubles(s, a->super_blocks);
     uint8_t *is_signed = take(s, (size_t)dims);
     Level level = level_for(dims, room, s);
     Room evaluation = room_for(c, false, s);
@@ -71,8 +72,11 @@ static void minimise(const Chain *c, const Ranges *r, const double *start, doubl
         unit[nb + k] = r->w_high[a->rho_stages[k]], unit[nb + nr + k] = r->n_high[a->rho_stages[k]];
         is_signed[nb + k] = 1;
     }
-    for (i64 k = 0; k < a->n_penalised; k++)
-        unit[nb + 2 * nr + k] = (double)(c->high[a->penalised[k]] - c->low[a->penalised[k]]);
+    for (i64 k = 0; k < a->n_penalised; k++) {
+        double fewest, most;
+        depth_range(c, k, &fewest, &most);
+        unit[nb + 2 * nr + k] = most - fewest;
+    }
     for (i64 d = 0; d < dims; d++) {
         unit[d] = 1.0 / most_of(unit[d], 1.0);
         multipliers[d] = found->multipliers[d] = start[d];
@@ -83,7 +87,7 @@ static void minimise(const Chain *c, const Ranges *r, const double *start, doubl
         if (!holds(c, row))
             continue;
         memcpy(found->rows + n * width, row, (size_t)width * sizeof(double));
-        intercepts[n] = slack(c, r, start, weight, row, slopes + n * dims, depths);
+        intercepts[n] = slack(c, r, start, weight, row, slopes + n * dims, depths, blocks);
         for (i64 d = 0; d < dims; d++)
             slopes[n * dims + d] *= unit[d];
         n++;
@@ -95,7 +99,7 @@ static void minimise(const Chain *c, const Ranges *r, const double *start, doubl
         double allowance, *row = found->rows + n * width, *slope = slopes + n * dims;
         double value = evaluate(c, r, multipliers, weight, &evaluation, &allowance, &constant, row);
         evaluations++;
-        slack(c, r, multipliers, weight, row, slope, depths);
+        slack(c, r, multipliers, weight, row, slope, depths, blocks);
         intercepts[n] = value;
         for (i64 d = 0; d < dims; d++) {
             intercepts[n] -= slope[d] * multipliers[d];

@@ -105,11 +105,11 @@ static void find_ranges(const Chain *c, double cutoff, Ranges *r, Store *s) {
     for (i64 part = 0; part < RANGES; part++)
         *parts[part] = every + part * stages;
     double head_low = c->logs[c->groups[m - 1]], head_high = c->logs[c->n_groups - 1];
-    column_ranges(c, NULL, least, most, least_layers, most_layers);
+    column_ranges(c, false, least, most, least_layers, most_layers);
     prefix_sums(a, least, a->stem_log, head_low, r->w_low);
     prefix_sums(a, most, a->stem_log, head_high, r->w_high);
     if (a->has_extra)
-        column_ranges(c, a->extras, least, most, least_layers, most_layers);
+        column_ranges(c, true, least, most, least_layers, most_layers);
     prefix_sums(a, least, a->stem_log + a->stem_extra, head_low + a->head_extra, r->s_low);
     prefix_sums(a, most, a->stem_log + a->stem_extra, head_high + a->head_extra, r->s_high);
     bool grows = true; /* no super-block lowers S */
@@ -124,12 +124,15 @@ static void find_ranges(const Chain *c, double cutoff, Ranges *r, Store *s) {
     }
     r->flat = r->spread = 0.0;
     if (n) {
-        double low = INFINITY, high = -INFINITY;
-        r->flat = least_spread(c, s);
+        double low = INFINITY, high = -INFINITY, *lows = take_doubles(s, n), *highs = take_doubles(s, n);
+        if (s->failed)
+            return;
         for (i64 k = 0; k < n; k++) {
-            low = least_of(low, (double)c->low[a->penalised[k]]);
-            high = most_of(high, (double)c->high[a->penalised[k]]);
+            depth_range(c, k, lows + k, highs + k);
+            low = least_of(low, lows[k]);
+            high = most_of(high, highs[k]);
         }
+        r->flat = least_spread(c, lows, highs, s);
         r->spread = 0.5 * (high - low) * sqrt((double)n) * (1.0 + 1e-12);
     }
     prefix_sums(a, least_layers, 1.0, 1.0, r->n_low);

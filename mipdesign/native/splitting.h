@@ -7,7 +7,7 @@
 #include "dual.h"
 
 /* The order is that of mipdesign.search.branching.KINDS. */
-enum { BY_STEM, BY_DEPTH, BY_CHANNELS, BY_FAMILY, BY_WIDTH, BY_KERNEL, KINDS };
+enum { BY_STEM, BY_DEPTH, BY_CHANNELS, BY_FAMILY, BY_WIDTH, BY_KERNEL, BY_BITS, KINDS };
 
 /* Networks whose value of a kind is at most the threshold go to half 0. */
 typedef struct {
@@ -21,24 +21,30 @@ typedef struct {
 #define KERNEL_SHARE 0.1
 #define WIDTH_SHARE 0.12
 #define CHANNEL_SHARE 0.02
+#define BITS_SHARE 0.3
 #define STEM_PROMISE 1e-9 /* the last resort */
 #define LEAST_WEIGHT 1e-3 /* of the objective, where it is left out */
 
-static const i64 PART_OF_KIND[KINDS] = {-1, DEPTH, CHANNELS, FAMILY, WIDTH, KERNEL};
+static const i64 PART_OF_KIND[KINDS] = {-1, DEPTH, CHANNELS, FAMILY, WIDTH, KERNEL, BITS};
+
+/* Whether columns say what a split is about: the depth of a later block of a super-block whose blocks may differ is its presence. */
+static inline bool is_of_columns(const Arrays *a, i64 kind, i64 i) {
+    return kind != BY_STEM && (kind != BY_DEPTH || a->continues[i]);
+}
 
 /* What a choice has of a kind of split: a stem, a depth, or a column of super-block i, by its row. */
 static inline i64 split_value(const Arrays *a, i64 kind, i64 i, i64 choice) {
     if (kind == BY_STEM)
         return a->stem_c[choice];
     if (kind == BY_DEPTH)
-        return choice;
+        return a->continues[i] ? (i64)presence_of(a, choice) : choice;
     i64 value = (i64)part_of(a, PART_OF_KIND[kind], choice);
     return kind == BY_FAMILY ? a->families[i * a->n_families + value] : value;
 }
 
 /* Choices of one half: stems, depths, or columns by their place in the super-block; how many. */
 EXPORT i64 split_half(const Arrays *a, i64 kind, i64 index, i64 threshold, bool upper, const i64 *choices, i64 n, i64 *half) {
-    i64 first = kind == BY_STEM || kind == BY_DEPTH ? 0 : a->offsets[index], found = 0;
+    i64 first = is_of_columns(a, kind, index) ? a->offsets[index] : 0, found = 0;
     for (i64 k = 0; k < n; k++) {
         half[found] = choices[k];
         found += (split_value(a, kind, index, choices[k] + first) > threshold) == upper;
@@ -51,7 +57,7 @@ static bool divides(const Arrays *a, const Cell *c, const Split *split) {
     i64 i = split->index, first = i < 0 ? 0 : c->at[i], stop = i < 0 ? c->n_stems : c->at[i + 1];
     const i64 *choices = i < 0 ? c->stems : c->rows;
     bool below = false, above = false;
-    if (split->kind == BY_DEPTH) {
+    if (split->kind == BY_DEPTH && !is_of_columns(a, BY_DEPTH, i)) {
         depth_places(a, c, i, &first, &stop);
         choices = a->depths;
     }
@@ -180,6 +186,25 @@ static bool middle_family(const Arrays *a, const Cell *c, i64 i, double *room, i
     return n > 1;
 }
 
+/* The middle one of the pairs of bits of an element, where it has several, and by how much layer terms differ with them. */
+static bool middle_bits(const Arrays *a, const Cell *c, i64 i, double *room, i64 *middle, double *spread) {
+    i64 n = distinct_values(a, BITS, c->rows + c->at[i], c->at[i + 1] - c->at[i], room);
+    double least = INFINITY, most = -INFINITY;
+    for (i64 p = c->at[i]; n > 1 && p < c->at[i + 1]; p++) {
+        least = least_of(least, extra_of(a, c->rows[p]));
+        most = most_of(most, extra_of(a, c->rows[p]));
+    }
+    *middle = n > 1 ? (i64)room[n / 2 - 1] : 0, *spread = most - least;
+    return n > 1;
+}
+
+/* Whether some later blocks are there, and whether some are absent. */
+static void find_presence(const Arrays *a, const Cell *c, i64 i, bool *there, bool *absent) {
+    *there = *absent = false;
+    for (i64 p = c->at[i]; p < c->at[i + 1]; p++)
+        *(presence_of(a, c->rows[p]) > 0 ? there : absent) = true;
+}
+
 /* The split that promises to lower the bound most; one of no kind where the cell has a single network.
  *
  * A split helps where the relaxation mixes: depths first (a block is worth hundreds of units), then channels at the end of a stage
@@ -206,32 +231,46 @@ static Split choose_split(const Arrays *a, const Cell *c, const Mixture *mix, St
         double worth = most_of(mix->weight, LEAST_WEIGHT) * rates;
         Survey found = survey(a, rows, n, room);
         Extent channels = found.channels, widths = found.widths;
+        i64 last = i; /* the first block decides the channels of all */
+        bool shared = a->continues[i], of_shape = a->continues[i] && a->same_shape[i], there = true, absent = false;
+        while (last + 1 < m && a->continues[last + 1])
+            last++;
+        if (a->continues[i]) {
+            find_presence(a, c, i, &there, &absent);
+            if (there && absent)
+                offer(&offers, i, BY_DEPTH, BLOCK_SHARE * worth * (part_of(a, LOG_CHANNELS, rows[n - 1]) + found.longest), 0);
+            if (absent)
+                continue;
+        }
         if (c->low[i] < c->high[i]) {
             double block = part_of(a, LOG_CHANNELS, rows[n - 1]) + found.longest;
             double promise = BLOCK_SHARE * worth * block * (double)(c->high[i] - c->low[i]);
             offer(&offers, i, BY_DEPTH, promise, depth_threshold(a, c, mix, i));
         }
-        if (channels.low < channels.high) {
-            double spread = log(channels.high / channels.low), product = 0.0;
-            for (i64 j = 0; j < stages; j++)
-                if (a->ends[j] == i && !a->additive)
+        if (channels.low < channels.high && !shared) {
+            double spread = log(channels.high / channels.low), product = 0.0, depth_of_all = last > i ? (double)(last - i + 1) : depth;
+            for (i64 j = 0; j < stages && !a->additive; j++)
+                if (a->ends[j] == last)
                     product = PRODUCT_SHARE * (a->weights[stage] * (r->s_high[stage] - r->s_low[stage])) * spread;
-            double promise = product + CHANNEL_SHARE * worth * depth * (spread * spread);
+            double promise = product + CHANNEL_SHARE * worth * depth_of_all * (spread * spread);
             offer(&offers, i, BY_CHANNELS, promise, (i64)channels.middle);
         }
-        if (widths.low < widths.high) {
+        if (widths.low < widths.high && !of_shape) {
             double spread = log(widths.high / widths.low);
             offer(&offers, i, BY_WIDTH, WIDTH_SHARE * worth * depth * (spread * spread), (i64)widths.middle);
         }
-        if (found.n_kernels > 1)
+        if (found.n_kernels > 1 && !of_shape)
             offer(&offers, i, BY_KERNEL, KERNEL_SHARE * worth * depth, (i64)found.kernels[found.n_kernels / 2 - 1]);
-        if (a->n_families > 1 && middle_family(a, c, i, room, &middle))
+        double of_bits;
+        if (a->has_blocks && middle_bits(a, c, i, room, &middle, &of_bits))
+            offer(&offers, i, BY_BITS, BITS_SHARE * worth * of_bits, middle);
+        if (a->n_families > 1 && !shared && middle_family(a, c, i, room, &middle))
             offer(&offers, i, BY_FAMILY, FAMILY_SHARE * worth * depth, middle);
     }
     memcpy(joined, promises, (size_t)(m * KINDS) * sizeof(double));
     for (i64 kind = BY_DEPTH; kind < KINDS; kind++)
         for (i64 q = 0; q < a->n_ties; q++) { /* one split restricts all tied super-blocks, and promises what they promise together */
-            if (a->ties[3 * q] != PART_OF_KIND[kind])
+            if (a->ties[3 * q] != PART_OF_KIND[kind] && !(kind == BY_DEPTH && a->ties[3 * q] == PRESENCE))
                 continue;
             i64 first = q;
             double total = promises[a->ties[3 * q + 1] * KINDS + kind];
@@ -244,7 +283,7 @@ static Split choose_split(const Arrays *a, const Cell *c, const Mixture *mix, St
             for (i64 k = first; k <= q; k++)
                 joined[a->ties[3 * k + 2] * KINDS + kind] = total;
         }
-    static const i64 order[] = {BY_DEPTH, BY_CHANNELS, BY_WIDTH, BY_FAMILY, BY_KERNEL};
+    static const i64 order[] = {BY_DEPTH, BY_CHANNELS, BY_WIDTH, BY_FAMILY, BY_KERNEL, BY_BITS};
     double most = -INFINITY;
     for (i64 i = 0; i < m; i++)
         for (i64 k = 0; k < KINDS - 1; k++) {

@@ -41,6 +41,7 @@ from ..numerals import plain_number
 from ..parsing import load_yaml, validated
 from .budgets import Budget, Budgets, Range
 from .convolutions import check_bits, check_frames, check_shapes
+from .elements import Element, check_ties, elements_of, sequences
 from .objective import ObjectiveSpec, objective_to_plain
 from .overrides import apply_override, find_table
 from .space import SuperBlockSpace, brief, choice_of
@@ -93,6 +94,8 @@ class Problem(SpecModel):
         self._check_ties()
         self._check_convolutions()
         self._check_penalty()
+        check_ties(self.space, self.tied)
+        _ = self.elements
         reachable = list(self.stem.channels.values)
         for i, space in enumerate(self.space):
             possible = [c for at, c in enumerate(space.channels) if space.columns(at)]
@@ -176,6 +179,11 @@ class Problem(SpecModel):
             resolved.append(space if self.near is None else space.near(self.near, i))
             r, unrounded = -(-r // stage.stride), unrounded / stage.stride
         return tuple(resolved)
+
+    @cached_property
+    def elements(self) -> tuple[Element, ...]:
+        """The chain of super-blocks and single blocks that a network is."""
+        return elements_of(self.space, self.tied)
 
     @cached_property
     def scoring(self) -> Scoring:
@@ -272,7 +280,7 @@ class Problem(SpecModel):
         for space in self.space:
             up_to = [0, *itertools.accumulate(ways)]
             before = [space.predecessors(channels, c) for c in space.channels]
-            columns = [space.columns(at) * len(space.depths) for at in range(len(space.channels))]
+            columns = [sequences(space, at) for at in range(len(space.channels))]
             ways = [(up_to[at.stop] - up_to[at.start]) * n for at, n in zip(before, columns, strict=True)]
             channels = space.channels
         return sum(ways)

@@ -271,7 +271,8 @@ def admitted_widths(values: tuple[int, ...], ratio: WidthRatio, channels: tuple[
 def _admitted(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tuple[int, ...]:
     """Bottleneck widths that go with ``c`` channels; see :class:`WidthRatio`."""
     if ratio.listed is not None:
-        return tuple(sorted({_nearest(values, listed.numerator * c, listed.denominator) for listed in ratio.listed}))
+        scaled = [listed * c for listed in ratio.listed]
+        return tuple(sorted({_nearest(values, target.numerator, target.denominator) for target in scaled}))
     assert ratio.min is not None
     least, divisor = ratio.min.numerator * c, ratio.min.denominator  # pairs of integers: fractions take ten times as long
     most = None if ratio.max is None else (ratio.max.numerator * c, ratio.max.denominator)

@@ -11,7 +11,8 @@ import numpy as np
 from ..lattice.arrays import Ints
 from ..lattice.cell import Cell
 from ..lattice.position import Position
-from ..lattice.tables import StageTables, Tables
+from ..lattice.stage_tables import StageTables
+from ..lattice.tables import Tables
 from ..mip.design_model import Axis, AxisKind, position_of
 from ..search.branching import Split
 
@@ -20,7 +21,11 @@ INTEGRALITY = 1e-6
 
 
 def column_values(stage: StageTables, kind: str) -> Ints:
-    """What the columns of a super-block have of a kind of split: ``channels``, ``family``, ``width`` or ``kernel``."""
+    """What the columns of an element have of a kind of split: ``channels``, ``family``, ``width``, ``kernel`` or ``bits``, and
+    the ``depth`` of a single block.
+    """
+    if kind in ("depth", "bits"):
+        return stage.presence if kind == "depth" else stage.bits
     return {"channels": stage.c, "family": stage.f, "width": stage.b, "kernel": stage.k}[kind]
 
 
@@ -67,6 +72,8 @@ class Axes:
             if axis.variable is not None:
                 values = self._values(axis, cell)
                 low, high = np.searchsorted(axis.values, (values.min(), values.max()))
+                if values.min() < axis.values[0]:  # a block may be absent: its width and kernel stand for nothing
+                    low, high = 0, len(axis.values) - 1
                 found[axis.variable] = (int(low), int(high))
         return found
 
@@ -74,7 +81,7 @@ class Axes:
         i = axis.super_block
         if axis.kind == "stem":
             return self.tables.stem_c[cell.stem]
-        if axis.kind == "depth":
+        if axis.kind == "depth" and not self.tables.stages[i].element.is_block:
             return cell.depths(self.tables, i)
         return column_values(self.tables.stages[i], axis.kind)[cell.columns[i]]
 
@@ -90,11 +97,12 @@ class Axes:
             i = axis.super_block
             if axis.kind == "stem":
                 stem = stem[(self.tables.stem_c[stem] >= least) & (self.tables.stem_c[stem] <= most)]
-            elif axis.kind == "depth":
+            elif axis.kind == "depth" and not self.tables.stages[i].element.is_block:
                 low[i], high[i] = least, most
             else:
                 values = column_values(self.tables.stages[i], axis.kind)[columns[i]]
-                columns[i] = columns[i][(values >= least) & (values <= most)]
+                absent = (values == 0) & (axis.kind in ("width", "kernel", "bits"))  # there they stand for nothing
+                columns[i] = columns[i][absent | ((values >= least) & (values <= most))]
         if not len(stem) or not all(map(len, columns)):
             return None
         return Cell(stem, tuple(columns), low, high)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from pyscipopt import quicksum
 
 from ..bounds.optimise import optimise
@@ -34,7 +35,7 @@ def add_rows(tree: Tree) -> list[float]:
         If the effectiveness has a price, or blocks of a super-block have different numbers of layers.
     """
     tables, root = tree.tables, tree.root()
-    several = any(len(set(s.layers.tolist())) > 1 for s in tables.stages)
+    several = any(len(set(s.layers[s.presence > 0].tolist())) > 1 for s in tables.stages)
     if several or tables.problem.scoring.effectiveness_price:
         text = "rows need layers that do not depend on the family, and an effectiveness without a price"
         raise SpecError("engine_options.rows", text, "leave it out for this problem")
@@ -64,7 +65,8 @@ def add_rows(tree: Tree) -> list[float]:
 
 def _depth(tree: Tree, i: int) -> Any:
     """The depth of a super-block as a variable, or as a number where there is no choice."""
-    depths = tree.tables.stages[i].depths
+    s = tree.tables.stages[i]
+    depths = np.unique(s.presence) if s.element.is_block else s.depths
     return float(depths[0]) if len(depths) == 1 else tree.design_model.variables[f"L{i + 1}_number"]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -39,7 +39,7 @@ NEAR = 1e-9
 """Relative margin of what rounding may do to an objective."""
 
 Verdict = Literal["excluded", "split", "listed", "solver"]
-SplitKind = Literal["stem", "depth", "channels", "family", "width", "kernel"]
+SplitKind = Literal["stem", "depth", "channels", "family", "width", "kernel", "bits"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 KINDS: tuple[SplitKind, ...] = get_args(SplitKind)
 
@@ -51,7 +51,10 @@ _list = function("cell_list", "i", "ppdpdidpp")
 
 @dataclass(frozen=True)
 class Split:
-    """Where a cell is split: networks with the value of ``kind`` of super-block ``index`` up to ``threshold`` go to half 0."""
+    """Where a cell is split: networks with the value of ``kind`` of element ``index`` up to ``threshold`` go to half 0.
+
+    The depth of a later block of a super-block whose blocks may differ is whether it is there, which its column says.
+    """
 
     kind: SplitKind
     index: int
@@ -60,11 +63,12 @@ class Split:
     def half(self, tables: Tables, cell: Cell, upper: bool) -> Cell:
         """One half of a cell."""
         i = self.index
-        choices = cell.depths(tables, i) if self.kind == "depth" else cell.stem if self.kind == "stem" else cell.columns[i]
+        of_depths = self.kind == "depth" and not tables.stages[i].element.continues
+        choices = cell.depths(tables, i) if of_depths else cell.stem if self.kind == "stem" else cell.columns[i]
         kept = np.empty_like(choices)
         half = (KINDS.index(self.kind), i, self.threshold, upper, integers(choices), len(choices), integers(kept))
         kept = kept[: _half(tables.arrays.address, *half)].copy()
-        if self.kind == "depth":
+        if of_depths:
             low, high = cell.low.copy(), cell.high.copy()
             low[i], high[i] = kept[0], kept[-1]
             return Cell(cell.stem, cell.columns, low, high)
@@ -217,7 +221,8 @@ def _read(tables: Tables, node: Node, cutoff: float, start: Multipliers, answer:
     width, n = 1 + 2 * len(tables.stages), answer.n_listed
     rows = _rows(answer.networks, n + answer.n_reached, width)
     objectives = _numbers(answer.objectives, len(rows), "d")
-    listed, reached = candidates_of(rows[:n], objectives[:n]), candidates_of(rows[n:], objectives[n:])
+    listed = candidates_of(rows[:n], objectives[:n])
+    reached = (replace(c, position=tables.canonical(c.position)) for c in candidates_of(rows[n:], objectives[n:]))
     repair_start = None
     if answer.repair_start is not None and verdict != "listed":
         repair_start = _position(_numbers(answer.repair_start, width, "q"))

@@ -21,7 +21,8 @@ import numpy as np
 from ..lattice.arrays import Ints
 from ..lattice.distinct import distinct
 from ..lattice.position import Candidate, Position
-from ..lattice.tables import StageTables, Tables
+from ..lattice.stage_tables import StageTables
+from ..lattice.tables import Tables
 from ..native.library import function, integers
 
 FIRST_STEPS, MOST_STEPS = 20_000, 400_000
@@ -34,21 +35,25 @@ DESCENT_ROUNDS, POLISH_ROUNDS = 1000, 100
 """Most moves of a descent: after annealing, and from a network that a bound pointed at."""
 AGAIN, SAME = 4, 1e-9
 """How often random starts lead to the best network before the search ends, and how near to its objective that is."""
-CHANNELS, FAMILY, WIDTH, KERNEL, DEPTH = 0, 1, 2, 3, 4
+CHANNELS, FAMILY, WIDTH, KERNEL, BITS, DEPTH = 0, 1, 2, 3, 4, 5
 """Order of a super-block's coordinates."""
 
 
 @dataclass(frozen=True, eq=False)
 class Moves:
-    """The lattice as integer coordinates: a network is a vector ``(stem, then C, family, b, k, L of each super-block)`` of
+    """The lattice as integer coordinates: a network is a vector ``(stem, then C, family, b, k, bits, L of each element)`` of
     indices.
 
     Attributes
     ----------
     sizes:
-        Number of values of each coordinate, shape ``(1 + 5 super_blocks,)``.
+        Number of values of each coordinate, shape ``(1 + 6 elements,)``.
     columns, column_at:
-        Column at each ``(C, family, b, k)``, or -1, flattened; and where each super-block's begin.
+        First column at each ``(C, family, b, k)``, or -1, flattened; and where each super-block's begin. Those with other bits
+        follow.
+    absent, absent_at:
+        For blocks that may be absent, whose depth is 0 or 1, the column where one is, at each ``(C, family, b, k)``; and where
+        each element's begin.
     depths, depth_at:
         Depth values, and where each super-block's begin.
     channels, entering, channel_at:
@@ -65,6 +70,8 @@ class Moves:
     sizes: Ints
     columns: Ints
     column_at: Ints
+    absent: Ints
+    absent_at: Ints
     depths: Ints
     depth_at: Ints
     channels: Ints
@@ -86,12 +93,12 @@ class MovesStructure(ctypes.Structure):
     _fields_ = [*((field.name, ctypes.c_void_p) for field in fields(Moves)), ("n_single", ctypes.c_int64)]
 
 
-REACH = {CHANNELS: (1, 2, 3, 5, 8), FAMILY: (1,), WIDTH: (1, 2, 3), KERNEL: (1,), DEPTH: (1, 2)}
+REACH = {CHANNELS: (1, 2, 3, 5, 8), FAMILY: (1,), WIDTH: (1, 2, 3), KERNEL: (1,), BITS: (1, 2, 4), DEPTH: (1, 2)}
 """Steps along each coordinate of a super-block that a descent tries."""
 COORDINATES = len(REACH)
 
 
-TIED = {"channels": CHANNELS, "block": FAMILY, "bottleneck": WIDTH, "kernel": KERNEL, "depth": DEPTH}
+TIED = {"channels": CHANNELS, "block": FAMILY, "bottleneck": WIDTH, "kernel": KERNEL, "depth": DEPTH, "presence": DEPTH}
 """Coordinate of each axis of a tie."""
 
 
@@ -103,8 +110,8 @@ def _axes(tables: Tables) -> list[list[Ints]]:
 
 
 def _find_axes(tables: Tables) -> list[list[Ints]]:
-    axes = [[distinct(s.c), np.arange(len(s.blocks)), s.widths, distinct(s.k), s.depths] for s in tables.stages]
-    for tie in tables.problem.tied:
+    axes = [_axes_of(s) for s in tables.stages]
+    for tie in tables.ties:
         kind, stages = TIED[tie.axis], [tables.stages[i] for i in tie.stages]
         if kind == FAMILY:
             names = sorted(set.intersection(*(set(s.blocks) for s in stages)))
@@ -114,7 +121,25 @@ def _find_axes(tables: Tables) -> list[list[Ints]]:
             common = functools.reduce(np.intersect1d, (axes[i][kind] for i in tie.stages))
             for i in tie.stages:
                 axes[i][kind] = common
+    for i, s in enumerate(tables.stages):
+        for kind in _shared(s):
+            axes[i][kind] = axes[i - 1][kind]
     return axes
+
+
+def _axes_of(s: StageTables) -> list[Ints]:
+    """Values of one element; a block that may be absent has a depth of 0 or 1."""
+    there = np.flatnonzero(s.presence)
+    depths = np.array([0, 1]) if s.element.optional else s.depths
+    widths, kernels, bits = (distinct(values[there]) for values in (s.b, s.k, s.p))
+    return [distinct(s.c), np.arange(len(s.blocks)), widths, kernels, bits, depths]
+
+
+def _shared(s: StageTables) -> tuple[int, ...]:
+    """Coordinates that an element has in common with the one before, which it continues."""
+    if not s.element.continues:
+        return ()
+    return (CHANNELS, FAMILY, WIDTH, KERNEL) if s.element.space.uniform else (CHANNELS, FAMILY)
 
 
 def _places(axis: Ints, values: Ints) -> Ints:
@@ -135,31 +160,44 @@ def _ready(moves: Moves) -> Moves:
     return moves
 
 
-def _columns_at(s: StageTables, axes: list[Ints]) -> Ints:
-    """Column of a super-block at each place of its axes, or -1."""
-    at = np.full([len(axis) for axis in axes[:DEPTH]], -1)
+def _columns_at(s: StageTables, axes: list[Ints]) -> tuple[Ints, Ints]:
+    """First column of an element at each place of its axes, or -1; the same for a block that is absent."""
+    at = np.full([len(axis) for axis in axes[:BITS]], -1)
     places = np.array([_places(axis, values) for axis, values in zip(axes, (s.c, s.f, s.b, s.k), strict=False)])
-    there = np.flatnonzero((places >= 0).all(axis=0))
+    there = np.flatnonzero((places >= 0).all(axis=0) & (s.presence > 0) & (s.p == 0))
     at[tuple(places[:, there])] = there
-    return at
+    without = np.full(at.shape if s.element.optional else (0,) * BITS, -1)
+    gone = np.flatnonzero((places[:WIDTH] >= 0).all(axis=0) & (s.presence == 0))
+    if s.element.space.uniform and len(gone):
+        of_state = np.zeros(s.states[-1] + 1, dtype=np.int64)
+        of_state[s.states[gone]] = gone
+        without[tuple(places[:, there])] = of_state[s.states[there]]
+    elif len(gone):
+        without[tuple(places[:WIDTH, gone])] = gone[:, None, None]
+    return at, without
 
 
 def _find_moves(tables: Tables) -> Moves:
     sizes, columns, depths, channels, entering, single = [len(tables.stem_c)], [], [], [], [], [(0, 1), (0, -1)]
+    absent: list[Ints] = []
     all_axes = _axes(tables)
     leader = np.arange(1 + COORDINATES * len(all_axes))
-    for tie in tables.problem.tied:
+    for i, s in enumerate(tables.stages):
+        for kind in _shared(s):
+            leader[1 + COORDINATES * i + kind] = leader[1 + COORDINATES * (i - 1) + kind]
+    for tie in tables.ties:
         of_stages = [1 + COORDINATES * i + TIED[tie.axis] for i in tie.stages]
-        leader[of_stages] = of_stages[0]
+        leader[np.isin(leader, leader[of_stages])] = leader[of_stages].min()
     touched, end = np.zeros_like(leader), len(all_axes)
     for d, leading in enumerate(leader.tolist()):
         part, enters_next = -(-d // COORDINATES), d == 0 or (d - 1) % COORDINATES == CHANNELS
         touched[leading] |= (1 << part) | (1 << (part + 1) if enters_next and part < end else 0)
-    known: dict[tuple[object, ...], Ints] = {}  # super-blocks with the same columns share their arrays
+    known: dict[tuple[object, ...], tuple[Ints, Ints]] = {}  # super-blocks with the same columns share their arrays
     for i, (s, axes) in enumerate(zip(tables.stages, all_axes, strict=True)):
-        key = id(s.c), *(axis.tobytes() for axis in axes[:DEPTH])
-        at = known[key] = known[key] if key in known else _columns_at(s, axes)
-        sizes += [*at.shape, len(axes[DEPTH])]
+        key = id(s.c), s.element.has_columns, *(axis.tobytes() for axis in axes[:BITS])
+        at, without = known[key] = known[key] if key in known else _columns_at(s, axes)
+        absent.append(without.ravel())
+        sizes += [*at.shape, len(axes[BITS]), len(axes[DEPTH])]
         columns.append(at.ravel())
         depths.append(axes[DEPTH])
         channels.append(axes[CHANNELS])
@@ -170,7 +208,8 @@ def _find_moves(tables: Tables) -> Moves:
             for kind, steps in REACH.items()
             for step in steps
             for sign in (1, -1)
-            if (kind == DEPTH or len(axes[kind]) > 1) and leader[first + kind] == first + kind
+            if (step < len(axes[kind]) if s.element.is_block else kind == DEPTH or len(axes[kind]) > 1)
+            and leader[first + kind] == first + kind
         ]
 
     def starts(parts: list[Ints]) -> Ints:
@@ -180,6 +219,8 @@ def _find_moves(tables: Tables) -> Moves:
         sizes=np.array(sizes),
         columns=np.concatenate(columns),
         column_at=starts(columns),
+        absent=np.concatenate(absent),
+        absent_at=starts(absent),
         depths=np.concatenate(depths),
         depth_at=starts(depths),
         channels=np.concatenate(channels),
@@ -201,11 +242,17 @@ def candidate_at(tables: Tables, vector: Ints, objective: float) -> Candidate:
     place = vector[moves.leader].tolist()
     for i, (column_at, depth_at) in enumerate(zip(moves.column_at, moves.depth_at, strict=True)):
         at, first = 0, 1 + COORDINATES * i
-        for d in range(first, first + DEPTH):
+        for d in range(first, first + BITS):
             at = at * int(moves.sizes[d]) + place[d]
-        columns.append(int(moves.columns[column_at + at]))
-        depths.append(int(moves.depths[depth_at + place[first + DEPTH]]))
-    return Candidate(Position(place[0], tuple(columns), tuple(depths)), objective)
+        depth, column = (
+            int(moves.depths[depth_at + place[first + DEPTH]]),
+            int(moves.columns[column_at + at]) + place[first + BITS],
+        )
+        if depth == 0:
+            depth, column = 1, int(moves.absent[moves.absent_at[i] + at])
+        columns.append(column)
+        depths.append(depth)
+    return Candidate(tables.canonical(Position(place[0], tuple(columns), tuple(depths))), objective)
 
 
 def annealed(tables: Tables, seed: int, steps: int, scale: float, start: Ints | None = None) -> tuple[Ints, float]:
@@ -243,7 +290,8 @@ def _vector(tables: Tables, network: Position) -> Ints | None:
     """Coordinates of a network; ``None`` if the ties leave it none."""
     parts = [np.array([network.stem])]
     for s, axes, j, depth in zip(tables.stages, _axes(tables), network.columns, network.depths, strict=True):
-        values = (s.c[j], s.f[j], s.b[j], s.k[j], depth)
+        q = s.stand_in[j]
+        values = (s.c[j], s.f[j], s.b[q], s.k[q], s.p[q], depth * s.presence[j])
         parts.append(np.array([_places(axis, np.array(value)) for axis, value in zip(axes, values, strict=True)]))
     vector = np.concatenate(parts)
     return None if (vector < 0).any() else vector

@@ -13,7 +13,7 @@ from haste import kept
 from hypothesis import given
 from hypothesis import strategies as st
 from mipdesign.benchmarks.corpus.small import best_by_enumeration
-from networks import PUBLISHED, architectures, published, small
+from networks import PUBLISHED, architectures, published, quantised_architectures, small, video_architectures
 from scale import examples, few
 
 from mipdesign import Architecture, Problem, SpecError, design, evaluate, network_text, read_network, validate
@@ -188,10 +188,86 @@ def test_bare_lists_and_several_structures_are_read(form: str) -> None:
     assert parse_structure(text, "test") == published("deepmad-r18")
 
 
-def test_what_has_no_meaning_here_is_read_over() -> None:
+def test_bits_are_read() -> None:
     network = parse_structure(QUANTISED, "test")
+    first, second = ((5, 5),) * 3, ((5, 4),) * 3
+    assert network.stages == (Stage("inverted", 2, 32, 64, 5, 2, bits=(first, second)),)
+    assert (network.stem, network.head, network.head_bits) == (Stem(8, bits=(8, 8)), 64, (5, 5))
+
+
+def test_what_has_no_meaning_here_is_read_over() -> None:
+    network = parse_structure(QUANTISED.replace("SuperQuantRes", "SuperRes"), "test")
     assert network.stages == (Stage("inverted", 2, 32, 64, 5, 2),)
-    assert (network.stem, network.head) == (Stem(8), 64)
+    assert (network.stem, network.head, network.quantised) == (Stem(8), 64, False)
+
+
+VIDEO = """{'best_structures': [[
+  {'class': 'Conv3DKXBNRELU', 'in': 3, 'k': 3, 'kt': 1, 'out': 24, 's': 2},
+  {'L': 3, 'btn': 32, 'class': 'SuperRes3DK1DWK1', 'in': 24, 'inner_class': 'Res3DK1DWK1', 'k': 5, 'kt': 1, 'out': 24, 's': 2},
+  {'L': 6, 'btn': 96, 'class': 'SuperRes3DK1DWK1', 'in': 24, 'inner_class': 'Res3DK1DWK1', 'k': 3, 'kt': 3, 'out': 48, 's': 2},
+  {'class': 'Conv3DKXBNRELU', 'in': 48, 'k': 1, 'kt': 1, 'out': 512, 's': 1}]],
+  'space_arch': 'Cnn3DNet'}"""
+
+
+def test_networks_of_video_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "network.txt"
+    file.write_text(VIDEO)
+    network = read_network(file, resolution=160, frames=13)
+    assert (network.resolution, network.frames, network.stem, network.head) == (160, 13, Stem(24), 512)
+    assert network.stages == (
+        Stage("inverted_3d", 2, 24, 32, 5, 3),
+        Stage("inverted_3d", 2, 48, 96, 3, 6, 3),
+    )
+    assert read_network(file).frames == 16
+    with pytest.raises(SpecError, match="frames"):
+        read_network("torchvision/resnet18", frames=8)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (QUANTISED.replace("'nbitsW': [5, 5, 5, 4, 4, 4]", "'nbitsW': [5, 5]"), r"0\.1\.nbitsW: \[5, 5\].*list of 6"),
+        (QUANTISED.replace("'nbitsA': 8, ", ""), r"0\.0\.nbitsA: is missing"),
+        (QUANTISED.replace("'nbitsA': 5, ", "'nbitsA': 0, "), r"0\.2\.nbitsA: 0 is refused"),
+        (VIDEO.replace("Conv3DKXBNRELU', 'in': 3", "ConvKXBNRELU', 'in': 3"), r"0\.0\.class"),
+        (VIDEO.replace("Cnn3DNet", "CnnNet"), r"0\.1\.class"),
+        (VIDEO.replace("'kt': 3", "'kt': 2"), r"stages\.1\.kernel_t: 2 is even"),
+        (VIDEO.replace("Cnn3DNet", "VitNet"), "space_arch"),
+    ],
+)
+def test_wrong_layers_of_other_networks_are_refused(text: str, words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        parse_structure(text, "test")
+
+
+MORE = [
+    case["network"]
+    for name in ("published_more", "random_more")
+    for case in json.loads((Path(__file__).parents[1] / "data" / f"{name}.json").read_text())["networks"]
+]
+
+
+@pytest.mark.parametrize("network", MORE)
+def test_every_network_of_the_tool_survives_its_format(network: dict[str, Any]) -> None:
+    made = Architecture.from_dict(network)
+    assert parse_structure(network_text(made, "reference-txt"), "test") == made
+
+
+@given(video_architectures() | quantised_architectures())
+@examples(60)
+def test_networks_of_video_and_bits_survive_both_formats(network: Architecture) -> None:
+    network = Architecture.from_dict(network.to_dict())
+    assert parse_structure(network_text(network, "reference-txt"), "test") == network
+    assert Architecture.from_dict(json.loads(network_text(network, "json"))) == network
+
+
+def test_what_the_tool_has_no_class_for() -> None:
+    unequal = Architecture(64, Stem(8), (Stage("inverted", 2, 16, (16, 24), 3, 2),))
+    quantised = Architecture(64, Stem(8, bits=(8, 8)), (Stage("mixed", 2, 16, 16, 3, 1, bits=(((4, 4), (4, 4)),)),))
+    for network, words in ((unequal, "blocks differ"), (quantised, "no quantised 'mixed'")):
+        assert Architecture.from_dict(json.loads(network.dumps())) == network
+        with pytest.raises(SpecError, match=words):
+            network_text(network, "reference-txt")
 
 
 def of_the_tool(network: Architecture) -> bool:

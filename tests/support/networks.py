@@ -71,3 +71,102 @@ def architectures() -> st.SearchStrategy[Architecture]:
         input_channels=st.integers(1, 4),
         classes=st.integers(1, 12),
     )
+
+
+def video_architectures() -> st.SearchStrategy[Architecture]:
+    """Networks of video."""
+    return st.builds(
+        Architecture,
+        resolution=st.integers(64, 80),
+        stem=st.builds(Stem, st.integers(1, 24), kernel_t=st.sampled_from([1, 3])),
+        stages=st.lists(
+            st.builds(
+                Stage,
+                block=st.just("inverted_3d"),
+                stride=st.sampled_from([1, 2]),
+                channels=st.integers(1, 40),
+                bottleneck=st.integers(1, 60),
+                kernel=st.sampled_from([1, 3, 5]),
+                depth=st.integers(1, 3),
+                kernel_t=st.sampled_from([1, 3, 5]),
+            ),
+            min_size=1,
+            max_size=3,
+        ).map(tuple),
+        head=st.none() | st.integers(1, 24),
+        classes=st.sampled_from([10, 1000]),
+        frames=st.integers(5, 20),
+    )
+
+
+def quantised_architectures() -> st.SearchStrategy[Architecture]:
+    """Networks of inverted blocks in which every convolution has its own bits."""
+    pair = st.tuples(st.integers(1, 32), st.integers(1, 32))
+
+    def stage(depth: int) -> st.SearchStrategy[Stage]:
+        return st.builds(
+            Stage,
+            block=st.just("inverted"),
+            stride=st.sampled_from([1, 2]),
+            channels=st.integers(1, 40),
+            bottleneck=st.integers(1, 60),
+            kernel=st.sampled_from([3, 5]),
+            depth=st.just(depth),
+            bits=st.tuples(*[st.tuples(pair, pair, pair)] * depth),
+        )
+
+    stages = st.lists(st.integers(1, 3).flatmap(stage), min_size=1, max_size=3).map(tuple)
+    head = st.tuples(st.none(), st.none()) | st.tuples(st.integers(1, 24), pair)
+    return st.builds(
+        lambda r, stem, stages, head: Architecture(r, stem, stages, head[0], head_bits=head[1]),
+        st.integers(64, 80),
+        st.builds(Stem, st.integers(1, 24), bits=pair),
+        stages,
+        head,
+    )
+
+
+def plain_architectures() -> st.SearchStrategy[Architecture]:
+    """Small networks of one of the released tool's families each, on any resolution."""
+
+    def of_family(block: str) -> st.SearchStrategy[Architecture]:
+        stage = st.builds(
+            Stage,
+            block=st.just(block),
+            stride=st.sampled_from([1, 2]),
+            channels=st.integers(1, 40),
+            bottleneck=st.integers(1, 60),
+            kernel=st.sampled_from([1, 3, 5]),
+            depth=st.integers(1, 4),
+        )
+        return st.builds(
+            Architecture,
+            resolution=st.integers(64, 100),
+            stem=st.builds(Stem, st.integers(1, 24), st.sampled_from([1, 3, 5]), st.sampled_from([1, 2])),
+            stages=st.lists(stage, min_size=1, max_size=3).map(tuple),
+            head=st.none() | st.integers(1, 24),
+            input_channels=st.sampled_from([1, 3, 12]),
+        )
+
+    return st.sampled_from(["bottleneck", "mixed", "basic", "inverted"]).flatmap(of_family)
+
+
+def unequal_architectures() -> st.SearchStrategy[Architecture]:
+    """Networks whose super-blocks have blocks of different widths and kernels."""
+
+    def stage(block: str, depth: int) -> st.SearchStrategy[Stage]:
+        return st.builds(
+            Stage,
+            block=st.just(block),
+            stride=st.sampled_from([1, 2]),
+            channels=st.integers(1, 40),
+            bottleneck=st.integers(1, 60) | st.tuples(*[st.integers(1, 60)] * depth),
+            kernel=st.sampled_from([3, 5]) | st.tuples(*[st.sampled_from([3, 5])] * depth),
+            depth=st.just(depth),
+        )
+
+    def of_family(block: str) -> st.SearchStrategy[Architecture]:
+        stages = st.lists(st.integers(1, 4).flatmap(lambda depth: stage(block, depth)), min_size=1, max_size=3)
+        return st.builds(Architecture, st.integers(64, 100), st.builds(Stem, st.integers(1, 24)), stages.map(tuple))
+
+    return st.sampled_from(["bottleneck", "mixed", "basic", "inverted"]).flatmap(of_family)
