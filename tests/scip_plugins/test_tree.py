@@ -71,8 +71,8 @@ SCORED = list(itertools.product(range(10), ("lagrangian", "lp"), (scored_problem
 
 @pytest.mark.parametrize(("seed", "relaxator", "problem_of"), few(SCORED, 12))
 def test_every_score_equals_enumeration(seed: int, relaxator: str, problem_of: Callable[[int], Problem]) -> None:
-    problem, options = problem_of(seed), ScipOptions.of({"relaxator": relaxator})
-    check(problem, solve_here(build_tables(problem), Options(list_steps=DEEP, annealing=False, scip=options)))
+    problem = problem_of(seed)
+    check(problem, solved(problem, relaxator=relaxator))
 
 
 @pytest.mark.parametrize(
