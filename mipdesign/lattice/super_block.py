@@ -16,8 +16,7 @@ from ..problem.space import SuperBlockSpace
 from ..problem.specification import MOST_BITS
 from .additive_budgets import AdditiveBudget
 from .arrays import ABSENT, MAX_CHANNELS, Figures, Floats, Ints
-from .column_axes import ColumnAxes, Terms, over_axes
-from .pairs import StageColumns
+from .column_axes import ColumnAxes, StageColumns, Terms, over_axes
 
 MOST = 4096
 """More than any number of a kernel, and than any pair of bits as a number."""
