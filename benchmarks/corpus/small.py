@@ -19,6 +19,7 @@ from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.blocks import FAMILIES as BLOCKS
 from mipdesign.networks.evaluator import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
+from mipdesign.networks.operation import kernel_of
 from mipdesign.networks.tool_counts import OF_TOOL
 from mipdesign.nn.profiling import plan
 from mipdesign.problem.budgets import Budgets
@@ -163,13 +164,34 @@ def bits_problem(seed: int) -> Problem:
         data["input"]["resolution"] = int(rng.integers(40, 80))
         data["stem"]["bits"] = [8, 8]
         for stage in data["stages"]:
-            for axis in ("channels", "bottleneck", "kernels"):
-                stage[axis] = sorted(rng.choice(stage[axis], min(2, len(stage[axis])), replace=False).tolist())
-            stage["depth"] = sorted(rng.choice([1, 2, 3], int(rng.integers(1, 3)), replace=False).tolist())
+            _keep_few(stage, rng)
             few = [sorted(rng.choice([3, 4, 5, 6], int(rng.integers(1, 3)), replace=False).tolist()) for _ in range(2)]
             stage["bits"] = {"activations": few[0], "weights": few[1]}
             if rng.random() < 0.3:
                 stage["uniform"] = False
+        try:
+            problem = Problem.from_dict(data)
+        except ValueError:
+            continue
+        if 1 < problem.size() <= 20 * MOST_VARIED and _is_small(problem):
+            break
+    return with_any_budgets(problem, data, rng)
+
+
+@cache
+def video_problem(seed: int) -> Problem:
+    """A very small problem of networks of video, with any score and any budgets."""
+    rng = np.random.default_rng([seed, 4000])
+    while True:
+        data = problem_data(rng, "inverted")
+        data["stages"] = data["stages"][: int(rng.integers(2, 4))]
+        data["input"] |= {"frames": int(rng.integers(3, 9))}
+        data["stem"]["kernel_t"] = int(rng.choice([1, 3]))
+        data["objective"] = {"score": str(rng.choice(["stentr", "stentr", "madnas", "deepmad"]))}
+        for stage in data["stages"]:
+            _keep_few(stage, rng)
+            stage["block"] = "inverted_3d"
+            stage["kernels"] = [[1, 3], [1, 5], [3, 3]][: int(rng.integers(1, 4))]
         try:
             problem = Problem.from_dict(data)
         except ValueError:
@@ -250,7 +272,7 @@ def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Gene
         return problem
     budgets: dict[str, Any] = {}
     left_out = {"latency"} if problem.stem.bits is not None else {"latency", *OF_TOOL}
-    if rng.random() < 0.5 and problem.stem.bits is None:
+    if rng.random() < 0.5 and problem.stem.bits is None and problem.input.frames is None:
         table = random_table(problem, rng)
         timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})
         figures = sorted(timed.evaluator(e.architecture).figure("latency") for e in evaluators)
@@ -274,6 +296,13 @@ def random_table(problem: Problem, rng: np.random.Generator) -> list[str]:
         work = row.in_channels * (row.out_channels * row.kernel**2 / row.groups if row.kind == "conv" else 1)
         rows.append(row._replace(microseconds=round((2 + work * row.resolution**2 / 1e4) * rng.uniform(0.5, 1.5), 3)))
     return LatencyTable(tuple(rows)).to_lines()
+
+
+def _keep_few(stage: dict[str, Any], rng: np.random.Generator) -> None:
+    """Leaves a stage few values of everything."""
+    for axis in ("channels", "bottleneck", "kernels"):
+        stage[axis] = sorted(rng.choice(stage[axis], min(2, len(stage[axis])), replace=False).tolist())
+    stage["depth"] = sorted(rng.choice([1, 2, 3], int(rng.integers(1, 3)), replace=False).tolist())
 
 
 def _vary(stage: dict[str, Any], rng: np.random.Generator) -> None:
@@ -301,9 +330,10 @@ def every_network(problem: Problem) -> Iterator[Architecture]:
         for s in problem.stages
     ]  # fmt: skip
     for channels in problem.stem.channels.values:
-        stem = Stem(channels, problem.stem.kernel, problem.stem.stride, bits=problem.stem.bits)
+        of_stem = problem.stem.kernel, problem.stem.stride, False, problem.stem.kernel_t or 1, problem.stem.bits
+        stem = Stem(channels, *of_stem)
         for stages in itertools.product(*choices):
-            rest = (head, problem.input.channels, problem.classes, None, head_bits)
+            rest = (head, problem.input.channels, problem.classes, problem.input.frames, head_bits)
             network = Architecture(problem.input.resolution, stem, stages, *rest)
             if not problem.outside_space(network):
                 yield network
@@ -328,7 +358,8 @@ def _shapes(stage: StageSpace, block: str, depth: int, any_order: bool) -> Itera
 def _super_block(block: str, stride: int, c: int, shapes: list[_Shape]) -> Stage:
     widths, kernels, pairs = zip(*shapes, strict=True)
     bits = tuple((pair,) * BLOCKS[block].layers for pair in pairs if pair is not None)
-    return Stage(block, stride, c, widths, kernels, len(shapes), bits=bits)
+    lengths, sizes = zip(*map(kernel_of, kernels), strict=True)
+    return Stage(block, stride, c, widths, sizes, len(shapes), lengths[0], bits)
 
 
 def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:

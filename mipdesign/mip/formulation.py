@@ -362,7 +362,9 @@ def features(tables: Tables) -> list[Feature]:
     """What a problem has that a formulation may not support."""
     has = {
         Feature.FAMILIES: any(len(s.blocks) > 1 for s in tables.stages),
-        Feature.RESOLUTION: tables.problem.scoring.convention.forgets_resolution and _leaves_resolution_open(tables),
+        Feature.RESOLUTION: tables.problem.scoring.convention.forgets_resolution
+        and tables.problem.scoring.exponents[1] != 0.0
+        and _leaves_resolution_open(tables),
         Feature.OPERATIONS: any(
             (s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages
         )
