@@ -31,6 +31,7 @@ SPACES = {
     "linear_inverted": "mobilenetv2-like",
     "separable": "mobilenetv2-like",
     "inverted_se": "deepmad-29m-224",
+    "inverted_3d": "e3d-s",
 }
 """Preset in which the optimum is looked for, by the family of most blocks of a network."""
 ROUNDING = 1e-12

@@ -107,7 +107,7 @@ def test_resolution_and_classes_are_the_networks(optimum: Architecture) -> None:
 
 
 def test_every_family_of_the_package_has_a_space() -> None:
-    assert set(SPACES) == {family.name for family in BUILT_IN if not family.temporal}
+    assert set(SPACES) == {family.name for family in BUILT_IN}
     assert set(SPACES.values()) <= set(preset_names())
     assert default_space(read_network("torchvision/mobilenet_v2")) == "mobilenetv2-like"
     assert default_space(read_network("torchvision/resnet50")) == default_space(published("deepmad-r18")) == "deepmad-r50"

@@ -20,7 +20,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 PRESETS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "preset_networks.json").read_text())
 """A network within the space and the budgets of each preset, within 2 % of its optimum."""
 
-DISTINCT = ("damoyolo-tiny", "deepmad-29m-224", "deepmad-r18", "mobilenetv2-like", "resnet-basic", "resnet-choice")
+DISTINCT = ("damoyolo-tiny", "deepmad-29m-224", "deepmad-r18", "e3d-s", "mobilenetv2-like", "resnet-basic", "resnet-choice")
 """The preset of the least depth for each set of families: what costs much runs on these alone."""
 
 
