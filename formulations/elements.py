@@ -99,7 +99,7 @@ def limit_readers(model: LinearModel, tables: Tables, stem: Mapping[int, Express
         return
     for i in range(len(elements) + 1):
         own = elements[i] if i < len(elements) else None
-        bits = np.array([tables.tail_bits]) if own is None else own.figure(own.tables.activations)
+        bits = np.array([tables.tail_bits]) if own is None else own.figure(own.tables.reading[0])
         for level in sorted({*bits[bits > 0].tolist()}):
             reads = [] if own is None else [own.of_column(f"reads{i + 1}_{level}", bits >= level)]
             most = 0.0 if own is None else 1.0
@@ -111,7 +111,7 @@ def limit_readers(model: LinearModel, tables: Tables, stem: Mapping[int, Express
                         model.add(name, linear_sum([*tight, *reads]) <= most)  # (42)
                     continue
                 writer, parts, absences = elements[j], [*reads], 0.0
-                held = (writer.figure(writer.tables.next_bits) < level) & (writer.presence > 0)
+                held = (writer.figure(writer.tables.reading[1]) < level) & (writer.presence > 0)
                 if not held.any():
                     continue
                 parts.append(writer.of_column(f"held{name}", held))

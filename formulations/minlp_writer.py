@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,16 +16,16 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.distinct import among, distinct
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
-from mipdesign.mip.design_model import Axis
-from mipdesign.mip.expressions import Expression, dot, linear_sum
+from mipdesign.mip.design_model import BUDGET, Axis, most_in_units
+from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.formulation import Feature, features
 from mipdesign.mip.linear import ScipModel
 from mipdesign.mip.start_values import Assignment, ValueRule
 
 from . import common, penalty
 from .common import CHANNELS, DEPTH, FAMILY, WIDTH
-from .compact_columns import Lattices, UnsupportedError
 from .encodings.encoding import Encoding
+from .minlp_combinations import write_combinations
 from .minlp_counts import Block, CountWriter, Number, Sum, formulas_of, in_scip
 from .minlp_integers import IntegerWriter
 from .model_builder import ModelBuilder
@@ -35,10 +35,6 @@ LARGEST = 1e15
 """Depth penalties beyond it count as that much, since SCIP takes 1e20 for infinity: objectives below ``-LARGEST`` are all the
 same to it.
 """
-
-
-MOST_COMBINATIONS = 2000
-"""Most columns of a super-block that get a binary each."""
 
 
 @dataclass
@@ -157,7 +153,7 @@ class MinlpWriter:
                 f"bounded_{n}", float(high.numerator) * before.value - float(high.denominator) * channels.value >= 0.0
             )
         block = Block(i, before, channels, widths, kernels, depths, families, formulas, bits=self._bits(i, columns))
-        self._combinations(block, columns)
+        write_combinations(self.tables, self.model, block, columns, self._without_closed_form)
         self.blocks.append(block)
         return block
 
@@ -171,10 +167,8 @@ class MinlpWriter:
         def of(column_values: Ints) -> Callable[[Position], int]:
             return lambda p: int(column_values[s.stand_in[p.columns[i]]])
 
-        def presence(p: Position) -> int:
-            return int(s.presence[p.columns[i]])
-
-        depths = self.integers.write(f"L{n}", i, "depth", distinct(s.presence[every]), presence, DEPTH, has_log=False)
+        there: Callable[[Position], int] = lambda p: int(s.presence[p.columns[i]])  # noqa: E731
+        depths = self.integers.write(f"L{n}", i, "depth", distinct(s.presence[every]), there, DEPTH, has_log=False)
         kernels, widths, bits = before.kernels, before.widths, self._bits(i, columns)
         if not s.element.space.uniform:
             kernels = self.integers.kernels(f"k{n}", i, distinct(s.k[columns]), of(s.k))
@@ -183,7 +177,7 @@ class MinlpWriter:
         integers = (before.channels, before.channels, widths, kernels, depths, before.families)
         block = Block(i, *integers, formulas, continues=True, bits=bits)
         if not s.element.space.uniform:
-            self._combinations(block, columns)
+            write_combinations(self.tables, self.model, block, columns, self._without_closed_form)
         if self.tables.is_ordered(i):
             self.model.add(f"ordered_{n}", before.depths.value - depths.value >= 0.0)
         self.blocks.append(block)
@@ -201,47 +195,6 @@ class MinlpWriter:
         if reason not in self.lacking:
             self.lacking.append(reason)
 
-    def _combinations(self, block: Block, columns: Ints) -> None:
-        """Which widths go with which channels, where that is a range; other combinations by a binary each, if they are few, and
-        else by the exact check.
-        """
-        s, n = self.tables.stages[block.index], block.index + 1
-        axes = ((block.channels, s.c), (block.families, s.f), (block.widths, s.b), (block.kernels, s.k))
-        columns = columns[s.p[columns] == 0]  # all have all bits
-        if math.prod(len(x.values) for x, _ in axes) == len(columns):
-            return
-        try:
-            if len(block.families.values) > 1:
-                raise UnsupportedError("a choice of families")
-            lattices = Lattices.of(s, columns)
-        except UnsupportedError:
-            if len(columns) > MOST_COMBINATIONS:
-                self._without_closed_form("combinations of channels, width, kernel and family that are left out")
-            else:
-                self._list_combinations(block.index, columns, axes)
-            return
-        low, high = (block.channels.encoded.function(ends) for ends in (lattices.low, lattices.high))
-        if low.low or low.high:
-            self.model.add(f"widths{n}_low", block.widths.encoded.index - low >= 0.0)
-        if min(lattices.high) < len(lattices.widths) - 1:
-            self.model.add(f"widths{n}_high", high - block.widths.encoded.index >= 0.0)
-
-    def _list_combinations(self, i: int, columns: Ints, axes: Sequence[tuple[Number, Ints]]) -> None:
-        """A binary for each column, which says where it stands on every axis."""
-
-        def is_column(q: int) -> ValueRule:
-            return lambda network: float(stand_in[network.position.columns[i]] == q)
-
-        s = self.tables.stages[i]
-        stand_in = s.stand_in - s.p[s.stand_in]  # bits aside
-
-        chosen = [self.model.variable(f"x{i + 1}_{q}", "B", value=is_column(q)) for q in columns.tolist()]
-        self.model.add(f"one_x{i + 1}", linear_sum(chosen) == 1.0)
-        for x, of_column in axes:
-            if len(x.values) > 1:
-                places = np.searchsorted(x.values, of_column[columns])
-                self.model.add(f"{x.encoded.name}_of_x", dot(places, chosen) == x.encoded.index)
-
     # ------------------------------------------------------ budgets and ties
 
     def _budgets(self, last: Number) -> None:
@@ -251,7 +204,7 @@ class MinlpWriter:
                 continue
             unit, parts, tail = CountWriter(t, self.model).unit(row), self.counts[row], self._of(last.value)
             fixed, slope = float(t.tail_fixed[row]) / unit, float(t.tail_slope[row]) / unit
-            most = (float(limit) + 0.5) / unit
+            self.units[name], most = unit, most_in_units(limit, unit)
 
             def total(
                 v: Mapping[str, Any],
@@ -263,23 +216,22 @@ class MinlpWriter:
                 return quicksum(part(v) for part in parts) + slope * tail(v) + fixed
 
             if self.counted:
-                self._count_variable(row, name, unit, most, total)
+                self._count_variable(row, name, most, total)
                 continue
 
             def keeps(v: Mapping[str, Any], total: Sum = total, most: float = most) -> Any:
                 return total(v) <= most
 
-            self.nonlinear.append((f"budget_{name}", keeps))  # (3)
+            self.nonlinear.append((f"{BUDGET}{name}", keeps))  # (3)
 
-    def _count_variable(self, row: int, name: str, unit: float, most: float, total: Sum) -> None:
+    def _count_variable(self, row: int, name: str, most: float, total: Sum) -> None:
         """What a budget counts as a variable, which keeps the limit."""
 
         def count(network: Assignment) -> float:
             p = network.position
             batch = Batch(np.array([p.stem]), np.array(p.columns)[:, None], np.array(p.depths)[:, None])
-            return float(evaluate_batch(self.tables, batch).counts[row, 0]) / unit
+            return float(evaluate_batch(self.tables, batch).counts[row, 0]) / self.units[name]
 
-        self.units[name] = unit
         variable = f"count_{name}"
         self.model.variable(variable, lower=-math.inf, upper=most, value=count)
         self.nonlinear.append((f"is_{variable}", lambda v: v[variable] == total(v)))  # (3)

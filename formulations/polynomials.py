@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mipdesign.lattice.additive_budgets import AdditiveBudget
-from mipdesign.lattice.arrays import Floats, Ints, count_parts
+from mipdesign.lattice.arrays import Floats, Ints, counts_of_rows
 from mipdesign.lattice.distinct import among, distinct, places
 from mipdesign.lattice.stage_tables import StageTables
 from mipdesign.lattice.tables import Tables
@@ -260,7 +260,7 @@ def count_polynomials(tables: Tables, index: int, row: int, columns: Ints, value
         polynomials = CountPolynomials(polynomials.rest, none, none, none)
     elif element.is_block:
         polynomials = CountPolynomials(polynomials.fixed, polynomials.slope, polynomials.identity, none)
-    for counts, polynomial in zip(count_parts(s.parts), polynomials, strict=True):
+    for counts, polynomial in zip(counts_of_rows(s.rows), polynomials, strict=True):
         parts.append(_checked(polynomial, among(counts[row], columns).astype(np.int64), values, what))
     return CountPolynomials(*parts)
 

@@ -11,11 +11,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
+from weakref import WeakSet
 
 SINGLE_THREADED = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 """Environment that keeps libraries from threads of their own."""
 THREADS = "/proc/self/task"
+_COPIES: WeakSet[Forked] = WeakSet()
+"""Copies of this process that were made, whose pipes a further copy must not hold open."""
 
 
 def keep_single_threaded() -> None:
@@ -50,6 +54,8 @@ class Forked:
         self.returncode: int | None = None
         self.pid = os.fork()
         if self.pid == 0:
+            for other in _COPIES:
+                other.forget()
             os.close(into)
             os.close(out)
             _become(body, source, sink)
@@ -57,6 +63,13 @@ class Forked:
         os.close(sink)
         self.stdin, self.stdout = os.fdopen(into, "wb"), os.fdopen(out, "rb")
         self.stdout.read(1)  # from here on the session can be killed by its number
+        _COPIES.add(self)
+
+    def forget(self) -> None:
+        """Closes the pipes without a word to the copy at their other ends."""
+        for pipe in (self.stdin, self.stdout):
+            with suppress(OSError):
+                pipe.raw.close()
 
 
 def _become(body: Callable[[], object], source: int, sink: int) -> NoReturn:

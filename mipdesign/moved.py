@@ -9,7 +9,6 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
 from types import ModuleType
@@ -74,11 +73,15 @@ def names_of(old: str) -> Callable[[str], Any]:
     return find
 
 
-class _Moved(MetaPathFinder, Loader):
-    """Makes an empty module of an old path, whose names are looked up where they are now."""
+class _Moved:
+    """Makes an empty module of an old path, whose names are looked up where they are now: a finder and a loader, without the
+    base classes of these, whose import takes longer than all of this.
+    """
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        return spec_from_loader(name, self, is_package=name == "formulations") if name in MOVED else None
+        if name not in MOVED:
+            return None
+        return spec_from_loader(name, self, is_package=name == "formulations")  # type: ignore[arg-type]  # only old ones load
 
     def create_module(self, spec: ModuleSpec) -> None:
         return None

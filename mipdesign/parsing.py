@@ -108,6 +108,19 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+def require_object(data: Any, path: Path) -> dict[str, Any]:
+    """The content of a file of a design, which has to be a JSON object.
+
+    Raises
+    ------
+    SpecError
+        If it is something else.
+    """
+    if not isinstance(data, dict):
+        raise SpecError("", "is not a JSON object", "give the folder that 'design --out' wrote", str(path))
+    return data
+
+
 def load_json(path: Path, max_bytes: int = MAX_BYTES, *, finite: bool = True, most_memory: int = MAX_PARSED_BYTES) -> Any:
     """Parses a JSON file.
 

@@ -222,6 +222,8 @@ class Conversation(Process):
         Limit of its address space.
     keep_err:
         Whether what it writes to standard error is kept; it goes nowhere otherwise.
+    heard_later:
+        Whether :meth:`hear` is called later.
     """
 
     def __init__(
@@ -234,12 +236,18 @@ class Conversation(Process):
         bound: bool = False,
         address_space_mb: int | None = None,
         keep_err: bool = False,
+        heard_later: bool = False,
     ) -> None:
         super().__init__(command, keep=("err",) if keep_err else (), single_threaded=True, piped=True)
-        self._codec, self._hear, self._on_end = codec, hear, on_end
+        self._codec, self._heard, self._on_end = codec, hear, on_end
         self._speaking = threading.Lock()
         self.send({"parent": os.getpid() if bound else None, "address_space_mb": address_space_mb})
         self._listener = threading.Thread(target=self._listen, daemon=True)
+        if not heard_later:
+            self.hear()
+
+    def hear(self) -> None:
+        """Begins to listen."""
         self._listener.start()
 
     def _listen(self) -> None:
@@ -252,7 +260,7 @@ class Conversation(Process):
                 break
             except Exception:  # a torn message, whatever it raises
                 break
-            self._hear(message)
+            self._heard(message)
         ended = self.end()
         self._popen.stdout.close()
         with self._speaking, contextlib.suppress(OSError):

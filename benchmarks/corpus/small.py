@@ -164,34 +164,13 @@ def bits_problem(seed: int) -> Problem:
         data["input"]["resolution"] = int(rng.integers(40, 80))
         data["stem"]["bits"] = [8, 8]
         for stage in data["stages"]:
-            _keep_few(stage, rng)
+            for axis in ("channels", "bottleneck", "kernels"):
+                stage[axis] = sorted(rng.choice(stage[axis], min(2, len(stage[axis])), replace=False).tolist())
+            stage["depth"] = sorted(rng.choice([1, 2, 3], int(rng.integers(1, 3)), replace=False).tolist())
             few = [sorted(rng.choice([3, 4, 5, 6], int(rng.integers(1, 3)), replace=False).tolist()) for _ in range(2)]
             stage["bits"] = {"activations": few[0], "weights": few[1]}
             if rng.random() < 0.3:
                 stage["uniform"] = False
-        try:
-            problem = Problem.from_dict(data)
-        except ValueError:
-            continue
-        if 1 < problem.size() <= 20 * MOST_VARIED and _is_small(problem):
-            break
-    return with_any_budgets(problem, data, rng)
-
-
-@cache
-def video_problem(seed: int) -> Problem:
-    """A very small problem of networks of video, with any score and any budgets."""
-    rng = np.random.default_rng([seed, 4000])
-    while True:
-        data = problem_data(rng, "inverted")
-        data["stages"] = data["stages"][: int(rng.integers(2, 4))]
-        data["input"] |= {"frames": int(rng.integers(3, 9))}
-        data["stem"]["kernel_t"] = int(rng.choice([1, 3]))
-        data["objective"] = {"score": str(rng.choice(["stentr", "stentr", "madnas", "deepmad"]))}
-        for stage in data["stages"]:
-            _keep_few(stage, rng)
-            stage["block"] = "inverted_3d"
-            stage["kernels"] = [[1, 3], [1, 5], [3, 3]][: int(rng.integers(1, 4))]
         try:
             problem = Problem.from_dict(data)
         except ValueError:
@@ -247,6 +226,42 @@ def scored_problem(seed: int) -> Problem:
     return Problem.from_dict(data | {"objective": objective})
 
 
+@cache
+def video_problem(seed: int) -> Problem:
+    """A very small problem of video: kernels that span frames, maps of any height, every score, budgets of the tool."""
+    rng = np.random.default_rng([seed, 3000])
+    while True:
+        data = problem_data(rng, "inverted")
+        data["stages"] = data["stages"][: int(rng.integers(2, 4))]
+        data["input"]["frames"], data["stem"]["kernel_t"] = int(rng.choice([4, 7, 16])), int(rng.choice([1, 1, 3]))
+        kernels = [[1, 1], [1, 3], [1, 5], [3, 1], [3, 3]]
+        for stage in data["stages"]:
+            _vary(stage, rng)
+            for extra in ("per_block", "forbidden"):
+                stage.pop(extra, None)
+            stage |= {"block": "inverted_3d", "kernels": [kernels[k] for k in rng.choice(5, 2, replace=False)]}
+            if rng.random() < 0.3:
+                stage |= {"bottleneck": [4, 8, 16, 48], "bottleneck_ratio": {"listed": [0.5, 1.5]}}
+        objective: dict[str, Any] = {"score": str(rng.choice(["stentr", "stentr", "madnas", "deepmad"]))}
+        if objective["score"] == "stentr" and rng.random() < 0.3:
+            objective["score_resolution"] = int(rng.integers(40, 80))
+        if rng.random() < 0.5:
+            objective["alpha"] = rng.choice([0.0, 1.0, 6.0], 1 + sum(s["stride"] == 2 for s in data["stages"])).tolist()
+        try:
+            problem = Problem.from_dict(data | {"objective": objective})
+        except ValueError:
+            continue
+        if 1 < problem.size() <= MOST_VARIED:
+            break
+    data = with_any_budgets(problem, problem.to_dict(), rng).to_dict()
+    for name in ("bit_operations", "model_size"):
+        if rng.random() < 0.3:
+            figures = sorted(problem.evaluator(network).figure(name) for network in every_network(problem))
+            if figures:
+                data["budgets"][name] = figures[int(rng.integers(len(figures) // 4, len(figures)))]
+    return Problem.from_dict(data)
+
+
 def _is_small(problem: Problem) -> bool:
     """Whether a problem has so few networks, of which those in another order are not counted."""
     return 1 < sum(1 for _ in itertools.islice(every_network(problem), MOST_VARIED + 1)) <= MOST_VARIED
@@ -272,7 +287,7 @@ def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Gene
         return problem
     budgets: dict[str, Any] = {}
     left_out = {"latency"} if problem.stem.bits is not None else {"latency", *OF_TOOL}
-    if rng.random() < 0.5 and problem.stem.bits is None and problem.input.frames is None:
+    if rng.random() < 0.5 and problem.input.frames is None and problem.stem.bits is None:
         table = random_table(problem, rng)
         timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})
         figures = sorted(timed.evaluator(e.architecture).figure("latency") for e in evaluators)
@@ -296,13 +311,6 @@ def random_table(problem: Problem, rng: np.random.Generator) -> list[str]:
         work = row.in_channels * (row.out_channels * row.kernel**2 / row.groups if row.kind == "conv" else 1)
         rows.append(row._replace(microseconds=round((2 + work * row.resolution**2 / 1e4) * rng.uniform(0.5, 1.5), 3)))
     return LatencyTable(tuple(rows)).to_lines()
-
-
-def _keep_few(stage: dict[str, Any], rng: np.random.Generator) -> None:
-    """Leaves a stage few values of everything."""
-    for axis in ("channels", "bottleneck", "kernels"):
-        stage[axis] = sorted(rng.choice(stage[axis], min(2, len(stage[axis])), replace=False).tolist())
-    stage["depth"] = sorted(rng.choice([1, 2, 3], int(rng.integers(1, 3)), replace=False).tolist())
 
 
 def _vary(stage: dict[str, Any], rng: np.random.Generator) -> None:
@@ -329,12 +337,12 @@ def every_network(problem: Problem) -> Iterator[Architecture]:
          for depth in s.depth.values for shapes in _shapes(s, block, depth, any_order)]
         for s in problem.stages
     ]  # fmt: skip
-    for channels in problem.stem.channels.values:
-        of_stem = problem.stem.kernel, problem.stem.stride, False, problem.stem.kernel_t or 1, problem.stem.bits
-        stem = Stem(channels, *of_stem)
+    given, of_stem = problem.input, problem.stem
+    for channels in of_stem.channels.values:
+        stem = Stem(channels, of_stem.kernel, of_stem.stride, kernel_t=of_stem.kernel_t or 1, bits=of_stem.bits)
         for stages in itertools.product(*choices):
-            rest = (head, problem.input.channels, problem.classes, problem.input.frames, head_bits)
-            network = Architecture(problem.input.resolution, stem, stages, *rest)
+            rest = (head, given.channels, problem.classes, given.frames, head_bits)
+            network = Architecture(given.resolution, stem, stages, *rest)
             if not problem.outside_space(network):
                 yield network
 
@@ -356,10 +364,10 @@ def _shapes(stage: StageSpace, block: str, depth: int, any_order: bool) -> Itera
 
 
 def _super_block(block: str, stride: int, c: int, shapes: list[_Shape]) -> Stage:
-    widths, kernels, pairs = zip(*shapes, strict=True)
+    widths, numbers, pairs = zip(*shapes, strict=True)
+    lengths, kernels = zip(*map(kernel_of, numbers), strict=True)
     bits = tuple((pair,) * BLOCKS[block].layers for pair in pairs if pair is not None)
-    lengths, sizes = zip(*map(kernel_of, kernels), strict=True)
-    return Stage(block, stride, c, widths, sizes, len(shapes), lengths[0], bits)
+    return Stage(block, stride, c, widths, kernels, len(shapes), lengths[0], bits)
 
 
 def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:

@@ -18,7 +18,6 @@ from ..errors import MipdesignError, SpecError
 from ..machine import processors
 from ..networks.architecture import Architecture
 from ..networks.evaluator import LOWER
-from ..search.coverage import build_tables
 from ..search.outcome import Progress
 from .explanation_file import Better, Explanation, Limit
 from .shadow_prices import shadow_prices
@@ -41,6 +40,7 @@ def explain(
     budgets: Iterable[str] | None = None,
     workers: int | None = None,
     on_progress: OnProgress | None = None,
+    engine: Engine | None = None,
 ) -> Explanation:
     """Explains an optimum by designing its neighbours.
 
@@ -54,6 +54,8 @@ def explain(
         Threads that expand nodes; one per processor by default.
     on_progress:
         Told which limit has which value, and where the search of its optimum stands.
+    engine:
+        A process with SCIP, with workers of its own; a new one by default, which ends in the end.
 
     Raises
     ------
@@ -73,19 +75,21 @@ def explain(
         raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
     told = on_progress or (lambda name, limit, progress: None)
     objective = found.problem.evaluator(best).evaluation.objective
-    engine = Engine(workers or processors())
+    used = engine or Engine(workers or processors())
+    used.several = True
     try:
-        engine.tables = build_tables(found.problem)
-        prices, limits = shadow_prices(engine.tables, objective), []
+        used.prepare(found.problem)
+        prices, limits = shadow_prices(used.tabulate(found.problem), objective), []
         for name in names:
             budget = usage[name]
-            search = Search(found, best, name, budget.limit, engine, told)
+            search = Search(found, best, name, budget.limit, used, told)
             relaxed = search.at(search.relaxed(STEP))
             limits.append(
                 Limit(name, budget.limit, budget.value, budget.slack, prices.get(name), relaxed, search.nearest(relaxed))
             )
     finally:
-        engine.close()
+        if engine is None:
+            used.close()
     return Explanation(objective, tuple(limits))
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..designs.design import Design
 from ..designs.run import design
-from ..engine.engine import Engine
+from ..engine.engine import Engine, begin_copies
 from ..errors import SpecError
 from ..lattice.tables import Tables
 from ..machine import processors
@@ -94,12 +94,17 @@ class LocalRunner:
         How many points may be solved side by side.
     workers:
         How many workers there are in all: threads that expand nodes.
+    first:
+        A problem whose tables the engines have from the beginning, as copies of this process; each begins as a new process
+        without it.
     """
 
-    def __init__(self, points: int, workers: int, on_point: OnPoint) -> None:
+    def __init__(self, points: int, workers: int, on_point: OnPoint, first: Problem | None = None) -> None:
         self.on_point, self.stopping, self.workers = on_point, threading.Event(), workers
-        self.free = [Engine(0) for _ in range(points)]
+        self.free = [Engine(0, copied=first is not None, several=True) for _ in range(points)]
         self.engines = tuple(self.free)
+        if first is not None:
+            begin_copies(self.engines, first)
         self.taken: dict[Future[Solved], Engine] = {}
         self.executor = ThreadPoolExecutor(points)
 
@@ -197,9 +202,11 @@ def _solve_elsewhere(shipped: Shipment, problem: Problem, near: Sequence[Design]
 
 
 @contextmanager
-def _runner(scheduler: str | None, workers: int, points: int, on_point: OnPoint) -> Iterator[LocalRunner | ClusterRunner]:
+def _runner(
+    scheduler: str | None, workers: int, points: int, on_point: OnPoint, first: Problem | None
+) -> Iterator[LocalRunner | ClusterRunner]:
     if scheduler is None:
-        with LocalRunner(min(workers, points), workers, on_point) as local:
+        with LocalRunner(min(workers, points), workers, on_point, first) as local:
             yield local
     else:
         with connected(scheduler, "a frontier on a cluster") as client:
@@ -218,6 +225,7 @@ def pareto(
     scheduler: str | None = None,
     on_frontier: OnFrontier | None = None,
     on_point: OnPoint | None = None,
+    copied: bool = False,
 ) -> Frontier:
     """The proven optima of a problem along one or two of its limits.
 
@@ -237,6 +245,9 @@ def pareto(
         Address of a Dask scheduler whose workers solve the points, in place of this machine's cores.
     on_frontier, on_point:
         Told of the frontier when a point is solved, and of each search a few times a second (not on a cluster).
+    copied:
+        Whether the processes that solve points may begin as copies of this one, as of
+        :class:`mipdesign.engine.engine.Engine`.
 
     Raises
     ------
@@ -252,7 +263,9 @@ def pareto(
     told = on_frontier or (lambda frontier: None)
     missing = [i for i in plan.order if i not in plan.solved]
     if missing:
-        with _runner(scheduler, workers or processors(), len(missing), on_point or (lambda index, progress: None)) as runner:
+        first = plan.points[missing[0]][1] if copied else None
+        watched = on_point or (lambda index, progress: None)
+        with _runner(scheduler, workers or processors(), len(missing), watched, first) as runner:
             _solve_all(plan, missing, runner, store, settings, told)
     frontier = plan.frontier(seed)
     if store is not None:

@@ -1,55 +1,56 @@
-"""Good multipliers of a cell: the level method, for large cells on a restricted master (sifting)."""
+"""Good multipliers of a cell: the level method, for large cells on a restricted master (``native/sifting.h``)."""
 
 from __future__ import annotations
 
-import math
+import ctypes
+from dataclasses import dataclass
 
 import numpy as np
 
+from ..native.library import doubles, function
 from .multipliers import Multipliers
-from .paths import Paths
-from .relaxation import Optimised, Relaxation
+from .relaxation import Bound, Relaxation
 
 SIFTED_COLUMNS, SIFTED_EVALUATIONS = 1500, 10
 """Least columns of a cell, and least evaluations, for which a bound is lowered on a restricted master."""
 SHARE, LEAST_COLUMNS, ROUNDS = 16, 200, 4
 """One in how many columns enter the master in each round, how many at least, and most rounds."""
 
+_optimise = function("relaxation_optimise", "i", "ppddidppp")
 
-def optimise(
-    relaxation: Relaxation, start: Multipliers, max_evaluations: int, known: Paths | None = None, tolerance: float = 0.05
-) -> Optimised:
-    """Lowers the bound of a cell by a level method on its convex dual function (:meth:`Relaxation.minimise`).
+
+class Sifting(ctypes.Structure):
+    """``Sifting`` of ``native/sifting.h``: when and how a restricted master is taken."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in ("sifted_columns", "sifted_evaluations", "share", "least_columns", "rounds")]
+
+    @classmethod
+    def usual(cls) -> Sifting:
+        """The numbers of this module."""
+        return cls(SIFTED_COLUMNS, SIFTED_EVALUATIONS, SHARE, LEAST_COLUMNS, ROUNDS)
+
+
+@dataclass(frozen=True)
+class Optimised:
+    """The least bound found, its multipliers, and how many passes over all columns of the cell it took."""
+
+    bound: Bound
+    multipliers: Multipliers
+    passes: int
+
+
+def optimise(relaxation: Relaxation, start: Multipliers, max_evaluations: int, tolerance: float = 0.05) -> Optimised:
+    """Lowers the bound of a cell by a level method (Lemarechal, Nemirovskii, Nesterov 1995) on its convex dual function.
 
     The level's lower end starts below the cutoff, so the method stops as soon as the cell is excluded, or when its own model
-    shows that the bound can fall by no more than ``tolerance`` of its distance to the cutoff. Paths ``known`` from a larger
-    cell are cuts of the model from the start, where they lie in this one.
+    shows that the bound can fall by no more than ``tolerance`` of its distance to the cutoff. Where the cell is large it lowers
+    the bound of a restricted master, the columns whose networks have the largest bounds, until that of all columns is hardly
+    larger: few columns are ever on a best path. What it returns is a bound of all columns.
     """
-    paths = Paths.none(relaxation.arrays) if known is None else known
-    if relaxation.n_columns < SIFTED_COLUMNS or max_evaluations < SIFTED_EVALUATIONS:
-        return relaxation.minimise(start, max_evaluations, paths, tolerance)
-    return _sift(relaxation, start, max_evaluations, paths, tolerance)
-
-
-def _sift(r: Relaxation, start: Multipliers, max_evaluations: int, known: Paths, tolerance: float) -> Optimised:
-    """Lowers the bound of a restricted master, the columns whose networks have the largest bounds, until that of all columns
-    is hardly larger: few columns are ever on a best path. What it returns is a bound of all columns.
-    """
-    chosen, number = r.on_paths(known), max(LEAST_COLUMNS, r.n_columns // SHARE)
-    best, of_master, evaluations = r.bound(start), -math.inf, 1
-    multipliers, latest = start, best
-    paths, weights = known.with_more(best.path), np.zeros(len(known) + 1)
-    for _ in range(ROUNDS):
-        if best.outward < r.cutoff or latest.value <= of_master + tolerance * (best.value - r.cutoff):
-            break
-        chosen |= latest.restricted_master(number)
-        master = r.part(chosen)
-        if master is None:
-            break
-        found = master.minimise(multipliers, max_evaluations, paths, tolerance)
-        of_master, latest = found.bound.value, r.bound(found.multipliers)
-        evaluations += found.evaluations + 1
-        paths, weights = found.paths.with_more(latest.path), np.append(found.weights, 0.0)
-        if latest.value < best.value:
-            best, multipliers = latest, found.multipliers
-    return Optimised(best, multipliers, paths, weights, evaluations)
+    vector, how = start.vector, Sifting.usual()
+    best, numbers = np.empty(len(vector)), np.empty(2)
+    limits = (relaxation.cutoff, max_evaluations, tolerance, ctypes.addressof(how))
+    passes = _optimise(relaxation.address, doubles(vector), start.weight, *limits, doubles(best), doubles(numbers))
+    if not passes:
+        raise MemoryError("there is no memory for the bound of a cell")
+    return Optimised(Bound(*numbers.tolist()), start.at(best), passes)

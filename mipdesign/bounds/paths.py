@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..lattice.arrays import DEPTH, Arrays, Bools, Floats, Ints
+from ..lattice.arrays import Arrays, Floats
 from ..lattice.position import Position
 
 
@@ -38,26 +38,8 @@ class Paths:
     def __len__(self) -> int:
         return len(self.table)
 
-    def take(self, index: Ints | Bools | slice) -> Paths:
-        """The networks at ``index``."""
-        return replace(self, table=self.table[index])
-
     def _part(self, first: int, n: int) -> Floats:
         return self.table[:, first : first + n]
-
-    def with_more(self, others: Paths) -> Paths:
-        """These networks, then others."""
-        return replace(self, table=np.concatenate([self.table, others.table]))
-
-    @property
-    def columns(self) -> Ints:
-        """Columns, shape ``(networks, super_blocks)``."""
-        return self._part(1, self.super_blocks).astype(np.int64)
-
-    @property
-    def depths(self) -> Ints:
-        """Depths, shape ``(networks, super_blocks)``."""
-        return self._part(1 + self.super_blocks, self.super_blocks).astype(np.int64)
 
     @property
     def counts(self) -> Floats:
@@ -65,22 +47,9 @@ class Paths:
         return self._part(1 + 2 * self.super_blocks, self.budgets)
 
     @property
-    def log_widths(self) -> Floats:
-        """``sum log w`` of each prefix, shape ``(networks, stages)``."""
-        return self._part(1 + 2 * self.super_blocks + self.budgets, self.stages)
-
-    @property
     def layers(self) -> Floats:
         """Layers of each prefix, shape ``(networks, stages)``."""
         return self._part(1 + 2 * self.super_blocks + self.budgets + self.stages, self.stages)
-
-    def tied(self, arrays: Arrays) -> Bools:
-        """Which networks keep the ties, shape ``(networks,)``."""
-        kept, columns, depths = np.ones(len(self), dtype=bool), self.columns + arrays.offsets[:-1], self.depths
-        for part, i, j in arrays.ties.tolist():
-            values = depths if part == DEPTH else arrays.transposed[part][columns]
-            kept &= values[:, i] == values[:, j]
-        return kept
 
     @property
     def objective(self) -> Floats:

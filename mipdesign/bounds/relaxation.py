@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from ..lattice.arrays import Bools, Floats, Ints
+from ..lattice.arrays import Bools, Ints
 from ..lattice.batch import Batch
 from ..lattice.cell import Cell
 from ..lattice.tables import Tables
@@ -39,22 +39,21 @@ from .paths import Paths
 from .ranges import Ranges
 
 MOST_LISTED = 20_000
-"""Most networks that a search for all of them returns."""
-SAMPLE = 2000
-"""Columns from which it is estimated which ones a restricted master takes."""
+"""Most networks that a search for all of them returns: that of ``native/listing.h``."""
 MADE, EMPTY = 0, 1
 """What the core says of a new relaxation; anything else is a lack of memory."""
 
-_new = function("relaxation_new", "p", "ppppippdp")
+_new = function("relaxation_new", "p", "ppdp")
 _part = function("relaxation_part", "p", "ppp")
 _free = function("relaxation_free", "", "p")
 _ranges = function("relaxation_ranges", "", "pp")
-_minimise = function("relaxation_minimise", "", "ppddpiidppppp")
+_on_paths = function("relaxation_on_paths", "", "ppip")
 _gain = function("relaxation_gain", "d", "pp")
 _bound = function("bound_new", "p", "ppdpp")
 _free_bound = function("bound_free", "", "p")
-_fix = function("bound_fix", "i", "pdpppp")
-_list = function("bound_list", "i", "pppdiipp")
+_reduce = function("bound_reduce", "p", "pdp")
+_master = function("bound_master", "b", "pdip")
+_list = function("bound_list", "i", "pdipp")
 
 
 class _Handle:
@@ -73,24 +72,11 @@ class Bound:
 
     value: float
     error: float
-    path: Paths
-    """A single network."""
 
     @property
     def outward(self) -> float:
         """The bound, rounded outward."""
         return self.value + self.error
-
-
-@dataclass(frozen=True)
-class Optimised:
-    """The least bound found, its multipliers, the paths seen and their weights in the last model of the dual function."""
-
-    bound: Bound
-    multipliers: Multipliers
-    paths: Paths
-    weights: Floats
-    evaluations: int
 
 
 class Relaxation:
@@ -110,10 +96,8 @@ class Relaxation:
         self.empty = part is None
         if part is None:
             return
-        self.cell, status = part, ctypes.c_int64()
-        addresses, sizes = part.addresses
-        rest = (integers(sizes), integers(part.stem), len(part.stem), integers(part.low), integers(part.high), cutoff)
-        made = _new(self.arrays.address, ctypes.addressof(addresses), *rest, ctypes.addressof(status))
+        self.cell, status, view = part, ctypes.c_int64(), part.view()
+        made = _new(self.arrays.address, ctypes.addressof(view), cutoff, ctypes.addressof(status))
         self._own(made, status.value, self.arrays)
 
     def _own(self, made: int | None, status: int, *needed: object) -> None:
@@ -122,6 +106,11 @@ class Relaxation:
             self._handle = _Handle(made, _free, *needed)
         elif not self.empty:
             raise MemoryError("there is no memory for the bound of a cell")
+
+    @property
+    def address(self) -> int:
+        """Where the core has it, as long as this lives."""
+        return self._handle.address
 
     @property
     def n_columns(self) -> int:
@@ -153,30 +142,14 @@ class Relaxation:
 
     def bound(self, multipliers: Multipliers) -> CellBound:
         """The bound at given multipliers, and a network that attains it."""
-        path, numbers = Paths.none(self.arrays, 1), np.empty(3)
+        path, numbers = Paths.none(self.arrays, 1), np.empty(2)
         vector = multipliers.vector
         made = _bound(self._handle.address, doubles(vector), multipliers.weight, doubles(path.table), doubles(numbers))
         if made is None:
             raise MemoryError("there is no memory for the bound of a cell")
-        value, error, constant = numbers.tolist()
+        value, error = numbers.tolist()
         handle = _Handle(made, _free_bound, self._handle)
-        return CellBound(value, error, path, self, handle, self.cutoff - error - constant)
-
-    def minimise(self, start: Multipliers, max_evaluations: int, known: Paths, tolerance: float) -> Optimised:
-        """Lowers the bound by a level method (Lemarechal, Nemirovskii, Nesterov 1995) on its convex dual function; paths
-        ``known`` that lie in the cell come first among those seen.
-        """
-        room, vector = len(known) + max_evaluations, start.vector
-        best, weights, numbers, sizes = np.empty(len(vector)), np.empty(room), np.empty(2), np.empty(3, dtype=np.int64)
-        seen, cuts = Paths.none(self.arrays, room), np.ascontiguousarray(known.table)
-        limits = (self.cutoff, doubles(cuts), len(known), max_evaluations, tolerance)
-        results = (doubles(best), doubles(seen.table), doubles(weights), doubles(numbers), integers(sizes))
-        _minimise(self._handle.address, doubles(vector), start.weight, *limits, *results)
-        (value, error), (at, n, evaluations) = numbers.tolist(), sizes.tolist()
-        if not evaluations:
-            raise MemoryError("there is no memory for the bound of a cell")
-        paths = seen.take(slice(0, n))
-        return Optimised(Bound(value, error, paths.take(slice(at, at + 1))), start.at(best), paths, weights[:n], evaluations)
+        return CellBound(value, error, path, self, handle)
 
     def effectiveness_gain(self, multipliers: Multipliers) -> float:
         """A bound of ``sum_k max_n (pi_k n - mu_k phi(n))``, with the effectiveness not priced."""
@@ -184,10 +157,8 @@ class Relaxation:
 
     def on_paths(self, paths: Paths) -> Bools:
         """The columns that networks use, those that the cell has."""
-        chosen = np.zeros(self.n_columns, dtype=bool)
-        for first, columns, used in zip(self.at, self.cell.columns, paths.columns.T, strict=False):
-            places = np.minimum(columns.searchsorted(used), len(columns) - 1)
-            chosen[first + places[columns[places] == used]] = True
+        chosen, table = np.zeros(self.n_columns, dtype=bool), np.ascontiguousarray(paths.table)
+        _on_paths(self._handle.address, doubles(table), len(paths), chosen.ctypes.data)
         return chosen
 
 
@@ -197,66 +168,43 @@ class CellBound(Bound):
 
     Attributes
     ----------
+    path:
+        A single network that attains it.
     relaxation:
         What is bounded.
     handle:
         What the parts of a network are worth at the multipliers, and the best paths to every column.
-    least:
-        What a path has to be worth for it to reach the cutoff.
     """
 
+    path: Paths
     relaxation: Relaxation
     handle: Any
-    least: float
-
-    def _spares(self) -> tuple[bool, Floats, Bools, Ints, Ints]:
-        r = self.relaxation
-        spares, stem = np.empty(r.n_columns), np.zeros(len(r.cell.stem), dtype=bool)
-        low, high = r.cell.low.copy(), r.cell.high.copy()
-        results = (doubles(spares), stem.ctypes.data, integers(low), integers(high))
-        some = _fix(self.handle.address, self.least, *results)
-        if some < 0:
-            raise MemoryError("there is no memory for the reduced costs of a cell")
-        return bool(some), spares, stem, low, high
 
     def fix_by_reduced_cost(self) -> Cell | None:
         """The part of the cell whose own bounds reach the cutoff; ``None`` if empty.
 
         A forward and a backward pass give, for every column and every stem, the bound of the networks that use it.
         """
-        cell, at, tables = self.relaxation.cell, self.relaxation.at, self.relaxation.tables
-        some, spares, stem, low, high = self._spares()
-        if not some:
-            return None
-        for i, s in enumerate(tables.stages):
-            first, stop = s.depths.searchsorted(low[i]), s.depths.searchsorted(high[i], "right")
-            if first == stop:
-                return None
-            low[i], high[i] = s.depths[first], s.depths[stop - 1]
-        columns = tuple(c[spares[at[i] : at[i + 1]] >= 0] for i, c in enumerate(cell.columns))
-        return Cell(cell.stem[stem], columns, low, high).tied(tables)
+        failed = ctypes.c_bool()
+        reduced = _reduce(self.handle.address, self.relaxation.cutoff, ctypes.addressof(failed))
+        return Cell.taken(self.relaxation.tables, reduced, failed.value)
 
     def restricted_master(self, number: int) -> Bools:
         """About so many columns whose networks have the largest bounds, of those that reach the cutoff: the ones that a
         restricted master takes next.
         """
-        _, spares, *_ = self._spares()
-        sample = spares[:: max(1, len(spares) // SAMPLE)]
-        rank = len(sample) - max(1, number * len(sample) // len(spares))
-        least = np.partition(sample, rank)[rank]
-        chosen: Bools = (spares >= least) & (spares >= 0)
+        chosen = np.zeros(self.relaxation.n_columns, dtype=bool)
+        if not _master(self.handle.address, self.relaxation.cutoff, number, chosen.ctypes.data):
+            raise MemoryError("there is no memory for the reduced costs of a cell")
         return chosen
 
     def networks(self, max_steps: int) -> Batch | None:
         """All networks that keep the additive budgets and whose own bound reaches the cutoff; ``None`` if there are more than a
         search of ``max_steps`` steps finds.
         """
-        r, m = self.relaxation, len(self.relaxation.cell.columns)
-        depths = [r.cell.depths(r.tables, i) for i in range(m)]
-        every, at = np.concatenate(depths), np.cumsum([0] + [len(d) for d in depths])
+        m = len(self.relaxation.cell.columns)
         found, steps = np.empty((MOST_LISTED, 1 + 2 * m), dtype=np.int64), ctypes.c_int64()
-        limits = (self.least, max_steps, MOST_LISTED)
-        n = _list(self.handle.address, integers(every), integers(at), *limits, integers(found), ctypes.addressof(steps))
+        n = _list(self.handle.address, self.relaxation.cutoff, max_steps, integers(found), ctypes.addressof(steps))
         if steps.value < 0:
             raise MemoryError("there is no memory for the networks of a cell")
         if steps.value > max_steps:

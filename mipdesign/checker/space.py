@@ -277,7 +277,7 @@ def _super_block(
                 raise RefusedError(f"{where} has more than {MOST_COLUMNS} columns")
         c_of = np.repeat(np.repeat(np.array(channels, dtype=np.int64), counts), len(kernels))
         b_of = np.repeat(np.array(admitted, dtype=np.int64), len(kernels))
-        parts.append(np.stack([c_of, np.full_like(c_of, len(kept)), b_of, np.resize(kernels, len(c_of))]))
+        parts.append(np.stack([c_of, np.full_like(c_of, len(kept)), b_of, np.tile(kernels, len(admitted))]))
         size += len(c_of)
         kept.append(name)
     columns = np.concatenate(parts, axis=1) if parts else np.zeros((4, 0), dtype=np.int64)

@@ -89,7 +89,8 @@ def build(space: Space) -> Tables:
     stems = np.array(space.stem, dtype=np.int64)
     counts = np.zeros((n, len(stems)))
     counts[: len(space.limits)] = _counts(space, stem(space, stems, "relu"), stems.shape, 1, 0)
-    stages = [_table(space, i, n) for i in range(len(space.super_blocks))]
+    known: dict[tuple[str, bytes], Floats] = {}
+    stages = [_table(space, i, n, known) for i in range(len(space.super_blocks))]
     fits = np.ones(len(stems), dtype=bool)
     if space.memory is not None:
         fits = np.all([op.elements <= _whole(space.memory) for op in stem(space, stems, "relu")], axis=0)
@@ -148,20 +149,26 @@ def _counts(space: Space, ops: Ops, shape: tuple[int, ...], layers: int, blocks:
     return rows
 
 
-def _table(space: Space, i: int, n: int) -> Table:
-    """The table of super-block ``i``, with ``n`` limits; what stands behind the last one is counted in its first block."""
+def _table(space: Space, i: int, n: int, known: dict[tuple[str, bytes], Floats]) -> Table:
+    """The table of super-block ``i``, with ``n`` limits; what stands behind the last one is counted in its first block.
+
+    ``known`` keeps the sums of logarithms of each family by its columns: most super-blocks have the same.
+    """
     s, summed = space.super_blocks[i], len(space.limits)
     rows = np.zeros((3 + 4 * n, len(s.c)))
     fixed, slope, twin, rest = (rows[3 + part * n : 3 + part * n + summed] for part in range(4))
     most, twin_fits, rest_fits, possible = np.full(len(s.c), 2**40), *(np.ones(len(s.c), dtype=bool) for _ in range(3))
     pairs: list[tuple[Ints, Floats]] = []
     rows[0] = logs(np.array(s.channels))[s.place]
-    for f in np.unique(s.f).tolist():
+    for f in np.flatnonzero(np.bincount(s.f)).tolist():
         mine = np.flatnonzero(s.f == f)
         blocks = _Blocks(space, i, f, mine)
         layers, end = blocks.layers, int(blocks.last and space.head is not None)
-        rows[1, mine], rows[2, mine] = blocks.log_widths(), layers
-        at = [_counts(space, blocks.first(np.full_like(blocks.c, -x), False) + blocks.behind, mine.shape, layers + end, 1)
+        key = s.families[f], np.stack([blocks.c, blocks.b, blocks.k]).tobytes()
+        if key not in known:
+            known[key] = blocks.log_widths()
+        rows[1, mine], rows[2, mine] = known[key], layers
+        at = [_counts(space, blocks.first(np.array([-x]), False) + blocks.behind, mine.shape, layers + end, 1)
               for x in (1, 2)]  # fmt: skip
         slope[:, mine], fixed[:, mine] = at[0] - at[1], 2 * at[0] - at[1]
         twin[:, mine] = _counts(space, blocks.first(blocks.c, True) + blocks.behind, mine.shape, layers + end, 1)

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from ..forks import keep_single_threaded
 from .options import (
     AsJson,
     ConventionOverride,
+    Frames,
     Gap,
     Network,
     Overrides,
@@ -57,6 +59,7 @@ def pareto(
 
     Exit codes: as those of 'design', for the point that comes off best.
     """
+    keep_single_threaded()
     from ..analysis.frontier_runner import pareto as solve_frontier
     from ..report.progress import FrontierDisplay
     from ..report.tables import frontier_table
@@ -77,6 +80,7 @@ def pareto(
             scheduler=scheduler,
             on_frontier=display.solved,
             on_point=display.update,
+            copied=True,
         )
     console = PlainConsole()
     if as_json:
@@ -100,16 +104,17 @@ def explain(
 
     Everything is solved to proven optimality; DIR/explanation.json holds it.
     """
-    from ..analysis.explanation import explain as explain_design
-    from ..designs.design import Design
-    from ..report.progress import ExplanationDisplay
-    from ..report.tables import explanation_table
-    from ..report.terminal import PlainConsole, explanation_lines
+    with new_engine(workers) as engine:
+        from ..analysis.explanation import explain as explain_design
+        from ..designs.design import Design
+        from ..report.progress import ExplanationDisplay
+        from ..report.tables import explanation_table
+        from ..report.terminal import PlainConsole, explanation_lines
 
-    found = Design.load(folder)
-    require_writable(folder)
-    with ExplanationDisplay(PlainConsole(stderr=True)) as display:
-        explanation = explain_design(found, budgets=budgets, workers=workers, on_progress=display.update)
+        found = Design.load(folder)
+        require_writable(folder)
+        with ExplanationDisplay(PlainConsole(stderr=True)) as display:
+            explanation = explain_design(found, budgets=budgets, workers=workers, on_progress=display.update, engine=engine)
     explanation.save(folder)
     console = PlainConsole()
     if as_json:
@@ -130,6 +135,7 @@ def compare(
     convention: ConventionOverride = None,
     overrides: Overrides = None,
     resolution: Resolution = None,
+    frames: Frames = None,
     time_limit: TimeLimit = None,
     gap: Gap = 1e-6,
     seed: Seed = 0,
@@ -142,7 +148,8 @@ def compare(
 ) -> None:
     """Set a network beside the best one within its own budgets.
 
-    The budgets flops, params and effectiveness are the network's figures, unless --set says otherwise.
+    The budgets flops, params and effectiveness are the network's figures, unless --set says otherwise; where the score of the
+    space is additive flops, params and layers, and model_size in place of params where there are bits.
 
     Exit codes: as those of 'design'.
     """
@@ -157,6 +164,7 @@ def compare(
             convention=convention,
             overrides=overrides or (),
             resolution=resolution,
+            frames=frames,
             time_limit=time_limit,
             gap=gap,
             seed=seed,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..forks import keep_single_threaded
 from ..interrupts import INTERRUPTS
 from .options import (
     AsJson,
@@ -168,6 +169,10 @@ def verify(
     The checker shares no code with the search, except with --quick.
     Exit codes: 0 proved, 1 some claim does not hold, 2 there is no certificate to check, 5 proved up to cells that SCIP closed.
     """
+    keep_single_threaded()
+    from ..designs.checking import Checking
+
+    checking = None if resolve or quick else Checking.begin(folder)  # beside all that is imported from here on
     from ..analysis.frontier_file import FRONTIER
     from ..certificate.certificate import Certificate
     from ..checker import HOLDS, TRUST, verdict
@@ -184,7 +189,7 @@ def verify(
 
             claims = list(verify_frontier(folder, resolve, display.update, quick=quick))
         else:
-            claims = list(verify_folder(folder, resolve, display.update, quick=quick))
+            claims = list(verify_folder(folder, resolve, display.update, quick=quick, checking=checking))
     outcomes = {claim.outcome for claim in claims}
     console = PlainConsole()
     if as_json:

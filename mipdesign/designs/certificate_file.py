@@ -8,8 +8,7 @@ from typing import Any
 
 from ..checker import FORMAT
 from ..files import begins_with
-from ..parsing import load_json
-from .stored import require_object
+from ..parsing import load_json, require_object
 
 CERTIFICATE = "certificate.json"
 MAX_CERTIFICATE_BYTES, MOST_CERTIFICATE_BYTES = 64_000_000, 512_000_000

@@ -50,8 +50,15 @@ class DesignFiles:
     certificate: dict[str, Any]
 
     @classmethod
-    def read(cls, folder: Path, *, finite: bool = True) -> DesignFiles:
-        """Reads a folder; ``finite`` is that of :func:`read_certificate`.
+    def read(cls, folder: Path, *, finite: bool = True, certificate: dict[str, Any] | None = None) -> DesignFiles:
+        """Reads a folder.
+
+        Parameters
+        ----------
+        finite:
+            Of :func:`read_certificate`.
+        certificate:
+            The content of the certificate, where it has been read.
 
         Raises
         ------
@@ -61,7 +68,8 @@ class DesignFiles:
         if not os.path.isdir(folder):
             raise SpecError("", "is not a folder", "give the folder that 'design --out' wrote", str(folder))
         data = load_result(folder / RESULT)
-        certificate = read_certificate(folder / CERTIFICATE, finite=finite)  # that one is missing says more than a field
+        if certificate is None:
+            certificate = read_certificate(folder / CERTIFICATE, finite=finite)  # that one is missing says more than a field
         return cls(folder, checked_result(data, folder / RESULT), data, certificate)
 
 

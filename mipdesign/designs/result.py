@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..networks.objective import ConventionName
-from ..parsing import Stored, load_json, validated
+from ..parsing import Stored, load_json, require_object, validated
 from ..search.outcome import Branching, Relaxator
-from .stored import Count, Digest, NotNegative, Short, StoredOptimum, require_object
+from .stored import Count, Digest, NotNegative, Short, StoredOptimum
 
 RESULT = "result.json"
 MAX_RESULT_BYTES = 16_000_000

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
-from ..errors import SpecError
 from ..networks.architecture import Architecture
 from ..parsing import Stored
 from ..search.outcome import Status
@@ -16,19 +14,6 @@ Digest: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
 Count: TypeAlias = Annotated[int, Field(ge=0, lt=10**100)]
 Short: TypeAlias = Annotated[str, Field(min_length=1, max_length=100)]
-
-
-def require_object(data: Any, path: Path) -> dict[str, Any]:
-    """The content of a file of a design, which has to be a JSON object.
-
-    Raises
-    ------
-    SpecError
-        If it is something else.
-    """
-    if not isinstance(data, dict):
-        raise SpecError("", "is not a JSON object", "give the folder that 'design --out' wrote", str(path))
-    return data
 
 
 class StoredUsage(Stored):

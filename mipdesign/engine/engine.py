@@ -11,7 +11,7 @@ import itertools
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -45,6 +45,8 @@ class Engine:
     copied:
         Whether the process may begin as a copy of this one, the first time: for programs that know what they have imported
         and opened until then.
+    several:
+        Whether it is going to solve problems that differ in their limits.
 
     Attributes
     ----------
@@ -54,8 +56,8 @@ class Engine:
         A problem whose tables the process has from its beginning, and when these were begun (:func:`time.monotonic`).
     """
 
-    def __init__(self, workers: int = 1, memory_mb: int = MEMORY_MB, *, copied: bool = False) -> None:
-        self.workers, self.memory_mb, self.copied = workers, memory_mb, copied
+    def __init__(self, workers: int = 1, memory_mb: int = MEMORY_MB, *, copied: bool = False, several: bool = False) -> None:
+        self.workers, self.memory_mb, self.copied, self.several = workers, memory_mb, copied, several
         self.tables: Tables | None = None
         self.tabulated: Problem | None = None
         self.began = math.nan
@@ -92,7 +94,7 @@ class Engine:
             self._start([sys.executable, "-m", "mipdesign.engine.process"])
             self._send(("plugins", shipment()))
         elif problem is not None:
-            self._start_copy(problem)
+            begin_copies([self], problem)
 
     def tabulate(self, problem: Problem) -> Tables:
         """Tables of a problem: those at hand, or new ones that share with these what they can.
@@ -132,7 +134,9 @@ class Engine:
         def died(ended: Ended) -> None:
             inbox.put(Message("died", ended.code))
 
-        self.process = Conversation(command, PICKLES, hear, died, address_space_mb=self.memory_mb or None)
+        heard_later = callable(command)  # a process that has a thread to listen with cannot be copied again
+        limit = self.memory_mb or None
+        self.process = Conversation(command, PICKLES, hear, died, address_space_mb=limit, heard_later=heard_later)
 
     def _send(self, message: tuple[str, Any]) -> None:
         assert self.process is not None
@@ -145,7 +149,8 @@ class Engine:
         while not self.inbox.empty():
             if self.inbox.get().kind == "died":
                 self.prepare()
-        self._send(("solve", (self.run, None if problem is self.tabulated else problem.to_dict(), task)))
+        specification = None if problem is self.tabulated else problem.to_dict()
+        self._send(("solve", (self.run, specification, task, self.several)))
         self.tabulated = None
 
     def listen(self, seconds: float) -> Message | None:
@@ -175,3 +180,21 @@ class Engine:
         if self.process is not None:
             self.process.end()
             self.process = None
+
+
+def begin_copies(engines: Sequence[Engine], problem: Problem) -> None:
+    """Begins the processes of some engines as copies of this one, which has the tables of a problem; those of engines that may
+    not be copies get ready when they are asked.
+
+    Raises
+    ------
+    SpecError
+        As :meth:`Engine.tabulate` does.
+    """
+    copied = [engine for engine in engines if engine.copied] if can_fork() else []
+    for engine in copied:
+        engine.tables = copied[0].tables
+        engine._start_copy(problem)
+    for engine in copied:
+        assert engine.process is not None
+        engine.process.hear()

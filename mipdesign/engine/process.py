@@ -61,8 +61,11 @@ class Server:
             else:
                 self.solve(*content)
 
-    def solve(self, run: int, specification: dict[str, Any] | None, task: Task) -> None:
-        """Solves one problem, that of the tables at hand by default; every message says of which run it is."""
+    def solve(self, run: int, specification: dict[str, Any] | None, task: Task, several: bool) -> None:
+        """Solves one problem, that of the tables at hand by default; every message says of which run it is.
+
+        ``several`` is that of :class:`Session`.
+        """
 
         def tell(kind: str, content: Any = None) -> None:
             self.link.send((run, kind, content))
@@ -72,7 +75,7 @@ class Server:
             if specification is not None:
                 self.tables = build_tables(Problem.from_dict(specification), self.tables)
             assert self.tables is not None
-            self.session = Session(self.tables, task, tell)
+            self.session = Session(self.tables, task, tell, several)
             if self.stopped == run:
                 self.session.stop()
             ended = self.session.run()

@@ -13,7 +13,6 @@ from ..networks.evaluator import LOWER, UPPER_ONLY, count_of_budget
 from ..networks.operation import WHOLE, Int, Operation
 from ..problem.problem import Problem
 from .arrays import MAX_COUNT, Ints
-from .pairs import Excess
 
 FIGURES = {
     "params_total": "params",
@@ -100,6 +99,10 @@ def whole_map_factor(problem: Problem) -> int:
     """The least power of two that makes all maps whole which halving leaves, without rounding, of the input enlarged by it."""
     strides = problem.stem.stride * math.prod(stage.stride for stage in problem.stages)
     return strides // math.gcd(strides, problem.input.resolution)
+
+
+Excess = Callable[[Operation], Int]
+"""Whether an operation alone breaks some other budget (an array for operations of a lattice)."""
 
 
 OperationsAt = Callable[[int], tuple[Operation, ...]]

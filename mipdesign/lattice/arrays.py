@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..native.library import doubles, integers
+from ..native.library import address, doubles, function, integers
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Rows = NDArray[np.void]
+"""Records of :func:`row_type`."""
+Figures = Mapping[str, NDArray[Any]]
+"""The same figures of some columns, each in an array of its own; ``counts`` has the shape ``(4, budgets, columns)``."""
 
 MAX_COUNT = 2**53
 """Counts below it are exact in floating point as well."""
 MAX_CHANNELS = 2**31
 """More channels than any lattice holds."""
 
-CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, IDENTITY_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR = range(10)
-"""Places in a row of :attr:`Arrays.rows`: ``C, log C, t``, layers, three limits, the place of ``C``, where the column's two
-tables of pairs begin."""
-FAMILY, WIDTH, KERNEL, HAS_SE, BLOCK_EXTRA, STATE, BLOCKS, RANK, ACTIVATIONS, NEXT_BITS, COUNTS = range(10, 21)
-"""Further places: which of all families the column has, ``b, k``, whether it has SE blocks, what the layer terms of a block
-have beside its log widths, the state (the place of ``C``, or of what the blocks of a super-block have in common), 0 for a block
-that is absent and else 1, the rank among later blocks, the bits of the activations that a block reads and the most with which
-what it writes may be read (see :mod:`mipdesign.lattice.map_limits`), and the first count.
-"""
-ANY_BITS = 1000
-"""More bits than any activation has."""
+TIED = ("channels", "family", "width", "kernel")
+"""Figures of a row that a tie may be about, by their number in :attr:`Arrays.ties`."""
+PRESENCE = 6
+"""Stands for the presence of a block there."""
 ABSENT = 2.0**52
 """Rank of absent blocks, above all others."""
+ANY_BITS = 1000
+"""More bits than any activation has."""
 DEPTH = -1
-"""Stands for the depth in :attr:`Arrays.ties`, where the other parts are places in a row."""
+"""Stands for the depth there."""
+LINE = 64
+"""Bytes of a line of a processor's cache."""
+
+_write = function("write_rows", "", "ii" + "p" * 13)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,28 +51,23 @@ class Arrays:
     Attributes
     ----------
     rows:
-        One row per column of every super-block: ``C, log C, t``, layers per block, ``most_incoming``, ``identity_fits`` and
-        ``rest_fits`` of :class:`mipdesign.lattice.tables.StageTables`, the place of ``C`` among the channels, where the two
-        tables of :attr:`pairs` begin, the family, ``b`` and ``k``, whether it has SE blocks, what the layer terms of a block
-        have beside its log widths, state, blocks, rank, bits of activations and the most for the next, then ``fixed, slope,
-        identity, rest`` of each budget.
-    transposed:
-        The same, one row per part.
+        One row per column of every super-block, see :func:`row_type`.
     ties:
-        Pairs of super-blocks that have something in common: its place in a row (or :data:`DEPTH`), and both super-blocks;
-        shape ``(ties, 3)``.
-    paired, pairs:
-        Budget whose counts depend on pairs of incoming channels and column in no simple way (-1 if there is none), and what
-        it counts for them: ``pairs[begin + place of ci]`` of both tables together.
+        Pairs of super-blocks that have something in common: its number in :data:`TIED` (or :data:`DEPTH`), and both
+        super-blocks; shape ``(ties, 3)``.
+    paired, pairs, pair_at:
+        Budget whose counts depend on pairs of incoming channels and column in no simple way (-1 if there is none), what it
+        counts for them: ``pairs[begin + place of ci]`` of both tables together; and where each column's part of both begins,
+        shape ``(2, columns)``.
     offsets:
         First row of each super-block, and the number of rows.
     has_identity:
         Which super-blocks have counts that depend on ``[ci = C]``.
-    continues, ordered:
-        Which elements are entered in the state in which the one before is left, and which have no lower rank than it.
     entering, entering_at:
         Least and largest number of channels that each channel count may follow, worked out in exact fractions, one row for
-        each place; and where the rows of each super-block begin.
+        each place; and where the rows of each super-block begin. The places of single blocks are their states.
+    place_at, channel_logs:
+        First row of each of these places, and the number of rows; ``log C`` of each place.
     prefix:
         1 where a super-block belongs to the prefix that ends with a stage, shape ``(stages, super_blocks)``.
     log_areas, forgets:
@@ -78,10 +78,18 @@ class Arrays:
     additive, weights, end_weights:
         Whether the score adds ``x_j`` to ``S_j`` and does not multiply them; what one unit of ``x_j S_j``, or of ``S_j``, is
         worth, and one of ``x_j`` beside it (0 where they are multiplied).
-    has_extra, stem_extra, head_extra:
-        Whether layer terms are not just log widths; what stem and head have beside theirs.
-    stem_next, tail_bits:
-        The most bits with which the output of each stem may be read; those with which the output of the last block is.
+    has_extra, extras, stem_extra, head_extra:
+        Whether layer terms are not just log widths; what a block of each row, stem and head have beside theirs.
+    continues, ordered, same_shape:
+        Which elements are entered in the state in which the one before is left, which have no lower rank than it, and which
+        have its width and kernel.
+    has_blocks, ranks, present, bits:
+        Whether some elements are single blocks; of each row its rank among later blocks, whether the block is there, and its
+        bits as a number. Empty where none are.
+    stem_next, tail_bits, reading:
+        The most bits with which the output of each stem may be read; those with which the output of the last block is, 0
+        without a limit of maps; of each row the bits with which a block reads, and the most with which it may be read, shape
+        ``(2, rows)`` (see :mod:`mipdesign.lattice.map_limits`).
     head_log:
         Logarithm of the head's channels, -1 without a head.
     rho_stages, rho, rho_price:
@@ -90,19 +98,31 @@ class Arrays:
     penalised, beta, squared:
         Super-blocks whose depths the penalty counts, as their first element and the first one after it, shape ``(n, 2)``; its
         factor, and whether it is ``exp_var`` and not ``exp_std``.
+    depths, depth_at:
+        Admitted depths of all super-blocks, and where those of each begin.
+    families:
+        Place of each family of the problem among those of each super-block, -1 where it has it not; shape
+        ``(super_blocks, families)``.
     """
 
-    rows: Floats
-    transposed: Floats
+    rows: Rows
     ties: Ints
     paired: int
     pairs: Floats
+    pair_at: Ints
     offsets: Ints
     has_identity: Bools
     continues: Bools
     ordered: Bools
+    same_shape: Bools
+    has_blocks: bool
+    ranks: Floats
+    present: Bools
+    bits: Ints
     entering: Ints
     entering_at: Ints
+    place_at: Ints
+    channel_logs: Floats
     prefix: Floats
     ends: Ints
     log_areas: Floats
@@ -112,10 +132,12 @@ class Arrays:
     weights: Floats
     end_weights: Floats
     has_extra: bool
+    extras: Floats
     stem_c: Ints
     stem_counts: Floats
     stem_next: Ints
     tail_bits: int
+    reading: Ints
     stem_log: float
     stem_extra: float
     tail_fixed: Floats
@@ -127,6 +149,9 @@ class Arrays:
     rho: float
     rho_price: float
     penalised: Ints
+    depths: Ints
+    depth_at: Ints
+    families: Ints
     beta: float
     squared: bool
 
@@ -136,14 +161,15 @@ class Arrays:
         stages, super_blocks = self.prefix.shape
         values = {name: getattr(self, name) for name in (*DOUBLES, *INTEGERS)}
         pointers = {name: doubles(values[name]) for name in DOUBLES} | {name: integers(values[name]) for name in INTEGERS}
-        given = [np.ascontiguousarray(flag, dtype=np.uint8) for flag in (self.has_identity, self.continues, self.ordered)]
-        flags = given[0], self._may_be_limited(), *given[1:]
+        given = (self.has_identity, self._may_be_limited(), self.continues, self.ordered, self.present, self.same_shape)
+        flags = tuple(np.ascontiguousarray(flag, dtype=np.uint8) for flag in given)
         structure = Structure(
             **pointers,
             **dict(zip(FLAGS, (flag.ctypes.data for flag in flags), strict=True)),
             **{name: getattr(self, name) for name in NUMBERS},
+            rows=self.rows.ctypes.data,
             n_rows=len(self.rows),
-            parts=self.rows.shape[1],
+            row_size=self.rows.itemsize,
             super_blocks=super_blocks,
             stages=stages,
             budgets=len(self.limits),
@@ -151,11 +177,13 @@ class Arrays:
             n_ties=len(self.ties),
             n_rho_stages=len(self.rho_stages),
             n_penalised=len(self.penalised),
+            n_families=self.families.shape[1],
             paired=self.paired,
             forgets=self.forgets,
             squared=self.squared,
             additive=self.additive,
             has_extra=self.has_extra,
+            has_blocks=self.has_blocks,
             tail_bits=self.tail_bits,
         )
         structure.flags = flags  # which nothing else keeps
@@ -168,26 +196,30 @@ class Arrays:
 
     def _may_be_limited(self) -> NDArray[np.uint8]:
         """Super-blocks some columns of which may not be entered with all channels, or only once."""
-        most, identity, rest = (self.transposed[part] for part in (MOST_INCOMING, IDENTITY_FITS, REST_FITS))
+        most, identity, rest = (self.rows[name] for name in ("most_incoming", "identity_fits", "rest_fits"))
         limited = np.empty(len(self.offsets) - 1, dtype=np.uint8)
         widest = self.stem_c[-1]
         for i, (first, stop) in enumerate(zip(self.offsets[:-1], self.offsets[1:], strict=True)):
             part = slice(first, stop)
-            limited[i] = (most[part] < widest).any() or (identity[part] == 0).any() or (rest[part] == 0).any()
-            widest = self.transposed[CHANNELS, stop - 1]
+            limited[i] = most[part].min() < widest or not identity[part].all() or not rest[part].all()
+            widest = self.rows["channels"][stop - 1]
         return limited
 
 
 DOUBLES = (
-    *("rows", "transposed", "pairs", "prefix", "log_areas", "weights", "end_weights"),
-    *("stem_counts", "tail_fixed", "tail_slope", "limits"),
+    *("pairs", "channel_logs", "prefix", "log_areas", "weights", "end_weights", "stem_counts", "tail_fixed", "tail_slope"),
+    *("limits", "extras", "ranks"),
 )
-INTEGERS = ("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "stem_next", "rho_stages", "penalised")
-FLAGS = ("has_identity", "may_be_limited", "continues", "ordered")
+INTEGERS = (
+    *("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "stem_next", "rho_stages", "penalised"),
+    *("depths", "depth_at", "families", "place_at", "pair_at", "bits", "reading"),
+)
+FLAGS = ("has_identity", "may_be_limited", "continues", "ordered", "present", "same_shape")
 NUMBERS = ("stem_log", "stem_extra", "head_log", "head_extra", "channels_exponent", "rho", "rho_price", "beta")
 SIZES = (
-    *("n_rows", "parts", "super_blocks", "stages", "budgets", "n_stems"),
-    *("n_ties", "n_rho_stages", "n_penalised", "paired", "forgets", "squared", "additive", "has_extra", "tail_bits"),
+    *("n_rows", "row_size", "super_blocks", "stages", "budgets", "n_stems"),
+    *("n_ties", "n_rho_stages", "n_penalised", "n_families", "paired", "forgets", "squared"),
+    *("additive", "has_extra", "has_blocks", "tail_bits"),
 )
 
 
@@ -196,17 +228,63 @@ class Structure(ctypes.Structure):
 
     flags: tuple[NDArray[np.uint8], ...]
     _fields_ = [
-        *((name, ctypes.c_void_p) for name in (*DOUBLES, *INTEGERS, *FLAGS)),
+        *((name, ctypes.c_void_p) for name in (*DOUBLES, *INTEGERS, "rows", *FLAGS)),
         *((name, ctypes.c_double) for name in NUMBERS),
         *((name, ctypes.c_int64) for name in SIZES),
     ]
 
 
-def count_parts(parts: Floats) -> Floats:
-    """The counts of columns of which :attr:`Arrays.rows` are given, transposed: a view of the shape ``(4, budgets, columns)``,
-    for ``fixed, slope, identity, rest``.
+def row_type(budgets: int) -> np.dtype[Any]:
+    """A column of a super-block, ``Row`` of ``native/arrays.h``.
+
+    ``C, b, k``, its limits (``most_incoming, identity_fits, rest_fits`` of :class:`mipdesign.lattice.tables.StageTables`), the
+    place of ``C`` among the channels, layers per block, which of all families it has, whether that has SE blocks, ``t``, and
+    ``fixed, slope, identity, rest`` of each budget.
     """
-    return parts[COUNTS:].reshape(4, (len(parts) - COUNTS) // 4, parts.shape[1])
+    return np.dtype(
+        [
+            *((name, np.uint32) for name in ("channels", "width", "kernel", "most_incoming")),
+            *((name, np.uint16) for name in ("place", "layers")),
+            *((name, np.uint8) for name in ("family", "has_se", "identity_fits", "rest_fits")),
+            ("block_log", np.float64),
+            ("counts", np.float64, (budgets, 4)),
+        ]
+    )
+
+
+def new_rows(columns: int, budgets: int) -> Rows:
+    """So many rows, which begin where a line of a processor's cache does."""
+    kind = row_type(budgets)
+    room = np.empty(columns * kind.itemsize + LINE, dtype=np.uint8)
+    first = -room.ctypes.data % LINE
+    return room[first : first + columns * kind.itemsize].view(kind)
+
+
+def figures_of(room: NDArray[np.uint8], columns: int, budgets: int) -> Figures:
+    """Figures of so many columns in some room, which has at least the bytes of as many rows."""
+    found, at = {}, 0
+    fields = row_type(budgets).fields
+    assert fields is not None
+    for name, (kind, *_) in sorted(fields.items(), key=lambda item: -item[1][0].base.itemsize):
+        shape = (4, budgets, columns) if kind.shape else (columns,)
+        size = columns * kind.itemsize
+        found[name] = room[at : at + size].view(kind.base).reshape(shape)
+        at += size
+    return found
+
+
+def write_rows(rows: Rows, figures: Figures) -> None:
+    """Writes figures as rows."""
+    names = row_type(0).names
+    assert names is not None
+    budgets = figures["counts"].shape[1]
+    _write(len(rows), budgets, *(address(figures[name], figures[name].dtype) for name in names), rows.ctypes.data)
+
+
+def counts_of_rows(rows: Rows) -> Floats:
+    """The counts of some columns: a view of the shape ``(4, budgets, columns)``, for ``fixed, slope, identity, rest``."""
+    counts: Floats = rows["counts"].transpose(2, 1, 0)
+    return counts
 
 
 def finite_rho(limit: Fraction | None) -> float:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -17,22 +18,9 @@ from ..networks.operation import Operation, plain_conv
 from ..problem.elements import ties_of_elements
 from ..problem.problem import Problem
 from .additive_budgets import BACKBONE, AdditiveBudget, counts_of, excess_of, integer_limits
-from .arrays import (
-    ANY_BITS,
-    CHANNELS,
-    COUNTS,
-    IDENTITY_FITS,
-    MAX_CHANNELS,
-    MAX_COUNT,
-    MOST_INCOMING,
-    OTHER_PAIR,
-    PAIR,
-    Floats,
-    Ints,
-    count_parts,
-)
+from .arrays import ANY_BITS, MAX_CHANNELS, MAX_COUNT, Figures, Ints, Rows, figures_of, new_rows, write_rows
 from .layer_extras import bit_extras, kernel_extras
-from .map_limits import write_map_limits
+from .map_limits import MapLimits
 from .pairs import Gaps, StageLatency, Timer, stage_latencies
 from .size_limits import check_size, check_time, network_with_tail
 from .stage_tables import StageTables
@@ -99,29 +87,11 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     for element in elements:
         alike = next((block for block in blocks if block.element.has_columns == element.has_columns), None)
         blocks.append(replace(alike, element=element) if alike else SuperBlock.of(element, frames))
-    at = np.cumsum([0] + [len(block.columns.c) for block in blocks]).tolist()
-    transposed = np.empty((COUNTS + 4 * len(counts), at[-1]))
-    parts = [transposed[:, start:stop] for start, stop in itertools.pairwise(at)]
-    numbers = {name: n for n, name in enumerate(sorted({name for space in problem.space for name in space.blocks}))}
-    stem_extra, extras = kernel_extras(problem)
-    of_bits = bit_extras(problem)
-    stem_extra += of_bits[problem.stem.bits] if problem.stem.bits else 0.0
-    head_bits = problem.head.bits if problem.head else None
-    for n, (block, of_block) in enumerate(zip(blocks, parts, strict=True)):
-        if n and block.element == blocks[n - 1].element:
-            of_block[:] = parts[n - 1]
-            continue
-        of_kernels = extras[block.element.super_block]
-        block.write(of_block, budgets, [numbers[name] for name in block.space.blocks], of_kernels, of_bits)
-        if most_elements is not None:
-            block.write_single_limits(of_block, most_elements)
-    if most_elements is not None:
-        _write_outer_peaks(problem, parts, peak(stem(1)), most_elements)
-    stem_next, tail_bits = np.full(len(stem_c), ANY_BITS, dtype=np.int64), 0
-    if held is not None:
-        stem_next, tail_bits = write_map_limits(problem, blocks, parts, min(math.floor(held * 8), MAX_COUNT))
     gaps: list[StageLatency] = []
+    latencies: list[StageLatency] = []
+    sizes = [len(block.columns.c) for block in blocks]
     pairs = [np.zeros(0, dtype=np.int64)] * len(blocks)
+    pair_at = [np.broadcast_to(np.int64(0), (2, size)) for size in sizes]
     if latency is not None and problem.budgets.latency is not None:
         model = problem.budgets.latency.model
         longest = check_time(problem, model)
@@ -130,11 +100,39 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         latencies = stage_latencies(problem, blocks, timer)
         if timer.lacking:
             gaps = stage_latencies(problem, blocks, Gaps(model, 1, exceeds=excess_of(problem)))
-        most, pairs = [*most, most_nanoseconds], [of_stage.pairs for of_stage in latencies]
-        _write_latencies(parts, latencies)
-    first_pairs = np.cumsum([0] + [len(of_stage) for of_stage in pairs]).tolist()
+        most = [*most, most_nanoseconds]
+        pairs, pair_at = [of_stage.pairs for of_stage in latencies], [of_stage.pair_at for of_stage in latencies]
+    at = np.cumsum([0, *sizes]).tolist()
+    every = new_rows(at[-1], len(counts))
+    room = np.empty(max(sizes) * every.itemsize, dtype=np.uint8)
+    rows = [every[start:stop] for start, stop in itertools.pairwise(at)]
+    numbers = {name: n for n, name in enumerate(sorted({name for space in problem.space for name in space.blocks}))}
+    stem_extra, extras = kernel_extras(problem)
+    of_bits = bit_extras(problem)
+    stem_extra += of_bits[problem.stem.bits] if problem.stem.bits else 0.0
+    head_bits = problem.head.bits if problem.head else None
+    maps = None if held is None else MapLimits.of(problem, min(math.floor(held * 8), MAX_COUNT))
+    beside: list[dict[str, Any]] = []
+    for i, (block, of_block) in enumerate(zip(blocks, rows, strict=True)):
+        figures = figures_of(room, sizes[i], len(counts))
+        of_kernels = extras[block.element.super_block]
+        extra = block.write(figures, budgets, [numbers[name] for name in block.space.blocks], of_kernels, of_bits)
+        ranks, reading = block.ranks, np.zeros((2, 0), dtype=np.int64)
+        if most_elements is not None:
+            block.write_single_limits(figures, most_elements)
+            if i == 0:
+                _write_stem_peak(problem, figures, peak(stem(1)), most_elements)
+            if i == len(blocks) - 1:
+                _write_tail_peak(problem, figures, most_elements)
+        if maps is not None:
+            reading, ranks = maps.write(blocks, i, figures, ranks)
+        beside.append({"extra": extra, "ranks": ranks, "reading": reading})
+        if latencies:
+            counted = figures["counts"]
+            counted[0, -1], counted[1:3, -1], counted[3, -1] = latencies[i].fixed, 0.0, latencies[i].rest
+        write_rows(of_block, figures)
     before = [problem.stem.channels.values, *(element.space.channels for element in elements)]
-    stages = [_stage_tables(*of_stage) for of_stage in zip(before, blocks, parts, pairs, first_pairs, strict=False)]
+    stages = [_stage_tables(*of_stage) for of_stage in zip(before, blocks, rows, beside, pairs, pair_at, strict=False)]
     tables = Tables(
         problem=problem,
         counts=counts,
@@ -154,9 +152,9 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         end_resolution=tuple(resolution),
         end_channels=problem.head.channels if problem.head else None,
         ties=ties_of_elements(problem.space, problem.tied, elements),
-        stem_next=stem_next,
-        tail_bits=tail_bits,
-        transposed=transposed,
+        stem_next=np.full(len(stem_c), ANY_BITS, dtype=np.int64) if maps is None else maps.stem_next,
+        tail_bits=0 if maps is None else maps.tail_bits,
+        rows=every,
     )
     return tables, gaps
 
@@ -173,48 +171,50 @@ def _same_columns(problem: Problem, other: Problem) -> bool:
     )
 
 
-def _stage_tables(previous: Sequence[int], block: SuperBlock, parts: Floats, pairs: Ints, first_pair: int) -> StageTables:
+def _stage_tables(
+    previous: Sequence[int], block: SuperBlock, rows: Rows, beside: dict[str, Any], pairs: Ints, pair_at: Ints
+) -> StageTables:
     """Tables of an element that follows some channels, increasing."""
-    space = block.space
+    space, n = block.space, len(block.columns.c)
     if block.element.continues:
         space = replace(space, growth=(Fraction(1), Fraction(1)))
+    presence = np.broadcast_to(np.int64(1), n)
+    if len(block.absent):
+        presence = np.ones(n, dtype=np.int64)
+        presence[block.absent] = 0
     return StageTables(
         element=block.element,
         blocks=space.blocks,
         **block.columns._asdict(),
-        parts=parts,
+        **beside,
+        rows=rows,
+        states=block.states if block.element.is_block else np.broadcast_to(np.int64(0), n),
+        presence=presence,
         depths=np.array(space.depths, dtype=np.int64),
         channels=np.array(space.channels, dtype=np.int64),
         entering=np.minimum(np.array([space.entering(c) for c in space.channels], dtype=object), MAX_CHANNELS).astype(np.int64),
         growth=space.simple_growth(previous),
         pairs=pairs,
-        first_pair=first_pair,
+        pair_at=pair_at,
     )
 
 
-def _write_latencies(parts: Sequence[Floats], latencies: Sequence[StageLatency]) -> None:
-    """Writes the last budget of all super-blocks."""
-    n_pairs = 0
-    for of_block, latency in zip(parts, latencies, strict=True):
-        count_parts(of_block)[:, -1] = latency.fixed, np.zeros_like(latency.fixed), np.zeros_like(latency.fixed), latency.rest
-        of_block[PAIR : OTHER_PAIR + 1] = latency.pair_at + n_pairs
-        n_pairs += len(latency.pairs)
-
-
-def _write_outer_peaks(problem: Problem, parts: Sequence[Floats], stem: Ints, most_elements: int) -> None:
-    """Leaves stems, heads and classifiers that exceed a number of map elements no neighbour."""
+def _write_stem_peak(problem: Problem, first: Figures, stem: Ints, most_elements: int) -> None:
+    """Leaves stems that exceed a number of map elements no neighbour."""
     fitting = np.array(problem.stem.channels.values)[stem <= most_elements]
     if len(fitting) < len(stem):
         most = int(fitting[-1]) if len(fitting) else 0
-        first = parts[0]
-        first[MOST_INCOMING] = np.minimum(first[MOST_INCOMING], most)
-        first[IDENTITY_FITS] *= first[CHANNELS] <= most
-    last = parts[-1]
-    channels, inverse = np.unique(last[CHANNELS], return_inverse=True)
+        np.minimum(first["most_incoming"], most, out=first["most_incoming"])
+        first["identity_fits"][first["channels"] > most] = 0
+
+
+def _write_tail_peak(problem: Problem, last: Figures, most_elements: int) -> None:
+    """Leaves heads and classifiers that exceed it no neighbour."""
+    channels, inverse = np.unique(last["channels"], return_inverse=True)
     outer = [network_with_tail(problem, int(c)) for c in channels]
     ok = np.array([int(peak(a.head_operations + a.classifier_operations)) <= most_elements for a in outer])[inverse]
-    last[MOST_INCOMING] *= ok
-    last[IDENTITY_FITS] *= ok
+    last["most_incoming"][~ok] = 0
+    last["identity_fits"][~ok] = 0
 
 
 def _tail(problem: Problem, budgets: tuple[AdditiveBudget, ...]) -> tuple[Ints, Ints]:

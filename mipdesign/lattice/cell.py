@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import hashlib
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..native.library import doubles, function, integers
-from .arrays import ANY_BITS, Floats, Ints
+from ..native.library import function, integers
+from .arrays import Ints
 from .batch import Batch
 from .distinct import distinct
 from .position import Position
-from .stage_tables import StageTables
 from .tables import Tables
 
-
-def axis_values(stage: StageTables, axis: str) -> NDArray[Any]:
-    """What the columns of an element have as their ``block``, ``channels``, ``bottleneck``, ``kernel`` or ``presence``."""
-    if axis == "block":
-        return np.array(stage.blocks)[stage.f]
-    if axis == "presence":
-        return stage.presence
-    return {"channels": stage.c, "bottleneck": stage.b, "kernel": stage.k}[axis]
+_tied = function("cell_tied", "p", "ppp")
+_sizes = function("cell_sizes", "", "ppp")
+_read = function("cell_read", "", "pppppp")
+_free = function("cell_free", "", "p")
 
 
-_extents = function("cell_extents", "", "ppppp")
+class View(ctypes.Structure):
+    """``CellView`` of ``native/cell.h``."""
+
+    needed: tuple[object, ...]
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("columns", "n_columns", "stems", "low", "high")),
+        ("n_stems", ctypes.c_int64),
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +77,9 @@ class Cell:
         kept, low, high = [], [], []
         for s, j, depth in zip(tables.stages, centre.columns, centre.depths, strict=True):
             at = int(np.searchsorted(s.widths, s.b[j]))
-            around = s.widths[max(0, at - steps) : at + steps + 1] if s.b[j] else s.widths
-            absent = s.b == 0
-            close = (s.c <= s.c[j] * ratio) & (s.c * ratio >= s.c[j]) & (s.b >= around[0]) & (s.b <= around[-1])
-            kept.append(np.flatnonzero(close | (absent & (s.c <= s.c[j] * ratio) & (s.c * ratio >= s.c[j]))))
+            around = s.widths[max(0, at - steps) : at + steps + 1] if s.presence[j] else s.widths
+            width = (s.b >= around[0]) & (s.b <= around[-1]) | (s.presence == 0)
+            kept.append(np.flatnonzero((s.c <= s.c[j] * ratio) & (s.c * ratio >= s.c[j]) & width))
             possible = s.depths[abs(s.depths - depth) <= blocks]
             low.append(possible[0])
             high.append(possible[-1])
@@ -92,60 +91,56 @@ class Cell:
         Where all of them have a single value, the ties hold. Blocks of a super-block are tied by their state, and by their
         order where they may be exchanged.
         """
-        cell, ties, joined = self, tables.ties, [i for i, s in enumerate(tables.stages) if s.element.continues]
-        held = bool(tables.tail_bits)
-        while ties or joined or held:
-            before = cell
-            for i in range(1, len(cell.columns) if held else 0):
-                columns = list(cell.columns)
-                columns[i - 1], columns[i] = _readable(tables, i, columns[i - 1], columns[i])
-                cell = Cell(cell.stem, tuple(columns), cell.low, cell.high)
-            if not all(map(len, cell.columns)):
-                return None
-            for i in joined:
-                columns = list(cell.columns)
-                columns[i - 1], columns[i] = _joined(tables, i, columns[i - 1], columns[i])
-                if not len(columns[i]):
-                    return None
-                cell = Cell(cell.stem, tuple(columns), cell.low, cell.high)
-            for tie in ties:
-                columns, low, high, stages = list(cell.columns), cell.low.copy(), cell.high.copy(), list(tie.stages)
-                if tie.axis == "depth":
-                    shared = functools.reduce(np.intersect1d, (cell.depths(tables, i) for i in stages))
-                    if len(shared):
-                        low[stages], high[stages] = shared[0], shared[-1]
-                else:
-                    values = [axis_values(tables.stages[i], tie.axis)[columns[i]] for i in stages]
-                    shared = functools.reduce(np.intersect1d, values)
-                    for i, of_columns in zip(stages, values, strict=True):
-                        columns[i] = columns[i][np.isin(of_columns, shared)]
-                if not len(shared):
-                    return None
-                cell = Cell(cell.stem, tuple(columns), low, high)
-            if cell.n_columns == before.n_columns and (cell.high - cell.low == before.high - before.low).all():
-                break
-        return cell
+        if not len(tables.arrays.ties) and not tables.arrays.has_blocks and not tables.arrays.tail_bits:
+            return self
+        view, failed = self.view(), ctypes.c_bool()
+        tied = _tied(tables.arrays.address, ctypes.addressof(view), ctypes.addressof(failed))
+        return Cell.taken(tables, tied, failed.value)
+
+    def view(self) -> View:
+        """What the core reads, as long as it lives."""
+        sizes = np.array([len(c) for c in self.columns])
+        columns = (ctypes.c_void_p * len(self.columns))(*map(integers, self.columns))
+        stem, low, high = self.stem, self.low, self.high
+        view = View(ctypes.addressof(columns), integers(sizes), integers(stem), integers(low), integers(high), len(stem))
+        view.needed = columns, sizes, self
+        return view
+
+    @classmethod
+    def read(cls, tables: Tables, address: int) -> Cell:
+        """A cell of the core."""
+        m, problem = len(tables.stages), tables.arrays.address
+        sizes, low, high = np.empty(1 + m, dtype=np.int64), np.empty(m, dtype=np.int64), np.empty(m, dtype=np.int64)
+        _sizes(problem, address, integers(sizes))
+        stems, *numbers = sizes.tolist()
+        stem, every = np.empty(stems, dtype=np.int64), np.empty(sum(numbers), dtype=np.int64)
+        _read(problem, address, integers(stem), integers(every), integers(low), integers(high))
+        at = itertools.accumulate(numbers, initial=0)
+        return cls(stem, tuple(every[first:stop] for first, stop in itertools.pairwise(at)), low, high)
+
+    @classmethod
+    def taken(cls, tables: Tables, address: int | None, failed: bool) -> Cell | None:
+        """A cell that the core has made, if it has, and which it gives up then.
+
+        Raises
+        ------
+        MemoryError
+            If it failed for lack of memory.
+        """
+        if failed:
+            raise MemoryError("there is no memory for a cell")
+        if address is None:
+            return None
+        try:
+            return cls.read(tables, address)
+        finally:
+            _free(address)
 
     def depths(self, tables: Tables, i: int) -> Ints:
         """Depths of super-block ``i`` that are allowed."""
         d = tables.stages[i].depths
         allowed: Ints = d[(d >= self.low[i]) & (d <= self.high[i])]
         return allowed
-
-    def extents(self, tables: Tables) -> tuple[Floats, Floats]:
-        """Of channels, widths and kernels of every super-block: least and largest value, and the largest one that is at or
-        below their geometric middle and less than the largest (the least where all are equal), shape ``(super_blocks, 3, 3)``;
-        and the largest ``t`` of each super-block.
-        """
-        out, longest = np.empty((len(self.columns), 3, 3)), np.empty(len(self.columns))
-        addresses, sizes = self.addresses
-        _extents(tables.arrays.address, ctypes.addressof(addresses), integers(sizes), doubles(out), doubles(longest))
-        return out, longest
-
-    @cached_property
-    def addresses(self) -> tuple[ctypes.Array[ctypes.c_void_p], Ints]:
-        """Where the columns of each super-block are for the core, and how many."""
-        return (ctypes.c_void_p * len(self.columns))(*map(integers, self.columns)), np.array([len(c) for c in self.columns])
 
     @property
     def n_columns(self) -> int:
@@ -180,26 +175,3 @@ class Cell:
             h.update(len(part).to_bytes(8, "little"))
             h.update(np.ascontiguousarray(part, dtype="<i8").tobytes())
         return h.hexdigest()
-
-
-def _joined(tables: Tables, i: int, before: Ints, columns: Ints) -> tuple[Ints, Ints]:
-    """Columns of an element that continues another one, and of that one before it: those in states that both have, and no lower
-    in rank than it where they are ordered.
-    """
-    one, other = tables.stages[i - 1], tables.stages[i]
-    states, others = one.states[before], other.states[columns]
-    kept, also = np.isin(states, others), np.isin(others, states)
-    if tables.is_ordered(i) and kept.any():
-        ranks, other_ranks = one.ranks[before], other.ranks[columns]
-        kept &= ranks <= other_ranks[also].max()
-        also &= other_ranks >= ranks[kept].min(initial=np.inf)
-    return before[kept], columns[also]
-
-
-def _readable(tables: Tables, i: int, before: Ints, columns: Ints) -> tuple[Ints, Ints]:
-    """Columns of an element that read with no more bits than some column of the one before allows, and those of that one that
-    allow what some read with.
-    """
-    one, other = tables.stages[i - 1], tables.stages[i]
-    allowed, read = one.next_bits[before], other.activations[columns]
-    return before[allowed >= read.min(initial=ANY_BITS)], columns[read <= allowed.max(initial=0)]

@@ -10,90 +10,98 @@ in cells and where networks are evaluated.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..networks.tool_counts import DEFAULT_BITS
 from ..problem.problem import Problem
-from .arrays import (
-    ABSENT,
-    ACTIVATIONS,
-    BLOCKS,
-    CHANNELS,
-    IDENTITY_FITS,
-    MOST_INCOMING,
-    NEXT_BITS,
-    RANK,
-    REST_FITS,
-    WIDTH,
-    Floats,
-    Ints,
-)
+from .arrays import ABSENT, ANY_BITS, Figures, Floats, Ints
 from .super_block import SuperBlock
 
 
-def write_map_limits(problem: Problem, blocks: Sequence[SuperBlock], parts: Sequence[Floats], most: int) -> tuple[Ints, int]:
-    """Writes the limits of all columns, for a device that holds so many bits.
+@dataclass(frozen=True)
+class MapLimits:
+    """The limits of a device.
 
-    Returns
-    -------
-    tuple
+    Attributes
+    ----------
+    most:
+        Bits that it holds.
+    maps:
+        Heights of the maps that enter each super-block, and of the last one's output, rounded down.
+    stem_next, tail_bits:
         The most bits with which the output of each stem may be read; those with which that of the last block is.
+    head:
+        Channels of the head, if there is one.
     """
-    r, s, stem, head = problem.input.resolution, problem.stem.stride, problem.stem, problem.head
-    entering = r**2 * problem.input.channels * (stem.bits[0] if stem.bits else DEFAULT_BITS)
-    of_stem = (most - entering) // (r**2 * np.array(stem.channels.values, dtype=np.int64) // s**2)
-    tail_bits = head.bits[0] if head is not None and head.bits is not None else DEFAULT_BITS
-    maps = [r // s]
-    for stage in problem.stages:
-        maps.append(maps[-1] // stage.stride)
-    for i, (block, columns) in enumerate(zip(blocks, parts, strict=True)):
-        i_th = block.element.super_block
-        _write(block, columns, maps[i_th], maps[i_th + 1], most, min(_next_bits(blocks, i, tail_bits)))
-    if head is not None:
-        last = parts[-1]
-        fits = maps[-1] ** 2 * (last[CHANNELS] * tail_bits + head.channels * DEFAULT_BITS) <= most
-        last[IDENTITY_FITS] *= fits
-        last[MOST_INCOMING] *= fits
-    return of_stem, tail_bits
+
+    most: int
+    maps: tuple[int, ...]
+    stem_next: Ints
+    tail_bits: int
+    head: int | None
+
+    @classmethod
+    def of(cls, problem: Problem, most: int) -> MapLimits:
+        """Those of a problem, for a device that holds so many bits."""
+        r, s, stem, head = problem.input.resolution, problem.stem.stride, problem.stem, problem.head
+        entering = r**2 * problem.input.channels * (stem.bits[0] if stem.bits else DEFAULT_BITS)
+        of_stem = (most - entering) // (r**2 * np.array(stem.channels.values, dtype=np.int64) // s**2)
+        maps = [r // s]
+        for stage in problem.stages:
+            maps.append(maps[-1] // stage.stride)
+        tail_bits = head.bits[0] if head is not None and head.bits is not None else DEFAULT_BITS
+        return cls(most, tuple(maps), of_stem, tail_bits, None if head is None else head.channels)
+
+    def write(self, blocks: Sequence[SuperBlock], i: int, figures: Figures, ranks: Floats) -> tuple[Ints, Floats]:
+        """Writes the limits of an element's columns.
+
+        Returns
+        -------
+        tuple
+            With how many bits each column reads, and with how many what it writes may be read; the order of later blocks.
+        """
+        block, most = blocks[i], self.most
+        r, out = self.maps[block.element.super_block : block.element.super_block + 2]
+        c, b, bits = block.columns.c, block.columns.b, block.space.bits
+        a = np.array([pair[0] for pair in bits], dtype=np.int64)[block.columns.p] if bits else np.full(len(c), DEFAULT_BITS)
+        there = np.ones(len(c), dtype=np.bool_)
+        there[block.absent] = False
+        next_bits = (most - out**2 * b * a) // (out**2 * c)
+        written = next_bits >= min(self._next_bits(blocks, i))
+        later = (out**2 * (c + b) * a <= most) & (out**2 * (b + 1 + c) * a <= most) & written
+        fits, entering = figures["identity_fits"], figures["most_incoming"]
+        if block.element.continues:
+            fits[there & ~later] = 0
+            if len(_activations(block)) > 1:
+                ranks = np.where(there, 0.0, ABSENT)  # their order counts
+        else:
+            stride = block.space.stride
+            inner = a * (r**2 * b + r**2 // stride**2)
+            most_entering = most // (a * r**2) - b
+            limited = np.where((inner <= most) & written, most_entering, 0).clip(0)
+            entering[:] = np.minimum(entering, limited)
+            with_shortcut = inner + a * (r**2 * c // stride**2) <= most
+            fits[~((c <= most_entering) & with_shortcut & written)] = 0
+            if not block.element.is_block:
+                figures["rest_fits"][~later] = 0
+        if self.head is not None and i == len(blocks) - 1:
+            broken = out**2 * (c * self.tail_bits + self.head * DEFAULT_BITS) > most
+            fits[broken], entering[broken] = 0, 0
+        return np.array([np.where(there, a, 0), np.where(there, next_bits, ANY_BITS)]), ranks
+
+    def _next_bits(self, blocks: Sequence[SuperBlock], i: int) -> set[int]:
+        """Bits with which what comes after an element may read."""
+        found, after = set(), blocks[i + 1] if i + 1 < len(blocks) else None
+        if after is not None and after.element.continues:
+            found |= _activations(after)
+            if not after.element.optional:
+                return found
+        behind = next((block for block in blocks[i + 1 :] if not block.element.continues), None)
+        return found | ({self.tail_bits} if behind is None else _activations(behind))
 
 
 def _activations(block: SuperBlock) -> set[int]:
     """Bits with which a block may read."""
     return {a for a, _ in block.space.bits} or {DEFAULT_BITS}
-
-
-def _next_bits(blocks: Sequence[SuperBlock], i: int, tail_bits: int) -> set[int]:
-    """Bits with which what comes after an element may read."""
-    found, after = set(), blocks[i + 1] if i + 1 < len(blocks) else None
-    if after is not None and after.element.continues:
-        found |= _activations(after)
-        if not after.element.optional:
-            return found
-    others = (block for block in blocks[i + 1 :] if not block.element.continues)
-    behind = next(others, None)
-    return found | ({tail_bits} if behind is None else _activations(behind))
-
-
-def _write(block: SuperBlock, parts: Floats, r: int, out: int, most: int, least_next: int) -> None:
-    """Writes the limits of an element whose super-block turns maps of one height into those of another."""
-    c, b, there, bits = parts[CHANNELS], parts[WIDTH], parts[BLOCKS] > 0, block.space.bits
-    a = np.array([pair[0] for pair in bits])[block.columns.p] if bits else np.full(len(c), DEFAULT_BITS)
-    next_bits = (most - out**2 * b * a) // (out**2 * c)
-    written = next_bits >= least_next
-    later = (out**2 * (c + b) * a <= most) & (out**2 * (b + 1 + c) * a <= most) & written
-    if block.element.continues:
-        parts[IDENTITY_FITS] *= later | ~there
-        if len(_activations(block)) > 1:
-            parts[RANK] = np.where(there, 0.0, ABSENT)  # their order counts
-    else:
-        stride = block.space.stride
-        inner = a * (r**2 * b + r**2 // stride**2)
-        most_entering = most // (a * r**2) - b
-        parts[MOST_INCOMING] = np.minimum(parts[MOST_INCOMING], np.where((inner <= most) & written, most_entering, 0)).clip(0)
-        with_shortcut = inner + a * (r**2 * c // stride**2) <= most
-        parts[IDENTITY_FITS] *= (c <= most_entering) & with_shortcut & written
-        if not block.element.is_block:
-            parts[REST_FITS] *= later
-    parts[ACTIVATIONS] = np.where(there, a, 0)
-    parts[NEXT_BITS] = np.where(there, next_bits, parts[NEXT_BITS])

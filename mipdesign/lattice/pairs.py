@@ -8,7 +8,7 @@ pair counts, are far smaller than one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,14 +20,15 @@ from ..networks.blocks import FAMILIES, BlockFamily
 from ..networks.latency import LatencyModel
 from ..networks.latency_grid import MISSING
 from ..networks.operation import Int, Operation, plain_conv
+from .additive_budgets import Excess
 from .arrays import Ints
 from .column_axes import ColumnAxes, Terms
 from .distinct import distinct, places
+from .super_block import SuperBlock
 
 if TYPE_CHECKING:
     from ..problem.problem import Problem
     from ..problem.space import SuperBlockSpace
-    from .super_block import SuperBlock
 
 MOST_PAIRS = 20_000_000
 """Most entries of the tables of one super-block: 160 MB."""
@@ -35,9 +36,6 @@ CHUNK = 500_000
 """Entries that are tabulated at a time."""
 UNLIKE = 2**31
 """More channels than any lattice holds."""
-
-Excess = Callable[[Operation], Int]
-"""Whether an operation alone breaks some other budget (an array for operations of a lattice)."""
 
 
 @dataclass
@@ -89,16 +87,6 @@ class Gaps(Timer):
         """1 for an operation without an entry that some network may need, else 0."""
         missing = np.asarray(self.model.nanoseconds(op)) == MISSING
         return np.where(missing & ~np.asarray(self.exceeds(op), dtype=bool), 1, 0)
-
-
-class StageColumns(NamedTuple):
-    """Columns of one element: channels, place of the family, bottleneck width, kernel and place of the pair of bits of each."""
-
-    c: Ints
-    f: Ints
-    b: Ints
-    k: Ints
-    p: Ints
 
 
 class StageLatency(NamedTuple):
@@ -158,6 +146,8 @@ def stage_latencies(problem: Problem, blocks: Sequence[SuperBlock], timer: Timer
             rest = np.zeros_like(rest)  # later blocks are elements of their own
         made.append(StageLatency(fixed, rest, np.concatenate(flat), at))
         incoming = np.array(space.channels, dtype=np.int64)
+        if block.element.is_block:
+            incoming = tables.c[np.flatnonzero(np.diff(block.states, prepend=-1))]
     return made
 
 

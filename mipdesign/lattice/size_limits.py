@@ -14,6 +14,8 @@ from .arrays import MAX_COUNT
 
 MAX_COLUMNS = 2_000_000
 """Most columns that one super-block may have."""
+MOST_STATES = 65_535
+"""Most states of its blocks: as many as a row's number of its place has."""
 
 
 def check_size(problem: Problem) -> None:
@@ -31,6 +33,10 @@ def check_size(problem: Problem) -> None:
         if n > MAX_COLUMNS:
             remedy = f"at most {MAX_COLUMNS} fit the tables: raise a step or narrow bottleneck_ratio"
             raise SpecError(f"stages.{i}.channels", f"{n} combinations of channels, widths and kernels", remedy)
+        states = sum(choice.size for choice in space.choices) if unrolled(space) else 0
+        if states > MOST_STATES:
+            text = f"{states} combinations of channels, widths and kernels that blocks may have in common"
+            raise SpecError(f"stages.{i}.channels", text, f"at most {MOST_STATES} fit the tables: raise a step")
         c = space.channels[-1]
         for choice in space.choices:
             b, (kt, k) = choice.widest, kernel_of(choice.kernels[-1])

@@ -10,26 +10,7 @@ import numpy as np
 
 from ..problem.elements import Element
 from ..problem.specification import MOST_BITS
-from .arrays import (
-    ACTIVATIONS,
-    BLOCK_EXTRA,
-    BLOCK_LOG,
-    BLOCKS,
-    IDENTITY_FITS,
-    LAYERS,
-    LOG_CHANNELS,
-    MOST_INCOMING,
-    NEXT_BITS,
-    OTHER_PAIR,
-    PAIR,
-    RANK,
-    REST_FITS,
-    STATE,
-    Bools,
-    Floats,
-    Ints,
-    count_parts,
-)
+from .arrays import Bools, Floats, Ints, Rows, counts_of_rows
 from .distinct import distinct
 
 
@@ -46,8 +27,20 @@ class StageTables:
     c, f, b, k, p:
         Channels, place of the family in ``blocks``, bottleneck width, kernel, and place of the pair of bits of each column,
         shape ``(columns,)``.
-    parts:
-        The columns' part of :attr:`Tables.transposed`, of which all other figures of columns are read.
+    rows:
+        The columns' part of :attr:`Tables.rows`, of which most other figures of columns are read.
+    extra:
+        What the layer terms of one block have beside its log widths.
+    ranks:
+        In what order later blocks stand.
+    states:
+        What a block of a super-block whose blocks may differ has in common with the others, as a number; else the place of the
+        channels.
+    presence:
+        0 for a block that is absent, else 1.
+    reading:
+        Bits of the activations that a block reads, and the most with which what it writes may be read, shape
+        ``(2, columns)``; empty where they are not limited.
     depths:
         Admitted depths, increasing.
     channels, entering:
@@ -56,10 +49,9 @@ class StageTables:
     growth:
         Bounds of ``C / ci`` that say the same in the least numbers, ``None`` for one that excludes nothing; see
         :meth:`mipdesign.problem.space.SuperBlockSpace.simple_growth`.
-    pairs, first_pair:
-        What the latency counts for pairs of incoming channels and column, in two flat tables of which each column's part
-        begins at :attr:`pair_at`; empty without a latency budget. See :mod:`mipdesign.lattice.pairs`. And how many entries
-        the super-blocks before have.
+    pairs, pair_at:
+        What the latency counts for pairs of incoming channels and column, in two flat tables, and where each column's part of
+        both begins, shape ``(2, columns)``; empty and 0 without a latency budget. See :mod:`mipdesign.lattice.pairs`.
     """
 
     element: Element
@@ -69,66 +61,56 @@ class StageTables:
     b: Ints
     k: Ints
     p: Ints
-    parts: Floats
+    rows: Rows
+    extra: Floats
+    ranks: Floats
+    states: Ints
+    presence: Ints
+    reading: Ints
     depths: Ints
     channels: Ints
     entering: Ints
     growth: tuple[Fraction | None, Fraction | None]
     pairs: Ints
-    first_pair: int
+    pair_at: Ints
 
     @property
     def t(self) -> Floats:
         """``sum log w`` of one block with a single input channel, shape ``(columns,)``."""
-        return self._part(BLOCK_LOG)
+        t: Floats = self.rows["block_log"]
+        return t
 
-    @property
-    def extra(self) -> Floats:
-        """What the layer terms of one block have beside its log widths."""
-        return self._part(BLOCK_EXTRA)
-
-    @property
+    @cached_property
     def log_c(self) -> Floats:
         """``log C`` of each column."""
-        return self._part(LOG_CHANNELS)
+        return np.log(self.c.astype(np.float64))
 
     @property
     def layers(self) -> Ints:
         """Layers per block of each column."""
-        return self._part(LAYERS).astype(np.int64)
+        return self.rows["layers"].astype(np.int64)
 
     @property
     def most_incoming(self) -> Ints:
         """The largest number of incoming channels other than ``C`` with which no operation of the first block of each column
         breaks a limit of single operations.
         """
-        return self._part(MOST_INCOMING).astype(np.int64)
+        return self.rows["most_incoming"].astype(np.int64)
 
     @property
     def identity_fits(self) -> Bools:
         """Whether the first block of each column keeps these limits with ``ci = C``."""
-        return self._part(IDENTITY_FITS).astype(np.bool_)
+        return self.rows["identity_fits"].astype(np.bool_)
 
     @property
     def rest_fits(self) -> Bools:
         """Whether later blocks keep them."""
-        return self._part(REST_FITS).astype(np.bool_)
+        return self.rows["rest_fits"].astype(np.bool_)
 
-    @property
-    def pair_at(self) -> Ints:
-        """Where each column's part of both tables of :attr:`pairs` begins, shape ``(2, columns)``."""
-        at: Ints = self.parts[PAIR : OTHER_PAIR + 1].astype(np.int64) - self.first_pair
-        return at
-
-    @property
-    def states(self) -> Ints:
-        """What a block of a super-block whose blocks may differ has in common with the others, as a number."""
-        return self._part(STATE).astype(np.int64)
-
-    @property
-    def presence(self) -> Ints:
-        """0 for a block that is absent, else 1."""
-        return self._part(BLOCKS).astype(np.int64)
+    @cached_property
+    def state_channels(self) -> Ints:
+        """Channels of each place of the core: of each state of single blocks, else all of the super-block."""
+        return self.c[np.flatnonzero(np.diff(self.states, prepend=-1))] if self.element.is_block else self.channels
 
     @cached_property
     def stand_in(self) -> Ints:
@@ -142,21 +124,6 @@ class StageTables:
         codes = np.array([a * w * MOST_BITS + a for a, w in self.element.space.bits] or [0], dtype=np.int64)
         found: Ints = codes[self.p] * self.presence
         return found
-
-    @property
-    def activations(self) -> Ints:
-        """Bits of the activations that a block reads, where they are limited, else 0."""
-        return self._part(ACTIVATIONS).astype(np.int64)
-
-    @property
-    def next_bits(self) -> Ints:
-        """The most bits with which what it writes may be read."""
-        return self._part(NEXT_BITS).astype(np.int64)
-
-    @property
-    def ranks(self) -> Floats:
-        """In what order later blocks stand."""
-        return self._part(RANK)
 
     @cached_property
     def widths(self) -> Ints:
@@ -183,12 +150,8 @@ class StageTables:
         """What each further block counts."""
         return self._counts(3)
 
-    def _part(self, place: int) -> Floats:
-        part: Floats = self.parts[place]
-        return part
-
     def _counts(self, part: int) -> Ints:
-        counts: Ints = count_parts(self.parts)[part].astype(np.int64)
+        counts: Ints = counts_of_rows(self.rows)[part].astype(np.int64, order="C")
         return counts
 
     def follows(self, ci: Ints | Floats | int, c: Ints | Floats) -> Bools:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,39 +15,21 @@ from ..problem.elements import Element
 from ..problem.space import SuperBlockSpace
 from ..problem.specification import MOST_BITS
 from .additive_budgets import AdditiveBudget
-from .arrays import (
-    ABSENT,
-    ACTIVATIONS,
-    ANY_BITS,
-    BLOCK_EXTRA,
-    BLOCK_LOG,
-    BLOCKS,
-    CHANNELS,
-    FAMILY,
-    HAS_SE,
-    IDENTITY_FITS,
-    KERNEL,
-    LAYERS,
-    LOG_CHANNELS,
-    MAX_CHANNELS,
-    MOST_INCOMING,
-    NEXT_BITS,
-    OTHER_PAIR,
-    PAIR,
-    PLACE,
-    RANK,
-    REST_FITS,
-    STATE,
-    WIDTH,
-    Floats,
-    Ints,
-    count_parts,
-)
+from .arrays import ABSENT, MAX_CHANNELS, Figures, Floats, Ints
 from .column_axes import ColumnAxes, Terms, over_axes
-from .pairs import StageColumns
 
 MOST = 4096
 """More than any number of a kernel, and than any pair of bits as a number."""
+
+
+class StageColumns(NamedTuple):
+    """Columns of one element: channels, place of the family, bottleneck width, kernel and place of the pair of bits of each."""
+
+    c: Ints
+    f: Ints
+    b: Ints
+    k: Ints
+    p: Ints
 
 
 @dataclass(frozen=True)
@@ -136,12 +118,12 @@ class SuperBlock:
 
     def write(
         self,
-        parts: Floats,
+        figures: Figures,
         budgets: Sequence[AdditiveBudget],
         numbers: Sequence[int],
         extras: Mapping[int, float],
         extras_of_bits: Mapping[tuple[int, int], float],
-    ) -> None:
+    ) -> Floats:
         """Writes all figures but those of the latency and of limits on single operations, which stand as if there were none.
 
         Parameters
@@ -150,52 +132,63 @@ class SuperBlock:
             Number of each family among all families of the problem.
         extras, extras_of_bits:
             What the layer terms of a block have beside its log widths, by kernel; what one of its layers has, by bits.
+
+        Returns
+        -------
+        Floats
+            What the layer terms of a block of each column have beside its log widths.
         """
-        space, counts = self.space, count_parts(parts)
-        parts[MOST_INCOMING], parts[IDENTITY_FITS], parts[REST_FITS] = MAX_CHANNELS, 1.0, 1.0
-        parts[PAIR], parts[OTHER_PAIR] = 0.0, 0.0
+        space, extra = self.space, np.zeros(len(self.columns.c))
+        for name, value in (("most_incoming", MAX_CHANNELS), ("identity_fits", 1), ("rest_fits", 1)):
+            figures[name].fill(value)
         channels = np.array(space.channels, dtype=np.int64)
         for f, (own, choice) in enumerate(zip(self.axes, space.choices, strict=True)):
             family = FAMILIES[choice.block]
-            for part, values in (
-                (CHANNELS, own.c),
-                (LOG_CHANNELS, np.log(own.c.astype(np.float64))),
-                (BLOCK_LOG, self._log_width(f)),
-                (LAYERS, np.int64(family.layers)),
-                (PLACE, np.searchsorted(channels, own.c)),
-                (FAMILY, np.int64(numbers[f])),
-                (WIDTH, own.b),
-                (KERNEL, own.k),
-                (BLOCK_EXTRA, np.vectorize(extras.__getitem__, otypes=[np.float64])(own.k)),
-                (HAS_SE, np.int64(family.has_se)),
+            for name, values in (
+                ("channels", own.c),
+                ("block_log", self._log_width(f)),
+                ("layers", np.int64(family.layers)),
+                ("place", np.searchsorted(channels, own.c)),
+                ("family", np.int64(numbers[f])),
+                ("width", own.b),
+                ("kernel", own.k),
+                ("has_se", np.int64(family.has_se)),
             ):
-                self._put(parts[part], f, [over_axes(np.asarray(values))])
+                self._put(figures[name], f, [over_axes(np.asarray(values))])
+            if any(extras.values()):
+                self._put(extra, f, [over_axes(np.vectorize(extras.__getitem__, otypes=[np.float64])(own.k))])
             for pair, bits in enumerate(space.bits or (None,)):
-                for of_part, of_budgets in zip(counts, self._counts(f, budgets, bits), strict=True):
+                for of_part, of_budgets in zip(figures["counts"], self._counts(f, budgets, bits), strict=True):
                     for row, terms in zip(of_part, of_budgets, strict=False):
                         self._put(row, f, terms.joined(), pair=pair)
                 if bits is not None and self.places is not None:
-                    parts[BLOCK_EXTRA, self.places[f][:, pair]] += family.layers * extras_of_bits[bits]
-        parts[STATE], parts[BLOCKS], parts[RANK] = parts[PLACE], 1.0, 0.0
-        parts[ACTIVATIONS], parts[NEXT_BITS] = 0.0, ANY_BITS
+                    extra[self.places[f][:, pair]] += family.layers * extras_of_bits[bits]
         if self.element.is_block:
-            parts[STATE] = self.states
-        if self.element.continues:
-            codes = np.array([a * MOST_BITS + w for a, w in space.bits] or [0])
-            parts[RANK] = (parts[WIDTH] * MOST + parts[KERNEL]) * MOST + codes[self.columns.p]
-            self._write_absent(parts)
+            figures["place"][:] = self.states
+        if len(self.absent):
+            self._write_absent(figures)
+        return extra
 
-    def _write_absent(self, parts: Floats) -> None:
+    def _write_absent(self, figures: Figures) -> None:
         """What a block counts that is not there: nothing, with the channels that it passes on."""
         at = self.absent
-        parts[:, at] = 0.0
-        for part in (CHANNELS, LOG_CHANNELS, PLACE, FAMILY, HAS_SE, STATE):
-            parts[part, at] = parts[part, at - 1]
-        parts[BLOCK_LOG, at] = -parts[LOG_CHANNELS, at]
-        parts[MOST_INCOMING, at], parts[IDENTITY_FITS, at], parts[REST_FITS, at] = MAX_CHANNELS, 1.0, 1.0
-        parts[RANK, at], parts[NEXT_BITS, at] = ABSENT, ANY_BITS
+        for name, values in figures.items():
+            if name not in ("most_incoming", "identity_fits", "rest_fits"):
+                passed_on = name in ("channels", "family", "has_se", "place")
+                values[..., at] = values[..., at - 1] if passed_on else 0
+        figures["block_log"][at] = -np.log(figures["channels"][at].astype(np.float64))
 
-    def write_single_limits(self, parts: Floats, most_elements: int) -> None:
+    @property
+    def ranks(self) -> Floats:
+        """Order of later blocks of the same super-block that may be exchanged; 0 for other elements."""
+        if not self.element.continues:
+            return np.zeros(len(self.columns.c))
+        codes = np.array([a * MOST_BITS + w for a, w in self.space.bits] or [0])
+        ranks: Floats = ((self.columns.b * MOST + self.columns.k) * MOST + codes[self.columns.p]).astype(np.float64)
+        ranks[self.absent] = ABSENT
+        return ranks
+
+    def write_single_limits(self, figures: Figures, most_elements: int) -> None:
         """Writes the limits that hold where no operation may exceed a number of map elements."""
         space = self.space
         for f, own in enumerate(self.axes):
@@ -203,17 +196,18 @@ class SuperBlock:
             if self.element.continues:
                 first = later
             else:
-                self._put(parts[MOST_INCOMING], f, self._most_incoming(f, most_elements), np.minimum)
+                self._put(figures["most_incoming"], f, self._most_incoming(f, most_elements), np.minimum)
                 first = space.stride, space.resolution, True
-            for part, place in ((IDENTITY_FITS, first), (REST_FITS, later)):
+            for name, place in (("identity_fits", first), ("rest_fits", later)):
                 too_large = Terms.of(op.map_elements > most_elements for op in self._operations(f, own.c, *place))
-                self._put(parts[part], f, too_large.joined())
-        parts[MOST_INCOMING] -= parts[MOST_INCOMING] == parts[CHANNELS]
-        for part in (IDENTITY_FITS, REST_FITS):
-            parts[part, self.absent] = 0.0
-            parts[part] = parts[part] == 0.0
+                self._put(figures[name], f, too_large.joined())
+        most = figures["most_incoming"]
+        most -= most == figures["channels"]
+        for name in ("identity_fits", "rest_fits"):
+            figures[name][self.absent] = 0
+            figures[name][:] = figures[name] == 0
         if self.element.is_block:
-            parts[REST_FITS] = 1.0  # there is no other block
+            figures["rest_fits"].fill(1)  # there is no other block
 
     def _most_incoming(self, f: int, most_elements: int) -> list[Ints]:
         """The largest numbers of incoming channels with which the first block's operations keep a number of map elements: of

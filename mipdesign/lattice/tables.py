@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..networks.architecture import Architecture, Stage, Stem, single
 from ..networks.blocks import FAMILIES
@@ -29,21 +30,7 @@ from ..networks.operation import kernel_code, kernel_of
 from ..problem.problem import Problem
 from ..problem.ties import Tie
 from .additive_budgets import AdditiveBudget, integer_limits
-from .arrays import (
-    ABSENT,
-    BLOCK_EXTRA,
-    BLOCKS,
-    CHANNELS,
-    DEPTH,
-    FAMILY,
-    KERNEL,
-    WIDTH,
-    Arrays,
-    Floats,
-    Ints,
-    count_parts,
-    finite_rho,
-)
+from .arrays import ABSENT, DEPTH, PRESENCE, TIED, Arrays, Floats, Ints, Rows, counts_of_rows, finite_rho
 from .position import Position
 from .stage_tables import StageTables
 
@@ -90,8 +77,8 @@ class Tables:
         What elements have in common.
     stem_next, tail_bits:
         :attr:`Arrays.stem_next` and :attr:`Arrays.tail_bits`.
-    transposed:
-        :attr:`Arrays.rows`, transposed: one row per part.
+    rows:
+        :attr:`Arrays.rows`.
     shared:
         What :meth:`once` has worked out.
     """
@@ -116,7 +103,7 @@ class Tables:
     ties: tuple[Tie, ...]
     stem_next: Ints
     tail_bits: int
-    transposed: Floats = field(repr=False)
+    rows: Rows = field(repr=False)
     shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -127,7 +114,17 @@ class Tables:
     @property
     def has_extra(self) -> bool:
         """Whether some layer terms are not just log widths."""
-        return bool(self.stem_extra or self.head_extra or self.transposed[BLOCK_EXTRA].any())
+        return bool(self.stem_extra or self.head_extra or any(s.extra.any() for s in self.stages))
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether some elements are single blocks."""
+        return any(s.element.is_block for s in self.stages)
+
+    def _every(self, name: str, needed: bool, axis: int = 0) -> NDArray[Any]:
+        """A figure of all rows, where it is needed."""
+        values = [getattr(s, name) for s in self.stages]
+        return np.ascontiguousarray(np.concatenate(values, axis=axis)) if needed else values[0][..., :0].copy()
 
     @property
     def penalised(self) -> tuple[int, ...]:
@@ -182,18 +179,27 @@ class Tables:
     def arrays(self) -> Arrays:
         """Everything that the core needs."""
         scoring, m = self.problem.scoring, len(self.stages)
+        families = sorted({name for s in self.stages for name in s.blocks})
         return Arrays(
-            rows=np.ascontiguousarray(self.transposed.T),
-            transposed=self.transposed,
+            rows=self.rows,
             ties=self._ties(),
             paired=self.counts.index("latency") if "latency" in self.counts else -1,
             pairs=np.concatenate([s.pairs for s in self.stages]).astype(np.float64),
             offsets=np.cumsum([0] + [len(s.c) for s in self.stages]),
-            has_identity=np.array([bool(count_parts(s.parts)[2].any()) for s in self.stages]),
+            has_identity=np.array([bool(counts_of_rows(s.rows)[2].any()) for s in self.stages]),
             continues=np.array([s.element.continues for s in self.stages]),
             ordered=np.array([self.is_ordered(i) for i in range(m)]),
-            entering=np.concatenate([s.entering for s in self.stages]),
-            entering_at=np.cumsum([0] + [len(s.channels) for s in self.stages]),
+            same_shape=np.array([s.element.continues and s.element.space.uniform for s in self.stages]),
+            has_blocks=self.has_blocks,
+            ranks=self._every("ranks", self.has_blocks),
+            present=self._every("presence", self.has_blocks).astype(np.bool_),
+            bits=self._every("bits", self.has_blocks),
+            reading=self._every("reading", bool(self.tail_bits), axis=1),
+            entering=np.concatenate([s.entering[np.searchsorted(s.channels, s.state_channels)] for s in self.stages]),
+            entering_at=np.cumsum([0] + [len(s.state_channels) for s in self.stages]),
+            place_at=self._place_at(),
+            channel_logs=np.log(np.concatenate([s.state_channels for s in self.stages]).astype(np.float64)),
+            pair_at=self._pair_at(),
             prefix=(np.array(self.stage_of) <= np.arange(self.n_stages)[:, None]).astype(np.float64).reshape(-1, m),
             ends=np.array(self.ends, dtype=np.int64),
             log_areas=scoring.exponents[1] * 2.0 * np.log(np.array(self.end_resolution, dtype=np.float64)),
@@ -203,6 +209,7 @@ class Tables:
             weights=np.array(scoring.weights, dtype=np.float64),
             end_weights=np.array(scoring.end_weights) if scoring.additive else np.zeros(self.n_stages),
             has_extra=self.has_extra,
+            extras=self._every("extra", self.has_extra),
             stem_c=self.stem_c,
             stem_counts=self.stem_counts.astype(np.float64),
             stem_next=self.stem_next,
@@ -218,6 +225,9 @@ class Tables:
             rho=finite_rho(self.rho),
             rho_price=float(scoring.effectiveness_price),
             penalised=np.array([self.elements_of(i) for i in self.penalised], dtype=np.int64).reshape(-1, 2),
+            depths=np.concatenate([s.depths for s in self.stages]),
+            depth_at=np.cumsum([0] + [len(s.depths) for s in self.stages]),
+            families=np.array([[s.blocks.index(f) if f in s.blocks else -1 for f in families] for s in self.stages]),
             beta=float(scoring.beta),
             squared=scoring.penalty_form == "exp_var",
         )
@@ -231,11 +241,27 @@ class Tables:
         """Whether an element has no lower rank than the one before: later blocks may be exchanged."""
         return i > 0 and self.stages[i - 1].element.continues and self.stages[i].element.continues
 
+    def _pair_at(self) -> Ints:
+        """:attr:`Arrays.pair_at`, empty without a latency budget."""
+        before = np.cumsum([0] + [len(s.pairs) for s in self.stages])
+        if not before[-1]:
+            return np.zeros((2, 0), dtype=np.int64)
+        return np.concatenate([s.pair_at + n for s, n in zip(self.stages, before, strict=False)], axis=1)
+
+    def _place_at(self) -> Ints:
+        """:attr:`Arrays.place_at`: columns are sorted by their channels, those of single blocks by their states."""
+        places = [
+            np.flatnonzero(np.diff(s.states, prepend=-1)) if s.element.is_block else np.searchsorted(s.c, s.channels)
+            for s in self.stages
+        ]
+        first = np.cumsum([0] + [len(s.c) for s in self.stages])
+        return np.append(np.concatenate([at + n for at, n in zip(places, first, strict=False)]), first[-1])
+
     def _ties(self) -> Ints:
         """:attr:`Arrays.ties`: each super-block of a tie with the one before it."""
-        places = {"block": FAMILY, "channels": CHANNELS, "bottleneck": WIDTH, "kernel": KERNEL, "depth": DEPTH}
-        places |= {"presence": BLOCKS}
-        pairs = [(places[tie.axis], i, j) for tie in self.ties for i, j in itertools.pairwise(tie.stages)]
+        numbers = {"depth": DEPTH, "presence": PRESENCE} | {name: n for n, name in enumerate(TIED)}
+        names = {"block": "family", "bottleneck": "width"}
+        pairs = [(numbers[names.get(tie.axis, tie.axis)], i, j) for tie in self.ties for i, j in itertools.pairwise(tie.stages)]
         return np.array(pairs, dtype=np.int64).reshape(-1, 3)
 
     def log_end(self, stage: int, channels: Ints | None) -> Floats:

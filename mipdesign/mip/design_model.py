@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
+from pyscipopt import Model
 
 from ..lattice.position import Position
 from ..lattice.tables import Tables
@@ -52,7 +53,8 @@ class DesignModel:
     rules:
         Values of all variables in a network, by name.
     units:
-        What one unit of the variable ``count_<budget>`` means, where the model was asked for the counts as variables.
+        What one unit of a budget means in the model, by the budget's name: in its constraint ``budget_<budget>``, or in the
+        variable ``count_<budget>`` where the model was asked for the counts as variables.
     """
 
     model: Any
@@ -61,6 +63,30 @@ class DesignModel:
     lacking: tuple[str, ...]
     rules: Mapping[str, ValueRule]
     units: Mapping[str, float] = field(default_factory=dict)
+
+    def under(self, tables: Tables) -> DesignModel:
+        """A copy of a model that has constraints for the budgets, under the limits of other tables.
+
+        They have the same columns and the same limit of the effectiveness. Copying takes a tenth of the time of writing; units
+        stay those of this model.
+        """
+        model = Model(sourceModel=self.model, origcopy=True)
+        model.hideOutput()
+        limits = dict(zip(tables.counts, tables.limits.tolist(), strict=True))
+        sides = {f"{BUDGET}{name}": most_in_units(limits[name], unit) for name, unit in self.units.items()}
+        for constraint in model.getConss(False):
+            if constraint.name in sides:
+                model.chgRhs(constraint, sides[constraint.name])
+        return replace(self, model=model, variables={variable.name: variable for variable in model.getVars()})
+
+
+BUDGET = "budget_"
+"""How the names of constraints for budgets begin."""
+
+
+def most_in_units(limit: float, unit: float) -> float:
+    """What a count may be at most, in units of a model: half a unit above the integer, so that tolerances exclude nothing."""
+    return (float(limit) + 0.5) / unit
 
 
 def position_of(tables: Tables, chosen: Mapping[tuple[AxisKind, int], int]) -> Position | None:

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,43 +18,55 @@
 
 typedef int64_t i64;
 
-/* Places in a row of `rows`, in the order of mipdesign.lattice.arrays. */
-enum {
-    CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS, MOST_INCOMING, IDENTITY_FITS, REST_FITS, PLACE, PAIR, OTHER_PAIR,
-    FAMILY, WIDTH, KERNEL, HAS_SE, BLOCK_EXTRA, STATE, BLOCKS, RANK, ACTIVATIONS, NEXT_BITS, COUNTS
-};
+/* A column of the tables, as mipdesign.lattice.arrays.row_type has it; `counts` are (fixed, slope, identity, rest) of each budget. */
+typedef struct {
+    uint32_t channels, width, kernel, most_incoming;
+    uint16_t place, layers;
+    uint8_t family, has_se, identity_fits, rest_fits;
+    double log;
+    double counts[];
+} Row;
 
-enum { DEPTH = -1 }; /* in `ties`, where the other parts are places in a row */
+/* Parts of a column; the first four, the presence and the depth may be tied. */
+enum { CHANNELS, FAMILY, WIDTH, KERNEL, BLOCK_LOG, LOG_CHANNELS, PRESENCE, BITS, DEPTH = -1 };
 
 /* The order of the fields is that of mipdesign.lattice.arrays.Structure. */
 typedef struct {
-    const double *rows;        /* n_rows x parts */
-    const double *transposed;  /* parts x n_rows */
     const double *pairs;
+    const double *channel_logs; /* of each place, log C */
     const double *prefix;      /* stages x super_blocks */
     const double *log_areas;
-    const double *weights;
-    const double *end_weights;
+    const double *weights, *end_weights;
     const double *stem_counts; /* budgets x n_stems */
     const double *tail_fixed;
     const double *tail_slope;
     const double *limits;
+    const double *extras;      /* of each row, where there are any: what the layer terms of a block have beside its log widths, */
+    const double *ranks;       /* and, where there are single blocks, their order, */
     const i64 *ties;           /* n_ties x 3 */
     const i64 *offsets;        /* super_blocks + 1 */
     const i64 *entering;       /* places x 2 */
     const i64 *entering_at;
     const i64 *ends;
-    const i64 *stem_c;
-    const i64 *stem_next;
+    const i64 *stem_c, *stem_next;
     const i64 *rho_stages;
     const i64 *penalised;      /* n_penalised x 2: elements of each super-block */
+    const i64 *depths, *depth_at; /* lattice of each depth: that of super-block i is depths[depth_at[i] : depth_at[i + 1]] */
+    const i64 *families;       /* super_blocks x n_families */
+    const i64 *place_at;       /* first row of each place: those of super-block i begin at entering_at[i]; and the number of rows */
+    const i64 *pair_at;        /* 2 x n_rows, where there is a paired budget */
+    const i64 *bits;           /* of each row, where there are single blocks: the pair of bits as a number, */
+    const i64 *reading;        /* 2 x n_rows, where that is limited: bits with which a block reads, most with which it may be read */
+    const char *rows;          /* n_rows of row_size bytes */
     const uint8_t *has_identity;
     const uint8_t *may_be_limited; /* super-blocks with columns that keep limits on single operations not always */
     const uint8_t *continues;  /* elements that are entered in the state in which the one before is left, */
     const uint8_t *ordered;    /* and that have no lower rank than it */
+    const uint8_t *present;    /* of each row, where there are single blocks: whether the block is there */
+    const uint8_t *same_shape; /* elements that have width and kernel of the one before */
     double stem_log, stem_extra, head_log, head_extra, channels_exponent, rho, rho_price, beta;
-    i64 n_rows, parts, super_blocks, stages, budgets, n_stems, n_ties, n_rho_stages, n_penalised, paired, forgets, squared;
-    i64 additive, has_extra, tail_bits;
+    i64 n_rows, row_size, super_blocks, stages, budgets, n_stems, n_ties, n_rho_stages, n_penalised, n_families, paired, forgets, squared;
+    i64 additive, has_extra, has_blocks, tail_bits;
 } Arrays;
 
 static inline double least_of(double a, double b) { return b < a ? b : a; }

@@ -1,7 +1,7 @@
-/* A cell as a chain of elements: its columns in groups of equal states, and which groups may follow which.
+/* A cell as a chain of elements: its columns in groups of equal places, and which groups may follow which.
  *
- * An element is a super-block, whose state is the number of its channels, or one block of a super-block whose blocks may differ: all
- * of those have the same state, which is what the blocks have in common. States are sorted by channels.
+ * An element is a super-block, whose places are those of its channels, or one block of a super-block whose blocks may differ: its
+ * places are the states that all of these blocks have in common. They are sorted by channels.
  */
 
 #ifndef CHAIN_H
@@ -13,74 +13,35 @@
 typedef struct {
     const Arrays *arrays;
     i64 n, super_blocks, n_groups, n_stems;
-    i64 widest;            /* most columns of equal channels in one super-block, */
+    i64 widest;            /* most columns of equal channels in one element, */
     i64 widest_incoming;   /* and most groups in one */
     const i64 *rows;       /* row of each column; those of super-block i are at[i] : at[i + 1] */
     const i64 *at;
-    const double *fixed, *slope, *identity, *rest; /* parts of equation (1): those of budget b begin at b * stride */
-    const double *log, *layers, *extra;            /* t of equation (2), layers of a block, e where the score has it */
-    i64 stride;
     uint8_t *limited;      /* super-blocks some columns of which may not be entered with all channels, or only once */
     i64 *groups, *starts;  /* groups of super-block i are groups[i] : groups[i + 1]; columns of g starts[g] : starts[g + 1] */
     double *channels, *logs; /* C and log C of each group, */
-    i64 *places, *states;  /* and the place of C among the channels of its super-block, and the state */
+    i64 *places;           /* and the place among those of its super-block */
     i64 *first, *stop;     /* the window of incoming channels of each group: stems, else groups of the super-block before */
     double *stem, *stem_logs;
     i64 *stems;            /* places of the stems among all */
     i64 *low, *high;       /* range of each depth */
 } Chain;
 
-/* Channels that may enter a super-block, their logarithms, their places among all, and states. */
+/* Channels that may enter a super-block, their logarithms, and their places among all. */
 typedef struct {
     i64 n;
     const double *channels, *logs;
-    const i64 *places, *states;
+    const i64 *places;
 } Incoming;
 
 static inline Incoming incoming_of(const Chain *c, i64 i) {
     if (i == 0)
-        return (Incoming){c->n_stems, c->stem, c->stem_logs, c->stems, c->stems};
+        return (Incoming){c->n_stems, c->stem, c->stem_logs, c->stems};
     i64 before = c->groups[i - 1];
-    return (Incoming){c->groups[i] - before, c->channels + before, c->logs + before, c->places + before, c->states + before};
+    return (Incoming){c->groups[i] - before, c->channels + before, c->logs + before, c->places + before};
 }
 
-static inline const double *column_row(const Chain *c, i64 p) { return row_of(c->arrays, c->rows[p]); }
-
-/* The parts of some rows: the tables' own where all rows are there. */
-static void gather(Chain *c, Store *s) {
-    const Arrays *a = c->arrays;
-    i64 nb = a->budgets, n = c->n;
-    const double *all = a->transposed;
-    if (n == a->n_rows) {
-        c->stride = n;
-        c->fixed = all + COUNTS * n;
-        c->slope = c->fixed + nb * n;
-        c->identity = c->slope + nb * n;
-        c->rest = c->identity + nb * n;
-        c->log = all + BLOCK_LOG * n;
-        c->layers = all + LAYERS * n;
-        c->extra = all + BLOCK_EXTRA * n;
-        return;
-    }
-    i64 parts = 4 * nb + 2 + a->has_extra, beside[] = {BLOCK_LOG, LAYERS, BLOCK_EXTRA};
-    double *table = take_doubles(s, parts * n);
-    if (!table)
-        return;
-    for (i64 part = 0; part < parts; part++) {
-        const double *from = all + (part < 4 * nb ? COUNTS + part : beside[part - 4 * nb]) * a->n_rows;
-        double *to = table + part * n;
-        for (i64 p = 0; p < n; p++)
-            to[p] = from[c->rows[p]];
-    }
-    c->stride = n;
-    c->fixed = table;
-    c->slope = table + nb * n;
-    c->identity = table + 2 * nb * n;
-    c->rest = table + 3 * nb * n;
-    c->log = table + 4 * nb * n;
-    c->layers = table + (4 * nb + 1) * n;
-    c->extra = a->has_extra ? table + (4 * nb + 2) * n : NULL;
-}
+static inline const Row *column_row(const Chain *c, i64 p) { return row_of(c->arrays, c->rows[p]); }
 
 static void find_limited(Chain *c) {
     double widest = c->stem[c->n_stems - 1];
@@ -88,8 +49,8 @@ static void find_limited(Chain *c) {
     for (i64 i = 0; i < c->super_blocks; i++) {
         c->limited[i] = 0;
         for (i64 p = c->at[i]; a->may_be_limited[i] && p < c->at[i + 1] && !c->limited[i]; p++) {
-            const double *row = column_row(c, p);
-            c->limited[i] = row[MOST_INCOMING] < widest || row[IDENTITY_FITS] == 0 || row[REST_FITS] == 0;
+            const Row *row = column_row(c, p);
+            c->limited[i] = (double)row->most_incoming < widest || !row->identity_fits || !row->rest_fits;
         }
         widest = c->channels[c->groups[i + 1] - 1];
     }
@@ -104,13 +65,29 @@ static bool is_reached(const Chain *c, i64 i, i64 g, const Incoming *in, const u
     return false;
 }
 
+/* The first of increasing columns from p on that is not a row before `stop`: groups are long, so the step doubles. */
+static i64 end_of_group(const i64 *rows, i64 p, i64 n, i64 stop) {
+    i64 step = 1, low = p; /* which is before `stop` */
+    while (low + step < n && rows[low + step] < stop)
+        low += step, step *= 2;
+    i64 high = least_int(low + step, n);
+    while (high - low > 1) {
+        i64 middle = (low + high) / 2;
+        if (rows[middle] < stop)
+            low = middle;
+        else
+            high = middle;
+    }
+    return high;
+}
+
 /* The window of incoming groups of a group, from where that of the group before is. */
 static void find_window(const Chain *c, i64 i, i64 g, const Incoming *in, i64 *from, i64 *to) {
     const Arrays *a = c->arrays;
     if (a->continues[i]) {
-        while (*from < in->n && in->states[*from] < c->states[g])
+        while (*from < in->n && in->places[*from] < c->places[g])
             ++*from;
-        *to = *from < in->n && in->states[*from] == c->states[g] ? *from + 1 : *from;
+        *to = *from < in->n && in->places[*from] == c->places[g] ? *from + 1 : *from;
         return;
     }
     const i64 *window = a->entering + 2 * (a->entering_at[i] + c->places[g]);
@@ -124,37 +101,32 @@ static void find_window(const Chain *c, i64 i, i64 g, const Incoming *in, i64 *f
 static bool build_groups(Chain *c, Store *s) {
     const Arrays *a = c->arrays;
     i64 m = c->super_blocks, n = 0;
-    const double *state_of = a->transposed + STATE * a->n_rows;
     c->groups = take_ints(s, m + 1);
     for (i64 i = 0; i < m; i++)
-        for (i64 p = c->at[i]; p < c->at[i + 1]; p++)
-            n += p == c->at[i] || state_of[c->rows[p]] != state_of[c->rows[p - 1]];
-    c->n_groups = n;
+        n += least_int(a->entering_at[i + 1] - a->entering_at[i], c->at[i + 1] - c->at[i]); /* as many as there may be */
     c->starts = take_ints(s, n + 1), c->places = take_ints(s, n), c->first = take_ints(s, n), c->stop = take_ints(s, n);
-    c->states = take_ints(s, n), c->channels = take_doubles(s, n), c->logs = take_doubles(s, n);
+    c->channels = take_doubles(s, n), c->logs = take_doubles(s, n);
     uint8_t *reached = take(s, (size_t)n), *all = take(s, (size_t)c->n_stems);
     if (s->failed)
         return false;
     n = 0;
     c->groups[0] = 0;
+    c->widest = 0, c->widest_incoming = c->n_stems;
     for (i64 i = 0; i < m; i++) {
-        for (i64 p = c->at[i]; p < c->at[i + 1]; p++)
-            if (p == c->at[i] || state_of[c->rows[p]] != state_of[c->rows[p - 1]])
-                c->starts[n++] = p;
+        i64 start = c->at[i]; /* of the columns with these channels */
+        for (i64 p = c->at[i], next; p < c->at[i + 1]; p = next, n++) {
+            const Row *row = column_row(c, p);
+            next = end_of_group(c->rows, p, c->at[i + 1], a->place_at[a->entering_at[i] + row->place + 1]);
+            c->starts[n] = p;
+            c->channels[n] = row->channels, c->places[n] = row->place;
+            c->logs[n] = a->channel_logs[a->entering_at[i] + row->place];
+            start = n > c->groups[i] && c->channels[n - 1] == c->channels[n] ? start : p;
+            c->widest = most_int(c->widest, next - start);
+        }
         c->groups[i + 1] = n;
     }
+    c->n_groups = n;
     c->starts[n] = c->n;
-    c->widest = 0, c->widest_incoming = c->n_stems;
-    for (i64 g = 0; g < n; g++) {
-        const double *row = column_row(c, c->starts[g]);
-        c->channels[g] = row[CHANNELS], c->logs[g] = row[LOG_CHANNELS], c->places[g] = (i64)row[PLACE];
-        c->states[g] = (i64)row[STATE];
-    }
-    for (i64 i = 0; i < m; i++)
-        for (i64 g = c->groups[i], start = c->groups[i]; g < c->groups[i + 1]; g++) {
-            start = c->channels[start] == c->channels[g] ? start : g;
-            c->widest = most_int(c->widest, c->starts[g + 1] - c->starts[start]);
-        }
     find_limited(c);
     memset(all, 1, (size_t)c->n_stems);
     const uint8_t *alive = all;
@@ -178,36 +150,40 @@ static bool build_groups(Chain *c, Store *s) {
 
 /* Links the columns that `rows` and `at` name; whether there is a path. */
 static bool link(Chain *c, Store *s) {
-    gather(c, s);
     c->limited = take(s, (size_t)c->super_blocks);
     return !s->failed && build_groups(c, s);
 }
 
-/* Least and largest `sum log w` of each super-block, incoming channels and depths within the cell; of layer terms with `extra`. */
-static void log_ranges(const Chain *c, const double *extra, double *least, double *most) {
+/* Least and largest `sum log w` of each super-block, or of layer terms where `with_extra` says so, and number of layers; incoming
+ * channels and depths within the cell.
+ */
+static void column_ranges(const Chain *c, bool with_extra, double *least, double *most, double *least_layers, double *most_layers) {
     for (i64 i = 0; i < c->super_blocks; i++) {
         double below = (double)(c->low[i] - 1), above = (double)(c->high[i] - 1);
+        i64 few = INT64_MAX, many = 0;
         least[i] = INFINITY, most[i] = -INFINITY;
         for (i64 g = c->groups[i]; g < c->groups[i + 1]; g++) {
             double low = INFINITY, high = -INFINITY; /* of t: the rest grows with it */
             for (i64 p = c->starts[g]; p < c->starts[g + 1]; p++) {
-                double term = extra ? c->log[p] + extra[p] : c->log[p];
+                const Row *row = column_row(c, p);
+                fetch_head(c->arrays, c->rows[least_int(p + AHEAD, c->n - 1)]);
+                double term = with_extra ? row->log + extra_of(c->arrays, c->rows[p]) : row->log;
                 low = least_of(low, term);
                 high = most_of(high, term);
+                few = least_int(few, row->layers);
+                many = most_int(many, row->layers);
             }
-            if (c->arrays->continues[i]) {
-                least[i] = least_of(least[i], c->logs[g] + low);
-                most[i] = most_of(most[i], c->logs[g] + high);
-                continue;
-            }
-            least[i] = least_of(least[i], low + below * (c->logs[g] + low));
-            most[i] = most_of(most[i], high + above * (c->logs[g] + high));
+            double entered = c->arrays->continues[i] ? c->logs[g] : 0.0; /* with its own channels, and it has depth 1 */
+            least[i] = least_of(least[i], entered + low + below * (c->logs[g] + low));
+            most[i] = most_of(most[i], entered + high + above * (c->logs[g] + high));
         }
-        Incoming in = incoming_of(c, i);
-        if (c->arrays->continues[i]) /* log ci is log C */
-            continue;
-        least[i] += in.logs[0];
-        most[i] += in.logs[in.n - 1];
+        if (!c->arrays->continues[i]) {
+            Incoming in = incoming_of(c, i);
+            least[i] += in.logs[0];
+            most[i] += in.logs[in.n - 1];
+        }
+        least_layers[i] = (double)few * (double)c->low[i];
+        most_layers[i] = (double)many * (double)c->high[i];
     }
 }
 

@@ -18,36 +18,84 @@
 
 #include "arrays.h"
 
-/* ------------------------------------------------------------ parts of (1): one number per budget, of a row */
+static inline const Row *row_of(const Arrays *a, i64 row) { return (const Row *)(a->rows + row * a->row_size); }
 
-static inline const double *fixed_parts(const double *row) { return row + COUNTS; }
-static inline const double *slope_parts(const double *row, i64 budgets) { return row + COUNTS + budgets; }
-static inline const double *identity_parts(const double *row, i64 budgets) { return row + COUNTS + 2 * budgets; }
-static inline const double *rest_parts(const double *row, i64 budgets) { return row + COUNTS + 3 * budgets; }
+/* A part of a column, by its row. */
+static inline double part_of(const Arrays *a, i64 part, i64 row) {
+    const Row *of = row_of(a, row);
+    switch (part) {
+    case CHANNELS: return of->channels;
+    case FAMILY: return of->family;
+    case WIDTH: return of->width;
+    case KERNEL: return of->kernel;
+    case BLOCK_LOG: return of->log;
+    case PRESENCE: return a->has_blocks ? a->present[row] : 1.0;
+    case BITS: return a->has_blocks ? (double)a->bits[row] : 0.0;
+    default: return log((double)of->channels);
+    }
+}
+
+/* What the layer terms of a block have beside its log widths. */
+static inline double extra_of(const Arrays *a, i64 row) { return a->has_extra ? a->extras[row] : 0.0; }
+
+/* 0 for a block that is absent, else 1. */
+static inline double presence_of(const Arrays *a, i64 row) { return part_of(a, PRESENCE, row); }
+
+#define AHEAD 16 /* columns that are read ahead: those of a cell lie scattered, and memory takes as long as a dozen of them */
+
+/* Has the processor fetch a row, or only what it begins with. */
+static inline void fetch_row(const Arrays *a, i64 row) {
+    const char *at = a->rows + row * a->row_size;
+    __builtin_prefetch(at), __builtin_prefetch(at + 64);
+}
+static inline void fetch_head(const Arrays *a, i64 row) { __builtin_prefetch(a->rows + row * a->row_size); }
+
+/* ------------------------------------------------------------ parts of (1) for a budget */
+
+static inline double fixed_part(const Row *row, i64 b) { return row->counts[4 * b]; }
+static inline double slope_part(const Row *row, i64 b) { return row->counts[4 * b + 1]; }
+static inline double identity_part(const Row *row, i64 b) { return row->counts[4 * b + 2]; }
+static inline double rest_part(const Row *row, i64 b) { return row->counts[4 * b + 3]; }
+
+/* Two numbers at once, where the processor can; any two neighbours of a row. */
+typedef double Two __attribute__((vector_size(16), aligned(8), may_alias));
+
+/* The parts of (1), priced and summed over the budgets. */
+typedef struct {
+    Two fixed_slope, identity_rest;
+} Priced;
+
+static inline Priced priced_parts(const Row *row, const double *price, i64 budgets) {
+    Priced sum = {{0.0, 0.0}, {0.0, 0.0}};
+    for (i64 b = 0; b < budgets; b++) {
+        const Two *of = (const Two *)(row->counts + 4 * b);
+        sum.fixed_slope += price[b] * of[0];
+        sum.identity_rest += price[b] * of[1];
+    }
+    return sum;
+}
 
 /* ------------------------------------------------------------ counts of a column */
 
-static inline const double *row_of(const Arrays *a, i64 row) { return a->rows + row * a->parts; }
-
 /* The part of a count that depends on the incoming channels. */
-static inline double entering_count(const double *row, i64 budgets, i64 b, double ci) {
-    double identity = ci == row[CHANNELS] ? identity_parts(row, budgets)[b] : 0.0;
-    return ci * slope_parts(row, budgets)[b] + identity;
+static inline double entering_count(const Row *row, i64 b, double ci) {
+    double identity = ci == (double)row->channels ? identity_part(row, b) : 0.0;
+    return ci * slope_part(row, b) + identity;
 }
 
 /* The part of a count that does not. */
-static inline double own_count(const double *row, i64 budgets, i64 b, i64 depth) {
-    return fixed_parts(row)[b] + (double)(depth - 1) * rest_parts(row, budgets)[b];
+static inline double own_count(const Row *row, i64 b, i64 depth) {
+    return fixed_part(row, b) + (double)(depth - 1) * rest_part(row, b);
 }
 
 /* Equation (1). */
-static inline double super_block_count(const double *row, i64 budgets, i64 b, double ci, i64 depth) {
-    return own_count(row, budgets, b, depth) + entering_count(row, budgets, b, ci);
+static inline double super_block_count(const Row *row, i64 b, double ci, i64 depth) {
+    return own_count(row, b, depth) + entering_count(row, b, ci);
 }
 
-/* What the paired budget counts beside (1) for a column and the incoming channels at a place. */
-static inline double pair_count(const Arrays *a, const double *row, i64 place) {
-    return a->pairs[(i64)row[PAIR] + place] + a->pairs[(i64)row[OTHER_PAIR] + place];
+/* What the paired budget counts beside (1) for a row and the incoming channels at a place. */
+static inline double pair_count(const Arrays *a, i64 row, i64 place) {
+    return a->pairs[a->pair_at[row] + place] + a->pairs[a->pair_at[a->n_rows + row] + place];
 }
 
 /* What head and classifier count behind c channels. */
@@ -64,16 +112,16 @@ static inline double depth_of(const Arrays *a, const double *blocks, i64 k) {
 }
 
 /* Equation (2). */
-static inline double log_widths(const double *row, double log_ci, i64 depth) {
-    return log_ci + row[BLOCK_LOG] + (double)(depth - 1) * (row[LOG_CHANNELS] + row[BLOCK_LOG]);
+static inline double log_widths(const Row *row, double log_channels, double log_ci, i64 depth) {
+    return log_ci + row->log + (double)(depth - 1) * (log_channels + row->log);
 }
 
 /* Whether a column keeps the limits on single operations with ci incoming channels. */
-static inline bool may_enter(const double *row, double ci) {
-    return ci == row[CHANNELS] ? row[IDENTITY_FITS] > 0 : ci <= row[MOST_INCOMING];
+static inline bool may_enter(const Row *row, double ci) {
+    return ci == (double)row->channels ? row->identity_fits : ci <= (double)row->most_incoming;
 }
 
 /* Whether it keeps them with so many blocks. */
-static inline bool may_have_depth(const double *row, i64 depth) { return depth == 1 || row[REST_FITS] > 0; }
+static inline bool may_have_depth(const Row *row, i64 depth) { return depth == 1 || row->rest_fits; }
 
 #endif

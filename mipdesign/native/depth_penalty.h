@@ -53,7 +53,7 @@ static void depth_range(const Chain *c, i64 k, double *low, double *high) {
     for (i64 i = a->penalised[2 * k]; i < a->penalised[2 * k + 1]; i++) {
         double fewest = 1.0, most = 1.0;
         for (i64 p = c->at[i]; a->continues[i] && p < c->at[i + 1]; p++) {
-            double blocks = column_row(c, p)[BLOCKS];
+            double blocks = presence_of(a, c->rows[p]);
             fewest = p == c->at[i] ? blocks : least_of(fewest, blocks);
             most = p == c->at[i] ? blocks : most_of(most, blocks);
         }

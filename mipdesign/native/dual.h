@@ -114,7 +114,7 @@ static void find_weights(const Chain *c, const Ranges *r, const double *multipli
 static void count_blocks(const Arrays *a, const double *row, double *blocks) {
     PathRow at = path_row(a);
     for (i64 i = 0; i < a->super_blocks; i++)
-        blocks[i] = row[at.depths + i] * row_of(a, a->offsets[i] + (i64)row[at.columns + i])[BLOCKS];
+        blocks[i] = row[at.depths + i] * presence_of(a, a->offsets[i] + (i64)row[at.columns + i]);
 }
 
 /* The figures of a path, as a row. */
@@ -126,17 +126,17 @@ static void describe(const Chain *c, const Path *path, double *row, double *laye
     for (i64 b = 0; b < nb; b++)
         row[at.counts + b] = 0.0;
     for (i64 i = m - 1; i >= 0; i--) {
-        const double *column = column_row(c, path->columns[i]);
+        const Row *column = column_row(c, path->columns[i]);
         Incoming in = incoming_of(c, i);
         i64 k = path->sources[i], depth = path->depths[i];
         row[at.columns + i] = (double)(c->rows[path->columns[i]] - a->offsets[i]);
         row[at.depths + i] = (double)depth;
         for (i64 b = 0; b < nb; b++)
-            row[at.counts + b] += super_block_count(column, nb, b, in.channels[k], depth);
+            row[at.counts + b] += super_block_count(column, b, in.channels[k], depth);
         if (a->paired >= 0)
-            row[at.counts + a->paired] += pair_count(a, column, in.places[k]);
-        layers_of[i] = column[LAYERS] * (double)depth;
-        logs_of[i] = log_widths(column, in.logs[k], depth);
+            row[at.counts + a->paired] += pair_count(a, c->rows[path->columns[i]], in.places[k]);
+        layers_of[i] = (double)column->layers * (double)depth;
+        logs_of[i] = log_widths(column, c->logs[path->groups[i]], in.logs[k], depth);
     }
     i64 last = path->groups[m - 1];
     for (i64 b = 0; b < nb; b++)
@@ -145,7 +145,7 @@ static void describe(const Chain *c, const Path *path, double *row, double *laye
     prefix_sums(a, layers_of, 1.0, 1.0, row + at.layers);
     if (a->has_extra) {
         for (i64 i = 0; i < m; i++)
-            logs_of[i] = column_row(c, path->columns[i])[BLOCK_EXTRA] * (double)path->depths[i];
+            logs_of[i] = extra_of(a, c->rows[path->columns[i]]) * (double)path->depths[i];
         prefix_sums(a, logs_of, a->stem_extra, a->head_extra, row + at.extra);
     }
     count_blocks(a, row, layers_of);
@@ -157,7 +157,7 @@ static void describe(const Chain *c, const Path *path, double *row, double *laye
         if (j == stages - 1 && a->head_log >= 0)
             end_log = a->head_log;
         for (; a->forgets && q <= i; q++)
-            seen |= column_row(c, path->columns[q])[HAS_SE] > 0;
+            seen |= column_row(c, path->columns[q])->has_se;
         double x = end_worth(a, seen ? 0.0 : a->log_areas[j], end_log);
         row[at.ends + j] = x;
         objective += a->weights[j] * (a->additive ? 1.0 : x) * layer_terms(a, row, &at, j) + a->end_weights[j] * x;

@@ -19,15 +19,15 @@ static void find_least_counts(const Chain *c, double *start, double *least) {
         const double *before = i ? least + c->groups[i - 1] * nb : start;
         for (i64 g = c->groups[i]; g < c->groups[i + 1]; g++)
             for (i64 p = c->starts[g]; p < c->starts[g + 1]; p++) {
-                const double *row = column_row(c, p);
+                const Row *row = column_row(c, p);
                 for (i64 k = c->first[g]; k < c->stop[g]; k++) {
                     if (!may_enter(row, in.channels[k]))
                         continue;
                     for (i64 b = 0; b < nb; b++) {
-                        i64 depth = rest_parts(row, nb)[b] > 0 ? c->low[i] : c->high[i];
-                        double value = before[k * nb + b] + super_block_count(row, nb, b, in.channels[k], depth);
+                        i64 depth = rest_part(row, b) > 0 ? c->low[i] : c->high[i];
+                        double value = before[k * nb + b] + super_block_count(row, b, in.channels[k], depth);
                         if (b == a->paired)
-                            value += pair_count(a, row, in.places[k]);
+                            value += pair_count(a, c->rows[p], in.places[k]);
                         least[g * nb + b] = least_of(least[g * nb + b], value);
                     }
                 }
@@ -79,7 +79,7 @@ static i64 list_paths(const Chain *c, const Weights *w, const Pass *f, const i64
             if (at->depth == depth_at[i] && at->source < c->first[g]) {
                 ++*steps;
                 bool in_order = i + 1 == m || !a->ordered[i + 1] ||
-                                column_row(c, p)[RANK] <= column_row(c, standing[i + 1].column)[RANK];
+                                a->ranks[c->rows[p]] <= a->ranks[c->rows[standing[i + 1].column]];
                 if (!in_order || !(at->beyond + f->best[p] + f->own[p] >= least)) {
                     at->column++;
                     continue;
@@ -102,18 +102,18 @@ static i64 list_paths(const Chain *c, const Weights *w, const Pass *f, const i64
             Incoming in = incoming_of(c, i);
             i64 k = at->source, into = i ? c->groups[i - 1] + k : k;
             double ci = in.channels[k], value = (i ? f->value[into] : w->stem[k]) + w->log[i] * in.logs[k];
-            const double *row = column_row(c, p);
+            const Row *row = column_row(c, p);
             if (!may_enter(row, ci) || !may_have_depth(row, depth))
                 continue;
-            double pair = a->paired >= 0 ? pair_count(a, row, in.places[k]) : 0.0, price = pair * per_pair;
+            double pair = a->paired >= 0 ? pair_count(a, c->rows[p], in.places[k]) : 0.0, price = pair * per_pair;
             for (i64 b = 0; b < nb; b++)
-                price += w->budget[b] * entering_count(row, nb, b, ci);
+                price += w->budget[b] * entering_count(row, b, ci);
             if (!(here + value - price >= least))
                 continue;
             const double *before = i ? least_counts + into * nb : start + k * nb;
             bool fits = true;
             for (i64 b = 0; b < nb; b++) {
-                double used = at->counts[b] + super_block_count(row, nb, b, ci, depth) + (b == a->paired ? pair : 0.0);
+                double used = at->counts[b] + super_block_count(row, b, ci, depth) + (b == a->paired ? pair : 0.0);
                 fits &= used + before[b] <= a->limits[b];
                 if (i)
                     standing[i - 1].counts[b] = used;

@@ -11,11 +11,11 @@
 
 #define LARGE_EXPONENT 709.0 /* that of mipdesign.networks.objective */
 
-/* Places in a part: channels at its end, their logarithm and their place, the state, the most bits for the next, `sum log w`, what layer terms have beside it,
+/* Places in a part: channels at its end, their logarithm and their place, the most bits for the next, `sum log w`, what layer terms have beside it,
  * layers, blocks, and whether it has SE blocks; then its counts. The head and the classifier belong to the last super-block.
  */
 enum {
-    PART_C, PART_LOG_C, PART_PLACE, PART_STATE, PART_NEXT, PART_LOG, PART_EXTRA, PART_LAYERS, PART_BLOCKS, PART_HAS_SE, PART_COUNTS
+    PART_C, PART_LOG_C, PART_PLACE, PART_NEXT, PART_LOG, PART_EXTRA, PART_LAYERS, PART_BLOCKS, PART_HAS_SE, PART_COUNTS
 };
 
 static inline i64 size_of_part(const Arrays *a) { return PART_COUNTS + a->budgets; }
@@ -25,7 +25,7 @@ static inline bool keeps_ties(const Arrays *a, const i64 *columns, const i64 *de
     for (i64 q = 0; q < a->n_ties; q++) {
         i64 part = a->ties[3 * q], i = a->ties[3 * q + 1], j = a->ties[3 * q + 2];
         if (part == DEPTH ? depths[i] != depths[j]
-                          : row_of(a, a->offsets[i] + columns[i])[part] != row_of(a, a->offsets[j] + columns[j])[part])
+                          : part_of(a, part, a->offsets[i] + columns[i]) != part_of(a, part, a->offsets[j] + columns[j]))
             return false;
     }
     return true;
@@ -34,7 +34,7 @@ static inline bool keeps_ties(const Arrays *a, const i64 *columns, const i64 *de
 /* Whether elements stand in order: blocks that may be exchanged, in one of the ways only. */
 static inline bool keeps_order(const Arrays *a, const i64 *columns) {
     for (i64 i = 1; i < a->super_blocks; i++)
-        if (a->ordered[i] && row_of(a, a->offsets[i - 1] + columns[i - 1])[RANK] > row_of(a, a->offsets[i] + columns[i])[RANK])
+        if (a->ordered[i] && a->ranks[a->offsets[i - 1] + columns[i - 1]] > a->ranks[a->offsets[i] + columns[i]])
             return false;
     return true;
 }
@@ -70,7 +70,7 @@ static inline double penalty(const Arrays *a, const double *blocks) {
 
 static inline void write_stem(const Arrays *a, i64 stem, double *part) {
     part[PART_C] = (double)a->stem_c[stem], part[PART_LOG_C] = log(part[PART_C]), part[PART_PLACE] = (double)stem;
-    part[PART_STATE] = (double)stem, part[PART_NEXT] = (double)a->stem_next[stem], part[PART_LOG] = a->stem_log, part[PART_EXTRA] = a->stem_extra;
+    part[PART_NEXT] = (double)a->stem_next[stem], part[PART_LOG] = a->stem_log, part[PART_EXTRA] = a->stem_extra;
     part[PART_LAYERS] = 1.0, part[PART_BLOCKS] = 0.0, part[PART_HAS_SE] = 0.0;
     for (i64 b = 0; b < a->budgets; b++)
         part[PART_COUNTS + b] = a->stem_counts[b * a->n_stems + stem];
@@ -78,28 +78,33 @@ static inline void write_stem(const Arrays *a, i64 stem, double *part) {
 
 /* Part of super-block i behind the part before it; whether it may follow that. */
 static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 depth, const double *before, double *part) {
-    const double *row = row_of(a, a->offsets[i] + column);
+    i64 at = a->offsets[i] + column;
+    const Row *row = row_of(a, at);
     double ci = before[PART_C];
-    i64 nb = a->budgets, place = (i64)row[PLACE];
+    i64 nb = a->budgets, place = row->place;
     const i64 *window = a->entering + 2 * (a->entering_at[i] + place);
     bool linked = may_enter(row, ci) && may_have_depth(row, depth) && (double)window[0] <= ci && ci <= (double)window[1] &&
-                  (!a->continues[i] || before[PART_STATE] == row[STATE]) && row[ACTIVATIONS] <= before[PART_NEXT];
-    part[PART_C] = row[CHANNELS], part[PART_LOG_C] = row[LOG_CHANNELS], part[PART_PLACE] = row[PLACE];
-    part[PART_STATE] = row[STATE], part[PART_NEXT] = row[BLOCKS] > 0 ? row[NEXT_BITS] : before[PART_NEXT];
-    part[PART_LOG] = log_widths(row, before[PART_LOG_C], depth), part[PART_EXTRA] = row[BLOCK_EXTRA] * (double)depth;
-    part[PART_LAYERS] = row[LAYERS] * (double)depth, part[PART_BLOCKS] = row[BLOCKS] * (double)depth;
-    part[PART_HAS_SE] = row[HAS_SE];
+                  (!a->continues[i] || before[PART_PLACE] == (double)place);
+    part[PART_C] = row->channels, part[PART_LOG_C] = a->channel_logs[a->entering_at[i] + place], part[PART_PLACE] = row->place;
+    part[PART_LOG] = log_widths(row, part[PART_LOG_C], before[PART_LOG_C], depth);
+    part[PART_EXTRA] = extra_of(a, at) * (double)depth, part[PART_NEXT] = before[PART_NEXT];
+    part[PART_LAYERS] = (double)row->layers * (double)depth, part[PART_BLOCKS] = presence_of(a, at) * (double)depth;
+    part[PART_HAS_SE] = row->has_se;
+    if (a->tail_bits && presence_of(a, at) > 0) {
+        linked &= (double)a->reading[at] <= before[PART_NEXT];
+        part[PART_NEXT] = (double)a->reading[a->n_rows + at];
+    }
     for (i64 b = 0; b < nb; b++)
-        part[PART_COUNTS + b] = super_block_count(row, nb, b, ci, depth);
+        part[PART_COUNTS + b] = super_block_count(row, b, ci, depth);
     if (a->paired >= 0)
-        part[PART_COUNTS + a->paired] += pair_count(a, row, (i64)before[PART_PLACE]);
+        part[PART_COUNTS + a->paired] += pair_count(a, at, (i64)before[PART_PLACE]);
     if (i < a->super_blocks - 1)
         return linked;
     if (a->head_log >= 0)
         part[PART_LOG] += part[PART_LOG_C], part[PART_EXTRA] += a->head_extra, part[PART_LAYERS] += 1.0;
     for (i64 b = 0; b < nb; b++)
         part[PART_COUNTS + b] += tail_count(a, b, part[PART_C]);
-    return linked && (double)a->tail_bits <= part[PART_NEXT];
+    return linked && (!a->tail_bits || (double)a->tail_bits <= part[PART_NEXT]);
 }
 
 /* ------------------------------------------------------------ networks, as parts */

@@ -13,14 +13,22 @@ typedef struct {
     i64 dims, most, count;
     i64 *active;
     uint8_t *inside;
-    double *rows, *norms, *gram, *target, *u, *factor, *trial, *step, *duals;
+    double *rows, *across, *norms, *gram, *target, *u, *factor, *trial, *slopes, *step, *duals; /* `across`: the rows, transposed */
 } Level;
 
 static Level level_for(i64 dims, i64 cuts, Store *s) {
     i64 most = dims + cuts;
-    return (Level){dims, most, 0, take_ints(s, most), take(s, (size_t)most), take_doubles(s, most * (dims + 1)),
-                   take_doubles(s, most), take_doubles(s, most * most), take_doubles(s, most), take_doubles(s, most),
-                   take_doubles(s, most * most), take_doubles(s, most), take_doubles(s, dims), take_doubles(s, cuts)};
+    return (Level){.dims = dims, .most = most, .count = 0, .active = take_ints(s, most), .inside = take(s, (size_t)most),
+                   .rows = take_doubles(s, most * (dims + 1)), .across = take_doubles(s, most * (dims + 1)),
+                   .norms = take_doubles(s, most), .gram = take_doubles(s, most * most), .target = take_doubles(s, most),
+                   .u = take_doubles(s, most), .factor = take_doubles(s, most * most), .trial = take_doubles(s, most),
+                   .slopes = take_doubles(s, most), .step = take_doubles(s, dims), .duals = take_doubles(s, cuts)};
+}
+
+/* `to += factor * from`: loops over many sums at once, for the compiler to take several, and each in its order. */
+static inline void add_times(double *restrict to, double factor, const double *restrict from, i64 n) {
+    for (i64 k = 0; k < n; k++)
+        to[k] += factor * from[k];
 }
 
 /* Solves the normal equations on the active set by Cholesky's method, into `trial`; whether they are regular. */
@@ -82,17 +90,15 @@ static bool solve_nnls(Level *l, i64 n) {
         double best = GRADIENT_TOLERANCE;
         i64 entering = -1;
         memset(l->inside, 0, (size_t)n);
-        for (i64 k = 0; k < l->count; k++)
-            l->inside[l->active[k]] = 1;
-        for (i64 r = 0; r < n; r++) {
-            if (l->inside[r])
-                continue;
-            double slope = l->target[r];
-            for (i64 k = 0; k < l->count; k++)
-                slope -= l->gram[r * n + l->active[k]] * u[l->active[k]];
-            if (slope > best)
-                best = slope, entering = r;
+        memcpy(l->slopes, l->target, (size_t)n * sizeof(double));
+        for (i64 k = 0; k < l->count; k++) {
+            i64 r = l->active[k];
+            l->inside[r] = 1;
+            add_times(l->slopes, -u[r], l->gram + r * n, n);
         }
+        for (i64 r = 0; r < n; r++)
+            if (!l->inside[r] && l->slopes[r] > best)
+                best = l->slopes[r], entering = r;
         if (entering < 0)
             break;
         l->active[l->count++] = entering;
@@ -155,17 +161,17 @@ static bool project_to_level(Level *l, i64 cuts, const double *excess, const dou
             square += row[d] * row[d];
         l->norms[r] = sqrt(square) + 1e-12;
         for (i64 d = 0; d < width; d++)
-            row[d] /= l->norms[r];
+            l->across[d * n + r] = row[d] /= l->norms[r];
         l->target[r] = row[dims];
     }
     for (i64 r = 0; r < n; r++) {
-        for (i64 t = 0; t <= r; t++) {
-            double product = 0.0;
-            for (i64 d = 0; d < width; d++)
-                product += e[r * width + d] * e[t * width + d];
-            l->gram[r * n + t] = l->gram[t * n + r] = product;
-        }
-        l->gram[r * n + r] += 1e-13;
+        double *products = l->gram + r * n;
+        memset(products, 0, (size_t)(r + 1) * sizeof(double));
+        for (i64 d = 0; d < width; d++)
+            add_times(products, e[r * width + d], l->across + d * n, r + 1);
+        for (i64 t = 0; t < r; t++)
+            l->gram[t * n + r] = products[t];
+        products[r] += 1e-13;
     }
     bool solved = solve_nnls(l, n);
     for (i64 d = 0; d < dims; d++)

@@ -26,8 +26,8 @@ typedef struct {
 
 static Weights weights_for(const Chain *c, Store *s) {
     i64 m = c->super_blocks;
-    return (Weights){take_doubles(s, c->arrays->budgets), take_doubles(s, m), take_doubles(s, m), take_doubles(s, m), take_doubles(s, m),
-                     take_doubles(s, m), take_doubles(s, m), 0.0, take_doubles(s, c->n_stems)};
+    return (Weights){take_doubles(s, c->arrays->budgets), take_doubles(s, m), take_doubles(s, m), take_doubles(s, m),
+                     take_doubles(s, m), take_doubles(s, m), take_doubles(s, m), 0.0, take_doubles(s, c->n_stems)};
 }
 
 static inline double pair_price(const Arrays *a, const Weights *w) { return a->paired >= 0 ? w->budget[a->paired] : 0.0; }
@@ -38,9 +38,10 @@ typedef struct {
     i64 *column;    /* its column, */
     i64 *source;    /* the incoming channels with which that is entered (-1 where there are none), */
     uint8_t *rises; /* and whether more blocks of it are better */
-    double *own, *per_block, *best; /* of each column, where they are kept: its worth at its better depth, that of one more block, and
-                                       the best with which it is entered */
-    double *into, *group_own, *group_step, *group_slope; /* scratch */
+    double *own, *per_block, *best, *slope, *extra; /* of each column, where they are kept: its worth at its better depth, that of one
+                                                       more block, the best with which it is entered, what it costs for each
+                                                       incoming channel, and for channels that stay where they may */
+    double *into; /* scratch */
     Hull hull;
 } Pass;
 
@@ -50,97 +51,121 @@ static Pass pass_for(const Chain *c, bool keeps_columns, Store *s) {
                   .own = keeps_columns ? take_doubles(s, kept) : NULL,
                   .per_block = keeps_columns ? take_doubles(s, kept) : NULL,
                   .best = keeps_columns ? take_doubles(s, kept) : NULL,
-                  .into = take_doubles(s, c->widest_incoming), .group_own = take_doubles(s, c->widest),
-                  .group_step = take_doubles(s, c->widest), .group_slope = take_doubles(s, c->widest),
+                  .slope = keeps_columns ? take_doubles(s, kept) : NULL,
+                  .extra = keeps_columns ? take_doubles(s, kept) : NULL,
+                  .into = take_doubles(s, c->widest_incoming),
                   .hull = hull_for(s, c->widest_incoming)};
-}
-
-/* What each column of a group is worth at its better depth, what one more block is, and the price of an incoming channel. Loops over
- * columns only, for the compiler to take several at once.
- */
-static void weigh_columns(const Chain *c, const Weights *w, i64 i, i64 g, double *restrict own, double *restrict per_block,
-                          double *restrict slope) {
-    i64 nb = c->arrays->budgets, first = c->starts[g], n = c->starts[g + 1] - first;
-    double g_log = w->log[i], low = (double)c->low[i], high = (double)c->high[i], log_channels = c->logs[g];
-    double per_layer = w->layer[i], per_step = w->block[i];
-    const double *log = c->log + first, *layers = c->layers + first;
-    for (i64 p = 0; p < n; p++)
-        own[p] = per_block[p] = slope[p] = 0.0;
-    for (i64 b = 0; b < nb; b++) {
-        double price = w->budget[b];
-        const double *fixed = c->fixed + b * c->stride + first, *rest = c->rest + b * c->stride + first;
-        const double *per_channel = c->slope + b * c->stride + first;
-        for (i64 p = 0; p < n; p++) {
-            own[p] += price * fixed[p];
-            slope[p] += price * per_channel[p];
-            per_block[p] += price * rest[p];
-        }
-    }
-    for (i64 p = 0; p < n; p++)
-        per_block[p] = g_log * (log_channels + log[p]) - per_block[p] + (per_step + layers[p] * per_layer);
-    if (c->arrays->has_extra)
-        for (i64 p = 0; p < n; p++) {
-            double worth = w->extra[i] * c->extra[first + p];
-            per_block[p] += worth;
-            own[p] -= worth; /* which is a price here */
-        }
-    if (c->limited[i])
-        for (i64 p = 0; p < n; p++)
-            if (column_row(c, first + p)[REST_FITS] == 0) { /* a single block at most */
-                per_block[p] = 0.0;
-                own[p] = low > 1 ? INFINITY : own[p];
-            }
-    for (i64 p = 0; p < n; p++) {
-        double step = per_block[p];
-        own[p] = g_log * log[p] - own[p] + (per_step + layers[p] * per_layer) + ((step > 0 ? high : low) - 1.0) * step;
-    }
-    for (i64 p = 0; c->arrays->continues[i] && per_step != 0 && p < n; p++)
-        own[p] -= (1.0 - column_row(c, first + p)[BLOCKS]) * per_step; /* a block that is not there */
 }
 
 /* The best channels to enter a column of a limited super-block with, one by one, but those from `identity` to before `beyond`. */
 static double best_entry(const Chain *c, const Weights *w, const Pass *f, const Incoming *in, i64 g, i64 p, i64 identity,
                          i64 beyond, double slope, i64 *source) {
     double per_pair = pair_price(c->arrays, w), best = -INFINITY;
-    const double *row = column_row(c, p);
+    const Row *row = column_row(c, p);
     for (i64 k = c->first[g]; k < c->stop[g]; k++)
         if ((k < identity || k >= beyond) && may_enter(row, in->channels[k])) {
             double entered = f->into[k] - slope * in->channels[k];
             if (per_pair > 0)
-                entered -= per_pair * pair_count(c->arrays, row, in->places[k]);
+                entered -= per_pair * pair_count(c->arrays, c->rows[p], in->places[k]);
             if (entered > best)
                 best = entered, *source = k;
         }
     return best;
 }
 
+/* A group in a forward pass: where it stands, and how it may be entered. */
+typedef struct {
+    i64 i, g, identity, beyond; /* the incoming groups with its own channels, where that is a case of its own, else -1, */
+    i64 same, hull_size;        /* and the best of them */
+    bool one_by_one;               /* columns may not all be entered alike */
+    i64 place;                     /* on the hull, where the first column of the group before was entered; then that of this one */
+} Entrance;
+
+/* The best path to the columns of a group. With a constant number of budgets the compiler knows how long rows are. */
+static inline __attribute__((always_inline)) void enter_group(const Chain *c, const Weights *w, Pass *f, const Incoming *in,
+                                                              Entrance *e, i64 budgets) {
+    i64 i = e->i, g = e->g, start = c->starts[g], stop = c->starts[g + 1], identity = e->identity, place = e->place;
+    i64 chosen = -1, chosen_source = -1, row_size = (i64)sizeof(Row) + 4 * (i64)sizeof(double) * budgets;
+    double per_nat = w->log[i], low = (double)c->low[i], high = (double)c->high[i], log_channels = c->logs[g];
+    double per_layer = w->layer[i], per_step = w->block[i], channels = c->channels[g], top = -INFINITY;
+    double per_pair = pair_price(c->arrays, w), per_extra = w->extra[i];
+    bool limited = c->limited[i], rises = false, has_extra = c->arrays->has_extra, may_be_absent = c->arrays->continues[i];
+    for (i64 p = start; p < stop; p++) {
+        const Row *row = (const Row *)(c->arrays->rows + c->rows[p] * row_size);
+        fetch_row(c->arrays, c->rows[least_int(p + AHEAD, c->n - 1)]);
+        Priced priced = priced_parts(row, w->budget, budgets);
+        double slope = priced.fixed_slope[1], block = per_step + (double)row->layers * per_layer;
+        if (has_extra)
+            block += per_extra * c->arrays->extras[c->rows[p]];
+        if (may_be_absent)
+            block -= per_step * (1.0 - presence_of(c->arrays, c->rows[p]));
+        double step = per_nat * (log_channels + row->log) - priced.identity_rest[1] + block, fixed = priced.fixed_slope[0];
+        if (limited && !row->rest_fits) { /* a single block at most */
+            step = 0.0;
+            fixed = low > 1 ? INFINITY : fixed;
+        }
+        double own = per_nat * row->log - fixed + block + ((step > 0 ? high : low) - 1.0) * step, best = -INFINITY;
+        i64 source = -1;
+        if (e->one_by_one) {
+            best = best_entry(c, w, f, in, g, p, identity, e->beyond, slope, &source);
+        } else if (e->hull_size) {
+            place = climb(&f->hull, e->hull_size, place, slope, &best);
+            source = f->hull.at[place];
+            if (p == start)
+                e->place = place;
+        }
+        if (identity >= 0 && (!limited || row->identity_fits)) {
+            double entered = f->into[e->same] - slope * channels - priced.identity_rest[0];
+            if (per_pair > 0)
+                entered -= per_pair * pair_count(c->arrays, c->rows[p], in->places[e->same]);
+            if (entered > best)
+                best = entered, source = e->same;
+        }
+        if (f->own) {
+            f->own[p] = own, f->per_block[p] = step, f->best[p] = best, f->slope[p] = slope;
+            if (identity >= 0)
+                f->extra[p] = priced.identity_rest[0];
+        }
+        if (best + own > top)
+            top = best + own, chosen = p, chosen_source = source, rises = step > 0;
+    }
+    f->column[g] = chosen, f->source[g] = chosen_source, f->rises[g] = rises;
+    f->value[g] = top + w->end[i] * log_channels + w->constant[i];
+    if (i == c->super_blocks - 1)
+        f->value[g] += w->per_channel * channels;
+}
+
+static void enter(const Chain *c, const Weights *w, Pass *f, const Incoming *in, Entrance *e) {
+    switch (c->arrays->budgets) {
+    case 1: enter_group(c, w, f, in, e, 1); break;
+    case 2: enter_group(c, w, f, in, e, 2); break;
+    case 3: enter_group(c, w, f, in, e, 3); break;
+    default: enter_group(c, w, f, in, e, c->arrays->budgets);
+    }
+}
+
 /* Best paths to every group, and to every column where those are kept. */
 static void forward(const Chain *c, const Weights *w, Pass *f) {
     const Arrays *a = c->arrays;
-    i64 nb = a->budgets, m = c->super_blocks;
     double per_pair = pair_price(a, w);
-    for (i64 i = 0; i < m; i++) {
+    for (i64 i = 0; i < c->super_blocks; i++) {
         Incoming in = incoming_of(c, i);
         for (i64 k = 0; k < in.n; k++)
             f->into[k] = (i ? f->value[c->groups[i - 1] + k] : w->stem[k]) + w->log[i] * in.logs[k];
-        bool limited = c->limited[i] || per_pair > 0;
+        bool one_by_one = c->limited[i] || per_pair > 0;
         i64 size = 0, begun = 0, reached = 0, equal = 0; /* the hull holds the incoming channels from `begun` to before `reached` */
         i64 first_place = 0; /* of the group before: its columns' slopes begin alike */
         double hulled = 0.0; /* channels of the group that the hull was made for */
         for (i64 g = c->groups[i]; g < c->groups[i + 1]; g++) {
-            i64 first = c->first[g], stop = c->stop[g], start = c->starts[g], n = c->starts[g + 1] - start;
-            double channels = c->channels[g], *own = f->own ? f->own + start : f->group_own;
-            double *per_block = f->own ? f->per_block + start : f->group_step, *slope = f->group_slope;
-            weigh_columns(c, w, i, g, own, per_block, slope);
+            i64 first = c->first[g], stop = c->stop[g];
+            double channels = c->channels[g];
             while (equal < stop && in.channels[equal] < channels)
                 equal++;
             bool enters_itself = a->has_identity[i] && first <= equal && equal < stop && in.channels[equal] == channels;
             i64 identity = enters_itself ? equal : -1, beyond = identity, same = identity;
-            while (identity >= 0 && beyond < stop && in.channels[beyond] == channels) {
+            for (; identity >= 0 && beyond < stop && in.channels[beyond] == channels; beyond++)
                 same = f->into[beyond] > f->into[same] ? beyond : same;
-                beyond++;
-            }
-            if (!limited && (hulled != channels || a->continues[i])) {
+            if (!one_by_one && (hulled != channels || a->continues[i])) {
                 hulled = channels;
                 if (begun != first || (identity >= 0 && identity < reached))
                     size = 0, begun = first, reached = first;
@@ -156,41 +181,9 @@ static void forward(const Chain *c, const Weights *w, Pass *f) {
                     }
                 }
             }
-            i64 place = most_int(0, least_int(first_place, size - 1)), chosen = -1, chosen_source = -1;
-            double top = -INFINITY;
-            for (i64 p = 0; p < n; p++) {
-                double best = -INFINITY;
-                i64 source = -1;
-                if (limited) {
-                    best = best_entry(c, w, f, &in, g, start + p, identity, beyond, slope[p], &source);
-                } else if (size) {
-                    place = climb(&f->hull, size, place, slope[p]);
-                    source = f->hull.at[place];
-                    best = f->hull.y[place] - slope[p] * f->hull.x[place];
-                    if (p == 0)
-                        first_place = place;
-                }
-                if (identity >= 0 && (!c->limited[i] || column_row(c, start + p)[IDENTITY_FITS] > 0)) {
-                    double extra = 0.0;
-                    for (i64 b = 0; b < nb; b++)
-                        extra += w->budget[b] * c->identity[b * c->stride + start + p];
-                    double entered = f->into[same] - slope[p] * channels - extra;
-                    if (per_pair > 0)
-                        entered -= per_pair * pair_count(a, column_row(c, start + p), in.places[same]);
-                    if (entered > best)
-                        best = entered, source = same;
-                }
-                if (f->own)
-                    f->best[start + p] = best;
-                if (best + own[p] > top)
-                    top = best + own[p], chosen = p, chosen_source = source;
-            }
-            f->column[g] = chosen < 0 ? -1 : start + chosen;
-            f->source[g] = chosen_source;
-            f->rises[g] = chosen >= 0 && per_block[chosen] > 0;
-            f->value[g] = top + w->end[i] * c->logs[g] + w->constant[i];
-            if (i == m - 1)
-                f->value[g] += w->per_channel * channels;
+            Entrance e = {i, g, identity, beyond, same, size, one_by_one, most_int(0, least_int(first_place, size - 1))};
+            enter(c, w, f, &in, &e);
+            first_place = e.place;
         }
     }
 }

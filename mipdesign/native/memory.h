@@ -129,4 +129,14 @@ static void give_back(Store *s) {
     s->left = 0;
 }
 
+/* Lets a store give back what another one has taken. */
+static void hand_over(Store *from, Store *to) {
+    Block **last = &from->blocks;
+    while (*last)
+        last = &(*last)->next;
+    *last = to->blocks;
+    to->blocks = from->blocks;
+    from->blocks = NULL;
+}
+
 #endif

@@ -8,7 +8,8 @@
 
 #define OVERSHOOT 1.0 /* how far below the cutoff the level method aims, relative to how far above it the bound stands */
 
-static bool has(const i64 *sorted, i64 n, i64 value) {
+/* Where a number stands among increasing ones; -1 where it does not. */
+static i64 place_of(const i64 *sorted, i64 n, i64 value) {
     i64 low = 0, high = n;
     while (low < high) {
         i64 middle = (low + high) / 2;
@@ -17,20 +18,20 @@ static bool has(const i64 *sorted, i64 n, i64 value) {
         else
             high = middle;
     }
-    return low < n && sorted[low] == value;
+    return low < n && sorted[low] == value ? low : -1;
 }
 
 /* Whether a network lies in the cell. */
 static bool holds(const Chain *c, const double *row) {
     const Arrays *a = c->arrays;
     PathRow at = path_row(a);
-    if (!has(c->stems, c->n_stems, (i64)row[0]))
+    if (place_of(c->stems, c->n_stems, (i64)row[0]) < 0)
         return false;
     for (i64 i = 0; i < c->super_blocks; i++) {
         double depth = row[at.depths + i];
         if (depth < (double)c->low[i] || depth > (double)c->high[i])
             return false;
-        if (!has(c->rows + c->at[i], c->at[i + 1] - c->at[i], a->offsets[i] + (i64)row[at.columns + i]))
+        if (place_of(c->rows + c->at[i], c->at[i + 1] - c->at[i], a->offsets[i] + (i64)row[at.columns + i]) < 0)
             return false;
     }
     return true;

@@ -19,17 +19,6 @@ static inline double factor_high(const Arrays *a, const Ranges *r, i64 j) { retu
 /* x_j at the end of a stage: its area, as it counts, and its channels. */
 static inline double end_worth(const Arrays *a, double area, double log_channels) { return area + a->channels_exponent * log_channels; }
 
-/* Least and largest number of layers of each super-block. */
-static void layer_ranges(const Chain *c, double *least, double *most) {
-    for (i64 i = 0; i < c->super_blocks; i++) {
-        least[i] = INFINITY, most[i] = 0.0;
-        for (i64 p = c->at[i]; p < c->at[i + 1]; p++) {
-            least[i] = least_of(least[i], c->layers[p] * (double)c->low[i]);
-            most[i] = most_of(most[i], c->layers[p] * (double)c->high[i]);
-        }
-    }
-}
-
 /* Sums of each stage's prefix: what the stem has, what each super-block has, and what a head would have. */
 static void prefix_sums(const Arrays *a, const double *per_super_block, double stem, double head, double *sums) {
     for (i64 j = 0; j < a->stages; j++) {
@@ -49,7 +38,7 @@ static void log_areas(const Chain *c, double *areas) {
     for (i64 i = 0; a->forgets && i < c->super_blocks; i++) {
         bool without = false;
         for (i64 p = c->at[i]; p < c->at[i + 1] && !without; p++)
-            without = a->transposed[HAS_SE * a->n_rows + c->rows[p]] == 0;
+            without = !column_row(c, p)->has_se;
         certain |= !without;
         for (i64 j = 0; certain && j < a->stages; j++)
             if (a->ends[j] >= i)
@@ -110,16 +99,17 @@ static void find_ranges(const Chain *c, double cutoff, Ranges *r, Store *s) {
     double **parts[RANGES] = {&r->s_low,  &r->s_high, &r->n_low, &r->n_high, &r->floor,
                               &r->x_high, &r->areas,  &r->w_low, &r->w_high};
     double *every = take_doubles(s, RANGES * stages), *least = take_doubles(s, m), *most = take_doubles(s, m);
+    double *least_layers = take_doubles(s, m), *most_layers = take_doubles(s, m);
     if (s->failed)
         return;
     for (i64 part = 0; part < RANGES; part++)
         *parts[part] = every + part * stages;
     double head_low = c->logs[c->groups[m - 1]], head_high = c->logs[c->n_groups - 1];
-    log_ranges(c, NULL, least, most);
+    column_ranges(c, false, least, most, least_layers, most_layers);
     prefix_sums(a, least, a->stem_log, head_low, r->w_low);
     prefix_sums(a, most, a->stem_log, head_high, r->w_high);
     if (a->has_extra)
-        log_ranges(c, c->extra, least, most);
+        column_ranges(c, true, least, most, least_layers, most_layers);
     prefix_sums(a, least, a->stem_log + a->stem_extra, head_low + a->head_extra, r->s_low);
     prefix_sums(a, most, a->stem_log + a->stem_extra, head_high + a->head_extra, r->s_high);
     bool grows = true; /* no super-block lowers S */
@@ -145,9 +135,8 @@ static void find_ranges(const Chain *c, double cutoff, Ranges *r, Store *s) {
         r->flat = least_spread(c, lows, highs, s);
         r->spread = 0.5 * (high - low) * sqrt((double)n) * (1.0 + 1e-12);
     }
-    layer_ranges(c, least, most);
-    prefix_sums(a, least, 1.0, 1.0, r->n_low);
-    prefix_sums(a, most, 1.0, 1.0, r->n_high);
+    prefix_sums(a, least_layers, 1.0, 1.0, r->n_low);
+    prefix_sums(a, most_layers, 1.0, 1.0, r->n_high);
     rho_range(a, r);
     for (i64 j = 0; j < stages; j++)
         r->floor[j] = a->additive ? 0.0 : a->weights[j] * r->s_low[j];

@@ -3,6 +3,7 @@
 #ifndef RELAXATION_H
 #define RELAXATION_H
 
+#include "cell.h"
 #include "enumeration.h"
 #include "fixing.h"
 #include "minimise.h"
@@ -30,63 +31,57 @@ static void *abandoned(Relaxation *r, i64 *status) {
     return NULL;
 }
 
-static Relaxation *relaxation_for(const Arrays *a, i64 n_stems, i64 n) {
+/* A relaxation that is to be linked, of a cell that lives as long. */
+static Relaxation *relaxation_for(const Arrays *a, const Cell *cell) {
     Relaxation *r = calloc(1, sizeof *r);
     if (!r)
         return NULL;
     Chain *c = &r->chain;
-    Store *s = &r->store;
-    i64 m = a->super_blocks;
-    c->arrays = a, c->super_blocks = m, c->n_stems = n_stems, c->n = n;
-    c->at = take_ints(s, m + 1), c->rows = take_ints(s, n), c->stems = take_ints(s, n_stems);
-    c->low = take_ints(s, m), c->high = take_ints(s, m);
-    c->stem = take_doubles(s, n_stems), c->stem_logs = take_doubles(s, n_stems);
+    c->arrays = a, c->super_blocks = a->super_blocks, c->n_stems = cell->n_stems, c->n = cell->n;
+    c->at = cell->at, c->rows = cell->rows, c->stems = cell->stems, c->low = cell->low, c->high = cell->high;
+    c->stem = take_doubles(&r->store, c->n_stems), c->stem_logs = take_doubles(&r->store, c->n_stems);
+    for (i64 k = 0; !r->store.failed && k < c->n_stems; k++) {
+        c->stem[k] = (double)a->stem_c[c->stems[k]];
+        c->stem_logs[k] = log(c->stem[k]);
+    }
     return r;
 }
 
-/* The relaxation of a cell: `n_columns[i]` columns of each super-block, stems, depths from low to high; `keep` of the caller are the
- * arrays of the problem. NULL where chain rule or memory leave none, and `status` says which.
+/* The relaxation of a cell, for networks whose objective is at least `cutoff`. NULL where chain rule or memory leave none, and
+ * `status` says which.
  */
-EXPORT void *relaxation_new(const Arrays *a, const i64 *const *columns, const i64 *n_columns, const i64 *stems, i64 n_stems,
-                            const i64 *low, const i64 *high, double cutoff, i64 *status) {
-    i64 m = a->super_blocks, n = 0;
-    *status = EMPTY;
-    for (i64 i = 0; i < m; i++) {
-        if (!n_columns[i])
-            return NULL;
-        n += n_columns[i];
-    }
-    if (!n_stems)
-        return NULL;
-    Relaxation *r = relaxation_for(a, n_stems, n);
-    if (!r || r->store.failed)
+static Relaxation *relaxed(const Arrays *a, const Cell *cell, double cutoff, i64 *status) {
+    Relaxation *r = relaxation_for(a, cell);
+    if (!r || r->store.failed || !link(&r->chain, &r->store))
         return abandoned(r, status);
-    Chain *c = &r->chain;
-    i64 *rows = (i64 *)c->rows, *at = (i64 *)c->at;
-    at[0] = 0;
-    for (i64 i = 0; i < m; i++) {
-        at[i + 1] = at[i] + n_columns[i];
-        for (i64 k = 0; k < n_columns[i]; k++)
-            rows[at[i] + k] = columns[i][k] + a->offsets[i];
-        c->low[i] = low[i], c->high[i] = high[i];
-    }
-    for (i64 k = 0; k < n_stems; k++) {
-        c->stems[k] = stems[k];
-        c->stem[k] = (double)a->stem_c[stems[k]];
-        c->stem_logs[k] = log(c->stem[k]);
-    }
-    if (!link(c, &r->store))
-        return abandoned(r, status);
-    find_ranges(c, cutoff, &r->ranges, &r->store);
+    find_ranges(&r->chain, cutoff, &r->ranges, &r->store);
     if (r->store.failed)
         return abandoned(r, status);
     *status = MADE;
     return r;
 }
 
+/* The same of a cell that Python has, and the arrays of the problem, which the caller keeps. */
+EXPORT void *relaxation_new(const Arrays *a, const CellView *view, double cutoff, i64 *status) {
+    Store store = {0};
+    *status = EMPTY;
+    if (is_empty(a, view))
+        return NULL;
+    Cell cell = cell_of(a, view, &store);
+    *status = NO_MEMORY;
+    Relaxation *r = store.failed ? NULL : relaxed(a, &cell, cutoff, status);
+    if (r)
+        hand_over(&store, &r->store);
+    else
+        give_back(&store);
+    return r;
+}
+
 /* The relaxation of some of the columns, with the ranges of all: the caller keeps `whole` as long. */
 EXPORT void *relaxation_part(const Relaxation *whole, const uint8_t *chosen, i64 *status) {
     const Chain *all = &whole->chain;
+    const Arrays *a = all->arrays;
+    Store store = {0};
     i64 n = 0, m = all->super_blocks;
     *status = EMPTY;
     for (i64 i = 0; i < m; i++) {
@@ -96,24 +91,24 @@ EXPORT void *relaxation_part(const Relaxation *whole, const uint8_t *chosen, i64
         if (n == before)
             return NULL;
     }
-    Relaxation *r = relaxation_for(all->arrays, all->n_stems, n);
-    if (!r || r->store.failed)
-        return abandoned(r, status);
-    Chain *c = &r->chain;
-    i64 *rows = (i64 *)c->rows, *at = (i64 *)c->at;
+    Cell part = {n, all->n_stems, take_ints(&store, m + 1), take_ints(&store, n), all->stems, all->low, all->high};
+    *status = NO_MEMORY;
+    if (store.failed)
+        return NULL;
     n = 0;
     for (i64 i = 0; i < m; i++) {
-        at[i] = n;
+        part.at[i] = n;
         for (i64 p = all->at[i]; p < all->at[i + 1]; p++)
             if (chosen[p])
-                rows[n++] = all->rows[p];
-        c->low[i] = all->low[i], c->high[i] = all->high[i];
+                part.rows[n++] = all->rows[p];
     }
-    at[m] = n;
-    for (i64 k = 0; k < all->n_stems; k++)
-        c->stems[k] = all->stems[k], c->stem[k] = all->stem[k], c->stem_logs[k] = all->stem_logs[k];
-    if (!link(c, &r->store))
+    part.at[m] = n;
+    Relaxation *r = relaxation_for(a, &part);
+    if (!r || r->store.failed || !link(&r->chain, &r->store)) {
+        give_back(&store);
         return abandoned(r, status);
+    }
+    hand_over(&store, &r->store);
     r->ranges = whole->ranges;
     *status = MADE;
     return r;
@@ -132,22 +127,12 @@ EXPORT void relaxation_ranges(const Relaxation *r, double *out) {
     out[n] = of->flat, out[n + 1] = of->spread, out[n + 2] = of->rho_low, out[n + 3] = of->rho_high;
 }
 
-/* Lowers the bound from `start`; results as in `Found`: `rows` and `weights` have room for known networks and evaluations, `numbers`
- * receives bound and error, `sizes` the place of the best network, the number of networks, and the evaluations (0: no memory).
- */
-EXPORT void relaxation_minimise(const Relaxation *r, const double *start, double weight, double cutoff, const double *known,
-                                i64 n_known, i64 max_evaluations, double tolerance, double *multipliers, double *rows,
-                                double *weights, double *numbers, i64 *sizes) {
-    Found found = {.multipliers = multipliers, .rows = rows, .weights = weights};
-    minimise(&r->chain, &r->ranges, start, weight, cutoff, known, n_known, max_evaluations, tolerance, &found);
-    numbers[0] = found.bound, numbers[1] = found.error;
-    sizes[0] = found.at, sizes[1] = found.n, sizes[2] = found.evaluations;
-}
+static i64 multipliers_of(const Arrays *a) { return a->budgets + 2 * a->n_rho_stages + a->n_penalised; }
 
 /* The bound at given multipliers, which stay at hand for what follows from it; NULL where memory ends. `row` receives a network that
- * attains it, `numbers` the value, its rounding allowance, and the constant that is no path's.
+ * attains it.
  */
-EXPORT void *bound_new(const Relaxation *r, const double *multipliers, double weight, double *row, double *numbers) {
+static Bound *bound_at(const Relaxation *r, const double *multipliers, double weight, double *row) {
     Bound *b = calloc(1, sizeof *b);
     if (!b)
         return NULL;
@@ -159,7 +144,14 @@ EXPORT void *bound_new(const Relaxation *r, const double *multipliers, double we
         return NULL;
     }
     b->value = evaluate(&r->chain, &r->ranges, multipliers, weight, &b->room, &b->error, &b->constant, row);
-    numbers[0] = b->value, numbers[1] = b->error, numbers[2] = b->constant;
+    return b;
+}
+
+/* The same; `numbers` receives the value and its rounding allowance. */
+EXPORT void *bound_new(const Relaxation *r, const double *multipliers, double weight, double *row, double *numbers) {
+    Bound *b = bound_at(r, multipliers, weight, row);
+    if (b)
+        numbers[0] = b->value, numbers[1] = b->error;
     return b;
 }
 
@@ -168,47 +160,63 @@ EXPORT void bound_free(Bound *b) {
     free(b);
 }
 
-/* See `fix_by_reduced_cost`. */
-EXPORT i64 bound_fix(const Bound *b, double least, double *spares, uint8_t *kept_stem, i64 *low, i64 *high) {
-    return fix_by_reduced_cost(&b->relaxation->chain, &b->room.weights, &b->room.pass, least, spares, kept_stem, low, high);
-}
+/* What a path has to be worth for it to reach a cutoff. */
+static inline double least_worth(const Bound *b, double cutoff) { return cutoff - b->error - b->constant; }
 
-/* See `list_paths`. */
-EXPORT i64 bound_list(const Bound *b, const i64 *depths, const i64 *depth_at, double least, i64 max_steps, i64 max_found, i64 *found,
-                      i64 *steps) {
-    return list_paths(&b->relaxation->chain, &b->room.weights, &b->room.pass, depths, depth_at, least, max_steps, max_found, found,
-                      steps);
-}
-
-/* Of a part of the columns' rows: smallest and largest value of some columns, and the largest one that is at or below their geometric
- * middle and less than the largest (the smallest where all are equal).
+/* The part of its cell whose own bounds reach the cutoff, and that the ties leave; whether there is any. A forward and a backward pass
+ * give, for every column and every stem, the bound of the networks that use it.
  */
-static void find_extent(const double *values, const i64 *columns, i64 n, double *out) {
-    double low = values[columns[0]], high = low;
-    for (i64 k = 1; k < n; k++) {
-        low = least_of(low, values[columns[k]]);
-        high = most_of(high, values[columns[k]]);
+static bool reduce(const Bound *b, double cutoff, Cell *cell, Store *s) {
+    const Chain *c = &b->relaxation->chain;
+    const Arrays *a = c->arrays;
+    Store store = {0};
+    *cell = cell_for(a, c->n, c->n_stems, s);
+    double *spares = take_doubles(&store, c->n);
+    uint8_t *stems = take(&store, (size_t)c->n_stems);
+    s->failed |= store.failed;
+    bool some = false;
+    if (!s->failed) {
+        memcpy(cell->low, c->low, (size_t)a->super_blocks * sizeof(i64));
+        memcpy(cell->high, c->high, (size_t)a->super_blocks * sizeof(i64));
+        double least = least_worth(b, cutoff);
+        i64 found = fix_by_reduced_cost(c, &b->room.weights, &b->room.pass, least, spares, stems, cell->low, cell->high);
+        s->failed |= found < 0;
+        some = found > 0;
     }
-    double middle = low, target = sqrt(low * high);
-    for (i64 k = 0; k < n; k++) {
-        double value = values[columns[k]];
-        if (middle < value && value <= target && value < high)
-            middle = value;
+    if (some) {
+        i64 n = 0;
+        cell->at[0] = 0;
+        for (i64 i = 0; i < a->super_blocks; i++) {
+            for (i64 p = c->at[i]; p < c->at[i + 1]; p++) {
+                cell->rows[n] = c->rows[p];
+                n += spares[p] >= 0;
+            }
+            cell->at[i + 1] = n;
+        }
+        cell->n = n, n = 0;
+        for (i64 k = 0; k < c->n_stems; k++) {
+            cell->stems[n] = c->stems[k];
+            n += stems[k] != 0;
+        }
+        cell->n_stems = n;
+        some = round_depths(a, cell) && keep_ties_of(a, cell, &s->failed) && !s->failed;
     }
-    out[0] = low, out[1] = high, out[2] = middle;
+    give_back(&store);
+    return some;
 }
 
-/* The extents of channels, widths and kernels of every super-block, see `find_extent`, nine numbers each; and the largest t of each. */
-EXPORT void cell_extents(const Arrays *a, const i64 *const *columns, const i64 *n_columns, double *out, double *longest) {
-    const i64 parts[] = {CHANNELS, WIDTH, KERNEL};
-    for (i64 i = 0; i < a->super_blocks; i++) {
-        for (i64 part = 0; part < 3; part++)
-            find_extent(a->transposed + parts[part] * a->n_rows + a->offsets[i], columns[i], n_columns[i], out + 9 * i + 3 * part);
-        const double *log = a->transposed + BLOCK_LOG * a->n_rows + a->offsets[i];
-        longest[i] = -INFINITY;
-        for (i64 k = 0; k < n_columns[i]; k++)
-            longest[i] = most_of(longest[i], log[columns[i][k]]);
-    }
+/* See `reduce`; NULL where nothing is left, or for lack of memory, which `failed` says. */
+EXPORT void *bound_reduce(const Bound *b, double cutoff, bool *failed) {
+    OwnCell *own = calloc(1, sizeof *own);
+    *failed = !own;
+    if (!own)
+        return NULL;
+    bool some = reduce(b, cutoff, &own->cell, &own->store);
+    *failed = own->store.failed;
+    if (some)
+        return own;
+    cell_free(own);
+    return NULL;
 }
 
 /* What `dearest_rho` bounds for an effectiveness without a price, with the ranges of a relaxation. */

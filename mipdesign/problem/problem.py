@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
-from functools import cache, cached_property
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -41,10 +41,10 @@ from ..numerals import plain_number
 from ..parsing import load_yaml, validated
 from .budgets import Budget, Budgets, Range
 from .convolutions import check_bits, check_frames, check_shapes
-from .elements import Element, check_ties, elements_of, sequences
+from .elements import Element, check_blocks, elements_of, sequences
 from .objective import ObjectiveSpec, objective_to_plain
 from .overrides import apply_override, find_table
-from .space import SuperBlockSpace, admitted_widths, brief, choice_of
+from .space import SuperBlockSpace, brief, choice_of
 from .specification import HeadSpace, Input, Lattice, NearSpec, SpecModel, StageSpace, StemSpace, with_tuples
 from .ties import Tie, TieSpec
 
@@ -91,11 +91,10 @@ class Problem(SpecModel):
         for stage in penalty.stages if penalty is not None and penalty.stages is not None else ():
             if stage > len(self.stages):
                 raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
-        self._check_ties()
+        self._check_blocks()
         self._check_convolutions()
         self._check_penalty()
-        check_ties(self.space, self.tied)
-        _ = self.elements
+        check_blocks(self.space, self.tied)
         reachable = list(self.stem.channels.values)
         for i, space in enumerate(self.space):
             possible = [c for at, c in enumerate(space.channels) if space.columns(at)]
@@ -140,7 +139,7 @@ class Problem(SpecModel):
         if math.isinf(depth_cost(scoring.penalty_form, scoring.beta, flattest)):
             raise SpecError("objective.penalty", f"is beyond {sys.float_info.max:.2g} for the depths {list(flattest)}", SMALLER)
 
-    def _check_ties(self) -> None:
+    def _check_blocks(self) -> None:
         """Tied super-blocks exist and have something in common."""
         for n, tie in enumerate(self.ties):
             if max(tie.stages) > len(self.stages):
@@ -168,12 +167,11 @@ class Problem(SpecModel):
         """
         resolved, r = [], -(-self.input.resolution // self.stem.stride)
         unrounded = Fraction(self.input.resolution, self.stem.stride)
-        widths_of = cache(admitted_widths)
         for i, stage in enumerate(self.stages):
             if r < stage.stride:
                 raise SpecError(f"stages.{i}.stride", f"{stage.stride} on a map of {r} x {r}", "raise input.resolution")
             growth = (stage.growth.min, stage.growth.max)
-            choices = tuple(choice_of(stage, block, r, i, widths_of) for block in stage.block)
+            choices = tuple(choice_of(stage, block, r, i) for block in stage.block)
             bits = stage.bits.pairs if stage.bits else ()
             lattices = (stage.channels.values, choices, stage.depth.values, growth, stage.uniform, bits, unrounded)
             space = SuperBlockSpace(stage.stride, r, *lattices)

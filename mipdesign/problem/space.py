@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from ..errors import SpecError
@@ -46,7 +47,8 @@ class Choice:
 
     def columns(self, at: int, channels: int) -> int:
         """Number of columns with a channel count, which stands at place ``at``."""
-        return len(self.widths[at]) * len(self.kernels) - sum(c == channels for c, _, _ in self.excluded)
+        number = len(self.widths[at]) * len(self.kernels)
+        return number - sum(c == channels for c, _, _ in self.excluded) if self.excluded else number
 
     def holds(self, at: int, c: int, b: int, k: int) -> bool:
         """Whether a column belongs to the space; ``c`` stands at place ``at``."""
@@ -223,19 +225,8 @@ Widths = tuple[tuple[int, ...], ...]
 """The admitted bottleneck widths of each channel count."""
 
 
-def choice_of(
-    stage: StageSpace,
-    block: str,
-    r: int,
-    i: int,
-    widths_of: Callable[[tuple[int, ...], WidthRatio, tuple[int, ...], int], Widths],
-) -> Choice:
+def choice_of(stage: StageSpace, block: str, r: int, i: int) -> Choice:
     """Columns of one family of a stage whose input map is ``r x r``.
-
-    Parameters
-    ----------
-    widths_of:
-        :func:`admitted_widths`, which may remember what it was asked: super-blocks often have the same rules.
 
     Raises
     ------
@@ -253,7 +244,7 @@ def choice_of(
             f"no kernel of {sizes} fits a map of {r} x {r}",
             f"use kernels of at most {2 * r // 3}, or raise input.resolution",
         )
-    widths = widths_of(lattice.values, ratio, stage.channels.values, stage.multiple_of)
+    widths = admitted_widths(lattice.values, ratio, stage.channels.values, stage.multiple_of)
     return Choice(block, widths, kernels, _excluded(stage, block, widths, kernels))
 
 
@@ -270,6 +261,7 @@ def _excluded(stage: StageSpace, block: str, widths: Widths, kernels: tuple[int,
     return frozenset(excluded)
 
 
+@lru_cache(maxsize=8)  # super-blocks often have the same rules, and so do presets
 def admitted_widths(values: tuple[int, ...], ratio: WidthRatio, channels: tuple[int, ...], multiple_of: int) -> Widths:
     """Bottleneck widths, of some ``values``, that go with each of some channel counts where all are multiples of a number."""
     every = (_admitted(values, ratio, c) if c % multiple_of == 0 else () for c in channels)
@@ -279,30 +271,31 @@ def admitted_widths(values: tuple[int, ...], ratio: WidthRatio, channels: tuple[
 def _admitted(values: tuple[int, ...], ratio: WidthRatio, c: int) -> tuple[int, ...]:
     """Bottleneck widths that go with ``c`` channels; see :class:`WidthRatio`."""
     if ratio.listed is not None:
-        return tuple(sorted({_nearest(values, listed * c) for listed in ratio.listed}))
+        scaled = [listed * c for listed in ratio.listed]
+        return tuple(sorted({_nearest(values, target.numerator, target.denominator) for target in scaled}))
     assert ratio.min is not None
-    low = ratio.min * c
-    high = None if ratio.max is None else ratio.max * c
-    first = bisect_left(values, -(-low.numerator // low.denominator))
-    stop = len(values) if high is None else bisect_right(values, high.numerator // high.denominator)
+    least, divisor = ratio.min.numerator * c, ratio.min.denominator  # pairs of integers: fractions take ten times as long
+    most = None if ratio.max is None else (ratio.max.numerator * c, ratio.max.denominator)
+    first = bisect_left(values, -(-least // divisor))
+    stop = len(values) if most is None else bisect_right(values, most[0] // most[1])
     admitted = list(values[first:stop])
     if "min" in ratio.to_rounding:
-        nearest = _nearest(values, low)
-        if (high is None or nearest <= high) and nearest not in admitted[:1]:
+        nearest = _nearest(values, least, divisor)
+        if (most is None or nearest * most[1] <= most[0]) and nearest not in admitted[:1]:
             admitted = sorted({nearest, *admitted})
-    if "max" in ratio.to_rounding and high is not None:
-        nearest = _nearest(values, high)
+    if "max" in ratio.to_rounding and most is not None:
+        nearest = _nearest(values, *most)
         if nearest not in admitted[-1:]:
             admitted = sorted({nearest, *admitted})
     return tuple(admitted)
 
 
-def _nearest(values: Sequence[int], target: Fraction) -> int:
-    """The lattice value nearest to ``target``; of two, the one at an even position, as rounding half to even does."""
-    i = max(0, bisect_right(values, target.numerator // target.denominator) - 1)
-    if i + 1 == len(values) or target.numerator <= values[i] * target.denominator:
+def _nearest(values: Sequence[int], numerator: int, denominator: int) -> int:
+    """The lattice value nearest to a quotient; of two, the one at an even position, as rounding half to even does."""
+    i = max(0, bisect_right(values, numerator // denominator) - 1)
+    if i + 1 == len(values) or numerator <= values[i] * denominator:
         return values[i]
-    twice, middle = 2 * target.numerator, (values[i] + values[i + 1]) * target.denominator
+    twice, middle = 2 * numerator, (values[i] + values[i + 1]) * denominator
     if twice == middle:
         return values[i] if (i + 1) % 2 == 0 else values[i + 1]
     return values[i] if twice < middle else values[i + 1]

@@ -11,12 +11,22 @@ import numpy as np
 from ..lattice.arrays import Ints
 from ..lattice.cell import Cell
 from ..lattice.position import Position
+from ..lattice.stage_tables import StageTables
 from ..lattice.tables import Tables
 from ..mip.design_model import Axis, AxisKind, position_of
-from ..search.branching import Split, column_values
+from ..search.branching import Split
 
 INTEGRALITY = 1e-6
 """How far from an integer a value of a solution may be."""
+
+
+def column_values(stage: StageTables, kind: str) -> Ints:
+    """What the columns of an element have of a kind of split: ``channels``, ``family``, ``width``, ``kernel`` or ``bits``, and
+    the ``depth`` of a single block.
+    """
+    if kind in ("depth", "bits"):
+        return stage.presence if kind == "depth" else stage.bits
+    return {"channels": stage.c, "family": stage.f, "width": stage.b, "kernel": stage.k}[kind]
 
 
 @dataclass(frozen=True)

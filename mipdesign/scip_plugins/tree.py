@@ -284,21 +284,63 @@ class Ahead:
             self.condition.notify()
 
     def take(self, node: Node) -> Expansion:
-        """What comes of a node: ready, or in work, or to be done now."""
+        """What comes of a node: ready, in work, or to be done now. Others are expanded while a thread is at this one."""
         with self.condition:
-            self.begun.add(node.name)
-            while node.name in self.in_work:
-                self.condition.wait()
-            _, done = self.ready.pop(node.name, (node, None))
+            is_new = node.name not in self.in_work and node.name not in self.ready
+            if is_new:
+                self._begin(node)
+        if is_new:
+            self._expand(node)
+        while (other := self._meanwhile(node)) is not None:
+            self._expand(other)
+        with self.condition:
+            _, done = self.ready.pop(node.name)
             self.condition.notify_all()
         if isinstance(done, BaseException):
             raise done
-        return self.tree.expand(node) if done is None else done
+        return done
 
     def _waiting(self) -> int:
         """Expanded nodes that SCIP is going to ask for: it prunes the others."""
         cutoff = self.tree.cutoff
         return sum(node.bound >= cutoff for node, _ in self.ready.values())
+
+    def _begin(self, node: Node) -> None:
+        self.begun.add(node.name)
+        self.in_work.add(node.name)
+
+    def _next(self) -> Node | None:
+        """The open node with the best bound, begun; ``None`` if there is none, or enough are expanded. The lock is held."""
+        while self.heap and self._waiting() < MOST_AHEAD:
+            _, _, node = heapq.heappop(self.heap)
+            if node.name not in self.begun and node.bound >= self.tree.cutoff:
+                self._begin(node)
+                return node
+        return None
+
+    def _meanwhile(self, node: Node) -> Node | None:
+        """What to expand while a thread is at a node; ``None`` as soon as it has done that."""
+        with self.condition:
+            while node.name in self.in_work:
+                other = self._next()
+                if other is not None:
+                    return other
+                self.condition.wait()
+        return None
+
+    def _expand(self, node: Node) -> None:
+        """Expands a node that was begun."""
+        try:
+            done: Expansion | BaseException = self.tree.expand(node)
+        except BaseException as error:  # told to who asks for it
+            done = error
+        with self.condition:
+            self.in_work.discard(node.name)
+            self.ready[node.name] = node, done
+            if self.threads and isinstance(done, Expansion):
+                for child in done.children:
+                    heapq.heappush(self.heap, (-child.bound, next(self.order), child))
+            self.condition.notify_all()
 
     def _run(self, between: Callable[[], object] | None) -> None:
         while True:
@@ -307,22 +349,8 @@ class Ahead:
             with self.condition:
                 if self.closed:
                     return
-                if not self.heap or self._waiting() >= MOST_AHEAD:
+                node = self._next()
+                if node is None:
                     self.condition.wait(0.05)
                     continue
-                _, _, node = heapq.heappop(self.heap)
-                if node.name in self.begun or node.bound < self.tree.cutoff:
-                    continue
-                self.begun.add(node.name)
-                self.in_work.add(node.name)
-            try:
-                done: Expansion | BaseException = self.tree.expand(node)
-            except BaseException as error:  # told to who asks for it
-                done = error
-            with self.condition:
-                self.in_work.discard(node.name)
-                self.ready[node.name] = node, done
-                if isinstance(done, Expansion):
-                    for child in done.children:
-                        heapq.heappush(self.heap, (-child.bound, next(self.order), child))
-                self.condition.notify_all()
+            self._expand(node)

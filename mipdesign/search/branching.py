@@ -7,27 +7,23 @@ which a reader of the certificate can repeat it: node ``"01"`` is the second hal
 
 from __future__ import annotations
 
+import ctypes
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ..bounds.multipliers import Multipliers
-from ..bounds.optimise import optimise
+from ..bounds.optimise import Sifting
 from ..bounds.paths import Paths
-from ..bounds.relaxation import Optimised, Relaxation
-from ..lattice.arrays import Bools, Floats, Ints
-from ..lattice.batch import Batch, BatchEvaluation, evaluate_batch
+from ..bounds.relaxation import MOST_LISTED, Relaxation
 from ..lattice.cell import Cell
-from ..lattice.distinct import distinct
 from ..lattice.position import Candidate, Position
-from ..lattice.stage_tables import StageTables
 from ..lattice.tables import Tables
+from ..native.library import doubles, function, integers
 
-LIST_COLUMNS = 500
-"""Cells with more columns are not searched for all their networks."""
 LIST_STEPS = 10_000
 """Steps of such a search: a fraction of a millisecond, less than what another split costs."""
 ROOT_EVALUATIONS = 60
@@ -37,70 +33,48 @@ GUIDE_LEVELS, GUIDED_EVALUATIONS = 4, 3
 """Levels of a tree that guide another one, and bound evaluations of a node whose multipliers and split are known from there.
 Nodes near the root are the dear ones, and the most alike; deeper ones are better split anew (``docs/performance.md``).
 """
-BLOCK, PRODUCT, FAMILY, KERNEL, WIDTH_SPREAD, CHANNEL_SPREAD, BITS = 0.2, 0.3, 10.0, 0.1, 0.12, 0.02, 0.3
-"""How much a split promises, relative to the objective that the spread of its values is worth; see :func:`choose_split`."""
-KEPT_PATHS = 6
-"""Paths handed to the children of a node beside those that support its bound."""
 LEAD = 1e-6
 """Relative distance from the best network of a listing within which others are kept; ten times the margin of equals."""
 NEAR = 1e-9
-"""Relative margin within which a floating-point objective is taken to reach the cutoff, beside :attr:`Tables.doubt`; exact
-arithmetic decides.
-"""
+"""Relative margin of what rounding may do to an objective."""
 
 Verdict = Literal["excluded", "split", "listed", "solver"]
 SplitKind = Literal["stem", "depth", "channels", "family", "width", "kernel", "bits"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+KINDS: tuple[SplitKind, ...] = get_args(SplitKind)
 
-
-def column_values(stage: StageTables, kind: str) -> Ints:
-    """What the columns of an element have of a kind of split: ``channels``, ``family``, ``width``, ``kernel`` or ``bits``, and
-    the ``depth`` of a single block.
-    """
-    if kind in ("depth", "bits"):
-        return stage.presence if kind == "depth" else stage.bits
-    return {"channels": stage.c, "family": stage.f, "width": stage.b, "kernel": stage.k}[kind]
+_expand = function("node_expand", "p", "pp")
+_free = function("answer_free", "", "p")
+_half = function("split_half", "i", "piiibpip")
+_list = function("cell_list", "i", "ppdpdidpp")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Where a cell is split: networks with the value of ``kind`` of element ``index`` up to ``threshold`` go to half 0."""
+    """Where a cell is split: networks with the value of ``kind`` of element ``index`` up to ``threshold`` go to half 0.
+
+    The depth of a later block of a super-block whose blocks may differ is whether it is there, which its column says.
+    """
 
     kind: SplitKind
     index: int
     threshold: int
 
-    def divides(self, tables: Tables, cell: Cell) -> bool:
-        """Whether both halves of a cell hold something."""
-        values = self._values(tables, cell)
-        return bool((values > self.threshold).any() and (values <= self.threshold).any())
-
-    def _values(self, tables: Tables, cell: Cell) -> Ints:
-        """What the choices of a cell have of :attr:`kind`."""
-        i = self.index
-        if self.kind == "depth" and not self._of_columns(tables):
-            return cell.depths(tables, i)
-        if self.kind == "stem":
-            return tables.stem_c[cell.stem]
-        s = tables.stages[i]
-        return column_values(s, self.kind)[cell.columns[i]]
-
-    def _of_columns(self, tables: Tables) -> bool:
-        """Whether columns say what the split is about; of single blocks they say also which are there."""
-        return self.kind not in ("stem", "depth") or (self.kind == "depth" and tables.stages[self.index].element.is_block)
-
     def half(self, tables: Tables, cell: Cell, upper: bool) -> Cell:
         """One half of a cell."""
-        i, values = self.index, self._values(tables, cell)
-        kept = (values > self.threshold) == upper
-        if self.kind == "depth" and not self._of_columns(tables):
+        i = self.index
+        of_depths = self.kind == "depth" and not tables.stages[i].element.continues
+        choices = cell.depths(tables, i) if of_depths else cell.stem if self.kind == "stem" else cell.columns[i]
+        kept = np.empty_like(choices)
+        half = (KINDS.index(self.kind), i, self.threshold, upper, integers(choices), len(choices), integers(kept))
+        kept = kept[: _half(tables.arrays.address, *half)].copy()
+        if of_depths:
             low, high = cell.low.copy(), cell.high.copy()
-            low[i], high[i] = values[kept][0], values[kept][-1]
+            low[i], high[i] = kept[0], kept[-1]
             return Cell(cell.stem, cell.columns, low, high)
         if self.kind == "stem":
-            return Cell(cell.stem[kept], cell.columns, cell.low, cell.high)
-        columns = list(cell.columns)
-        columns[i] = cell.columns[i][kept]
-        return Cell(cell.stem, tuple(columns), cell.low, cell.high)
+            return Cell(kept, cell.columns, cell.low, cell.high)
+        return Cell(cell.stem, (*cell.columns[:i], kept, *cell.columns[i + 1 :]), cell.low, cell.high)
 
 
 @dataclass(frozen=True)
@@ -148,6 +122,31 @@ class Expansion:
     """A path whose objective reaches the cutoff but which breaks a budget: a start for a local search."""
 
 
+class Question(ctypes.Structure):
+    """``Question`` of ``native/expansion.h``."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("cell", "how", "start", "known")),
+        *((name, ctypes.c_double) for name in ("cutoff", "weight", "doubt")),
+        *((name, ctypes.c_int64) for name in ("n_known", "evaluations", "list_steps", "solver_columns")),
+        *((name, ctypes.c_int64) for name in ("kind", "index", "threshold")),
+    ]
+
+
+class Answer(ctypes.Structure):
+    """The first fields of ``Answer`` of ``native/expansion.h``."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("verdict", "optimised", "kind", "index", "threshold")),
+        *((name, ctypes.c_void_p) for name in ("cell", "multipliers")),
+        *((name, ctypes.c_int64) for name in ("n_listed", "n_reached")),
+        *((name, ctypes.c_void_p) for name in ("networks", "objectives", "repair_start")),
+        ("n_kept", ctypes.c_int64),
+        ("kept", ctypes.c_void_p),
+        ("bound", ctypes.c_double),
+    ]
+
+
 def expand(
     tables: Tables,
     node: Node,
@@ -156,7 +155,7 @@ def expand(
     list_steps: int = LIST_STEPS,
     advice: Record | None = None,
 ) -> Expansion:
-    """Bounds, reduces and splits one node.
+    """Bounds, reduces and splits one node: ``native/expansion.h``, in one call of the core.
 
     Parameters
     ----------
@@ -168,46 +167,76 @@ def expand(
         Steps that the search for all networks of a cell may take.
     advice:
         What a :data:`Guide` knows of the node.
+
+    Raises
+    ------
+    MemoryError
+        If there is no memory for it.
+    ValueError
+        If it is a single network and ``list_steps`` do not suffice to list it.
     """
-    weight = node.multipliers.weight
-    start, evaluations, known_split = node.multipliers, EVALUATIONS if node.name else ROOT_EVALUATIONS, None
+    start, evaluations, advised = node.multipliers, EVALUATIONS if node.name else ROOT_EVALUATIONS, (-1, -1, 0)
     if advice is not None and advice.split is not None and _same_shape(advice.multipliers, node.multipliers.to_list()):
-        start, known_split = Multipliers.from_list(tables, advice.multipliers), advice.split
-        evaluations = GUIDED_EVALUATIONS
+        start, split = Multipliers.from_list(tables, advice.multipliers), advice.split
+        evaluations, advised = GUIDED_EVALUATIONS, (KINDS.index(split.kind), split.index, split.threshold)
+    view, how, vector = node.cell.view(), Sifting.usual(), start.vector
+    known = np.empty(0) if node.paths is None else np.ascontiguousarray(node.paths.table)
+    given = (ctypes.addressof(view), ctypes.addressof(how), doubles(vector), doubles(known))
+    numbers = (len(known), evaluations, list_steps, solver_columns)
+    question = Question(*given, cutoff, start.weight, tables.doubt, *numbers, *advised)
+    found = _expand(tables.arrays.address, ctypes.addressof(question))
+    if found is None:
+        raise MemoryError("there is no memory for a node")
+    try:
+        return _read(tables, node, cutoff, start, Answer.from_address(found))
+    finally:
+        _free(found)
 
-    def done(verdict: Verdict, multipliers: Multipliers, bound: float, **more: object) -> Expansion:
-        fields = {"split": None, "children": (), "candidates": (), "cell": None, "repair_start": None} | more
-        split = fields.pop("split")
-        return Expansion(Record(node.name, verdict, cutoff, multipliers.to_list(), split), bound, **fields)  # type: ignore[arg-type]
 
-    relaxation = Relaxation(tables, node.cell, cutoff)
-    if relaxation.empty:
-        return done("excluded", node.multipliers, -math.inf)
-    best = optimise(relaxation, start, evaluations, node.paths)
-    bound = best.bound.outward
-    if bound < cutoff:
-        return done("excluded", best.multipliers, bound)
-    certain = math.isfinite(bound)  # where multipliers overflow, comparisons with what is no number would drop everything
-    cell = relaxation.bound(best.multipliers).fix_by_reduced_cost() if certain else relaxation.cell
-    if cell is None:
-        return done("excluded", best.multipliers, bound)
-    bound = min(bound, node.bound) if certain else node.bound
-    reached, repair_start = _judged(tables, best.paths, cutoff if weight else -math.inf)
-    if certain and cell.n_columns <= LIST_COLUMNS:
-        found = list_networks(tables, cell, cutoff, best.multipliers, list_steps)
-        if found is not None:
-            return done("listed", best.multipliers, bound, candidates=tuple(found) + reached)
-    if cell.n_columns <= solver_columns and bool((cell.low == cell.high).all()) and weight:
-        return done("solver", best.multipliers, bound, candidates=reached, cell=cell, repair_start=repair_start)
-    chosen = best.weights > 1e-6
-    chosen[-KEPT_PATHS:] = True
-    kept = best.paths.take(chosen)
-    split = known_split
-    if split is None or not split.divides(tables, cell):
-        split = choose_split(tables, relaxation, cell, best)
-    halves = (split.half(tables, cell, upper) for upper in (False, True))
-    children = tuple(Node(f"{node.name}{n}", half, bound, best.multipliers, kept) for n, half in enumerate(halves))
-    return done("split", best.multipliers, bound, split=split, children=children, candidates=reached, repair_start=repair_start)
+def _read(tables: Tables, node: Node, cutoff: float, start: Multipliers, answer: Answer) -> Expansion:
+    """What the core has found."""
+    verdict = VERDICTS[answer.verdict]
+    multipliers = node.multipliers
+    if answer.optimised:
+        multipliers = start.at(np.array(_numbers(answer.multipliers, len(start.vector), "d")))
+    split: Split | None = None
+    children: tuple[Node, ...] = ()
+    cell = None
+    bound = answer.bound
+    if verdict != "excluded":
+        bound = min(bound, node.bound) if math.isfinite(bound) else node.bound
+    if answer.cell is not None:
+        cell = Cell.read(tables, answer.cell)
+    if verdict == "split":
+        assert cell is not None
+        if answer.kind < 0:
+            raise ValueError(f"node {node.name!r} is a single network, which its search does not reach in so few steps")
+        split = Split(KINDS[answer.kind], answer.index, answer.threshold)
+        paths = Paths.none(tables.arrays, answer.n_kept)
+        ctypes.memmove(doubles(paths.table), answer.kept, paths.table.nbytes)
+        halves = (split.half(tables, cell, upper) for upper in (False, True))
+        children = tuple(Node(f"{node.name}{n}", half, bound, multipliers, paths) for n, half in enumerate(halves))
+        cell = None
+    record = Record(node.name, verdict, cutoff, multipliers.to_list(), split)
+    width, n = 1 + 2 * len(tables.stages), answer.n_listed
+    rows = _rows(answer.networks, n + answer.n_reached, width)
+    objectives = _numbers(answer.objectives, len(rows), "d")
+    listed = candidates_of(rows[:n], objectives[:n])
+    reached = (replace(c, position=tables.canonical(c.position)) for c in candidates_of(rows[n:], objectives[n:]))
+    repair_start = None
+    if answer.repair_start is not None and verdict != "listed":
+        repair_start = _position(_numbers(answer.repair_start, width, "q"))
+    return Expansion(record, bound, children, (*_leading(tables, listed), *dict.fromkeys(reached)), cell, repair_start)
+
+
+def _numbers(address: int, n: int, kind: Literal["d", "q"]) -> list[Any]:
+    """Numbers that the core has: doubles or 64-bit integers."""
+    return memoryview(ctypes.string_at(address, 8 * n)).cast(kind).tolist() if n else []
+
+
+def _rows(address: int, n: int, width: int) -> list[list[int]]:
+    numbers = _numbers(address, n * width, "q")
+    return [numbers[at : at + width] for at in range(0, n * width, width)]
 
 
 def whole_space(tables: Tables, cutoff: float, feasibility_only: bool) -> Node:
@@ -249,149 +278,42 @@ def _same_shape(multipliers: list[float], others: list[float]) -> bool:
     return multipliers[0] == others[0] and len(multipliers) == len(others)
 
 
-def within(tables: Tables, paths: Paths) -> Bools:
-    """Which paths keep all ties and budgets, in floating point with a margin for the effectiveness."""
-    ok: Bools = np.asarray((paths.counts <= tables.limits).all(axis=1)) & paths.tied(tables.arrays)
-    stages = list(tables.rho_stages)
-    if stages and tables.rho is not None:
-        n = paths.layers[:, stages]
-        ok = ok & (paths.log_widths[:, stages] >= n * (np.log(n) - math.log(tables.arrays.rho)) * (1 - NEAR)).all(axis=1)
-    return ok
-
-
-def _judged(tables: Tables, paths: Paths, cutoff: float) -> tuple[tuple[Candidate, ...], Position | None]:
-    """Feasible networks among the paths that reach the cutoff, and the last one that reaches a finite cutoff but is not."""
-    reaching = paths.take(paths.objective >= cutoff - _margin(tables, cutoff))
-    if not len(reaching):
-        return (), None
-    feasible = within(tables, reaching)
-    good, others = np.flatnonzero(feasible).tolist(), np.flatnonzero(~feasible).tolist()
-    candidates = {Candidate(tables.canonical(reaching.position(k)), float(reaching.objective[k])): None for k in good}
-    return tuple(candidates), reaching.position(others[-1]) if others and math.isfinite(cutoff) else None
-
-
 def list_networks(
     tables: Tables, cell: Cell, cutoff: float, multipliers: Multipliers, steps: int = LIST_STEPS
 ) -> list[Candidate] | None:
     """The best networks of a cell that keep all budgets and reach the cutoff: one that does so exactly, and all within
     :data:`LEAD` of it in floating point. ``None`` if a search of so many steps does not find all networks.
     """
-    relaxation = Relaxation(tables, cell, cutoff)
-    if relaxation.empty:
-        return []
-    networks = relaxation.bound(multipliers).networks(max(steps, 2 * len(cell.columns)))  # which finds any single network
-    if networks is None:
-        return None
-    evaluation = evaluate_batch(tables, networks)
-    good = reaching(evaluation, cutoff if multipliers.weight else -math.inf)
-    good = good[np.argsort(-evaluation.objective[good], kind="stable")]
-    return _leading(tables, candidates_of_batch(networks.take(good), evaluation.objective[good]))
+    m, view, vector = len(tables.stages), cell.view(), multipliers.vector
+    networks, objectives = np.empty((MOST_LISTED, 1 + 2 * m), dtype=np.int64), np.empty(MOST_LISTED)
+    given = (ctypes.addressof(view), cutoff, doubles(vector), multipliers.weight, steps, tables.doubt)
+    n = _list(tables.arrays.address, *given, integers(networks), doubles(objectives))
+    if n < -1:
+        raise MemoryError("there is no memory for the networks of a cell")
+    return None if n < 0 else _leading(tables, candidates_of(networks[:n].tolist(), objectives[:n].tolist()))
 
 
-def _leading(tables: Tables, candidates: list[Candidate]) -> list[Candidate]:
+def _leading(tables: Tables, candidates: Iterator[Candidate]) -> list[Candidate]:
     """Of candidates in falling order those near the first that keeps all budgets exactly: the others cannot be the best."""
-    for k, candidate in enumerate(candidates):
-        if not tables.problem.violations(tables.architecture(candidate.position)):
-            least = candidate.objective - LEAD * abs(candidate.objective) - 2 * tables.doubt
-            return [other for other in candidates[k:] if other.objective >= least]
-    return []
-
-
-def reaching(evaluation: BatchEvaluation, cutoff: float) -> Ints:
-    """Indices of networks that may be feasible and reach the cutoff, up to rounding."""
-    ok = (
-        evaluation.chained
-        & (evaluation.objective >= cutoff - _margin(evaluation.tables, cutoff))
-        & (evaluation.excess <= NEAR).all(axis=0)
-    )
-    return np.flatnonzero(ok)
-
-
-def _margin(tables: Tables, cutoff: float) -> float:
-    """How far below a cutoff the floating-point objective of a network may be that reaches it."""
-    return NEAR * abs(cutoff) + tables.doubt if math.isfinite(cutoff) else 0.0
-
-
-def candidates_of_batch(networks: Batch, objectives: Floats) -> list[Candidate]:
-    """The networks of a batch as candidates."""
-    return [
-        Candidate(Position(int(s), tuple(c), tuple(d)), float(z))
-        for s, c, d, z in zip(networks.stem, networks.columns.T.tolist(), networks.depths.T.tolist(), objectives, strict=True)
-    ]
-
-
-def choose_split(tables: Tables, relaxation: Relaxation, cell: Cell, best: Optimised) -> Split:
-    """The split that promises to lower the bound most.
-
-    A split helps where the relaxation mixes: depths first (a block is worth hundreds of units), then channels at the end of a
-    stage (whose product with the entropy is overestimated), kernels, widths and other channels, each by how much objective
-    the spread of its values can feign. The shares were chosen by node counts (``docs/performance.md``).
-    """
-    rates, ranges, weights = tables.arrays.weights, relaxation.ranges, best.weights
-    factors = np.ones_like(rates) if tables.arrays.additive else ranges.x_high
-    mixed = weights @ best.paths.depths if weights.sum() > 0 else None
-    options: list[tuple[float, Split]] = []
-    extents, longest = (found.tolist() for found in cell.extents(tables))
-    for i, (s, (channels, widths, kernels)) in enumerate(zip(tables.stages, extents, strict=True)):
-        columns, stage = cell.columns[i], tables.stage_of[i]
-        worth = max(best.multipliers.weight, 1e-3) * float(rates[stage:] @ factors[stage:])
-        if cell.low[i] < cell.high[i]:
-            block = float(s.log_c[columns[-1]]) + longest[i]
-            split = Split("depth", i, _depth_threshold(cell.depths(tables, i), None if mixed is None else mixed[i]))
-            options.append((BLOCK * worth * block * float(cell.high[i] - cell.low[i]), split))
-        if s.element.is_block and s.element.continues:
-            presence = s.presence[columns]
-            if not presence.all():
-                if presence.any():
-                    options.append((BLOCK * worth * (float(s.log_c[columns[-1]]) + longest[i]), Split("depth", i, 0)))
+    leading: list[Candidate] = []
+    least = -math.inf
+    for candidate in candidates:
+        if leading and candidate.objective < least:
+            break
+        if not leading:
+            if tables.problem.violations(tables.architecture(candidate.position)):
                 continue
-        depth, last = float(cell.high[i]), i
-        low, high, middle = channels
-        if s.element.is_block and not s.element.continues:  # it decides the channels of all blocks
-            stop = tables.elements_of(s.element.super_block)[1]
-            depth, last = float(stop - i), stop - 1
-        if low < high and not s.element.continues:
-            spread, product = math.log(high / low), 0.0
-            if last in tables.ends and not tables.arrays.additive:
-                product = PRODUCT * float(rates[stage] * (ranges.s_high[stage] - ranges.s_low[stage])) * spread
-            options.append((product + CHANNEL_SPREAD * worth * depth * spread**2, Split("channels", i, int(middle))))
-        depth = float(cell.high[i])
-        low, high, middle = widths
-        shared = s.element.continues and s.element.space.uniform  # the first block decides
-        if low < high and not shared:
-            options.append((WIDTH_SPREAD * worth * depth * math.log(high / low) ** 2, Split("width", i, int(middle))))
-        chooses = len(s.blocks) > 1 and not s.element.continues
-        few: list[tuple[SplitKind, float, Ints]] = [("family", FAMILY, s.f)] if chooses else []
-        few += [("kernel", KERNEL, s.k)] if kernels[0] < kernels[1] and not shared else []
-        if len(s.element.space.bits) > 1 and len(pairs := distinct(s.bits[columns])) > 1:
-            spread = float(np.ptp(s.extra[columns]))
-            options.append((BITS * worth * spread, Split("bits", i, int(pairs[len(pairs) // 2 - 1]))))
-        for kind, promise, values in few:
-            several = distinct(values[columns])
-            if len(several) > 1:
-                options.append((promise * worth * depth, Split(kind, i, int(several[len(several) // 2 - 1]))))
-    options = _joined(tables, options)
-    if len(cell.stem) > 1:
-        options.append((1e-9, Split("stem", -1, int(tables.stem_c[cell.stem[len(cell.stem) // 2 - 1]]))))
-    return max(options, key=lambda option: option[0])[1]
+            least = candidate.objective - LEAD * abs(candidate.objective) - 2 * tables.doubt
+        leading.append(candidate)
+    return leading
 
 
-AXES = {"block": "family", "channels": "channels", "bottleneck": "width", "kernel": "kernel", "depth": "depth"}
-AXES["presence"] = "depth"
-"""Kind of split of each axis of a tie."""
+def candidates_of(networks: list[list[int]], objectives: list[float]) -> Iterator[Candidate]:
+    """Networks as candidates; a row of stem, columns and depths for each."""
+    for row, objective in zip(networks, objectives, strict=True):
+        yield Candidate(_position(row), objective)
 
 
-def _joined(tables: Tables, options: list[tuple[float, Split]]) -> list[tuple[float, Split]]:
-    """Splits of tied super-blocks promise what all of them promise together: one split restricts all."""
-    promise: dict[tuple[str, int], float] = {(split.kind, split.index): value for value, split in options}
-    joined: dict[tuple[str, int], float] = {}
-    for tie in tables.ties:
-        keys = [(AXES[tie.axis], i) for i in tie.stages]
-        joined |= dict.fromkeys(keys, sum(promise.get(key, 0.0) for key in keys))
-    return [(joined.get((split.kind, split.index), value), split) for value, split in options]
-
-
-def _depth_threshold(depths: Ints, mean: float | None) -> int:
-    """Splits the depths of a super-block at the mean of the relaxation's mixture, where there is one."""
-    at_mean = depths.searchsorted(depths.mean() if mean is None else mean, side="right")
-    return int(depths[min(max(int(at_mean), 1), len(depths) - 1) - 1])
+def _position(row: list[int]) -> Position:
+    m = len(row) // 2
+    return Position(row[0], tuple(row[1 : 1 + m]), tuple(row[1 + m :]))

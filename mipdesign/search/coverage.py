@@ -79,7 +79,7 @@ def _lacking(tables: Tables, gaps: Sequence[StageLatency]) -> Iterator[Cell]:
     """Cells that together hold just the networks with an operation without an entry."""
     whole = Cell.whole(tables)
     for i, (s, gap) in enumerate(zip(tables.stages, gaps, strict=True)):
-        incoming = tables.stem_c if i == 0 else tables.stages[i - 1].channels
+        incoming = tables.stem_c if i == 0 else tables.stages[i - 1].state_channels
         alike: dict[bytes, list[int]] = {}  # incoming channels with the same columns behind them
         for place in range(len(incoming)):
             first = gap.fixed + gap.pairs[gap.pair_at[0] + place] + gap.pairs[gap.pair_at[1] + place]

@@ -160,6 +160,23 @@ def _ready(moves: Moves) -> Moves:
     return moves
 
 
+def _columns_at(s: StageTables, axes: list[Ints]) -> tuple[Ints, Ints]:
+    """First column of an element at each place of its axes, or -1; the same for a block that is absent."""
+    at = np.full([len(axis) for axis in axes[:BITS]], -1)
+    places = np.array([_places(axis, values) for axis, values in zip(axes, (s.c, s.f, s.b, s.k), strict=False)])
+    there = np.flatnonzero((places >= 0).all(axis=0) & (s.presence > 0) & (s.p == 0))
+    at[tuple(places[:, there])] = there
+    without = np.full(at.shape if s.element.optional else (0,) * BITS, -1)
+    gone = np.flatnonzero((places[:WIDTH] >= 0).all(axis=0) & (s.presence == 0))
+    if s.element.space.uniform and len(gone):
+        of_state = np.zeros(s.states[-1] + 1, dtype=np.int64)
+        of_state[s.states[gone]] = gone
+        without[tuple(places[:, there])] = of_state[s.states[there]]
+    elif len(gone):
+        without[tuple(places[:WIDTH, gone])] = gone[:, None, None]
+    return at, without
+
+
 def _find_moves(tables: Tables) -> Moves:
     sizes, columns, depths, channels, entering, single = [len(tables.stem_c)], [], [], [], [], [(0, 1), (0, -1)]
     absent: list[Ints] = []
@@ -175,19 +192,10 @@ def _find_moves(tables: Tables) -> Moves:
     for d, leading in enumerate(leader.tolist()):
         part, enters_next = -(-d // COORDINATES), d == 0 or (d - 1) % COORDINATES == CHANNELS
         touched[leading] |= (1 << part) | (1 << (part + 1) if enters_next and part < end else 0)
+    known: dict[tuple[object, ...], tuple[Ints, Ints]] = {}  # super-blocks with the same columns share their arrays
     for i, (s, axes) in enumerate(zip(tables.stages, all_axes, strict=True)):
-        at = np.full([len(axis) for axis in axes[:BITS]], -1)
-        places = np.array([_places(axis, values) for axis, values in zip(axes, (s.c, s.f, s.b, s.k), strict=False)])
-        there = np.flatnonzero((places >= 0).all(axis=0) & (s.presence > 0) & (s.p == 0))
-        at[tuple(places[:, there])] = there
-        without = np.full(at.shape if s.element.optional else (0,) * BITS, -1)
-        gone = np.flatnonzero((places[:WIDTH] >= 0).all(axis=0) & (s.presence == 0))
-        if s.element.space.uniform and len(gone):
-            of_state = np.zeros(s.states[-1] + 1, dtype=np.int64)
-            of_state[s.states[gone]] = gone
-            without[tuple(places[:, there])] = of_state[s.states[there]]
-        elif len(gone):
-            without[tuple(places[:WIDTH, gone])] = gone[:, None, None]
+        key = id(s.c), s.element.has_columns, *(axis.tobytes() for axis in axes[:BITS])
+        at, without = known[key] = known[key] if key in known else _columns_at(s, axes)
         absent.append(without.ravel())
         sizes += [*at.shape, len(axes[BITS]), len(axes[DEPTH])]
         columns.append(at.ravel())
@@ -278,18 +286,38 @@ def _problem(tables: Tables) -> tuple[int, int]:
     return tables.arrays.address, ctypes.addressof(moves_of(tables).structure)
 
 
-def polish(tables: Tables, start: Position) -> Candidate | None:
-    """Best network reached from ``start``, which may exceed budgets; ``None`` if no feasible network is reached."""
-    parts = [np.array([start.stem])]
-    for s, axes, j, depth in zip(tables.stages, _axes(tables), start.columns, start.depths, strict=True):
+def _vector(tables: Tables, network: Position) -> Ints | None:
+    """Coordinates of a network; ``None`` if the ties leave it none."""
+    parts = [np.array([network.stem])]
+    for s, axes, j, depth in zip(tables.stages, _axes(tables), network.columns, network.depths, strict=True):
         q = s.stand_in[j]
         values = (s.c[j], s.f[j], s.b[q], s.k[q], s.p[q], depth * s.presence[j])
         parts.append(np.array([_places(axis, np.array(value)) for axis, value in zip(axes, values, strict=True)]))
     vector = np.concatenate(parts)
-    if (vector < 0).any():
+    return None if (vector < 0).any() else vector
+
+
+def polish(tables: Tables, start: Position) -> Candidate | None:
+    """Best network reached from ``start``, which may exceed budgets; ``None`` if no feasible network is reached."""
+    vector = _vector(tables, start)
+    if vector is None:
         return None
     vector, value = descended(tables, vector, POLISH_ROUNDS)
     return candidate_at(tables, vector, value) if value > -math.inf else None
+
+
+def warmed(tables: Tables, start: Candidate, seed: int, restarts: int) -> Candidate:
+    """Best network that annealing and descent reach from one that keeps all budgets; a restart takes some milliseconds."""
+    best, vector, steps = start, _vector(tables, start.position), FIRST_STEPS
+    for restart in range(restarts):
+        other, value = annealed(tables, 1000 * seed + restart, steps, max(1.0, abs(best.objective)), vector)
+        if value > -math.inf:
+            descent, better = descended(tables, other, DESCENT_ROUNDS)
+            other, value = (descent, better) if better > value else (other, value)
+        if value > best.objective:
+            best, vector = candidate_at(tables, other, value), other
+        steps = steps * 3 // 2
+    return best
 
 
 def incumbent(tables: Tables, seed: int, seconds: float, found: Callable[[Candidate], None], stop: Callable[[], bool]) -> None:

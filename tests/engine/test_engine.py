@@ -131,6 +131,13 @@ def test_an_engine_that_is_a_copy_of_its_parent_is_replaced_when_it_dies() -> No
 # ----------------------------------------------------------------- frontiers
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux copies processes here")
+def test_a_frontier_is_the_same_by_copies_and_by_new_processes() -> None:
+    said = programs.said("copied_frontier", env=os.environ | SINGLE_THREADED)
+    assert said["could"] and said["copied"] == [True, True, False, False] and said["same"]
+    assert all(point["status"] in ("optimal", "infeasible") for point in said["frontier"]["points"])
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system lends no single processors")
 def test_there_is_a_worker_for_each_processor_that_it_may_use() -> None:
     lent = sorted(os.sched_getaffinity(0))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from mipdesign.benchmarks.corpus.small import FAMILIES, small_problem
 
-from mipdesign.lattice.arrays import BLOCK_LOG, CHANNELS, COUNTS, LAYERS, LOG_CHANNELS
 from mipdesign.networks.blocks import FAMILIES as BLOCKS
 from mipdesign.networks.operation import existing
 from mipdesign.search.coverage import build_tables
@@ -46,8 +45,9 @@ def test_formulas_agree_with_the_operations_of_the_blocks(block: str) -> None:
 def test_rows_of_the_core_have_the_columns_of_the_tables(seed: int) -> None:
     tables = build_tables(small_problem(seed, None))
     arrays = tables.arrays
-    assert (arrays.rows == arrays.transposed.T).all()
     for first, stop, s in zip(arrays.offsets[:-1], arrays.offsets[1:], tables.stages, strict=True):
-        rows = arrays.transposed[:, first:stop]
-        assert (rows[[CHANNELS, LOG_CHANNELS, BLOCK_LOG, LAYERS]] == np.array([s.c, s.log_c, s.t, s.layers])).all()
-        assert (rows[COUNTS:] == np.concatenate([s.fixed, s.slope, s.identity, s.rest])).all()
+        rows = arrays.rows[first:stop]
+        for name, values in (("channels", s.c), ("width", s.b), ("kernel", s.k), ("block_log", s.t)):
+            assert (rows[name] == values).all()
+        assert (s.channels[rows["place"]] == s.c).all()
+        assert (rows["counts"].transpose(2, 1, 0) == np.array([s.fixed, s.slope, s.identity, s.rest])).all()

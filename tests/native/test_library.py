@@ -7,12 +7,24 @@ import ctypes
 import numpy as np
 import pytest
 
-from mipdesign.lattice.arrays import Structure
+from mipdesign.lattice.arrays import Structure, figures_of, new_rows, write_rows
 from mipdesign.native.library import doubles, function, integers
 
 
 def test_a_problem_has_the_same_layout_on_both_sides() -> None:
     assert function("size_of_arrays", "i", "")() == ctypes.sizeof(Structure)
+
+
+@pytest.mark.parametrize("budgets", [0, 1, 4])
+def test_a_column_has_the_same_layout_on_both_sides(budgets: int) -> None:
+    rows, random = new_rows(37, budgets), np.random.default_rng(budgets)
+    assert rows.ctypes.data % 64 == 0
+    figures = figures_of(np.empty(40 * rows.itemsize, dtype=np.uint8), 37, budgets)
+    for values in figures.values():
+        values[...] = random.integers(0, 250, values.shape)
+    write_rows(rows, figures)
+    for name, values in figures.items():
+        assert (rows[name] == (values if values.ndim == 1 else values.transpose(2, 1, 0))).all()
 
 
 @pytest.mark.parametrize("array", [np.zeros(3, dtype=np.float32), np.zeros((3, 4)).T, np.zeros(8)[::2]])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
+import time
 
 import pytest
 from mipdesign.benchmarks.corpus.small import best_by_enumeration, listing, scored_problem, small_problem, varied_problem
@@ -22,6 +24,7 @@ from mipdesign.problem.problem import Problem
 from mipdesign.scip_plugins.lagrangian_rows import add_rows
 from mipdesign.scip_plugins.neighbourhood import Neighbourhoods
 from mipdesign.scip_plugins.tree import Tree
+from mipdesign.search.branching import Expansion, Node
 from mipdesign.search.coverage import build_tables
 from mipdesign.search.incumbents import OPTIMAL_GAP, Incumbents
 from mipdesign.search.outcome import Options, Outcome, ScipOptions
@@ -98,6 +101,54 @@ def test_a_thread_ahead_expands_no_node_twice() -> None:
     assert ahead.take(root).record.node == ""
     ahead.stop()
     assert begun.count("") == 1 and len(begun) == len(set(begun))
+
+
+def test_a_copy_of_the_model_keeps_other_limits() -> None:
+    """The copy accepts a network under the limits that its figures are, and none under limits that are less by one."""
+    problem = small_problem(3)
+    tables = build_tables(problem)
+    model = formulation_named("minlp").whole(tables)
+    for candidate in listing(tables, Cell.whole(tables)).networks[:20]:
+        evaluator = problem.evaluator(tables.architecture(candidate.position))
+        for name in tables.counts:
+            figure = int(evaluator.figure(name))
+            for limit in (figure, figure - 1):
+                other = build_tables(problem.with_limits({name: limit}), tables)
+                assert other.stages is tables.stages
+                copy = model.under(other)
+                values = start_values(copy.rules, candidate.position)
+                solution = copy.model.createSol()
+                for variable, value in values.items():
+                    copy.model.setSolVal(solution, copy.variables[variable], value)
+                assert copy.model.checkSol(solution, printreason=False, original=True) == (limit == figure), (name, limit)
+
+
+def test_scip_expands_another_node_while_a_thread_is_at_the_one_it_asks_for() -> None:
+    tables = build_tables(small_problem(3))
+    model = formulation_named("minlp").whole(tables)
+    tree = Tree(tables, Incumbents(tables, OPTIMAL_GAP, lambda kept: None), model, list_steps=DEEP)
+    tree.begin([tree.root()])
+    ahead, expand, other_done = tree.ahead, tree.expand, threading.Event()
+    children = expand(tree.first[0]).children
+    first, second = sorted(children, key=lambda node: -node.bound)
+
+    def slow(node: Node) -> Expansion:
+        if node is second:
+            other_done.set()
+        else:
+            assert other_done.wait(60)
+        return expand(node)
+
+    tree.expand = slow  # type: ignore[method-assign]
+    ahead.start(1)
+    ahead.add(first)
+    while first.name not in ahead.in_work:
+        time.sleep(0.001)
+    ahead.closed = True  # the thread takes no other one
+    ahead.add(second)
+    assert ahead.take(first).record.node == first.name
+    assert second.name in ahead.ready
+    ahead.stop()
 
 
 @pytest.mark.parametrize("seed", few(range(30), 6))

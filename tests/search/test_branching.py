@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem
+from mipdesign.benchmarks.corpus.small import FAMILIES, listing, small_problem, varied_problem
 from mipdesign.benchmarks.experiments.agreement import varied_agrees
 from mipdesign.benchmarks.experiments.tree import grow
-from scale import few, of
+from scale import examples, few, of
 
+from mipdesign.bounds.multipliers import Multipliers
+from mipdesign.bounds.relaxation import Relaxation
 from mipdesign.lattice.cell import Cell
 from mipdesign.mip.closing import solve_cell
+from mipdesign.native.library import doubles, function, integers
 from mipdesign.search.branching import Expansion, Node
 from mipdesign.search.coverage import build_tables
 
@@ -82,15 +85,39 @@ def test_larger_cutoff_needs_no_more_nodes() -> None:
 
 @given(st.integers(0, 10_000), st.randoms(use_true_random=False))
 def test_a_split_at_the_middle_of_an_extent_leaves_values_on_both_sides(seed: int, random) -> None:
-    tables = build_tables(small_problem(seed))
-    whole = Cell.whole(tables)
-    columns = tuple(np.array(sorted(random.sample(c.tolist(), random.randint(1, len(c))))) for c in whole.columns)
-    extents, longest = Cell(whole.stem, columns, whole.low, whole.high).extents(tables)
-    for s, kept, of_stage, most in zip(tables.stages, columns, extents, longest, strict=True):
-        assert most == s.t[kept].max()
-        for values, (low, high, middle) in zip((s.c, s.b, s.k), of_stage, strict=True):
+    tables, extents, room = build_tables(small_problem(seed)), np.empty(7), np.empty(1000)
+    survey = function("survey_of", "i", "ppipp")
+    for s, first in zip(tables.stages, tables.arrays.offsets, strict=False):
+        kept = np.array(sorted(random.sample(range(len(s.c)), random.randint(1, len(s.c)))))
+        n = survey(tables.arrays.address, integers(kept + first), len(kept), doubles(extents), doubles(room))
+        assert room[:n].tolist() == np.unique(s.k[kept]).tolist() and extents[6] == s.t[kept].max()
+        for (low, high, middle), values in zip(extents[:6].reshape(2, 3).tolist(), (s.c, s.b), strict=True):
             chosen = values[kept]
             assert (low, high) == (chosen.min(), chosen.max())
-            below = chosen[(chosen <= math.sqrt(float(low) * float(high))) & (chosen < high)]
+            below = chosen[(chosen <= math.sqrt(low * high)) & (chosen < high)]
             assert middle == (below.max() if len(below) else low)
             assert low == high or ((chosen <= middle).any() and (chosen > middle).any())
+
+
+@examples(40)
+@given(st.integers(0, 10_000), st.booleans())
+def test_the_halves_of_a_split_are_what_reduced_cost_fixing_has_left(seed: int, with_objective: bool) -> None:
+    tables = build_tables(varied_problem(seed))
+
+    def check(node: Node, expansion: Expansion) -> None:
+        record = expansion.record
+        if record.split is None:
+            return
+        relaxation = Relaxation(tables, node.cell, record.cutoff)
+        reduced = relaxation.bound(Multipliers.from_list(tables, record.multipliers)).fix_by_reduced_cost()
+        assert reduced is not None
+        lower, upper = (record.split.half(tables, reduced, half) for half in (False, True))
+        assert [child.cell.digest for child in expansion.children] == [lower.digest, upper.digest]
+        assert all(len(part) for half in (lower, upper) for part in (half.stem, *half.columns))
+        at = record.split.index
+        if record.split.kind == "depth":
+            assert lower.high[at] == record.split.threshold < upper.low[at]
+        elif record.split.kind != "stem":
+            assert sorted([*lower.columns[at], *upper.columns[at]]) == reduced.columns[at].tolist()
+
+    grow(tables, 0.0 if with_objective else None, list_steps=20, seen=check)
