@@ -75,7 +75,7 @@ class BranchAndPrice(Formulation):
     id = "branch-price"
     title = "the lattice formulation with its points priced in"
     claim = "exact"
-    supports = frozenset({Feature.OPERATIONS, Feature.LATENCY, Feature.TIES})
+    supports = frozenset({Feature.OPERATIONS, Feature.LATENCY, Feature.TIES, Feature.SCORE, Feature.TERMS})
     reference = (
         "Barnhart, Johnson, Nemhauser, Savelsbergh, Vance, Operations Research 46(3), 1998. "
         "Branching on the original variables: Villeneuve, Desrosiers, Luebbecke, Soumis, "
@@ -88,8 +88,9 @@ class BranchAndPrice(Formulation):
         Raises
         ------
         SpecError
-            If the cell has more than :data:`MAX_COLUMNS` columns.
+            If the cell has more than :data:`MAX_COLUMNS` columns, or the problem something that is not supported.
         """
+        common.check_supported(self, tables)
         if cell.n_columns > MAX_COLUMNS:
             problem = f"'branch-price' would have to price {cell.n_columns} columns for this cell"
             raise SpecError("formulation", problem, f"split it below {MAX_COLUMNS}")

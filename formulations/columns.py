@@ -40,7 +40,9 @@ class Columns(Formulation):
     id = "columns"
     title = "one binary per column and per depth, products by big-M rows"
     claim = "exact"
-    supports = frozenset({Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES, Feature.SCORE})
+    supports = frozenset(
+        {Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES, Feature.SCORE} | {Feature.BLOCKS, Feature.TERMS}
+    )
     reference = (
         "Big-M rows: Glover, Management Science 22(4), 1975; boxes: McCormick, Mathematical Programming 10, 1976. "
         "Problem: DeepMAD, CVPR 2023, arXiv 2303.02165"
@@ -51,7 +53,8 @@ class Columns(Formulation):
 
     def _unwritten(self, tables: Tables, cell: Cell) -> str | None:
         """What of a cell it does not support."""
-        if any(len(set(s.layers[columns].tolist())) > 1 for s, columns in zip(tables.stages, cell.columns, strict=True)):
+        layers = (set(s.layers[c].tolist()) for s, c in zip(tables.stages, cell.columns, strict=True) if not s.element.is_block)
+        if any(len(of_stage) > 1 for of_stage in layers):
             return "a stage whose families have different numbers of layers"
         return super().unsupported(tables) or penalty.too_many_vectors(tables, cell)
 

@@ -3,112 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from mipdesign.lattice.arrays import Bools, Floats, Ints
+from mipdesign.lattice.arrays import Floats, Ints
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
-from mipdesign.lattice.stage_tables import StageTables
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.formulation import FormulationModel, OneHotGroup
 from mipdesign.mip.start_values import Assignment, ValueRule
 
-from . import common, pairs, penalty
+from . import common, elements, pairs, penalty
+from .columns_block import Block, Channels, choice
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH, Layers
 from .model_builder import ModelBuilder
 
 Side = Literal["at least", "at most"]
 """On which side of a product its variable is held."""
-
-
-@dataclass(frozen=True)
-class _Channels:
-    """The channels at one place of the chain.
-
-    Attributes
-    ----------
-    values:
-        What they can be, increasing.
-    z:
-        For each value an expression that is 1 there and 0 elsewhere.
-    low, high:
-        For each value the range of the log-width sum up to and with this place, shape ``(values,)``.
-    """
-
-    values: Ints
-    z: Sequence[Expression]
-    low: Floats
-    high: Floats
-
-    def function(self, of_value: Floats | Ints) -> Expression:
-        """A function of the channels, shape ``(values,)``, as an expression."""
-        return _choice(of_value, self.z)
-
-    @property
-    def by_value(self) -> dict[int, Expression]:
-        """What is 1 for each value."""
-        return dict(zip(self.values.tolist(), self.z, strict=True))
-
-    def within(self, first: int, end: int) -> Expression:
-        """1 if the index of the value is in a range."""
-        return linear_sum(self.z[first:end])
-
-
-@dataclass(frozen=True)
-class _Block:
-    """A super-block while it is written.
-
-    Attributes
-    ----------
-    columns, x:
-        Its columns, and the binary of each.
-    depths, on_depth:
-        Its depths, and what is 1 for each.
-    follows:
-        Which columns may come after each of the channels before it, shape ``(channels, columns)``.
-    """
-
-    index: int
-    tables: StageTables
-    columns: Ints
-    x: Sequence[Expression]
-    depths: Ints
-    on_depth: Sequence[Expression]
-    before: _Channels
-    follows: Bools
-
-    def of_column(self, values: Floats | Ints | Bools) -> Expression:
-        """A function of the column, shape ``(columns,)``, as an expression."""
-        chosen = ((f, x) for f, x in zip(values, self.x, strict=True) if f)
-        return linear_sum(float(f) * x for f, x in chosen).within(float(values.min()), float(values.max()))
-
-    def named(self, _: str, values: Floats | Bools) -> Expression:
-        """As :meth:`of_column`; no variable is needed."""
-        return self.of_column(values)
-
-    def indicators(self, axis: str) -> dict[int, Expression] | dict[str, Expression]:
-        """What is 1 for each value of the depth, or of channels, width, kernel or family of the column."""
-        s = self.tables
-        if axis == "depth":
-            return self.by_depth
-        if axis == "block":
-            return {s.blocks[f]: self.of_column(s.f[self.columns] == f) for f in np.unique(s.f[self.columns])}
-        values = {"channels": s.c, "bottleneck": s.b, "kernel": s.k}[axis][self.columns]
-        return {int(v): self.of_column(values == v) for v in np.unique(values)}
-
-    @property
-    def by_depth(self) -> dict[int, Expression]:
-        """What is 1 for each depth."""
-        return dict(zip(self.depths.tolist(), self.on_depth, strict=True))
-
-    @property
-    def repeats(self) -> Expression:
-        """``L - 1``."""
-        return _choice(self.depths - 1, self.on_depth)
 
 
 class ColumnsWriter:
@@ -119,7 +32,9 @@ class ColumnsWriter:
         self.model = ModelBuilder()
         self.counts: list[list[Expression]] = [[self.model.constant(float(c))] for c in tables.tail_fixed]
         self.groups: list[OneHotGroup] = []
-        self.blocks: list[_Block] = []
+        self.blocks: list[Block] = []
+        self.extra = self.model.constant(tables.stem_extra)
+        """What the layer terms so far have beside their log widths."""
         self.entropy_limit = 0.0
         self.penalty = penalty.penalty_scale(tables, 0.0, {})
 
@@ -145,12 +60,15 @@ class ColumnsWriter:
             self._follow(block, channels)
             total = self._sum(block, channels, total)
             layers = self._layers(block, layers)
+            self._add_extra(block)
             if i in t.ends:
                 self._end_of_stage(t.stage_of[i], channels, total, layers, is_last=i == len(t.stages) - 1)
         for count, slope in zip(self.counts, t.tail_slope, strict=True):
             count.append(float(slope) * channels.function(channels.values))
         common.budgets(model, t, [linear_sum(count) for count in self.counts])
         common.ties(model, t, lambda i, axis: self.blocks[i].indicators(axis))
+        of_stem = dict(zip(stem.tolist(), self.blocks[0].before.z, strict=True))
+        elements.limit_readers(model, t, of_stem, [block.chosen for block in self.blocks])
         self._penalty()
 
     def finish(self) -> FormulationModel:
@@ -186,17 +104,17 @@ class ColumnsWriter:
             v = self.model.variable(f"{name}_place", "I", 0.0, float(last), priority + 1, lambda n: n.of(index))
             self.model.add(f"place_{name}", index == v)
 
-    def _stem(self, stem: Ints) -> _Channels:
+    def _stem(self, stem: Ints) -> Channels:
         t = self.tables
         values = t.stem_c[stem]
         z = self._one_hot("C0", [str(c) for c in values], [int(j) for j in stem], 0, lambda p: p.stem, CHANNELS)
         self._place("C0", values, z, CHANNELS)
         for count, of_stem in zip(self.counts, t.stem_counts, strict=True):
-            count.append(_choice(of_stem[stem], z))
+            count.append(choice(of_stem[stem], z))
         known = np.full(len(values), t.stem_log)
-        return _Channels(values, z, known, known)
+        return Channels(values, z, known, known)
 
-    def _super_block(self, i: int, columns: Ints, before: _Channels) -> _Block:
+    def _super_block(self, i: int, columns: Ints, before: Channels) -> Block:
         """The binaries of a super-block, and the integers that are branched on."""
         s, n, m = self.tables.stages[i], i + 1, len(self.tables.stages)
         depths = self.cell.depths(self.tables, i)
@@ -204,15 +122,19 @@ class ColumnsWriter:
         on_depth = self._one_hot(f"L{n}", labels, [int(d) for d in depths], 1 + m + i, lambda p: p.depths[i], DEPTH)
         self._place(f"L{n}", depths, on_depth, DEPTH)
         families = [f"{s.blocks[s.f[q]]}_" if len(s.blocks) > 1 else "" for q in columns]
-        labels = [f"{family}{s.c[q]}_{s.b[q]}_{s.k[q]}" for family, q in zip(families, columns, strict=True)]
+        place = [f"_{q}" if s.element.is_block else "" for q in columns]  # of columns that differ in bits, or are absent
+        labels = [f"{family}{s.c[q]}_{s.b[q]}_{s.k[q]}{at}" for family, q, at in zip(families, columns, place, strict=True)]
         x = self._one_hot(f"x{n}", labels, [int(q) for q in columns], 1 + i, lambda p: p.columns[i], 0)
         for letter, values, priority in (("b", s.b, WIDTH), ("k", s.k, KERNEL), ("C", s.c, CHANNELS)):
             self._place(f"{letter}{n}", values[columns], x, priority)
         follows = s.follows(before.values[:, None], s.c[columns][None, :])
-        self.blocks.append(_Block(i, s, columns, x, depths, on_depth, before, follows))
+        self.blocks.append(Block(i, s, columns, x, depths, on_depth, before, follows))
+        if s.element.continues:
+            of_both = (block.chosen for block in self.blocks[-2:])
+            elements.join(self.model, n, *of_both, ordered=self.tables.is_ordered(i))
         return self.blocks[-1]
 
-    def _channels(self, block: _Block) -> _Channels:
+    def _channels(self, block: Block) -> Channels:
         """The channels of a super-block; ranges of the log-width sum are those over all chains that lead to them."""
         s, before = block.tables, block.before
         t, log_c, log_before = s.t[block.columns], s.log_c[block.columns], np.log(before.values)[:, None]
@@ -227,7 +149,7 @@ class ColumnsWriter:
         if len(values) > 1:
             sums = (block.of_column(inside.astype(np.int64)).within(0.0, 1.0) for inside in of_value)
             z = [self.model.equal_to(f"C{block.index + 1}_{c}", e) for c, e in zip(values, sums, strict=True)]
-        return _Channels(values, z, low, high)
+        return Channels(values, z, low, high)
 
     # ---------------------------------------------------------------- products
 
@@ -243,7 +165,7 @@ class ColumnsWriter:
         low, high:
             The range of ``e`` where ``g`` has each value, shape ``(values,)``.
         """
-        factor = _choice(g, z)
+        factor = choice(g, z)
         if factor.is_fixed:
             return factor.low * e
         if e.is_fixed:
@@ -261,7 +183,7 @@ class ColumnsWriter:
             model.add(f"{name}_box_{place}", sign * w - sign * a * e - sign * b * factor <= -sign * a * b)  # (30)
         return w
 
-    def _repeated(self, name: str, block: _Block, values: Floats, side: Side) -> Expression:
+    def _repeated(self, name: str, block: Block, values: Floats, side: Side) -> Expression:
         """``(L - 1)`` times a function of the column, on one side."""
         e = self.model.equal_to(f"{name}_each", block.of_column(values))
         low, high = np.full((2, len(block.depths)), [[e.low], [e.high]])
@@ -269,7 +191,7 @@ class ColumnsWriter:
 
     # ------------------------------------------------------------------ counts
 
-    def _count(self, block: _Block) -> None:
+    def _count(self, block: Block) -> None:
         """Counts of a super-block: its first block, and ``L - 1`` like the second."""
         s, n = block.tables, block.index + 1
         for row, (limit, count) in enumerate(zip(self.tables.limits, self.counts, strict=True)):
@@ -288,13 +210,13 @@ class ColumnsWriter:
             count.append(unit * self._product(f"P{n}_{row}", block.before.z, incoming, e, low, high, "at least"))
             if identity.any():
                 count.append(unit * self._identity_counts(f"E{n}_{row}", block, identity))
-            if len(s.pairs) and self.tables.counts[row] == "latency":
+            if len(s.pairs) and not s.element.continues and self.tables.counts[row] == "latency":
                 costs = pairs.latency(
                     self.model, self.tables, block.index, block.columns, block.before.by_value, unit, block.named
                 )
                 count.append(unit * costs)
 
-    def _identity_counts(self, name: str, block: _Block, identity: Floats) -> Expression:
+    def _identity_counts(self, name: str, block: Block, identity: Floats) -> Expression:
         """At least what is counted only where the channels stay the same: ``sum_q identity_q x_q C_{i-1}[C_q]``."""
         model, before = self.model, block.before
         c = block.tables.c[block.columns]
@@ -318,7 +240,7 @@ class ColumnsWriter:
             model.add(f"{name}_here", block.of_column(counted) - w <= 0.0)
         return w
 
-    def _follow(self, block: _Block, channels: _Channels) -> None:
+    def _follow(self, block: Block, channels: Channels) -> None:
         """The chain rule, equation (5)."""
         before, n = block.before, block.index + 1
         follows = block.tables.follows(before.values[:, None], channels.values[None, :])
@@ -332,7 +254,7 @@ class ColumnsWriter:
 
     # ------------------------------------------------------------ sums, entropy
 
-    def _sum(self, block: _Block, channels: _Channels, total: Expression) -> Expression:
+    def _sum(self, block: Block, channels: Channels, total: Expression) -> Expression:
         """``S_i`` as a variable."""
         s, n, before = block.tables, block.index + 1, block.before
         t, log_c = s.t[block.columns], s.log_c[block.columns]
@@ -340,40 +262,51 @@ class ColumnsWriter:
         value = entering + block.of_column(t) + self._repeated(f"T{n}", block, t + log_c, "at most")
         return self.model.equal_to(f"S{n}", value.within(float(channels.low.min()), float(channels.high.max())))  # (1)
 
-    def _layers(self, block: _Block, before: Layers) -> Layers:
+    def _add_extra(self, block: Block) -> None:
+        """What layer terms have beside log widths, up to and with a super-block."""
+        if not self.tables.has_extra:
+            return
+        n, extra = block.index + 1, block.tables.extra[block.columns]
+        repeated = self._repeated(f"X{n}", block, extra, "at most")
+        self.extra = self.model.equal_to(f"E{n}", self.extra + block.of_column(extra) + repeated)
+
+    def _layers(self, block: Block, before: Layers) -> Layers:
         """Layers up to and with a super-block."""
-        per_block = int(block.tables.layers[0])
+        per_block, layers = int(block.tables.layers[0]), block.tables.layers[block.columns]
+        if block.tables.element.is_block and len(sizes := sorted(set(layers.tolist()))) > 1:
+            every = tuple(sorted({n + size for n in before.attainable for size in sizes}))
+            own = (before.number + block.of_column(layers)).within(float(every[0]), float(every[-1]))
+            return Layers(self.model.equal_to(f"n{block.index + 1}", own), every)
         attainable = before.attainable_with(per_block, block.depths)
         value = before.number + float(per_block) * (block.repeats + self.model.one)
         value = value.within(float(attainable[0]), float(attainable[-1]))
         return Layers(self.model.equal_to(f"n{block.index + 1}", value), attainable)
 
-    def _end_of_stage(self, stage: int, channels: _Channels, total: Expression, layers: Layers, is_last: bool = False) -> None:
+    def _end_of_stage(self, stage: int, channels: Channels, total: Expression, layers: Layers, is_last: bool = False) -> None:
         """Entropy and effectiveness of the prefix that ends with a stage; the head belongs to the last."""
         t, scoring = self.tables, self.tables.problem.scoring
         weight, end_weight = scoring.weights[stage], scoring.end_weights[stage]
         if is_last and t.has_head:
             total = total + channels.function(np.log(channels.values))
             layers = layers.with_head(self.model.one)
+            if t.head_extra:
+                self.extra += self.model.constant(t.head_extra)
+        terms, low, high = total, channels.low, channels.high
+        if t.has_extra:
+            terms, low, high = total + self.extra, low + self.extra.low, high + self.extra.high
         log_end = np.broadcast_to(t.log_end(stage, channels.values), channels.values.shape)
         if scoring.additive:
-            entropy = weight * total + end_weight * channels.function(log_end)
+            entropy = weight * terms + end_weight * channels.function(log_end)
         else:
-            entropy = weight * self._product(f"H{stage}", channels.z, log_end, total, channels.low, channels.high, "at most")
+            entropy = weight * self._product(f"H{stage}", channels.z, log_end, terms, low, high, "at most")
         self.model.maximize(entropy)  # (2)
         self.entropy_limit += max(entropy.high, 0.0)
         common.effectiveness(self.model, t, stage, total, layers)
 
     def _penalty(self) -> None:
         """``- beta Q`` in the objective; sets the scale and the floor of the model."""
-        scoring = self.tables.problem.scoring
-        depths = {i: self.blocks[i].by_depth for i in self.tables.penalised}
+        of = {i: self.blocks[slice(*self.tables.elements_of(i))] for i in self.tables.penalised}
+        depths = {i: elements.blocks_of([block.chosen for block in of_one], self.model.one) for i, of_one in of.items()}
         self.penalty = penalty.penalty_scale(self.tables, self.entropy_limit, depths)
-        if depths and not penalty.penalty_weights(self.model, scoring, self.penalty, depths):
+        if depths and not penalty.penalty_weights(self.model, self.tables, self.penalty, depths):
             self.never("penalty_out_of_range")
-
-
-def _choice(values: Floats | Ints, z: Sequence[Expression]) -> Expression:
-    """The value whose binary is 1."""
-    chosen = linear_sum(float(f) * z_v for f, z_v in zip(values, z, strict=True))
-    return chosen.within(float(values.min()), float(values.max()))

@@ -16,7 +16,7 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, linear_sum
-from mipdesign.mip.formulation import FormulationModel
+from mipdesign.mip.formulation import Formulation, FormulationModel
 from mipdesign.mip.linear import LinearModel
 
 from .scaling import BUDGET_UNIT, LOOSENED, PenaltyScale
@@ -105,9 +105,22 @@ def check_size(formulation_id: str, binaries: int) -> None:
         raise SpecError("formulation", problem, f"split it below {MAX_BINARIES}")
 
 
+def check_supported(formulation: Formulation, tables: Tables) -> None:
+    """Refuses a problem with something that a formulation does not write.
+
+    Raises
+    ------
+    SpecError
+        With what it is.
+    """
+    if reason := formulation.unsupported(tables):
+        problem = f"{formulation.id!r} does not support {reason}"
+        raise SpecError("formulation", problem, "name none: splitting then closes all cells")
+
+
 def budget_unit(limit: float) -> float:
-    """What a budget is divided by: its limit becomes :data:`BUDGET_UNIT`."""
-    return max(float(limit), 1.0) / BUDGET_UNIT
+    """What a budget is divided by: its limit becomes :data:`BUDGET_UNIT`, or minus that where it is a lower one."""
+    return max(abs(float(limit)), 1.0) / BUDGET_UNIT
 
 
 def budgets(model: LinearModel, tables: Tables, counts: Sequence[Expression]) -> None:
@@ -171,7 +184,15 @@ def ties(
 
 
 def reachable(tables: Tables, cell: Cell) -> tuple[Ints, list[Ints]] | None:
-    """Stem indices and columns of a cell that lie on some chain of channels, or ``None`` if there is no chain."""
+    """Stem indices and columns of a cell that lie on some chain of channels, or ``None`` if there is no chain.
+
+    Of blocks of super-blocks whose blocks may differ, only columns in states that all of them have are left.
+    """
+    if any(s.element.continues for s in tables.stages):
+        tied = cell.tied(tables)
+        if tied is None:
+            return None
+        cell = tied
     c = [tables.stem_c[cell.stem]] + [s.c[columns] for s, columns in zip(tables.stages, cell.columns, strict=True)]
     alive: list[Bools] = [np.ones(len(values), dtype=bool) for values in c]
     for i, s in enumerate(tables.stages):

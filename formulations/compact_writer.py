@@ -341,11 +341,10 @@ class CompactWriter:
 
     def _penalty(self) -> None:
         """``- beta Q`` in the objective; sets the scale and the floor of the model."""
-        scoring = self.tables.problem.scoring
         depths: Mapping[int, Mapping[int, Expression]] = {
             i: dict(zip(depths.values, depths.one_hot(), strict=True))
             for i, depths in ((i, self.blocks[i].depths) for i in self.tables.penalised)
         }
         self.penalty = penalty.penalty_scale(self.tables, self.entropy_limit, depths)
-        if depths and not penalty.penalty_weights(self.model, scoring, self.penalty, depths):
+        if depths and not penalty.penalty_weights(self.model, self.tables, self.penalty, depths):
             self.model.never("penalty_out_of_range")

@@ -41,7 +41,9 @@ class Lattice(Formulation):
     id = "lattice"
     title = "one binary per lattice point, with copies of what comes before"
     claim = "exact"
-    supports = frozenset({Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES, Feature.SCORE})
+    supports = frozenset(
+        {Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES, Feature.SCORE} | {Feature.BLOCKS, Feature.TERMS}
+    )
     reference = (
         "Disaggregated convex combination: Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010. "
         "Copies: Sherali, Adams, SIAM J. Discrete Math. 3(3), 1990. Problem: DeepMAD, CVPR 2023, arXiv 2303.02165"
@@ -53,8 +55,9 @@ class Lattice(Formulation):
         Raises
         ------
         SpecError
-            If the cell has too many lattice points.
+            If the cell has too many lattice points, or the problem something that is not supported.
         """
+        common.check_supported(self, tables)
         points = sum(len(columns) * len(cell.depths(tables, i)) for i, columns in enumerate(cell.columns))
         common.check_size(self.id, points)
         return common.write(LatticeWriter(tables, cell))

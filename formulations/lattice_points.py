@@ -110,6 +110,11 @@ class Block:
 
     families: Mapping[str, Expression]
 
+    @property
+    def continues(self) -> bool:
+        """Whether it is a later block of a super-block whose blocks may differ."""
+        return self.tables.element.continues
+
     def indicators(self, axis: str) -> Mapping[int, Expression] | Mapping[str, Expression]:
         """What is 1 for each value of what a tie has in common."""
         if axis == "block":
@@ -117,10 +122,13 @@ class Block:
         return {"channels": self.channels, "bottleneck": self.widths, "kernel": self.kernels, "depth": self.depths}[axis]
 
 
-def own_figure(block: Block, factor: Floats | float = 1.0) -> Figure:
-    """What a super-block adds to the log-width sum, the channels before it aside, times a factor of its column."""
+def own_figure(block: Block, terms: Floats, factor: Floats | float = 1.0) -> Figure:
+    """What a super-block adds to a sum of layer terms, times a factor of its column: ``terms`` are those of one block with a
+    single input channel. The channels before a first block are left aside; those before a later one are its own.
+    """
     s, columns = block.tables, block.points.columns
-    return block.points.figure(-factor * s.log_c[columns], factor * (s.t + s.log_c)[columns])
+    first = 0.0 if block.continues else -factor * s.log_c[columns]
+    return block.points.figure(first, factor * (terms + s.log_c)[columns])
 
 
 def slope_per_channel(s: StageTables, columns: Ints) -> Ints:

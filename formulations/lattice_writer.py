@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,18 +13,18 @@ from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
-from mipdesign.mip.expressions import Expression, dot, linear_sum
+from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.formulation import FormulationModel, OneHotGroup
 from mipdesign.mip.linear import ScipModel
-from mipdesign.mip.start_values import Assignment, ValueRule
+from mipdesign.mip.start_values import ValueRule
 
-from . import common, pairs, penalty
+from . import common, elements, pairs, penalty
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH, Layers
+from .elements import Chosen
 from .lattice_points import Block, Figure, Points, own_figure, slope_per_channel
 from .model_builder import ModelBuilder
+from .one_hot import copies, one_hot
 from .scaling import NONLINEAR_PARAMETERS, PenaltyScale
-
-Key = TypeVar("Key", bound=Hashable)
 
 
 class LatticeWriter:
@@ -43,6 +43,9 @@ class LatticeWriter:
         self.binaries: list[Ints] = []
         """Binaries of the points of each super-block by number, shape ``(columns, depths)``."""
         self.blocks: list[Block] = []
+        self.chosen: list[Chosen] = []
+        self.extra = self.model.constant(tables.stem_extra)
+        """What the layer terms so far have beside their log widths."""
         self.penalty = PenaltyScale.without_penalty(0.0)
         self.cone: penalty.PenaltyCone | None = None
 
@@ -56,26 +59,32 @@ class LatticeWriter:
         """All variables and constraints of a cell whose choices are all on some chain."""
         t, model = self.tables, self.model
         index = {int(t.stem_c[j]): int(j) for j in stem}
-        channels = self._one_hot("C0", list(index), lambda p: int(t.stem_c[p.stem]), CHANNELS)
+        channels = one_hot(self.model, "C0", list(index), lambda p: int(t.stem_c[p.stem]), CHANNELS)
         self.groups.append(OneHotGroup((0,), {(index[c],): self._name(z) for c, z in channels.items()}))
         for c, z in channels.items():
             self._charge(z, t.stem_counts[:, index[c]])
         total, layers = model.constant(t.stem_log), Layers(model.one, (1,))
+        by_stem = {index[c]: z for c, z in channels.items()}
         if t.ends[0] < 0:
             self._gain_of_stem(channels)
             common.effectiveness(model, t, 0, total, layers)
         for i, own_columns in enumerate(columns):
             block = self._super_block(i, own_columns, channels)
-            entering = total + _of_channels(channels)
+            entering = total if block.continues else total + _of_channels(channels)
             total, layers = self._sum(block, entering), self._layers(block, layers)
-            channels = dict(block.channels)
+            channels, entering = dict(block.channels), self._terms(entering)
+            self._add_extra(block)
             if i in t.ends:
                 self._end_of_stage(block, entering, total, layers)
         for c, z in channels.items():
             self._charge(float(c) * z, t.tail_slope)
         common.budgets(model, self.tables, [linear_sum(count) for count in self.counts])
-        common.ties(model, self.tables, lambda i, axis: self.blocks[i].indicators(axis))
+        common.ties(model, self.tables, self._indicators)
+        elements.limit_readers(model, t, by_stem, self.chosen)
         self._penalty()
+
+    def _indicators(self, i: int, axis: str) -> Mapping[int, Expression] | Mapping[str, Expression]:
+        return self.chosen[i].by_presence if axis == "presence" else self.blocks[i].indicators(axis)
 
     def finish(self) -> FormulationModel:
         """The model: linear, unless the penalty needs the cone."""
@@ -97,62 +106,6 @@ class LatticeWriter:
     def _name(self, variable: Expression) -> str:
         return self.model.names[variable.variable]
 
-    # --------------------------------------------------------------- variables
-
-    def _one_hot(
-        self, name: str, values: Sequence[int], read: Callable[[Position], int], priority: int
-    ) -> dict[int, Expression]:
-        """Binaries of which exactly one is 1, with an integer for its index among them; a single value needs neither."""
-        if len(values) == 1:
-            return {values[0]: self.model.one}
-
-        def is_value(value: int) -> ValueRule:
-            return lambda network: float(read(network.position) == value)
-
-        def index(network: Assignment) -> float:
-            return float(values.index(read(network.position)))
-
-        binaries = {
-            value: self.model.variable(f"{name}_{value}", "B", priority=priority, value=is_value(value)) for value in values
-        }
-        self.model.add(f"one_{name}", linear_sum(binaries.values()) == 1.0)
-        if len(values) > 2:
-            place = self.model.variable(f"{name}_place", "I", 0.0, len(values) - 1.0, priority + 1, index)
-            self.model.add(f"place_{name}", dot(range(len(values)), binaries.values()) == place)
-        return binaries
-
-    def _copies(
-        self, name: str, total: Expression, z: Mapping[Key, Expression], ranges: Mapping[Key, tuple[float, float]]
-    ) -> dict[Key, Expression]:
-        """Products of a quantity with each binary of a partition, as linear expressions.
-
-        The product with ``z`` is ``low z + (high - low) e`` with ``0 <= e <= z``, and the products sum to the quantity.
-
-        Parameters
-        ----------
-        z:
-            The binaries by key.
-        ranges:
-            By key, bounds of the quantity where that binary is 1.
-        """
-        if len(z) == 1:
-            return dict.fromkeys(z, total)
-
-        def part(z_key: Expression, low: float, high: float) -> ValueRule:
-            return lambda network: network.of(z_key) * (network.of(total) - low) / (high - low)
-
-        products: dict[Key, Expression] = {}
-        for place, (key, z_key) in enumerate(z.items()):
-            low, high = ranges[key]
-            products[key] = low * z_key
-            if high > low:
-                e = self.model.variable(f"{name}_{place}", value=part(z_key, low, high))
-                self.model.add(f"on_{name}_{place}", e <= z_key)  # (28)
-                products[key] += (high - low) * e
-        if len({bound for key in z for bound in ranges[key]}) > 1:
-            self.model.add(f"all_{name}", linear_sum(products.values()) == total)  # (28)
-        return products
-
     # -------------------------------------------------------------- super-block
 
     def _super_block(self, i: int, columns: Ints, before: Mapping[int, Expression]) -> Block:
@@ -165,7 +118,7 @@ class LatticeWriter:
             letter: str, priority: int, read: Callable[[Position], int], values: Ints, is_value: Callable[[int], Figure]
         ) -> dict[int, Expression]:
             name = f"{letter}{i + 1}"
-            z = self._one_hot(name, values.tolist(), read, priority)
+            z = one_hot(self.model, name, values.tolist(), read, priority)
             if len(z) > 1:
                 for value, z_value in z.items():
                     self.match_points(f"of_{name}_{value}", z_value, is_value(value))  # (26)
@@ -184,21 +137,24 @@ class LatticeWriter:
         by_depth = marginal("L", DEPTH, lambda p: p.depths[i], points.depths, points.of_depth)
         by_width = of_columns("b", WIDTH, s.b)
         by_kernel = of_columns("k", KERNEL, s.k)
-        by_channels = of_columns("C", CHANNELS, s.c)
+        by_channels = before if s.element.continues else of_columns("C", CHANNELS, s.c)
         by_family = of_columns("f", WIDTH, s.f) if len(s.blocks) > 1 else {0: self.model.one}
         families = {s.blocks[f]: z for f, z in by_family.items()}
         block = Block(i, s, points, before, by_channels, by_width, by_kernel, by_depth, families)
         self.blocks.append(block)
-        for name, count, fixed, rest in zip(self.tables.counts, self.counts, s.fixed, s.rest, strict=True):
-            count.append(self.of_points(f"own{i + 1}_{name}", points.figure((fixed - rest)[columns], rest[columns])))  # (3)
-        self._slopes(block)
-        self._identity_counts(block)
 
         def of_column(name: str, values: Floats | Bools) -> Expression:
             return self.of_points(name, points.figure(values))
 
+        self.chosen.append(Chosen(s, columns, of_column, by_depth))
+        if s.element.continues:
+            elements.join(self.model, i + 1, *self.chosen[-2:], ordered=self.tables.is_ordered(i))
+        for name, count, fixed, rest in zip(self.tables.counts, self.counts, s.fixed, s.rest, strict=True):
+            count.append(self.of_points(f"own{i + 1}_{name}", points.figure((fixed - rest)[columns], rest[columns])))  # (3)
+        self._slopes(block)
+        self._identity_counts(block)
         pairs.limit_operations(self.model, i + 1, s, columns, before, by_depth, of_column)
-        if len(s.pairs):
+        if len(s.pairs) and not block.continues:
             row = self.tables.counts.index("latency")
             unit = common.budget_unit(self.tables.limits[row])
             self.counts[row].append(unit * pairs.latency(self.model, self.tables, i, columns, before, unit, of_column))
@@ -217,7 +173,8 @@ class LatticeWriter:
             for d, depth in enumerate(points.depths.tolist()):
                 if len(points) > 1:
                     family = f"_{s.blocks[s.f[q]]}" if len(s.blocks) > 1 else ""
-                    name = f"x{i + 1}{family}_{s.c[q]}_{s.b[q]}_{s.k[q]}_{depth}"
+                    place = f"_{q}" if s.element.is_block else ""  # of columns that differ in bits, or are absent in states
+                    name = f"x{i + 1}{family}_{s.c[q]}_{s.b[q]}_{s.k[q]}{place}_{depth}"
                     binaries[j, d] = self.model.variable(name, "B", value=is_point((q, depth))).variable
                 names[q, depth] = self.model.names[binaries[j, d]]
         self.binaries.append(binaries)
@@ -248,12 +205,14 @@ class LatticeWriter:
         The slope is split into a multiple of ``C_i`` and a rest that groups of columns share.
         """
         i, s = block.index, block.tables
+        if block.continues:
+            return
         entering = linear_sum(float(c) * z for c, z in block.before.items())
         allowed = {c: [p for p in block.before if s.follows(np.array(p), np.array(c))] for c in block.channels}
         ranges = {c: (float(min(ps)), float(max(ps))) for c, ps in allowed.items()}
         per_channel = slope_per_channel(s, block.points.columns)
         if per_channel.any() or any(len(ps) < len(block.before) for ps in allowed.values()):
-            for c, copy in self._copies(f"p{i + 1}", entering, block.channels, ranges).items():  # (5)
+            for c, copy in copies(self.model, f"p{i + 1}", entering, block.channels, ranges).items():  # (5)
                 self._charge(copy, per_channel * c)
 
         groups: dict[tuple[int, ...], list[int]] = {}
@@ -264,7 +223,7 @@ class LatticeWriter:
             for rest, qs in groups.items()
         }
         z = self._group_binaries(block, groups)
-        for rest, copy in self._copies(f"w{i + 1}", entering, z, group_ranges).items():
+        for rest, copy in copies(self.model, f"w{i + 1}", entering, z, group_ranges).items():
             self._charge(copy, np.array(rest))
 
     def _group_binaries(self, block: Block, groups: Mapping[tuple[int, ...], list[int]]) -> dict[tuple[int, ...], Expression]:
@@ -313,11 +272,22 @@ class LatticeWriter:
     def _sum(self, block: Block, entering: Expression) -> Expression:
         """``S_i`` as a variable; ``entering`` is ``S_{i-1} + log C_{i-1}``."""
         number = block.index + 1
-        own = self.of_points(f"own{number}_S", own_figure(block))
+        own = self.of_points(f"own{number}_S", own_figure(block, block.tables.t))
         value = entering + own
         total = self.model.variable(f"S{number}", lower=value.low, upper=value.high, value=lambda n: n.of(value))
         self.model.add(f"sum_{number}", value == total)  # (1)
         return total
+
+    def _add_extra(self, block: Block) -> None:
+        """What layer terms have beside log widths, up to and with a super-block."""
+        if self.tables.has_extra:
+            number, s = block.index + 1, block.tables
+            own = self.of_points(f"own{number}_E", block.points.figure(rise=s.extra[block.points.columns]))
+            self.extra = self.model.equal_to(f"E{number}", self.extra + own)
+
+    def _terms(self, total: Expression) -> Expression:
+        """The sum of the layer terms, from that of the log widths."""
+        return total + self.extra if self.tables.has_extra else total
 
     def _layers(self, block: Block, before: Layers) -> Layers:
         """Layers up to and with a super-block."""
@@ -342,15 +312,17 @@ class LatticeWriter:
         if block.index == len(self.tables.stages) - 1 and self.tables.has_head:
             total = total + _of_channels(block.channels)
             layers = layers.with_head(self.model.one)
+            if self.tables.head_extra:
+                self.extra += self.model.constant(self.tables.head_extra)
         stage = self.tables.stage_of[block.index]
-        self._gain_of_stage(stage, block, entering, total)
+        self._gain_of_stage(stage, block, entering, self._terms(total))
         common.effectiveness(self.model, self.tables, stage, total, layers)
 
     def _gain_of_stem(self, channels: Mapping[int, Expression]) -> None:
         """Entropy of a first stage that the stem ends."""
         t, scoring = self.tables, self.tables.problem.scoring
         term = functools.partial(scoring.formula.term, scoring.weights[0], scoring.end_weights[0])
-        value = {c: term(float(t.log_end(0, np.array(c))), t.stem_log) for c in channels}
+        value = {c: term(float(t.log_end(0, np.array(c))), t.stem_log + t.stem_extra) for c in channels}
         self.model.maximize(linear_sum(value[c] * z for c, z in channels.items()))  # (2)
         self.entropy_limit += max(value.values())
 
@@ -369,23 +341,24 @@ class LatticeWriter:
             self.model.maximize(weight * min(log_end.values()) * total)  # (2)
             return
         ranges = dict.fromkeys(block.channels, (entering.low, entering.high))
-        for c, copy in self._copies(f"A{i + 1}", entering, block.channels, ranges).items():
+        for c, copy in copies(self.model, f"A{i + 1}", entering, block.channels, ranges).items():
             self.model.maximize(weight * log_end[c] * copy)  # (2)
         at_end = weight * np.array([log_end[int(c)] for c in block.tables.c[block.points.columns]])
-        self.model.maximize(self.of_points(f"own{i + 1}_H", own_figure(block, at_end)))  # (2)
+        terms = block.tables.t + block.tables.extra
+        self.model.maximize(self.of_points(f"own{i + 1}_H", own_figure(block, terms, at_end)))  # (2)
 
     # ----------------------------------------------------------------- penalty
 
     def _penalty(self) -> None:
         """``- beta Q`` in the objective; sets the scale and the floor of the model."""
-        scoring = self.tables.problem.scoring
-        depths = {i: self.blocks[i].depths for i in self.tables.penalised}
+        of = {i: self.chosen[slice(*self.tables.elements_of(i))] for i in self.tables.penalised}
+        depths = {i: elements.blocks_of(of_one, self.model.one) for i, of_one in of.items()}
         self.penalty = penalty.penalty_scale(self.tables, self.entropy_limit, depths)
         if not depths:
             return
         if math.prod(len(hot) for hot in depths.values()) > penalty.PENALTY_VECTORS:
-            self.cone = penalty.PenaltyCone.of(self.model, scoring, self.penalty, depths)
-        elif not penalty.penalty_weights(self.model, scoring, self.penalty, depths):
+            self.cone = penalty.PenaltyCone.of(self.model, self.tables, self.penalty, depths)
+        elif not penalty.penalty_weights(self.model, self.tables, self.penalty, depths):
             self.never("penalty_out_of_range")
 
 

@@ -374,7 +374,7 @@ class MinlpWriter:
         is_std = scoring.penalty_form == "exp_std"
         most, kept = spread / 2 if is_std else spread * spread / 4, max(0.0, math.log(LARGEST) - math.log(scoring.beta))
 
-        exponent = penalty.exponent_of(scoring.penalty_form, t.penalised, t)
+        exponent = penalty.exponent_of(t)
 
         def within(network: Assignment) -> float:
             return min(exponent(network), kept)

@@ -326,7 +326,7 @@ class Writer(ABC):
         scoring = self.tables.problem.scoring
         n, is_std, factor = len(depths), scoring.penalty_form == "exp_std", scoring.beta / penalty.magnitude
 
-        exponent = exponent_of(scoring.penalty_form, scoring.penalised)
+        exponent = exponent_of(self.tables)
 
         def value(network: Assignment) -> float:
             return factor * math.exp(min(exponent(network), 700.0))

@@ -17,7 +17,6 @@ from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.linear import LinearModel
 from mipdesign.mip.start_values import Assignment, ValueRule
-from mipdesign.networks.evaluator import Scoring
 from mipdesign.networks.objective import PenaltyForm, depth_cost, depth_variance
 
 from .scaling import PenaltyScale
@@ -30,9 +29,18 @@ Depths = Mapping[int, Mapping[int, Expression]]
 
 def too_many_vectors(tables: Tables, cell: Cell) -> str | None:
     """What a formulation without another way to write the penalty lacks for a cell, if it does."""
-    if math.prod(len(cell.depths(tables, i)) for i in tables.penalised) > PENALTY_VECTORS:
+    if math.prod(_n_depths(tables, cell, i) for i in tables.penalised) > PENALTY_VECTORS:
         return f"more than {PENALTY_VECTORS} vectors of penalised depths"
     return None
+
+
+def _n_depths(tables: Tables, cell: Cell, super_block: int) -> int:
+    """How many depths a cell leaves a super-block."""
+    first, stop = tables.elements_of(super_block)
+    if not tables.stages[first].element.is_block:
+        return len(cell.depths(tables, first))
+    presence = (tables.stages[i].presence[cell.columns[i]] for i in range(first, stop))
+    return 1 + sum(len(set(there.tolist())) > 1 for there in presence)
 
 
 def penalty_scale(tables: Tables, entropy_limit: float, depths: Depths) -> PenaltyScale:
@@ -43,17 +51,21 @@ def penalty_scale(tables: Tables, entropy_limit: float, depths: Depths) -> Penal
     return PenaltyScale.of(entropy_limit, scoring.penalty_form, scoring.beta, [list(hot) for hot in depths.values()])
 
 
-def penalty_weights(model: LinearModel, scoring: Scoring, scale: PenaltyScale, depths: Depths) -> bool:
+def penalty_weights(model: LinearModel, tables: Tables, scale: PenaltyScale, depths: Depths) -> bool:
     """``- beta Q`` in the objective, by one weight per vector of penalised depths; those beyond the scale are left out.
 
     Returns
     -------
     Whether any vector is left.
     """
-    penalised = tuple(depths)
+    penalised, scoring = tuple(depths), tables.problem.scoring
 
     def is_vector(vector: tuple[int, ...]) -> ValueRule:
-        return lambda network: float(tuple(network.position.depths[i] for i in penalised) == vector)
+        def value(network: Assignment) -> float:
+            of_network = tables.depths(network.position)
+            return float(tuple(of_network[i] for i in penalised) == vector)
+
+        return value
 
     weights: dict[tuple[int, ...], Expression] = {}
     for vector in itertools.product(*depths.values()):
@@ -72,19 +84,14 @@ def penalty_weights(model: LinearModel, scoring: Scoring, scale: PenaltyScale, d
     return True
 
 
-def exponent_of(form: PenaltyForm, penalised: Sequence[int], tables: Tables | None = None) -> ValueRule:
-    """The exponent of ``Q`` in a network: variance or standard deviation of the depths of some super-blocks.
-
-    Parameters
-    ----------
-    tables:
-        Those of the network, where super-blocks may have blocks that differ.
-    """
+def exponent_of(tables: Tables) -> ValueRule:
+    """The exponent of ``Q`` in a network: variance or standard deviation of the depths of the penalised super-blocks."""
+    is_std = tables.problem.scoring.penalty_form == "exp_std"
 
     def exponent(network: Assignment) -> float:
-        depths = network.position.depths if tables is None else tables.depths(network.position)
-        variance = float(depth_variance([depths[i] for i in penalised]))
-        return math.sqrt(variance) if form == "exp_std" else variance
+        depths = tables.depths(network.position)
+        variance = float(depth_variance([depths[i] for i in tables.penalised]))
+        return math.sqrt(variance) if is_std else variance
 
     return exponent
 
@@ -104,15 +111,16 @@ class PenaltyCone:
     factor: float
 
     @classmethod
-    def of(cls, model: LinearModel, scoring: Scoring, scale: PenaltyScale, depths: Depths) -> PenaltyCone:
+    def of(cls, model: LinearModel, tables: Tables, scale: PenaltyScale, depths: Depths) -> PenaltyCone:
         """Deviations of the penalised depths from their mean, the exponent of ``Q``, and ``Q`` in a linear model;
         :meth:`constrain` joins them.
         """
+        scoring = tables.problem.scoring
         form, beta, unit = scoring.penalty_form, scoring.beta, scale.magnitude
         depth = {i: linear_sum(float(d) * z for d, z in hot.items()) for i, hot in depths.items()}
         mean = linear_sum(d / len(depths) for d in depth.values())
 
-        exponent = exponent_of(form, tuple(depths))
+        exponent = exponent_of(tables)
 
         def of(e: Expression) -> ValueRule:
             return lambda network: network.of(e)

@@ -362,7 +362,7 @@ def features(tables: Tables) -> list[Feature]:
     """What a problem has that a formulation may not support."""
     has = {
         Feature.FAMILIES: any(len(s.blocks) > 1 for s in tables.stages),
-        Feature.RESOLUTION: tables.problem.scoring.convention.forgets_resolution and _leaves_resolution_open(tables),
+        Feature.RESOLUTION: _leaves_resolution_open(tables),
         Feature.OPERATIONS: bool(tables.tail_bits)
         or any((s.most_incoming < MAX_CHANNELS).any() or not (s.identity_fits & s.rest_fits).all() for s in tables.stages),
         Feature.LATENCY: any(len(s.pairs) for s in tables.stages),
@@ -376,9 +376,10 @@ def features(tables: Tables) -> list[Feature]:
 
 
 def _leaves_resolution_open(tables: Tables) -> bool:
-    """Whether the first squeeze-and-excitation block may stand in different super-blocks."""
-    choices = ([FAMILIES[block].has_se for block in s.blocks] for s in tables.stages)
-    return not all(next((has_se for has_se in choices if any(has_se)), []))
+    """Whether the score depends on the super-block in which the first squeeze-and-excitation block stands, which is open."""
+    choices, scoring = ([FAMILIES[block].has_se for block in s.blocks] for s in tables.stages), tables.problem.scoring
+    forgets = scoring.convention.forgets_resolution and scoring.exponents[1] != 0.0
+    return forgets and not all(next((has_se for has_se in choices if any(has_se)), []))
 
 
 def formulation_ids() -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import SpecError
+from ..networks.operation import kernel_of
 from .space import SuperBlockSpace
 from .ties import Tie
 
@@ -108,14 +109,19 @@ def _depths(spaces: Sequence[SuperBlockSpace], ties: Sequence[Tie]) -> list[tupl
     return depths
 
 
-def check_ties(spaces: Sequence[SuperBlockSpace], ties: Sequence[Tie]) -> None:
-    """Ties of super-blocks whose blocks may differ have a meaning.
+def check_blocks(spaces: Sequence[SuperBlockSpace], ties: Sequence[Tie]) -> None:
+    """Kernels and ties of super-blocks whose blocks may differ have a meaning.
 
     Raises
     ------
     SpecError
         With what may be tied instead.
     """
+    for i, space in enumerate(spaces):
+        lengths = {kernel_of(k)[0] for choice in space.choices for k in choice.kernels}
+        if not space.uniform and len(lengths) > 1:
+            text = "of several lengths in frames where blocks have uniform: false"
+            raise SpecError(f"stages.{i}.kernels", text, "let all span as many frames, or leave uniform out")
     for tie in ties:
         free = [i + 1 for i in tie.stages if not spaces[i].uniform]
         if free and tie.axis in ("bottleneck", "kernel"):

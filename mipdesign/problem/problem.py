@@ -41,7 +41,7 @@ from ..numerals import plain_number
 from ..parsing import load_yaml, validated
 from .budgets import Budget, Budgets, Range
 from .convolutions import check_bits, check_frames, check_shapes
-from .elements import Element, check_ties, elements_of, sequences
+from .elements import Element, check_blocks, elements_of, sequences
 from .objective import ObjectiveSpec, objective_to_plain
 from .overrides import apply_override, find_table
 from .space import SuperBlockSpace, brief, choice_of
@@ -91,11 +91,10 @@ class Problem(SpecModel):
         for stage in penalty.stages if penalty is not None and penalty.stages is not None else ():
             if stage > len(self.stages):
                 raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
-        self._check_ties()
+        self._check_blocks()
         self._check_convolutions()
         self._check_penalty()
-        check_ties(self.space, self.tied)
-        _ = self.elements
+        check_blocks(self.space, self.tied)
         reachable = list(self.stem.channels.values)
         for i, space in enumerate(self.space):
             possible = [c for at, c in enumerate(space.channels) if space.columns(at)]
@@ -140,7 +139,7 @@ class Problem(SpecModel):
         if math.isinf(depth_cost(scoring.penalty_form, scoring.beta, flattest)):
             raise SpecError("objective.penalty", f"is beyond {sys.float_info.max:.2g} for the depths {list(flattest)}", SMALLER)
 
-    def _check_ties(self) -> None:
+    def _check_blocks(self) -> None:
         """Tied super-blocks exist and have something in common."""
         for n, tie in enumerate(self.ties):
             if max(tie.stages) > len(self.stages):

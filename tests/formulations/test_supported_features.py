@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import re
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
-from mipdesign.benchmarks.corpus.small import EVERY_FAMILY, best_by_enumeration, scored_problem, small_problem, varied_problem
-from scale import few
+from mipdesign.benchmarks.corpus.small import (
+    EVERY_FAMILY,
+    best_by_enumeration,
+    bits_problem,
+    scored_problem,
+    small_problem,
+    unequal_problem,
+    varied_problem,
+    video_problem,
+)
+from scale import few, of
 
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
@@ -30,6 +40,14 @@ FORMULATIONS = (
     "compact:chords:lattice:unary",
     "adaptive",
 )
+PROBLEMS = {
+    "varied": varied_problem,
+    "scored": scored_problem,
+    "video": video_problem,
+    "bits": bits_problem,
+    "unequal": unequal_problem,
+}
+"""What problems may have beyond one family and the product of DeepMAD."""
 MOST = 6000
 """Most networks that the exact evaluator goes through."""
 
@@ -51,7 +69,7 @@ def tied_problem(seed: int) -> Problem | None:
 @cache
 def optimum(problem_of: str, seed: int) -> tuple[Tables, float | None]:
     """The tables of a problem, and its optimum."""
-    problem = {"varied": varied_problem, "scored": scored_problem, "tied": tied_problem}[problem_of](seed)
+    problem = tied_problem(seed) if problem_of == "tied" else PROBLEMS[problem_of](seed)
     assert problem is not None
     best = best_by_enumeration(problem)
     return build_tables(problem), None if best is None else float(best)
@@ -101,22 +119,28 @@ def test_choices_between_families_latencies_and_limits(case: int) -> None:
             check(formulation, tables, best)
 
 
-@pytest.mark.parametrize("seed", few(range(40), 12))
-def test_other_scores(seed: int) -> None:
-    tables, best = optimum("scored", seed)
-    for formulation in ("lattice", "columns", "minlp", "minlp:native"):
-        if formulation_named(formulation).unsupported(tables) is None:
+@pytest.mark.parametrize("formulation", [*FORMULATIONS, "minlp", "minlp:native"])
+@pytest.mark.parametrize("problem_of", PROBLEMS)
+def test_every_problem_is_solved_or_refused(problem_of: str, formulation: str) -> None:
+    """By every formulation: equal to enumeration, or refused with what it does not support."""
+    form = formulation_named(formulation)
+    for seed in range(of(12, 3)):
+        tables, best = optimum(problem_of, seed)
+        reason = form.unsupported(tables)
+        if reason is None:
             check(formulation, tables, best)
+            continue
+        with pytest.raises(SpecError, match=re.escape(f"{form.id!r} does not support {reason}")):
+            form.build(tables, Cell.whole(tables))
 
 
 def test_the_sample_has_all_that_lattice_supports() -> None:
-    has = {
-        feature
-        for seed in varied()
-        for feature in features(optimum("varied", seed)[0])
-        if formulation_named("lattice").unsupported(optimum("varied", seed)[0]) is None
-    }
-    assert has == formulation_named("lattice").supports - {Feature.SCORE}
+    lattice = formulation_named("lattice")
+    solved = [
+        build_tables(make(seed)) for name, make in PROBLEMS.items() for seed in (varied() if name == "varied" else range(12))
+    ]
+    has = {feature for tables in solved if lattice.unsupported(tables) is None for feature in features(tables)}
+    assert has == lattice.supports
 
 
 def test_what_is_not_supported_is_refused() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mipdesign import Problem, SpecError, design
+from mipdesign import Problem, SpecError
 from mipdesign.networks.architecture import Architecture
 
 DATA = Path(__file__).parents[1] / "data" / "published_more.json"
@@ -134,6 +134,11 @@ def test_latency_tables_are_refused() -> None:
         Problem.from_dict(video(budgets={"latency": {"max": 100, "table": rows}}))
 
 
-def test_what_no_bound_covers_is_refused() -> None:
-    with pytest.raises(SpecError, match="cannot be designed for yet"):
-        design(Problem.from_dict(quantised()), workers=1)
+def test_more_blocks_than_the_core_takes_are_refused() -> None:
+    with pytest.raises(SpecError, match=r"stages: 65 blocks .* at most 62"):
+        _ = Problem.from_dict(quantised()).elements
+
+
+def test_blocks_may_not_span_different_numbers_of_frames() -> None:
+    with pytest.raises(SpecError, match=r"stages\.1\.kernels: of several lengths"):
+        Problem.from_dict(with_stage(video(), 1, uniform=False, kernels=[[1, 3], [3, 3]]))
