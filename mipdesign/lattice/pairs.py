@@ -24,11 +24,11 @@ from .additive_budgets import Excess
 from .arrays import Ints
 from .column_axes import ColumnAxes, Terms
 from .distinct import distinct, places
-from .super_block import SuperBlock
 
 if TYPE_CHECKING:
     from ..problem.problem import Problem
     from ..problem.space import SuperBlockSpace
+    from .super_block import SuperBlock
 
 MOST_PAIRS = 20_000_000
 """Most entries of the tables of one super-block: 160 MB."""
