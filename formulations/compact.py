@@ -30,7 +30,7 @@ import numpy as np
 from pyscipopt import quicksum
 
 from mipdesign.errors import SpecError
-from mipdesign.lattice.arrays import Floats
+from mipdesign.lattice.arrays import Floats, Ints
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
@@ -41,7 +41,7 @@ from mipdesign.registry import register_formulation
 
 from . import common
 from .breakpoints.breakpoints import Breakpoints
-from .compact_columns import Lattices, UnsupportedError, formulas_of
+from .compact_columns import Lattices, UnsupportedError, formulas_of, kernel_powers
 from .compact_writer import CompactWriter
 from .encodings.encoding import Encoding
 from .parts import KINDS, Part, joint_claim, part_named, registered_parts
@@ -60,7 +60,7 @@ class Compact(Formulation):
 
     id = "compact"
     title = "integers on lattices; compact:<encoding>:<breakpoints>:<products> chooses how logarithms and products are written"
-    supports = frozenset({Feature.TIES})
+    supports = frozenset({Feature.TIES, Feature.SCORE, Feature.TERMS})
     reference = "Vielma, SIAM Review 57(1), 2015; problem: DeepMAD, CVPR 2023, arXiv 2303.02165. The parts name their own"
 
     def __init__(self, parts: str = DEFAULT) -> None:
@@ -136,7 +136,7 @@ class Compact(Formulation):
             of_channels, of_widths = of_log(lattices.channels), of_log(lattices.widths)
             squares = (of_square(lattices.channels), of_square(lattices.widths))
             first, rest = (
-                np.array([_error(p, squares, s.k.astype(np.float64)) for p in polynomials]).reshape(-1, len(s.k))
+                np.array([_error(p, squares, s.k) for p in polynomials]).reshape(-1, len(s.k))
                 for polynomials in ([c.fixed for c in formulas.counts], [c.rest for c in formulas.counts])
             )
             of_width_sum = formulas.log_width.c * of_channels + formulas.log_width.b * of_widths
@@ -145,12 +145,12 @@ class Compact(Formulation):
         return [proven_error(tables, position, of_stem, blocks) for position in positions]
 
 
-def _error(polynomial: Polynomial, squares: tuple[float, float], k: Floats) -> Floats:
+def _error(polynomial: Polynomial, squares: tuple[float, float], k: Ints) -> Floats:
     """How far a polynomial is off for each kernel, where the squares of channels and width are off by some numbers."""
     total: Floats = np.zeros(len(k))
     for m, x in polynomial.coefficients.items():
         if m.has_square:
-            total = total + abs(float(x)) * squares[0 if m.c > 1 else 1] * k**m.k
+            total = total + abs(float(x)) * squares[0 if m.c > 1 else 1] * kernel_powers(k, m.k)
     return total
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mipdesign.lattice.arrays import Bools, Ints
+from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.distinct import among, distinct, places
 from mipdesign.lattice.stage_tables import StageTables
 from mipdesign.lattice.tables import Tables
+from mipdesign.networks.operation import kernel_of
 
 from .polynomials import BlockPolynomials, NotPolynomialError
 
@@ -38,6 +39,13 @@ def formulas_of(tables: Tables, index: int, columns: Ints) -> BlockPolynomials:
     if any(p.of_width or any(m.b or m.k for m in p.coefficients) for p in identity):
         raise UnsupportedError("counts where the channels stay the same that depend on width or kernel")
     return formulas
+
+
+def kernel_powers(kernels: Ints, power: int) -> Floats:
+    """What stands for a power of the kernel in counts: the area of a kernel that spans frames counts once for each."""
+    lengths, sizes = kernel_of(kernels)
+    powers: Floats = sizes.astype(np.float64) ** power * (lengths if power else 1)
+    return powers
 
 
 @dataclass(frozen=True)

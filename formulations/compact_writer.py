@@ -14,12 +14,13 @@ from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.start_values import ValueRule
+from mipdesign.networks.operation import kernel_of
 
 from . import common, penalty
 from .breakpoints.breakpoints import Breakpoints
 from .breakpoints.lattice import LatticeBreakpoints
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH, Layers
-from .compact_columns import Lattices, formulas_of
+from .compact_columns import Lattices, formulas_of, kernel_powers
 from .encoded_integer import EncodedInteger, encode_integer
 from .encodings.encoding import Encoding
 from .model_builder import ModelBuilder
@@ -81,6 +82,8 @@ class CompactWriter:
         self.lattices: list[tuple[str | None, tuple[int, ...]]] = []
         self.exact: dict[str, frozenset[int]] = {}
         self.blocks: list[_Block] = []
+        self.extra = self.model.constant(tables.stem_extra)
+        """What the layer terms so far have beside their log widths."""
         self.entropy_limit = 0.0
         self.penalty = penalty.penalty_scale(tables, 0.0, {})
 
@@ -106,6 +109,7 @@ class CompactWriter:
             self._count(block)
             total = self._sum(block, total + before.log)
             layers = self._layers(block, layers)
+            self._add_extra(block)
             before = block.channels
             if i in t.ends:
                 is_head = i == len(t.stages) - 1 and t.has_head
@@ -159,6 +163,10 @@ class CompactWriter:
         of_depth = [int(d) for d in self.cell.depths(self.tables, i)]
         depths = self._integer(f"L{n}", of_depth, lambda p: p.depths[i], DEPTH, every_value=True)
         kernels = self._integer(f"k{n}", lattices.kernels, lambda p: int(s.k[p.columns[i]]), KERNEL, every_value=True)
+        lengths, sizes = kernel_of(np.array(kernels.values))
+        if (lengths > 1).any():
+            kernels.logs = np.log(sizes)
+            kernels.log = kernels.function(kernels.logs)
         widths = self._integer(
             f"b{n}", lattices.widths, lambda p: int(s.b[p.columns[i]]), WIDTH, square=formulas.has_square_of("b")
         )
@@ -226,7 +234,7 @@ class CompactWriter:
     def _write_monomial(self, block: _Block, m: Monomial) -> Expression:
         name, c, b, k = f"{m.letters}{block.index + 1}", block.channels, block.widths, block.kernels
         if m.k:
-            powers = np.array(k.values, dtype=np.float64) ** m.k
+            powers = kernel_powers(np.array(k.values), m.k)
             return self._times(name, k, powers, k.function(powers), self._monomial(block, m._replace(k=0)))
         if m.has_square:
             square = b.square if m.b else c.square
@@ -303,7 +311,7 @@ class CompactWriter:
         for x, of_column, power in ((c, s.c, m.c), (b, s.b, m.b)):
             at = np.searchsorted(x.values, of_column[block.columns])
             powers.append(x.squares[at] if power > 1 else np.array(x.values, dtype=np.float64)[at] ** power)
-        value: Floats = powers[0] * powers[1] * s.k[block.columns].astype(np.float64) ** m.k
+        value: Floats = powers[0] * powers[1] * kernel_powers(s.k[block.columns], m.k)
         return value
 
     # ------------------------------------------------------------ sums, entropy
@@ -319,6 +327,15 @@ class CompactWriter:
         repeated = (own + c.log).within(float(at_columns.min()), float(at_columns.max()))
         return self.model.equal_to(f"S{n}", entering + own + self._repeated(f"S{n}_rest", block, repeated))  # (1)
 
+    def _add_extra(self, block: _Block) -> None:
+        """What layer terms have beside log widths, up to and with a super-block: of every block a function of the kernel."""
+        if not self.tables.has_extra:
+            return
+        n, s, kernels = block.index + 1, self.tables.stages[block.index], block.kernels
+        of_kernel = dict(zip(s.k[block.columns].tolist(), s.extra[block.columns].tolist(), strict=True))
+        each = kernels.function([of_kernel[k] for k in kernels.values])
+        self.extra = self.model.equal_to(f"E{n}", self.extra + each + self._repeated(f"E{n}_rest", block, each))
+
     def _layers(self, block: _Block, before: Layers) -> Layers:
         """Layers up to and with a super-block."""
         per_block = int(self.tables.stages[block.index].layers[0])
@@ -327,16 +344,24 @@ class CompactWriter:
 
     def _end_of_stage(self, stage: int, channels: EncodedInteger, total: Expression, layers: Layers) -> None:
         """Entropy and effectiveness of the prefix that ends with a stage."""
-        t, weight = self.tables, self.tables.problem.scoring.weights[stage]
-        area = 2.0 * math.log(t.end_resolution[stage])
-        if stage == t.n_stages - 1 and t.end_channels is not None:
-            entropy = float(t.log_end(stage, None)) * total  # (2)
+        t, scoring = self.tables, self.tables.problem.scoring
+        weight, (of_channels, of_area) = scoring.weights[stage], scoring.exponents
+        area, terms = of_area * 2.0 * math.log(t.end_resolution[stage]), total
+        if t.has_extra:
+            terms = total + self.extra + self.model.constant(t.head_extra if stage == t.n_stages - 1 else 0.0)
+        is_fixed = stage == t.n_stages - 1 and t.end_channels is not None
+        if scoring.additive:
+            end = self.model.constant(float(t.log_end(stage, None)) if is_fixed else area)
+            end = end if is_fixed else of_channels * channels.log + end
+            gain = weight * terms + scoring.end_weights[stage] * end  # (2)
+        elif is_fixed:
+            gain = weight * (float(t.log_end(stage, None)) * terms)  # (2)
         else:
-            log_end = channels.log + self.model.constant(area)
-            at = channels.breakpoint_logs + area if channels.breakpoints else ()
-            entropy = self._times(f"H{stage}", channels, channels.logs + area, log_end, total, at)  # (2)
-        self.model.maximize(weight * entropy)
-        self.entropy_limit += weight * max(entropy.high, 0.0)
+            log_end, logs = of_channels * channels.log + self.model.constant(area), of_channels * channels.logs + area
+            at = of_channels * channels.breakpoint_logs + area if channels.breakpoints else ()
+            gain = weight * self._times(f"H{stage}", channels, logs, log_end, terms, at)  # (2)
+        self.model.maximize(gain)
+        self.entropy_limit += max(gain.high, 0.0)
         common.effectiveness(self.model, t, stage, total, layers)
 
     def _penalty(self) -> None:

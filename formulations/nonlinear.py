@@ -39,7 +39,7 @@ class NonlinearFormulation(Formulation):
     """A formulation that a :class:`Writer` writes."""
 
     claim = "exact"
-    supports = frozenset({Feature.TIES})
+    supports = frozenset({Feature.TIES, Feature.SCORE})
     writer: ClassVar[type[Writer]]
 
     def build(self, tables: Tables, cell: Cell) -> FormulationModel:

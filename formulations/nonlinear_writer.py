@@ -266,15 +266,26 @@ class Writer(ABC):
         if stage == t.n_stages - 1 and t.end_channels is not None:
             log_end = Quantity(float(t.log_end(stage, None)), float(t.log_end(stage, None)))
         else:
-            log_r2 = 2 * math.log(t.end_resolution[stage])
-            log_end = Quantity(log_r2, log_r2) + log_c
+            of_channels, of_area = scoring.exponents
+            log_r2 = of_area * 2 * math.log(t.end_resolution[stage])
+            log_end = Quantity(log_r2 + of_channels * log_c.value, log_r2 + of_channels * log_c.top)
+        if scoring.additive:
+            end = scoring.end_weights[stage]
+            self.gain += weight * total.value + end * log_end.value  # (2)
+            self.entropy_limit += weight * total.top + end * log_end.top
+        else:
+            self._product_at_end(stage, total, log_end)
+        if t.rho is not None and stage in t.rho_stages:
+            self._effectiveness(stage, math.log(t.arrays.rho), total, layers)
+
+    def _product_at_end(self, stage: int, total: Quantity, log_end: Quantity) -> None:
+        """A variable that is at most the entropy of a stage, in the objective."""
+        weight = self.tables.problem.scoring.weights[stage]
         top = total.top * log_end.top
         h = self._variable(f"H{stage}", "C", 0.0, top, lambda n: self._exact_entropy(n.position, stage))
         self.model.addCons(h <= log_end.value * total.value, name=f"entropy_{stage}")  # (2)
         self.gain += weight * h
         self.entropy_limit += weight * top
-        if t.rho is not None and stage in t.rho_stages:
-            self._effectiveness(stage, math.log(t.arrays.rho), total, layers)
 
     def _exact_entropy(self, position: Position, stage: int) -> float:
         t = self.tables
@@ -290,7 +301,8 @@ class Writer(ABC):
         loose = LOOSENED * max(1.0, total.top)
         if isinstance(total.value, float):
             if total.value < -log_rho - loose:
-                self.model.addCons(self.variables[f"H{stage}"] <= -1.0, name=f"effectiveness_{stage}")
+                stems = quicksum(self.variables[name] for name in self.groups[0].names.values())
+                self.model.addCons(stems <= 0.0, name=f"effectiveness_{stage}")
         else:
             n = layers.value
             self.model.addCons(total.value - n * log(n) + n * log_rho >= -loose, name=f"effectiveness_{stage}")

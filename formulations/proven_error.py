@@ -55,25 +55,28 @@ def proven_error(tables: Tables, position: Position, log_stem: float, blocks: Se
     blocks:
         One per super-block.
     """
-    weights, last = tables.problem.scoring.weights, len(blocks) - 1
+    scoring, last = tables.problem.scoring, len(blocks) - 1
     channels, of_channels = int(tables.stem_c[position.stem]), log_stem
-    total, off, objective = tables.stem_log, 0.0, 0.0
+    total, extra, off, objective = tables.stem_log, tables.stem_extra, 0.0, 0.0
     counts = np.zeros(len(tables.counts))
 
     def of_stage(stage: int) -> float:
         is_fixed = stage == tables.n_stages - 1 and tables.end_channels is not None
-        x, e = float(tables.log_end(stage, np.array(channels))), 0.0 if is_fixed else of_channels
-        return abs(weights[stage]) * ((abs(x) + e) * off + e * abs(total))
+        x, e = float(tables.log_end(stage, np.array(channels))), 0.0 if is_fixed else scoring.exponents[0] * of_channels
+        if scoring.additive:
+            return scoring.weights[stage] * off + scoring.end_weights[stage] * e
+        return scoring.weights[stage] * ((abs(x) + e) * off + e * abs(total + extra))
 
     if tables.ends[0] < 0:
         objective += of_stage(0)
     for i, (s, q, depth, errors) in enumerate(zip(tables.stages, position.columns, position.depths, blocks, strict=True)):
         counts += errors.first[:, q] + (depth - 1) * errors.rest[:, q]
         total += math.log(channels) + depth * float(s.t[q]) + (depth - 1) * float(s.log_c[q])
+        extra += depth * float(s.extra[q])
         off += of_channels + depth * errors.log_widths + (depth - 1) * errors.log_channels
         channels, of_channels = int(s.c[q]), errors.log_channels
         if i == last and tables.has_head:
-            total, off = total + math.log(channels), off + of_channels
+            total, extra, off = total + math.log(channels), extra + tables.head_extra, off + of_channels
         if i in tables.ends:
             objective += of_stage(tables.stage_of[i])
     return ProvenError(objective, tuple(float(x) for x in counts))

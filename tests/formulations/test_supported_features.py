@@ -40,16 +40,29 @@ FORMULATIONS = (
     "compact:chords:lattice:unary",
     "adaptive",
 )
+MOST = 6000
+"""Most networks that the exact evaluator goes through."""
+
+
+def rescored_problem(seed: int) -> Problem:
+    """A problem of one family with another score."""
+    rng = np.random.default_rng(seed)
+    every = (small_problem(100 * seed + n, EVERY_FAMILY[seed % len(EVERY_FAMILY)]) for n in itertools.count())
+    data: dict[str, Any] = next(problem for problem in every if problem.size() <= MOST // 10).model_dump(mode="json")
+    objective = {"score": str(rng.choice(["madnas", "madnas", "deepmad"])), "beta": float(rng.choice([0.0, 1.0]))}
+    objective["channels_exponent"] = float(rng.choice([0.0, 0.5, 2.0]))
+    return Problem.from_dict(data | {"objective": objective})
+
+
 PROBLEMS = {
     "varied": varied_problem,
+    "rescored": rescored_problem,
     "scored": scored_problem,
     "video": video_problem,
     "bits": bits_problem,
     "unequal": unequal_problem,
 }
 """What problems may have beyond one family and the product of DeepMAD."""
-MOST = 6000
-"""Most networks that the exact evaluator goes through."""
 
 
 def tied_problem(seed: int) -> Problem | None:
