@@ -19,6 +19,7 @@ from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.blocks import FAMILIES as BLOCKS
 from mipdesign.networks.evaluator import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
+from mipdesign.networks.operation import kernel_of
 from mipdesign.networks.tool_counts import OF_TOOL
 from mipdesign.nn.profiling import plan
 from mipdesign.problem.budgets import Budgets
@@ -230,6 +231,42 @@ def _is_small(problem: Problem) -> bool:
     return 1 < sum(1 for _ in itertools.islice(every_network(problem), MOST_VARIED + 1)) <= MOST_VARIED
 
 
+@cache
+def video_problem(seed: int) -> Problem:
+    """A very small problem of video: kernels that span frames, maps of any height, every score, budgets of the tool."""
+    rng = np.random.default_rng([seed, 3000])
+    while True:
+        data = problem_data(rng, "inverted")
+        data["stages"] = data["stages"][: int(rng.integers(2, 4))]
+        data["input"]["frames"], data["stem"]["kernel_t"] = int(rng.choice([4, 7, 16])), int(rng.choice([1, 1, 3]))
+        kernels = [[1, 1], [1, 3], [1, 5], [3, 1], [3, 3]]
+        for stage in data["stages"]:
+            _vary(stage, rng)
+            for extra in ("per_block", "forbidden"):
+                stage.pop(extra, None)
+            stage |= {"block": "inverted_3d", "kernels": [kernels[k] for k in rng.choice(5, 2, replace=False)]}
+            if rng.random() < 0.3:
+                stage |= {"bottleneck": [4, 8, 16, 48], "bottleneck_ratio": {"listed": [0.5, 1.5]}}
+        objective: dict[str, Any] = {"score": str(rng.choice(["stentr", "stentr", "madnas", "deepmad"]))}
+        if objective["score"] == "stentr" and rng.random() < 0.3:
+            objective["score_resolution"] = int(rng.integers(40, 80))
+        if rng.random() < 0.5:
+            objective["alpha"] = rng.choice([0.0, 1.0, 6.0], 1 + sum(s["stride"] == 2 for s in data["stages"])).tolist()
+        try:
+            problem = Problem.from_dict(data | {"objective": objective})
+        except ValueError:
+            continue
+        if 1 < problem.size() <= MOST_VARIED:
+            break
+    data = with_any_budgets(problem, problem.to_dict(), rng).to_dict()
+    for name in ("bit_operations", "model_size"):
+        if rng.random() < 0.3:
+            figures = sorted(problem.evaluator(network).figure(name) for network in every_network(problem))
+            if figures:
+                data["budgets"][name] = figures[int(rng.integers(len(figures) // 4, len(figures)))]
+    return Problem.from_dict(data)
+
+
 def tight_problem(seed: int) -> Problem:
     """A varied problem that is infeasible, or nearly: the parameters, beside the other budgets, are limited to those of the
     smallest networks that keep these, or to one less.
@@ -250,7 +287,7 @@ def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Gene
         return problem
     budgets: dict[str, Any] = {}
     left_out = {"latency"} if problem.stem.bits is not None else {"latency", *OF_TOOL}
-    if rng.random() < 0.5 and problem.stem.bits is None:
+    if rng.random() < 0.5 and problem.stem.bits is None and problem.input.frames is None:
         table = random_table(problem, rng)
         timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})
         figures = sorted(timed.evaluator(e.architecture).figure("latency") for e in evaluators)
@@ -301,9 +338,10 @@ def every_network(problem: Problem) -> Iterator[Architecture]:
         for s in problem.stages
     ]  # fmt: skip
     for channels in problem.stem.channels.values:
-        stem = Stem(channels, problem.stem.kernel, problem.stem.stride, bits=problem.stem.bits)
+        given = problem.stem
+        stem = Stem(channels, given.kernel, given.stride, kernel_t=given.kernel_t or 1, bits=given.bits)
         for stages in itertools.product(*choices):
-            rest = (head, problem.input.channels, problem.classes, None, head_bits)
+            rest = (head, problem.input.channels, problem.classes, problem.input.frames, head_bits)
             network = Architecture(problem.input.resolution, stem, stages, *rest)
             if not problem.outside_space(network):
                 yield network
@@ -326,9 +364,10 @@ def _shapes(stage: StageSpace, block: str, depth: int, any_order: bool) -> Itera
 
 
 def _super_block(block: str, stride: int, c: int, shapes: list[_Shape]) -> Stage:
-    widths, kernels, pairs = zip(*shapes, strict=True)
+    widths, numbers, pairs = zip(*shapes, strict=True)
+    spans, kernels = zip(*map(kernel_of, numbers), strict=True)
     bits = tuple((pair,) * BLOCKS[block].layers for pair in pairs if pair is not None)
-    return Stage(block, stride, c, widths, kernels, len(shapes), bits=bits)
+    return Stage(block, stride, c, widths, kernels, len(shapes), spans[0], bits)
 
 
 def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """Random small problems solved by the steps of the tree and by each formulation, held against exhaustive enumeration.
 
-``python -m mipdesign.benchmarks agreement [--count N] [--varied N] [--scores N] [--tree N] [--first SEED]`` prints how many
-agree, and the seeds that do not; ``--tree`` is SCIP's tree with the plug-ins, on problems of which three in five are infeasible
-or nearly.
+``python -m mipdesign.benchmarks agreement [--count N] [--varied N] [--scores N] [--video N] [--tree N] [--first SEED]`` prints
+how many agree, and the seeds that do not; ``--tree`` is SCIP's tree with the plug-ins, on problems of which three in five are
+infeasible or nearly.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from ..corpus.small import (
     small_problem,
     tight_problem,
     varied_problem,
+    video_problem,
 )
 from .tree import grow
 
@@ -112,6 +113,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--varied", type=int, default=0, help="problems with family choices and all budgets and constraints")
     parser.add_argument("--scores", type=int, default=0, help="the same with other scores, weights and exponents")
+    parser.add_argument("--video", type=int, default=0, help="problems of video, with every score")
     parser.add_argument("--tree", type=int, default=0, help="problems with every kind of constraint for SCIP's tree")
     arguments = parser.parse_args()
     if arguments.tree:
@@ -120,12 +122,13 @@ def main() -> None:
     for name, count, problem_of in (
         ("varied", arguments.varied, varied_problem),
         ("scores", arguments.scores, scored_problem),
+        ("video", arguments.video, video_problem),
     ):
         seeds = range(arguments.first, arguments.first + count)
         bad = [seed for seed in seeds if not varied_agrees(seed, problem_of)]
         if count:
             print(f"{name:10} {len(seeds) - len(bad)} of {count} agree with enumeration by the exact evaluator{bad or ''}")
-    if arguments.varied or arguments.scores:
+    if arguments.varied or arguments.scores or arguments.video:
         return
     ways = ("presolve", *formulation_ids())
     wrong: dict[str, list[int]] = {way: [] for way in ways}

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,10 +14,11 @@ from ..designs.design import Design
 from ..designs.run import design
 from ..engine.engine import Engine
 from ..errors import SpecError
-from ..io.exchange import read_network
+from ..io.exchange import read_network, with_input
 from ..networks.architecture import Architecture
 from ..networks.evaluator import Evaluation, Evaluator, Scoring, violations
 from ..networks.objective import CONVENTIONS, penalised_super_blocks
+from ..numerals import plain_number
 from ..problem.problem import Problem
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Progress
@@ -31,8 +33,12 @@ SPACES = {
     "linear_inverted": "mobilenetv2-like",
     "separable": "mobilenetv2-like",
     "inverted_se": "deepmad-29m-224",
+    "inverted_3d": "e3d-s",
 }
 """Preset in which the optimum is looked for, by the family of most blocks of a network."""
+OWN = ("flops", "params", "layers")
+"""Budgets that are the network's own where the score is additive, and depth has no limit in the effectiveness; ``model_size``
+in place of ``params`` for a quantised network."""
 ROUNDING = 1e-12
 """By how much the budget of the effectiveness, a float, is more than the network's own."""
 
@@ -55,9 +61,9 @@ class Comparison:
 
     FIGURES: ClassVar[tuple[str, ...]] = (
         *("params", "flops", "params_total", "macs", "effectiveness", "layers", "blocks", "activations"),
-        *("weighted_entropy", "penalty", "objective"),
+        *("model_size", "max_feature", "bit_operations", "weighted_entropy", "penalty", "objective"),
     )
-    """Figures that a table shows."""
+    """Figures that a table shows, where the network has them."""
 
     network: Architecture
     evaluation: Evaluation
@@ -102,6 +108,7 @@ def compare(
     convention: str | None = None,
     overrides: Iterable[str] = (),
     resolution: int | None = None,
+    frames: int | None = None,
     time_limit: float | None = None,
     gap: float = OPTIMAL_GAP,
     seed: int = 0,
@@ -114,11 +121,11 @@ def compare(
     Parameters
     ----------
     network:
-        An architecture, or what :func:`mipdesign.read_network` reads, then at ``resolution`` if given.
+        An architecture, or what :func:`mipdesign.read_network` reads, then at ``resolution`` and ``frames`` if given.
     space:
         A preset or a specification; by default the preset of the network's family (:data:`SPACES`). Its budgets ``flops``,
         ``params`` and ``effectiveness`` become the network's figures (the last one at least :func:`least_effectiveness`),
-        its input and classes those of the network.
+        its input and classes those of the network. For an additive score, video and bits :data:`OWN` says which instead.
     convention:
         ``paper`` or ``reference``; that of the space by default.
     overrides:
@@ -132,9 +139,9 @@ def compare(
         For a network or an option that cannot be used.
     """
     if not isinstance(network, Architecture):
-        network = read_network(network, resolution)
-    elif resolution is not None:
-        network = Architecture.from_dict(network.to_dict() | {"resolution": resolution})
+        network = read_network(network, resolution, frames)
+    else:
+        network = with_input(network, resolution, frames)
     problem, evaluation = problem_around(network, space or default_space(network), convention, tuple(overrides))
     exceeded = tuple(violations(problem.evaluator(network), problem.budgets.limits()))
     found = design(problem, time_limit=time_limit, gap=gap, seed=seed, workers=workers, on_progress=on_progress, engine=engine)
@@ -153,6 +160,8 @@ def default_space(network: Architecture) -> str:
     for stage in network.stages:
         blocks[stage.block] += stage.depth
     family = blocks.most_common(1)[0][0]
+    if network.quantised:
+        raise SpecError("--space", "no preset is known for quantised networks", "name a preset or a specification")
     if family not in SPACES:
         raise SpecError("--space", f"no preset has blocks of family {family!r}", "name a preset or a specification")
     return SPACES[family]
@@ -169,18 +178,24 @@ def problem_around(
         If the space, an override, or the network in this space cannot be used.
     """
     fixed = {"input.resolution": network.resolution, "input.channels": network.input_channels, "classes": network.classes}
+    fixed |= {} if network.frames is None else {"input.frames": network.frames}
     settings = [f"{key}={value}" for key, value in fixed.items()]
     settings += [] if convention is None else [f"convention={json.dumps(convention)}"]
     draft = Problem.named(space, [*settings, *overrides])
-    evaluation = Evaluator(network, comparable_scoring(draft, network)).evaluation
-    rho = max(evaluation.effectiveness, least_effectiveness(draft)) * (1 + ROUNDING)
-    own = [f"budgets.flops={evaluation.flops}", f"budgets.params={evaluation.params}", f"budgets.effectiveness={rho!r}"]
+    evaluator = Evaluator(network, comparable_scoring(draft, network))
+    evaluation = evaluator.evaluation
+    if evaluator.counts_as_tool:
+        names = ["model_size" if name == "params" and network.quantised else name for name in OWN]
+        own = [f"budgets.{name}={plain_number(Fraction(evaluator.count(name)))}" for name in names]
+    else:
+        rho = max(evaluation.effectiveness, least_effectiveness(draft)) * (1 + ROUNDING)
+        own = [f"budgets.flops={evaluation.flops}", f"budgets.params={evaluation.params}", f"budgets.effectiveness={rho!r}"]
     problem = Problem.named(space, [*settings, *own, *overrides])
     stated = {
         "input.resolution": problem.input.resolution,
         "input.channels": problem.input.channels,
         "classes": problem.classes,
-    }
+    } | ({} if network.frames is None else {"input.frames": problem.input.frames})
     for key, value in stated.items():
         if value != fixed[key]:
             raise SpecError("--set", f"{key}={value}, but the network has {fixed[key]}", "compare like with like: leave it out")

@@ -11,6 +11,7 @@ from ..forks import keep_single_threaded
 from .options import (
     AsJson,
     ConventionOverride,
+    Frames,
     Gap,
     Network,
     Overrides,
@@ -134,6 +135,7 @@ def compare(
     convention: ConventionOverride = None,
     overrides: Overrides = None,
     resolution: Resolution = None,
+    frames: Frames = None,
     time_limit: TimeLimit = None,
     gap: Gap = 1e-6,
     seed: Seed = 0,
@@ -146,7 +148,8 @@ def compare(
 ) -> None:
     """Set a network beside the best one within its own budgets.
 
-    The budgets flops, params and effectiveness are the network's figures, unless --set says otherwise.
+    The budgets flops, params and effectiveness are the network's figures, unless --set says otherwise; where the score of the
+    space is additive flops, params and layers, and model_size in place of params where there are bits.
 
     Exit codes: as those of 'design'.
     """
@@ -161,6 +164,7 @@ def compare(
             convention=convention,
             overrides=overrides or (),
             resolution=resolution,
+            frames=frames,
             time_limit=time_limit,
             gap=gap,
             seed=seed,

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import AsJson, Network, Plugins, Resolution, whole
+from ..errors import SpecError
+from .options import AsJson, Frames, Network, Plugins, Resolution, whole
 from .results import print_json
+
+if TYPE_CHECKING:
+    from ..networks.architecture import Architecture
+    from ..networks.evaluator import Scoring
 
 
 def evaluate(
     file: Network,
     convention: Annotated[str, typer.Option(metavar="paper|reference", help="How the theory is read.")] = "reference",
     resolution: Resolution = None,
+    frames: Frames = None,
+    score: Annotated[
+        str | None,
+        typer.Option(
+            metavar="deepmad|madnas|stentr", help="The objective; stentr for video, madnas for bits, deepmad else by default."
+        ),
+    ] = None,
+    alpha: Annotated[
+        str | None, typer.Option(metavar="A,A,...", help="Weights of the stages; those of the score by default.")
+    ] = None,
+    score_resolution: Annotated[
+        int | None, typer.Option(parser=whole, metavar="PIXELS", help="Where stentr weighs kernels; the input's by default.")
+    ] = None,
     latency: Annotated[
         Path | None, typer.Option(metavar="TABLE.csv", help="A table of measured operations: predicts the latency too.")
     ] = None,
@@ -24,14 +43,15 @@ def evaluate(
 ) -> None:
     """Print all figures of one network."""
     from ..io.exchange import read_network
-    from ..networks.evaluator import Evaluator, default_scoring
+    from ..networks.evaluator import Evaluator
     from ..networks.latency import LatencyModel, LatencyTable
     from ..report.tables import evaluation_table
     from ..report.terminal import PlainConsole
 
-    architecture = read_network(file, resolution)
+    architecture = read_network(file, resolution, frames)
+    scoring = _scoring(architecture, convention, score, alpha, score_resolution)
     model = None if latency is None else LatencyModel(LatencyTable.load(latency).of_batch(batch))
-    evaluator = Evaluator(architecture, default_scoring(convention, architecture), latency_model=model)
+    evaluator = Evaluator(architecture, scoring, latency_model=model)
     if model is not None:
         evaluator.nanoseconds  # noqa: B018  says what the table lacks
     evaluation = evaluator.evaluation
@@ -40,6 +60,34 @@ def evaluate(
         print_json(console, evaluation.to_dict())
     else:
         console.print(evaluation_table(evaluation))
+
+
+def _scoring(
+    architecture: Architecture, convention: str, score: str | None, alpha: str | None, score_resolution: int | None
+) -> Scoring:
+    """The objective that options ask for.
+
+    Raises
+    ------
+    SpecError
+        For a score that is none, or weights that do not fit the network.
+    """
+    from ..networks.evaluator import convention_named, default_scoring, natural_score
+    from ..parsing import load_yaml, validated
+    from ..problem.objective import ObjectiveSpec
+
+    convention_named(convention)
+    asked: dict[str, Any] = {"score": natural_score(architecture) if score is None else score}
+    if alpha is not None:
+        asked["alpha"] = load_yaml(f"[{alpha}]", "--alpha")
+    if score_resolution is not None:
+        asked["score_resolution"] = score_resolution
+    objective = validated(ObjectiveSpec, asked, "objective")
+    scoring = default_scoring(convention, architecture, objective.score)
+    n_stages = 1 + architecture.stage_of[-1]
+    if objective.alpha is not None and len(objective.alpha) != n_stages:
+        raise SpecError("--alpha", f"{len(objective.alpha)} weights for {n_stages} down-sampling stages", "give one per stage")
+    return replace(scoring, alpha=objective.alpha or scoring.alpha, score_resolution=objective.score_resolution)
 
 
 def export(

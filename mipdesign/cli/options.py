@@ -63,6 +63,10 @@ Resolution = Annotated[
     int | None,
     typer.Option(parser=whole, metavar="PIXELS", help="Resolution of the input, in place of what the file says."),
 ]
+Frames = Annotated[
+    int | None,
+    typer.Option(parser=whole, metavar="N", help="Frames of the input of a network of video, in place of what the file says."),
+]
 TimeLimit = Annotated[
     float | None,
     typer.Option(parser=real, metavar="SECONDS", help="Stop then, with the best design so far and a valid bound."),

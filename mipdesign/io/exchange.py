@@ -36,11 +36,17 @@ def read_network(source: str | Path, resolution: int | None = None, frames: int 
     SpecError
         With the file, the field, its value and a remedy.
     """
-    network = _read(source)
+    return with_input(_read(source), resolution, frames, str(source))
+
+
+def with_input(
+    network: Architecture, resolution: int | None = None, frames: int | None = None, source: str | None = None
+) -> Architecture:
+    """A network at another resolution, or of another number of frames; see :func:`read_network`."""
     if frames is not None and network.frames is None:
-        raise SpecError("frames", f"{frames} for a network of pictures", "leave it out", str(source))
+        raise SpecError("frames", f"{frames} for a network of pictures", "leave it out", source)
     changes = {name: value for name, value in (("resolution", resolution), ("frames", frames)) if value is not None}
-    return Architecture.from_dict(network.to_dict() | changes, str(source)) if changes else network
+    return Architecture.from_dict(network.to_dict() | changes, source) if changes else network
 
 
 def _read(source: str | Path) -> Architecture:

@@ -18,7 +18,7 @@ from ..networks.operation import Operation, plain_conv
 from ..problem.elements import ties_of_elements
 from ..problem.problem import Problem
 from .additive_budgets import BACKBONE, AdditiveBudget, counts_of, excess_of, integer_limits
-from .arrays import ANY_BITS, MAX_CHANNELS, MAX_COUNT, Figures, Floats, Ints, Rows, figures_of, new_rows, write_rows
+from .arrays import ANY_BITS, MAX_CHANNELS, MAX_COUNT, Figures, Ints, Rows, figures_of, new_rows, write_rows
 from .layer_extras import bit_extras, kernel_extras
 from .map_limits import MapLimits
 from .pairs import Gaps, StageLatency, Timer, stage_latencies

@@ -261,9 +261,7 @@ class Tables:
         """:attr:`Arrays.ties`: each super-block of a tie with the one before it."""
         numbers = {"depth": DEPTH, "presence": PRESENCE} | {name: n for n, name in enumerate(TIED)}
         names = {"block": "family", "bottleneck": "width"}
-        pairs = [
-            (numbers[names.get(tie.axis, tie.axis)], i, j) for tie in self.ties for i, j in itertools.pairwise(tie.stages)
-        ]
+        pairs = [(numbers[names.get(tie.axis, tie.axis)], i, j) for tie in self.ties for i, j in itertools.pairwise(tie.stages)]
         return np.array(pairs, dtype=np.int64).reshape(-1, 3)
 
     def log_end(self, stage: int, channels: Ints | None) -> Floats:

@@ -84,17 +84,17 @@ class Stage:
     @property
     def _order(self) -> tuple[Any, ...]:
         """The fields in order; lists are compared with numbers by their first values."""
-        return tuple((value,) if isinstance(value, int) else value for value in vars(self).values())
+        return tuple(value if isinstance(value, (str, tuple)) else (value,) for value in vars(self).values())
 
     @property
     def is_uniform(self) -> bool:
         """Whether all blocks have the same width and kernel."""
-        return all(isinstance(getattr(self, name), int) for name in PER_BLOCK)
+        return not isinstance(self.bottleneck, tuple) and not isinstance(self.kernel, tuple)
 
     @property
     def repeats(self) -> bool:
         """Whether all blocks but the first are equal, and the first is but for its stride and what enters it."""
-        return self.is_uniform and len(set(self.bits)) <= 1
+        return self.is_uniform and (not self.bits or len(set(self.bits)) == 1)
 
     def block_at(self, index: int) -> Stage:
         """The super-block whose blocks are all like one of its blocks."""
@@ -114,7 +114,7 @@ PER_BLOCK = ("bottleneck", "kernel")
 
 def single(value: PerBlock) -> int:
     """The number that all blocks of a super-block have."""
-    assert isinstance(value, int)
+    assert not isinstance(value, tuple)
     return value
 
 
@@ -139,7 +139,7 @@ class PlacedBlock:
     @property
     def sizes(self) -> tuple[int, int]:
         """Width and kernel."""
-        return single(self.spec.bottleneck), single(self.spec.kernel)
+        return self.spec.bottleneck, self.spec.kernel  # type: ignore[return-value]  # single ones, by ``block_at``
 
     @property
     def bits(self) -> BlockBits:
@@ -246,10 +246,11 @@ class Architecture:
         """All blocks in order, each with the channels and the resolution at its input."""
         channels, resolution = self.stem.channels, self.stem_resolution
         for i, stage in enumerate(self.stages):
+            frames, repeats = self.frames or 1, stage.repeats
             for index in range(stage.depth):
-                block = PlacedBlock(i, index, channels, resolution, stage.block_at(index), self.frames or 1)
-                yield block
-                channels, resolution = stage.channels, strided(resolution, block.stride)
+                yield PlacedBlock(i, index, channels, resolution, stage if repeats else stage.block_at(index), frames)
+                if index == 0:
+                    channels, resolution = stage.channels, strided(resolution, stage.stride)
 
     @property
     def out_resolution(self) -> int:
@@ -291,10 +292,10 @@ class Architecture:
         """The operations of :meth:`operations`, those of blocks that are alike once, each with how often it is there."""
         for op in (*self.stem_operations, *self.head_operations, *self.classifier_operations):
             yield op, 1
+        repeats = [stage.repeats for stage in self.stages]
         for block in self.blocks():
-            repeats = self.stages[block.stage].repeats
-            if block.index <= 1 or not repeats:
-                times = block.spec.depth - 1 if repeats and block.index else 1
+            if block.index <= 1 or not repeats[block.stage]:
+                times = block.spec.depth - 1 if repeats[block.stage] and block.index else 1
                 yield from ((op, times) for op in block.operations)
 
     def widths(self) -> Iterator[int]:

@@ -25,6 +25,9 @@ DESCRIPTIVE_KEYS = {"name", "imagenet_top1", "budgets", "reference_convention", 
 OF_BLOCKS = {"bottleneck": "bottlenecks", "kernel": "kernels"}
 """What may differ between the blocks of a super-block: the field with one value or a list, and that of the list."""
 
+WRITTEN = {of_blocks: name for name, of_blocks in OF_BLOCKS.items()} | {"head_part": "head"}
+"""The fields of a file whose parts the fields of the models are."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
@@ -131,13 +134,15 @@ def read_file(data: Any, source: str | None = None) -> ArchitectureFile:
     """
     if isinstance(data, Mapping):
         data = {k: v for k, v in data.items() if k not in DESCRIPTIVE_KEYS}
-    spec = validated(ArchitectureFile, data, source)
     try:
+        spec = validated(ArchitectureFile, data, None)
         _check_maps(spec)
         _check_frames(spec)
         _check_bits(spec)
     except SpecError as error:
-        raise error if source is None else error.at(source) from None
+        *outer, last = error.field.split(".")
+        field = ".".join((*(WRITTEN.get(part, part) for part in outer), last))
+        raise SpecError(field, error.problem, error.remedy, source) from None
     return spec
 
 

@@ -115,6 +115,11 @@ def default_scoring(convention: str, architecture: Architecture, score: str = DE
     return Scoring(conv, alpha, formula.beta, conv.penalty_form, penalised, score=score, exponents=formula.exponents)
 
 
+def natural_score(architecture: Architecture) -> str:
+    """The released tool's score for a kind of network: of video, quantised, or other."""
+    return "stentr" if architecture.frames is not None else "madnas" if architecture.quantised else DEFAULT_SCORE
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """All figures of one network in one convention.

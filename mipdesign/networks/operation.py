@@ -168,7 +168,7 @@ def kernel_text(code: int) -> str:
 
 def strided(resolution: Int, stride: Int) -> Int:
     """Height of a map after a stride: rounded up, or exactly where it is a fraction."""
-    return resolution / stride if isinstance(resolution, Fraction) else -(-resolution // stride)
+    return resolution / stride if type(resolution) is Fraction else -(-resolution // stride)
 
 
 class OperationChain:

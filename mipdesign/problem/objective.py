@@ -18,7 +18,7 @@ from .specification import SpecModel, with_tuples
 Weight = Annotated[float, BeforeValidator(double), Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)]
 Exponent = Annotated[float, BeforeValidator(double), Field(strict=True, ge=0, le=1000, allow_inf_nan=False)]
 
-Deviation = Annotated[float, BeforeValidator(double), Field(strict=True, ge=0.01, le=100, allow_inf_nan=False)]
+Deviation = Annotated[float, BeforeValidator(double), Field(strict=True, ge=0.1, le=100, allow_inf_nan=False)]
 
 
 class PenaltySpec(SpecModel):

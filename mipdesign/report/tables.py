@@ -127,6 +127,8 @@ def comparison_table(comparison: Comparison) -> Table:
     rows: list[tuple[Value, ...]] = []
     for name in comparison.FIGURES:
         value, other = getattr(ours, name), None if best is None else getattr(best, name)
+        if value is None:
+            continue
         limit = float(limits[name]) if name in limits else None
         rows.append((name, value, other, None if other is None else other - value, limit))
     return Table("A network and the optimum within its budgets", heads, tuple(rows))

@@ -12,7 +12,7 @@ from haste import kept
 from networks import published, small
 
 from mipdesign import Architecture, Comparison, Problem, SpecError, compare, design, evaluate, read_network
-from mipdesign.analysis.comparison import SPACES, comparable_scoring, default_space, least_effectiveness
+from mipdesign.analysis.comparison import SPACES, comparable_scoring, default_space, least_effectiveness, problem_around
 from mipdesign.cli import main as cli
 from mipdesign.networks.architecture import Stage, Stem
 from mipdesign.networks.blocks import BUILT_IN
@@ -107,7 +107,7 @@ def test_resolution_and_classes_are_the_networks(optimum: Architecture) -> None:
 
 
 def test_every_family_of_the_package_has_a_space() -> None:
-    assert set(SPACES) == {family.name for family in BUILT_IN if not family.temporal}
+    assert set(SPACES) == {family.name for family in BUILT_IN}
     assert set(SPACES.values()) <= set(preset_names())
     assert default_space(read_network("torchvision/mobilenet_v2")) == "mobilenetv2-like"
     assert default_space(read_network("torchvision/resnet50")) == default_space(published("deepmad-r18")) == "deepmad-r50"
@@ -142,7 +142,7 @@ def test_the_command_prints_one_table(optimum: Architecture, tmp_path: Path, cap
     figures = evaluate(optimum)
     assert rows["params"] == [f"{figures.params:,}", f"{figures.params:,}", "0", f"{figures.params:,}"]
     assert rows["objective"][:2] == [f"{figures.objective:.6g}"] * 2
-    assert set(Comparison.FIGURES) <= set(rows)
+    assert {name for name in Comparison.FIGURES if getattr(figures, name) is not None} <= set(rows)
     assert rows["status"][0] == "optimal:"
     assert [path.name for path in tmp_path.iterdir()] == ["network.json"]
 
@@ -167,3 +167,54 @@ def test_an_infeasible_comparison_exits_with_3(optimum: Architecture, tmp_path: 
     (tmp_path / "network.json").write_text(optimum.dumps())
     arguments = ["compare", str(tmp_path / "network.json"), "--space", SMALL, "--set", "budgets.params=100", "--workers", "1"]
     assert cli.main(arguments) == 3
+
+
+def space_of(network: dict[str, Any], folder: Path) -> str:
+    """The file of a space of the kinds of super-blocks that a network has."""
+    stages = [
+        {
+            "block": stage["block"],
+            "stride": stage["stride"],
+            "channels": {"min": 8, "max": 2048, "step": 8},
+            "bottleneck": {"min": 8, "max": 2048, "step": 8},
+            "kernels": [3, 5] if network["frames"] is None else [[1, 3], [1, 5], [3, 3]],
+            "depth": {"min": 1, "max": 20},
+        }
+        | ({"bits": {"activations": [4, 5], "weights": [4, 5, 6]}} if "bits" in stage else {})
+        for stage in network["stages"]
+    ]
+    data: dict[str, Any] = {
+        "name": "space",
+        "input": {"resolution": 64},
+        "stem": {"channels": [8, 16, 24, 32]},
+        "stages": stages,
+    }
+    if network["frames"] is not None:
+        data["input"]["frames"] = 4
+    if "bits" in network["stem"]:
+        data["stem"]["bits"] = [8, 8]
+    if network["head"]:
+        data["head"] = {name: network["head"][name] for name in ("channels", "bits") if name in network["head"]}
+    data["objective"] = {"score": "madnas" if network["frames"] is None else "stentr"}
+    file = folder / "space.yaml"
+    file.write_text(json.dumps(data))
+    return str(file)
+
+
+@pytest.mark.parametrize("name", ["maedet-s", "mixed7d0G", "e3d-l"])
+def test_budgets_of_a_network_of_another_score_are_its_own(name: str, tmp_path: Path) -> None:
+    file = Path(__file__).parents[1] / "data" / "published_more.json"
+    case = next(case for case in json.loads(file.read_text())["networks"] if case["name"] == name)
+    network = Architecture.from_dict(case["network"])
+    problem, evaluation = problem_around(network, space_of(case["network"], tmp_path), None, ())
+    limits = problem.budgets.limits()
+    size = "model_size" if network.quantised else "params"
+    assert set(limits) == {"flops", "layers", size}
+    assert (limits["flops"], limits["layers"]) == (case["figures"]["flops"], case["figures"]["layers"])
+    assert limits[size] == case["figures"]["model_size"]
+    assert problem.input.frames == network.frames
+    assert [budget.holds for budget in problem.usage(network)] == [True] * 3
+    assert evaluation.objective == problem.evaluator(network).evaluation.objective
+    if network.quantised:
+        with pytest.raises(SpecError, match="quantised"):
+            default_space(network)

@@ -17,6 +17,7 @@ import yaml
 from networks import PUBLISHED
 from scale import few
 
+from mipdesign import Architecture, network_text
 from mipdesign.cli import main as cli
 from mipdesign.designs.design import Design
 from mipdesign.interrupts import Interrupts
@@ -227,6 +228,51 @@ def test_a_published_network_is_evaluated(name: str, call: Callable[..., Answer]
     for key, value in expected.items():
         assert figures[key] == pytest.approx(value, rel=1e-9, abs=0)
     assert call("evaluate", file, "--convention", "paper").code == 0
+
+
+MORE = {
+    case["name"]: case
+    for case in json.loads((Path(__file__).parents[1] / "data" / "published_more.json").read_text())["networks"]
+}
+
+
+@pytest.mark.parametrize("name", ["maedet-s", "damoyolo-L45", "mixed19d2G", "e3d-l"])
+def test_a_network_of_another_score_is_evaluated(name: str, call: Callable[..., Answer], tmp_path: Path) -> None:
+    case = MORE[name]
+    (tmp_path / "network.json").write_text(json.dumps(case["network"]))
+    file = tmp_path / "network.txt"
+    file.write_text(network_text(Architecture.load(tmp_path / "network.json"), "reference-txt"))
+    score = case["scoring"]["score"]
+    options = ["--alpha", ",".join(map(str, case["scoring"]["alpha"])), *(["--score", score] if name != "e3d-l" else [])]
+    figures = json.loads(call("evaluate", file, "--json", *options).out)
+    real = "stentr_at_resolution" if score == "stentr" else score
+    assert figures["objective"] == pytest.approx(case["figures"][real], rel=1e-9, abs=0)
+    assert (figures["flops"], figures["model_size"]) == (case["figures"]["flops"], case["figures"]["model_size"])
+    if score == "stentr":
+        figures = json.loads(call("evaluate", file, "--json", *options, "--score-resolution", 160).out)
+        assert figures["objective"] == pytest.approx(case["figures"]["stentr_at_160"], rel=1e-9, abs=0)
+        assert call("evaluate", file, "--frames", 8).code == 0
+    assert "model_size" in call("evaluate", file, *options).out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--score", "zennas"], "score: 'zennas' is not a score"),
+        (["--score", "stentr"], "objective.score: stentr is a score of networks of video"),
+        (["--score", "madnas", "--alpha", "1,2"], "--alpha: 2 weights for 5 down-sampling stages"),
+        (["--alpha", "1,x,1,1,1"], "alpha.1: 'x' is refused"),
+        (["--score-resolution", "160"], "score_resolution: has no meaning for deepmad"),
+        (["--frames", "8"], "frames: 8 for a network of pictures"),
+    ],
+)
+def test_what_does_not_fit_a_network_is_refused(
+    options: list[str], words: str, call: Callable[..., Answer], tmp_path: Path
+) -> None:
+    (tmp_path / "network.json").write_text(json.dumps(MORE["maedet-s"]["network"]))
+    answer = call("evaluate", tmp_path / "network.json", *options)
+    assert answer.code == 2
+    assert words in " ".join(answer.err.split())
 
 
 def test_an_infinite_penalty_is_null_in_json(call: Callable[..., Answer], tmp_path: Path) -> None:

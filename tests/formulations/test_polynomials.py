@@ -75,7 +75,7 @@ def test_the_columns_of_a_problem_are_met_exactly(family: str) -> None:
     """Widths that a family rounds have a table; no other family needs one."""
     tables, _ = small(family, 1)
     for i, s in enumerate(tables.stages):
-        columns, at = np.arange(len(s.c)), ColumnValues(s.c, s.b, s.k)
+        columns, at = np.arange(len(s.c)), ColumnValues.of(s, np.arange(len(s.c)))
         for row in range(len(tables.counts)):
             polynomials = count_polynomials(tables, i, row, columns, at)
             for name, part in zip(("fixed", "slope", "identity", "rest"), polynomials, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,22 @@ def test_counts(case: dict[str, Any]) -> None:
     limits = {name: limit for name, limit in case["budgets"].items() if name in ("flops", "layers", "model_size")}
     if case["network"]["resolution"] == case["config_resolution"] and "latency" not in case["budgets"]:
         assert all(found.within(name, limit) for name, limit in limits.items()) == figures["within_budgets"]
+
+
+@every_network
+def test_stages(case: dict[str, Any]) -> None:
+    figures, found = case["figures"], evaluator(case, case["scoring"]["score"])
+    network, layers, blocks = found.architecture, 0, [1] + [0] * (len(figures["stage_blocks"]) - 1)
+    for (_, widths), expected in zip(found.stages, figures["stage_layers"], strict=True):
+        layers += len(widths)
+        assert layers == expected
+    for stage, j in zip(network.stages, network.stage_of, strict=True):
+        blocks[j] += stage.depth
+    blocks[-1] += network.head is not None
+    assert list(itertools.accumulate(blocks)) == figures["stage_blocks"]
+    assert [c for (_, c), _ in found.stages] == figures["stage_channels"]
+    if network.whole_maps:
+        assert [r for (r, _), _ in found.stages] == figures["stage_resolutions"]
 
 
 @every_network

@@ -131,7 +131,8 @@ def test_training_reaches_every_parameter(name: str) -> None:
     """
     architecture = of_preset(name)
     network = made(architecture, drop_path_rate=0.1)
-    x = torch.randn(4, architecture.input_channels, 64, 64)
+    frames = () if architecture.frames is None else (architecture.frames,)
+    x = torch.randn(4, architecture.input_channels, *frames, 64, 64)
     network(x).square().mean().backward()
     assert [key for key, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()] == []
     network.eval()

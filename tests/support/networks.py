@@ -20,7 +20,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 PRESETS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "preset_networks.json").read_text())
 """A network within the space and the budgets of each preset, within 2 % of its optimum."""
 
-DISTINCT = ("damoyolo-tiny", "deepmad-29m-224", "deepmad-r18", "mobilenetv2-like", "resnet-basic", "resnet-choice")
+DISTINCT = ("damoyolo-tiny", "deepmad-29m-224", "deepmad-r18", "e3d-s", "mobilenetv2-like", "resnet-basic", "resnet-choice")
 """The preset of the least depth for each set of families: what costs much runs on these alone."""
 
 
@@ -124,3 +124,49 @@ def quantised_architectures() -> st.SearchStrategy[Architecture]:
         stages,
         head,
     )
+
+
+def plain_architectures() -> st.SearchStrategy[Architecture]:
+    """Small networks of one of the released tool's families each, on any resolution."""
+
+    def of_family(block: str) -> st.SearchStrategy[Architecture]:
+        stage = st.builds(
+            Stage,
+            block=st.just(block),
+            stride=st.sampled_from([1, 2]),
+            channels=st.integers(1, 40),
+            bottleneck=st.integers(1, 60),
+            kernel=st.sampled_from([1, 3, 5]),
+            depth=st.integers(1, 4),
+        )
+        return st.builds(
+            Architecture,
+            resolution=st.integers(64, 100),
+            stem=st.builds(Stem, st.integers(1, 24), st.sampled_from([1, 3, 5]), st.sampled_from([1, 2])),
+            stages=st.lists(stage, min_size=1, max_size=3).map(tuple),
+            head=st.none() | st.integers(1, 24),
+            input_channels=st.sampled_from([1, 3, 12]),
+        )
+
+    return st.sampled_from(["bottleneck", "mixed", "basic", "inverted"]).flatmap(of_family)
+
+
+def unequal_architectures() -> st.SearchStrategy[Architecture]:
+    """Networks whose super-blocks have blocks of different widths and kernels."""
+
+    def stage(block: str, depth: int) -> st.SearchStrategy[Stage]:
+        return st.builds(
+            Stage,
+            block=st.just(block),
+            stride=st.sampled_from([1, 2]),
+            channels=st.integers(1, 40),
+            bottleneck=st.integers(1, 60) | st.tuples(*[st.integers(1, 60)] * depth),
+            kernel=st.sampled_from([3, 5]) | st.tuples(*[st.sampled_from([3, 5])] * depth),
+            depth=st.just(depth),
+        )
+
+    def of_family(block: str) -> st.SearchStrategy[Architecture]:
+        stages = st.lists(st.integers(1, 4).flatmap(lambda depth: stage(block, depth)), min_size=1, max_size=3)
+        return st.builds(Architecture, st.integers(64, 100), st.builds(Stem, st.integers(1, 24)), stages.map(tuple))
+
+    return st.sampled_from(["bottleneck", "mixed", "basic", "inverted"]).flatmap(of_family)

@@ -124,18 +124,19 @@ def quantised_variance(sigma: float, bits: int) -> float:
 
 @lru_cache(maxsize=1024)
 def exact_quantised_variance(sigma: float, bits: int, digits: int) -> Decimal:
-    """:func:`quantised_variance` to so many digits."""
+    """:func:`quantised_variance` to so many digits, relative to it."""
+    twice_variance = 2 * Decimal(repr(sigma)) ** 2
+    least = (float(twice_variance) * 4) ** -1  # the first term is near its exponential, which the others may not lose
     with localcontext() as context:
-        context.prec = digits + GUARD
-        twice_variance, pi = 2 * Decimal(repr(sigma)) ** 2, _pi()
-        most = (digits + GUARD) * Decimal(10).ln()  # from there on what is left out is less than the last digit
+        context.prec = digits + GUARD + math.ceil(least / math.log(10))
+        pi, most = _pi(), context.prec * Decimal(10).ln()
         found = Decimal(0)
         for m in range(1, 2 ** (bits - 1) + 1):
             square = (m - Decimal("0.5")) ** 2 / twice_variance
             if square > most:
                 break
             found += (2 * m - 1) * _erfc_of_root(square, pi)
-        return found
+    return found
 
 
 def _erfc_of_root(square: Decimal, pi: Decimal) -> Decimal:
