@@ -38,6 +38,7 @@ from ..corpus.small import (
     scored_problem,
     unequal_problem,
     varied_problem,
+    video_problem,
     with_any_budgets,
 )
 
@@ -211,7 +212,7 @@ def subjects(count: int, seed: int = 0) -> Iterator[Subject]:
 
 def _problem(n: int, seed: int) -> Problem:
     """Small problems of every kind in turn: varied ones as they are, then with heads, all families, ``near``, equal optima,
-    other scores, blocks that differ, and bits.
+    other scores, blocks that differ, bits, and videos.
     """
     return KINDS[n % len(KINDS)](1000 * seed + n)
 
@@ -284,5 +285,6 @@ def with_equals(seed: int) -> Problem:
 
 KINDS: tuple[Callable[[int], Problem], ...] = (
     varied_problem, of_any_family, near_a_network, with_equals, scored_problem, unequal_problem, bits_problem,
+    video_problem,
 )  # fmt: skip
 """Makers of small problems."""

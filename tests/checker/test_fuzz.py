@@ -324,7 +324,7 @@ def test_spaces_too_large_to_hold_are_refused_at_once() -> None:
 
 @pytest.fixture(scope="module")
 def given() -> list[Subject]:
-    return list(subjects(7))
+    return list(subjects(8))
 
 
 def test_certificates_of_every_kind_are_accepted(given: list[Subject]) -> None:
