@@ -100,8 +100,8 @@ def _malformed(data: Data, truth: Truth) -> str:
     def split(value: Any) -> bool:
         if not _row(value, 3) or not isinstance(value[0], str) or value[0] not in KINDS:
             return False
-        low, high = (-1, -1) if value[0] == "stem" else (0, len(truth.problem.stages) - 1)
-        return _whole(value[1], low, high) and _whole(value[2], 0, 10**6)
+        low, high = (-1, -1) if value[0] == "stem" else (0, len(truth.problem.elements) - 1)
+        return _whole(value[1], low, high) and _whole(value[2], 0, 2**21)
 
     def record(row: Any) -> bool:
         return (
@@ -203,9 +203,10 @@ def listed_in_place_of_solver(truth: Truth) -> Any:
         for row in truth.feasible:
             network = row.architecture
             columns = [(s.block, s.channels, s.bottleneck, s.kernel, 0) for s in network.stages]
-            inside = network.stem.channels in closed.stems and all(
-                column in of_stage and stage.depth in depths
-                for column, stage, of_stage, depths in zip(columns, network.stages, closed.columns, closed.depths, strict=True)
+            inside = len(columns) < len(closed.columns) or (  # of blocks that differ: all networks, more than are in the cell
+                network.stem.channels in closed.stems
+                and all(c in of_stage for c, of_stage in zip(columns, closed.columns, strict=True))
+                and all(stage.depth in depths for stage, depths in zip(network.stages, closed.depths, strict=True))
             )
             if inside and row.exact >= Decimal(closed.level if math.isfinite(closed.level) else "-Infinity"):
                 found.append(network.to_dict())

@@ -206,7 +206,7 @@ def change_verdicts(data: Data, subject: Subject, rng: random.Random) -> None:
 
 def _any_split(subject: Subject, rng: random.Random) -> list[Any]:
     kind = rng.choice(KINDS)
-    index = -1 if kind == "stem" else rng.randrange(len(subject.data["problem"]["stages"]))
+    index = -1 if kind == "stem" else rng.randrange(len(subject.truth.problem.elements))
     return [kind, index, rng.choice([0, 1, 2, 3, 4, 7, 8, 12, 16, 10**6])]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -31,7 +31,16 @@ from mipdesign.search.coverage import build_tables
 from mipdesign.search.incumbents import EQUAL_MARGIN, OPTIMAL_GAP, cutoff_of, design_order
 from mipdesign.search.outcome import OpenNode, Outcome, SolvedCell, Status
 
-from ..corpus.small import every_network, problem_data, scored_problem, varied_problem, with_any_budgets
+from ..corpus.small import (
+    bits_problem,
+    every_network,
+    problem_data,
+    scored_problem,
+    unequal_problem,
+    varied_problem,
+    video_problem,
+    with_any_budgets,
+)
 
 MOST_NETWORKS, MOST_COMBINATIONS = 3000, 30_000
 """Largest spaces that are enumerated: networks, and combinations of values that are looked at for them."""
@@ -112,7 +121,7 @@ def _enumerated(data: Any) -> Truth | None:
     limits, scoring = problem.budgets.limits(), problem.scoring
     stages = 1 + problem.stage_of[-1] if scoring.convention.prefix_effectiveness else 1
     counts = (
-        len(set(limits) - {"effectiveness", "activation_memory"}),
+        len(set(limits) - {"effectiveness", "activation_memory", "max_feature"}),
         stages if "effectiveness" in limits or scoring.effectiveness_price else 0,
         0 if scoring.penalty_form == "none" or not scoring.beta else len(scoring.penalised),
     )
@@ -197,16 +206,15 @@ def subjects(count: int, seed: int = 0) -> Iterator[Subject]:
             yield Subject(f"{name} gap", assembled(truth, gap=rng.choice([0.05, 0.3]), list_steps=FEW_STEPS), truth)
             yield Subject(f"{name} open", assembled(truth, list_steps=FEW_STEPS, most_nodes=rng.choice([1, 3, 9])), truth)
             yield Subject(f"{name} word", assembled(truth, list_steps=FEW_STEPS, most_nodes=2, by_solver=True), truth)
-            if n % 5 == 0:
+            if n % len(KINDS) == 0:
                 yield Subject(f"{name} solver", assembled(truth, list_steps=FEW_STEPS, solver_columns=10**6), truth)
 
 
 def _problem(n: int, seed: int) -> Problem:
-    """Small problems of every kind in turn: varied ones as they are, then with heads, all families, ``near``, equal optima, and
-    other scores.
+    """Small problems of every kind in turn: varied ones as they are, then with heads, all families, ``near``, equal optima,
+    other scores, blocks that differ, bits, and videos.
     """
-    make = (varied_problem, of_any_family, near_a_network, with_equals, scored_problem)[n % 5]
-    return make(1000 * seed + n)
+    return KINDS[n % len(KINDS)](1000 * seed + n)
 
 
 def of_any_family(seed: int) -> Problem:
@@ -273,3 +281,10 @@ def with_equals(seed: int) -> Problem:
                 return with_any_budgets(problem, data, rng)
         except SpecError:
             continue
+
+
+KINDS: tuple[Callable[[int], Problem], ...] = (
+    varied_problem, of_any_family, near_a_network, with_equals, scored_problem, unequal_problem, bits_problem,
+    video_problem,
+)  # fmt: skip
+"""Makers of small problems."""

@@ -31,7 +31,7 @@ def read_split(value: Any, where: str, m: int) -> Split:
     kind, index, threshold = sequence(value, where, 3, 3)
     kind = word(kind, f"{where}.0", KINDS)
     least, most = (-1, -1) if kind == "stem" else (0, m - 1)
-    return Split(kind, integer(index, f"{where}.1", least, most), integer(threshold, f"{where}.2", 0))
+    return Split(kind, integer(index, f"{where}.1", least, most), integer(threshold, f"{where}.2", 0, 2**21))
 
 
 @dataclass(frozen=True, eq=False)

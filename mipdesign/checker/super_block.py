@@ -58,7 +58,7 @@ class Near:
         self.rows = sequence(stages, "problem.near.network.stages", m, m)
         names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")
         for i, row in enumerate(self.rows):
-            mapping(row, f"problem.near.network.stages.{i}", names, ("kernel_t",))
+            mapping(row, f"problem.near.network.stages.{i}", names, ("kernel_t", "bits"))
             word(row["block"], f"problem.near.network.stages.{i}.block", families)
             for name in names[1:]:
                 self.of(i, name)

@@ -17,7 +17,8 @@ import numpy as np
 import programs
 import pytest
 from haste import kept
-from mipdesign.benchmarks.corpus.small import bits_problem, every_network, unequal_problem, varied_problem
+from mipdesign.benchmarks.corpus.small import bits_problem, every_network, unequal_problem, varied_problem, video_problem
+from placed import holds, place_of
 from scale import few
 
 from mipdesign import Architecture, Problem, SpecError, design
@@ -77,30 +78,7 @@ def networks_of(problem: Problem, space: Space) -> list[tuple[Architecture, Netw
     return [(a, read_network(json.loads(a.dumps()), "network", space)) for a in every_network(problem)]
 
 
-def places(tables: Tables, network: Network) -> tuple[int, list[int], list[int]]:
-    """Where a network stands in the tables; -1 for a column that they leave out."""
-    columns, n, state = [], 0, -1
-    for table in tables.stages:
-        s, stage = table.block, network.stages[table.block.of]
-        n = n + 1 if s.continues else 0
-        rows = (s.f == s.families.index(stage.block)) & (s.c == stage.channels)
-        for axis, value in zip((s.b, s.k, s.a, s.w), stage.at(n) if n < stage.depth else (0, 0, 0, 0), strict=True):
-            rows &= isinstance(axis, int) or axis == value
-        if s.continues:
-            rows &= s.place == state
-        columns.append(int(np.flatnonzero(rows)[0]) if rows.any() else -1)
-        state = s.place[columns[-1]]
-    depths = [1 if table.block.is_block else network.stages[table.block.of].depth for table in tables.stages]
-    return tables.space.stem.index(network.stem), columns, depths
-
-
-def holds(cell: Cell, place: tuple[int, list[int], list[int]]) -> bool:
-    stem, columns, depths = place
-    inside = all(j in chosen for j, chosen in zip(columns, cell.columns, strict=True))
-    return stem in cell.stem and inside and all(a <= d <= b for a, d, b in zip(cell.low, depths, cell.high, strict=True))
-
-
-@pytest.mark.parametrize("make", [varied, additive, unequal_problem, bits_problem])
+@pytest.mark.parametrize("make", [varied, additive, unequal_problem, bits_problem, video_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_figures_are_those_of_the_exact_evaluator(seed: int, make: Callable[[int], Problem]) -> None:
     problem = make(seed)
@@ -115,7 +93,7 @@ def test_figures_are_those_of_the_exact_evaluator(seed: int, make: Callable[[int
         assert (z, params, flops) == design_order(problem, architecture)[:3]
 
 
-@pytest.mark.parametrize("make", [varied, unequal_problem, bits_problem])
+@pytest.mark.parametrize("make", [varied, unequal_problem, bits_problem, video_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_space_is_that_of_the_specification(seed: int, make: Callable[[int], Problem]) -> None:
     """The networks of the tables, chained by their windows, are those that an enumeration of the specification finds."""
@@ -196,7 +174,7 @@ def choices_of(cell: Cell) -> tuple[Any, ...]:
     return () if cell.empty else (cell.stem.tolist(), [c.tolist() for c in cell.columns], cell.low, cell.high)
 
 
-@pytest.mark.parametrize("make", [varied, additive, unequal_problem, bits_problem])
+@pytest.mark.parametrize("make", [varied, additive, unequal_problem, bits_problem, video_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int, make: Callable[[int], Problem]) -> None:
     """For any prices, cells and cutoffs: no feasible network scores above the bound, and each one that reaches the cutoff is in
@@ -205,7 +183,7 @@ def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int, make
     problem, rng = make(seed), np.random.default_rng(seed)
     space, tables = read(problem)
     feasible = [network for _, network in networks_of(problem, space) if not broken(space, network)]
-    known = [(network, objective(space, network), places(tables, network)) for network in feasible]
+    known = [(network, objective(space, network), place_of(tables, network)) for network in feasible]
     scores = sorted(float(z) for _, z, _ in known) or [0.0]
     size = max(1.0, abs(scores[-1]))
     listed, asked = 0, []

@@ -12,11 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from mipdesign.benchmarks.experiments.fuzz import Tally, fuzz, listed_in_place_of_solver
 from mipdesign.benchmarks.experiments.mutations import KINDS, cell_of, mutant, odd_prices, reseal
 from mipdesign.benchmarks.experiments.subjects import Subject, subjects
+from placed import as_read, holds, place_of
 from scale import few
 
 from mipdesign.checker.bound import Bounds
@@ -25,10 +25,10 @@ from mipdesign.checker.certificate import check
 from mipdesign.checker.claims import FAILS, TRUST, verdict
 from mipdesign.checker.listing import TooManyError, list_networks
 from mipdesign.checker.multipliers import read_prices
+from mipdesign.checker.network import Network
 from mipdesign.checker.penalty import Penalty
 from mipdesign.checker.space import read_space
 from mipdesign.checker.tables import Tables, build
-from mipdesign.networks.architecture import Architecture
 
 FORGED = Path(__file__).parents[1] / "data" / "forged"
 ZEROS = "0" * 64
@@ -188,6 +188,8 @@ def networks_lost(subject: Subject, rng: random.Random, rounds: int) -> list[str
     tables = build(read_space(subject.truth.problem.to_dict(), {}))
     limits, stages, penalised = subject.truth.prices
     rows = [row[3] for row in subject.data["tree"]] + [row[2] for row in subject.data["open"]]
+    read = [as_read(tables, ranked.architecture) for ranked in subject.truth.feasible]
+    networks = [(*pair, place_of(tables, pair[1])) for pair in zip(subject.truth.feasible, read, strict=True)]
     for n in range(rounds):
         weight = rng.choice([0.0, 1.0])
         old = rng.choice([*rows, [0.0] * (1 + limits + 2 * stages + penalised)])
@@ -206,26 +208,21 @@ def networks_lost(subject: Subject, rng: random.Random, rounds: int) -> list[str
             bounds = Bounds(tables, [tied], [cutoff], [prices])
             value, reduced = float(bounds.value[0]), bounds.reduced([0])[0]
         listed = set() if reduced.empty else networks_listed(Bounds(tables, [reduced], [cutoff], [prices]))
-        for ranked in known:
-            if not holds(tables, cell, ranked.architecture) or (weight and ranked.exact < Decimal(cutoff)):
+        for ranked, network, place in networks:
+            if not holds(cell, place) or (weight and ranked.exact < Decimal(cutoff)):
                 continue
-            network = _choices(ranked.architecture.stem.channels, ranked.architecture.stages)
             denied = value < (ranked.exact if weight else 0) or (listed is not None and network not in listed)
-            if denied or not holds(tables, reduced, ranked.architecture):
+            if denied or not holds(reduced, place):
                 lost.append(f"{subject.name} {n}: {row} {cutoff!r} {value!r} {ranked.exact}")
     return lost
 
 
-def networks_listed(bounds: Bounds) -> set[tuple[Any, ...]] | None:
-    """The choices of all networks that a listing finds; ``None`` if there are too many."""
+def networks_listed(bounds: Bounds) -> set[Network] | None:
+    """All networks that a listing finds; ``None`` if there are too many."""
     try:
-        return {_choices(network.stem, network.stages) for network in list_networks(bounds).networks(bounds.tables)}
+        return set(list_networks(bounds).networks(bounds.tables))
     except TooManyError:
         return None
-
-
-def _choices(stem: int, stages: Any) -> tuple[Any, ...]:
-    return stem, *((s.block, s.channels, s.bottleneck, s.kernel, s.depth) for s in stages)
 
 
 def _any_cell(tables: Tables, rng: random.Random) -> Cell:
@@ -237,19 +234,6 @@ def _any_cell(tables: Tables, rng: random.Random) -> Cell:
         half = cell.half(tables, split, rng.random() < 0.5)
         cell = cell if half.empty else half
     return cell
-
-
-def holds(tables: Tables, cell: Cell, network: Architecture) -> bool:
-    """Whether a network lies in a cell."""
-    if cell.empty or network.stem.channels not in np.array(tables.space.stem)[cell.stem]:
-        return False
-    for i, (stage, columns) in enumerate(zip(network.stages, cell.columns, strict=True)):
-        s = tables.stages[i].block
-        family = np.array(s.families)[s.f[columns]] == stage.block
-        fits = family & (s.c[columns] == stage.channels) & (s.b[columns] == stage.bottleneck) & (s.k[columns] == stage.kernel)
-        if not fits.any() or not cell.low[i] <= stage.depth <= cell.high[i]:
-            return False
-    return True
 
 
 def test_least_entropy_is_not_overestimated_without_an_effectiveness() -> None:
@@ -340,7 +324,7 @@ def test_spaces_too_large_to_hold_are_refused_at_once() -> None:
 
 @pytest.fixture(scope="module")
 def given() -> list[Subject]:
-    return list(subjects(5))
+    return list(subjects(8))
 
 
 def test_certificates_of_every_kind_are_accepted(given: list[Subject]) -> None:
