@@ -226,6 +226,11 @@ def scored_problem(seed: int) -> Problem:
     return Problem.from_dict(data | {"objective": objective})
 
 
+def _is_small(problem: Problem) -> bool:
+    """Whether a problem has so few networks, of which those in another order are not counted."""
+    return 1 < sum(1 for _ in itertools.islice(every_network(problem), MOST_VARIED + 1)) <= MOST_VARIED
+
+
 @cache
 def video_problem(seed: int) -> Problem:
     """A very small problem of video: kernels that span frames, maps of any height, every score, budgets of the tool."""
@@ -262,11 +267,6 @@ def video_problem(seed: int) -> Problem:
     return Problem.from_dict(data)
 
 
-def _is_small(problem: Problem) -> bool:
-    """Whether a problem has so few networks, of which those in another order are not counted."""
-    return 1 < sum(1 for _ in itertools.islice(every_network(problem), MOST_VARIED + 1)) <= MOST_VARIED
-
-
 def tight_problem(seed: int) -> Problem:
     """A varied problem that is infeasible, or nearly: the parameters, beside the other budgets, are limited to those of the
     smallest networks that keep these, or to one less.
@@ -287,7 +287,7 @@ def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Gene
         return problem
     budgets: dict[str, Any] = {}
     left_out = {"latency"} if problem.stem.bits is not None else {"latency", *OF_TOOL}
-    if rng.random() < 0.5 and problem.input.frames is None and problem.stem.bits is None:
+    if rng.random() < 0.5 and problem.stem.bits is None and problem.input.frames is None:
         table = random_table(problem, rng)
         timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})
         figures = sorted(timed.evaluator(e.architecture).figure("latency") for e in evaluators)
@@ -337,12 +337,12 @@ def every_network(problem: Problem) -> Iterator[Architecture]:
          for depth in s.depth.values for shapes in _shapes(s, block, depth, any_order)]
         for s in problem.stages
     ]  # fmt: skip
-    given, of_stem = problem.input, problem.stem
-    for channels in of_stem.channels.values:
-        stem = Stem(channels, of_stem.kernel, of_stem.stride, kernel_t=of_stem.kernel_t or 1, bits=of_stem.bits)
+    for channels in problem.stem.channels.values:
+        given = problem.stem
+        stem = Stem(channels, given.kernel, given.stride, kernel_t=given.kernel_t or 1, bits=given.bits)
         for stages in itertools.product(*choices):
-            rest = (head, given.channels, problem.classes, given.frames, head_bits)
-            network = Architecture(given.resolution, stem, stages, *rest)
+            rest = (head, problem.input.channels, problem.classes, problem.input.frames, head_bits)
+            network = Architecture(problem.input.resolution, stem, stages, *rest)
             if not problem.outside_space(network):
                 yield network
 
@@ -365,9 +365,9 @@ def _shapes(stage: StageSpace, block: str, depth: int, any_order: bool) -> Itera
 
 def _super_block(block: str, stride: int, c: int, shapes: list[_Shape]) -> Stage:
     widths, numbers, pairs = zip(*shapes, strict=True)
-    lengths, kernels = zip(*map(kernel_of, numbers), strict=True)
+    spans, kernels = zip(*map(kernel_of, numbers), strict=True)
     bits = tuple((pair,) * BLOCKS[block].layers for pair in pairs if pair is not None)
-    return Stage(block, stride, c, widths, kernels, len(shapes), lengths[0], bits)
+    return Stage(block, stride, c, widths, kernels, len(shapes), spans[0], bits)
 
 
 def _widths(stage: StageSpace, block: str) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 EXPERIMENTS = {
     "against_torch": "Random networks of all block families: the exact evaluator against the torch module",
     "agreement": "Random small problems: the steps of the tree and each formulation, held against exhaustive enumeration",
+    "audit": "Published networks against the proven optima of their own spaces: how far the searches stopped from the optimum",
     "checking": "Time and memory of the independent checker, beside the verification by the search's own code",
     "comparison": "This solver beside what one would do without it: the plain formulation in SCIP, and an evolutionary search",
     "conformance": "The contract of formulations and solvers on small problems, for those of the package and any own one",

@@ -2,8 +2,8 @@
 
 ``python -m mipdesign.benchmarks against_torch [--networks N] [--first SEED] [--kind KIND]``: parameters and MACs (torch's own
 counters), layers, activations and the shape of every part's output, in quantised networks also model size, bit operations and
-the memory of maps, all of them exactly. ``KIND`` is ``pictures``, ``video``, ``bits`` (networks of few bits) or ``new``, the
-last two in turn. Prints how many networks agree, by family.
+the memory of maps, all of them exactly. ``KIND`` is ``pictures``, ``video``, ``bits`` (networks of few bits), ``unequal``
+(blocks of a super-block differ) or ``new``, the last three in turn. Prints how many networks agree, by family.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mipdesign.networks.architecture import Architecture, Stage, Stem
+from mipdesign.networks.architecture import Architecture, Stage, Stem, single
 from mipdesign.networks.blocks import FAMILIES
 from mipdesign.nn.validation import exact_checks
 
@@ -51,7 +51,7 @@ def fitting(network: Architecture) -> Architecture:
     """The network with kernels that are no larger than the maps they read."""
     resolution, stages = network.stem_resolution, []
     for stage in network.stages:
-        stages.append(replace(stage, kernel=min(stage.kernel, resolution - 1 + resolution % 2)))
+        stages.append(replace(stage, kernel=min(single(stage.kernel), resolution - 1 + resolution % 2)))
         resolution = -(-resolution // stage.stride)
     return replace(network, stages=tuple(stages))
 
@@ -94,13 +94,28 @@ def random_bits(seed: int) -> Architecture:
     return fitting(replace(network, resolution=resolution, stem=stem, stages=tuple(stages), head_bits=head_bits))
 
 
+def random_unequal(seed: int) -> Architecture:
+    """Blocks of a super-block with widths and kernels of their own: of pictures, of video or of few bits, in turn."""
+    rng = np.random.default_rng(seed)
+    network = (random_network, random_video, random_bits)[int(rng.integers(3))](seed)
+    resolution, stages = network.stem_resolution, []
+    for stage in network.stages:
+        widths = tuple(8 * int(b) for b in rng.integers(1, 25, stage.depth))
+        after = -(-resolution // stage.stride)
+        kernels = tuple(int(rng.choice([k for k in (1, 3, 5, 7) if k <= after])) for _ in range(stage.depth))
+        stages.append(replace(stage, bottleneck=widths, kernel=kernels))
+        resolution = after
+    return replace(network, stages=tuple(stages))
+
+
 KINDS: dict[str, tuple[Callable[[int], Architecture], ...]] = {
     "pictures": (random_network,),
     "video": (random_video,),
     "bits": (random_bits,),
+    "unequal": (random_unequal,),
 }
 """How the networks of each kind are made, in turn."""
-KINDS["new"] = KINDS["video"] + KINDS["bits"]
+KINDS["new"] = KINDS["video"] + KINDS["bits"] + KINDS["unequal"]
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ WEIRD: tuple[Any, ...] = (
     {"max": 1},
 )  # fmt: skip
 """Values that stand where they do not belong."""
-KINDS = ("stem", "depth", "channels", "family", "width", "kernel")
+KINDS = ("stem", "depth", "channels", "family", "width", "kernel", "bits")
 VERDICTS = ("excluded", "split", "listed", "solver")
 
 
@@ -124,6 +124,18 @@ def other_limits(data: Data, subject: Subject, rng: random.Random) -> None:
         budgets[name] *= factor
 
 
+def other_score(data: Data, subject: Subject, rng: random.Random) -> None:
+    """Another score, other exponents, or other weights of the stages."""
+    objective = data["problem"]["objective"]
+    field = rng.choice(["score", "channels_exponent", "resolution_exponent", "alpha"])
+    if field == "score":
+        objective[field] = "deepmad" if objective.get("score") == "madnas" else "madnas"
+    elif field == "alpha":
+        objective[field] = [rng.choice([0.0, 1.0, 6.0]) for _ in range(1 + subject.truth.problem.stage_of[-1])]
+    else:
+        objective[field] = rng.choice([0.0, 0.5, 1.0, 1.01, 2.0])
+
+
 def other_lattice(data: Data, subject: Subject, rng: random.Random) -> None:
     """A space with other values, so that the tree speaks of other cells."""
     stage = rng.choice(data["problem"]["stages"])
@@ -135,7 +147,7 @@ def other_lattice(data: Data, subject: Subject, rng: random.Random) -> None:
 
 FALSE: tuple[Callable[[Data, Subject, random.Random], None], ...] = (
     worse_optimum, worse_optimum, worse_optimum, called_infeasible, called_infeasible, bound_too_low, bound_too_low,
-    over_budget, outside_space, tighter_claim, other_limits, other_lattice,
+    over_budget, outside_space, tighter_claim, other_limits, other_lattice, other_score,
 )  # fmt: skip
 
 

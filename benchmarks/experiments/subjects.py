@@ -31,7 +31,7 @@ from mipdesign.search.coverage import build_tables
 from mipdesign.search.incumbents import EQUAL_MARGIN, OPTIMAL_GAP, cutoff_of, design_order
 from mipdesign.search.outcome import OpenNode, Outcome, SolvedCell, Status
 
-from ..corpus.small import every_network, problem_data, varied_problem, with_any_budgets
+from ..corpus.small import every_network, problem_data, scored_problem, varied_problem, with_any_budgets
 
 MOST_NETWORKS, MOST_COMBINATIONS = 3000, 30_000
 """Largest spaces that are enumerated: networks, and combinations of values that are looked at for them."""
@@ -197,13 +197,15 @@ def subjects(count: int, seed: int = 0) -> Iterator[Subject]:
             yield Subject(f"{name} gap", assembled(truth, gap=rng.choice([0.05, 0.3]), list_steps=FEW_STEPS), truth)
             yield Subject(f"{name} open", assembled(truth, list_steps=FEW_STEPS, most_nodes=rng.choice([1, 3, 9])), truth)
             yield Subject(f"{name} word", assembled(truth, list_steps=FEW_STEPS, most_nodes=2, by_solver=True), truth)
-            if n % 4 == 0:
+            if n % 5 == 0:
                 yield Subject(f"{name} solver", assembled(truth, list_steps=FEW_STEPS, solver_columns=10**6), truth)
 
 
 def _problem(n: int, seed: int) -> Problem:
-    """Small problems of every kind in turn: varied ones as they are, then with heads, all families, ``near``, equal optima."""
-    make = (varied_problem, of_any_family, near_a_network, with_equals)[n % 4]
+    """Small problems of every kind in turn: varied ones as they are, then with heads, all families, ``near``, equal optima, and
+    other scores.
+    """
+    make = (varied_problem, of_any_family, near_a_network, with_equals, scored_problem)[n % 5]
     return make(1000 * seed + n)
 
 

@@ -27,7 +27,7 @@ from .cell import Cell
 from .hull import upper_hull
 from .level import Groups, Level, heads
 from .multipliers import Prices, power_of_two
-from .space import Ints
+from .super_block import Ints
 from .tables import Floats, Tables
 from .terms import Terms
 
@@ -50,7 +50,7 @@ class Bounds:
         self.stems = Groups.of_stems([cell.stem for cell in cells], tables.space.stem)
         self.levels: list[Level] = []
         for i, table in enumerate(tables.stages):
-            before = self.levels[-1].groups if i else self.stems
+            before = self.levels[-1].outward if i else self.stems
             self.levels.append(Level(table, [cell.columns[i] for cell in cells], before))
         self.terms = Terms(tables, cells, np.array(cutoffs), prices, scale, self.stems, self.levels)
         self._forward()
@@ -74,6 +74,10 @@ class Bounds:
             level.into, level.costs = into, self._costs(level)
             per_block = level.of(terms.block[i]) + level.of(terms.layer[i]) * level.rows[2]
             per_nat = level.of(terms.log[i])
+            if level.table.block.present is not None:
+                per_block = level.of(terms.block[i]) * level.present + level.of(terms.layer[i]) * level.rows[2]
+            if level.table.correction is not None:
+                per_block = per_block + level.of(terms.term[i]) * level.correction
             step = per_nat * (level.rows[0] + level.rows[1]) - level.costs[3] + per_block
             low, high, alone = terms.low[i], terms.high[i], level.table.rest_fits
             if alone is not None:  # columns of which there may be a single block only
@@ -85,9 +89,9 @@ class Bounds:
             level.enter = self._entered(level)
             level.value = np.maximum.reduceat(level.enter + level.own, level.starts)
             level.value += terms.end[i][level.groups.owner] * level.log_c
-            into = level.value
+            into = level.behind(level.value)
             if i + 1 < len(self.levels):
-                into = into + terms.log[i + 1][level.groups.owner] * level.log_c
+                into = into + terms.log[i + 1][level.outward.owner] * level.out_log_c
 
     def _costs(self, level: Level) -> list[Floats]:
         """What the priced limits charge for ``fixed, slope, twin, rest`` of every column."""
@@ -101,6 +105,9 @@ class Bounds:
 
     def _entered(self, level: Level) -> Floats:
         """The best with which every column is entered, its first block's counts paid."""
+        if level.table.block.continues:  # by its own state alone
+            of_state = np.where(level.first < level.stop, level.into[level.doors[0]], -np.inf)
+            return of_state[level.group] - level.costs[0]
         every = np.arange(len(level.columns))
         runs = self._first_of_runs(level, every)
         found, left = self._by_hull(level, runs)
@@ -179,12 +186,12 @@ class Bounds:
         """Of some of the cells, by their places: the part whose own bounds reach the cutoff, by a pass back from the end."""
         terms, least = self.terms, np.full(len(self.cells), np.inf)
         least[some] = self.least[some]
-        onward = np.zeros(len(self.levels[-1].log_c))
+        onward = np.zeros(len(self.levels[-1].out_log_c))
         columns: list[list[Ints]] = []
         lows, highs = terms.low.astype(np.float64), terms.high.astype(np.float64)
         for i in range(len(self.levels) - 1, -1, -1):
             level = self.levels[i]
-            beyond = (onward + terms.end[i][level.groups.owner] * level.log_c)[level.group]
+            beyond = (level.within(onward) + terms.end[i][level.groups.owner] * level.log_c)[level.group]
             total = level.enter + level.own + beyond
             kept = (~(total < level.of(least)) & (total != -np.inf)).nonzero()[0]  # what is not a number would be kept
             columns.insert(0, _by_cell(level.columns[kept], kept, level.begin))
@@ -201,7 +208,7 @@ class Bounds:
             highs[i, owner[begin]] = np.maximum.reduceat(np.where(step > 0, high, low + reach), begin)
             onward = self._back(level, kept, (level.own + beyond)[kept])
             if i:
-                onward += terms.log[i][level.before.owner] * self.levels[i - 1].log_c
+                onward += terms.log[i][level.before.owner] * self.levels[i - 1].out_log_c
         stems = terms.stem + onward
         kept = (~(stems < least[self.stems.owner]) & (stems != -np.inf)).nonzero()[0]
         stem = _by_cell(self.stems.places[kept], kept, self.stems.begin)
@@ -218,6 +225,9 @@ class Bounds:
     def _back(self, level: Level, kept: Ints, worth: Floats) -> Floats:
         """Of every group that may enter some columns: the best that is worth with what comes after them."""
         back = np.full(len(level.ci), -np.inf)
+        if level.table.block.continues:
+            np.maximum.at(back, level.doors[0][level.group[kept]], worth - level.costs[0][kept])
+            return back
         runs = self._first_of_runs(level, kept)
         best, ci = np.maximum.reduceat(worth - level.costs[0][kept], runs), level.ci[level.doors]
         if level.table.most is None and not self._times_priced:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .elements import ABSENT
 from .reading import integer, sequence, word
-from .space import Ints
+from .super_block import Ints
 from .tables import Tables
 
-KINDS = ("stem", "depth", "channels", "family", "width", "kernel")
+KINDS = ("stem", "depth", "channels", "family", "width", "kernel", "bits")
 
 
 @dataclass(frozen=True)
@@ -82,20 +83,23 @@ class Cell:
     def half(self, tables: Tables, split: Split, upper: bool) -> Cell:
         """One half of it; empty where nothing is left."""
         i, t = split.index, split.threshold
-        if split.kind == "depth":
+        if split.kind == "depth" and not tables.stages[i].block.is_block:
             return self.with_depths(i, [d for d in self.depths(tables, i) if (d > t) == upper])
         if split.kind == "stem":
             return replace(self, stem=self.stem[(np.array(tables.space.stem)[self.stem] > t) == upper])
         s = tables.stages[i].block
-        values = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[split.kind][self.columns[i]]
-        return self.with_columns(i, (values > t) == upper)
+        values = {"channels": s.c, "family": s.f, "width": s.b, "kernel": s.k, "depth": s.presence, "bits": s.bits}[split.kind]
+        return self.with_columns(i, (values[self.columns[i]] > t) == upper)
 
     def tied(self, tables: Tables) -> Cell:
         """The part that the ties leave: values that all tied super-blocks have."""
-        cell, before = self, None
-        while cell._sizes != before and not cell.empty and tables.space.ties:
+        cell, before, ties = self, None, tables.space.tied
+        blocks = [i for i, table in enumerate(tables.stages) if table.block.continues]
+        while cell._sizes != before and not cell.empty and (ties or blocks):
             before = cell._sizes  # a part of a cell is the same where it has as many choices
-            for axis, stages in tables.space.ties:
+            for i in blocks:
+                cell = cell._joined(tables, i)
+            for axis, stages in ties:
                 if axis == "depth":
                     shared = sorted(set.intersection(*(set(cell.depths(tables, i)) for i in stages)))
                     for i in stages:
@@ -107,6 +111,15 @@ class Cell:
                     cell = cell.with_columns(i, np.isin(of_columns, common))
         return cell
 
+    def _joined(self, tables: Tables, i: int) -> Cell:
+        """The part in which a block that continues another one has a state of it, and one at least as high in rank."""
+        (s, here), (t, there) = ((tables.stages[at].block, self.columns[at]) for at in (i - 1, i))
+        before, after = np.isin(s.place[here], t.place[there]), np.isin(t.place[there], s.place[here])
+        if s.rank is not None and t.rank is not None and before.any():
+            before &= s.rank[here] <= t.rank[there][after].max()
+            after &= before.any() and t.rank[there] >= np.min(s.rank[here], where=before, initial=ABSENT)
+        return self if before.all() and after.all() else self.with_columns(i - 1, before).with_columns(i, after)
+
     @property
     def _sizes(self) -> tuple[Any, ...]:
         return len(self.stem), tuple(map(len, self.columns)), self.low, self.high
@@ -115,6 +128,8 @@ class Cell:
 def values_of(tables: Tables, axis: str, i: int) -> NDArray[Any]:
     """What the columns of a super-block have as ``block``, ``channels``, ``bottleneck`` or ``kernel``."""
     s = tables.stages[i].block
+    if axis == "presence":
+        return s.presence
     if axis == "block":
         return np.array(s.families)[s.f]
     return {"channels": s.c, "bottleneck": s.b, "kernel": s.k}[axis]

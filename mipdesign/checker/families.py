@@ -3,6 +3,9 @@
 Notation: ``ci`` channels that enter the block, ``c`` output channels, ``b`` bottleneck width, ``k`` kernel, ``s`` stride, ``r``
 resolution of the map that enters. Every number may be a Python integer or an integer array. Whether ``ci = c`` decides which
 operations some families have; it is passed as ``twin``, so that counts are affine in ``ci`` for either answer.
+
+In video a kernel spans some frames, and some pixels in height and width; both are kept in one integer, :data:`FRAMES` times the
+frames beyond the first, and pixels.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ class Op(NamedTuple):
     """One operation. ``kind`` is that of a latency table: an activation's is its function.
 
     ``scored`` says whether the reference tool counts its FLOPs, ``projected`` (of an addition) whether its shortcut has a
-    convolution, ``present`` whether there is such an operation at all.
+    convolution, ``present`` whether there is such an operation at all. ``kt``: frames of a kernel; ``frames``: of the maps.
+    ``a, w``: bits of what a convolution reads and of its weights.
     """
 
     kind: str
@@ -31,6 +35,10 @@ class Op(NamedTuple):
     scored: bool = True
     projected: Any = False
     present: Any = True
+    kt: Int = 1
+    frames: int = 1
+    a: Int = 8
+    w: Int = 8
 
     @property
     def out(self) -> Int:
@@ -38,10 +46,20 @@ class Op(NamedTuple):
         return -(-self.r // self.s)
 
     @property
+    def read(self) -> Int:
+        """Elements of one channel of the input."""
+        return self.r**2 * self.frames
+
+    @property
+    def written(self) -> Int:
+        """Elements of one channel of the output."""
+        return self.out**2 * self.frames
+
+    @property
     def params(self) -> Int:
         """Weights of a convolution, two numbers per channel of a normalisation, weights and biases of the classifier."""
         if self.kind == "conv":
-            return self.ci // self.groups * self.co * self.k**2 * self.present
+            return self.ci // self.groups * self.co * self.k**2 * self.kt * self.present
         if self.kind == "norm":
             return 2 * self.co * self.present
         return self.ci * self.co + self.co if self.kind == "linear" else 0
@@ -50,7 +68,7 @@ class Op(NamedTuple):
     def macs(self) -> Int:
         """Multiply-accumulates of convolutions and classifier."""
         if self.kind == "conv":
-            return self.params * self.out**2
+            return self.params * self.written
         return self.ci * self.co if self.kind == "linear" else 0
 
     @property
@@ -61,39 +79,71 @@ class Op(NamedTuple):
         if self.kind == "conv":
             return self.macs
         if self.kind in ("pool", "max_pool"):
-            return self.ci * self.r**2 * self.present
+            return self.ci * self.read * self.present
         each = {"norm": 2, "add": self.projected}.get(self.kind, 1)
-        return each * self.co * self.out**2 * self.present
+        return each * self.co * self.written * self.present
+
+    @property
+    def bit_operations(self) -> Int:
+        """64 times :attr:`reference_flops`, but a multiply-accumulate counts the product of its bits."""
+        if self.kind == "conv" and self.scored:
+            return self.macs * (self.a * self.w)
+        return WHOLE**2 * self.reference_flops
+
+    @property
+    def size_in_bits(self) -> Int:
+        """:attr:`params` in the bits of a convolution's weights, all others in eight."""
+        return self.params * (self.w if self.kind == "conv" else WHOLE)
 
     @property
     def activations(self) -> Int:
         """Elements of the output of a convolution."""
-        return self.co * self.out**2 * self.present if self.kind == "conv" else 0
+        return self.co * self.written * self.present if self.kind == "conv" else 0
 
     @property
     def elements(self) -> Int:
         """Elements of all maps that it reads and writes."""
-        read = self.ci * self.r**2 * (2 if self.kind == "add" else 1) + (self.ci if self.kind == "scale" else 0)
-        return (read + self.co * self.out**2) * self.present
+        read = self.ci * self.read * (2 if self.kind == "add" else 1) + (self.ci if self.kind == "scale" else 0)
+        return (read + self.co * (1 if self.kind == "global_pool" else self.written)) * self.present
 
 
 Ops = list[Op]
+WHOLE = 8
+"""Bits of what is not quantised."""
+UNROUNDED = ("tool_flops", "bit_operations")
+"""Figures for which maps are halved without being rounded."""
+BACKBONE = ("params_backbone", "size_in_bits")
+"""Figures without the classifier."""
+FRAMES = 2**14
+"""What a further frame of a kernel counts in the integer that stands for its frames and pixels, of which there are fewer."""
 
 
 def conv(ci: Int, co: Int, r: Int, k: Int = 1, s: Int = 1, groups: Int = 1, act: str = "", scored: bool = True,
-         present: Any = True) -> Ops:  # fmt: skip
+         present: Any = True, kt: Int = 1) -> Ops:  # fmt: skip
     """A convolution without bias, its normalisation, and an activation where ``act`` names one."""
     out = -(-r // s)
     ops = [
-        Op("conv", ci, co, r, k, s, groups, scored, present=present),
+        Op("conv", ci, co, r, k, s, groups, scored, present=present, kt=kt),
         Op("norm", co, co, out, scored=scored, present=present),
     ]
     return ops + ([Op(act, co, co, out, scored=scored, present=present)] if act else [])
 
 
-def depthwise(c: Int, r: Int, k: Int, s: int, act: str) -> Ops:
+def depthwise(c: Int, r: Int, k: Int, s: int, act: str, kt: Int = 1) -> Ops:
     """A convolution of every channel by itself."""
-    return conv(c, c, r, k, s, groups=c, act=act)
+    return conv(c, c, r, k, s, groups=c, act=act, kt=kt)
+
+
+def in_video(ops: Ops, frames: int | None) -> Ops:
+    """The same operations on so many frames, all of which a global pool and a classifier make one; of a picture on ``None``."""
+    return ops if frames is None else [op if op.kind == "linear" else op._replace(frames=frames) for op in ops]
+
+
+def quantised(ops: Ops, a: Int, w: Int) -> Ops:
+    """The same operations with the bits of their convolutions' inputs and weights."""
+    if isinstance(a, int) and a == w == WHOLE:
+        return ops
+    return [op._replace(a=a, w=w) if op.kind == "conv" else op for op in ops]
 
 
 def squeeze_excite(b: Int, r: Int) -> Ops:
@@ -146,9 +196,9 @@ def mixed(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: An
     return conv(ci, b, r, act="relu") + conv(b, c, r, k, s) + joined(ci, c, r, s, "relu", _not(twin))
 
 
-def inverted(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any) -> Ops:
+def inverted(ci: Int, c: Int, b: Int, k: Int, s: int, r: int, first: bool, twin: Any, kt: Int = 1) -> Ops:
     """1x1, depthwise, 1x1; a shortcut only where the channels stay the same."""
-    main = conv(ci, b, r, act="relu") + depthwise(b, r, k, s, "relu") + conv(b, c, -(-r // s))
+    main = conv(ci, b, r, act="relu") + depthwise(b, r, k, s, "relu", kt) + conv(b, c, -(-r // s))
     return main + joined(ci, c, r, s, "relu", False, present=twin)
 
 
@@ -179,12 +229,19 @@ def _not(twin: Any) -> Any:
 
 class Family(NamedTuple):
     """A block family: its operations, the widths ``c k^2 / g`` of its layers in order (DeepMAD, section 3), the activation
-    of a stem or head beside it, and whether it has squeeze-and-excitation."""
+    of a stem or head beside it, whether it has squeeze-and-excitation, and whether its kernels
+    span frames, as a further argument of its operations."""
 
     operations: Callable[..., Ops]
     widths: Callable[[Int, Int, Int, Int], Sequence[Int]]
     activation: str = "relu"
     has_se: bool = False
+    video: bool = False
+
+    @property
+    def layers(self) -> int:
+        """Main-path convolutions of a block."""
+        return len(self.widths(1, 1, 1, 1))
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -194,6 +251,7 @@ FAMILIES: Mapping[str, Family] = {
     "resnet_basic": Family(resnet_basic, lambda ci, c, b, k: (ci * k**2, b * k**2)),
     "mixed": Family(mixed, lambda ci, c, b, k: (ci, b * k**2)),
     "inverted": Family(inverted, lambda ci, c, b, k: (ci, k**2, b)),
+    "inverted_3d": Family(inverted, lambda ci, c, b, k: (ci, k**2, b), video=True),
     "inverted_se": Family(inverted_se, lambda ci, c, b, k: (ci, k**2, b), "silu", has_se=True),
     "linear_inverted": Family(linear_inverted, lambda ci, c, b, k: (ci, k**2, b), "relu6"),
     "separable": Family(separable, lambda ci, c, b, k: (k**2, ci), "relu6"),
@@ -203,4 +261,4 @@ FAMILIES: Mapping[str, Family] = {
 
 def figure(op: Op, name: str) -> Int:
     """What one operation adds to a figure that is a sum over operations."""
-    return getattr(op, "params" if name.startswith("params") else name)
+    return getattr(op, "params" if name.startswith("params") else "reference_flops" if name == "tool_flops" else name)

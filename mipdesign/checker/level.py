@@ -1,4 +1,6 @@
-"""The columns of cells in one super-block, grouped by channels, as the forward pass reads them.
+"""The columns of cells in one element of the chain, grouped by states, as the forward pass reads them.
+
+A state is a number of channels, or, within a super-block whose blocks may differ, what these have in common.
 
 Cells are bounded many at a time, because most are small: their columns, and their groups, stand one cell after another in the
 same arrays, with the cell that each belongs to, its *owner*.
@@ -12,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from .space import Ints
+from .super_block import Ints
 from .tables import Bools, Floats, Table
 
-SPAN = 2**13
+SPAN = 2**23
 """More than there are places in a lattice."""
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Channels that cells have at one point of the chain: their places in the lattice, increasing within a cell; ``begin`` is
-    the first one of every cell.
+    """Channels, or states, that cells have at one point of the chain: their places in the lattice, increasing within a cell;
+    ``begin`` is the first one of every cell.
     """
 
     places: Ints
@@ -63,18 +65,21 @@ def heads(*keys: Any) -> Ints:
 
 
 class Level:
-    """The columns of cells in one super-block, in groups of equal channels.
+    """The columns of cells in one element of the chain, in groups of equal states.
 
     ``owner, begin``: the cell of every column, and the first column of every cell. ``starts, group``: first column of each
     group, and the group of each column. ``before, ci``: channels of those before (stems), and as floats. ``first, stop``: which
     of those may enter a group; ``twin``: the one of them with the same channels, where that is a case of its own, else -1.
     ``doors, shut``: the same as a matrix, those before of every group in a column of its own, and which entries do not count.
+    ``outward, joined``: the groups that enter what comes behind, and the first of those that are one of them; ``out_starts,
+    out_log_c``: the first column and ``log C`` of each.
 
     The forward pass adds ``into``, the worth of what comes before; ``costs``, the priced counts; ``enter``, the best with which
     a column is entered, its first block's counts paid; ``own``, its worth at its better depth beside that; ``step``, that of
     one more block; ``value``, the best path that ends in a group.
     """
 
+    joined: Ints | None
     into: Floats
     costs: list[Floats]
     enter: Floats
@@ -93,6 +98,15 @@ class Level:
         places, owner = place[self.starts], self.owner[self.starts]
         self.groups = Groups(places, s.c[self.columns[self.starts]], owner, self.group[self.begin])
         self.log_c = self.rows[0, self.starts]
+        self.outward, self.joined = self.groups, None
+        self.out_starts, self.out_log_c = self.starts, self.log_c
+        if s.last and s.channel_place is not None:  # what comes behind asks for channels only
+            of_state = s.channel_place[places]
+            self.joined = heads(owner, of_state)
+            begin = self.joined.searchsorted(self.groups.begin)
+            at = self.joined
+            self.outward = Groups(of_state[at], self.groups.channels[at], owner[at], begin)
+            self.out_starts, self.out_log_c = self.starts[at], self.log_c[at]
         self.ci = before.channels.astype(np.float64)
         self.first, self.stop = before.find(owner, s.first[places]), before.find(owner, s.stop[places])
         at = np.minimum(before.find(owner, table.same[places]), len(self.ci) - 1)
@@ -103,11 +117,31 @@ class Level:
         self.shut: Bools = (doors >= self.stop) | (doors == self.twin)
         self.doors = np.minimum(doors, len(self.ci) - 1)
 
+    def behind(self, values: Floats) -> Floats:
+        """The largest of some values of the groups in each of those that enter what comes behind."""
+        best: Floats = values if self.joined is None else np.maximum.reduceat(values, self.joined)
+        return best
+
+    def within(self, values: Floats) -> Floats:
+        """Of every group, the value of the one that it is in what comes behind."""
+        return values if self.joined is None else np.repeat(values, np.diff(self.joined, append=len(self.log_c)))
+
     def of(self, per_cell: Any, at: Any = None) -> Any:
         """A number of every cell for columns: of all (or something that numpy takes for that), or of some."""
         if at is None:
             return per_cell if len(per_cell) == 1 else per_cell[self.owner]
         return per_cell[self.owner[at]]
+
+    @property
+    def correction(self) -> Any:
+        """What the layer term of each column's blocks has beside the logarithms of their widths."""
+        return 0.0 if self.table.correction is None else self.table.correction[self.columns]
+
+    @property
+    def present(self) -> Any:
+        """Whether each column's block is there."""
+        there = self.table.block.present
+        return np.ones(len(self.columns), dtype=bool) if there is None else there[self.columns]
 
     def most(self, rows: Any) -> Floats:
         """The largest of a number of columns, cell by cell."""

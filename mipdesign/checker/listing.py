@@ -8,15 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from .bound import Bounds
 from .cell import values_of
-from .network import Network, Stage
+from .network import Block, Network, Stage
 from .rounding import UNDERFLOW, UNIT
-from .space import Ints
+from .super_block import Ints
 from .tables import Bools, Floats, Tables, log
 
 MOST_PARTIAL = 2_000_000
@@ -44,12 +45,20 @@ class Listing:
 
     def networks(self, tables: Tables) -> Iterator[Network]:
         """Each as a network."""
+        space = tables.space
         for stem, columns, depths in zip(self.stem.tolist(), self.columns.T.tolist(), self.depths.T.tolist(), strict=True):
-            stages = []
+            stages, blocks = [], list[Block]()
             for table, j, depth in zip(tables.stages, columns, depths, strict=True):
                 s = table.block
-                stages.append(Stage(s.families[s.f[j]], s.stride, int(s.c[j]), int(s.b[j]), int(s.k[j]), depth))
-            yield Network(tables.space.stem[stem], tuple(stages))
+                block = Block(int(s.b[j]), int(s.k[j]), *(x if isinstance(x, int) else int(x[j]) for x in (s.a, s.w)))
+                if s.continues:
+                    blocks += [block] * bool(block.b)
+                else:
+                    blocks = [block] * depth
+                if s.last:
+                    sizes = s.families[s.f[j]], space.super_blocks[s.of].stride, int(s.c[j])
+                    stages.append(Stage.of(*sizes, blocks, space.quantised))
+            yield Network(space.stem[stem], tuple(stages))
 
 
 def list_networks(bounds: Bounds) -> Listing:
@@ -63,13 +72,13 @@ def list_networks(bounds: Bounds) -> Listing:
     tables, levels, terms, n = bounds.tables, bounds.levels, bounds.terms, len(bounds.tables.limits)
     least, limits = bounds.least, tables.limits.astype(np.float64)
     before = _least_counts(bounds)
-    groups = np.arange(len(levels[-1].log_c))
-    owner = levels[-1].groups.owner
-    worth, counts = terms.end[-1][owner] * levels[-1].log_c, np.zeros((n, len(groups)))
+    groups = np.arange(len(levels[-1].out_log_c))
+    owner = levels[-1].outward.owner
+    worth, counts = terms.end[-1][owner] * levels[-1].out_log_c, np.zeros((n, len(groups)))
     chosen: list[tuple[Ints, Ints]] = []
     for i in range(len(levels) - 1, -1, -1):
         level, choices = levels[i], np.array(tables.stages[i].block.depths)
-        state, column = _pairs(groups, level.starts, np.append(level.starts[1:], len(level.columns)))
+        state, column = _pairs(groups, level.out_starts, np.append(level.out_starts[1:], len(level.columns)))
         may = worth[state] + level.enter[column] + level.own[column] >= least[level.owner[column]]
         state, column = state[may], column[may]
         low, high = (ends[i][level.owner[column]] for ends in (terms.low, terms.high))
@@ -102,7 +111,7 @@ def list_networks(bounds: Bounds) -> Listing:
         groups, counts, worth = source[may], used[:, may], here[may]
         owner = level.before.owner[groups]
         if i:
-            c = levels[i - 1].log_c[groups]
+            c = levels[i - 1].out_log_c[groups]
             worth = worth + terms.log[i][owner] * c + terms.end[i - 1][owner] * c
     return Listing(owner, bounds.stems.places[groups], *(np.array(rows) for rows in zip(*chosen, strict=True)))
 
@@ -131,7 +140,7 @@ def _least_counts(bounds: Bounds) -> list[Floats]:
         of_group = np.minimum.reduceat(own, level.starts, axis=1)
         may = (level.doors >= level.first) & (level.doors < level.stop)
         of_group += np.where(may, found[-1][:, level.doors], np.inf).min(axis=1)
-        found.append(of_group)
+        found.append(of_group if level.joined is None else np.minimum.reduceat(of_group, level.joined, axis=1))
     return found
 
 
@@ -148,34 +157,37 @@ class Scores:
 def score(tables: Tables, listing: Listing) -> Scores:
     """Scores networks; ``rho`` has a relative error below 1e-9."""
     space, n = tables.space, len(listing.stem)
-    stage_of, stem_log = space.stage_of, log(space.in_channels * space.stem_kernel**2)
+    stage_of, stem_log = tables.stage_of, log(space.in_channels * space.stem_kernel**2)
     log_c, total, layers = tables.stem_logs[listing.stem], np.full(n, stem_log), np.ones(n)
-    forgotten = np.zeros(n, dtype=bool)
-    ends = [(np.full(n, 2 * log(space.super_blocks[0].r)) + log_c, total, layers)]
+    forgotten, scoring, (a1, a2) = np.zeros(n, dtype=bool), space.scoring, map(float, space.scoring.exponents)
+    more, size = np.full(n, tables.stem_correction), np.full(n, abs(tables.stem_correction))  # beside widths, and how much
+    ends = [(2 * a2 * log(space.super_blocks[0].r) + a1 * log_c, total, layers, more, size)]
     for i, (table, columns, depths) in enumerate(zip(tables.stages, listing.columns, listing.depths, strict=True)):
         into, (log_c, t, per_block) = log_c, table.rows[:3, columns]
         s = table.block
         total = total + into + t + (depths - 1) * (log_c + t)
         layers = layers + per_block * depths
+        if table.correction is not None:
+            more, size = more + depths * table.correction[columns], size + depths * np.abs(table.correction[columns])
         if space.reference:
             forgotten = forgotten | np.array([space.families[name].has_se for name in s.families])[s.f[columns]]
         if stage_of[i] == len(ends) - 1:
             ends.pop()
-        ends.append((np.where(forgotten, 0.0, 2 * log(s.out)) + log_c, total, layers))
+        ends.append((np.where(forgotten, 0.0, 2 * a2 * log(s.out)) + a1 * log_c, total, layers, more, size))
     if space.head is not None:
-        _, total, layers = ends.pop()
-        ends.append(
-            (np.where(forgotten, 0.0, 2 * log(space.super_blocks[-1].out)) + log(space.head), total + log_c, layers + 1)
-        )
-    unit = 1.0 if space.log_base is None else 1.0 / log(space.log_base) ** 2
-    value, mass, rho = np.zeros(n), np.zeros(n), np.zeros(n)
-    for j, (alpha, (x, total, layers)) in enumerate(zip(space.alpha, ends, strict=True)):
-        term = float(alpha) * (0.5 if space.reference else 1.0) * unit * x * total
-        value, mass = value + term, mass + term
+        total, layers = ends.pop()[1] + log_c, layers + 1
+        more, size = more + tables.head_correction, size + abs(tables.head_correction)
+        area = np.where(forgotten, 0.0, 2 * a2 * log(space.super_blocks[-1].out))
+        ends.append((area + a1 * log(space.head), total, layers, more, size))
+    value, mass, rho, factor = np.zeros(n), np.zeros(n), np.zeros(n), float(scoring.factor)
+    for j, (alpha, (x, total, layers, more, size)) in enumerate(zip(scoring.alpha, ends, strict=True)):
+        unit, (term, most) = float(alpha) * scoring.unit, (factor * (total + more), factor * (total + size))
+        value = value + unit * (x + term if scoring.additive else x * term)
+        mass = mass + unit * (x + most if scoring.additive else x * most)
         if space.reference or j == len(ends) - 1:
             rho = np.maximum(rho, layers * np.exp(-total / layers))
     if space.penalised:
-        depths = listing.depths[list(space.penalised)]
+        depths = np.array([_depths(tables, i, listing) for i in space.penalised])
         exponent = depths.var(axis=0) if space.squared else depths.std(axis=0)
         with np.errstate(over="ignore"):
             cost = float(space.beta) * np.exp(exponent)
@@ -183,10 +195,22 @@ def score(tables: Tables, listing: Listing) -> Scores:
     value = value - float(space.price) * rho
     mass = mass + float(space.price) * rho * (2 + math.log(2 + float(rho.max(initial=0.0))))
     tied = np.ones(n, dtype=bool)
-    for axis, stages in space.ties:
+    for axis, stages in space.tied:
         rows = [_axis(tables, axis, i, listing) for i in stages]
         tied &= np.all([row == rows[0] for row in rows], axis=0)
+    for i, (one, other) in enumerate(pairwise(tables.stages)):  # of blocks that may be exchanged, one order
+        if one.block.rank is not None and other.block.rank is not None and other.block.continues:
+            tied &= one.block.rank[listing.columns[i]] <= other.block.rank[listing.columns[i + 1]]
     return Scores(value, 1000 * (1 + len(stage_of)) * UNIT * mass + UNDERFLOW, rho, tied)
+
+
+def _depths(tables: Tables, i: int, listing: Listing) -> Ints:
+    """Blocks of a super-block."""
+    total: Ints = np.zeros(len(listing.stem), dtype=np.int64)
+    for table, columns, depths in zip(tables.stages, listing.columns, listing.depths, strict=True):
+        if table.block.of == i:
+            total = total + depths * (1 if table.block.present is None else table.block.present[columns])
+    return total
 
 
 def _axis(tables: Tables, axis: str, i: int, listing: Listing) -> Any:

@@ -3,68 +3,49 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .families import FAMILIES, Family
+from .elements import Element, Tie, chain
+from .families import FAMILIES, FRAMES, WHOLE, Family, Ops, in_video, quantised
 from .latency import Latency
-from .reading import RefusedError, integer, lattice, mapping, number, ratio, refuse, sequence, word, words
+from .reading import RefusedError, integer, lattice, mapping, ratio, refuse, sequence, word, words
+from .scoring import Scoring, log_of, places, read_objective, spread_of_kernel, worth_of_bits
+from .super_block import MOST_COLUMNS, Near, SuperBlock, super_block
 
-Ints = NDArray[np.int64]
-FIGURES = ("flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes")
+FIGURES = (
+    "flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes", "model_size",
+    "bit_operations",
+)  # fmt: skip
 """Budgets that are sums over the network, in the order of their prices."""
+SINGLE = ("activation_memory", "latency", "effectiveness", "max_feature")
+"""Other budgets."""
 SIZES = ("weights_bytes", "activation_memory")
 TIED = ("block", "channels", "bottleneck", "kernel", "depth")
-MOST_COLUMNS = 4_000_000
-"""Most columns of a space that is checked."""
-
-
-@dataclass(frozen=True)
-class SuperBlock:
-    """The choices of one super-block: depths, and columns ``(C, family, b, k)`` in increasing order.
-
-    ``place`` of a column is that of ``C`` in ``channels``. The channels that may enter one with ``channels[p]`` are those at
-    ``first[p]`` to before ``stop[p]`` in the lattice of the super-block before (of the stem).
-    """
-
-    stride: int
-    r: int
-    families: tuple[str, ...]
-    channels: tuple[int, ...]
-    depths: tuple[int, ...]
-    c: Ints
-    f: Ints
-    b: Ints
-    k: Ints
-    place: Ints
-    first: Ints
-    stop: Ints
-
-    @property
-    def out(self) -> int:
-        """Resolution of its output."""
-        return -(-self.r // self.stride)
 
 
 @dataclass(frozen=True)
 class Limit:
-    """An upper limit of a sum: of a figure, or (``sign`` -1) of its negative. ``factor`` is what a unit counts."""
+    """An upper limit of a sum: of a figure, or (``sign`` -1) of its negative.
+
+    ``factor`` is what a unit of the figure counts, and ``parts`` how many parts of one it is counted in.
+    """
 
     figure: str
     sign: int
     factor: int
     most: Fraction
+    parts: int = 1
 
     def holds(self, count: int) -> bool:
-        """Whether a count keeps it."""
-        return self.sign * self.factor * count <= self.most
+        """Whether a count of parts keeps it."""
+        return self.sign * self.factor * count <= self.most * self.parts
 
 
 @dataclass(frozen=True)
@@ -80,9 +61,8 @@ class Space:
     head: int | None
     classes: int
     reference: bool
-    alpha: tuple[Fraction, ...]
+    scoring: Scoring
     beta: Fraction
-    log_base: int | None
     price: Fraction
     squared: bool
     penalised: tuple[int, ...]
@@ -93,11 +73,125 @@ class Space:
     latency: Latency | None
     nanoseconds: Fraction
     families: Mapping[str, Family]
+    frames: int | None
+    stem_frames: int
+    score_resolution: int
+    stem_bits: tuple[int, int]
+    head_bits: tuple[int, int]
+    most_bits: Fraction | None
 
     @cached_property
     def stage_of(self) -> tuple[int, ...]:
         """Down-sampling stage of each super-block: the stem opens the first one, every stride of 2 a new one."""
         return tuple(np.cumsum([s.stride == 2 for s in self.super_blocks]).tolist())
+
+    @cached_property
+    def _chain(self) -> tuple[tuple[Element, ...], tuple[Tie, ...]]:
+        return chain(self.super_blocks, self.ties, self.most_bits is None)
+
+    @property
+    def elements(self) -> tuple[Element, ...]:
+        """The chain that bounds speak of: super-blocks, or their blocks."""
+        return self._chain[0]
+
+    @property
+    def tied(self) -> tuple[Tie, ...]:
+        """What elements have in common."""
+        return self._chain[1]
+
+    def before(self, element: Element) -> tuple[int, ...]:
+        """The channels that may enter the super-block of an element."""
+        return self.stem if element.of == 0 else self.super_blocks[element.of - 1].channels
+
+    @cached_property
+    def floored(self) -> list[int]:
+        """The map that enters the stem, those that enter the super-blocks, and the last one, rounded down."""
+        found = [self.resolution]
+        for stride in (self.stem_stride, *(s.stride for s in self.super_blocks)):
+            found.append(found[-1] // stride)
+        return found
+
+    def fewest_bits(self, i: int, within: int | None = None) -> int:
+        """The fewest bits with which what stands behind the map before super-block ``i``, or a block ``within`` one, reads."""
+        last = self.head_bits[0] if self.head is not None else WHOLE
+        inside = () if within is None else self.super_blocks[within].bits
+        behind = self.super_blocks[i].bits if i < len(self.super_blocks) else ((last, WHOLE),)
+        return min((a for a, _ in (*behind, *inside)), default=WHOLE)
+
+    @cached_property
+    def halvings(self) -> int:
+        """How often the input would have to be doubled for all maps to be whole."""
+        strides = self.stem_stride * math.prod(s.stride for s in self.super_blocks)
+        return (strides // math.gcd(strides, self.resolution)).bit_length() - 1
+
+    def maps(self, doubled: bool = False) -> list[int]:
+        """The map that enters the stem, those that enter the super-blocks, and the last one; with all of them ``doubled``
+        until they are whole, else rounded up where a stride meets an odd one.
+        """
+        found = [self.resolution << self.halvings if doubled else self.resolution]
+        for stride in (self.stem_stride, *(s.stride for s in self.super_blocks)):
+            found.append(-(-found[-1] // stride))
+        return found
+
+    def block(self, name: str, ci: Any, c: Any, block: Any, s: int, r: int, first: bool, twin: Any) -> Ops:
+        """The operations of a block, of which ``b, k, a, w`` say the width, the kernel and the bits."""
+        family, (b, k, a, w) = self.families[name], block
+        if self.frames is None:
+            return quantised(family.operations(ci, c, b, k, s, r, first, twin), a, w)
+        ops = family.operations(ci, c, b, k % FRAMES, s, r, first, twin, k // FRAMES + 1)
+        return in_video(quantised(ops, a, w), self.frames)
+
+    @property
+    def quantised(self) -> bool:
+        """Whether convolutions have bits."""
+        return bool(self.super_blocks[0].bits)
+
+    @property
+    def reference_flops(self) -> str:
+        """What the budget ``flops`` counts in the convention ``reference``."""
+        if self.quantised:
+            return "bit_operations"
+        return "tool_flops" if self.scoring.additive or self.frames is not None else "reference_flops"
+
+    @cached_property
+    def _score_maps(self) -> list[int]:
+        """The maps behind the stem and every super-block for which the score weighs kernels, rounded down."""
+        maps = [self.score_resolution // self.stem_stride]
+        for s in self.super_blocks:
+            maps.append(maps[-1] // s.stride)
+        if self.scoring.spatiotemporal and not maps[-1]:
+            raise RefusedError("problem.objective.score_resolution leaves no map")
+        return maps
+
+    @property
+    def corrected(self) -> bool:
+        """Whether layer terms have anything beside the logarithms of widths."""
+        return self.frames is not None or (self.quantised and self.scoring.additive)
+
+    def correction(self, family: str, i: int, k: int, a: int, w: int) -> Decimal:
+        """What the layer terms of a block of super-block ``i`` have beside the logarithms of widths, by its kernel and bits."""
+        kernel = self._of_kernel(self._score_maps[i + 1], k // FRAMES + 1, k % FRAMES)
+        return kernel + self._of_bits(self.families[family].layers, a, w)
+
+    @property
+    def stem_correction(self) -> Decimal:
+        """The same of the stem."""
+        return self._of_kernel(self._score_maps[0], self.stem_frames, self.stem_kernel) + self._of_bits(1, *self.stem_bits)
+
+    @property
+    def head_correction(self) -> Decimal:
+        """The same of the head."""
+        return self._of_bits(1, *self.head_bits) if self.head is not None else Decimal(0)
+
+    def _of_kernel(self, r: int, kt: int, k: int) -> Decimal:
+        if self.frames is None:
+            return Decimal(0)
+        return log_of(kt) + (spread_of_kernel(self.frames, r, kt, k) if self.scoring.spatiotemporal else 0)
+
+    def _of_bits(self, layers: int, a: int, w: int) -> Decimal:
+        if not self.quantised or not self.scoring.additive:
+            return Decimal(0)
+        return layers * worth_of_bits(*self.scoring.sigmas, a, w)
 
     @cached_property
     def most_rho(self) -> float:
@@ -125,69 +219,75 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
         raise refuse("problem.name", p["name"], "a name of 1 to 100 characters is expected")
     families = {**others, **FAMILIES}
     reference = word(p["convention"], "problem.convention", ("paper", "reference")) == "reference"
-    given = mapping(p["input"], "problem.input", ("resolution", "channels"))
+    given = mapping(p["input"], "problem.input", ("resolution", "channels"), ("frames",))
     resolution = integer(given["resolution"], "problem.input.resolution", 1, 16384)
-    stem = mapping(p["stem"], "problem.stem", ("channels", "kernel", "stride"))
+    frames = None if given.get("frames") is None else integer(given["frames"], "problem.input.frames", 1, 1024)
+    stem = mapping(p["stem"], "problem.stem", ("channels", "kernel", "stride"), ("kernel_t", "bits"))
+    stem_frames = 1 if stem.get("kernel_t") is None else integer(stem["kernel_t"], "problem.stem.kernel_t", 1, 63)
     kernel, stride = integer(stem["kernel"], "problem.stem.kernel", 1, 63), integer(stem["stride"], "problem.stem.stride", 1, 2)
     stem_channels = lattice(stem["channels"], "problem.stem.channels")
     rows = sequence(p["stages"], "problem.stages", 2, 10)
-    near = None if p.get("near") is None else _Near(p["near"], len(rows), families)
+    near = None if p.get("near") is None else Near(p["near"], len(rows), families)
     super_blocks: list[SuperBlock] = []
     before, r, families_of = stem_channels, -(-resolution // stride), set[str]()
     for i, row in enumerate(rows):
-        made = _super_block(row, f"problem.stages.{i}", r, before, families, near, i, families_of)
+        made = super_block(row, f"problem.stages.{i}", r, before, families, near, i, families_of, frames)
         super_blocks.append(made)
         before, r = made.channels, made.out
     if sum(len(s.c) for s in super_blocks) > MOST_COLUMNS:
         raise RefusedError(f"problem has more than {MOST_COLUMNS} columns")
     m = len(super_blocks)
-    objective = mapping(p["objective"], "problem.objective", ("beta",), ("alpha", "log_base", "effectiveness_price", "penalty"))
     stages = 1 + sum(s.stride == 2 for s in super_blocks)
-    alpha = (Fraction(1),) * (stages - 1) + (Fraction(8),)
-    if objective.get("alpha") is not None:
-        weights = sequence(objective["alpha"], "problem.objective.alpha", stages, stages)
-        alpha = tuple(_weight(w, f"problem.objective.alpha.{n}") for n, w in enumerate(weights))
-    form, penalised = "exp_std" if reference else "exp_var", tuple(range(m))
-    if reference and families_of <= {"bottleneck", "resnet_bottleneck"}:
-        penalised = penalised[-3:]
-    if objective.get("penalty") is not None:
-        penalty = mapping(objective["penalty"], "problem.objective.penalty", ("form",), ("stages",))
-        form, penalised = (
-            word(penalty["form"], "problem.objective.penalty.form", ("exp_std", "exp_var", "none")),
-            tuple(range(m)),
-        )
-        if penalty.get("stages") is not None:
-            penalised = _stages(penalty["stages"], "problem.objective.penalty.stages", m)
-    beta = _weight(objective["beta"], "problem.objective.beta")
-    base, price = objective.get("log_base"), objective.get("effectiveness_price")
-    head = None
-    if p.get("head") is not None:
-        head = integer(mapping(p["head"], "problem.head", ("channels",))["channels"], "problem.head.channels")
-    limits, rho, memory, latency, nanoseconds = _budgets(p["budgets"], reference)
-    return Space(
+    objective = read_objective(p["objective"], reference, stages, m, families_of)
+    head, of_head = None, None if p.get("head") is None else mapping(p["head"], "problem.head", ("channels",), ("bits",))
+    if of_head is not None:
+        head = integer(of_head["channels"], "problem.head.channels")
+    has_bits = [stem.get("bits") is not None, *(bool(s.bits) for s in super_blocks)]
+    has_bits += [] if of_head is None else [of_head.get("bits") is not None]
+    if len(set(has_bits)) > 1:
+        raise RefusedError("problem has bits in some parts, and none in others")
+    b = _budgets(p["budgets"], reference)
+    if b.latency is not None and (frames is not None or any(has_bits)):
+        raise RefusedError("problem.budgets.latency is for pictures and convolutions without bits")
+    if b.most_bits is not None and (frames is not None or families_of != {"inverted"}):
+        raise RefusedError("problem.budgets.max_feature is for pictures and the family inverted")
+    if frames is None and objective.scoring.spatiotemporal:
+        raise RefusedError("problem.objective.score is one of videos")
+    space = Space(
         resolution, integer(given["channels"], "problem.input.channels"), stem_channels, kernel, stride, tuple(super_blocks),
-        head, integer(p["classes"], "problem.classes"), reference, alpha, beta,
-        None if base is None else integer(base, "problem.objective.log_base", 2, 1000),
-        _weight(0 if price is None else price, "problem.objective.effectiveness_price"),
-        form == "exp_var", () if form == "none" or not beta else penalised, _ties(p.get("ties", []), m),
-        limits, rho, memory, latency, nanoseconds, families,
+        head, integer(p["classes"], "problem.classes"), reference, objective.scoring, objective.beta, objective.price,
+        objective.squared, objective.penalised, _ties(p.get("ties", []), m), tuple(b.limits), b.rho, b.memory, b.latency,
+        b.nanoseconds, families, frames, stem_frames, resolution if objective.resolution is None else objective.resolution,
+        _pair(stem.get("bits"), "problem.stem.bits"), _pair((of_head or {}).get("bits"), "problem.head.bits"), b.most_bits,
     )  # fmt: skip
+    _ = space.elements
+    return replace(space, limits=tuple(_in_parts(space, limit) for limit in b.limits))
 
 
-def _weight(value: Any, where: str) -> Fraction:
-    return Fraction(repr(number(value, where, 0.0, 1e6)))
+def _pair(value: Any, where: str) -> tuple[int, int]:
+    """Bits of activations and weights."""
+    if value is None:
+        return WHOLE, WHOLE
+    a, w = (integer(x, f"{where}.{n}", 1, 32) for n, x in enumerate(sequence(value, where, 2, 2)))
+    return a, w
 
 
-def _stages(value: Any, where: str, m: int) -> tuple[int, ...]:
-    """Super-blocks counted from 1, as places from 0."""
-    return tuple(sorted({integer(v, f"{where}.{n}", 1, m) - 1 for n, v in enumerate(sequence(value, where, 1, 64))}))
+def _in_parts(space: Space, limit: Limit) -> Limit:
+    """A limit of a figure that need not be whole, of a whole one."""
+    maps, limited = 4**space.halvings, limit.figure
+    if limited == "flops":
+        limited = space.reference_flops if space.reference else "macs"
+        return replace(limit, figure=limited, parts={"bit_operations": 64 * maps, "tool_flops": maps}.get(limited, 1))
+    if limited == "model_size":
+        return replace(limit, figure="size_in_bits", parts=8)
+    return replace(limit, parts=maps if limited == "bit_operations" else 1)
 
 
 def _ties(value: Any, m: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
     ties = []
     for n, row in enumerate(sequence(value, "problem.ties", 0, 64)):
         tie = mapping(row, f"problem.ties.{n}", ("stages", "same"))
-        stages = _stages(tie["stages"], f"problem.ties.{n}.stages", m)
+        stages = places(tie["stages"], f"problem.ties.{n}.stages", m)
         same = words(tie["same"], f"problem.ties.{n}.same", TIED)
         if len(stages) < 2 or not same:
             raise RefusedError(f"problem.ties.{n} ties nothing")
@@ -195,177 +295,25 @@ def _ties(value: Any, m: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
     return tuple(ties)
 
 
-class _Near:
-    """Limits of the distance from a network."""
+class _Budgets(NamedTuple):
+    """Limits of sums, of the effectiveness, of the elements of one operation's maps, of the latency in nanoseconds, and of the
+    bits that are held at a time.
+    """
 
-    def __init__(self, value: Any, m: int, families: Iterable[str]) -> None:
-        data = mapping(value, "problem.near", ("network", "same"), ("ratio", "blocks"))
-        stages = data["network"].get("stages") if isinstance(data["network"], dict) else None
-        self.rows = sequence(stages, "problem.near.network.stages", m, m)
-        names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")
-        for i, row in enumerate(self.rows):
-            mapping(row, f"problem.near.network.stages.{i}", names)
-            word(row["block"], f"problem.near.network.stages.{i}.block", families)
-            for name in names[1:]:
-                self.of(i, name)
-        self.same = words(data["same"], "problem.near.same", ("block", "kernel"))
-        self.blocks = None if data.get("blocks") is None else integer(data["blocks"], "problem.near.blocks", 0)
-        share = data.get("ratio")
-        self.share = (
-            None if share is None else Fraction(0) if share == 0 and share is not False else ratio(share, "problem.near.ratio")
-        )
-
-    def of(self, i: int, name: str) -> int:
-        """A number of the network's super-block ``i``."""
-        return integer(self.rows[i].get(name), f"problem.near.network.stages.{i}.{name}")
-
-    def close(self, values: Sequence[int], i: int, name: str) -> list[int]:
-        """Those of some channels or widths that are near enough."""
-        return [v for v in values if self.share is None or abs(v - self.of(i, name)) <= self.share * self.of(i, name)]
+    limits: list[Limit]
+    rho: Fraction | None
+    memory: Fraction | None
+    latency: Latency | None
+    nanoseconds: Fraction
+    most_bits: Fraction | None
 
 
-def _super_block(
-    row: Any, where: str, r: int, before: Sequence[int], families: Mapping[str, Family], near: _Near | None, i: int,
-    named: set[str],
-) -> SuperBlock:  # fmt: skip
-    """One super-block whose input has resolution ``r`` and one of the channels ``before``; adds its families to ``named``."""
-    required = ("block", "stride", "channels", "growth", "bottleneck", "bottleneck_ratio", "kernels", "depth")
-    data = mapping(row, where, required, ("per_block", "multiple_of", "forbidden"))
-    block = data["block"] if isinstance(data["block"], list) else [data["block"]]
-    names = words(block, f"{where}.block", tuple(families))
-    named |= set(names)
-    stride, multiple = (
-        integer(data["stride"], f"{where}.stride", 1, 2),
-        integer(data.get("multiple_of", 1), f"{where}.multiple_of"),
-    )
-    if len(set(names)) < max(1, len(names)) or r < stride:
-        raise RefusedError(f"{where} names a family twice or none, or its map is used up")
-    channels: Sequence[int] = lattice(data["channels"], f"{where}.channels")
-    depths: Sequence[int] = lattice(data["depth"], f"{where}.depth", 1000)
-    rules = mapping(data.get("per_block", {}), f"{where}.per_block", (), names)
-    if near is not None:
-        channels = near.close(channels, i, "channels")
-        depths = [d for d in depths if near.blocks is None or abs(d - near.of(i, "depth")) <= near.blocks]
-    parts: list[Ints] = []
-    size = 0
-    kept: list[str] = []
-    for name in names:
-        rule = mapping(rules.get(name, {}), f"{where}.per_block.{name}", (), ("bottleneck", "bottleneck_ratio", "kernels"))
-        own = {
-            key: rule[key] if rule.get(key) is not None else data[key] for key in ("bottleneck", "bottleneck_ratio", "kernels")
-        }
-        listed = lattice(own["kernels"], f"{where}.kernels", 63)
-        kernels = [k for k in listed if 3 * k <= 2 * r]
-        if not kernels or any(k % 2 == 0 for k in listed):
-            raise RefusedError(f"{where}.kernels has no kernel that fits its map, or an even one")
-        if near is not None and "kernel" in near.same:
-            kernels = [k for k in kernels if k == near.of(i, "kernel")]
-        if near is not None and (not kernels or ("block" in near.same and near.rows[i].get("block") != name)):
-            continue
-        widths, bounds = lattice(own["bottleneck"], f"{where}.bottleneck"), own["bottleneck_ratio"]
-        widths_of = _width_rule(widths, bounds, f"{where}.bottleneck_ratio")
-        admitted: list[int] = []
-        counts = []
-        for c in channels:
-            of_c = widths_of(c) if c % multiple == 0 else []
-            if multiple > 1:
-                of_c = [b for b in of_c if b % multiple == 0]
-            of_c = of_c if near is None else near.close(of_c, i, "bottleneck")
-            admitted += of_c
-            counts.append(len(of_c))
-            if size + len(admitted) * len(kernels) > MOST_COLUMNS:
-                raise RefusedError(f"{where} has more than {MOST_COLUMNS} columns")
-        c_of = np.repeat(np.repeat(np.array(channels, dtype=np.int64), counts), len(kernels))
-        b_of = np.repeat(np.array(admitted, dtype=np.int64), len(kernels))
-        parts.append(np.stack([c_of, np.full_like(c_of, len(kept)), b_of, np.tile(kernels, len(admitted))]))
-        size += len(c_of)
-        kept.append(name)
-    columns = np.concatenate(parts, axis=1) if parts else np.zeros((4, 0), dtype=np.int64)
-    for n, forbidden in enumerate(sequence(data.get("forbidden", []), f"{where}.forbidden", 0, 1000)):
-        columns = columns[:, ~_forbidden(forbidden, f"{where}.forbidden.{n}", columns, kept, families)]
-    c, f, b, k = columns if len(kept) < 2 else columns[:, np.argsort(columns[0], kind="stable")]
-    if not len(c) or not len(depths):
-        raise RefusedError(f"{where} leaves no choice")
-    low, high, _ = _bounds(data["growth"], f"{where}.growth", ())
-    first = [0 if high is None else bisect_left(before, -(-x * high.denominator // high.numerator)) for x in channels]
-    stop = [bisect_right(before, x * low.denominator // low.numerator) for x in channels]
-    place = np.searchsorted(np.array(channels), c)
-    return SuperBlock(
-        stride, r, tuple(kept), tuple(channels), tuple(depths), c, f, b, k, place, np.array(first), np.array(stop)
-    )
-
-
-def _bounds(value: Any, where: str, more: tuple[str, ...]) -> tuple[Fraction, Fraction | None, tuple[str, ...]]:
-    """``min`` and ``max`` of a quotient, and the ends at which the nearest value is admitted."""
-    data = mapping(value, where, ("min", *more), ("max",))
-    high = None if data.get("max") is None else ratio(data["max"], f"{where}.max")
-    low = ratio(data["min"], f"{where}.min")
-    if high is not None and high < low:
-        raise RefusedError(f"{where}.max is below its min")
-    return low, high, words(data.get("to_rounding", []), f"{where}.to_rounding", ("min", "max"))
-
-
-def _width_rule(values: tuple[int, ...], value: Any, where: str) -> Callable[[int], list[int]]:
-    """Which bottleneck widths go with a channel count: those near listed ratios, or between bounds."""
-    if isinstance(value, dict) and value.get("listed") is not None:
-        data = mapping(value, where, ("listed",), ("to_rounding", "min", "max"))
-        if data.get("to_rounding") or data.get("min") is not None or data.get("max") is not None:
-            raise RefusedError(f"{where} has bounds beside a list")
-        listed = [ratio(r, f"{where}.listed.{n}") for n, r in enumerate(sequence(data["listed"], f"{where}.listed", 1, 64))]
-        return lambda c: sorted({_nearest(values, r.numerator * c, r.denominator) for r in listed})
-    low, high, ends = _bounds(value, where, ("to_rounding",))
-    return lambda c: _widths(values, low, high, ends, c)
-
-
-def _widths(values: tuple[int, ...], low: Fraction, high: Fraction | None, ends: tuple[str, ...], c: int) -> list[int]:
-    """Bottleneck widths between ``low c`` and ``high c``, with the nearest ones where an end is rounded."""
-    least = low.numerator * c, low.denominator
-    most = None if high is None else (high.numerator * c, high.denominator)
-    first, stop = bisect_left(values, -(-least[0] // least[1])), len(values)
-    if most is not None:
-        stop = bisect_right(values, most[0] // most[1])
-    admitted = set(values[first:stop])
-    if "min" in ends:
-        nearest = _nearest(values, *least)
-        if most is None or nearest * most[1] <= most[0]:
-            admitted.add(nearest)
-    if "max" in ends and most is not None:
-        admitted.add(_nearest(values, *most))
-    return sorted(admitted)
-
-
-def _nearest(values: tuple[int, ...], p: int, q: int) -> int:
-    """The value nearest to ``p / q``; halfway between two, the one that is second, fourth, ... of all."""
-    i = bisect_left(values, -(-p // q))
-    around = [n for n in (i - 1, i) if 0 <= n < len(values)]
-    return values[min(around, key=lambda n: (abs(values[n] * q - p), n % 2 == 0))]
-
-
-def _forbidden(value: Any, where: str, columns: Ints, names: Sequence[str], known: Iterable[str]) -> NDArray[np.bool_]:
-    """Which columns have all parts of a forbidden combination."""
-    data = mapping(value, where, (), ("block", "channels", "bottleneck", "kernels"))
-    hit = np.ones(columns.shape[1], dtype=bool)
-    if all(part is None for part in data.values()):
-        raise RefusedError(f"{where} forbids nothing")
-    if data.get("block") is not None:
-        listed = words(data["block"] if isinstance(data["block"], list) else [data["block"]], f"{where}.block", tuple(known))
-        hit &= np.isin(columns[1], [f for f, name in enumerate(names) if name in listed])
-    for row, name in ((0, "channels"), (2, "bottleneck"), (3, "kernels")):
-        if data.get(name) is not None:
-            hit &= np.isin(columns[row], lattice(data[name], f"{where}.{name}"))
-    return hit
-
-
-def _budgets(
-    value: Any, reference: bool
-) -> tuple[tuple[Limit, ...], Fraction | None, Fraction | None, Latency | None, Fraction]:
-    """Limits of sums, of the effectiveness, of the elements of one operation's maps, and of the latency in nanoseconds."""
-    data = mapping(value, "problem.budgets", (), (*FIGURES, "activation_memory", "latency", "effectiveness"))
-    alias = {"flops": "reference_flops" if reference else "macs", "params": "params_backbone" if reference else "params_total"}
-    alias["weights_bytes"] = "params_total"
-    limits, single = [], dict[str, Fraction]()
-    latency, nanoseconds = None, Fraction(0)
-    for name in (*FIGURES, "activation_memory", "latency", "effectiveness"):
+def _budgets(value: Any, reference: bool) -> _Budgets:
+    data = mapping(value, "problem.budgets", (), (*FIGURES, *SINGLE))
+    alias = {"params": "params_backbone" if reference else "params_total", "weights_bytes": "params_total"}
+    limits, single = list[Limit](), dict[str, Fraction]()
+    latency = None
+    for name in (*FIGURES, *SINGLE):
         given, where = data.get(name), f"problem.budgets.{name}"
         if given is None:
             continue
@@ -383,8 +331,10 @@ def _budgets(
         if name == "latency":
             free = words(row.get("free", []), f"{where}.free", tuple(_KINDS))
             latency = Latency(row.get("table"), integer(row.get("batch", 1), f"{where}.batch"), free, f"{where}.table")
-            nanoseconds = ends[1] * 1000
-    return tuple(limits), single.get("effectiveness"), single.get("activation_memory"), latency, nanoseconds
+    rho, memory, microseconds, size = (
+        single.get(name) for name in ("effectiveness", "activation_memory", "latency", "max_feature")
+    )
+    return _Budgets(limits, rho, memory, latency, 1000 * (microseconds or Fraction(0)), None if size is None else 8 * size)
 
 
 _KINDS = ["conv", "linear", "norm", "relu", "relu6", "silu", "sigmoid", "pool", "max_pool", "global_pool", "add", "scale"]

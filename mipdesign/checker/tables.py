@@ -6,54 +6,38 @@ The first block of a super-block counts ``fixed + ci * slope`` of a figure where
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from decimal import Decimal, localcontext
-from fractions import Fraction
-from functools import cache, reduce
-from operator import mul
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .families import Op, Ops, figure
+from .blocks import MOST, Blocks, Floats, log, logs, whole
+from .elements import Bools, Element
+from .families import BACKBONE, FRAMES, UNROUNDED, WHOLE, Ops, figure
 from .network import stem, tail
 from .reading import RefusedError
-from .space import Ints, Space, SuperBlock
+from .space import Space
+from .super_block import Ints
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-MOST = 2**53
-"""Whole numbers below it are exact in floating point."""
-
-
-@cache
-def log(n: int) -> float:
-    """Natural logarithm of a whole number, correct to half a unit in the last place and a little."""
-    with localcontext() as context:
-        context.prec = 30
-        return float(Decimal(n).ln())
-
-
-def logs(numbers: Ints) -> Floats:
-    """:func:`log` of many numbers."""
-    several, at = np.unique(numbers, return_inverse=True)
-    return np.array([log(n) for n in several.tolist()])[at]
+__all__ = ["Bools", "Floats", "Table", "Tables", "build", "log", "logs"]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of one super-block; ``rows`` holds ``log C``, ``t`` (``sum log w`` of a block that one channel enters), layers
-    per block, and ``fixed, slope, twin, rest`` of every limit, shape ``(3 + 4 limits, columns)``.
+    """Columns of one element of the chain; ``rows`` holds ``log C``, ``t`` (``sum log w`` of a block that one channel enters),
+    layers per block, and ``fixed, slope, twin, rest`` of every limit, shape ``(3 + 4 limits, columns)``.
 
-    ``same``: the place of each of the super-block's channels in the lattice before it, -1 where that does not have them.
+    ``same``: the place of each state's channels in the lattice before it, -1 where that does not have them.
     ``special``: whether ``ci = C`` is a case of its own. ``most``, ``twin_fits``, ``rest_fits``: the largest ``ci`` other than
     ``C`` with which no operation exceeds the activation memory, and whether ``ci = C`` and further blocks keep it; ``None``
     where nothing is limited. ``pairs``: what the latency adds for ``ci`` at a place, ``table[of_column, place]`` of each;
-    infinite where an operation is not covered.
+    infinite where an operation is not covered. ``correction``: what the score's layer term of a block has beside ``sum log w``;
+    ``None`` where that is nothing.
     """
 
-    block: SuperBlock
+    block: Element
     rows: Floats
     same: Ints
     special: bool
@@ -61,6 +45,7 @@ class Table:
     twin_fits: Bools | None
     rest_fits: Bools | None
     pairs: tuple[tuple[Ints, Floats], ...]
+    correction: Floats | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +59,26 @@ class Tables:
     stem_logs: Floats
     stem_fits: Bools
 
+    @property
+    def stem_correction(self) -> float:
+        """:attr:`Table.correction` of the stem."""
+        return float(self.space.stem_correction)
+
+    @property
+    def head_correction(self) -> float:
+        """:attr:`Table.correction` of the head."""
+        return float(self.space.head_correction)
+
+    @cached_property
+    def stage_of(self) -> tuple[int, ...]:
+        """Down-sampling stage of each element."""
+        return tuple(self.space.stage_of[table.block.of] for table in self.stages)
+
+    @property
+    def corrected(self) -> bool:
+        """Whether layer terms have anything beside the logarithms of widths."""
+        return self.space.corrected
+
 
 def build(space: Space) -> Tables:
     """Tabulates a space.
@@ -85,26 +90,34 @@ def build(space: Space) -> Tables:
     """
     _check_size(space)
     n = len(space.limits) + (space.latency is not None)
-    most = [_whole(limit.most) for limit in space.limits]
+    most = [whole(limit.most * limit.parts) for limit in space.limits]
     stems = np.array(space.stem, dtype=np.int64)
     counts = np.zeros((n, len(stems)))
-    counts[: len(space.limits)] = _counts(space, stem(space, stems, "relu"), stems.shape, 1, 0)
+    counts[: len(space.limits)] = _counts(space, partial(_stem, space, stems), stems.shape, 1, 0)
     known: dict[tuple[str, bytes], Floats] = {}
-    stages = [_table(space, i, n, known) for i in range(len(space.super_blocks))]
+    stages = [_table(space, i, n, known) for i in range(len(space.elements))]
     fits = np.ones(len(stems), dtype=bool)
     if space.memory is not None:
-        fits = np.all([op.elements <= _whole(space.memory) for op in stem(space, stems, "relu")], axis=0)
+        fits &= np.all([op.elements <= whole(space.memory) for op in _stem(space, stems)], axis=0)
+    if space.most_bits is not None:
+        r, s = space.resolution, space.stem_stride
+        written = r * r * stems // (s * s) * space.fewest_bits(0)
+        fits &= r * r * space.in_channels * space.stem_bits[0] + written <= whole(space.most_bits)
     if space.latency is not None:
         longest = sum(_longest(table, n) for table in stages)
         if longest >= MOST / 16:
             raise RefusedError("problem.budgets.latency: a network may take more than 5e14 nanoseconds")
-        most.append(min(_whole(space.nanoseconds), int(longest)))
+        most.append(min(whole(space.nanoseconds), int(longest)))
     return Tables(space, tuple(stages), np.array(most, dtype=np.int64), counts, logs(stems), fits)
 
 
-def _whole(limit: Fraction) -> int:
-    """The largest whole number that keeps a limit, cut off where no sum gets."""
-    return max(-MOST, min(limit.numerator // limit.denominator, MOST))
+def _largest(k: Ints) -> int:
+    """A kernel as large as any."""
+    return int(k.max() // FRAMES) * FRAMES + int((k % FRAMES).max())
+
+
+def _stem(space: Space, channels: Any, doubled: bool = False) -> Ops:
+    return stem(space, channels, "relu", space.maps(doubled)[0])
 
 
 def _longest(table: Table, n: int) -> float:
@@ -120,66 +133,79 @@ def _check_size(space: Space) -> None:
     """The largest network counts less than 2^50 of everything together, its shortcuts with and without projection, so that 16
     times any count (the most that a byte width takes) is exact.
     """
-    total, ci = 0, space.stem[-1]
-    for op in stem(space, ci, "relu") + tail(space, space.super_blocks[-1].channels[-1], "relu"):
-        total += sum(int(figure(op, name)) for name in ("params", "macs", "reference_flops", "activations"))
-    for s in space.super_blocks:
-        c, b, k = (int(axis.max()) for axis in (s.c, s.b, s.k))
-        for name in s.families:
-            operations = space.families[name].operations
-            for enters, times in ((ci, 1), (c, s.depths[-1])):
-                for op in operations(enters, c, b, k, 1, s.r, True, False) + operations(enters, c, b, k, 1, s.r, True, True):
-                    total += times * sum(int(figure(op, name)) for name in ("params", "macs", "reference_flops", "activations"))
-        ci = c
+    limited = {limit.figure for limit in space.limits}
+    total = _size(space, ("params", "macs", "reference_flops", "activations"), False)
+    total += _size(space, tuple(limited & set(UNROUNDED)), True) + _size(space, tuple(limited & {"size_in_bits"}), False)
     if total * 8 >= MOST:
         raise RefusedError("problem: its largest network counts more than 5e14 operations")
 
 
-def _counts(space: Space, ops: Ops, shape: tuple[int, ...], layers: int, blocks: int) -> Ints:
-    """What some operations count of every limited sum, shape ``(limits, *shape)``."""
+def _size(space: Space, names: tuple[str, ...], doubled: bool) -> int:
+    """What the largest network counts of some figures together."""
+    total, ci, maps = 0, space.stem[-1], space.maps(doubled)
+    for op in stem(space, ci, "relu", maps[0]) + tail(space, space.super_blocks[-1].channels[-1], "relu", maps[-1]):
+        total += sum(int(figure(op, name)) for name in names)
+    for s, r in zip(space.super_blocks, maps[1:], strict=False):
+        bits = map(max, zip(*(s.bits or [(WHOLE, WHOLE)]), strict=True))
+        c, block = int(s.c.max()), (int(s.b.max()), _largest(s.k), *bits)
+        for family in s.families:
+            for enters, times in ((ci, 1), (c, s.depths[-1])):
+                ways = (space.block(family, enters, c, block, 1, r, True, twin) for twin in (False, True))
+                total += times * sum(int(figure(op, name)) for ops in ways for op in ops for name in names)
+        ci = c
+    return total
+
+
+def _counts(space: Space, made: Callable[[bool], Ops], shape: tuple[int, ...], layers: int, blocks: int) -> Ints:
+    """What some operations count of every limited sum, shape ``(limits, *shape)``; they are ``made`` on maps as they are, or
+    on doubled ones.
+    """
     rows = np.zeros((len(space.limits), *shape), dtype=np.int64)
+    on_maps = made(False)
+    doubled = made(True) if space.halvings and any(limit.figure in UNROUNDED for limit in space.limits) else on_maps
     for row, limit in zip(rows, space.limits, strict=True):
         if limit.figure in ("layers", "blocks"):
             row += layers if limit.figure == "layers" else blocks
         else:
-            for op in ops:
-                if (op.kind, limit.figure) != ("linear", "params_backbone"):
+            for op in doubled if limit.figure in UNROUNDED else on_maps:
+                if op.kind != "linear" or limit.figure not in BACKBONE:
                     row += figure(op, limit.figure)
         row *= limit.sign * limit.factor
     return rows
 
 
 def _table(space: Space, i: int, n: int, known: dict[tuple[str, bytes], Floats]) -> Table:
-    """The table of super-block ``i``, with ``n`` limits; what stands behind the last one is counted in its first block.
+    """The table of element ``i``, with ``n`` limits; what stands behind the last super-block is counted in its first block.
 
     ``known`` keeps the sums of logarithms of each family by its columns: most super-blocks have the same.
     """
-    s, summed = space.super_blocks[i], len(space.limits)
+    s, summed = space.elements[i], len(space.limits)
     rows = np.zeros((3 + 4 * n, len(s.c)))
     fixed, slope, twin, rest = (rows[3 + part * n : 3 + part * n + summed] for part in range(4))
     most, twin_fits, rest_fits, possible = np.full(len(s.c), 2**40), *(np.ones(len(s.c), dtype=bool) for _ in range(3))
     pairs: list[tuple[Ints, Floats]] = []
-    rows[0] = logs(np.array(s.channels))[s.place]
+    rows[0] = logs(np.asarray(s.channels))[s.place]
+    there = np.ones(len(s.c), dtype=bool) if s.present is None else s.present
+    rows[1, ~there] = -rows[0, ~there]  # so that a block that is absent adds nothing
+    single = space.memory is not None or space.most_bits is not None
     for f in np.flatnonzero(np.bincount(s.f)).tolist():
-        mine = np.flatnonzero(s.f == f)
-        blocks = _Blocks(space, i, f, mine)
+        mine = np.flatnonzero((s.f == f) & there)
+        blocks = Blocks(space, s, f, mine)
         layers, end = blocks.layers, int(blocks.last and space.head is not None)
         key = s.families[f], np.stack([blocks.c, blocks.b, blocks.k]).tobytes()
         if key not in known:
             known[key] = blocks.log_widths()
         rows[1, mine], rows[2, mine] = known[key], layers
-        at = [_counts(space, blocks.first(np.array([-x]), False) + blocks.behind, mine.shape, layers + end, 1)
-              for x in (1, 2)]  # fmt: skip
-        slope[:, mine], fixed[:, mine] = at[0] - at[1], 2 * at[0] - at[1]
-        twin[:, mine] = _counts(space, blocks.first(blocks.c, True) + blocks.behind, mine.shape, layers + end, 1)
-        rest[:, mine] = _counts(space, blocks.further, mine.shape, layers, 1)
-        if space.memory is not None:
-            elements = _whole(space.memory)
-            possible[mine] = blocks.fit(blocks.behind, elements)
-            twin_fits[mine], rest_fits[mine] = (
-                blocks.fit(ops, elements) for ops in (blocks.first(blocks.c, True), blocks.further)
-            )
-            most[mine] = blocks.most_incoming(elements)
+        if s.continues:
+            fixed[:, mine] = _counts(space, blocks.further, mine.shape, layers, 1)
+        else:
+            ways = ((np.array([-1]), False), (np.array([-2]), False), (blocks.c, True))
+            one, two, same = (_counts(space, partial(blocks.entered, *way), mine.shape, layers + end, 1) for way in ways)
+            slope[:, mine], fixed[:, mine], twin[:, mine] = one - two, 2 * one - two, same
+        if not s.is_block:
+            rest[:, mine] = _counts(space, blocks.further, mine.shape, layers, 1)
+        if single:
+            possible[mine], most[mine], twin_fits[mine], rest_fits[mine] = blocks.fits()
         if space.latency is not None:
             once, more, of_pairs = blocks.latencies()
             possible[mine] &= np.isfinite(once)
@@ -190,93 +216,25 @@ def _table(space: Space, i: int, n: int, known: dict[tuple[str, bytes], Floats])
                 of_column = np.zeros(len(s.c), dtype=np.int64)
                 of_column[mine] = classes + 1
                 pairs.append((of_column, np.vstack([np.zeros(times.shape[1]), times])))
-    special = space.memory is not None or bool((fixed + slope * s.c != twin).any())
+    special = not s.continues and (single or bool((fixed + slope * s.c != twin).any()))
     kept: Any = slice(None) if possible.all() else possible  # columns that no network can have are left out
-    block = replace(s, c=s.c[kept], f=s.f[kept], b=s.b[kept], k=s.k[kept], place=s.place[kept])
-    before = space.stem if i == 0 else space.super_blocks[i - 1].channels
-    place = {channels: at for at, channels in enumerate(before)}
-    same = np.array([place.get(channels, -1) for channels in s.channels])
+    block = s if possible.all() else s.kept(possible)
+    place = {channels: at for at, channels in enumerate(space.before(s))}
+    same = np.array([place.get(channels, -1) for channels in np.asarray(s.channels).tolist()])
     return Table(
-        block, np.ascontiguousarray(rows[:, kept]), same, special, None if space.memory is None else most[kept],
+        block, np.ascontiguousarray(rows[:, kept]), same, special, most[kept] if single and not s.continues else None,
         None if twin_fits.all() else twin_fits[kept], None if rest_fits.all() else rest_fits[kept],
-        tuple((of_column[kept], times) for of_column, times in pairs),
+        tuple((of_column[kept], times) for of_column, times in pairs), _correction(space, block),
     )  # fmt: skip
 
 
-class _Blocks:
-    """The blocks of one family of a super-block, for all of its columns at once."""
-
-    def __init__(self, space: Space, i: int, f: int, mine: Ints) -> None:
-        self.space, self.i, self.s = space, i, space.super_blocks[i]
-        self.family = space.families[self.s.families[f]]
-        self.c, self.b, self.k = (axis[mine] for axis in (self.s.c, self.s.b, self.s.k))
-        self.layers, self.last = len(self.family.widths(1, 1, 1, 1)), i == len(space.super_blocks) - 1
-        self.behind = tail(space, self.c, self.family.activation) if self.last else []
-        yes = np.ones(len(self.c), dtype=bool)
-        self.further = self.family.operations(self.c, self.c, self.b, self.k, 1, self.s.out, False, yes)
-
-    def first(self, ci: Ints, twin: bool) -> Ops:
-        """Operations of the first block."""
-        of_all = np.full(len(self.c), twin)
-        return self.family.operations(ci, self.c, self.b, self.k, self.s.stride, self.s.r, True, of_all)
-
-    def log_widths(self) -> Floats:
-        """``sum log w`` of a block that one channel enters."""
-        widths = [np.broadcast_to(w, self.c.shape) for w in self.family.widths(np.ones_like(self.c), self.c, self.b, self.k)]
-        if reduce(mul, (w.astype(np.float64) for w in widths)).max() > 2.0**62:
-            raise RefusedError(f"problem.stages.{self.i}: the widths of a block are too large")
-        return logs(reduce(mul, widths))
-
-    def fit(self, ops: Ops, elements: int) -> Bools:
-        """Whether no operation reads and writes more elements."""
-        fitting = [np.broadcast_to(op.elements <= elements, self.c.shape) for op in ops]
-        return np.all(fitting, axis=0) if fitting else np.ones(len(self.c), dtype=bool)
-
-    def most_incoming(self, elements: int) -> Ints:
-        """The largest ``ci``, not ``C``, with which the first block's operations fit; their elements are affine in it."""
-        most = np.full(len(self.c), 2**40)
-        samples = (self.first(np.full_like(self.c, -x), False) for x in (1, 2))
-        for one, two in zip(*samples, strict=True):
-            slope = np.broadcast_to(one.elements - two.elements, self.c.shape)
-            room = elements - (2 * one.elements - two.elements)
-            most = np.minimum(most, np.where(slope > 0, room // np.maximum(slope, 1), np.where(room >= 0, 2**40, 0)))
-        return most
-
-    def latencies(self) -> tuple[Floats, Floats, list[tuple[Ints, Floats]]]:
-        """Nanoseconds of a first block, of each further one, and what the first one takes beside that for every ``ci`` of the
-        lattice: the class of each column, and a row per class. Infinite where an operation is not covered.
-        """
-        space, latency, n = self.space, self.space.latency, len(self.c)
-        assert latency is not None
-        incoming = np.array(space.stem if self.i == 0 else space.super_blocks[self.i - 1].channels, dtype=np.int64)
-        columns = [axis[:, None] for axis in (self.c, self.b, self.k)]
-        ci, pairs = incoming[None, :], list[tuple[Ints, Floats]]()
-        once = sum((self._time(op) for op in self.behind), np.zeros(n))
-        twin = ci == columns[0]
-        for op in self.family.operations(ci, *columns, self.s.stride, self.s.r, True, twin):
-            parts = (op.ci, op.co, op.k, op.groups)
-            varies = [np.shape(x)[-1:] == (len(incoming),) for x in (*parts, op.present)]
-            if len(incoming) == 1 or not any(varies):
-                once = once + self._time(op)[:, 0]
-                continue
-            keys = [x for x, v in zip(parts, varies, strict=False) if not v and np.ndim(x)] + [columns[0]] * varies[-1]
-            table = np.concatenate([np.broadcast_to(x, (n, 1)) for x in keys] or [np.zeros((n, 1), dtype=np.int64)], axis=1)
-            _, some, classes = np.unique(table, axis=0, return_index=True, return_inverse=True)
-            chosen = [x if np.ndim(x) < 2 or np.shape(x)[0] == 1 else x[some] for x in (*parts, op.present)]
-            of_some = op._replace(ci=chosen[0], co=chosen[1], k=chosen[2], groups=chosen[3], present=chosen[4])
-            times = np.broadcast_to(_finite(latency.of(of_some)), (len(some), len(incoming)))
-            pairs.append((classes.reshape(-1), times))
-        if self.i == 0:  # the stem's activation is that of the first super-block's family
-            of_stem = sum(_finite(latency.of(op)) for op in stem(space, incoming, self.family.activation))
-            pairs.append((np.zeros(n, dtype=np.int64), np.reshape(of_stem, (1, -1))))
-        return once, sum((self._time(op) for op in self.further), np.zeros(n)), pairs
-
-    def _time(self, op: Op) -> Floats:
-        assert self.space.latency is not None
-        times = _finite(self.space.latency.of(op))
-        return np.broadcast_to(times, (len(self.c), *times.shape[1:]))
-
-
-def _finite(nanoseconds: Ints) -> Floats:
-    """Nanoseconds as floats, infinite where they are missing."""
-    return np.where(nanoseconds < 0, np.inf, nanoseconds.astype(np.float64))
+def _correction(space: Space, s: Element) -> Floats | None:
+    """What the layer terms of an element's columns have beside the logarithms of widths."""
+    if not space.corrected:
+        return None
+    a, w = np.broadcast_to(s.a, s.k.shape), np.broadcast_to(s.w, s.k.shape)
+    codes, at = np.unique(((s.f << 20 | s.k) << 6 | a) << 6 | w, return_inverse=True)
+    found = []
+    for f, k, a_bits, w_bits in ((x >> 32, x >> 12 & 0xFFFFF, x >> 6 & 63, x & 63) for x in codes.tolist()):
+        found.append(float(space.correction(s.families[f], s.of, k, a_bits, w_bits)) if k else 0.0)  # none of what is absent
+    return np.array(found)[at]

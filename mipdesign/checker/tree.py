@@ -194,6 +194,8 @@ class Tree:
         exact = objective(self.space, network)
         before = not self.aim.weight or (exact > self.aim.limit if self.aim.status != "optimal" else exact >= self.aim.limit)
         if self.aim.status == "optimal" and exact == self.aim.limit:
+            if self.space.most_bits is None:  # blocks that may be exchanged are listed in one order
+                network = Network(network.stem, tuple(stage.in_order() for stage in network.stages))
             before = order(self.space, network) < self.aim.order
         if not before or broken(self.space, network):
             return ""

@@ -37,6 +37,8 @@ OF_NODES = NODE_ATTRIBUTES | OF_QUANTISED
 """Types of the attributes of nodes."""
 OPSET = 20
 """Version of ONNX's operators in an export."""
+CALIBRATION = 8
+"""Random pictures from which fresh networks of few bits get their ranges."""
 ONNX_BYTES = 2**31 - 1
 """Largest ONNX file: that of a protocol buffer."""
 INPUT_NAME, OUTPUT_NAME = "pictures", "logits"
@@ -139,7 +141,12 @@ def module_of(architecture: Architecture, weights: Path | None = None, seed: int
     if weights is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return to_module(to_graph(architecture)).eval()
+            network = to_module(to_graph(architecture)).eval()
+            if architecture.quantised:
+                from .quantised import calibrate
+
+                calibrate(network, torch.randn(CALIBRATION, *input_shape(architecture)))
+            return network
     network = from_pretrained(weights)
     saved = network.architecture
     if replace(saved, resolution=architecture.resolution) != replace(

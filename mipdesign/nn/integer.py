@@ -126,7 +126,7 @@ def with_integers(network: Network) -> Network:
         If a convolution has more bits than a file holds.
     """
     network = copy.deepcopy(network).eval()
-    for path, block in network.named_modules():
+    for path, block in list(network.named_modules()):
         if isinstance(block, Block):
             for name, read, _ in block.wiring:
                 conv = block._modules.get(read[0])

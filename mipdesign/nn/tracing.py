@@ -5,7 +5,7 @@ Nothing here reads a figure of the theory: everything is counted, traced or samp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from .graph import Graph, execution_order, is_main_path
 from .layers import CONVOLUTIONS
 from .lowering import to_module
 from .module import DesignedNetwork
+from .quantised import Quantised
 
 Convolution: TypeAlias = nn.Conv2d | nn.Conv3d
 
@@ -118,9 +119,45 @@ def variance_ratios(convs: Sequence[Convolution], draws: int, map_size: int, see
     return ratios
 
 
-def _random_layer(x: Tensor, conv: Convolution, generator: torch.Generator) -> Tensor:
-    """A map through a convolution of the sizes of ``conv`` with fresh unit Gaussian weights, stride 1 and circular padding."""
-    weight = torch.randn(conv.weight.shape, generator=generator, device="cpu")
+def quantised_ratios(
+    convs: Sequence[Convolution], sigmas: tuple[float, float], draws: int, map_size: int, seed: int
+) -> npt.NDArray[np.float64]:
+    """By how much each layer multiplies the variance of a map that it rounds, with weights that are rounded.
+
+    As the score of quantised networks has it, every layer reads a fresh Gaussian map of deviation ``sigmas[0]`` and has
+    Gaussian weights of deviation ``sigmas[1]``; both are clipped to ``2^(bits - 1)`` on both sides and rounded to integers.
+
+    Returns
+    -------
+    Mean square of the layer's map over ``sigmas[0]^2``, shape ``(draws, len(convs))``.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    ratios = np.empty((draws, len(convs)))
+    for draw in range(draws):
+        for layer, conv in enumerate(convs):
+            assert isinstance(conv, Quantised)
+            size = [max(map_size, k // 2) for k in conv.kernel_size]
+            x = torch.randn(1, conv.in_channels, *size, generator=generator, device="cpu")
+            read, weights = (_clipped(sigma, bits) for sigma, bits in zip(sigmas, conv.bits, strict=True))
+            out = _random_layer(read(x), conv, generator, weights)
+            ratios[draw, layer] = out.double().square().mean().item() / sigmas[0] ** 2
+    return ratios
+
+
+def _clipped(sigma: float, bits: int) -> Callable[[Tensor], Tensor]:
+    """Makes integers of unit Gaussians."""
+    most = 2.0 ** (bits - 1)
+    return lambda x: torch.round(torch.clamp(sigma * x, -most, most))
+
+
+def _random_layer(
+    x: Tensor, conv: Convolution, generator: torch.Generator, change: Callable[[Tensor], Tensor] = lambda weight: weight
+) -> Tensor:
+    """A map through a convolution of the sizes of ``conv`` with fresh unit Gaussian weights, stride 1 and circular padding.
+
+    ``change`` makes other weights of them.
+    """
+    weight = change(torch.randn(conv.weight.shape, generator=generator, device="cpu"))
     padding = [k // 2 for k in reversed(conv.kernel_size) for _ in range(2)]  # of the last axis first, both sides
     padded = functional.pad(x, padding, mode="circular") if any(padding) else x
     convolve = functional.conv3d if isinstance(conv, nn.Conv3d) else functional.conv2d

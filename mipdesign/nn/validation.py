@@ -23,6 +23,10 @@ term :math:`v_l / 2` takes away the bias of the logarithm of a mean; what is lef
 the logarithms would measure something else, lower by half the relative variance of :math:`R_l` in every layer, which narrow
 layers notice. The theory speaks of the variance over the weights, hence of the mean.)
 
+In a quantised network, the log-variance with the rounding of the score's model
+(:func:`mipdesign.nn.tracing.quantised_ratios`) is measured too: layer by layer on fresh noise, because the model says nothing
+of what rounding does to the maps of the layers before.
+
 A sampled figure passes if it lies within ``sigmas`` standard errors. The standard error is itself an estimate, with ``D - 1``
 degrees of freedom per layer. With the defaults, 16 draws and 4 standard errors, a correct network fails at a stage of one layer
 (a lone stem) for one seed in 900, at a stage of many layers for fewer than one in 10 000; layers of one or two channels are
@@ -42,7 +46,8 @@ import numpy.typing as npt
 
 from ..errors import SpecError, require
 from ..networks.architecture import Architecture
-from ..networks.evaluator import DEFAULT_BYTES, Evaluator, default_scoring, plain_count
+from ..networks.evaluator import DEFAULT_BYTES, DEFAULT_SIGMAS, Evaluator, default_scoring, plain_count
+from ..networks.layer_factors import layer_factors
 from ..networks.objective import effectiveness, entropy
 from .graph import Graph, input_shape, map_shape, to_graph
 
@@ -182,6 +187,11 @@ def validate(
         *variance_checks(widths, stages, sigmas, of_frames),
         *derived_checks(widths, stages, evaluator.stages[-1][0], trace.shapes["head"], sigmas, math.fsum(of_frames)),
     ]
+    if architecture.quantised:
+        rounded = measurement.quantised_ratios(list(convs.values()), DEFAULT_SIGMAS, draws, map_size, seed)
+        factors = layer_factors(architecture, sigmas=DEFAULT_SIGMAS)
+        of_bits = [math.fsum(times * math.log(factor.value) for factor, times in stage.items()) for stage in factors]
+        checks += variance_checks(widths, stage_estimates(rounded, of_layers), sigmas, of_bits, "quantised_log_variance")
     return ValidationReport(tuple(checks), draws, map_size, sigmas, seed)
 
 
@@ -300,7 +310,11 @@ def whole(stages: Sequence[Estimate]) -> Estimate:
 
 
 def variance_checks(
-    widths: Sequence[Sequence[int]], measured: Sequence[Estimate], sigmas: float, of_frames: Sequence[float] = ()
+    widths: Sequence[Sequence[int]],
+    measured: Sequence[Estimate],
+    sigmas: float,
+    beside: Sequence[float] = (),
+    name: str = "log_variance",
 ) -> list[Check]:
     """Log-variance of every stage and of the whole network.
 
@@ -310,14 +324,16 @@ def variance_checks(
         Widths of the main-path layers of each stage, from the theory.
     measured:
         Log-variance that each stage adds.
-    of_frames:
-        What the frames of its kernels add to that of each stage, in a network of video: a width is that of one frame.
+    beside:
+        What the frames of its kernels, or its bits, add to that of each stage: a width is that of one frame, without bits.
+    name:
+        Of the figure.
     """
-    of_frames = of_frames or [0.0] * len(widths)
-    expected = [math.fsum([*map(math.log, stage), more]) for stage, more in zip(widths, of_frames, strict=True)]
-    named = {f"log_variance.stage{j}": pair for j, pair in enumerate(zip(expected, measured, strict=True))}
-    named["log_variance"] = math.fsum(expected), whole(measured)
-    return [_sampled(name, theory, estimate, 1.0, sigmas) for name, (theory, estimate) in named.items()]
+    beside = beside or [0.0] * len(widths)
+    expected = [math.fsum([*map(math.log, stage), more]) for stage, more in zip(widths, beside, strict=True)]
+    named = {f"{name}.stage{j}": pair for j, pair in enumerate(zip(expected, measured, strict=True))}
+    named[name] = math.fsum(expected), whole(measured)
+    return [_sampled(figure, theory, estimate, 1.0, sigmas) for figure, (theory, estimate) in named.items()]
 
 
 def derived_checks(

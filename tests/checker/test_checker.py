@@ -7,7 +7,9 @@ import json
 import math
 import shutil
 import sys
+from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 import programs
 import pytest
 from haste import kept
-from mipdesign.benchmarks.corpus.small import every_network, varied_problem
+from mipdesign.benchmarks.corpus.small import bits_problem, every_network, unequal_problem, varied_problem
 from scale import few
 
 from mipdesign import Architecture, Problem, SpecError, design
@@ -25,7 +27,7 @@ from mipdesign.checker.bound import Bounds
 from mipdesign.checker.cell import KINDS, Cell, Split
 from mipdesign.checker.listing import TooManyError, list_networks, score
 from mipdesign.checker.multipliers import Prices
-from mipdesign.checker.network import Network, broken, objective, order, read_network
+from mipdesign.checker.network import Block, Network, Stage, broken, objective, order, read_network
 from mipdesign.checker.reading import RefusedError
 from mipdesign.checker.space import Space, read_space
 from mipdesign.checker.tables import Tables, build, logs
@@ -55,6 +57,17 @@ def varied(seed: int) -> Problem:
         return problem
 
 
+def additive(seed: int) -> Problem:
+    """A varied problem with an additive score, or a product of other exponents."""
+    data, rng = varied(seed).to_dict(), np.random.default_rng(seed)
+    objective = {"score": "madnas" if rng.random() < 0.8 else "deepmad", "beta": float(rng.choice([0.0, 0.5, 10.0]))}
+    for name, values in (("channels_exponent", (0.0, 0.5, 1.0, 2.5)), ("resolution_exponent", (0.0, 0.25, 1.0))):
+        if rng.random() < 0.7:
+            objective[name] = float(rng.choice(values))
+    data["objective"] |= objective
+    return Problem.from_dict(data)
+
+
 def read(problem: Problem) -> tuple[Space, Tables]:
     space = read_space(json.loads(json.dumps(problem.to_dict())), foreign_families())
     return space, build(space)
@@ -66,12 +79,19 @@ def networks_of(problem: Problem, space: Space) -> list[tuple[Architecture, Netw
 
 def places(tables: Tables, network: Network) -> tuple[int, list[int], list[int]]:
     """Where a network stands in the tables; -1 for a column that they leave out."""
-    columns = []
-    for stage, table in zip(network.stages, tables.stages, strict=True):
-        s = table.block
-        rows = (s.f == s.families.index(stage.block)) & (s.c == stage.channels) & (s.b == stage.bottleneck)
-        columns.append(int(np.flatnonzero(rows & (s.k == stage.kernel))[0]) if (rows & (s.k == stage.kernel)).any() else -1)
-    return tables.space.stem.index(network.stem), columns, [stage.depth for stage in network.stages]
+    columns, n, state = [], 0, -1
+    for table in tables.stages:
+        s, stage = table.block, network.stages[table.block.of]
+        n = n + 1 if s.continues else 0
+        rows = (s.f == s.families.index(stage.block)) & (s.c == stage.channels)
+        for axis, value in zip((s.b, s.k, s.a, s.w), stage.at(n) if n < stage.depth else (0, 0, 0, 0), strict=True):
+            rows &= axis == value
+        if s.continues:
+            rows &= s.place == state
+        columns.append(int(np.flatnonzero(rows)[0]) if rows.any() else -1)
+        state = s.place[columns[-1]]
+    depths = [1 if table.block.is_block else network.stages[table.block.of].depth for table in tables.stages]
+    return tables.space.stem.index(network.stem), columns, depths
 
 
 def holds(cell: Cell, place: tuple[int, list[int], list[int]]) -> bool:
@@ -80,21 +100,26 @@ def holds(cell: Cell, place: tuple[int, list[int], list[int]]) -> bool:
     return stem in cell.stem and inside and all(a <= d <= b for a, d, b in zip(cell.low, depths, cell.high, strict=True))
 
 
+@pytest.mark.parametrize("make", [varied, additive, unequal_problem, bits_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
-def test_figures_are_those_of_the_exact_evaluator(seed: int) -> None:
-    problem = varied(seed)
+def test_figures_are_those_of_the_exact_evaluator(seed: int, make: Callable[[int], Problem]) -> None:
+    problem = make(seed)
     space, _ = read(problem)
     for architecture, network in networks_of(problem, space)[::3]:
         evaluator = problem.evaluator(architecture)
         assert objective(space, network) == evaluator.exact_objective()
         assert bool(broken(space, network)) == bool(problem.violations(architecture, evaluator))
-        assert order(space, network)[:3] == design_order(problem, architecture)[:3]
+        z, params, flops = order(space, network)[:3]
+        parts = {"bit_operations": 64, "tool_flops": 1}.get(space.reference_flops) if space.reference else None
+        flops = Fraction(flops, 4**space.halvings * parts) if parts else flops
+        assert (z, params, flops) == design_order(problem, architecture)[:3]
 
 
+@pytest.mark.parametrize("make", [varied, unequal_problem, bits_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
-def test_space_is_that_of_the_specification(seed: int) -> None:
+def test_space_is_that_of_the_specification(seed: int, make: Callable[[int], Problem]) -> None:
     """The networks of the tables, chained by their windows, are those that an enumeration of the specification finds."""
-    problem = varied(seed)
+    problem = make(seed)
     space, _ = read(problem)
     expected = {network for _, network in networks_of(problem, space)}
     chained = {
@@ -104,19 +129,33 @@ def test_space_is_that_of_the_specification(seed: int) -> None:
 
 
 def _chained(space: Space) -> set[Network]:
-    from mipdesign.checker.network import Stage
-
-    found = {(c, ()): c for c in space.stem}
-    for i, s in enumerate(space.super_blocks):
-        incoming = space.stem if i == 0 else space.super_blocks[i - 1].channels
-        made = {}
-        for (stem, stages), ci in found.items():
-            for c, f, b, k, place in zip(s.c.tolist(), s.f.tolist(), s.b.tolist(), s.k.tolist(), s.place.tolist(), strict=True):
-                if s.first[place] <= incoming.index(ci) < s.stop[place]:
-                    for depth in s.depths:
-                        made[stem, (*stages, Stage(s.families[f], s.stride, c, b, k, depth))] = c
+    found: list[tuple[int, int, list[Any]]] = [(stem, at, []) for at, stem in enumerate(space.stem)]
+    for s in space.elements:
+        made = []
+        for stem, before, blocks in found:
+            for j in np.flatnonzero((s.first[s.place] <= before) & (before < s.stop[s.place])).tolist():
+                state = int(s.place[j])
+                after = state if s.channel_place is None or not s.last else int(s.channel_place[state])
+                bits = (x if isinstance(x, int) else int(x[j]) for x in (s.a, s.w))
+                of = (s, j, Block(int(s.b[j]), int(s.k[j]), *bits))
+                if s.continues and s.rank is not None and blocks[-1][0].rank is not None:
+                    last, at = blocks[-1][:2]
+                    if last.rank[at] > s.rank[j]:
+                        continue
+                made += [(stem, after, [*blocks, (*of, depth)]) for depth in s.depths]
         found = made
-    return {Network(stem, stages) for stem, stages in found}
+    networks = set()
+    for stem, _, blocks in found:
+        stages = []
+        for i, s in enumerate(space.super_blocks):
+            rows = [row for row in blocks if row[0].of == i]
+            every = [block for _, _, block, depth in rows for _ in range(depth) if block.b]
+            if len(every) in s.depths:
+                e, j = rows[0][:2]
+                stages.append(Stage.of(e.families[e.f[j]], s.stride, int(e.c[j]), every, space.quantised))
+        if len(stages) == len(space.super_blocks):
+            networks.add(Network(stem, tuple(stages)))
+    return networks
 
 
 def random_prices(rng: np.random.Generator, tables: Tables, size: float, weight: float) -> Prices:
@@ -145,10 +184,9 @@ def random_cell(rng: np.random.Generator, tables: Tables) -> Cell:
         i = int(rng.integers(len(tables.stages)))
         kind = KINDS[int(rng.integers(len(KINDS)))]
         s = tables.stages[i].block
-        values = {"stem": tables.space.stem, "depth": s.depths, "channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}[
-            kind
-        ]
-        half = cell.half(tables, Split(kind, i, int(rng.choice(values))), bool(rng.integers(2)))
+        values = {"stem": tables.space.stem, "depth": s.depths, "channels": s.c, "family": s.f, "width": s.b, "kernel": s.k}
+        values["bits"] = s.bits
+        half = cell.half(tables, Split(kind, i, int(rng.choice(values[kind]))), bool(rng.integers(2)))
         cell = cell if half.empty else half
     return cell
 
@@ -158,12 +196,13 @@ def choices_of(cell: Cell) -> tuple[Any, ...]:
     return () if cell.empty else (cell.stem.tolist(), [c.tolist() for c in cell.columns], cell.low, cell.high)
 
 
+@pytest.mark.parametrize("make", [varied, additive, unequal_problem, bits_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
-def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int) -> None:
+def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int, make: Callable[[int], Problem]) -> None:
     """For any prices, cells and cutoffs: no feasible network scores above the bound, and each one that reaches the cutoff is in
     the reduced cell and in its listing; and many cells at once are bounded, reduced and listed as each of them alone.
     """
-    problem, rng = varied(seed), np.random.default_rng(seed)
+    problem, rng = make(seed), np.random.default_rng(seed)
     space, tables = read(problem)
     feasible = [network for _, network in networks_of(problem, space) if not broken(space, network)]
     known = [(network, objective(space, network), places(tables, network)) for network in feasible]

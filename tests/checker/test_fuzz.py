@@ -340,7 +340,7 @@ def test_spaces_too_large_to_hold_are_refused_at_once() -> None:
 
 @pytest.fixture(scope="module")
 def given() -> list[Subject]:
-    return list(subjects(4))
+    return list(subjects(5))
 
 
 def test_certificates_of_every_kind_are_accepted(given: list[Subject]) -> None:

@@ -44,6 +44,7 @@ LONG = (
             "howto/detection",
             "howto/video",
             "howto/extending",
+            "howto/few-bits",
             "howto/networks",
             "howto/runs",
             "howto/space",
