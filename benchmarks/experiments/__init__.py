@@ -17,6 +17,7 @@ EXPERIMENTS = {
     "pair": "This version beside another one: whole processes in turns, with memory, and whether the answers are the same",
     "prices": "Prices against what they foretell: one limit at a time is relaxed and the problem solved again",
     "proofs": "Time to proven optimality of the presets in both conventions, with memory and verification",
+    "published": "Published networks of other scores beside the optimum within their own figures",
     "scaling": "Time to proven optimality along each axis of the ``deepmad-r18`` problem, as a table and a picture",
     "scip_tree": "What each part of SCIP's tree is worth, on whole presets: relaxator, branching, propagation, encoding",
     "steadiness": "Whether the optimum depends on workers or seeds",

@@ -202,7 +202,7 @@ def listed_in_place_of_solver(truth: Truth) -> Any:
         found = []
         for row in truth.feasible:
             network = row.architecture
-            columns = [(s.block, s.channels, s.bottleneck, s.kernel) for s in network.stages]
+            columns = [(s.block, s.channels, s.bottleneck, s.kernel, 0) for s in network.stages]
             inside = network.stem.channels in closed.stems and all(
                 column in of_stage and stage.depth in depths
                 for column, stage, of_stage, depths in zip(columns, network.stages, closed.columns, closed.depths, strict=True)

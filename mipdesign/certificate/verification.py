@@ -119,8 +119,11 @@ class _Resolved:
         """All networks of a cell that reach its level, or why SCIP did not find them."""
         tables, columns = self.tables, []
         for s, rows in zip(tables.stages, closed.columns, strict=True):
-            place = {key: j for j, key in enumerate(zip(s.f.tolist(), s.c.tolist(), s.b.tolist(), s.k.tolist(), strict=True))}
-            columns.append(np.array(sorted(place[s.blocks.index(name), c, b, k] for name, c, b, k in rows), dtype=np.int64))
+            places: dict[tuple[int, ...], list[int]] = {}  # several where a block is absent
+            for j, key in enumerate(zip(*(axis.tolist() for axis in (s.f, s.c, s.b, s.k, s.bits)), strict=True)):
+                places.setdefault(key, []).append(j)
+            chosen = {j for name, *sizes in rows for j in places[(s.blocks.index(name), *sizes)]}
+            columns.append(np.array(sorted(chosen), dtype=np.int64))
         low, high = (np.array([depths[at] for depths in closed.depths]) for at in (0, -1))
         cell = Cell(np.searchsorted(tables.stem_c, np.array(closed.stems)), tuple(columns), low, high)
         return self.close(cell, closed.level)

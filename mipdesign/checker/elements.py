@@ -67,9 +67,12 @@ class Element:
 
     @property
     def bits(self) -> Ints:
-        """The bits of each column's block as one number: :data:`MOST_BITS` times their product, and those of activations."""
-        code: Ints = np.asarray(self.a * self.w * MOST_BITS + self.a)
-        return np.broadcast_to(code, self.c.shape)
+        """The bits of each column's block as one number: :data:`MOST_BITS` times their product, and those of activations; 0
+        where a block has none, or is absent.
+        """
+        if isinstance(self.a, int):
+            return np.zeros_like(self.c)
+        return self.a * self.w * MOST_BITS + self.a
 
     @property
     def presence(self) -> Ints:
@@ -153,7 +156,8 @@ def _blocks(i: int, s: SuperBlock, depths: tuple[int, ...], ordered: bool) -> li
     found = [
         Element(
             i, s.stride, s.r, s.out, s.families, channels, (1,), c, f, b, k, state, s.first[channel_place],
-            s.stop[channel_place], a, w, channel_place, is_block=True, last=depths[-1] == 1,
+            s.stop[channel_place], a if s.bits else WHOLE, w if s.bits else WHOLE, channel_place, None, None, True, False,
+            depths[-1] == 1,
         )
     ]  # fmt: skip
     every = np.arange(len(heads))
@@ -171,8 +175,9 @@ def _blocks(i: int, s: SuperBlock, depths: tuple[int, ...], ordered: bool) -> li
         c_n, f_n, b_n, k_n, state_n, a_n, w_n, rank_n = rows
         found.append(
             Element(
-                i, 1, s.out, s.out, s.families, channels, (1,), c_n, f_n, b_n, k_n, state_n, every, every + 1, a_n, w_n,
-                channel_place, present, rank_n, True, True, n == depths[-1] - 1,
+                i, 1, s.out, s.out, s.families, channels, (1,), c_n, f_n, b_n, k_n, state_n, every, every + 1,
+                a_n if s.bits else WHOLE, w_n if s.bits else WHOLE, channel_place, present, rank_n, True, True,
+                n == depths[-1] - 1,
             )
         )  # fmt: skip
     return found

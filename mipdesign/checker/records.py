@@ -18,12 +18,12 @@ NODE, MOST_DEPTH = re.compile("[01]*"), 500
 class Closed:
     """A cell that a solver is said to have closed, for solving it again: choices by their numbers.
 
-    ``stems``: channels; ``columns``: ``(family, C, b, k)`` of every super-block; ``depths``; ``level``: what networks have to
-    reach.
+    ``stems``: channels; ``columns``: ``(family, C, b, k, bits)`` of every element of the chain; ``depths``; ``level``: what
+    networks have to reach. A block that is absent has 0 for its sizes; see :attr:`.Element.bits`.
     """
 
     stems: list[int]
-    columns: list[list[tuple[str, int, int, int]]]
+    columns: list[list[tuple[str, int, int, int, int]]]
     depths: list[list[int]]
     level: float
 

@@ -279,7 +279,7 @@ def _in_parts(space: Space, limit: Limit) -> Limit:
         limited = space.reference_flops if space.reference else "macs"
         return replace(limit, figure=limited, parts={"bit_operations": 64 * maps, "tool_flops": maps}.get(limited, 1))
     if limited == "model_size":
-        return replace(limit, figure="size_in_bits", parts=8)
+        return replace(limit, figure="size_in_bits", parts=8) if space.quantised else replace(limit, figure="params_backbone")
     return replace(limit, parts=maps if limited == "bit_operations" else 1)
 
 

@@ -209,8 +209,8 @@ class Tree:
         columns = []
         for table, chosen in zip(self.tables.stages, cell.columns, strict=True):
             s = table.block
-            rows = zip(s.f[chosen].tolist(), s.c[chosen].tolist(), s.b[chosen].tolist(), s.k[chosen].tolist(), strict=True)
-            columns.append([(s.families[f], c, b, k) for f, c, b, k in rows])
+            rows = zip(*(axis[chosen].tolist() for axis in (s.f, s.c, s.b, s.k, s.bits)), strict=True)
+            columns.append([(s.families[f], *sizes) for f, *sizes in rows])
         depths = [cell.depths(self.tables, i) for i in range(len(columns))]
         found = self.resolve(Closed(stems, columns, depths, self.aim.level if self.aim.weight else -math.inf))
         if isinstance(found, str):

@@ -104,7 +104,6 @@ def whole_map_factor(problem: Problem) -> int:
 Excess = Callable[[Operation], Int]
 """Whether an operation alone breaks some other budget (an array for operations of a lattice)."""
 
-
 OperationsAt = Callable[[int], tuple[Operation, ...]]
 """Operations on maps whose heights are multiplied by a factor."""
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,16 @@ class Terms:
             at = covering[-1] if covering else shape
             found[at] = found[at] + self.by_shape[shape] if covering else self.by_shape[shape]
         return list(found.values())
+
+
+class StageColumns(NamedTuple):
+    """Columns of one element: channels, place of the family, bottleneck width, kernel and place of the pair of bits of each."""
+
+    c: Ints
+    f: Ints
+    b: Ints
+    k: Ints
+    p: Ints
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +16,10 @@ from ..problem.space import SuperBlockSpace
 from ..problem.specification import MOST_BITS
 from .additive_budgets import AdditiveBudget
 from .arrays import ABSENT, MAX_CHANNELS, Figures, Floats, Ints
-from .column_axes import ColumnAxes, Terms, over_axes
+from .column_axes import ColumnAxes, StageColumns, Terms, over_axes
 
 MOST = 4096
 """More than any number of a kernel, and than any pair of bits as a number."""
-
-
-class StageColumns(NamedTuple):
-    """Columns of one element: channels, place of the family, bottleneck width, kernel and place of the pair of bits of each."""
-
-    c: Ints
-    f: Ints
-    b: Ints
-    k: Ints
-    p: Ints
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -10,7 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mipdesign.benchmarks.corpus.small import FAMILIES, listing, scored_problem, small_problem, varied_problem
+from mipdesign.benchmarks.corpus.small import (
+    FAMILIES,
+    listing,
+    scored_problem,
+    small_problem,
+    varied_problem,
+    video_problem,
+)
 from scale import examples
 
 from mipdesign.bounds import optimise as sifting
@@ -27,9 +35,9 @@ from mipdesign.search.coverage import build_tables
 
 
 @cache
-def varied_tables(seed: int, score: bool) -> Tables:
-    """Tables of a varied problem, with a score of its own or not."""
-    return build_tables((scored_problem if score else varied_problem)(seed))
+def varied_tables(seed: int, problem_of: Callable[[int], Problem]) -> Tables:
+    """Tables of a varied problem."""
+    return build_tables(problem_of(seed))
 
 
 def random_cell(tables: Tables, rng: np.random.Generator) -> Cell:
@@ -82,12 +90,17 @@ def test_any_prices_bound_every_network_of_the_cell(seed: int, block: str | None
 
 
 @examples(60)
-@given(st.integers(0, 10_000), st.integers(0, 39), st.booleans(), st.booleans())
+@given(
+    st.integers(0, 10_000),
+    st.integers(0, 29),
+    st.sampled_from([varied_problem, scored_problem, video_problem]),
+    st.booleans(),
+)
 def test_any_prices_bound_every_network_with_any_budgets_and_terms(
-    seed: int, problem_seed: int, score: bool, with_cutoff: bool
+    seed: int, problem_seed: int, problem_of: Callable[[int], Problem], with_cutoff: bool
 ) -> None:
-    """Family choices, latency tables, lower limits, a priced effectiveness, scores that add."""
-    rng, tables = np.random.default_rng(seed), varied_tables(problem_seed, score)
+    """Family choices, latency tables, lower limits, a priced effectiveness, scores that add, networks of video."""
+    rng, tables = np.random.default_rng(seed), varied_tables(problem_seed, problem_of)
     cell = random_cell(tables, rng)
     evaluation = evaluate_batch(tables, cell.networks(tables))
     feasible, cutoff = evaluation.feasible, -math.inf

@@ -85,7 +85,7 @@ def places(tables: Tables, network: Network) -> tuple[int, list[int], list[int]]
         n = n + 1 if s.continues else 0
         rows = (s.f == s.families.index(stage.block)) & (s.c == stage.channels)
         for axis, value in zip((s.b, s.k, s.a, s.w), stage.at(n) if n < stage.depth else (0, 0, 0, 0), strict=True):
-            rows &= axis == value
+            rows &= isinstance(axis, int) or axis == value
         if s.continues:
             rows &= s.place == state
         columns.append(int(np.flatnonzero(rows)[0]) if rows.any() else -1)

@@ -6,9 +6,17 @@ import itertools
 import math
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
-from mipdesign.benchmarks.corpus.small import best_by_enumeration, listing, scored_problem, small_problem, varied_problem
+from mipdesign.benchmarks.corpus.small import (
+    best_by_enumeration,
+    listing,
+    scored_problem,
+    small_problem,
+    varied_problem,
+    video_problem,
+)
 from scale import few
 
 from mipdesign.certificate.certificate import Certificate
@@ -58,10 +66,13 @@ def test_every_kind_of_constraint_equals_enumeration(seed: int, workers: int) ->
     check(problem, solved(problem, workers))
 
 
-@pytest.mark.parametrize(("seed", "relaxator"), few(list(itertools.product(range(20), ("lagrangian", "lp"))), 10))
-def test_every_score_equals_enumeration(seed: int, relaxator: str) -> None:
-    problem, options = scored_problem(seed), ScipOptions.of({"relaxator": relaxator})
-    check(problem, solve_here(build_tables(problem), Options(list_steps=DEEP, annealing=False, scip=options)))
+SCORED = list(itertools.product(range(10), ("lagrangian", "lp"), (scored_problem, video_problem)))
+
+
+@pytest.mark.parametrize(("seed", "relaxator", "problem_of"), few(SCORED, 12))
+def test_every_score_equals_enumeration(seed: int, relaxator: str, problem_of: Callable[[int], Problem]) -> None:
+    problem = problem_of(seed)
+    check(problem, solved(problem, relaxator=relaxator))
 
 
 @pytest.mark.parametrize(
