@@ -152,7 +152,8 @@ def test_widths_that_are_no_monomial_are_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_polynomials_beyond_64_bits_are_exact() -> None:
     c, b, k = np.array([3, 10**6]), np.array([5, 10**6]), np.array([1, 63])
-    denominator, values = Polynomial({Monomial(2, 2, 2): 1, Monomial(1, 0, 0): 7}).scaled(ColumnValues(c, b, k))  # type: ignore[dict-item]
+    columns = ColumnValues(c, b, k, np.array([1, 1]))
+    denominator, values = Polynomial({Monomial(2, 2, 2): 1, Monomial(1, 0, 0): 7}).scaled(columns)  # type: ignore[dict-item]
     assert (denominator, values.tolist()) == (1, [3**2 * 5**2 + 21, 10**24 * 63**2 + 7 * 10**6])
 
 

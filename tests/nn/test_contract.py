@@ -85,7 +85,8 @@ def test_shapes_are_those_that_the_model_announces(name: str) -> None:
     assert config is network.pretrained_cfg
     assert f"{config['first_conv']}.weight" in keys
     assert {f"{config['classifier']}.weight", f"{config['classifier']}.bias"} <= set(keys)
-    assert config["input_size"] == (network.in_chans, architecture.resolution, architecture.resolution)
+    frames = () if architecture.frames is None else (architecture.frames,)
+    assert config["input_size"] == (network.in_chans, *frames, architecture.resolution, architecture.resolution)
     last, maps = network.forward_intermediates(torch.zeros(2, *config["input_size"], device="meta"))
     assert last.shape == (2, network.num_features, *config["pool_size"])
     assert network.forward_head(last).shape == (2, network.num_classes) == (2, config["num_classes"])
@@ -95,7 +96,7 @@ def test_shapes_are_those_that_the_model_announces(name: str) -> None:
     assert len(reductions) >= 3
     for level, found in zip(network.feature_info, maps, strict=True):
         side = -(-architecture.resolution // level["reduction"])
-        assert found.shape == (2, level["num_chs"], side, side)
+        assert found.shape == (2, level["num_chs"], *frames, side, side)
         assert isinstance(network.get_submodule(level["module"]), nn.Module)
     network.reset_classifier(0, "")
     assert network.forward_head(last).shape == network.forward_head(last, pre_logits=True).shape == last.shape
