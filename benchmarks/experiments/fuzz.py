@@ -158,7 +158,7 @@ def _false(data: Data, truth: Truth) -> str:
     ranks = []
     for n, entry in enumerate(data["contenders"]):
         network = Architecture.from_dict(entry["architecture"])
-        if problem.violations(network):
+        if problem.outside_space(network) or problem.violations(network):
             return f"candidate {n} is not feasible"
         order = design_order(problem, network)
         exact = problem.evaluator(network).exact_objective()
