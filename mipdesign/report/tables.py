@@ -133,7 +133,8 @@ def objective_table(evaluation: Evaluation, effectiveness_price: float) -> Table
     """What the objective consists of: the entropy of each stage, the depth penalty, and the effectiveness at its price."""
     entropy = evaluation.weighted_entropy
     terms: list[tuple[Value, ...]] = [
-        (f"stage {j}", value, value / entropy) for j, value in enumerate(evaluation.weighted_stage_entropies)
+        (f"stage {j}", value, value / entropy if entropy else None)
+        for j, value in enumerate(evaluation.weighted_stage_entropies)
     ]
     terms += [("weighted entropy", entropy, None), ("depth penalty", -evaluation.penalty, None)]
     charge = effectiveness_price * evaluation.effectiveness

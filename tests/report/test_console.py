@@ -92,6 +92,12 @@ def test_the_network_table_has_bits_frames_and_every_block() -> None:
     assert rows["stages.0"][5] == "3x5"
 
 
+def test_shares_of_no_entropy_are_left_out() -> None:
+    scoring = replace(default_scoring("reference", QUANTISED, "madnas"), alpha=(0.0, 0.0))
+    rows = rows_of(tables.objective_table(Evaluator(QUANTISED, scoring).evaluation, 0.0))
+    assert rows["objective"] == ["0.000"]
+
+
 def test_units_stand_beside_figures_of_bytes() -> None:
     assert tables.named("model_size", True) == "model_size, bytes"
     assert tables.named("model_size", False) == "model_size"  # of numbers
