@@ -15,8 +15,9 @@ from ..designs.design import Design
 from ..designs.run import design
 from ..engine.engine import Engine
 from ..errors import MipdesignError, SpecError
+from ..figures.parts import bits_text
 from ..machine import processors
-from ..networks.architecture import Architecture
+from ..networks.architecture import Architecture, PerBlock, Stage
 from ..networks.evaluator import LOWER
 from ..search.outcome import Progress
 from .explanation_file import Better, Explanation, Limit
@@ -191,9 +192,21 @@ def changes(before: Architecture, after: Architecture) -> tuple[str, ...]:
     if before.stem.channels != after.stem.channels:
         found.append(f"stem: channels {before.stem.channels} -> {after.stem.channels}")
     for i, (old, new) in enumerate(zip(before.stages, after.stages, strict=True), 1):
-        fields = ("block", "channels", "bottleneck", "kernel", "depth")
-        pairs = [(name, getattr(old, name), getattr(new, name)) for name in fields]
+        fields = ("block", "channels", "bottleneck", "kernel", "kernel_t", "depth")
+        pairs = [(name, _words(getattr(old, name)), _words(getattr(new, name))) for name in fields]
+        pairs.append(("bits", _bits_of(old), _bits_of(new)))
         differing = [f"{name} {a} -> {b}" for name, a, b in pairs if a != b]
         if differing:
             found.append(f"super-block {i}: {', '.join(differing)}")
     return tuple(found)
+
+
+def _words(size: str | PerBlock) -> str:
+    """A field of a super-block; one number for each block where they differ."""
+    return " ".join(map(str, size)) if isinstance(size, tuple) else str(size)
+
+
+def _bits_of(stage: Stage) -> str:
+    """Bits of each block, once where all have the same."""
+    texts = [bits_text(block) for block in stage.bits]
+    return " ".join(texts[:1] if len(set(texts)) == 1 else texts)

@@ -59,7 +59,7 @@ def evaluate(
     if as_json:
         print_json(console, evaluation.to_dict())
     else:
-        console.print(evaluation_table(evaluation))
+        console.print(evaluation_table(evaluation, scoring))
 
 
 def _scoring(

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from ..networks.architecture import Architecture
-from .parts import largest, parts
+from ..networks.architecture import Architecture, PerBlock
+from .parts import parts
 
 NETWORK_WIDTHS = (340, 700, 1120)
 SLANT = (0.34, 0.24)
@@ -66,38 +66,52 @@ def _text(parent: Element, x: float, y: float, content: str, style: str = "", an
 class Drawn(NamedTuple):
     """A part as a drawing shows it: maps of ``resolution`` x ``resolution``, one per block.
 
-    ``inner`` is the bottleneck width, 0 where there is none.
+    ``inners`` and ``kernels`` are bottleneck widths and kernels: of each block where they differ, none where the part has not
+    any. ``frames`` are those of its map, ``kernel_t`` those of its kernel.
     """
 
     name: str
     resolution: int
     channels: int
-    inner: int
+    inners: tuple[int, ...]
     depth: int
-    kernel: int | None
+    kernels: tuple[int, ...]
+    frames: int | None = None
+    kernel_t: int = 1
 
     @property
     def widest(self) -> int:
         """Channels that a block takes room for."""
-        return max(self.channels, self.inner)
+        return max((self.channels, *self.inners))
 
     def lines(self, channels: str = "channels") -> list[str]:
         """What is written at it, its name apart."""
-        lines = [f"{self.resolution} × {self.resolution}", f"{self.channels:,} {channels}"]
-        if self.inner:
+        frames = "" if self.frames is None else f"{self.frames} × "
+        lines = [f"{frames}{self.resolution} × {self.resolution}", f"{self.channels:,} {channels}"]
+        if self.inners:
             lines.append(f"{self.depth} block" + ("s" if self.depth != 1 else ""))
-        if self.kernel is not None:
-            lines.append(f"{self.kernel} × {self.kernel}")
-        return lines + ([f"width {self.inner:,}"] if self.inner else [])
+        if self.kernels:
+            over = "" if self.kernel_t == 1 else f"{self.kernel_t} × "
+            lines.append(", ".join(f"{over}{kernel} × {kernel}" for kernel in sorted(set(self.kernels))))
+        low, high = min(self.inners, default=0), max(self.inners, default=0)
+        return lines + ([f"width {low:,}" + (f" to {high:,}" if high > low else "")] if self.inners else [])
 
 
 def drawn_parts(architecture: Architecture) -> list[Drawn]:
     """Input and parts of a network."""
-    drawn = [Drawn("input", architecture.resolution, architecture.input_channels, 0, 1, None)]
+    frames = architecture.frames
+    drawn = [Drawn("input", architecture.resolution, architecture.input_channels, (), 1, (), frames)]
     for part in parts(architecture):
-        channels, inner, kernel, depth = (largest(size) for size in part.sizes)
-        drawn.append(Drawn(part.name, part.resolution, channels or 0, inner or 0, depth or 1, kernel))
+        channels, inners, kernels, depth = map(_each, part.sizes)
+        of_map = None if part.stride is None else frames
+        sizes = (channels[0], inners, depth[0] if depth else 1, kernels, of_map, part.kernel_t)
+        drawn.append(Drawn(part.name, part.resolution, *sizes))
     return drawn
+
+
+def _each(size: PerBlock | None) -> tuple[int, ...]:
+    """A size of all blocks, or those of each; none of a part that has not any."""
+    return size if isinstance(size, tuple) else () if size is None else (size,)
 
 
 class Scale(NamedTuple):
@@ -200,11 +214,12 @@ def _draw_rows(drawn: Sequence[Drawn], root_of: Callable[[float], Element], scal
 def _draw_blocks(root: Element, part: Drawn, left: float, axis: float, scale: Scale) -> None:
     """The blocks of a part, beginning at ``left``; the middle of their fronts is on the axis."""
     pitch, height = scale.pitch(part), scale.height(part)
-    outer, inner = part.channels * scale.channels, part.inner * scale.channels
+    outer = part.channels * scale.channels
     for i in range(part.depth):
         middle = left + (i + 0.5) * pitch
         _slab(root, middle - outer / 2, axis - height / 2, outer, height)
-        if inner:
+        if part.inners:
+            inner = part.inners[i % len(part.inners)] * scale.channels
             _rect(root, middle - inner / 2, axis - height / 4, inner, height / 2, "inner")
 
 

@@ -91,8 +91,11 @@ def _axes(problem: Problem) -> Axes:
     Raises
     ------
     SpecError
-        If the space has more channels than a table may list.
+        If the space has more channels than a table may list, or its networks are of video or quantised.
     """
+    for field, extra in (("input.frames", problem.input.frames), ("stem.bits", problem.stem.bits)):
+        if extra is not None:
+            raise SpecError(field, "latency tables have no operations of video or of few bits", "leave it out")
     axes: Axes = {}
     stem = problem.stem
     incoming = np.array(stem.channels.values, dtype=np.int64)

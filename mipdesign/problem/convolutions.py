@@ -12,6 +12,9 @@ from ..networks.operation import kernel_of, kernel_text
 from .space import SuperBlockSpace
 from .specification import HeadSpace, Input, StageSpace, StemSpace
 
+LEAST_WEIGHT_BITS = 2
+"""Fewest bits of weights: their levels are symmetric, so that one bit has none but 0."""
+
 
 def check_frames(given: Input, stem: StemSpace, stages: Sequence[StageSpace], spaces: Sequence[SuperBlockSpace]) -> None:
     """Kernels that span frames stand where there are frames, in blocks that have such kernels, and fit them.
@@ -82,6 +85,11 @@ def check_bits(stem: StemSpace, stages: Sequence[StageSpace], head: HeadSpace | 
     for field, bits in given.items():
         if not bits:
             raise SpecError(field, "is missing where other parts have bits", "give all parts bits, or none")
+    fewest = {f"stages.{i}.bits.weights": stage.bits.weights.values[0] for i, stage in enumerate(stages) if stage.bits}
+    fewest |= {f"{name}.bits": part.bits[1] for name, part in (("stem", stem), ("head", head)) if part and part.bits}
+    for field, weights in fewest.items():
+        if weights < LEAST_WEIGHT_BITS:
+            raise SpecError(field, f"{weights} bit of weights, whose only level is 0", f"use at least {LEAST_WEIGHT_BITS}")
     for i, stage in enumerate(stages):
         for block in stage.block:
             if FAMILIES[block].has_se:

@@ -91,7 +91,7 @@ def network_sections(design: Design, prefix: str) -> list[Section]:
         Section(
             f"{prefix}-figures",
             "Objective and figures",
-            tables=(objective_table(evaluation, price), figures_table(evaluation)),
+            tables=(objective_table(evaluation, price), figures_table(evaluation, architecture.quantised)),
         ),
     ]
 

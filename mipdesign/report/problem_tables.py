@@ -13,17 +13,20 @@ from ..numerals import plain_number
 
 if TYPE_CHECKING:
     from ..problem.problem import Problem
-    from ..problem.specification import Lattice, RatioRange, WidthRatio
+    from ..problem.specification import BitSpace, Lattice, RatioRange, WidthRatio
 
 
 def problem_table(problem: Problem) -> Table:
     """The search space, one row per part."""
-    headings = ("part", "map", "stride", "block", "channels", "growth", "bottleneck", "b/C", "kernels", "depth")
+    quantised = problem.stem.bits is not None
+    headings = ["part", "map", "stride", "block", "channels", "growth", "bottleneck", "b/C", "kernels", "depth"]
+    headings += ["bits"] if quantised else []
     rows: list[tuple[Value, ...]] = []
     stem = problem.stem
     resolution = -(-problem.input.resolution // stem.stride)
     fixed = (f"{problem.input.resolution} → {resolution}", str(stem.stride), "conv", lattice_text(stem.channels))
-    rows.append(("stem", *fixed, "", "", "", str(stem.kernel), ""))
+    kernel = str(stem.kernel) if (stem.kernel_t or 1) == 1 else f"{stem.kernel_t}x{stem.kernel}"
+    rows.append(("stem", *fixed, "", "", "", kernel, "", *([_pair_text(stem.bits)] if quantised else [])))
     for i, (stage, space) in enumerate(zip(problem.stages, problem.space, strict=True)):
         resolution = -(-space.resolution // stage.stride)
         rows.append(
@@ -37,12 +40,24 @@ def problem_table(problem: Problem) -> Table:
                 lattice_text(stage.bottleneck),
                 ratio_text(stage.bottleneck_ratio),
                 ", ".join(map(kernel_text, sorted({k for choice in space.choices for k in choice.kernels}))),
-                lattice_text(stage.depth),
+                lattice_text(stage.depth) + ("" if stage.uniform else ", blocks differ"),
+                *([_bits_text(stage.bits)] if quantised else []),
             )
         )
     if problem.head is not None:
-        rows.append(("head", f"{resolution} → {resolution}", "1", "conv", str(problem.head.channels), "", "", "", "1", ""))
+        fixed = (f"{resolution} → {resolution}", "1", "conv", str(problem.head.channels))
+        rows.append(("head", *fixed, "", "", "", "1", "", *([_pair_text(problem.head.bits)] if quantised else [])))
     return Table("The search space", columns(*headings, left=headings), tuple(rows))
+
+
+def _pair_text(pair: tuple[int, int] | None) -> str:
+    """Bits of activations and weights."""
+    return "" if pair is None else f"{pair[0]}/{pair[1]}"
+
+
+def _bits_text(space: BitSpace | None) -> str:
+    """Bits of activations and of weights that a block may have."""
+    return "" if space is None else f"{lattice_text(space.activations)} / {lattice_text(space.weights)}"
 
 
 def presets_table(problems: Iterable[Problem]) -> Table:

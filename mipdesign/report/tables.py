@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..figures.formatting import number, percent, points, quantity, score
-from ..figures.parts import parts
+from ..figures.parts import Part, parts
 from ..figures.tables import Column, Table, Value, columns, number_text, size_text
 from ..networks.blocks import total
 
@@ -17,15 +17,28 @@ if TYPE_CHECKING:
     from ..checker import Claim
     from ..designs.design import Design
     from ..networks.architecture import Architecture
-    from ..networks.evaluator import Evaluation
+    from ..networks.evaluator import Evaluation, Scoring
 
 FIGURES = ("params", "flops", "params_total", "macs", "effectiveness", "layers", "blocks", "activations")
-SIZES = ("activation_memory", "weights_bytes", "latency")
+SIZES = ("activation_memory", "weights_bytes", "latency", "bit_operations", "model_size", "max_feature")
 """Figures of a network that a page shows, and those that only some problems have."""
+OF_BITS = ("bit_operations", "model_size", "max_feature")
+"""Figures of quantised networks, which say something of others where a budget limits them only."""
+UNITS = {"activation_memory": "bytes", "model_size": "bytes", "max_feature": "bytes", "latency": "µs"}
+"""Units of figures whose names do not say them."""
+
+
+def named(figure: str, quantised: bool) -> str:
+    """A figure or a budget with its unit; ``model_size`` is a count of numbers where nothing is quantised."""
+    of_numbers = figure == "model_size" and not quantised
+    return f"{figure}, {UNITS[figure]}" if figure in UNITS and not of_numbers else figure
 
 
 def network_table(architecture: Architecture) -> Table:
-    """The network part by part: maps before and after, sizes, parameters and MACs; it fits a terminal of 80 columns."""
+    """The network part by part: maps before and after, sizes, parameters and MACs; it fits a terminal of 80 columns.
+
+    Maps of video are ``frames×height→height``, kernels over frames ``3x5``, and bits ``activations/weights``.
+    """
     heads = (
         Column("part", "left"),
         Column("map"),
@@ -35,23 +48,32 @@ def network_table(architecture: Architecture) -> Table:
         Column("width", short="b", text=size_text),
         Column("kernel", short="k", text=size_text),
         Column("depth", short="L", text=size_text),
+        *([Column("bits of activations/weights", short="bits", text=size_text)] if architecture.quantised else []),
         Column("parameters", short="params"),
         Column("MACs", unit="millions", short="MACs/1e6", text=lambda macs: f"{macs / 1e6:,.3f}"),
     )
     rows: list[tuple[Value, ...]] = []
     resolution = architecture.resolution
+    frames = "" if architecture.frames is None else f"{architecture.frames}×"
     for part in parts(architecture):
-        every = (" ".join(map(str, size)) if isinstance(size, tuple) else size for size in part.sizes)
-        channels, width, kernel, depth = every
         counts = total(part.operations)
-        change = f"{resolution}→{part.resolution}"
-        sizes = (part.stride, part.block, channels, width, kernel, depth)
-        rows.append((part.name, change, *sizes, counts["params"], counts["macs"]))
+        change = f"{frames}{resolution}→{part.resolution}"
+        bits = [" ".join(part.bits)] if architecture.quantised else []
+        rows.append((part.name, change, part.stride, part.block, *_sizes(part), *bits, counts["params"], counts["macs"]))
         resolution = part.resolution
     counts = total(list(architecture.operations()))
     depth = sum(stage.depth for stage in architecture.stages)
-    rows.append(("total", "", None, "", None, None, None, depth, counts["params"], counts["macs"]))
+    no_bits = [None] if architecture.quantised else []
+    rows.append(("total", "", None, "", None, None, None, depth, *no_bits, counts["params"], counts["macs"]))
     return Table("Parts of the network", heads, tuple(rows), total=True)
+
+
+def _sizes(part: Part) -> tuple[Value, ...]:
+    """Channels, width, kernel and depth, with one of each where blocks differ."""
+    channels, width, kernel, depth = (" ".join(map(str, s)) if isinstance(s, tuple) else s for s in part.sizes)
+    if part.kernel_t > 1:
+        kernel = " ".join(f"{part.kernel_t}x{size}" for size in str(kernel).split())
+    return channels, width, kernel, depth
 
 
 def budget_table(design: Design) -> Table:
@@ -62,7 +84,10 @@ def budget_table(design: Design) -> Table:
         Column("kept", "left", short=""),
     )
     budgets = design.budgets
-    rows = tuple((b.name, b.value, b.limit, b.slack, b.value / b.limit, "kept" if b.holds else "EXCEEDED") for b in budgets)
+    bits = design.problem.stem.bits is not None
+    rows = tuple(
+        (named(b.name, bits), b.value, b.limit, b.slack, b.value / b.limit, "kept" if b.holds else "EXCEEDED") for b in budgets
+    )
     exceeded = frozenset(i for i, budget in enumerate(budgets) if not budget.holds)
     return Table("Budgets, in exact arithmetic", heads, rows, marked=exceeded)
 
@@ -72,9 +97,10 @@ def share_text(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f} %"
 
 
-def evaluation_table(evaluation: Evaluation) -> Table:
-    """Every figure of one network."""
-    rows: list[tuple[Value, ...]] = []
+def evaluation_table(evaluation: Evaluation, scoring: Scoring) -> Table:
+    """Every figure of one network, below the score whose objective it is."""
+    weights = ", ".join(f"{weight:g}" for weight in scoring.alpha)
+    rows: list[tuple[Value, ...]] = [("score", scoring.score), ("alpha", weights)]
     for name, value in evaluation.to_dict().items():
         if isinstance(value, list):
             rows += [(f"weighted_stage_entropies.{j}", entropy) for j, entropy in enumerate(value)]
@@ -88,21 +114,27 @@ def _figure_text(value: Value) -> str:
     return f"{value:.6f}" if isinstance(value, float) else number_text(value)
 
 
-def figures_table(evaluation: Evaluation) -> Table:
+def figures_table(evaluation: Evaluation, quantised: bool) -> Table:
     """The main figures of a network, exactly and in short."""
-    figures = [(name, getattr(evaluation, name)) for name in (*FIGURES, *SIZES)]
+    names = [name for name in (*FIGURES, *SIZES) if quantised or name not in OF_BITS]
+    figures = [(name, getattr(evaluation, name)) for name in names]
     heads = (
         *columns("figure", "exactly", left=("figure",)),
         Column("about", text=lambda value: quantity(value) if value >= 1000 else ""),
     )
-    return Table("Figures of the network", heads, tuple((name, value, value) for name, value in figures if value is not None))
+    return Table(
+        "Figures of the network",
+        heads,
+        tuple((named(name, quantised), value, value) for name, value in figures if value is not None),
+    )
 
 
 def objective_table(evaluation: Evaluation, effectiveness_price: float) -> Table:
     """What the objective consists of: the entropy of each stage, the depth penalty, and the effectiveness at its price."""
     entropy = evaluation.weighted_entropy
     terms: list[tuple[Value, ...]] = [
-        (f"stage {j}", value, value / entropy) for j, value in enumerate(evaluation.weighted_stage_entropies)
+        (f"stage {j}", value, value / entropy if entropy else None)
+        for j, value in enumerate(evaluation.weighted_stage_entropies)
     ]
     terms += [("weighted entropy", entropy, None), ("depth penalty", -evaluation.penalty, None)]
     charge = effectiveness_price * evaluation.effectiveness

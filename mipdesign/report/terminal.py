@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ..errors import MissingExtraError
 from ..figures.formatting import number, percent, scientific, score
+from ..figures.parts import bits_text
 from ..mip.capabilities import Capability
 from .problem_tables import budgets_text
 from .words import STATUS_WORDS
@@ -136,7 +137,9 @@ def outside_text(comparison: Comparison, name: str) -> str:
         return f"stages: super-blocks of strides {ours}, the space has {theirs}"
     if name.startswith("stages."):
         s = network.stages[int(name.removeprefix("stages."))]
-        sizes = f"C {s.channels}, b {s.bottleneck}, k {s.kernel}, L {s.depth}"
+        kernel = s.kernel if s.kernel_t == 1 else f"{s.kernel_t}x{s.kernel}"
+        bits = "; ".join(dict.fromkeys(bits_text(block) for block in s.bits))
+        sizes = f"C {s.channels}, b {s.bottleneck}, k {kernel}, L {s.depth}" + (f", bits {bits}" if bits else "")
         return f"{name}: {s.block}, stride {s.stride}, {sizes}"
     if name == "stem":
         stem, pool = network.stem, ", then a pool" if network.stem.pool else ""
@@ -154,7 +157,8 @@ def problem_lines(problem: Problem) -> list[str]:
     alpha = ", ".join(f"{weight:g}" for weight in s.alpha)
     of_channels, of_area = s.exponents
     exponents = "" if s.exponents == s.formula.exponents else f", exponents {of_channels:g} of channels and {of_area:g} of area"
-    shape = f"{problem.input.channels} x {problem.input.resolution} x {problem.input.resolution}"
+    frames = "" if problem.input.frames is None else f"{problem.input.frames} frames x "
+    shape = f"{problem.input.channels} x {frames}{problem.input.resolution} x {problem.input.resolution}"
     return [
         f"problem      {problem.name}, convention {problem.convention}",
         f"input        {shape}, {problem.classes} classes",

@@ -22,6 +22,7 @@ from mipdesign.designs.design import Design
 from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
+from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.evaluator import LOWER
 from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables
@@ -70,6 +71,16 @@ def test_each_limit_is_explained_as_enumeration_has_it(seed: int) -> None:
         assert limit.outside.value == pytest.approx(max(near) if lower else min(near), rel=1e-8)
         assert problem.evaluator(limit.outside.architecture).exact_objective() > best
         assert limit.outside.changes == changes(found.architecture, limit.outside.architecture) != ()
+
+
+def test_changes_of_bits_and_of_kernels_over_frames_are_said() -> None:
+    bits = [(((6, w),) * 3, ((5, 5),) * 3) for w in (4, 3)]
+    old, new = (Architecture(32, Stem(8, bits=(8, 8)), (Stage("inverted", 2, 16, 24, 3, 2, bits=b),)) for b in bits)
+    assert changes(old, new) == ("super-block 1: bits 6/4 5/5 -> 6/3 5/5",)
+    old, new = (Architecture(32, Stem(8), (Stage("inverted_3d", 2, 16, 24, 3, 2, kernel_t=kt),), frames=8) for kt in (1, 3))
+    assert changes(old, new) == ("super-block 1: kernel_t 1 -> 3",)
+    old, new = (Architecture(32, Stem(8), (Stage("inverted", 2, 16, b, 3, 2),)) for b in (24, (24, 16)))
+    assert changes(old, new) == ("super-block 1: bottleneck 24 -> 24 16",)
 
 
 def least_bound(problem: Problem, cutoff: float) -> float:

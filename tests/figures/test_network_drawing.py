@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from networks import PUBLISHED, architectures, published
 
 from mipdesign.figures import network_drawing as drawing
-from mipdesign.networks.architecture import Architecture
+from mipdesign.networks.architecture import Architecture, Stage, Stem
 
 
 def numbers(element: Element, *names: str) -> tuple[float, ...]:
@@ -60,3 +60,16 @@ def test_a_drawing_tells_everything_in_words() -> None:
     words = described["n-1120-desc"] or ""
     for part in drawing.drawn_parts(published("deepmad-r18")):
         assert f"{part.name}: {part.resolution} × {part.resolution}, {part.channels:,} channels" in words
+
+
+def test_blocks_that_differ_are_drawn_each_at_its_width() -> None:
+    network = Architecture(32, Stem(8), (Stage("inverted", 2, 16, (24, 32, 8), (3, 5, 3), 3),), classes=10)
+    scale = drawing.common_scale([network], 700)
+    cores = of_class(fromstring(drawing.draw_network(network, "n", 700, scale)), "inner")
+    assert [numbers(core, "width")[0] for core in cores] == pytest.approx([b * scale.channels for b in (24, 32, 8)], abs=0.006)
+    assert "3 blocks, 3 × 3, 5 × 5, width 8 to 32" in drawing.network_words(network)
+
+
+def test_networks_of_video_are_drawn_with_their_frames() -> None:
+    network = Architecture(32, Stem(8), (Stage("inverted_3d", 2, 16, 24, 5, 2, kernel_t=3),), frames=8)
+    assert "stages.0: 8 × 8 × 8, 16 channels, 2 blocks, 3 × 5 × 5, width 24" in drawing.network_words(network)

@@ -238,3 +238,10 @@ def test_evaluate_predicts_the_latency_of_a_network(tmp_path: Path, capsys: pyte
     (tmp_path / "network.json").write_text(network.dumps())
     assert cli.main(["evaluate", str(tmp_path / "network.json"), "--latency", str(tmp_path / "table.csv"), "--json"]) == 0
     assert f'"latency": {2.0 * len(list(network.operations()))}' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("preset", "field"), [("e3d-s", "input.frames"), ("mcu-256k", "stem.bits")])
+def test_no_table_is_measured_that_no_budget_takes(preset: str, field: str, tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=rf"{field}: latency tables have no operations of video or of few bits"):
+        profile(Problem.preset(preset), tmp_path / "table.csv")
+    assert not (tmp_path / "table.csv").exists()

@@ -22,7 +22,7 @@ from mipdesign.checker import FAILS, HOLDS, TRUST, Claim
 from mipdesign.designs.design import Design
 from mipdesign.figures import convergence, formatting
 from mipdesign.figures.convergence import draw_convergence
-from mipdesign.networks.architecture import Architecture
+from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.blocks import FAMILIES
 from mipdesign.networks.evaluator import Evaluator, default_scoring, evaluate
 from mipdesign.nn.validation import Check as FigureCheck
@@ -34,6 +34,8 @@ from mipdesign.report.validation_tables import validation_table
 from mipdesign.search.outcome import Progress
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
+EIGHTS = Stage("inverted", 2, 16, 24, 3, 1, bits=(((8, 8),) * 3,))
+QUANTISED = Architecture(32, Stem(8, bits=(8, 8)), (EIGHTS,), classes=10)
 
 
 def text_of(content: Any, width: int = 200) -> str:
@@ -77,6 +79,33 @@ def test_the_network_table_fits_a_terminal(name: str) -> None:
     assert lines == [line.rstrip() for line in text_of(table).splitlines()]
 
 
+def test_the_network_table_has_bits_frames_and_every_block() -> None:
+    stage = Stage("inverted", 2, 16, (24, 32), (3, 5), 2, bits=(((6, 4),) * 3, ((5, 3), (4, 4), (4, 4))))
+    network = Architecture(32, Stem(8, bits=(8, 7)), (stage,), 32, classes=10, head_bits=(5, 2))
+    rows = rows_of(tables.network_table(network))
+    assert rows["stem"][4:6] == ["3", "8/7"]
+    assert rows["stages.0"][4:11] == ["24", "32", "3", "5", "2", "6/4", "5/3,4/4,4/4"]
+    assert rows["head"][4:6] == ["1", "5/2"]
+    video = Architecture(32, Stem(8, kernel_t=3), (Stage("inverted_3d", 2, 16, 24, 5, 2, kernel_t=3),), frames=8)
+    rows = rows_of(tables.network_table(video))
+    assert rows["stem"][0] == "8×32→16" and rows["stem"][4] == "3x3"
+    assert rows["stages.0"][5] == "3x5"
+
+
+def test_shares_of_no_entropy_are_left_out() -> None:
+    scoring = replace(default_scoring("reference", QUANTISED, "madnas"), alpha=(0.0, 0.0))
+    rows = rows_of(tables.objective_table(Evaluator(QUANTISED, scoring).evaluation, 0.0))
+    assert rows["objective"] == ["0.000"]
+
+
+def test_units_stand_beside_figures_of_bytes() -> None:
+    assert tables.named("model_size", True) == "model_size, bytes"
+    assert tables.named("model_size", False) == "model_size"  # of numbers
+    assert tables.named("flops", True) == "flops"
+    evaluation = Evaluator(QUANTISED, default_scoring("reference", QUANTISED, "madnas")).evaluation
+    assert rows_of(tables.figures_table(evaluation, True)).keys() >= {"model_size,", "max_feature,", "bit_operations"}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_network_table_has_every_size(family: str) -> None:
     rows = rows_of(tables.network_table(small(family)))
@@ -86,8 +115,11 @@ def test_the_network_table_has_every_size(family: str) -> None:
 
 
 def test_the_evaluation_table_has_every_figure() -> None:
-    evaluation = evaluate(published("deepmad-r18"))
-    rows = rows_of(tables.evaluation_table(evaluation))
+    network = published("deepmad-r18")
+    evaluation = evaluate(network)
+    rows = rows_of(tables.evaluation_table(evaluation, default_scoring("reference", network)))
+    assert rows["score"] == ["deepmad"]
+    assert rows["alpha"] == ["1,", "1,", "1,", "1,", "8"]
     assert rows["params"] == ["11,153,088"]
     assert rows["objective"] == ["32085.396949"]
     assert {name.split(".")[0] for name in rows} >= set(evaluation.to_dict())
@@ -101,6 +133,15 @@ def test_the_problem_is_shown_with_the_size_of_its_space() -> None:
     assert f"{problem.size():.3e}".split("e")[0] in lines
     assert "flops 1,820,000,000, params 11,690,000, effectiveness 0.3" in lines
     assert "penalty exp_std over stages.2, stages.3, stages.4" in lines
+
+
+def test_the_problem_is_shown_with_its_bits_and_frames() -> None:
+    problem = Problem.preset("mcu-256k", ["stages.1.uniform=false"])
+    shown = text_of(problem_tables.problem_table(problem), 250)
+    assert "8/8" in shown and "3, 4, 5, 6 / 3, 4, 5, 6" in shown and "1, 2, 3, blocks differ" in shown
+    problem = Problem.preset("e3d-s", ["stem.kernel_t=3"])
+    assert "3x3" in rows_of(problem_tables.problem_table(problem))["stem"]
+    assert "3 x 13 frames x 160 x 160" in "\n".join(console.problem_lines(problem))
 
 
 def test_the_presets_are_listed() -> None:
