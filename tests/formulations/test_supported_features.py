@@ -64,7 +64,8 @@ def uneven_problem(seed: int) -> Problem:
         data["stages"] = data["stages"][: int(rng.integers(2, 4))]
         for stage in data["stages"]:
             for axis in ("channels", "bottleneck", "kernels"):
-                stage[axis] = sorted(rng.choice(stage[axis], min(2, len(stage[axis])), replace=False).tolist())
+                most = min(3 if axis == "channels" else 2, len(stage[axis]))
+                stage[axis] = sorted(rng.choice(stage[axis], most, replace=False).tolist())
             stage["depth"] = sorted(rng.choice([1, 2, 3, 4], int(rng.integers(1, 4)), replace=False).tolist())
             stage["uniform"] = bool(rng.random() < 0.4)
         if rng.random() < 0.4:
