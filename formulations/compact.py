@@ -13,6 +13,8 @@ indices of ``C_i, b_i, k_i`` and ``L_i`` in their lattices, and:
   ``C_{i-1} = C_i``, is written with one-hot binaries.
 * **Entropy.** ``log(r^2 C_i) S`` is a product at the end of a stage.
 * **Columns.** The widths that go with each ``C_i`` are a range, whose ends are piecewise linear in the index of ``C_i``.
+* **Single blocks** of super-blocks whose blocks may differ have a binary per column, from which counts and ``t`` are read
+  (:mod:`mipdesign.formulations.compact_elements`); their channels are an integer like all others.
 * Effectiveness, budgets and depth penalty are those of the lattice formulation.
 
 Larger logarithms and smaller squares only help a network: so inner breakpoints give a lower bound, outer ones an upper bound,
@@ -32,10 +34,11 @@ from pyscipopt import quicksum
 from mipdesign.errors import SpecError
 from mipdesign.lattice.arrays import Floats, Ints
 from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.distinct import distinct
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import linear_sum
-from mipdesign.mip.formulation import Feature, Formulation, FormulationModel, ProvenError
+from mipdesign.mip.formulation import Feature, Formulation, FormulationModel, ProvenError, features
 from mipdesign.networks.evaluator import LOWER
 from mipdesign.registry import register_formulation
 
@@ -60,7 +63,7 @@ class Compact(Formulation):
 
     id = "compact"
     title = "integers on lattices; compact:<encoding>:<breakpoints>:<products> chooses how logarithms and products are written"
-    supports = frozenset({Feature.TIES, Feature.SCORE, Feature.TERMS})
+    supports = frozenset({Feature.TIES, Feature.BLOCKS, Feature.OPERATIONS, Feature.SCORE, Feature.TERMS})
     reference = "Vielma, SIAM Review 57(1), 2015; problem: DeepMAD, CVPR 2023, arXiv 2303.02165. The parts name their own"
 
     def __init__(self, parts: str = DEFAULT) -> None:
@@ -90,10 +93,14 @@ class Compact(Formulation):
 
     def _unwritten(self, tables: Tables, cell: Cell) -> str | None:
         """What of a cell it does not support."""
+        if Feature.OPERATIONS in features(tables) and not all(s.element.is_block for s in tables.stages):
+            return Feature.OPERATIONS.value
         one_sided = self.claim != "exact" or not self.encoding.is_graph
         if one_sided and any(name.startswith(LOWER) for name in tables.counts):
             return "lower limits, by approximations or bounds that keep one side"
         for i, (s, columns) in enumerate(zip(tables.stages, cell.columns, strict=True)):
+            if s.element.is_block:
+                continue
             try:
                 formulas = formulas_of(tables, i, columns)
                 Lattices.of(s, columns)
@@ -117,6 +124,8 @@ class Compact(Formulation):
             reason = super().unsupported(tables) or self._unwritten(tables, cell)
             if reason is not None:
                 raise SpecError("formulation", f"{self.id!r} does not support {reason}", "use 'lattice'")
+        singles = (columns for s, columns in zip(tables.stages, cell.columns, strict=True) if s.element.is_block)
+        common.check_size(self.id, sum(map(len, singles)))
         writer = CompactWriter(self.encoding, self.breakpoints_of, self.product, tables, cell)
         if chain is None:
             writer.never("no_chain")
@@ -132,6 +141,10 @@ class Compact(Formulation):
         stem, columns = chain
         of_log, of_square, blocks = self.breakpoints.log_error, self.breakpoints.square_error, []
         for i, (s, among) in enumerate(zip(tables.stages, columns, strict=True)):
+            if s.element.is_block:
+                none = np.zeros((len(tables.counts), len(s.c)))
+                blocks.append(BlockErrors(of_log(distinct(s.c[among]).tolist()), 0.0, none, none))
+                continue
             formulas, lattices = formulas_of(tables, i, among), Lattices.of(s, among)
             of_channels, of_widths = of_log(lattices.channels), of_log(lattices.widths)
             squares = (of_square(lattices.channels), of_square(lattices.widths))
@@ -178,8 +191,8 @@ class CompactModel(FormulationModel):
     Attributes
     ----------
     lattices:
-        For the stem, then ``C, b, k`` and depth of each super-block: the variable of its index (``None`` if it has a single
-        value), and its lattice.
+        For the stem, then ``C, b, k`` and depth of each super-block, or the column of a single block: the variable of its
+        index (``None`` if it has a single value), and its lattice.
     exact:
         Values at which functions of a number are exact, for ``C0`` and each ``C_i`` and ``b_i``.
     """
@@ -188,13 +201,17 @@ class CompactModel(FormulationModel):
     exact: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def position(self, values: Mapping[str, float]) -> Position:
-        chosen = [lattice[round(values[name]) if name else 0] for name, lattice in self.lattices]
-        columns, depths = [], []
-        for i, s in enumerate(self.tables.stages):
-            c, b, k, depth = chosen[1 + 4 * i : 5 + 4 * i]
+        chosen = (lattice[round(values[name]) if name else 0] for name, lattice in self.lattices)
+        stem, columns, depths = next(chosen), [], []
+        for s in self.tables.stages:
+            if s.element.is_block:
+                columns.append(next(chosen))
+                depths.append(1)
+                continue
+            c, b, k, depth = (next(chosen) for _ in range(4))
             columns.append(int(np.flatnonzero((s.c == c) & (s.b == b) & (s.k == k))[0]))
             depths.append(depth)
-        return Position(chosen[0], tuple(columns), tuple(depths))
+        return Position(stem, tuple(columns), tuple(depths))
 
     def indices(self, position: Position) -> dict[str, int]:
         """Index of each number that has more than one value.
@@ -206,7 +223,7 @@ class CompactModel(FormulationModel):
         """
         flat = [position.stem]
         for s, q, depth in zip(self.tables.stages, position.columns, position.depths, strict=True):
-            flat += [int(s.c[q]), int(s.b[q]), int(s.k[q]), depth]
+            flat += [q] if s.element.is_block else [int(s.c[q]), int(s.b[q]), int(s.k[q]), depth]
         if any(number not in lattice for number, (_, lattice) in zip(flat, self.lattices, strict=True)):
             raise ValueError(f"{position} is not in the model")
         return {

@@ -1,8 +1,8 @@
-"""What the compact formulation has to know of the columns of a super-block: its formulas, and the shape of its lattice."""
+"""What the compact formulation has to know of a super-block: its formulas, the shape of its lattice, and its integers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,9 +10,11 @@ from mipdesign.lattice.arrays import Bools, Floats, Ints
 from mipdesign.lattice.distinct import among, distinct, places
 from mipdesign.lattice.stage_tables import StageTables
 from mipdesign.lattice.tables import Tables
+from mipdesign.mip.expressions import Expression
 from mipdesign.networks.operation import kernel_of
 
-from .polynomials import BlockPolynomials, NotPolynomialError
+from .encoded_integer import EncodedInteger
+from .polynomials import BlockPolynomials, Monomial, NotPolynomialError
 
 
 class UnsupportedError(Exception):
@@ -77,3 +79,35 @@ class Lattices:
             raise UnsupportedError("widths that are not a range for each number of channels, the same for all kernels")
         lattices = [tuple(int(x) for x in values) for values in (channels, widths, kernels, low, high)]
         return cls(*lattices)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A super-block while it is written.
+
+    Attributes
+    ----------
+    before, channels, widths, kernels, depths:
+        The integers ``C_{i-1}, C_i, b_i, k_i, L_i``.
+    monomials, incoming:
+        Monomials that are written already, and their products with ``C_{i-1}``.
+    identical:
+        For each channel count, what is 1 where ``C_{i-1}`` and ``C_i`` both are.
+    """
+
+    index: int
+    columns: Ints
+    formulas: BlockPolynomials
+    before: EncodedInteger
+    channels: EncodedInteger
+    widths: EncodedInteger
+    kernels: EncodedInteger
+    depths: EncodedInteger
+    monomials: dict[Monomial, Expression] = field(default_factory=dict)
+    incoming: dict[Monomial, Expression] = field(default_factory=dict)
+    identical: dict[int, Expression] = field(default_factory=dict)
+
+    def number(self, axis: str) -> Expression:
+        """What a tie has in common."""
+        axes = {"channels": self.channels, "bottleneck": self.widths, "kernel": self.kernels, "depth": self.depths}
+        return axes[axis].number

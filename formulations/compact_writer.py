@@ -4,60 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from mipdesign.lattice.arrays import Floats, Ints
 from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.distinct import among, distinct
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import Expression, linear_sum
 from mipdesign.mip.start_values import ValueRule
 from mipdesign.networks.operation import kernel_of
 
-from . import common, penalty
+from . import common, elements, penalty
 from .breakpoints.breakpoints import Breakpoints
 from .breakpoints.lattice import LatticeBreakpoints
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH, Layers
-from .compact_columns import Lattices, formulas_of, kernel_powers
+from .compact_columns import Block, Lattices, formulas_of, kernel_powers
+from .compact_elements import ColumnBlock, choose
 from .encoded_integer import EncodedInteger, encode_integer
 from .encodings.encoding import Encoding
 from .model_builder import ModelBuilder
-from .polynomials import ONE, BlockPolynomials, Monomial, Polynomial, floats
+from .polynomials import ONE, Monomial, Polynomial, floats
 from .products.product import Product
-
-
-@dataclass(frozen=True)
-class _Block:
-    """A super-block while it is written.
-
-    Attributes
-    ----------
-    before, channels, widths, kernels, depths:
-        The integers ``C_{i-1}, C_i, b_i, k_i, L_i``.
-    monomials, incoming:
-        Monomials that are written already, and their products with ``C_{i-1}``.
-    identical:
-        For each channel count, what is 1 where ``C_{i-1}`` and ``C_i`` both are.
-    """
-
-    index: int
-    columns: Ints
-    formulas: BlockPolynomials
-    before: EncodedInteger
-    channels: EncodedInteger
-    widths: EncodedInteger
-    kernels: EncodedInteger
-    depths: EncodedInteger
-    monomials: dict[Monomial, Expression] = field(default_factory=dict)
-    incoming: dict[Monomial, Expression] = field(default_factory=dict)
-    identical: dict[int, Expression] = field(default_factory=dict)
-
-    def number(self, axis: str) -> Expression:
-        """What a tie has in common."""
-        axes = {"channels": self.channels, "bottleneck": self.widths, "kernel": self.kernels, "depth": self.depths}
-        return axes[axis].number
 
 
 class CompactWriter:
@@ -66,8 +35,8 @@ class CompactWriter:
     Attributes
     ----------
     lattices:
-        For the stem, then ``C, b, k`` and depth of each super-block: the variable of its index (``None`` if it has a single
-        value), and its lattice.
+        For the stem, then ``C, b, k`` and depth of each super-block, or the column of a single block: the variable of its
+        index (``None`` if it has a single value), and its lattice.
     exact:
         Values at which functions of a number are exact, for ``C0`` and each ``C_i`` and ``b_i``.
     """
@@ -81,7 +50,7 @@ class CompactWriter:
         self.counts = [self.model.constant(float(c)) for c in tables.tail_fixed]
         self.lattices: list[tuple[str | None, tuple[int, ...]]] = []
         self.exact: dict[str, frozenset[int]] = {}
-        self.blocks: list[_Block] = []
+        self.blocks: list[Block | ColumnBlock] = []
         self.extra = self.model.constant(tables.stem_extra)
         """What the layer terms so far have beside their log widths."""
         self.entropy_limit = 0.0
@@ -94,23 +63,26 @@ class CompactWriter:
         self.lattices = [(None, (int(cell.stem[0]),))]
         for i, (s, columns) in enumerate(zip(self.tables.stages, cell.columns, strict=True)):
             q, depth = columns[0], int(cell.depths(self.tables, i)[0])
-            self.lattices += [(None, (int(x),)) for x in (s.c[q], s.b[q], s.k[q], depth)]
+            numbers = (q,) if s.element.is_block else (s.c[q], s.b[q], s.k[q], depth)
+            self.lattices += [(None, (int(x),)) for x in numbers]
 
     def network(self, stem: Ints, columns: Sequence[Ints]) -> None:
         """All variables and constraints of a cell whose choices are all on some chain."""
         t, model = self.tables, self.model
-        before = self._stem(stem)
+        before = channels = self._stem(stem)
         total, layers = model.constant(t.stem_log), Layers(model.one, (1,))
         if t.ends[0] < 0:
             self._end_of_stage(0, before, total, layers)
         for i, own_columns in enumerate(columns):
-            block = self._super_block(i, own_columns, before)
-            self._follows(block)
-            self._count(block)
-            total = self._sum(block, total + before.log)
-            layers = self._layers(block, layers)
-            self._add_extra(block)
-            before = block.channels
+            if t.stages[i].element.is_block:
+                total, layers = self._single_block(i, own_columns, before, total, layers)
+            else:
+                block = self._super_block(i, own_columns, before)
+                self._count(block)
+                total = self._sum(block, total + before.log)
+                layers = self._layers(block, layers)
+                self._add_extra(block)
+            before = self.blocks[-1].channels
             if i in t.ends:
                 is_head = i == len(t.stages) - 1 and t.has_head
                 here = (total + before.log, layers.with_head(model.one)) if is_head else (total, layers)
@@ -121,6 +93,9 @@ class CompactWriter:
             if axis != "block":
                 one, other = (self.blocks[stage].number(axis) for stage in (j, k))
                 model.add(f"tied_{axis}{j + 1}_{k + 1}", one == other)  # (33)
+        if t.tail_bits:
+            of_stem = dict(zip(stem.tolist(), channels.one_hot(), strict=True))
+            elements.limit_readers(model, t, of_stem, [block.chosen for block in self.blocks if isinstance(block, ColumnBlock)])
         self._penalty()
 
     # --------------------------------------------------------------- integers
@@ -156,7 +131,7 @@ class CompactWriter:
             self.counts[row] = self.counts[row] + model.constant(fixed) + slope * channels.number
         return channels
 
-    def _super_block(self, i: int, columns: Ints, before: EncodedInteger) -> _Block:
+    def _super_block(self, i: int, columns: Ints, before: EncodedInteger) -> Block:
         """The integers of a super-block, and the widths that go with its channels."""
         s, n, model = self.tables.stages[i], i + 1, self.model
         lattices, formulas = Lattices.of(s, columns), formulas_of(self.tables, i, columns)
@@ -185,10 +160,38 @@ class CompactWriter:
             model.add(f"widths{n}_high", -widths.index + high >= 0.0)  # (7)
         for x in (channels, widths, kernels, depths):
             self._known(x, x.values)
-        self.blocks.append(_Block(i, columns, formulas, before, channels, widths, kernels, depths))
-        return self.blocks[-1]
+        block = Block(i, columns, formulas, before, channels, widths, kernels, depths)
+        self.blocks.append(block)
+        self._follows(block)
+        return block
 
-    def _follows(self, block: _Block) -> None:
+    def _single_block(
+        self, i: int, columns: Ints, before: EncodedInteger, total: Expression, layers: Layers
+    ) -> tuple[Expression, Layers]:
+        """A block of a super-block whose blocks may differ: ``S`` and layers with it."""
+        s, n, channels, entering = self.tables.stages[i], i + 1, before, total
+        chosen, place = choose(self.model, s, i, columns)
+        self.lattices.append((place, tuple(columns.tolist())))
+        if not s.element.continues:
+            values, entering = distinct(among(s.c, columns)), total + before.log
+            channels = self._integer(f"C{n}", values.tolist(), lambda p: int(s.c[p.columns[i]]), CHANNELS)
+        block = ColumnBlock(i, before, channels, chosen)
+        if s.element.continues:
+            earlier = self.blocks[-1]
+            assert isinstance(earlier, ColumnBlock)
+            elements.join(self.model, n, earlier.chosen, chosen, ordered=self.tables.is_ordered(i))
+        else:
+            block.link_channels(self.model)
+            self._follows(block)
+        block.limit_operations(self.model)
+        self.blocks.append(block)
+        own = block.counts(self.model, self._times_number)
+        self.counts = [count + more for count, more in zip(self.counts, own, strict=True)]
+        if self.tables.has_extra:
+            self.extra = self.model.equal_to(f"E{n}", self.extra + block.extra)
+        return self.model.equal_to(f"S{n}", entering + block.layer_terms), block.layers(layers)  # (1)
+
+    def _follows(self, block: Block | ColumnBlock) -> None:
         """The chain rule, in integers."""
         low, high = self.tables.stages[block.index].growth
         before, channels, n = block.before.number, block.channels.number, block.index + 1
@@ -218,20 +221,20 @@ class CompactWriter:
         few, other = (x, y) if len(x.values) <= len(y.values) else (y, x)
         return self._times_number(name, few, other.number)
 
-    def _repeated(self, name: str, block: _Block, e: Expression) -> Expression:
+    def _repeated(self, name: str, block: Block, e: Expression) -> Expression:
         """``(L - 1) e``."""
         depths = block.depths
         return self._times(name, depths, [d - 1.0 for d in depths.values], depths.number - self.model.one, e)
 
     # ------------------------------------------------------------------ counts
 
-    def _monomial(self, block: _Block, m: Monomial) -> Expression:
+    def _monomial(self, block: Block, m: Monomial) -> Expression:
         """A monomial of a super-block, written once."""
         if m not in block.monomials:
             block.monomials[m] = self._write_monomial(block, m)
         return block.monomials[m]
 
-    def _write_monomial(self, block: _Block, m: Monomial) -> Expression:
+    def _write_monomial(self, block: Block, m: Monomial) -> Expression:
         name, c, b, k = f"{m.letters}{block.index + 1}", block.channels, block.widths, block.kernels
         if m.k:
             powers = kernel_powers(np.array(k.values), m.k)
@@ -244,7 +247,7 @@ class CompactWriter:
             return self._both(name, b, c)
         return b.number if m.b else c.number if m.c else self.model.constant(1.0)
 
-    def _incoming(self, block: _Block, m: Monomial) -> Expression:
+    def _incoming(self, block: Block, m: Monomial) -> Expression:
         """``C_{i-1}`` times a monomial, written once."""
         if m not in block.incoming:
             name = f"in_{m.letters}{block.index + 1}"
@@ -257,7 +260,7 @@ class CompactWriter:
                 block.incoming[m] = self._times_number(name, block.before, self._monomial(block, m))
         return block.incoming[m]
 
-    def _identical(self, block: _Block, channels: int) -> Expression:
+    def _identical(self, block: Block, channels: int) -> Expression:
         """1 where ``C_{i-1}`` and ``C_i`` are both some number, 0 elsewhere; written once."""
         if channels not in block.identical:
             (z, is_one), (y, is_other) = (
@@ -275,13 +278,13 @@ class CompactWriter:
                 block.identical[channels] = e
         return block.identical[channels]
 
-    def _of_width(self, block: _Block, polynomial: Polynomial, unit: float = 1.0) -> list[Expression]:
+    def _of_width(self, block: Block, polynomial: Polynomial, unit: float = 1.0) -> list[Expression]:
         """The part of a polynomial that is a table of widths."""
         if not polynomial.of_width:
             return []
         return [block.widths.function([polynomial.of_width[b] / unit for b in block.widths.values])]
 
-    def _count(self, block: _Block) -> None:
+    def _count(self, block: Block) -> None:
         """Counts of a super-block: its first block, and ``L - 1`` like the second."""
         common_channels = sorted({*block.before.values} & {*block.channels.values})
         for row, (limit, (fixed, slope, identity, rest)) in enumerate(
@@ -304,7 +307,7 @@ class CompactWriter:
             parts.append(unit * self._repeated(f"R{n}_{row}", block, per_block))
             self.counts[row] = self.counts[row] + linear_sum(parts)
 
-    def _values(self, block: _Block, m: Monomial) -> Floats:
+    def _values(self, block: Block, m: Monomial) -> Floats:
         """A monomial at the columns, with what stands for the squares."""
         s, (c, b) = self.tables.stages[block.index], (block.channels, block.widths)
         powers = []
@@ -316,7 +319,7 @@ class CompactWriter:
 
     # ------------------------------------------------------------ sums, entropy
 
-    def _sum(self, block: _Block, entering: Expression) -> Expression:
+    def _sum(self, block: Block, entering: Expression) -> Expression:
         """``S_i`` as a variable; ``entering`` is ``S_{i-1} + log C_{i-1}``."""
         n, s = block.index + 1, self.tables.stages[block.index]
         t, (c, b, k) = block.formulas.log_width, (block.channels, block.widths, block.kernels)
@@ -327,7 +330,7 @@ class CompactWriter:
         repeated = (own + c.log).within(float(at_columns.min()), float(at_columns.max()))
         return self.model.equal_to(f"S{n}", entering + own + self._repeated(f"S{n}_rest", block, repeated))  # (1)
 
-    def _add_extra(self, block: _Block) -> None:
+    def _add_extra(self, block: Block) -> None:
         """What layer terms have beside log widths, up to and with a super-block: of every block a function of the kernel."""
         if not self.tables.has_extra:
             return
@@ -336,7 +339,7 @@ class CompactWriter:
         each = kernels.function([of_kernel[k] for k in kernels.values])
         self.extra = self.model.equal_to(f"E{n}", self.extra + each + self._repeated(f"E{n}_rest", block, each))
 
-    def _layers(self, block: _Block, before: Layers) -> Layers:
+    def _layers(self, block: Block, before: Layers) -> Layers:
         """Layers up to and with a super-block."""
         per_block = int(self.tables.stages[block.index].layers[0])
         attainable = before.attainable_with(per_block, block.depths.values)
@@ -366,10 +369,16 @@ class CompactWriter:
 
     def _penalty(self) -> None:
         """``- beta Q`` in the objective; sets the scale and the floor of the model."""
-        depths: Mapping[int, Mapping[int, Expression]] = {
-            i: dict(zip(depths.values, depths.one_hot(), strict=True))
-            for i, depths in ((i, self.blocks[i].depths) for i in self.tables.penalised)
-        }
+        depths = {i: self._blocks_of(slice(*self.tables.elements_of(i))) for i in self.tables.penalised}
         self.penalty = penalty.penalty_scale(self.tables, self.entropy_limit, depths)
         if depths and not penalty.penalty_weights(self.model, self.tables, self.penalty, depths):
             self.model.never("penalty_out_of_range")
+
+    def _blocks_of(self, super_block: slice) -> Mapping[int, Expression]:
+        """What is 1 for each depth of a super-block, from its elements."""
+        singles = [block.chosen for block in self.blocks[super_block] if isinstance(block, ColumnBlock)]
+        if singles:
+            return elements.blocks_of(singles, self.model.one)
+        (block,) = self.blocks[super_block]
+        assert isinstance(block, Block)
+        return dict(zip(block.depths.values, block.depths.one_hot(), strict=True))

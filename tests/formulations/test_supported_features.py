@@ -13,6 +13,8 @@ from mipdesign.benchmarks.corpus.small import (
     EVERY_FAMILY,
     best_by_enumeration,
     bits_problem,
+    every_network,
+    problem_data,
     scored_problem,
     small_problem,
     unequal_problem,
@@ -54,6 +56,35 @@ def rescored_problem(seed: int) -> Problem:
     return Problem.from_dict(data | {"objective": objective})
 
 
+def uneven_problem(seed: int) -> Problem:
+    """A problem of one family some of whose super-blocks have blocks that may differ, beside others."""
+    rng = np.random.default_rng([seed, 4000])
+    while True:
+        data = problem_data(rng, EVERY_FAMILY[seed % len(EVERY_FAMILY)])
+        data["stages"] = data["stages"][: int(rng.integers(2, 4))]
+        for stage in data["stages"]:
+            for axis in ("channels", "bottleneck", "kernels"):
+                most = min(3 if axis == "channels" else 2, len(stage[axis]))
+                stage[axis] = sorted(rng.choice(stage[axis], most, replace=False).tolist())
+            stage["depth"] = sorted(rng.choice([1, 2, 3, 4], int(rng.integers(1, 4)), replace=False).tolist())
+            stage["uniform"] = bool(rng.random() < 0.4)
+        if rng.random() < 0.4:
+            tied = (rng.choice(len(data["stages"]), 2, replace=False) + 1).tolist()
+            data["ties"] = [{"stages": tied, "same": [str(rng.choice(["channels", "depth"]))]}]
+        try:
+            problem = Problem.from_dict(data)
+        except ValueError:
+            continue
+        if 1 < problem.size() <= MOST // 4 and not all(stage["uniform"] for stage in data["stages"]):
+            break
+    budgets, evaluators = {}, [problem.evaluator(network) for network in every_network(problem)]
+    for name in ("flops", "params", "activations") if evaluators else ():
+        figures = sorted(evaluator.figure(name) for evaluator in evaluators)
+        if rng.random() < 0.5:
+            budgets[name] = {"max": figures[int(rng.integers(len(figures) // 4, len(figures)))]}
+    return Problem.from_dict(data | {"budgets": budgets})
+
+
 PROBLEMS = {
     "varied": varied_problem,
     "rescored": rescored_problem,
@@ -61,6 +92,7 @@ PROBLEMS = {
     "video": video_problem,
     "bits": bits_problem,
     "unequal": unequal_problem,
+    "uneven": uneven_problem,
 }
 """What problems may have beyond one family and the product of DeepMAD."""
 
