@@ -219,8 +219,11 @@ static bool mark_readable(const Arrays *a, const Cell *c, i64 i, uint8_t *kept, 
  * their state, and by their order.
  */
 static bool keep_ties_of(const Arrays *a, Cell *c, bool *failed) {
+    *failed = false;
+    if (!a->n_ties && !a->has_blocks && !a->tail_bits)
+        return true;
     Store store = {0}, *s = &store;
-    bool changed = a->n_ties > 0 || a->has_blocks || a->tail_bits, left = true;
+    bool changed = true, left = true;
     double *of_i = take_doubles(s, c->n), *of_j = take_doubles(s, c->n);
     uint8_t *kept = take(s, (size_t)c->n);
     *failed = s->failed;
@@ -228,15 +231,19 @@ static bool keep_ties_of(const Arrays *a, Cell *c, bool *failed) {
         changed = false;
         for (i64 i = 1; left && i < a->super_blocks; i++) {
             bool dropped = false;
-            memset(kept, 1, (size_t)c->n);
-            left = !a->continues[i] || mark_joined(a, c, i, kept, &dropped);
-            if (left && dropped)
-                keep_rows(a, c, kept), changed = true;
-            dropped = false;
-            memset(kept, 1, (size_t)c->n);
-            left = left && (!a->tail_bits || mark_readable(a, c, i, kept, &dropped));
-            if (left && dropped)
-                keep_rows(a, c, kept), changed = true;
+            if (a->continues[i]) {
+                memset(kept, 1, (size_t)c->n);
+                left = mark_joined(a, c, i, kept, &dropped);
+                if (left && dropped)
+                    keep_rows(a, c, kept), changed = true;
+            }
+            if (left && a->tail_bits) {
+                dropped = false;
+                memset(kept, 1, (size_t)c->n);
+                left = mark_readable(a, c, i, kept, &dropped);
+                if (left && dropped)
+                    keep_rows(a, c, kept), changed = true;
+            }
         }
         for (i64 q = 0; left && q < a->n_ties; q++) {
             i64 part = a->ties[3 * q], i = a->ties[3 * q + 1], j = a->ties[3 * q + 2];
