@@ -9,10 +9,16 @@ import pytest
 
 from mipdesign.lattice.arrays import Structure, figures_of, new_rows, write_rows
 from mipdesign.native.library import doubles, function, integers
+from mipdesign.search.branching import Answer, Question
 
 
 def test_a_problem_has_the_same_layout_on_both_sides() -> None:
     assert function("size_of_arrays", "i", "")() == ctypes.sizeof(Structure)
+
+
+def test_what_is_asked_of_a_node_and_answered_has_the_same_layout_on_both_sides() -> None:
+    assert function("size_of_question", "i", "")() == ctypes.sizeof(Question)
+    assert function("size_of_answer", "i", "")() == ctypes.sizeof(Answer)
 
 
 @pytest.mark.parametrize("budgets", [0, 1, 4])
