@@ -268,9 +268,9 @@ def pareto(
         with _runner(scheduler, workers or processors(), len(missing), watched, first) as runner:
             _solve_all(plan, missing, runner, store, settings, told)
     frontier = plan.frontier(seed)
+    told(frontier)
     if store is not None:
         store.write(frontier)
-    told(frontier)
     return frontier
 
 
@@ -290,9 +290,9 @@ def _solve_all(
         if solved.design is not None and solved.design.interrupted:
             return
         plan.solved[index] = solved
+        told(plan.frontier(settings.seed))  # before it is written, which may fail
         if store is not None:
             store.add(index, solved)
-        told(plan.frontier(settings.seed))
 
     while missing or running:
         runner.divide(min(len(missing), runner.room(bool(plan.solved)) - len(running)))
