@@ -4,7 +4,9 @@ all folders but that of the results may be read only.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -13,9 +15,9 @@ SHARED_MEMORY = Path("/dev/shm")
 
 
 def ensure_temporary(*places: Path) -> None:
-    """Makes sure that temporary files can be made: in one of the ``places`` or in shared memory, where the system's folders
-    cannot be written; says so on one line. matplotlib, torch and SCIP's writer need some. Where nothing can be written, nothing
-    is done.
+    """Makes sure that temporary files can be made, as matplotlib, torch and SCIP's writer do: where the system's folders cannot
+    be written, in a hidden folder in one of the ``places`` or in shared memory, which goes when this process ends. Says so on
+    one line. Where nothing can be written, nothing is done.
     """
     try:
         tempfile.gettempdir()
@@ -23,8 +25,9 @@ def ensure_temporary(*places: Path) -> None:
         parents = [next((p for p in (place, *place.absolute().parents) if p.is_dir()), place) for place in places]
         for folder in (*parents, SHARED_MEMORY):
             if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
-                tempfile.tempdir = str(folder.absolute())
+                tempfile.tempdir = tempfile.mkdtemp(prefix=".mipdesign-", dir=folder.absolute())
                 os.environ["TMPDIR"] = tempfile.tempdir  # of processes that are started
+                atexit.register(shutil.rmtree, tempfile.tempdir, ignore_errors=True)
                 print(f"note: no folder for temporary files can be written (see TMPDIR); they go to {folder}", file=sys.stderr)
                 return
 

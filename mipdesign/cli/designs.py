@@ -148,7 +148,8 @@ def _folder(problem: Problem, out: Path | None, resume: Path | None, overwrite: 
 def _print_files(folder: Path) -> None:
     from ..report.terminal import PlainConsole
 
-    PlainConsole().lines([f"files        {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}"])
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    PlainConsole().lines([f"files        {folder}: {', '.join(names)}"])
 
 
 def _print_design(found: Design, as_json: bool) -> None:
