@@ -19,9 +19,10 @@ from mipdesign.errors import SpecError
 from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.blocks import FAMILIES
 from mipdesign.networks.evaluator import Evaluator, default_scoring
-from mipdesign.nn.exports import export, graphml_text, module_of, onnx_bytes, read_graphml, torch_export_bytes
+from mipdesign.nn.exports import export, module_of, onnx_bytes, torch_export_bytes
 from mipdesign.nn.graph import to_graph
 from mipdesign.nn.graph_checks import check_graph
+from mipdesign.nn.graph_files import graphml_text, read_graphml
 from mipdesign.nn.lowering import to_module
 from mipdesign.nn.pretrained import from_pretrained, save_pretrained
 
