@@ -42,9 +42,9 @@ def evaluate(
     plugins: Plugins = None,
 ) -> None:
     """Print all figures of one network."""
-    from ..io.exchange import read_network
     from ..networks.evaluator import Evaluator
     from ..networks.latency import LatencyModel, LatencyTable
+    from ..nn.reading import read_network
     from ..report.tables import evaluation_table
     from ..report.terminal import PlainConsole
 

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import SpecError, require
 from ..files import write_whole, writing
-from ..io.exchange import network_text, read_network
+from ..io.exchange import network_text
 from ..networks.architecture import Architecture
 from .graph import input_shape, map_shape, to_graph
 from .graph_files import dot_text, graphml_text
 from .lowering import to_module
 from .pretrained import WEIGHTS, from_pretrained, origin_of_weights, write_pretrained
+from .reading import read_network
 
 if TYPE_CHECKING:
     from .features import FeatureNetwork

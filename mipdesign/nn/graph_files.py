@@ -9,7 +9,8 @@ from typing import Any
 import networkx as nx
 
 from ..errors import SpecError
-from .graph import GRAPH_ATTRIBUTES, NODE_ATTRIBUTES, OF_QUANTISED, Graph
+from ..networks.architecture import Architecture
+from .graph import GRAPH_ATTRIBUTES, NODE_ATTRIBUTES, OF_QUANTISED, Graph, to_graph
 from .graph_checks import check_graph
 
 OF_NODES = NODE_ATTRIBUTES | OF_QUANTISED
@@ -40,13 +41,34 @@ def read_graphml(text: str) -> Graph:
         graph: Graph = nx.DiGraph(**{key: _value(value, GRAPH_ATTRIBUTES.get(key)) for key, value in plain.graph.items()})
         for node, data in plain.nodes(data=True):
             graph.add_node(node, **{key: _value(value, OF_NODES.get(key)) for key, value in data.items()})
-    except (nx.NetworkXException, SyntaxError, ValueError, TypeError, KeyError) as error:
+    except (nx.NetworkXException, SyntaxError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise SpecError("graphml", f"cannot be read ({error})", "give a file of 'mipdesign export --to graphml'") from None
     graph.graph.pop("node_default", None)
     graph.graph.pop("edge_default", None)
     graph.add_edges_from(plain.edges(data=True))
     check_graph(graph)
     return graph
+
+
+def network_of_graphml(text: str) -> Architecture:
+    """The network of a text that :func:`graphml_text` made: the graph is that of the network that it states.
+
+    Raises
+    ------
+    SpecError
+        If it is not GraphML, not a network of ours, or another one than it states.
+    """
+    graph = read_graphml(text)
+    network = Architecture.from_dict(graph.graph["architecture"])
+    stated = to_graph(network)
+    for node in stated:
+        if node not in graph or dict(graph.nodes[node]) != dict(stated.nodes[node]):
+            raise SpecError(node, "is not that of the network that the file states", "export the network again")
+    if set(graph) != set(stated) or {(*edge[:2], *edge[2].items()) for edge in graph.edges(data=True)} != {
+        (*edge[:2], *edge[2].items()) for edge in stated.edges(data=True)
+    }:
+        raise SpecError("graph", "has other operations than the network that the file states", "export the network again")
+    return network
 
 
 def _scalar(value: Any) -> Any:
