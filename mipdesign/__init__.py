@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .designs.design import Design
     from .designs.run import design
     from .errors import MipdesignError, MissingExtraError, SpecError
-    from .io.exchange import network_text, read_network
+    from .io.exchange import network_text
     from .networks.architecture import Architecture
     from .networks.blocks import register_family
     from .networks.evaluator import Evaluation, evaluate
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .nn.lowering import to_module
     from .nn.pretrained import from_pretrained, save_pretrained
     from .nn.profiling import profile
+    from .nn.reading import read_network
     from .nn.validation import validate
     from .plugins import load_plugin
     from .problem.problem import Problem
@@ -98,7 +99,7 @@ _HOME = {
     "network_text": "io.exchange",
     "pareto": "analysis.frontier_runner",
     "profile": "nn.profiling",
-    "read_network": "io.exchange",
+    "read_network": "nn.reading",
     "register_breakpoints": "registry",
     "register_encoding": "registry",
     "register_family": "networks.blocks",

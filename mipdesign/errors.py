@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import reprlib
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -99,3 +100,12 @@ def short(value: Any) -> str:
 def cut_off(text: str) -> str:
     """A text as it is quoted in an error."""
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'resnet18'?`` and a space, for a word that is like a known one or its end; nothing where none is."""
+    from difflib import get_close_matches
+
+    ends = {name.rpartition("/")[2].lower(): name for name in known}
+    found = get_close_matches(cut_off(word.rpartition("/")[2].lower()), ends, n=1, cutoff=0.7)
+    return f"did you mean {ends[found[0]]!r}? " if found else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -11,14 +12,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..designs.design import Design
+from ..designs.result import RESULT
 from ..designs.run import design
 from ..engine.engine import Engine
 from ..errors import SpecError
-from ..io.exchange import read_network, with_input
+from ..io.exchange import with_input
 from ..networks.architecture import Architecture
 from ..networks.evaluator import Evaluation, Evaluator, Scoring, violations
 from ..networks.objective import CONVENTIONS, penalised_super_blocks
+from ..nn.reading import read_network
 from ..numerals import plain_number
+from ..problem.overrides import apply_override
 from ..problem.problem import Problem
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Progress
@@ -124,7 +128,8 @@ def compare(
     network:
         An architecture, or what :func:`mipdesign.read_network` reads, then at ``resolution`` and ``frames`` if given.
     space:
-        A preset or a specification; by default the preset of the network's family (:data:`SPACES`). Its budgets ``flops``,
+        A preset or a specification; by default the preset of the network's family (:data:`SPACES`), and where there is none, as
+        for bits, the space that the folder ``network`` is a design of. Its budgets ``flops``,
         ``params`` and ``effectiveness`` become the network's figures (the last one at least :func:`least_effectiveness`),
         its input and classes those of the network. For an additive score, video and bits :data:`OWN` says which instead.
     convention:
@@ -141,11 +146,13 @@ def compare(
     SpecError
         For a network or an option that cannot be used.
     """
+    source = None if isinstance(network, Architecture) else Path(network)
     if not isinstance(network, Architecture):
         network = read_network(network, resolution, frames)
     else:
         network = with_input(network, resolution, frames)
-    problem, evaluation = problem_around(network, space or default_space(network), convention, tuple(overrides))
+    asked = space or (default_space(network) if source is None else space_of(source, network))
+    problem, evaluation = problem_around(network, asked, convention, tuple(overrides))
     on_problem(problem)
     exceeded = tuple(violations(problem.evaluator(network), problem.budgets.limits()))
     found = design(problem, time_limit=time_limit, gap=gap, seed=seed, workers=workers, on_progress=on_progress, engine=engine)
@@ -171,8 +178,34 @@ def default_space(network: Architecture) -> str:
     return SPACES[family]
 
 
+def space_of(source: Path, network: Architecture) -> str | Problem:
+    """:func:`default_space`, or for the folder of a design of which no preset is known the problem that it was designed for.
+
+    Raises
+    ------
+    SpecError
+        If neither is known.
+    """
+    try:
+        return default_space(network)
+    except SpecError:
+        if not os.path.isfile(source / RESULT):
+            raise
+        return Design.load(source).problem
+
+
+def _in_space(space: str | Problem, overrides: Iterable[str]) -> Problem:
+    """The problem of a space with changes."""
+    if isinstance(space, str):
+        return Problem.named(space, overrides)
+    data = space.to_dict()
+    for override in overrides:
+        apply_override(data, override)
+    return Problem.from_dict(data, space.name)
+
+
 def problem_around(
-    network: Architecture, space: str, convention: str | None, overrides: tuple[str, ...]
+    network: Architecture, space: str | Problem, convention: str | None, overrides: tuple[str, ...]
 ) -> tuple[Problem, Evaluation]:
     """The problem whose budgets are a network's own figures, and these figures.
 
@@ -185,7 +218,7 @@ def problem_around(
     fixed |= {} if network.frames is None else {"input.frames": network.frames}
     settings = [f"{key}={value}" for key, value in fixed.items()]
     settings += [] if convention is None else [f"convention={json.dumps(convention)}"]
-    draft = Problem.named(space, [*settings, *overrides])
+    draft = _in_space(space, [*settings, *overrides])
     evaluator = Evaluator(network, comparable_scoring(draft, network))
     evaluation = evaluator.evaluation
     if evaluator.counts_as_tool:
@@ -194,7 +227,7 @@ def problem_around(
     else:
         rho = max(evaluation.effectiveness, least_effectiveness(draft)) * (1 + ROUNDING)
         own = [f"budgets.flops={evaluation.flops}", f"budgets.params={evaluation.params}", f"budgets.effectiveness={rho!r}"]
-    problem = Problem.named(space, [*settings, *own, *overrides])
+    problem = _in_space(space, [*settings, *own, *overrides])
     stated = {
         "input.resolution": problem.input.resolution,
         "input.channels": problem.input.channels,

@@ -34,9 +34,9 @@ def validate(
 
     Exit codes: 0 every figure agrees, 1 some figure does not, 2 bad input, or torch is not installed.
     """
-    from ..io.exchange import read_network
     from ..nn.known_networks import known_networks
     from ..nn.measurements import measurements
+    from ..nn.reading import read_network
     from ..nn.validation import validate as measure
     from ..nn.validation_file import write_validation
     from ..report.terminal import PlainConsole

@@ -49,9 +49,9 @@ def evaluate(
     plugins: Plugins = None,
 ) -> None:
     """Print all figures of one network; those of a design in the convention and the objective that it was designed for."""
-    from ..io.exchange import read_network
     from ..networks.evaluator import Evaluator
     from ..networks.latency import LatencyModel, LatencyTable
+    from ..nn.reading import read_network
     from ..report.tables import evaluation_table
     from ..report.terminal import PlainConsole
 

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, Field, model_validator
 
-from ..errors import SpecError
+from ..errors import SpecError, nearest
 from ..files import read_text
 from ..networks.architecture import Architecture, Stem
 from ..networks.architecture_file import Positive, require_kernel
@@ -300,9 +300,8 @@ class Problem(SpecModel):
     def preset(cls, name: str, overrides: Iterable[str] = ()) -> Problem:
         """A problem that ships with the package; :func:`preset_names` lists them."""
         if name not in preset_names():
-            raise SpecError(
-                "", f"{name!r} is not a preset", f"use one of: {', '.join(preset_names())}, or the path of a YAML file"
-            )
+            remedy = f"{nearest(name, preset_names())}use one of: {', '.join(preset_names())}, or the path of a YAML file"
+            raise SpecError("", f"{name!r} is not a preset", remedy)
         text = (resources.files(__package__) / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
         return cls._from_text(text, name, overrides)
 

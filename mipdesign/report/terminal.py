@@ -219,9 +219,12 @@ def solver_lines(solver: Solver) -> list[str]:
 
 def model_lines(form: FormulationModel, path: Path) -> list[str]:
     """What was written to a file, and what its objective means."""
-    size = form.statistics()
+    from ..mip.model_files import caution, objective_of_file  # it needs SCIP
+
+    size, lost = form.statistics(), caution(form, path)
     return [
         f"{path}: {size.variables} variables ({size.binaries} binary, {size.integers} integer), "
         f"{size.constraints} constraints, {size.nonzeros} nonzeros",
-        f"to be maximised; one unit of its objective is {form.objective_scale!r} of the network's",
+        objective_of_file(form, path),
+        *([] if lost is None else [f"caution: {lost}"]),
     ]

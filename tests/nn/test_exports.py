@@ -27,19 +27,10 @@ from mipdesign import (
 from mipdesign.cli import main as cli
 from mipdesign.networks.architecture import Stage, Stem
 from mipdesign.networks.blocks import FAMILIES
-from mipdesign.nn.exports import (
-    FORMATS,
-    OPSET,
-    dot_text,
-    export,
-    graphml_text,
-    module_of,
-    onnx_bytes,
-    read_graphml,
-    torch_export_bytes,
-)
+from mipdesign.nn.exports import FORMATS, OPSET, export, module_of, onnx_bytes, torch_export_bytes
 from mipdesign.nn.graph import Graph, to_graph
 from mipdesign.nn.graph_checks import check_graph
+from mipdesign.nn.graph_files import dot_text, graphml_text, read_graphml
 from mipdesign.nn.lowering import to_module
 
 torch = pytest.importorskip("torch")
@@ -169,7 +160,8 @@ def test_a_program_of_torch_export_computes_the_same_for_any_batch(architecture:
     network, pictures = as_trained(architecture)
     network.train()
     content = torch_export_bytes(network)
-    assert not network.training
+    assert network.training
+    network.eval()
     file = tmp_path / "network.pt2"
     file.write_bytes(content)
     program = torch.export.load(file).module()
@@ -256,17 +248,27 @@ def test_modules_go_into_the_folder_of_the_design(
 
 def test_weights_may_stand_elsewhere(source: Path, tmp_path: Path, call: Callable[..., tuple[int, str, str]]) -> None:
     weights, other, x = tmp_path / "weights", tmp_path / "other", torch.randn(1, 3, 48, 48)
-    assert call(source, "--to", "torch", "--out", weights) == (0, "", "")
+    code, out, err = call(source, "--to", "torch", "--out", weights)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "weights  fresh, from seed 0: the network is untrained"
     tuned = from_pretrained(weights, num_classes=3)
     save_pretrained(tuned, weights)
-    assert call(source, "--to", "torch", "--out", other, "--weights", weights, "--resolution", "48") == (0, "", "")
+    code, out, err = call(source, "--to", "torch", "--out", other, "--weights", weights, "--resolution", "48")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1:] == [
+        "input    input N x 3 x 48 x 48, float32",
+        "output   logits N x 3",
+        f"weights  of {weights}",
+    ]
     assert torch.equal(from_pretrained(other)(x), tuned(x))
     assert read_network(other).resolution == 48
 
 
 def test_the_command_line_exports_maps(source: Path, tmp_path: Path, call: Callable[..., tuple[int, str, str]]) -> None:
     file = tmp_path / "maps.pt2"
-    assert call(source, "--to", "torch-export", "--out", file, "--features", "c2,c1") == (0, "", "")
+    code, out, err = call(source, "--to", "torch-export", "--out", file, "--features", "c2,c1")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[2] == "output   c1 N x 8 x 32 x 32, c2 N x 12 x 16 x 16"
     maps = torch.export.load(file).module()(torch.randn(2, 3, 64, 64))
     assert {name: tuple(found.shape) for name, found in maps.items()} == {"c1": (2, 8, 32, 32), "c2": (2, 12, 16, 16)}
     assert "--features: ['c7']; there are 3 levels, 0 to 2: c1, c2, c3" in refused(
