@@ -87,7 +87,7 @@ def pareto(
         print_json(console, found.to_dict())
     else:
         console.print(frontier_table(found.stored()))
-        console.lines([*frontier_lines(found), f"files        {folder}"])
+        console.facts([*frontier_lines(found), f"files        {folder}"])
     raise typer.Exit(min(EXIT_CODES[point.status] for point in found.points))
 
 
@@ -121,7 +121,7 @@ def explain(
         print_json(console, explanation.to_dict())
         return
     console.print(explanation_table(explanation.stored()))
-    console.lines(explanation_lines(explanation))
+    console.facts(explanation_lines(explanation))
 
 
 def compare(
@@ -183,7 +183,7 @@ def compare(
         print_json(console, made.to_dict())
     else:
         console.print(comparison_table(made))
-        console.lines(comparison_lines(made))
+        console.facts(comparison_lines(made))
     raise typer.Exit(EXIT_CODES[made.design.status])
 
 

@@ -59,7 +59,7 @@ def show(
     if as_yaml:
         console.lines(problem.dumps().splitlines())
         return
-    console.lines(problem_lines(problem))
+    console.facts(problem_lines(problem))
     console.print(problem_table(problem))
 
 
@@ -134,8 +134,8 @@ def _print_design(found: Design, folder: Path, as_json: bool) -> None:
     if found.architecture is not None:
         console.print(network_table(found.architecture))
         console.print(budget_table(found))
-    console.lines(outcome_lines(found))
-    console.lines([f"files        {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}"])
+    console.facts(outcome_lines(found))
+    console.facts([f"files        {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}"])
 
 
 def _print_how_to_resume(
@@ -197,9 +197,9 @@ def verify(
         found = {"verdict": verdict(claims), "passed": outcomes == {HOLDS}, "resolved": resolve, "quick": quick, "checks": rows}
         print_json(console, found)
     elif is_frontier:
-        console.lines(claim_lines(claims))
+        console.facts(claim_lines(claims))
     else:
         console.print(claims_table(claims))
         certificate = Certificate(read_certificate(folder / CERTIFICATE, finite=False))
-        console.lines(verification_lines(certificate, claims))
+        console.facts(verification_lines(certificate, claims))
     raise typer.Exit(0 if outcomes == {HOLDS} else TRUSTED if outcomes == {HOLDS, TRUST} else 1)

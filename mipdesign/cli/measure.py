@@ -53,7 +53,7 @@ def validate(
         console.print(validation_table(report.checks))
         console.print(*measurement_tables(measured, report.known))
         failed = ", ".join(check.name for check in report.failures)
-        console.lines([f"FAILED: {failed}" if failed else f"all {len(report.checks)} figures agree"])
+        console.facts([f"FAILED: {failed}" if failed else f"all {len(report.checks)} figures agree"])
     raise typer.Exit(0 if report.passed else 1)
 
 

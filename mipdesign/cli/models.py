@@ -51,4 +51,4 @@ def model(
         raise SpecError("formulation", f"{formulation!r} does not support {reason}", "leave it out, or choose another one")
     form = chosen.build(tables, Cell.whole(tables))
     write_model(form, out)
-    PlainConsole().lines(model_lines(form, out))
+    PlainConsole().facts(model_lines(form, out))
