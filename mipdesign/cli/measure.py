@@ -66,7 +66,7 @@ def profile(
     points: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="Channel counts at which each kind of operation is measured.")
     ] = 6,
-    seconds: Annotated[float, typer.Option(parser=real, metavar="SECONDS", help="Time spent on each operation.")] = 0.05,
+    seconds: Annotated[float, typer.Option(parser=real, metavar="S", help="Time spent on each operation.")] = 0.05,
     overrides: Overrides = None,
     plugins: Plugins = None,
 ) -> None:

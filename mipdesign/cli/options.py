@@ -39,13 +39,16 @@ def seed_number(text: str | int) -> int:
     return seed
 
 
-def run_plugins(paths: list[Path] | None) -> list[Path] | None:
-    """Runs the plug-ins of an option while the command line is read, before anything is looked for by its name."""
+def run_plugins(paths: list[Path] | None) -> list[Path]:
+    """Runs the plug-ins of an option while the command line is read, before anything is looked for by its name.
+
+    What it returns is a list even of none: some versions of typer count what is in it.
+    """
     from ..plugins import load_plugin
 
     for path in paths or ():
         load_plugin(path, "--plugin")
-    return paths
+    return list(paths or ())
 
 
 Spec = Annotated[
