@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import reprlib
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -72,6 +73,15 @@ def require(package: str, extra: str, purpose: str) -> None:
         import_module(package)
     except ModuleNotFoundError as error:
         raise MissingExtraError(package, extra, purpose) from error
+
+
+def one_of(name: str, known: Iterable[str]) -> str:
+    """What is right in place of a name that is none of those known: the nearest one, if any is near, and all of them."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    nearest = get_close_matches(name[:100], names, 1)
+    return (f"did you mean {nearest[0]!r}? " if nearest else "") + f"use one of: {', '.join(names)}"
 
 
 def short(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..forks import keep_single_threaded
+from .completion import preset_names
 from .options import (
     AsJson,
     ConventionOverride,
@@ -16,6 +17,7 @@ from .options import (
     Network,
     Overrides,
     Plugins,
+    Quiet,
     Resolution,
     Seed,
     Spec,
@@ -51,6 +53,7 @@ def pareto(
         Path | None, typer.Option(metavar="DIR", help="Folder of the result files: frontiers/<name> by default.")
     ] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Find the best networks along one or two budgets, each with proof, and what a little more of each budget buys.
@@ -63,12 +66,12 @@ def pareto(
     from ..analysis.frontier_runner import pareto as solve_frontier
     from ..report.progress import FrontierDisplay
     from ..report.tables import frontier_table
-    from ..report.terminal import PlainConsole, frontier_lines
+    from ..report.terminal import PlainConsole, frontier_lines, settled_line
 
     problem = problem_of(spec, convention, overrides)
     folder = out or Path("frontiers") / folder_name(problem.name)
     require_writable(folder)
-    with FrontierDisplay(PlainConsole(stderr=True)) as display:
+    with FrontierDisplay(PlainConsole(stderr=True, quiet=quiet)) as display:
         found = solve_frontier(
             problem,
             sweeps,
@@ -85,6 +88,8 @@ def pareto(
     console = PlainConsole()
     if as_json:
         print_json(console, found.to_dict())
+    elif quiet:
+        console.lines([f"{folder}: {settled_line(found)}"])
     else:
         console.print(frontier_table(found.stored()))
         console.facts([*frontier_lines(found), f"files        {folder}"])
@@ -98,6 +103,7 @@ def explain(
     ] = None,
     workers: Workers = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Say which budgets bind, what 1 % more of each would change, and what the next better design beyond each is.
@@ -109,16 +115,19 @@ def explain(
         from ..designs.design import Design
         from ..report.progress import ExplanationDisplay
         from ..report.tables import explanation_table
-        from ..report.terminal import PlainConsole, explanation_lines
+        from ..report.terminal import PlainConsole, binding_line, explanation_lines
 
         found = Design.load(folder)
         require_writable(folder)
-        with ExplanationDisplay(PlainConsole(stderr=True)) as display:
+        with ExplanationDisplay(PlainConsole(stderr=True, quiet=quiet)) as display:
             explanation = explain_design(found, budgets=budgets, workers=workers, on_progress=display.update, engine=engine)
     explanation.save(folder)
     console = PlainConsole()
     if as_json:
         print_json(console, explanation.to_dict())
+        return
+    if quiet:
+        console.lines([f"{folder}: {binding_line(explanation)}"])
         return
     console.print(explanation_table(explanation.stored()))
     console.facts(explanation_lines(explanation))
@@ -129,7 +138,9 @@ def compare(
     space: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|SPEC.yaml", help="Space of the optimum; the preset of the network's block family by default."
+            metavar="NAME|SPEC.yaml",
+            help="Space of the optimum; the preset of the network's block family by default.",
+            autocompletion=preset_names,
         ),
     ] = None,
     convention: ConventionOverride = None,
@@ -144,6 +155,7 @@ def compare(
         Path | None, typer.Option(metavar="DIR", help="Folder for the files of the design; none by default.")
     ] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Set a network beside the best one within its own budgets.
@@ -155,7 +167,7 @@ def compare(
     """
     if out is not None:
         require_writable(out)
-    with new_engine(workers) as engine, watching(drawn=out is not None) as watch:
+    with new_engine(workers) as engine, watching(drawn=out is not None, quiet=quiet) as watch:
         from ..analysis.comparison import compare as comparison_of
 
         made = comparison_of(
@@ -176,11 +188,13 @@ def compare(
         if out is not None:
             made.design.save(out)
     from ..report.tables import comparison_table
-    from ..report.terminal import PlainConsole, comparison_lines
+    from ..report.terminal import PlainConsole, comparison_lines, gain_line
 
     console = PlainConsole()
     if as_json:
         print_json(console, made.to_dict())
+    elif quiet:
+        console.lines([f"{network}: {gain_line(made)}"])
     else:
         console.print(comparison_table(made))
         console.facts(comparison_lines(made))

@@ -12,6 +12,7 @@ import typer
 
 from ..forks import keep_single_threaded
 from ..interrupts import INTERRUPTS
+from .completion import formulation_names
 from .options import (
     AsJson,
     ConventionOverride,
@@ -19,6 +20,7 @@ from .options import (
     Gap,
     Overrides,
     Plugins,
+    Quiet,
     Seed,
     Spec,
     TimeLimit,
@@ -32,13 +34,18 @@ if TYPE_CHECKING:
     from ..designs.design import Design
 
 
-def presets() -> None:
+def presets(quiet: Quiet = False) -> None:
     """List the problems that ship with the package."""
-    from ..problem.problem import Problem, preset_names
-    from ..report.problem_tables import presets_table
-    from ..report.terminal import PlainConsole
+    from ..problem.listing import preset_names
+    from ..problem.summaries import preset_summaries
+    from ..report.console import PlainConsole
+    from ..report.preset_table import presets_table
 
-    PlainConsole().print(presets_table(Problem.preset(name) for name in preset_names()))
+    console = PlainConsole()
+    if quiet:
+        console.lines(preset_names())
+    else:
+        console.print(presets_table(preset_summaries()))
 
 
 def show(
@@ -48,9 +55,11 @@ def show(
     as_yaml: Annotated[
         bool, typer.Option("--yaml", help="Print the whole specification, to be edited and used as SPEC.yaml.")
     ] = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Print a problem and the number of networks in its space."""
+    from ..figures.formatting import scientific
     from ..report.problem_tables import problem_table
     from ..report.terminal import PlainConsole, problem_lines
 
@@ -58,6 +67,9 @@ def show(
     console = PlainConsole()
     if as_yaml:
         console.lines(problem.dumps().splitlines())
+        return
+    if quiet:
+        console.lines([f"{problem.name}: {scientific(problem.size())} networks"])
         return
     console.facts(problem_lines(problem))
     console.print(problem_table(problem))
@@ -76,7 +88,12 @@ def design(
         typer.Option(metavar="DIR", help="Folder of the result files: designs/<name> by default, or that of --resume."),
     ] = None,
     formulation: Annotated[
-        str | None, typer.Option(metavar="ID", help="Close small cells by SCIP models of this formulation; see 'formulations'.")
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Close small cells by SCIP models of this formulation; see 'formulations'.",
+            autocompletion=formulation_names,
+        ),
     ] = None,
     no_presolve: Annotated[bool, typer.Option("--no-presolve", help="Give SCIP the whole space in one model.")] = False,
     resume: Annotated[
@@ -84,6 +101,7 @@ def design(
     ] = None,
     engine_option: EngineOptions = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Find the best network of a problem, with proof.
@@ -101,7 +119,7 @@ def design(
 
         if resume is not None:
             INTERRUPTS.allow()  # until the search begins there is nothing to save that the folder does not have
-        with watching(drawn=True) as watch:
+        with watching(drawn=True, quiet=quiet) as watch:
             found = run(
                 problem,
                 time_limit=time_limit,
@@ -117,19 +135,22 @@ def design(
             )
         engine.kill()  # it gives its memory back while the files are written
         found.save(folder)
-    _print_design(found, folder, as_json)
-    if found.status in ("feasible", "unknown"):
+    _print_design(found, folder, as_json, quiet)
+    if found.status in ("feasible", "unknown") and not quiet:
         _print_how_to_resume(found, folder, spec, convention, overrides, plugins)
     raise typer.Exit(EXIT_CODES[found.status])
 
 
-def _print_design(found: Design, folder: Path, as_json: bool) -> None:
+def _print_design(found: Design, folder: Path, as_json: bool, quiet: bool) -> None:
     from ..report.tables import budget_table, network_table
-    from ..report.terminal import PlainConsole, outcome_lines
+    from ..report.terminal import PlainConsole, outcome_line, outcome_lines
 
     console = PlainConsole()
     if as_json:
         print_json(console, found.to_dict())
+        return
+    if quiet:
+        console.lines([f"{folder}: {outcome_line(found)}"])
         return
     if found.architecture is not None:
         console.print(network_table(found.architecture))
@@ -162,6 +183,7 @@ def verify(
     resolve: Annotated[bool, typer.Option("--resolve", help="Solve again the cells that SCIP closed.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Bound the nodes by the compiled code of the search.")] = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Check the certificate of a design, or those of a frontier, without searching.
@@ -183,7 +205,7 @@ def verify(
     from ..report.terminal import PlainConsole, claim_lines, verification_lines
 
     is_frontier = os.path.lexists(folder / FRONTIER)
-    with CountDisplay(PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
+    with CountDisplay(PlainConsole(stderr=True, quiet=quiet), "checked {done} of {total} nodes") as display:
         if is_frontier:
             from ..analysis.frontier import verify_frontier  # with it comes all that runs designs
 
@@ -196,7 +218,7 @@ def verify(
         rows = [vars(claim) | {"passed": claim.passed} for claim in claims]
         found = {"verdict": verdict(claims), "passed": outcomes == {HOLDS}, "resolved": resolve, "quick": quick, "checks": rows}
         print_json(console, found)
-    elif is_frontier:
+    elif is_frontier or quiet:
         console.facts(claim_lines(claims))
     else:
         console.print(claims_table(claims))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from .options import AsJson, Network, Overrides, Plugins, Resolution, Spec, problem_of, real, seed_number, whole
+from ..errors import SpecError
+from ..figures.formatting import counted
+from .completion import one_of
+from .options import AsJson, Network, Overrides, Plugins, Quiet, Resolution, Spec, problem_of, real, seed_number, whole
 from .results import print_json
 
 
@@ -22,6 +25,7 @@ def validate(
     threads: Annotated[int, typer.Option(parser=whole, metavar="N", help="Threads of torch on the CPU.")] = 1,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out latency and gradients, which run the network.")] = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Measure a network's torch module against the theory, and what it does on this machine.
@@ -50,8 +54,9 @@ def validate(
     if as_json:
         print_json(console, report.to_dict())
     else:
-        console.print(validation_table(report.checks))
-        console.print(*measurement_tables(measured, report.known))
+        if not quiet:
+            console.print(validation_table(report.checks))
+            console.print(*measurement_tables(measured, report.known), sep="")
         failed = ", ".join(check.name for check in report.failures)
         console.facts([f"FAILED: {failed}" if failed else f"all {len(report.checks)} figures agree"])
     raise typer.Exit(0 if report.passed else 1)
@@ -59,8 +64,18 @@ def validate(
 
 def profile(
     spec: Spec,
-    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The table; what it holds already is not measured again.")],
-    device: Annotated[str, typer.Option(metavar="cpu|cuda", help="Where the operations run.")] = "cpu",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv", help="The table; what it holds already is not measured again. Needed but for --dry-run."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how many operations there are and about how long they take; write nothing.")
+    ] = False,
+    device: Annotated[
+        str, typer.Option(metavar="cpu|cuda", help="Where the operations run.", autocompletion=one_of("cpu", "cuda"))
+    ] = "cpu",
     threads: Annotated[int, typer.Option(parser=whole, metavar="N", help="Threads of torch on the CPU.")] = 1,
     batch: Annotated[int, typer.Option(parser=whole, metavar="N", help="Pictures at a time.")] = 1,
     points: Annotated[
@@ -68,27 +83,42 @@ def profile(
     ] = 6,
     seconds: Annotated[float, typer.Option(parser=real, metavar="S", help="Time spent on each operation.")] = 0.05,
     overrides: Overrides = None,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Measure a latency table of the operations that a problem needs, on this machine, with torch.
 
     Use it as a budget: --set budgets.latency.max=MICROSECONDS --set budgets.latency.table=FILE.csv. A run that was cut off goes
-    on where it stopped when the command is given again.
+    on where it stopped when the command is given again: after Ctrl-C the file has what was measured until then.
     """
+    from ..nn.profiling import forecast
     from ..nn.profiling import profile as measure
     from ..report.progress import CountDisplay
-    from ..report.terminal import PlainConsole
+    from ..report.terminal import PlainConsole, forecast_lines
 
+    if out is None and not dry_run:
+        raise SpecError("--out", "is missing", "say which file the table goes to, or give --dry-run")
     problem = problem_of(spec, None, overrides)
-    with CountDisplay(PlainConsole(stderr=True), "measured {done} of {total} operations", 5.0) as display:
-        measured = measure(
-            problem,
-            out,
-            batch=batch,
-            points=points,
-            device=device,
-            threads=threads,
-            seconds=seconds,
-            on_row=display.update,
-        )
-    PlainConsole().lines([f"{out}: {measured} operations measured"])
+    settings: dict[str, Any] = {"batch": batch, "points": points, "device": device, "threads": threads, "seconds": seconds}
+    if out is None or dry_run:
+        lines = forecast_lines(forecast(problem, out, **settings), out)
+        PlainConsole().facts(lines[-1:] if quiet else lines)
+        return
+    counts = (0, 0)
+    with CountDisplay(
+        PlainConsole(stderr=True, quiet=quiet), "measured {done} of {total} operations{left}", first=0.0
+    ) as display:
+
+        def count(done: int, total: int) -> None:
+            nonlocal counts
+            counts = (done, total)
+            display.update(done, total)
+
+        try:
+            measured = measure(problem, out, on_row=count, **settings)
+        except KeyboardInterrupt:
+            if counts[1]:
+                line = f"{out} has {counts[0]} of {counts[1]} operations; to measure the others, give the same command again"
+                PlainConsole(stderr=True).lines([line])
+            raise
+    PlainConsole().lines([f"{out}: {counted(measured, 'operation')} measured"])

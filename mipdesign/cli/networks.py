@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import SpecError
-from .options import AsJson, Frames, Network, Plugins, Resolution, whole
+from .completion import one_of
+from .options import AsJson, Frames, Network, Plugins, Quiet, Resolution, whole
 from .results import print_json
 
 if TYPE_CHECKING:
@@ -19,13 +20,18 @@ if TYPE_CHECKING:
 
 def evaluate(
     file: Network,
-    convention: Annotated[str, typer.Option(metavar="paper|reference", help="How the theory is read.")] = "reference",
+    convention: Annotated[
+        str,
+        typer.Option(metavar="paper|reference", help="How the theory is read.", autocompletion=one_of("paper", "reference")),
+    ] = "reference",
     resolution: Resolution = None,
     frames: Frames = None,
     score: Annotated[
         str | None,
         typer.Option(
-            metavar="deepmad|madnas|stentr", help="The objective; stentr for video, madnas for bits, deepmad else by default."
+            metavar="deepmad|madnas|stentr",
+            help="The objective; stentr for video, madnas for bits, deepmad else by default.",
+            autocompletion=one_of("deepmad", "madnas", "stentr"),
         ),
     ] = None,
     alpha: Annotated[
@@ -39,6 +45,7 @@ def evaluate(
     ] = None,
     batch: Annotated[int, typer.Option(parser=whole, metavar="N", help="The table's batch.")] = 1,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Print all figures of one network."""
@@ -58,6 +65,8 @@ def evaluate(
     console = PlainConsole()
     if as_json:
         print_json(console, evaluation.to_dict())
+    elif quiet:
+        console.lines([f"{file}: {scoring.score} {evaluation.objective:.6f}"])
     else:
         console.print(evaluation_table(evaluation, scoring))
 

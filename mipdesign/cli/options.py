@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import SpecError
+from . import completion
 
 if TYPE_CHECKING:
     from ..problem.problem import Problem
@@ -52,7 +53,12 @@ def run_plugins(paths: list[Path] | None) -> list[Path]:
 
 
 Spec = Annotated[
-    str, typer.Argument(metavar="NAME|SPEC.yaml", help="A preset (see 'presets'), or the path of a specification.")
+    str,
+    typer.Argument(
+        metavar="NAME|SPEC.yaml",
+        help="A preset (see 'presets'), or the path of a specification.",
+        autocompletion=completion.preset_names,
+    ),
 ]
 Network = Annotated[
     Path,
@@ -60,6 +66,7 @@ Network = Annotated[
         metavar="FILE|DIR|NAME",
         help="An architecture, a result.json or the folder of a design, a structure file of DeepMAD's tool (.txt), a "
         "description in the terms of torchvision or timm, or a name such as torchvision/resnet50.",
+        autocompletion=completion.network_names,
     ),
 ]
 Resolution = Annotated[
@@ -91,8 +98,18 @@ Overrides = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print one line with the result (or what failed), and no progress; JSON stays whole."),
+]
 ConventionOverride = Annotated[
-    str | None, typer.Option("--convention", metavar="paper|reference", help="Same as --set convention=...")
+    str | None,
+    typer.Option(
+        "--convention",
+        metavar="paper|reference",
+        help="Same as --set convention=...",
+        autocompletion=completion.one_of("paper", "reference"),
+    ),
 ]
 Plugins = Annotated[
     list[Path] | None,

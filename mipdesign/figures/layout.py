@@ -50,6 +50,11 @@ class Strip:
         """Width of its widest cell."""
         return max(map(width_of, self.cells), default=0)
 
+    @cached_property
+    def longest_word(self) -> int:
+        """Width of the longest word of heading and cells."""
+        return max(width_of(word) for text in (self.heading, *self.cells) for word in text.split(" "))
+
 
 def width_of(text: str) -> int:
     """Places that a text takes in a terminal."""
@@ -77,7 +82,7 @@ def hanging(line: str, width: int) -> list[str]:
     """A line in lines of at most ``width``; what goes on stands below the text that follows a label, or a little to the right."""
     if width_of(line) <= width:
         return [line]
-    labelled = len(line) > LABEL and line[LABEL - 2 : LABEL] == "  " and line[LABEL] != " " and LABEL < width // 2
+    labelled = len(line) > LABEL and line[LABEL - 2 : LABEL] == "  " and line[LABEL] != " " and width // 2 > LABEL
     indent = LABEL if labelled else min(2, width // 8)
     start = indent if labelled else 0
     first, *others = folded(line[start:], width - indent)
@@ -188,14 +193,11 @@ def _fit(strips: Sequence[Strip], width: int, folds: bool) -> list[int] | None:
         heads = strip.heading.split(" ") if folds else [strip.heading]
         widths.append(max(strip.content, *map(width_of, heads)))
     excess = MARGIN + sum(widths) + GAP * (len(strips) - 1) - width
-    prose = [i for i, strip in enumerate(strips) if strip.prose]
-    while excess > 0 and prose:
-        i = max(prose, key=lambda i: widths[i])
-        strip = strips[i]
-        words = [width_of(word) for text in (strip.heading, *strip.cells) for word in text.split(" ")]
-        least = max(LEAST_PROSE, *words)
-        if widths[i] > least:
-            taken = min(excess, widths[i] - least)
-            widths[i], excess = widths[i] - taken, excess - taken
-        prose.remove(i)
-    return widths if excess <= 0 else None
+    least = {i: max(LEAST_PROSE, strip.longest_word) for i, strip in enumerate(strips) if strip.prose}
+    while excess > 0:
+        wide = [i for i, bound in least.items() if widths[i] > bound]
+        if not wide:
+            return None
+        widths[max(wide, key=lambda i: widths[i])] -= 1
+        excess -= 1
+    return widths

@@ -1,22 +1,17 @@
-"""The terminal: a console that cuts nothing off, and the lines that commands print beside their tables.
+"""The lines that commands print beside their tables.
 
 Nothing here decides or computes anything about a design. The functions return text, and leave printing to the caller.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from ..errors import MissingExtraError
-from ..figures.formatting import number, percent, scientific, score
-from ..figures.layout import hanging
+from ..figures.formatting import counted, duration, number, percent, scientific, score
 from ..figures.parts import bits_text
-from ..mip.capabilities import Capability
+from .console import PlainConsole as PlainConsole
 from .problem_tables import budgets_text
 from .words import STATUS_WORDS
 
@@ -27,44 +22,44 @@ if TYPE_CHECKING:
     from ..certificate.certificate import Certificate
     from ..checker import Claim
     from ..designs.design import Design
-    from ..mip.formulation import Described, Formulation, FormulationModel
-    from ..mip.solver import Solver
+    from ..mip.formulation import FormulationModel
+    from ..nn.profiling import Forecast
     from ..problem.problem import Problem
 
-PIPE_WIDTH = 1_000_000
-"""Columns that a row may take where the output is not a terminal: each stays on a line, for what reads lines."""
+
+def outcome_line(design: Design) -> str:
+    """What a run found and proved, in one line."""
+    return f"{design.status}, objective {score(design.objective)}, bound {score(design.bound)}, gap {percent(design.gap)}"
 
 
-class PlainConsole(Console):
-    """A console that prints text as it is, cuts nothing off, and falls silent when its reader is gone.
+def settled_line(frontier: Frontier) -> str:
+    """How many points of a frontier are settled, in one line."""
+    settled = sum(point.status in ("optimal", "infeasible") for point in frontier.points)
+    return f"{settled} of {counted(len(frontier.points), 'point')} proven"
 
-    Its width is that of the terminal; elsewhere there is no limit, unless the variable ``COLUMNS`` of the environment sets one.
 
-    Parameters
-    ----------
-    quiet:
-        Whether it prints nothing at all.
-    """
+def binding_line(explanation: Explanation) -> str:
+    """Which limits bind a design, in one line."""
+    binding = [limit.name for limit in explanation.limits if limit.binds]
+    return f"{', '.join(binding)} {'binds' if len(binding) == 1 else 'bind'}" if binding else "no limit binds"
 
-    def __init__(self, stderr: bool = False, quiet: bool = False) -> None:
-        super().__init__(stderr=stderr, quiet=quiet, markup=False, emoji=False, highlight=False)
-        asked = os.environ.get("COLUMNS", "")
-        if not self.is_terminal:
-            self.width = int(asked) if asked.isdecimal() and 0 < int(asked) < PIPE_WIDTH else PIPE_WIDTH
 
-    def on_broken_pipe(self) -> None:
-        """Sends everything that follows to nowhere; the exit code stays what the command makes it."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+def gain_line(comparison: Comparison) -> str:
+    """A network's objective, that of the optimum and what lies between, in one line."""
+    best, ours = comparison.design, comparison.evaluation
+    gain = "" if comparison.gain is None else f", gain {percent(comparison.relative_gain)}"
+    return f"objective {score(ours.objective)}, {best.status} {score(best.objective)}{gain}"
 
-    def lines(self, lines: Iterable[str]) -> None:
-        """Prints lines as they are: files, commands, what another program reads."""
-        for line in lines:
-            self.print(line, soft_wrap=True)
 
-    def facts(self, lines: Iterable[str]) -> None:
-        """Prints lines for people; one that is too long goes on below, at a space."""
-        self.lines(part for line in lines for part in hanging(line, self.width))
+def forecast_lines(forecast: Forecast, path: Path | None) -> list[str]:
+    """How many operations there are to be measured, and how long that takes."""
+    there = f"{forecast.wanted - forecast.left:,} of {counted(forecast.wanted, 'operation')} measured already"
+    lines = [] if path is None else [f"{path}: {there}"]
+    if forecast.sampled:
+        how = f"about {duration(forecast.seconds)}, by the time that {forecast.sampled} of them took"
+    else:
+        how = f"at least {duration(forecast.seconds)}, the time spent on each of them" if forecast.left else "nothing is left"
+    return [*lines, f"{counted(forecast.left, 'operation')} to be measured: {how}"]
 
 
 def frontier_lines(frontier: Frontier) -> list[str]:
@@ -207,28 +202,6 @@ def claim_lines(claims: Sequence[Claim]) -> list[str]:
     if failed:
         return [*lines, f"{failed} of {len(claims)} claims do not hold"]
     return [*lines, verdict(claims) if lines else f"proved: all {len(claims)} claims hold"]
-
-
-def formulation_lines(formulation: Formulation) -> list[str]:
-    """A registered formulation and the parts of its variants: id, what its optimum says, what it is, where it comes from."""
-    lines = _described(formulation, "")
-    for kind, of_kind in formulation.parts().items():
-        lines += [f"  {kind}", *(line for part in of_kind for line in _described(part, "    "))]
-    return lines
-
-
-def _described(part: Described, indent: str) -> list[str]:
-    return [f"{indent}{part.id:<12} {part.claim:<6} {part.title}", f"{indent}{'':<19} {part.reference}"]
-
-
-def solver_lines(solver: Solver) -> list[str]:
-    """A registered solver: its id, what it is, its version if it is installed, and what it can do."""
-    try:
-        version = solver.version()
-    except MissingExtraError as error:
-        version = f"not installed: {error}"
-    able = ", ".join(capability.value for capability in Capability if capability in solver.capabilities)
-    return [f"{solver.id:<14} {solver.title}", f"{'':<14} {version}", f"{'':<14} {able}"]
 
 
 def model_lines(form: FormulationModel, path: Path) -> list[str]:
