@@ -79,7 +79,7 @@ def folded(text: str, width: int) -> list[str]:
 
 
 def hanging(line: str, width: int) -> list[str]:
-    """A line in lines of at most ``width``; what goes on stands below the text that follows a label, or a little to the right."""
+    """A line in lines of at most ``width``; what goes on stands below the text after a label, or a little to the right."""
     if width_of(line) <= width:
         return [line]
     labelled = len(line) > LABEL and line[LABEL - 2 : LABEL] == "  " and line[LABEL] != " " and width // 2 > LABEL

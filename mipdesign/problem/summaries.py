@@ -1,4 +1,4 @@
-"""Problems in a few words: of the presets from their listing, or from their specifications where the listing is not of these."""
+"""Problems in a few words: those of presets from their listing, or from their specifications where it is not of these."""
 
 from __future__ import annotations
 

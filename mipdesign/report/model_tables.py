@@ -20,7 +20,7 @@ CLAIMS = {
 
 
 def formulations_table(formulations: Iterable[Formulation]) -> Table:
-    """The registered formulations: what the optimum of each says, how it is written, and what its variants are combined from."""
+    """The registered formulations: what the optimum of each says, and how it is written."""
     heads = (
         *columns("formulation", "optimum", left=("formulation", "optimum")),
         Column("how it is written", "left", prose=True),
