@@ -247,12 +247,14 @@ def forecast(
     device: str = "cpu",
     threads: int = 1,
     seconds: float = 0.05,
-    samples: int = 8,
+    samples: int = 16,
+    patience: float = 5.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Forecast:
     """What :func:`profile` would do with these settings, and how long that takes; nothing is written.
 
-    The operations are put in the order of their MACs, and ``samples`` of them in equal distances are measured.
+    The operations are put in the order of their sizes, and ``samples`` of them in equal distances are measured, the one in the
+    middle first and the others between those before; no more is begun after ``patience`` seconds.
 
     Raises
     ------
@@ -268,13 +270,19 @@ def forecast(
     todo = sorted((row for row in wanted if row[:-1] not in known), key=_size)
     if not (todo and has_torch):
         return Forecast(len(wanted), len(todo), 0, len(todo) * seconds)
-    samples = min(samples, len(todo))
-    chosen = [todo[(2 * i + 1) * len(todo) // (2 * samples)] for i in range(samples)]
+    chosen = [todo[int(place * len(todo))] for place in _spread_out(min(samples, len(todo)))]
     next(measure(chosen, settings))  # what is imported and begun once is not counted
-    began = clock()
+    began, sampled = clock(), 0
     for _ in measure(chosen, settings):
-        pass
-    return Forecast(len(wanted), len(todo), samples, (clock() - began) / samples * len(todo))
+        sampled += 1
+        if clock() >= began + patience:
+            break
+    return Forecast(len(wanted), len(todo), sampled, (clock() - began) / sampled * len(todo))
+
+
+def _spread_out(count: int) -> list[float]:
+    """Numbers between 0 and 1 of which the first few are as even as all (van der Corput's sequence)."""
+    return [sum((n >> bit & 1) / 2 ** (bit + 1) for bit in range(n.bit_length())) for n in range(1, count + 1)]
 
 
 def _size(row: Row) -> int:

@@ -303,4 +303,5 @@ def claims_table(claims: Iterable[Claim]) -> Table:
     from ..checker import FAILS
 
     rows = tuple((claim.claim, "FAILED" if claim.outcome == FAILS else claim.outcome) for claim in claims)
-    return Table("Claims of the certificate", columns("claim", "result", left=("claim", "result")), rows)
+    heads = (Column("claim", "left", prose=True), Column("result", "left"))
+    return Table("Claims of the certificate", heads, rows)
