@@ -99,3 +99,8 @@ def short(value: Any) -> str:
 def cut_off(text: str) -> str:
     """A text as it is quoted in an error."""
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A count with its noun: ``1 block``, ``2 blocks``."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"

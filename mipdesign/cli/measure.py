@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import SpecError
-from ..figures.formatting import counted
+from ..errors import SpecError, counted
 from .completion import one_of
 from .options import AsJson, Network, Overrides, Plugins, Quiet, Resolution, Spec, problem_of, real, seed_number, whole
 from .results import print_json
@@ -57,8 +56,9 @@ def validate(
         if not quiet:
             console.print(validation_table(report.checks))
             console.print(*measurement_tables(measured, report.known), sep="")
+        agreement = "the only figure agrees" if len(report.checks) == 1 else f"all {len(report.checks)} figures agree"
         failed = ", ".join(check.name for check in report.failures)
-        console.facts([f"FAILED: {failed}" if failed else f"all {len(report.checks)} figures agree"])
+        console.facts([f"FAILED: {failed}" if failed else agreement])
     raise typer.Exit(0 if report.passed else 1)
 
 

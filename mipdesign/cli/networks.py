@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import SpecError
+from ..errors import SpecError, counted
 from .completion import one_of
 from .options import AsJson, Frames, Network, Plugins, Quiet, Resolution, whole
 from .results import print_json
@@ -95,7 +95,11 @@ def _scoring(
     scoring = default_scoring(convention, architecture, objective.score)
     n_stages = 1 + architecture.stage_of[-1]
     if objective.alpha is not None and len(objective.alpha) != n_stages:
-        raise SpecError("--alpha", f"{len(objective.alpha)} weights for {n_stages} down-sampling stages", "give one per stage")
+        raise SpecError(
+            "--alpha",
+            f"{counted(len(objective.alpha), 'weight')} for {counted(n_stages, 'down-sampling stage')}",
+            "give one per stage",
+        )
     return replace(scoring, alpha=objective.alpha or scoring.alpha, score_resolution=objective.score_resolution)
 
 

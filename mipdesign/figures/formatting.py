@@ -52,8 +52,3 @@ def duration(seconds: float) -> str:
         return f"{minutes} min"
     hours, minutes = divmod(round(minutes, -1), 60)
     return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """A count with its noun: ``1 node``, ``2 nodes``."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, Field, model_validator
 
-from ..errors import SpecError, one_of
+from ..errors import SpecError, counted, one_of
 from ..files import read_text
 from ..networks.architecture import Architecture, Stem
 from ..networks.architecture_file import Positive, require_kernel
@@ -86,7 +86,9 @@ class Problem(SpecModel):
         alpha = self.objective.alpha
         if alpha is not None and len(alpha) != n_stages:
             raise SpecError(
-                "objective.alpha", f"{len(alpha)} weights for {n_stages} down-sampling stages", "give one weight per stage"
+                "objective.alpha",
+                f"{counted(len(alpha), 'weight')} for {counted(n_stages, 'down-sampling stage')}",
+                "give one weight per stage",
             )
         penalty = self.objective.penalty
         for stage in penalty.stages if penalty is not None and penalty.stages is not None else ():

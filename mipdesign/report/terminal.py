@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..figures.formatting import counted, duration, number, percent, scientific, score
+from ..errors import counted
+from ..figures.formatting import duration, number, percent, scientific, score
 from ..figures.parts import bits_text
 from .console import PlainConsole as PlainConsole
 from .problem_tables import budgets_text
@@ -90,7 +91,7 @@ def outcome_lines(design: Design) -> list[str]:
     """What the run found and proved, and what it took."""
     summary = design.certificate.summary()
     verdicts = ", ".join(f"{count} {name}" for name, count in summary.items() if name not in ("nodes", "cells", "open"))
-    proof = f"{summary['nodes']} nodes" + (f" ({verdicts})" if verdicts else "")
+    proof = counted(summary["nodes"], "node") + (f" ({verdicts})" if verdicts else "")
     lines = [
         f"status       {design.status}: {STATUS_WORDS[design.status]}" + (" (interrupted)" if design.interrupted else ""),
         f"objective    {score(design.objective)}",
@@ -114,7 +115,7 @@ BOUNDED_BY = {
 def scip_words(scip: Mapping[str, Any]) -> str:
     """What SCIP's tree was."""
     bounded = BOUNDED_BY.get(scip["options"].get("relaxator", ""), "")
-    return f"{scip['version']}, {scip['nodes']} nodes in {scip['seconds']:.1f} s, {bounded}"
+    return f"{scip['version']}, {counted(scip['nodes'], 'node')} in {scip['seconds']:.1f} s, {bounded}"
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
@@ -152,7 +153,7 @@ def outside_text(comparison: Comparison, name: str) -> str:
         return f"{name}: {s.block}, stride {s.stride}, {sizes}"
     if name == "stem":
         stem, pool = network.stem, ", then a pool" if network.stem.pool else ""
-        return f"stem: {stem.kernel}x{stem.kernel}, stride {stem.stride}, {stem.channels} channels{pool}"
+        return f"stem: {stem.kernel}x{stem.kernel}, stride {stem.stride}, {counted(stem.channels, 'channel')}{pool}"
     return f"{name}: {getattr(network, name)}"
 
 
@@ -166,11 +167,11 @@ def problem_lines(problem: Problem) -> list[str]:
     alpha = ", ".join(f"{weight:g}" for weight in s.alpha)
     of_channels, of_area = s.exponents
     exponents = "" if s.exponents == s.formula.exponents else f", exponents {of_channels:g} of channels and {of_area:g} of area"
-    frames = "" if problem.input.frames is None else f"{problem.input.frames} frames x "
+    frames = "" if problem.input.frames is None else f"{counted(problem.input.frames, 'frame')} x "
     shape = f"{problem.input.channels} x {frames}{problem.input.resolution} x {problem.input.resolution}"
     return [
         f"problem      {problem.name}, convention {problem.convention}",
-        f"input        {shape}, {problem.classes} classes",
+        f"input        {shape}, {counted(problem.classes, 'class', 'classes')}",
         f"objective    {s.score}, alpha ({alpha}){exponents}, {penalty}{base}{price}",
         f"budgets      {budgets_text(problem)}",
         f"networks     {scientific(problem.size())} in the space, budgets aside",
@@ -187,7 +188,7 @@ def verification_lines(certificate: Certificate, claims: Sequence[Claim]) -> lis
     claim, summary = certificate.claim, certificate.summary()
     return [
         f"status {claim['status']}, objective {score(claim['objective'])}, bound {score(claim['bound'])}",
-        f"{summary['nodes']} nodes, {summary['open']} left open{_by_models(summary['cells'])}",
+        f"{counted(summary['nodes'], 'node')}, {summary['open']} left open{_by_models(summary['cells'])}",
         *lines,
     ]
 
@@ -200,15 +201,22 @@ def claim_lines(claims: Sequence[Claim]) -> list[str]:
     lines = [f"{words[c.outcome]}: {c.claim}" + (f": {c.detail}" if c.detail else "") for c in claims if c.outcome in words]
     failed = sum(claim.outcome == FAILS for claim in claims)
     if failed:
-        return [*lines, f"{failed} of {len(claims)} claims do not hold"]
-    return [*lines, verdict(claims) if lines else f"proved: all {len(claims)} claims hold"]
+        return [*lines, f"{failed} of {counted(len(claims), 'claim')} {'does' if failed == 1 else 'do'} not hold"]
+    return [
+        *lines,
+        verdict(claims)
+        if lines
+        else "proved: the only claim holds"
+        if len(claims) == 1
+        else f"proved: all {len(claims)} claims hold",
+    ]
 
 
 def model_lines(form: FormulationModel, path: Path) -> list[str]:
     """What was written to a file, and what its objective means."""
     size = form.statistics()
     return [
-        f"{path}: {size.variables} variables ({size.binaries} binary, {size.integers} integer), "
-        f"{size.constraints} constraints, {size.nonzeros} nonzeros",
+        f"{path}: {counted(size.variables, 'variable')} ({size.binaries} binary, {size.integers} integer), "
+        f"{counted(size.constraints, 'constraint')}, {counted(size.nonzeros, 'nonzero')}",
         f"to be maximised; one unit of its objective is {form.objective_scale!r} of the network's",
     ]

@@ -10,6 +10,8 @@ import programs
 import pytest
 
 from mipdesign.cli import main as cli
+from mipdesign.errors import SpecError, counted
+from mipdesign.figures.formatting import scientific
 from mipdesign.problem import listing, summaries
 from mipdesign.problem.problem import Problem, preset_names
 
@@ -44,7 +46,7 @@ def test_one_line_says_the_result(folder: Path, said: Callable[..., list[str]], 
     assert said("evaluate", folder, "-q") == [f"{folder}: deepmad {result['objective']:.6f}"]
     (line,) = said("verify", folder, "-q")
     assert line.startswith("proved: all ")
-    assert said("show", SMALL, "-q") == [f"small: {Problem.load(SMALL).size():.3e} networks"]
+    assert said("show", SMALL, "-q") == [f"small: {scientific(Problem.load(SMALL).size())} networks"]
     assert said("presets", "-q") == preset_names()
 
 
@@ -106,3 +108,26 @@ def test_a_preset_that_the_listing_does_not_know_is_read(monkeypatch: pytest.Mon
 def test_presets_are_listed_without_reading_them() -> None:
     said = programs.said("imports_of_a_command", "presets")
     assert {"yaml", "mipdesign.problem.problem", "mipdesign.networks"}.isdisjoint(said["modules"])
+
+
+# ------------------------------------------------------------------------------------------------------------------- words
+
+
+def test_counts_agree_with_their_nouns() -> None:
+    assert [counted(n, "frame") for n in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]
+    assert [counted(n, "class", "classes") for n in (1, 2)] == ["1 class", "2 classes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("e3d-s", ["input.frames=1"], "kernel 3x3 in a network of 1 frame;"),
+        (SMALL, ["input.resolution=12"], "fits a map of 3 x 3; use kernel 1, or raise input.resolution"),
+        (SMALL, ["input.resolution=16", "stages.0.kernels=[9]"], "use kernels up to 5, or raise input.resolution"),
+        (SMALL, ["objective.alpha=[1]"], "1 weight for 3 down-sampling stages"),
+    ],
+)
+def test_messages_are_sentences(name: str, settings: list[str], words: str) -> None:
+    with pytest.raises(SpecError) as fault:
+        Problem.named(name, settings)
+    assert words in str(fault.value)

@@ -223,7 +223,7 @@ def test_a_verified_certificate_is_summed_up() -> None:
     assert lines == [
         "status feasible, objective 1.000, bound 2.000",
         "2 nodes, 1 left open",
-        "proved: all 1 claims hold",
+        "proved: the only claim holds",
     ]
 
 
