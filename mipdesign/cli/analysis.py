@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import SpecError
 from ..forks import keep_single_threaded
+from ..temporary import ensure_temporary
 from .completion import preset_names
 from .options import (
     AsJson,
@@ -16,6 +18,7 @@ from .options import (
     Gap,
     Network,
     Overrides,
+    Overwrite,
     Plugins,
     Quiet,
     Resolution,
@@ -25,7 +28,11 @@ from .options import (
     Workers,
     problem_of,
 )
-from .results import EXIT_CODES, folder_name, new_engine, print_json, require_writable, watching
+from .results import EXIT_CODES, folder_name, new_engine, print_json, require_writable, save_design, watching
+
+if TYPE_CHECKING:
+    from ..analysis.frontier_file import Frontier
+    from ..problem.problem import Problem
 
 
 def pareto(
@@ -71,29 +78,43 @@ def pareto(
     problem = problem_of(spec, convention, overrides)
     folder = out or Path("frontiers") / folder_name(problem.name)
     require_writable(folder)
-    with FrontierDisplay(PlainConsole(stderr=True, quiet=quiet)) as display:
-        found = solve_frontier(
-            problem,
-            sweeps,
-            folder,
-            time_limit=time_limit,
-            gap=gap,
-            seed=seed,
-            workers=workers,
-            scheduler=scheduler,
-            on_frontier=display.solved,
-            on_point=display.update,
-            copied=True,
-        )
     console = PlainConsole()
-    if as_json:
-        print_json(console, found.to_dict())
-    elif quiet:
-        console.lines([f"{folder}: {settled_line(found)}"])
-    else:
-        console.print(frontier_table(found.stored()))
-        console.facts([*frontier_lines(found), f"files        {folder}"])
-    raise typer.Exit(min(EXIT_CODES[point.status] for point in found.points))
+    known: list[Frontier] = []  # the last one is what is known
+
+    def keep(frontier: Frontier) -> None:
+        known.append(frontier)
+        display.solved(frontier)
+
+    def show(*more: str) -> None:
+        if as_json:
+            print_json(console, known[-1].to_dict())
+        elif quiet:
+            console.lines([f"{folder}: {settled_line(known[-1])}"])
+        else:
+            console.print(frontier_table(known[-1].stored()))
+            console.facts([*frontier_lines(known[-1]), *more])
+
+    try:
+        with FrontierDisplay(PlainConsole(stderr=True, quiet=quiet)) as display:
+            solve_frontier(
+                problem,
+                sweeps,
+                folder,
+                time_limit=time_limit,
+                gap=gap,
+                seed=seed,
+                workers=workers,
+                scheduler=scheduler,
+                on_frontier=keep,
+                on_point=display.update,
+                copied=True,
+            )
+    except SpecError:
+        if known:  # a file could not be written, and what has been solved is shown all the same
+            show()
+        raise
+    show(f"files        {folder}")
+    raise typer.Exit(min(EXIT_CODES[point.status] for point in known[-1].points))
 
 
 def explain(
@@ -121,16 +142,17 @@ def explain(
         require_writable(folder)
         with ExplanationDisplay(PlainConsole(stderr=True, quiet=quiet)) as display:
             explanation = explain_design(found, budgets=budgets, workers=workers, on_progress=display.update, engine=engine)
-    explanation.save(folder)
     console = PlainConsole()
-    if as_json:
-        print_json(console, explanation.to_dict())
-        return
-    if quiet:
-        console.lines([f"{folder}: {binding_line(explanation)}"])
-        return
-    console.print(explanation_table(explanation.stored()))
-    console.facts(explanation_lines(explanation))
+    try:
+        if as_json:
+            print_json(console, explanation.to_dict())
+        elif quiet:
+            console.lines([f"{folder}: {binding_line(explanation)}"])
+        else:
+            console.print(explanation_table(explanation.stored()))
+            console.facts(explanation_lines(explanation))
+    finally:
+        explanation.save(folder)
 
 
 def compare(
@@ -154,6 +176,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the files of the design; none by default.")
     ] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     plugins: Plugins = None,
@@ -165,6 +188,13 @@ def compare(
 
     Exit codes: as those of 'design'.
     """
+
+    def check(problem: Problem) -> None:
+        from ..designs.folder import require_free
+
+        if out is not None and not overwrite:
+            require_free(out, problem)
+
     if out is not None:
         require_writable(out)
     with new_engine(workers) as engine, watching(drawn=out is not None, quiet=quiet) as watch:
@@ -183,21 +213,24 @@ def compare(
             workers=workers,
             on_progress=watch,
             engine=engine,
+            on_problem=check,
         )
         engine.kill()  # it gives its memory back while the files are written
-        if out is not None:
-            made.design.save(out)
     from ..report.tables import comparison_table
     from ..report.terminal import PlainConsole, comparison_lines, gain_line
 
     console = PlainConsole()
-    if as_json:
-        print_json(console, made.to_dict())
-    elif quiet:
-        console.lines([f"{network}: {gain_line(made)}"])
-    else:
-        console.print(comparison_table(made))
-        console.facts(comparison_lines(made))
+    try:
+        if as_json:
+            print_json(console, made.to_dict())
+        elif quiet:
+            console.lines([f"{network}: {gain_line(made)}"])
+        else:
+            console.print(comparison_table(made))
+            console.facts(comparison_lines(made))
+    finally:
+        if out is not None:
+            save_design(made.design, out, None, overwrite)
     raise typer.Exit(EXIT_CODES[made.design.status])
 
 
@@ -215,4 +248,5 @@ def report(
     from ..report.report import write_report
     from ..report.terminal import PlainConsole
 
+    ensure_temporary(out.parent if out is not None else folders[0])
     PlainConsole().lines([str(write_report(folders, out))])

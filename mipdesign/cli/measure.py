@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import SpecError, counted
+from ..temporary import ensure_temporary
 from .completion import one_of
 from .options import AsJson, Network, Overrides, Plugins, Quiet, Resolution, Spec, problem_of, real, seed_number, whole
-from .results import print_json
+from .results import print_json, require_writable_file
 
 
 def validate(
@@ -44,21 +45,24 @@ def validate(
     from ..report.terminal import PlainConsole
     from ..report.validation_tables import measurement_tables, validation_table
 
+    ensure_temporary(path)
     network = read_network(path, resolution)
     measured = measurements(network, batch=batch, threads=threads, seed=seed, quick=quick)
     report = replace(measure(network, draws=draws, seed=seed), measurements=measured, known=known_networks(network))
-    if os.path.isdir(path):
-        write_validation(report, path)
     console = PlainConsole()
-    if as_json:
-        print_json(console, report.to_dict())
-    else:
-        if not quiet:
-            console.print(validation_table(report.checks))
-            console.print(*measurement_tables(measured, report.known), sep="")
-        agreement = "the only figure agrees" if len(report.checks) == 1 else f"all {len(report.checks)} figures agree"
-        failed = ", ".join(check.name for check in report.failures)
-        console.facts([f"FAILED: {failed}" if failed else agreement])
+    try:
+        if as_json:
+            print_json(console, report.to_dict())
+        else:
+            if not quiet:
+                console.print(validation_table(report.checks))
+                console.print(*measurement_tables(measured, report.known), sep="")
+            agreement = "the only figure agrees" if len(report.checks) == 1 else f"all {len(report.checks)} figures agree"
+            failed = ", ".join(check.name for check in report.failures)
+            console.facts([f"FAILED: {failed}" if failed else agreement])
+    finally:
+        if os.path.isdir(path):
+            write_validation(report, path)
     raise typer.Exit(0 if report.passed else 1)
 
 
@@ -96,7 +100,9 @@ def profile(
     from ..report.progress import CountDisplay
     from ..report.terminal import PlainConsole, forecast_lines
 
-    if out is None and not dry_run:
+    if out is not None:
+        require_writable_file(out)
+    elif not dry_run:
         raise SpecError("--out", "is missing", "say which file the table goes to, or give --dry-run")
     problem = problem_of(spec, None, overrides)
     settings: dict[str, Any] = {"batch": batch, "points": points, "device": device, "threads": threads, "seconds": seconds}

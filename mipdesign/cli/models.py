@@ -10,6 +10,7 @@ import typer
 from ..errors import SpecError
 from .completion import formulation_names, solver_names
 from .options import ConventionOverride, Overrides, Plugins, Quiet, Spec, problem_of
+from .results import require_writable_file
 
 
 def formulations(
@@ -85,6 +86,7 @@ def model(
     from ..report.terminal import PlainConsole, model_lines
     from ..search.coverage import build_tables
 
+    require_writable_file(out)
     tables = build_tables(problem_of(spec, convention, overrides))
     chosen = formulation_named(formulation)
     if reason := chosen.unsupported(tables):

@@ -111,6 +111,10 @@ ConventionOverride = Annotated[
         autocompletion=completion.one_of("paper", "reference"),
     ),
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace what the folder holds: another problem's design, or one that got further."),
+]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import SpecError, require
-from ..files import read_text, writing
+from ..files import read_text, write_whole, writing
 from ..lattice.additive_budgets import excess_of
 from ..lattice.pairs import tail_operations
 from ..networks.architecture import Architecture
@@ -334,7 +334,8 @@ def _end_with_a_line(path: Path) -> None:
     """Takes away what a run that was killed has written of its last line."""
     text = read_text(path, MAX_TABLE_BYTES) if os.path.exists(path) else ""
     if text and not text.endswith("\n"):
-        path.write_text("".join(f"{line}\n" for line in _whole_lines(text)), encoding="utf-8")
+        with writing(path):
+            write_whole(path, "".join(f"{line}\n" for line in _whole_lines(text)).encode())
 
 
 def time_network(architecture: Architecture, *, batch: int = 1, threads: int = 1, seconds: float = 2.0) -> float:
