@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import SpecError, cut_off, nearest, short
+from .errors import SpecError, cut_off, one_of, short
 from .files import MAX_BYTES
 from .files import read_text as read_text
 from .numerals import MOST_DIGITS, NUMBER, from_text
@@ -330,7 +330,7 @@ def _fault(model: type[BaseModel], fault: Mapping[str, Any], source: str | None)
         return SpecError(field, "is missing", "add it", source)
     if fault["type"] == "extra_forbidden":
         known = _known_fields(model, fault["loc"][:-1])
-        remedy = f"{nearest(str(fault['loc'][-1]), known)}use one of: {', '.join(known)}" if known else "remove it"
+        remedy = one_of(str(fault["loc"][-1]), known) if known else "remove it"
         return SpecError(field, "is not a known field", remedy, source)
     message = str(fault["msg"]).removeprefix("Value error, ").replace(" after validation", "").replace("Tuple", "list")
     remedy = REMEDIES.get(fault["type"], message[0].lower() + message[1:])

@@ -15,7 +15,7 @@ from ..designs.design import Design
 from ..designs.result import RESULT
 from ..designs.run import design
 from ..engine.engine import Engine
-from ..errors import SpecError
+from ..errors import SpecError, counted
 from ..io.exchange import with_input
 from ..networks.architecture import Architecture
 from ..networks.evaluator import Evaluation, Evaluator, Scoring, violations
@@ -260,7 +260,7 @@ def comparable_scoring(problem: Problem, network: Architecture) -> Scoring:
     alpha, penalised = scoring.alpha, scoring.penalised
     if n_stages != len(alpha):
         if problem.objective.alpha is not None:
-            stages = f"{len(alpha)} weights, but the network has {n_stages} down-sampling stages"
+            stages = f"{counted(len(alpha), 'weight')}, but the network has {counted(n_stages, 'down-sampling stage')}"
             raise SpecError("objective.alpha", stages, "leave it out, or use a space of as many stages")
         alpha = scoring.formula.alpha(n_stages)
     penalty = problem.objective.penalty

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, RootModel
 from ..certificate.certificate import finite
 from ..designs.stored import Count, Short, StoredOptimum
 from ..designs.versions import installed_versions
-from ..errors import SpecError
+from ..errors import SpecError, counted
 from ..networks.architecture import Architecture
 from ..networks.evaluator import LOWER
 from ..networks.objective import ConventionName
@@ -187,7 +187,12 @@ def read_frontier(path: Path) -> tuple[StoredFrontier, dict[str, Any]]:
     Problem.from_dict(frontier.problem, f"{path}: problem")
     total = math.prod(len(sweep.values) for sweep in frontier.sweeps)
     if len(frontier.points) != total:
-        raise SpecError("points", f"{len(frontier.points)} points for {total} limits", "give what 'pareto' wrote", str(path))
+        raise SpecError(
+            "points",
+            f"{counted(len(frontier.points), 'point')} for {counted(total, 'limit')}",
+            "give what 'pareto' wrote",
+            str(path),
+        )
     for i, point in enumerate(frontier.points):
         point.network(f"{path}: points.{i}.architecture")
         if set(point.limits) != {sweep.key for sweep in frontier.sweeps}:

@@ -23,11 +23,13 @@ from .results import INTERRUPTED
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises for options that it cannot read; it has no public name."""
 
+WIDEST_HELP = 160
+"""Columns that help takes at most: as many as the terminal has, while its lines can be read."""
+
 app = typer.Typer(
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST_HELP},
 )
 
 
@@ -118,5 +120,5 @@ COMMANDS = (
 )
 """All commands, in the order in which the help lists them."""
 
-for command in COMMANDS:
-    app.command()(command)
+for command in COMMANDS:  # a summary that is given is wrapped, not cut off
+    app.command(short_help=" ".join((command.__doc__ or "").partition("\n\n")[0].split()))(command)

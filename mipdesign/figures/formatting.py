@@ -41,3 +41,14 @@ def quantity(value: float) -> str:
     exponent = 0 if value == 0 else math.floor(math.log10(abs(float(f"{value:.3e}")))) // 3
     exponent = min(max(exponent, 0), len(PREFIXES) - 1)
     return f"{value / 1000**exponent:.4g} {PREFIXES[exponent]}".rstrip()
+
+
+def duration(seconds: float) -> str:
+    """A time that is known roughly: ``40 s``, ``5 min``, ``2 h 10 min``."""
+    if seconds < 90:
+        return f"{max(math.ceil(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(round(minutes, -1), 60)
+    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"

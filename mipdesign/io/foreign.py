@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import SpecError, nearest, short
+from ..errors import SpecError, one_of, short
 
 OBSTACLES = (
     (r"convnext", "ConvNeXt's layer scale"),
@@ -84,4 +84,4 @@ def unknown_network(name: str, known: Mapping[str, Any]) -> SpecError:
     obstacle = obstacle_of(name)
     if obstacle is not None:
         return SpecError("", f"{name!r} is not a network here: {obstacle} is not supported", f"use one of: {', '.join(known)}")
-    return SpecError("", f"{name!r} is not a network", f"{nearest(name, known)}use one of: {', '.join(known)}")
+    return SpecError("", f"{name!r} is not a network", one_of(name, known))

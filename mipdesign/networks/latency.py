@@ -24,7 +24,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import SpecError, short
+from ..errors import SpecError, counted, short
 from ..files import read_text
 from ..numerals import NUMBER, from_text
 from .blocks import Int, Operation
@@ -165,7 +165,7 @@ class LatencyTable:
 def _row(n: int, values: Sequence[str]) -> Row:
     """One row of CSV, checked."""
     if len(values) != len(HEADER):
-        raise SpecError(f"line {n}", f"has {len(values)} columns", f"give {len(HEADER)}: {', '.join(HEADER)}")
+        raise SpecError(f"line {n}", f"has {counted(len(values), 'column')}", f"give {len(HEADER)}: {', '.join(HEADER)}")
     if values[0] not in KINDS:
         raise SpecError(f"line {n}, kind", f"{short(values[0])} is not known", f"use one of: {', '.join(KINDS)}")
     numbers = []

@@ -10,8 +10,10 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -201,7 +203,8 @@ def profile(
     _check(settings, batch, points)
     require("torch", "torch", "measuring latency")
     _require_device(device)
-    wanted, known = plan(problem, points, batch), _known(path, settings)
+    wanted, known = plan(problem, points, batch), _known(path, settings.comment())
+    _end_with_a_line(path)
     todo = [row for row in wanted if row[:-1] not in known]
     done = len(wanted) - len(todo)
     on_row(done, len(wanted))
@@ -213,6 +216,78 @@ def profile(
             file.flush()
             on_row(n, len(wanted))
     return len(todo)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What :func:`profile` would do.
+
+    Attributes
+    ----------
+    wanted, left:
+        Operations of the table, and those of them that are still to be measured.
+    sampled:
+        Operations that were measured for the forecast, of all sizes; 0 where torch is missing.
+    seconds:
+        How long the rest takes at the mean time of the sample; at least, where there is none: the time spent on each.
+    """
+
+    wanted: int
+    left: int
+    sampled: int
+    seconds: float
+
+
+def forecast(
+    problem: Problem,
+    path: str | Path | None,
+    *,
+    batch: int = 1,
+    points: int = 6,
+    device: str = "cpu",
+    threads: int = 1,
+    seconds: float = 0.05,
+    samples: int = 16,
+    patience: float = 5.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Forecast:
+    """What :func:`profile` would do with these settings, and how long that takes; nothing is written.
+
+    The operations are put in the order of their sizes, and ``samples`` of them in equal distances are measured, the one in the
+    middle first and the others between those before; no more is begun after ``patience`` seconds.
+
+    Raises
+    ------
+    SpecError
+        As :func:`profile`.
+    """
+    settings = Settings(device, threads, seconds)
+    _check(settings, batch, points)
+    wanted, has_torch = plan(problem, points, batch), find_spec("torch") is not None
+    if has_torch:
+        _require_device(device)
+    known = set() if path is None else _known(Path(path), settings.comment() if has_torch else None)
+    todo = sorted((row for row in wanted if row[:-1] not in known), key=_size)
+    if not (todo and has_torch):
+        return Forecast(len(wanted), len(todo), 0, len(todo) * seconds)
+    chosen = [todo[int(place * len(todo))] for place in _spread_out(min(samples, len(todo)))]
+    next(measure(chosen, settings))  # what is imported and begun once is not counted
+    began, sampled = clock(), 0
+    for _ in measure(chosen, settings):
+        sampled += 1
+        if clock() >= began + patience:
+            break
+    return Forecast(len(wanted), len(todo), sampled, (clock() - began) / sampled * len(todo))
+
+
+def _spread_out(count: int) -> list[float]:
+    """Numbers between 0 and 1 of which the first few are as even as all (van der Corput's sequence)."""
+    return [sum((n >> bit & 1) / 2 ** (bit + 1) for bit in range(n.bit_length())) for n in range(1, count + 1)]
+
+
+def _size(row: Row) -> int:
+    """What an operation computes and reads, roughly."""
+    return int(operation_of(row).macs) + row.in_channels * row.resolution**2
 
 
 def _check(settings: Settings, batch: int, points: int) -> None:
@@ -235,29 +310,32 @@ def _require_device(device: str) -> None:
         raise SpecError("device", "torch sees no CUDA device", "use --device cpu")
 
 
-def _known(path: Path, settings: Settings) -> set[tuple[object, ...]]:
-    """What a table measures already; a last line that was cut off is taken away."""
-    if not os.path.exists(path):
-        return set()
-    text = read_text(path, MAX_TABLE_BYTES)
-    if not text:
-        return set()
-    lines = text.splitlines()
-    if not text.endswith("\n"):
-        lines.pop()
-        with writing(path):
-            write_whole(path, "".join(f"{line}\n" for line in lines).encode())
-    comment = settings.comment()
-    if not lines or lines[0] != comment:
-        raise SpecError(
-            "--out", f"{path} was measured otherwise: {' '.join(lines[:1])!r}", f"give another file for {comment!r}"
-        )
+def _known(path: Path, comment: str | None) -> set[tuple[object, ...]]:
+    """What a table measures already, but for a last line that was cut off; ``comment``: how it has to have been measured."""
+    text = read_text(path, MAX_TABLE_BYTES) if os.path.exists(path) else ""
+    lines = _whole_lines(text)
+    head = lines[0] if lines else text
+    if comment is not None and head != (comment if lines else comment[: len(text)]):
+        raise SpecError("--out", f"{path} was measured otherwise: {head!r}", f"give another file for {comment!r}")
     if len(lines) <= 2:
         return set()
     try:
         return {row[:-1] for row in LatencyTable.from_lines(lines).rows}
     except SpecError as error:
         raise error.at(str(path)) from None
+
+
+def _whole_lines(text: str) -> list[str]:
+    """The lines of a table that were written to their ends."""
+    return text[: text.rfind("\n") + 1].splitlines()
+
+
+def _end_with_a_line(path: Path) -> None:
+    """Takes away what a run that was killed has written of its last line."""
+    text = read_text(path, MAX_TABLE_BYTES) if os.path.exists(path) else ""
+    if text and not text.endswith("\n"):
+        with writing(path):
+            write_whole(path, "".join(f"{line}\n" for line in _whole_lines(text)).encode())
 
 
 def time_network(architecture: Architecture, *, batch: int = 1, threads: int = 1, seconds: float = 2.0) -> float:

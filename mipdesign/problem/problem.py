@@ -15,14 +15,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import BaseModel, Field, model_validator
 
-from ..errors import SpecError, nearest
+from ..errors import SpecError, counted, one_of
 from ..files import read_text
 from ..networks.architecture import Architecture, Stem
 from ..networks.architecture_file import Positive, require_kernel
@@ -42,6 +41,8 @@ from ..parsing import load_yaml, validated
 from .budgets import Budget, Budgets, Range
 from .convolutions import check_bits, check_frames, check_shapes
 from .elements import Element, check_blocks, elements_of, sequences
+from .listing import preset_names as preset_names
+from .listing import preset_text
 from .objective import ObjectiveSpec, objective_to_plain
 from .overrides import apply_override, find_table
 from .space import SuperBlockSpace, brief, choice_of
@@ -85,7 +86,9 @@ class Problem(SpecModel):
         alpha = self.objective.alpha
         if alpha is not None and len(alpha) != n_stages:
             raise SpecError(
-                "objective.alpha", f"{len(alpha)} weights for {n_stages} down-sampling stages", "give one weight per stage"
+                "objective.alpha",
+                f"{counted(len(alpha), 'weight')} for {counted(n_stages, 'down-sampling stage')}",
+                "give one weight per stage",
             )
         penalty = self.objective.penalty
         for stage in penalty.stages if penalty is not None and penalty.stages is not None else ():
@@ -300,10 +303,8 @@ class Problem(SpecModel):
     def preset(cls, name: str, overrides: Iterable[str] = ()) -> Problem:
         """A problem that ships with the package; :func:`preset_names` lists them."""
         if name not in preset_names():
-            remedy = f"{nearest(name, preset_names())}use one of: {', '.join(preset_names())}, or the path of a YAML file"
-            raise SpecError("", f"{name!r} is not a preset", remedy)
-        text = (resources.files(__package__) / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
-        return cls._from_text(text, name, overrides)
+            raise SpecError("", f"{name!r} is not a preset", f"{one_of(name, preset_names())}, or the path of a YAML file")
+        return cls._from_text(preset_text(name), name, overrides)
 
     @classmethod
     def named(cls, name_or_path: str, overrides: Iterable[str] = ()) -> Problem:
@@ -385,9 +386,3 @@ def _stage_to_plain(stage: StageSpace, plain: Callable[[Any], Any]) -> dict[str,
 
 STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "uniform": True, "multiple_of": 1, "forbidden": (), "bits": None}
 """Fields of a stage that are rarely used, with their defaults."""
-
-
-def preset_names() -> list[str]:
-    """Names of the problems that ship with the package."""
-    folder = resources.files(__package__) / "presets"
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..analysis.explanation_file import StoredExplanation
 from ..designs.design import Design
+from ..errors import counted
 from ..figures.charts import CHART_WIDTHS, SIDE_WIDTHS, draw_chart
 from ..figures.convergence import convergence_lines, gap_chart, is_cut, values_chart
 from ..figures.formatting import number, percent, points, quantity
@@ -61,7 +62,7 @@ def design_facts(design: Design) -> tuple[tuple[str, str, str], ...]:
         for name, words in (("flops", "FLOPs"), ("params", "parameters")):
             facts.append((words, quantity(getattr(design.evaluation, name)), _of_limit(limits.get(name))))
         facts.append(("effectiveness", number(design.evaluation.effectiveness), _of_limit(limits.get("effectiveness"))))
-        facts.append(("layers", number(design.evaluation.layers), f"{design.evaluation.blocks} blocks"))
+        facts.append(("layers", number(design.evaluation.layers), counted(design.evaluation.blocks, "block")))
     facts.append(("time", f"{design.wall_seconds:,.1f} s", f"seed {design.seed}"))
     facts.append(("peak memory", f"{design.peak_rss_mb:,.0f} MB", "all processes"))
     return tuple(facts)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..analysis.frontier_file import StoredFrontier, StoredPoint
 from ..analysis.shadow_prices import unit_of
+from ..errors import counted
 from ..figures.charts import CHART_WIDTHS, CURVES, SIDE_WIDTHS, Chart, Series, draw_chart
 from ..figures.formatting import points, quantity
 from .folders import FrontierFolder
@@ -39,7 +40,7 @@ def frontier_view(folder: FrontierFolder, prefix: str = "p0") -> View:
         kind=f"Frontier over {swept}, convention {frontier.convention}, folder {folder.label}",
         badge="all proven" if settled else "partly proven",
         status="optimal" if settled else "feasible",
-        summary=f"{len(frontier.points)} points: {', '.join(told)}.",
+        summary=f"{counted(len(frontier.points), 'point')}: {', '.join(told)}.",
         facts=tuple(facts),
         sections=tuple(section for section in sections if section.figures or section.commands or section.tables),
     )
@@ -79,7 +80,7 @@ def frontier_figure(frontier: StoredFrontier, prefix: str) -> Figure | None:
     chart = Chart(
         f"{prefix}-frontier-chart",
         f"Objective over {key}",
-        f"{len(frontier.points)} points; every figure is in the table below.",
+        f"{counted(len(frontier.points), 'point')}; every figure is in the table below.",
         key.removeprefix("budgets."),
         "objective",
         tuple(series),

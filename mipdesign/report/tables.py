@@ -198,7 +198,7 @@ def frontier_table(frontier: StoredFrontier) -> Table:
             )
         )
     open_points = frozenset(i for i, p in enumerate(frontier.points) if p.status in ("unknown", "feasible"))
-    return Table("Points of the frontier", heads, tuple(rows), marked=open_points)
+    return Table("Points of the frontier", heads, tuple(rows), marked=open_points, keys=len(swept))
 
 
 def networks_table(frontier: StoredFrontier) -> Table:
@@ -218,7 +218,7 @@ def networks_table(frontier: StoredFrontier) -> Table:
         )
         for point in frontier.points
     )
-    return Table("Networks of the frontier", heads, rows)
+    return Table("Networks of the frontier", heads, rows, keys=len(swept))
 
 
 def network_text(architecture: Architecture | None) -> str:
@@ -271,7 +271,7 @@ def changes_table(explanation: StoredExplanation) -> Table:
         *columns("network", "limit", "value", left=("network",)),
         Column("objective", text=points),
         Column("gain", text=points),
-        Column("changes", "left"),
+        Column("changes", "left", prose=True),
     )
     return Table("Networks under other limits", heads, tuple(rows))
 
@@ -303,4 +303,5 @@ def claims_table(claims: Iterable[Claim]) -> Table:
     from ..checker import FAILS
 
     rows = tuple((claim.claim, "FAILED" if claim.outcome == FAILS else claim.outcome) for claim in claims)
-    return Table("Claims of the certificate", columns("claim", "result", left=("claim", "result")), rows)
+    heads = (Column("claim", "left", prose=True), Column("result", "left"))
+    return Table("Claims of the certificate", heads, rows)

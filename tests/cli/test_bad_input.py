@@ -115,7 +115,7 @@ SPECIFICATIONS: list[tuple[str, Any, tuple[str, ...]]] = [
     ("stages.0", 7, ("stages.0: 7 is refused", "'field: value' pairs")),
     ("stages.1.kernels", [], ("stages.1.kernels: the lattice is empty",)),
     ("stages.1.kernels", [2, 3], ("stages.1.kernels: kernel 2 is even", "odd kernels")),
-    ("stages.1.kernels", [7, 9], ("stages.1.kernels: no kernel of [7, 9] fits a map of 8 x 8", "at most 5")),
+    ("stages.1.kernels", [7, 9], ("stages.1.kernels: no kernel of [7, 9] fits a map of 8 x 8", "up to 5")),
     ("stages.1.growth", {"min": 2, "max": 1}, ("stages.1.growth.max: 1.0 is below min 2.0",)),
     ("stages.1.growth", {"min": 0}, ("stages.1.growth.min: 0", "greater than 0")),
     ("stages.1.growth", {"min": 9.0}, ("stages.1.channels: no value", "may follow stages.0.channels", "growth")),
