@@ -10,8 +10,9 @@ from ..figures.tables import Table
 from ..networks.architecture import Architecture
 
 NETWORK_CAPTION = (
-    "To scale: each block is a slab as high as its feature map and as thick as its channels; "
-    "the dark core is its bottleneck width. Sizes and channels (ch.) are those of its output."
+    "Each block is a slab that grows in height with its feature map and in thickness with its channels, by square roots; "
+    "the dark core is its bottleneck width. Of many blocks that are alike the first three and the last are drawn. "
+    "Sizes and channels (ch.) are those of the output."
 )
 
 
