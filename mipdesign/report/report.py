@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import SpecError
@@ -18,12 +19,16 @@ PAGE = "report.html"
 
 
 def page_views(folders: Sequence[DesignFolder | FrontierFolder]) -> list[View]:
-    """Everything that a page shows, a comparison first where there are several designs."""
+    """Everything that a page shows; several designs are compared, and folded beneath the comparison."""
     designs = [folder for folder in folders if isinstance(folder, DesignFolder)]
-    views = [comparison_view(designs)] if len(designs) > 1 else []
+    compared = len(designs) > 1
+    views = [comparison_view(designs)] if compared else []
     for i, folder in enumerate(folders):
         prefix = f"p{i}"
-        views.append(design_view(folder, prefix) if isinstance(folder, DesignFolder) else frontier_view(folder, prefix))
+        if isinstance(folder, DesignFolder):
+            views.append(replace(design_view(folder, prefix), folded=compared))
+        else:
+            views.append(frontier_view(folder, prefix))
     return views
 
 
