@@ -38,10 +38,13 @@ BESIDE = 0.47
 """Part of the width that blocks may take where their label stands beside them."""
 PICTURE_WIDTH = NETWORK_WIDTHS[-1]
 PICTURE_STYLE = """
-svg { --ink: #1a1a1a; --line: #d8d8d8; --core: #0b5c94; --map: #cfe3f2; --top: #e6f1f9; --side: #a9cbe4; --edge: #5d93bb; }
+svg { --ground: #ffffff; --ink: #1a1a1a; --line: #d8d8d8;
+  --core: #0b5c94; --map: #cfe3f2; --top: #e6f1f9; --side: #a9cbe4; --edge: #5d93bb; }
 @media (prefers-color-scheme: dark) {
-  svg { --ink: #e8e8e8; --line: #3a3d44; --core: #7cc0f0; --map: #23415a; --top: #305774; --side: #18303f; --edge: #5b93bd; }
+  svg { --ground: #14161a; --ink: #e8e8e8; --line: #3a3d44;
+    --core: #7cc0f0; --map: #23415a; --top: #305774; --side: #18303f; --edge: #5b93bd; }
 }
+.ground { fill: var(--ground); }
 text { font: 12.5px system-ui, sans-serif; fill: var(--ink); } .strong { font-weight: 600; font-size: 13px; }
 .map, .top, .side { stroke: var(--edge); stroke-width: .6; stroke-linejoin: round; }
 .map { fill: var(--map); } .top { fill: var(--top); } .side { fill: var(--side); } .inner { fill: var(--core); }
@@ -189,12 +192,14 @@ def draw_network(
 
 
 def picture(architecture: Architecture, width: int = PICTURE_WIDTH) -> str:
-    """A drawing of one network as the text of an SVG file, with colours of its own for light and dark ground."""
+    """A drawing of one network as the text of an SVG file, with colours of its own, light and dark, on ground of its own."""
     root = _drawing(architecture, "network", width, common_scale([architecture], width), None)
     root.set("xmlns", "http://www.w3.org/2000/svg")
     style = Element("style")
     style.text = PICTURE_STYLE
     root.insert(0, style)
+    ground = Element("rect", {"width": "100%", "height": "100%", "rx": "8", "class": "ground"})
+    root.insert(1, ground)
     return tostring(root, "unicode") + "\n"
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import SpecError
+from ..figures.network_drawing import picture
 from ..files import write_whole, writing
 from .comparison_view import comparison_view
 from .design_view import design_view
@@ -51,6 +52,23 @@ def render(views: Sequence[View]) -> str:
     """HTML of views; everything in them is escaped but the drawings, which escape their own texts."""
     title = views[0].title if len(views) == 1 else f"{len(views) - (views[0].id == 'both')} results of mipdesign"
     return render_page("report.html.j2", {"views": views, "title": title}, "report")
+
+
+def write_picture(folder: str | Path, path: Path) -> Path:
+    """Writes the drawing of a design's network as an SVG file that needs nothing but itself, and returns its path.
+
+    Raises
+    ------
+    SpecError
+        If the folder holds no network, or the file cannot be written.
+    """
+    designs = [item.design for item in read_folder(Path(folder)) if isinstance(item, DesignFolder)]
+    if not designs or designs[0].architecture is None:
+        raise SpecError("", "holds no network to draw", "give a folder that 'design --out' wrote", str(folder))
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, picture(designs[0].architecture).encode())
+    return path
 
 
 def write_report(folders: Sequence[str | Path], page: Path | None = None) -> Path:

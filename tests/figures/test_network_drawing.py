@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
@@ -12,6 +13,7 @@ from networks import PUBLISHED, architectures, published
 
 from mipdesign.figures import network_drawing as drawing
 from mipdesign.figures.drawn_parts import SHOWN, Run
+from mipdesign.io.exchange import read_network
 from mipdesign.networks.architecture import Architecture, PlacedBlock, Stage, Stem
 
 
@@ -97,6 +99,14 @@ def test_bits_are_told() -> None:
     network = Architecture(32, Stem(8, bits=(8, 8)), (stage,), classes=10)
     assert "stem: 16 × 16, 8 channels, 3 × 3, 8/8 bits" in drawing.network_words(network)
     assert "width 24, 3–4/5–6 bits" in drawing.network_words(network)
+
+
+def test_the_picture_of_the_front_page_is_the_one_that_is_drawn() -> None:
+    root = Path(__file__).parents[2]
+    network = read_network(root / "benchmarks" / "studies" / "networks" / "deepmad-r18.json")
+    drawn = drawing.picture(network)
+    remedy = "draw it anew: mipdesign report designs/r18 --picture docs/pictures/design.svg"
+    assert (root / "docs" / "pictures" / "design.svg").read_text(encoding="utf-8") == drawn, remedy
 
 
 def test_a_picture_stands_by_itself() -> None:

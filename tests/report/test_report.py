@@ -503,6 +503,15 @@ def test_the_command_writes_the_page(r18: Path, tmp_path: Path, capsys: pytest.C
     assert "cannot write" in capsys.readouterr().err
 
 
+def test_the_drawing_alone_is_a_file(r18: Path, swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "new" / "network.svg"
+    assert cli.main(["report", str(r18), "--picture", str(path)]) == 0
+    assert path.read_text(encoding="utf-8").startswith('<svg class="w1120"') and not (r18 / "network.svg").exists()
+    capsys.readouterr()
+    assert cli.main(["report", str(swept), "--picture", str(path)]) == 2
+    assert "holds no network to draw" in capsys.readouterr().err
+
+
 def test_without_jinja2(r18: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingExtraError, match=r"jinja2.*mipdesign\[report\]"):
