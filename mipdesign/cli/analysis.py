@@ -239,14 +239,21 @@ def report(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="The page; report.html in the first folder by default.")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Write the drawing of the first design's network, and no page.")
+    ] = None,
     plugins: Plugins = None,
 ) -> None:
     """Write a page that shows designs: one HTML file that needs nothing but itself.
 
     Several designs are compared.
     """
-    from ..report.report import write_report
+    from ..report.report import write_picture, write_report
     from ..report.terminal import PlainConsole
 
-    ensure_temporary(out.parent if out is not None else folders[0])
-    PlainConsole().lines([str(write_report(folders, out))])
+    written = out if picture is None else picture
+    ensure_temporary(folders[0] if written is None else written.parent)
+    if picture is None:
+        PlainConsole().lines([str(write_report(folders, out))])
+    else:
+        PlainConsole().lines([str(write_picture(folders[0], picture))])

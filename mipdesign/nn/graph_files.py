@@ -83,7 +83,7 @@ def _value(value: Any, kind: Any) -> Any:
 
 
 def dot_text(graph: Graph) -> str:
-    """A graph as DOT, a box per operation with its shape and a frame per part."""
+    """A graph as DOT, a box per operation with its shape and its bits, if it has any, and a frame per part."""
     lines = ["digraph network {", '  node [shape=box, style=filled, fillcolor=white, fontname="sans-serif"];']
     members: dict[str, list[str]] = {}
     for node in graph:
@@ -103,5 +103,9 @@ def _dot_attributes(node: str, data: Mapping[str, Any]) -> str:
     kind, window = data["kind"], f" {'x'.join(map(str, kernel))}" if max(kernel) > 1 else ""
     stride = f" /{data['stride']}" if data["stride"] > 1 else ""
     what = f"{data['function'] or kind}{window}{stride}"
-    label = f"{node.rpartition('.')[2]}\n{what}\n{' x '.join(map(str, data['out_shape']))}"
+    lines = [node.rpartition(".")[2], what, " x ".join(map(str, data["out_shape"]))]
+    if "bits" in data:
+        activations, weights = data["bits"]
+        lines.append(f"{activations}-bit input, {weights}-bit weights")
+    label = "\n".join(lines)
     return f"label={json.dumps(label)}, fillcolor={json.dumps(COLOURS.get(kind, 'white'))}"

@@ -10,6 +10,7 @@ from ..figures.convergence import convergence_lines, gap_chart, is_cut, values_c
 from ..figures.formatting import number, percent, points, quantity
 from ..figures.tables import Table, Value, columns
 from ..nn.validation_file import StoredValidation
+from .budget_tiles import budget_tiles
 from .folders import DesignFolder
 from .reproduction import reproduction_section
 from .sections import Figure, Section, View, network_figure
@@ -22,7 +23,7 @@ from .tables import (
     objective_table,
 )
 from .validation_tables import validation_table
-from .words import BADGES, STATUS_WORDS, VERDICTS
+from .words import BADGES, STATUS_WORDS, VERDICTS, meaning
 
 
 def design_view(folder: DesignFolder, prefix: str = "p0") -> View:
@@ -46,6 +47,8 @@ def design_view(folder: DesignFolder, prefix: str = "p0") -> View:
         summary=_sentence(STATUS_WORDS[design.status]),
         facts=design_facts(design),
         sections=tuple(sections),
+        tiles=budget_tiles(design.budgets, design.problem.stem.bits is not None),
+        meaning=meaning(design.problem.scoring.score) if design.status == "optimal" else "",
     )
 
 
@@ -55,21 +58,16 @@ def _sentence(words: str) -> str:
 
 
 def design_facts(design: Design) -> tuple[tuple[str, str, str], ...]:
-    """The figures that come first."""
+    """The figures that come first; those that a limit is set for are in the tiles of the budgets."""
     facts = [("objective", points(design.objective), ""), ("bound", points(design.bound), f"gap {percent(design.gap)}")]
     if design.evaluation is not None:
-        limits = {budget.name: budget.limit for budget in design.budgets}
+        limited = {budget.name for budget in design.budgets}
         for name, words in (("flops", "FLOPs"), ("params", "parameters")):
-            facts.append((words, quantity(getattr(design.evaluation, name)), _of_limit(limits.get(name))))
-        facts.append(("effectiveness", number(design.evaluation.effectiveness), _of_limit(limits.get("effectiveness"))))
+            facts += [] if name in limited else [(words, quantity(getattr(design.evaluation, name)), "no limit")]
         facts.append(("layers", number(design.evaluation.layers), counted(design.evaluation.blocks, "block")))
     facts.append(("time", f"{design.wall_seconds:,.1f} s", f"seed {design.seed}"))
     facts.append(("peak memory", f"{design.peak_rss_mb:,.0f} MB", "all processes"))
     return tuple(facts)
-
-
-def _of_limit(limit: float | None) -> str:
-    return "no limit" if limit is None else f"of {quantity(limit)}"
 
 
 def network_sections(design: Design, prefix: str) -> list[Section]:

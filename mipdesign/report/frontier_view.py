@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..analysis.frontier_file import StoredFrontier, StoredPoint
 from ..analysis.shadow_prices import unit_of
 from ..errors import counted
-from ..figures.charts import CHART_WIDTHS, CURVES, SIDE_WIDTHS, Chart, Series, draw_chart
+from ..figures.charts import CHART_WIDTHS, CURVES, DASHES, SIDE_WIDTHS, Chart, Series, draw_chart, line_kind
 from ..figures.formatting import points, quantity
 from .folders import FrontierFolder
 from .reproduction import frontier_reproduction
@@ -65,15 +65,15 @@ def frontier_figure(frontier: StoredFrontier, prefix: str) -> Figure | None:
     margin = 0.06 * (max(scores) - min(scores)) or 1e-3 * abs(scores[0]) or 1.0
     low, high = min(scores) - 2 * margin, max(scores) + margin
     series, legend = [], []
-    for name, colour, of_curve in _curves(frontier):
+    for i, (name, colour, of_curve) in enumerate(_curves(frontier)):
         found = [(p.limits[key], p.objective, p) for p in of_curve if p.objective is not None]
-        series.append(Series(name, "step", colour, tuple((x, y) for x, y, _ in found)))
+        series.append(Series(name, "step", colour, tuple((x, y) for x, y, _ in found), dash=i % DASHES))
         kept = tuple((x, y) for x, y, p in found if not p.dominated and p.status == "optimal")
         series.append(Series(name, "dot", colour, kept))
         series.append(Series(name, "ring", colour, tuple((x, y) for x, y, p in found if (x, y) not in kept)))
         lost = tuple((p.limits[key], low + margin) for p in of_curve if p.objective is None)
         series.append(Series(name, "cross", colour, lost))
-        legend.append(("step", colour, name))
+        legend.append((line_kind(i % DASHES), colour, name))
     used = {s.kind for s in series if s.points}
     marks = {"dot": "proven optimal", "ring": "dominated, or not proven", "cross": "no network"}
     legend += [(kind, "ink", words) for kind, words in marks.items() if kind in used]
@@ -105,11 +105,13 @@ def price_figures(frontier: StoredFrontier, prefix: str) -> list[Figure]:
     budget = frontier.sweeps[0].budget
     unit, unit_name = unit_of(budget)
     series, legend = [], []
-    for name, colour, of_curve in _curves(frontier):
+    for i, (name, colour, of_curve) in enumerate(_curves(frontier)):
         priced = [(p.limits[key], p.prices[budget].per_unit) for p in of_curve if budget in p.prices]
         of_unit = tuple((x, price * unit) for x, price in priced if price is not None)
-        series += [Series(name, "step", colour, of_unit), Series(name, "dot", colour, of_unit)] if of_unit else []
-        legend += [("step", colour, name if len(frontier.sweeps) > 1 else "price")] if of_unit else []
+        series += (
+            [Series(name, "step", colour, of_unit, dash=i % DASHES), Series(name, "dot", colour, of_unit)] if of_unit else []
+        )
+        legend += [(line_kind(i % DASHES), colour, name if len(frontier.sweeps) > 1 else "price")] if of_unit else []
     if not series:
         return []
     high = max(y for s in series for _, y in s.points)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from ..figures.formatting import number, percent, points, quantity, score
 from ..figures.parts import Part, parts
 from ..figures.tables import Column, Table, Value, columns, number_text, size_text
 from ..networks.blocks import total
+from ..networks.evaluator import LOWER
 
 if TYPE_CHECKING:
     from ..analysis.comparison import Comparison
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from ..designs.design import Design
     from ..networks.architecture import Architecture
     from ..networks.evaluator import Evaluation, Scoring
+    from ..problem.budgets import Budget
 
 FIGURES = ("params", "flops", "params_total", "macs", "effectiveness", "layers", "blocks", "activations")
 SIZES = ("activation_memory", "weights_bytes", "latency", "bit_operations", "model_size", "max_feature")
@@ -86,15 +89,24 @@ def budget_table(design: Design) -> Table:
     budgets = design.budgets
     bits = design.problem.stem.bits is not None
     rows = tuple(
-        (named(b.name, bits), b.value, b.limit, b.slack, b.value / b.limit, "kept" if b.holds else "EXCEEDED") for b in budgets
+        (named(b.name, bits), b.value, b.limit, b.slack, share_used(b), "kept" if b.holds else "EXCEEDED") for b in budgets
     )
     exceeded = frozenset(i for i, budget in enumerate(budgets) if not budget.holds)
     return Table("Budgets, in exact arithmetic", heads, rows, marked=exceeded)
 
 
+def share_used(budget: Budget) -> float:
+    """How close a value is to its limit: 1 is at it. Of a lower limit it is the limit's share of the value."""
+    part, whole = (budget.limit, budget.value) if budget.name.startswith(LOWER) else (budget.value, budget.limit)
+    return part / whole if whole else math.inf
+
+
 def share_text(share: float | None) -> str:
-    """A share as a percentage; a dash for nothing."""
-    return "-" if share is None else f"{100 * share:.2f} %"
+    """A share as a percentage; a dash for nothing. Only a limit that is reached is 100 %."""
+    if share is None or math.isinf(share):
+        return "-"
+    text = f"{100 * share:.2f} %"
+    return "99.99 %" if text == "100.00 %" and share < 1 else text
 
 
 def evaluation_table(evaluation: Evaluation, scoring: Scoring) -> Table:

@@ -123,6 +123,19 @@ def test_what_is_no_graphml_of_a_network_is_refused(text: str, message: str) -> 
         read_graphml(text)
 
 
+def test_dot_tells_bits() -> None:
+    stage = Stage("inverted", 2, 8, 16, 3, 1, bits=(((4, 5), (3, 6), (4, 4)),))
+    text = dot_text(to_graph(Architecture(16, Stem(8, bits=(8, 7)), (stage,), 20, classes=10, head_bits=(5, 2))))
+    told = (
+        "8-bit input, 7-bit weights",
+        "4-bit input, 5-bit weights",
+        "3-bit input, 6-bit weights",
+        "5-bit input, 2-bit weights",
+    )
+    assert all(text.count(f'\\n{words}"') == 1 for words in told)
+    assert "-bit" not in dot_text(to_graph(small("inverted")))
+
+
 def test_dot_has_every_node_and_every_edge() -> None:
     graph = to_graph(small("inverted_se"))
     text = dot_text(graph)

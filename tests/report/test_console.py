@@ -505,6 +505,31 @@ def test_the_range_keeps_the_value_in_force_at_its_start() -> None:
     assert convergence.plot_title(late_bound, values) == "objective 850.000, gap 1.18 % after 100.0 s"
 
 
+def test_charts_begin_where_the_search_begins() -> None:
+    late = tuple(replace(progress, seconds=progress.seconds + 8.0) for progress in RUN)
+    for chart_of in (convergence.values_chart, convergence.gap_chart):
+        assert chart_of(late) == chart_of(RUN)
+    values = convergence.values_chart(late)
+    assert values is not None and values.x_range == (0.0, 99.5) and values.across == "seconds of search"
+    told = " ".join(convergence.convergence_lines(late, "optimal"))
+    assert told.startswith("First network after 0.5 s of search, the best one after 99.5 s; proven after 99.5 s")
+    assert told.endswith("Preparations before the search took 8.5 s.")
+    assert "Preparations" not in " ".join(convergence.convergence_lines(convergence.of_search(RUN), "optimal"))
+    assert convergence.convergence_lines(RUN[:1], "infeasible")[0].startswith("Proven after 0.0 s")
+
+
+def test_runs_are_compared_by_what_they_are_off_their_ends() -> None:
+    made = convergence.relative_chart([("one", RUN), ("none", ()), ("two", RUN[:5])], "c", "")
+    assert made is not None
+    chart, legend = made
+    assert [name for *_, name in legend] == ["one", "two"] and [kind for kind, *_ in legend] == ["step", "step-1"]
+    points = {series.name: series.points for series in chart.series}
+    assert points["one: bound"][0] == (9.5, pytest.approx(100.0)) and points["one: bound"][-1] == (99.5, 0.0)
+    assert points["two: incumbent"][-1] == (49.5, 0.0)
+    assert {series.dash for series in chart.series if series.name.startswith("two")} == {1}
+    assert convergence.relative_chart([("none", RUN[:1])], "c", "") is None
+
+
 def test_the_range_of_a_single_value_has_a_height() -> None:
     limits = convergence.settled_range((state(0.0, 5.0, 5.0),))
     assert limits is not None
