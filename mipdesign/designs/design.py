@@ -72,7 +72,7 @@ class DesignFiles:
             If a file is missing, or not what its name says.
         """
         if not os.path.isdir(folder):
-            raise SpecError("", "is not a folder", "give the folder that 'design --out' wrote", str(folder))
+            raise SpecError("", "is not a folder", "give the folder of a design", str(folder))
         data = load_result(folder / RESULT)
         if certificate is None:
             certificate = read_certificate(folder / CERTIFICATE, finite=finite)  # that one is missing says more than a field
