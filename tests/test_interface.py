@@ -29,7 +29,7 @@ from mipdesign.analysis.frontier import Plan, Solved
 from mipdesign.errors import MissingExtraError
 from mipdesign.parsing import load_yaml
 from mipdesign.problem.given import given_problem
-from mipdesign.report.notebook import SCOPE, rules, scoped_style
+from mipdesign.report.notebook import SCOPE, SELECTOR, rules, scoped_style
 from mipdesign.report.notebook_progress import NOTEBOOK, bar_html, closed, new_display
 from mipdesign.search.outcome import Progress
 
@@ -105,7 +105,7 @@ SHOWN = ("Architecture", "Comparison", "Design", "Evaluation", "Explanation", "F
 @pytest.mark.parametrize("name", SHOWN)
 def test_html_is_whole_and_needs_nothing_else(name: str, objects: dict[str, Any]) -> None:
     html = objects[name]._repr_html_()
-    assert html.startswith(f'<div class="{SCOPE}"><style>.{SCOPE}.{SCOPE} {{') and html.endswith("</div>")
+    assert html.startswith(f'<div class="{SCOPE}"><style>{SELECTOR} {{') and html.endswith("</div>")
     assert not re.search(r"<script|https?://|<html|<body|<nav|<h[1-6]|\bon\w+=|@import", html)
     for tag in ("div", "section", "table", "p", "style", "svg", "figure"):
         assert len(re.findall(f"<{tag}[ >]", html)) == html.count(f"</{tag}>"), tag

@@ -37,6 +37,10 @@ from .words import BADGES, STATUS_WORDS
 
 SCOPE = "mipdesign-output"
 """Class of what is shown; the style holds within it."""
+SELECTOR = f".{SCOPE}" * 3
+"""Selects it, and wins against what notebooks and sites say of all tables."""
+LETTERS = 15.0
+"""Pixels of a ``rem`` of the page: a notebook's or a site's own may be any."""
 WIDTH = 700
 """Most pixels of a drawing, of those that a figure has."""
 DARK = (
@@ -265,7 +269,8 @@ def scoped_style() -> str:
         f"{', '.join(LIGHT)} {{ {of_light} }}",
         f"{', '.join(DARK)} {{ {of_dark} }}",
     ]
-    return f".{SCOPE}.{SCOPE} {{ {' '.join([*colours, *own, OWN])} }}"
+    style = f"{SELECTOR} {{ {' '.join([*colours, *own, OWN])} }}"
+    return re.sub(r"([\d.]+)rem\b", lambda size: f"{LETTERS * float(size[1]):g}px", style)
 
 
 @cache
