@@ -30,6 +30,7 @@ GROUND = (
     "machine",
     "moved",
     "registry",
+    "temporary",
     "numerals",
     "parsing",
     "interrupts",

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..arguments import RUN, TEXTS, arguments, instance, one_of, optional, whole
+from ..arguments import RUN, TEXTS, arguments, callback, instance, one_of, optional, whole
 from ..designs.design import Design
 from ..designs.run import design
 from ..display import Displayed, showing
@@ -117,6 +117,7 @@ class Comparison(Displayed):
     overrides=TEXTS,
     resolution=optional(whole(1)),
     frames=optional(whole(1)),
+    on_problem=callback,
     **RUN,
 )
 @showing("ProgressDisplay", on_progress="update")
@@ -135,6 +136,7 @@ def compare(
     progress: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     engine: Engine | None = None,
+    on_problem: Callable[[Problem], None] = lambda problem: None,
 ) -> Comparison:
     """Evaluates a network and designs the best one within its budgets.
 
@@ -153,6 +155,8 @@ def compare(
         Changes of the problem as ``KEY=VALUE`` texts, which come last: ``budgets.flops=1e9``.
     time_limit, gap, seed, workers, progress, on_progress, engine:
         Of :func:`mipdesign.design`.
+    on_problem:
+        Told of the problem before it is searched.
 
     Raises
     ------
@@ -165,6 +169,7 @@ def compare(
         network = with_input(network, resolution, frames)
     space = default_space(network) if space is None else space
     problem, evaluation = problem_around(network, space, convention, tuple(overrides))
+    on_problem(problem)
     exceeded = tuple(violations(problem.evaluator(network), problem.budgets.limits()))
     found = design(problem, time_limit=time_limit, gap=gap, seed=seed, workers=workers, on_progress=on_progress, engine=engine)
     return Comparison(network, evaluation, tuple(problem.outside_space(network)), exceeded, found)

@@ -16,7 +16,7 @@ from ..checker import Claim, digest
 from ..display import Displayed, Drawing
 from ..errors import SpecError
 from ..figures.formatting import percent, points
-from ..files import write_whole, writing
+from ..files import write_together, writing
 from ..frames import data_frame
 from ..networks.architecture import Architecture
 from ..networks.evaluation import Evaluation
@@ -223,9 +223,13 @@ class Design(Displayed):
         folder = Path(folder)
         with writing(folder, "folder"):
             folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / CERTIFICATE, certificate_text(self.certificate.data).encode())
-            write_whole(folder / RESULT, result_text(self.to_dict()).encode())
-            write_whole(folder / TRACE, trace_text(self.trace).encode())
+            write_together(
+                {
+                    folder / CERTIFICATE: certificate_text(self.certificate.data).encode(),
+                    folder / RESULT: result_text(self.to_dict()).encode(),
+                    folder / TRACE: trace_text(self.trace).encode(),
+                }
+            )
         if self.interrupted or not picture:  # drawing takes longer than somebody who pressed Ctrl-C wants to wait
             return
         from ..figures.convergence import draw_convergence

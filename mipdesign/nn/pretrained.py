@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..arguments import PATH, RATE, arguments, optional, whole
 from ..errors import SpecError, require
-from ..files import require_regular, write_whole, writing
+from ..files import require_regular, write_together, writing
 from ..networks.architecture import NETWORK, Architecture
 from ..parsing import load_json
 from .graph import to_graph
@@ -55,8 +55,8 @@ def save_pretrained(network: DesignedNetwork, folder: str | Path) -> None:
     _check_weights(_expected(network.architecture, bool(network.num_classes)), state, folder)
     with writing(folder, "folder"):
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / WEIGHTS, save(state, {"format": "pt", POOL: network.global_pool}))
-        write_whole(folder / NETWORK, f"{network.architecture.dumps()}\n".encode())
+        weights = save(state, {"format": "pt", POOL: network.global_pool})
+        write_together({folder / WEIGHTS: weights, folder / NETWORK: f"{network.architecture.dumps()}\n".encode()})
 
 
 @arguments(folder=PATH, num_classes=optional(whole(0)), in_chans=optional(whole(1)), drop_rate=RATE, drop_path_rate=RATE)
