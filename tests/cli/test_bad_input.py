@@ -295,7 +295,10 @@ OPTIONS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "unknown formulation": (["design", "deepmad-r18", "--formulation", "sos2"], ("formulation: 'sos2'", "lattice")),
     "output into a file": (["design", "deepmad-r18", "--out", str(SMALL)], (f"--out: {SMALL} is not a folder",)),
     "output below a file": (["design", "deepmad-r18", "--out", f"{SMALL}/a/b"], (f"--out: {SMALL} is not a folder",)),
-    "resume from nothing": (["design", "deepmad-r18", "--resume", "no/such"], ("no/such: is not a folder", "the folder of a design")),
+    "resume from nothing": (
+        ["design", "deepmad-r18", "--resume", "no/such"],
+        ("no/such: is not a folder", "folder of a design"),
+    ),
 }
 
 
