@@ -7,6 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -299,15 +300,22 @@ def _expanded_size(node: yaml.Node, known: dict[int, int]) -> int:
 
 def parse_scalar(text: str) -> Any:
     """Value of a ``--set KEY=VALUE`` override, in YAML syntax."""
-    return load_yaml(text, "--set")
+    return load_yaml(text, "overrides")
 
 
 def validated(model: type[Model], data: Any, source: str | None) -> Model:
     """Checks plain data against a pydantic model; the first fault becomes a :class:`SpecError`."""
     if not isinstance(data, dict):
         raise SpecError("", f"a {type(data).__name__} where a mapping is expected", "give 'field: value' pairs", source)
-    try:
+    with in_our_words(model, source):
         return model.model_validate(data)
+
+
+@contextmanager
+def in_our_words(model: type[BaseModel], source: str | None = None) -> Iterator[None]:
+    """Where pydantic makes a model: the first fault that it finds becomes a :class:`SpecError`."""
+    try:
+        yield
     except RecursionError:
         raise SpecError("", "nested too deeply", "use the documented fields", source) from None
     except ValidationError as error:

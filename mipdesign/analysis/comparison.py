@@ -11,18 +11,22 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ..arguments import RUN, TEXTS, arguments, callback, instance, one_of, optional, whole
 from ..designs.design import Design
 from ..designs.result import RESULT
 from ..designs.run import design
+from ..display import Displayed, showing
 from ..engine.engine import Engine
 from ..errors import SpecError, counted
+from ..figures.formatting import points
 from ..io.exchange import with_input
 from ..networks.architecture import Architecture
-from ..networks.evaluator import Evaluation, Evaluator, Scoring, violations
+from ..networks.evaluation import Evaluation
+from ..networks.evaluator import Evaluator, Scoring, violations
 from ..networks.objective import CONVENTIONS, penalised_super_blocks
 from ..nn.reading import read_network
 from ..numerals import plain_number
-from ..problem.overrides import apply_override
+from ..problem.given import ProblemLike, given_problem
 from ..problem.problem import Problem
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Progress
@@ -48,7 +52,7 @@ ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Displayed):
     """A network, and the design that is best within its budgets.
 
     Attributes
@@ -74,6 +78,11 @@ class Comparison:
     outside: tuple[str, ...]
     exceeded: tuple[str, ...]
     design: Design
+
+    def __repr__(self) -> str:
+        gain = "no gain known" if self.gain is None else f"the optimum gains {points(self.gain)}"
+        space = f"space {self.design.problem.name!r}, {self.design.status}"
+        return f"<Comparison: objective {points(self.evaluation.objective)}, {gain} ({space})>"
 
     @property
     def gain(self) -> float | None:
@@ -105,10 +114,20 @@ class Comparison:
         }
 
 
+@arguments(
+    network=instance((Architecture, str, Path), "a network", "an Architecture, a path, or a name such as torchvision/resnet50"),
+    convention=optional(one_of("a convention", CONVENTIONS)),
+    overrides=TEXTS,
+    resolution=optional(whole(1)),
+    frames=optional(whole(1)),
+    on_problem=callback,
+    **RUN,
+)
+@showing("ProgressDisplay", on_progress="update")
 def compare(
     network: Architecture | str | Path,
     *,
-    space: str | None = None,
+    space: ProblemLike | None = None,
     convention: str | None = None,
     overrides: Iterable[str] = (),
     resolution: int | None = None,
@@ -117,6 +136,7 @@ def compare(
     gap: float = OPTIMAL_GAP,
     seed: int = 0,
     workers: int | None = None,
+    progress: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     engine: Engine | None = None,
     on_problem: Callable[[Problem], None] = lambda problem: None,
@@ -128,15 +148,16 @@ def compare(
     network:
         An architecture, or what :func:`mipdesign.read_network` reads, then at ``resolution`` and ``frames`` if given.
     space:
-        A preset or a specification; by default the preset of the network's family (:data:`SPACES`), and where there is none, as
-        for bits, the space that the folder ``network`` is a design of. Its budgets ``flops``,
-        ``params`` and ``effectiveness`` become the network's figures (the last one at least :func:`least_effectiveness`),
-        its input and classes those of the network. For an additive score, video and bits :data:`OWN` says which instead.
+        A problem, a preset's name, the path of a specification, or its content as a mapping; by default the preset of the
+        network's family (:data:`SPACES`), and where there is none, as for bits, the space that the folder ``network`` is a
+        design of. Its budgets ``flops``, ``params`` and ``effectiveness`` become the network's figures (the last one at least
+        :func:`least_effectiveness`), its input and classes those of the network. For an additive score, video and bits
+        :data:`OWN` says which instead.
     convention:
         ``paper`` or ``reference``; that of the space by default.
     overrides:
         Changes of the problem as ``KEY=VALUE`` texts, which come last: ``budgets.flops=1e9``.
-    time_limit, gap, seed, workers, on_progress, engine:
+    time_limit, gap, seed, workers, progress, on_progress, engine:
         Of :func:`mipdesign.design`.
     on_problem:
         Told of the problem before it is searched.
@@ -151,8 +172,9 @@ def compare(
         network = read_network(network, resolution, frames)
     else:
         network = with_input(network, resolution, frames)
-    asked = space or (default_space(network) if source is None else space_of(source, network))
-    problem, evaluation = problem_around(network, asked, convention, tuple(overrides))
+    if space is None:
+        space = default_space(network) if source is None else space_of(source, network)
+    problem, evaluation = problem_around(network, space, convention, tuple(overrides))
     on_problem(problem)
     exceeded = tuple(violations(problem.evaluator(network), problem.budgets.limits()))
     found = design(problem, time_limit=time_limit, gap=gap, seed=seed, workers=workers, on_progress=on_progress, engine=engine)
@@ -172,9 +194,9 @@ def default_space(network: Architecture) -> str:
         blocks[stage.block] += stage.depth
     family = blocks.most_common(1)[0][0]
     if network.quantised:
-        raise SpecError("--space", "no preset is known for quantised networks", "name a preset or a specification")
+        raise SpecError("space", "no preset is known for quantised networks", "name a preset or a specification")
     if family not in SPACES:
-        raise SpecError("--space", f"no preset has blocks of family {family!r}", "name a preset or a specification")
+        raise SpecError("space", f"no preset has blocks of family {family!r}", "name a preset or a specification")
     return SPACES[family]
 
 
@@ -194,18 +216,8 @@ def space_of(source: Path, network: Architecture) -> str | Problem:
         return Design.load(source).problem
 
 
-def _in_space(space: str | Problem, overrides: Iterable[str]) -> Problem:
-    """The problem of a space with changes."""
-    if isinstance(space, str):
-        return Problem.named(space, overrides)
-    data = space.to_dict()
-    for override in overrides:
-        apply_override(data, override)
-    return Problem.from_dict(data, space.name)
-
-
 def problem_around(
-    network: Architecture, space: str | Problem, convention: str | None, overrides: tuple[str, ...]
+    network: Architecture, space: ProblemLike, convention: str | None, overrides: tuple[str, ...]
 ) -> tuple[Problem, Evaluation]:
     """The problem whose budgets are a network's own figures, and these figures.
 
@@ -218,7 +230,7 @@ def problem_around(
     fixed |= {} if network.frames is None else {"input.frames": network.frames}
     settings = [f"{key}={value}" for key, value in fixed.items()]
     settings += [] if convention is None else [f"convention={json.dumps(convention)}"]
-    draft = _in_space(space, [*settings, *overrides])
+    draft = given_problem(space, "space", (*settings, *overrides))
     evaluator = Evaluator(network, comparable_scoring(draft, network))
     evaluation = evaluator.evaluation
     if evaluator.counts_as_tool:
@@ -227,7 +239,7 @@ def problem_around(
     else:
         rho = max(evaluation.effectiveness, least_effectiveness(draft)) * (1 + ROUNDING)
         own = [f"budgets.flops={evaluation.flops}", f"budgets.params={evaluation.params}", f"budgets.effectiveness={rho!r}"]
-    problem = _in_space(space, [*settings, *own, *overrides])
+    problem = given_problem(space, "space", (*settings, *own, *overrides))
     stated = {
         "input.resolution": problem.input.resolution,
         "input.channels": problem.input.channels,
@@ -235,7 +247,9 @@ def problem_around(
     } | ({} if network.frames is None else {"input.frames": problem.input.frames})
     for key, value in stated.items():
         if value != fixed[key]:
-            raise SpecError("--set", f"{key}={value}, but the network has {fixed[key]}", "compare like with like: leave it out")
+            raise SpecError(
+                "overrides", f"{key}={value}, but the network has {fixed[key]}", "compare like with like: leave it out"
+            )
     return problem, evaluation
 
 

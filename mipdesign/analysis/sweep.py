@@ -30,6 +30,10 @@ class Sweep:
     budget: str
     values: tuple[float, ...]
 
+    def __repr__(self) -> str:
+        first, last = (f"{self.values[i]:.12g}" for i in (0, -1))
+        return f"<Sweep {self.key}: {len(self.values)} limits from {first} to {last}>"
+
     @property
     def key(self) -> str:
         """The dotted path of the limit in a specification."""
@@ -44,20 +48,20 @@ class Sweep:
         SpecError
             If it cannot be read.
         """
-        key, separator, values = text.partition("=")
+        key, separator, values = text.partition("=") if isinstance(text, str) else ("", "", "")
         if not separator:
-            raise SpecError("--sweep", f"{text!r} is not KEY=VALUES", "write for example budgets.flops=0.5e9:4e9:8")
+            raise SpecError("sweeps", f"{short(text)} is not KEY=VALUES", "write for example budgets.flops=0.5e9:4e9:8")
         parts = key.removeprefix("budgets.").split(".")
         sides = {1: "", 2: {"min": LOWER, "max": ""}.get(parts[-1])}
         side = sides.get(len(parts))
         if parts[0] not in Budgets.model_fields or side is None:
             names = ", ".join(Budgets.model_fields)
-            raise SpecError("--sweep", f"{key!r} is not a limit", f"use budgets.NAME or budgets.NAME.min; names: {names}")
+            raise SpecError("sweeps", f"{key!r} is not a limit", f"use budgets.NAME or budgets.NAME.min; names: {names}")
         numbers = _numbers(values)
         if parts[0] not in REAL:
             numbers = [int(n) if abs(n) < 2**63 else n for n in numbers]
         if len(set(numbers)) < 2 or min(numbers) <= 0:
-            raise SpecError("--sweep", f"{values!r} gives {numbers}", "give two or more different limits greater than 0")
+            raise SpecError("sweeps", f"{values!r} gives {numbers}", "give two or more different limits greater than 0")
         return cls(side + parts[0], tuple(sorted(set(numbers))))
 
     def looser(self, a: float, b: float) -> bool:
@@ -77,7 +81,7 @@ def _double(word: str) -> float:
     """
     number = from_text(word) if NUMBER.fullmatch(word) else float(word)
     if isinstance(number, str):
-        raise SpecError("--sweep", f"no double stands for {short(word)}", "give numbers of at most 15 digits")
+        raise SpecError("sweeps", f"no double stands for {short(word)}", "give numbers of at most 15 digits")
     return number
 
 
@@ -100,5 +104,5 @@ def _numbers(text: str) -> list[float]:
         raise
     except (ValueError, IndexError, OverflowError):
         remedy = "write FIRST:LAST:COUNT, FIRST:LAST:COUNT:log or VALUE,VALUE"
-        raise SpecError("--sweep", f"{text!r} is not a range", remedy) from None
+        raise SpecError("sweeps", f"{text!r} is not a range", remedy) from None
     return numbers

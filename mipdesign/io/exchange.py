@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..arguments import PATH, TEXT, arguments, instance, optional, whole
 from ..errors import SpecError, nearest
 from ..files import read_text, require_regular
 from ..networks.architecture import Architecture
@@ -22,6 +23,7 @@ FORMATS = ("json", "reference-txt")
 """Formats of :func:`network_text`."""
 
 
+@arguments(source=PATH, resolution=optional(whole(1)), frames=optional(whole(1)))
 def read_network(source: str | Path, resolution: int | None = None, frames: int | None = None) -> Architecture:
     """The network that a file, the folder of a design or a name stands for.
 
@@ -84,6 +86,7 @@ def _missing(path: Path, name: str) -> SpecError:
     return SpecError("", problem, remedy, name)
 
 
+@arguments(architecture=instance(Architecture, "a network", "an Architecture, such as read_network() reads"), form=TEXT)
 def network_text(architecture: Architecture, form: str) -> str:
     """A network as text of one of :data:`FORMATS`; :func:`read_network` gives the same network again.
 
@@ -93,5 +96,5 @@ def network_text(architecture: Architecture, form: str) -> str:
         If there is no such format, or the format cannot express the network.
     """
     if form not in FORMATS:
-        raise SpecError("--to", f"{form!r} is not a format", f"use one of: {', '.join(FORMATS)}")
+        raise SpecError("form", f"{form!r} is not a format", f"use one of: {', '.join(FORMATS)}")
     return structure_text(architecture) if form == "reference-txt" else architecture.dumps() + "\n"

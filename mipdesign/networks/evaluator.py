@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
 
+from ..arguments import arguments, instance, one_of, optional
 from ..errors import SpecError
 from .architecture import Architecture
 from .blocks import FAMILIES
+from .evaluation import Evaluation
 from .latency import LatencyModel
 from .layer_factors import Factors, layer_factors
 from .objective import (
@@ -118,46 +119,6 @@ def default_scoring(convention: str, architecture: Architecture, score: str = DE
 def natural_score(architecture: Architecture) -> str:
     """The released tool's score for a kind of network: of video, quantised, or other."""
     return "stentr" if architecture.frames is not None else "madnas" if architecture.quantised else DEFAULT_SCORE
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """All figures of one network in one convention.
-
-    ``params`` and ``flops`` follow the convention; the counts beside them mean the same in both. ``penalty`` is ``beta * Q``,
-    and ``objective = weighted_entropy - penalty``, less the effectiveness at its price where there is one. ``latency`` is in
-    microseconds, ``None`` without a table that covers it. The last four are those of
-    :mod:`mipdesign.networks.tool_counts`, where the score is additive or the network one of video or quantised, and they are
-    defined. What is a whole number is an integer.
-    """
-
-    convention: str
-    params: int
-    flops: float
-    params_total: int
-    params_backbone: int
-    macs: int
-    reference_flops: int
-    effectiveness: float
-    layers: int
-    blocks: int
-    activations: int
-    weights_bytes: int
-    activation_memory: int
-    weighted_stage_entropies: tuple[float, ...]
-    weighted_entropy: float
-    penalty: float
-    objective: float
-    latency: float | None = None
-    tool_flops: float | None = None
-    bit_operations: float | None = None
-    model_size: float | None = None
-    max_feature: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        data = {name: value for name, value in vars(self).items() if value is not None}
-        data["weighted_stage_entropies"] = list(self.weighted_stage_entropies)
-        return data
 
 
 class Evaluator:
@@ -372,6 +333,11 @@ def plain_count(value: Fraction | int) -> int | float:
     return int(value) if value.denominator == 1 else float(value)
 
 
+@arguments(
+    architecture=instance(Architecture, "a network", "an Architecture, such as mipdesign.read_network() reads"),
+    convention=one_of("a convention", CONVENTIONS),
+    scoring=optional(instance(Scoring, "a scoring", "problem.scoring")),
+)
 def evaluate(architecture: Architecture, convention: str = "reference", scoring: Scoring | None = None) -> Evaluation:
     """All figures of one network.
 

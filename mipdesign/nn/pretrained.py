@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..arguments import PATH, RATE, arguments, optional, whole
 from ..errors import SpecError, require
 from ..files import require_regular, write_together, writing
 from ..networks.architecture import NETWORK, Architecture
@@ -35,6 +36,7 @@ ORIGIN = "origin"
 """Key in the metadata of weights that nobody trained: what they are."""
 
 
+@arguments(folder=PATH)
 def save_pretrained(network: DesignedNetwork, folder: str | Path) -> None:
     """Writes the weights of a network and what it is into a folder, which is made if need be.
 
@@ -70,6 +72,7 @@ def write_pretrained(network: DesignedNetwork, folder: str | Path, origin: str |
         write_together({folder / WEIGHTS: weights, folder / NETWORK: f"{network.architecture.dumps()}\n".encode()})
 
 
+@arguments(folder=PATH, num_classes=optional(whole(0)), in_chans=optional(whole(1)), drop_rate=RATE, drop_path_rate=RATE)
 def from_pretrained(
     folder: str | Path,
     *,
@@ -105,8 +108,6 @@ def from_pretrained(
     path = Path(folder) / WEIGHTS
     saved = saved_network(folder)
     channels = saved.input_channels if in_chans is None else in_chans
-    if channels < 1:
-        raise SpecError("in_chans", f"{channels}", "give at least 1")
     require_regular(path)
     try:
         with safe_open(path, "pt") as file:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arguments import FLAG, PATH, arguments, callback, one_of, optional, real, whole
+from ..display import showing
 from ..errors import SpecError, require
 from ..files import read_text, write_whole, writing
 from ..lattice.additive_budgets import excess_of
@@ -27,6 +29,7 @@ from ..networks.architecture import Architecture
 from ..networks.blocks import FAMILIES, Operation, plain_conv
 from ..networks.latency import HEADER, LARGEST, MAX_TABLE_BYTES, LatencyTable, Row, Shape, is_line, kind_of
 from ..networks.latency_grid import group_class
+from ..problem.given import ProblemLike, given_problem
 from .graph import FUNCTIONS, to_graph
 from .lowering import to_module
 
@@ -163,8 +166,20 @@ class Settings:
         return f"# torch {torch.__version__}, {name}, {self.threads} threads, float32, median"
 
 
+_SETTINGS = {
+    "batch": whole(1, 65536),
+    "points": whole(2, 100),
+    "device": one_of("a device", ("cpu", "cuda")),
+    "threads": whole(1, 1024),
+    "seconds": real("a time", lambda seconds: 0 < seconds <= 60, "a number above 0 and up to 60"),
+}
+"""What :func:`profile` and :func:`forecast` take alike."""
+
+
+@arguments(path=PATH, progress=FLAG, on_row=optional(callback), **_SETTINGS)
+@showing("CountDisplay", on_row="update")
 def profile(
-    problem: Problem,
+    problem: ProblemLike,
     path: str | Path,
     *,
     batch: int = 1,
@@ -172,18 +187,25 @@ def profile(
     device: str = "cpu",
     threads: int = 1,
     seconds: float = 0.05,
-    on_row: Callable[[int, int], None] = lambda done, total: None,
+    progress: bool = False,
+    on_row: Callable[[int, int], None] | None = None,
 ) -> int:
     """Measures what a latency table of a problem needs, into a CSV file; rows that the file has are not measured again.
 
     Parameters
     ----------
+    problem:
+        A problem, a preset's name, the path of a specification, or its content as a mapping.
+    path:
+        The file.
     batch:
         Pictures at a time.
     points:
         Channels at which each shape of operation is measured, along each axis.
     device, threads, seconds:
         See :class:`Settings`.
+    progress:
+        Whether that is shown as rows are measured: in the terminal, or in the notebook.
     on_row:
         Told how many rows are there, and how many are wanted.
 
@@ -200,21 +222,21 @@ def profile(
         If torch is not installed.
     """
     settings, path = Settings(device, threads, seconds), Path(path)
-    _check(settings, batch, points)
     require("torch", "torch", "measuring latency")
     _require_device(device)
-    wanted, known = plan(problem, points, batch), _known(path, settings.comment())
+    told = on_row or (lambda done, total: None)
+    wanted, known = plan(given_problem(problem), points, batch), _known(path, settings.comment())
     _end_with_a_line(path)
     todo = [row for row in wanted if row[:-1] not in known]
     done = len(wanted) - len(todo)
-    on_row(done, len(wanted))
-    with writing(path), path.open("a", encoding="utf-8") as file:
+    told(done, len(wanted))
+    with writing(path, "path"), path.open("a", encoding="utf-8") as file:
         if not path.stat().st_size:
             file.write(f"{settings.comment()}\n{','.join(HEADER)}\n")
         for n, row in enumerate(measure(todo, settings), done + 1):
             file.write(row.text() + "\n")
             file.flush()
-            on_row(n, len(wanted))
+            told(n, len(wanted))
     return len(todo)
 
 
@@ -238,6 +260,7 @@ class Forecast:
     seconds: float
 
 
+@arguments(**_SETTINGS)
 def forecast(
     problem: Problem,
     path: str | Path | None,
@@ -262,7 +285,6 @@ def forecast(
         As :func:`profile`.
     """
     settings = Settings(device, threads, seconds)
-    _check(settings, batch, points)
     wanted, has_torch = plan(problem, points, batch), find_spec("torch") is not None
     if has_torch:
         _require_device(device)
@@ -290,24 +312,11 @@ def _size(row: Row) -> int:
     return int(operation_of(row).macs) + row.in_channels * row.resolution**2
 
 
-def _check(settings: Settings, batch: int, points: int) -> None:
-    if settings.device not in ("cpu", "cuda"):
-        raise SpecError("device", f"{settings.device!r} is not a device", "use cpu or cuda")
-    if not 1 <= settings.threads <= 1024:
-        raise SpecError("threads", f"{settings.threads} is out of range", "give a number from 1 to 1024")
-    if not 0 < settings.seconds <= 60:
-        raise SpecError("seconds", f"{settings.seconds} is out of range", "give a number above 0 and up to 60")
-    if not 1 <= batch <= 65536:
-        raise SpecError("batch", f"{batch} is out of range", "give a number from 1 to 65536")
-    if not 2 <= points <= 100:
-        raise SpecError("points", f"{points} is out of range", "give a number from 2 to 100")
-
-
 def _require_device(device: str) -> None:
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():
-        raise SpecError("device", "torch sees no CUDA device", "use --device cpu")
+        raise SpecError("device", "torch sees no CUDA device", "use the device cpu")
 
 
 def _known(path: Path, comment: str | None) -> set[tuple[object, ...]]:
@@ -316,7 +325,7 @@ def _known(path: Path, comment: str | None) -> set[tuple[object, ...]]:
     lines = _whole_lines(text)
     head = lines[0] if lines else text
     if comment is not None and head != (comment if lines else comment[: len(text)]):
-        raise SpecError("--out", f"{path} was measured otherwise: {head!r}", f"give another file for {comment!r}")
+        raise SpecError("path", f"{path} was measured otherwise: {head!r}", f"give another file for {comment!r}")
     if len(lines) <= 2:
         return set()
     try:

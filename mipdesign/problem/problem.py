@@ -7,12 +7,11 @@ rules of the space mean for each super-block (which widths go with which channel
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,9 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, Field, model_validator
 
-from ..errors import SpecError, counted, one_of
+from ..arguments import PATH, TEXT, TEXTS, arguments
+from ..display import Displayed
+from ..errors import SpecError, counted, one_of, short
 from ..files import read_text
 from ..networks.architecture import Architecture, Stem
 from ..networks.architecture_file import Positive, require_kernel
@@ -37,27 +38,27 @@ from ..networks.objective import (
 )
 from ..networks.tool_counts import MOBILE
 from ..numerals import plain_number
-from ..parsing import load_yaml, validated
+from ..parsing import in_our_words, load_yaml, validated
 from .budgets import Budget, Budgets, Range
 from .convolutions import check_bits, check_frames, check_shapes
-from .elements import Element, check_blocks, elements_of, sequences
+from .elements import Element, check_blocks, count_sequences, elements_of
 from .listing import preset_names as preset_names
 from .listing import preset_text
 from .objective import ObjectiveSpec, objective_to_plain
-from .overrides import apply_override, find_table
+from .overrides import apply_changes, apply_override, find_table
 from .space import SuperBlockSpace, brief, choice_of
-from .specification import HeadSpace, Input, Lattice, NearSpec, SpecModel, StageSpace, StemSpace, with_tuples
-from .ties import Tie, TieSpec
+from .specification import HeadSpace, Input, Lattice, NearSpec, SpecModel, StageSpace, StemSpace, stage_to_plain, with_tuples
+from .ties import Tie, TieSpec, joined
 
 SMALLER = "let the depths be closer, use a smaller beta, or form exp_std or none"
 """What helps against a penalty that is no number any more."""
 
 
-class Problem(SpecModel):
+class Problem(Displayed, SpecModel):
     """A search space with budgets and an objective: what :func:`mipdesign.design` solves.
 
     Make one with :meth:`preset`, :meth:`load` or :meth:`from_dict`; every fault is a :class:`SpecError` with field, value and
-    remedy.
+    remedy. A problem does not change; :meth:`with_` makes another one.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -71,6 +72,22 @@ class Problem(SpecModel):
     objective: ObjectiveSpec = ObjectiveSpec()
     near: NearSpec | None = None
     ties: tuple[TieSpec, ...] = ()
+
+    def __init__(self, **fields: Any) -> None:
+        with in_our_words(type(self)):
+            super().__init__(**fields)
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # or pydantic runs every check twice
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a Problem does not change; make another one: problem.with_({name}=...)")
+
+    def __repr__(self) -> str:
+        limits = ", ".join(f"{name} {float(limit):,.12g}" for name, limit in self.budgets.limits().items())
+        shape = f"{self.input.resolution} px, {len(self.stages)} super-blocks"
+        return f"<Problem {self.name!r}, convention {self.convention}: {shape}, {limits or 'no budgets'}>"
+
+    __str__ = __repr__
 
     @model_validator(mode="before")
     @classmethod
@@ -212,6 +229,8 @@ class Problem(SpecModel):
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
+        if not isinstance(architecture, Architecture):
+            raise SpecError("architecture", f"{short(architecture)} is not a network", "give an Architecture")
         latency = self.budgets.latency.model if self.budgets.latency is not None else None
         return Evaluator(architecture, self.scoring, {name: self.budgets.bytes_of(name) for name in SIZES}, latency)
 
@@ -263,29 +282,11 @@ class Problem(SpecModel):
     @cached_property
     def tied(self) -> tuple[Tie, ...]:
         """The ties, one per group of super-blocks and what they have in common; groups that share a super-block are one."""
-        groups: list[tuple[str, set[int]]] = []
-        for tie in self.ties:
-            for axis in tie.same:
-                joined = {i - 1 for i in tie.stages}
-                apart = []
-                for other, stages in groups:
-                    if other == axis and joined & stages:
-                        joined |= stages
-                    else:
-                        apart.append((other, stages))
-                groups = [*apart, (axis, joined)]
-        return tuple(Tie(axis, tuple(sorted(stages))) for axis, stages in groups)
+        return joined(self.ties)
 
     def size(self) -> int:
         """Number of networks in the space, budgets and ties aside, exactly."""
-        channels, ways = self.stem.channels.values, [1] * len(self.stem.channels.values)
-        for space in self.space:
-            up_to = [0, *itertools.accumulate(ways)]
-            before = [space.predecessors(channels, c) for c in space.channels]
-            columns = [sequences(space, at) for at in range(len(space.channels))]
-            ways = [(up_to[at.stop] - up_to[at.start]) * n for at, n in zip(before, columns, strict=True)]
-            channels = space.channels
-        return sum(ways)
+        return count_sequences(self.stem.channels.values, self.space)
 
     # ------------------------------------------------------------------ files
 
@@ -295,11 +296,13 @@ class Problem(SpecModel):
         return validated(cls, data, source)
 
     @classmethod
-    def load(cls, path: str | Path, overrides: Iterable[str] = ()) -> Problem:
+    @arguments(path=PATH, overrides=TEXTS)
+    def load(cls, path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Problem:
         """Reads a YAML (or JSON) specification; ``overrides`` are ``KEY=VALUE`` texts with dotted keys."""
         return cls._from_text(read_text(Path(path)), str(path), overrides)
 
     @classmethod
+    @arguments(name=TEXT, overrides=TEXTS)
     def preset(cls, name: str, overrides: Iterable[str] = ()) -> Problem:
         """A problem that ships with the package; :func:`preset_names` lists them."""
         if name not in preset_names():
@@ -307,6 +310,7 @@ class Problem(SpecModel):
         return cls._from_text(preset_text(name), name, overrides)
 
     @classmethod
+    @arguments(name_or_path=TEXT, overrides=TEXTS)
     def named(cls, name_or_path: str, overrides: Iterable[str] = ()) -> Problem:
         """A preset by name, or a specification by path."""
         is_path = name_or_path.endswith((".yaml", ".yml", ".json")) or "/" in name_or_path
@@ -337,7 +341,7 @@ class Problem(SpecModel):
             if type(value) is Range and value.min is None and value.bytes is None:
                 return plain(value.max)
             if isinstance(value, StageSpace):
-                return _stage_to_plain(value, plain)
+                return stage_to_plain(value, plain)
             if isinstance(value, ObjectiveSpec):
                 return objective_to_plain(value, plain)
             if isinstance(value, BaseModel):
@@ -353,6 +357,18 @@ class Problem(SpecModel):
         if not self.ties:
             del data["ties"]
         return data
+
+    def with_(self, changes: Mapping[str, Any] | None = None, /, **fields: Any) -> Problem:
+        """The same problem with other fields, as ``--set`` makes it: ``with_(budgets={"flops": 3e6}, convention="paper")``.
+
+        What is not named stays. Keys may be dotted, those of lists are indices, and ``None`` takes a field away:
+        ``with_({"budgets.flops": 3e6}, stages={0: {"depth": [2, 3]}}, head=None)``. Faults are those of :meth:`from_dict`.
+        """
+        if not isinstance(changes, Mapping | None):
+            raise SpecError("changes", f"{short(changes)} is not a mapping", "give for example {'budgets.flops': 3e6}")
+        data = self.to_dict()
+        apply_changes(data, {**(changes or {}), **fields})
+        return Problem.from_dict(data)
 
     def with_limits(self, limits: Mapping[str, float | Fraction]) -> Problem:
         """The same problem with other limits, by name: ``flops``, or ``min_flops`` for a lower one."""
@@ -373,16 +389,3 @@ class Problem(SpecModel):
         data = self.to_dict()
         del data["name"]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
-
-
-def _stage_to_plain(stage: StageSpace, plain: Callable[[Any], Any]) -> dict[str, Any]:
-    """A stage as a specification writes it, without what it leaves at its default."""
-    pairs = ((name, getattr(stage, name)) for name in StageSpace.model_fields)
-    data = {name: plain(value) for name, value in pairs if name not in STAGE_EXTRAS or value != STAGE_EXTRAS[name]}
-    if len(stage.block) == 1:
-        data["block"] = stage.block[0]
-    return data
-
-
-STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "uniform": True, "multiple_of": 1, "forbidden": (), "bits": None}
-"""Fields of a stage that are rarely used, with their defaults."""

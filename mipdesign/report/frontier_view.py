@@ -56,29 +56,28 @@ def _curves(frontier: StoredFrontier) -> Iterator[tuple[str, str, list[StoredPoi
         yield name, f"c{i}", sorted(chosen, key=lambda point: point.limits[key])
 
 
-def frontier_figure(frontier: StoredFrontier, prefix: str) -> Figure | None:
-    """Objective over the first limit; hollow where a point is dominated, crossed where there is no network."""
+def frontier_chart(frontier: StoredFrontier, name: str) -> Chart | None:
+    """Objective over the first limit; hollow where a point is dominated, crossed where there is no network.
+
+    ``None`` where no point has a network.
+    """
     key = frontier.sweeps[0].key
     scores = [point.objective for point in frontier.points if point.objective is not None]
     if not scores:
         return None
     margin = 0.06 * (max(scores) - min(scores)) or 1e-3 * abs(scores[0]) or 1.0
     low, high = min(scores) - 2 * margin, max(scores) + margin
-    series, legend = [], []
-    for i, (name, colour, of_curve) in enumerate(_curves(frontier)):
+    series: list[Series] = []
+    for i, (curve, colour, of_curve) in enumerate(_curves(frontier)):
         found = [(p.limits[key], p.objective, p) for p in of_curve if p.objective is not None]
-        series.append(Series(name, "step", colour, tuple((x, y) for x, y, _ in found), dash=i % DASHES))
+        series.append(Series(curve, "step", colour, tuple((x, y) for x, y, _ in found), dash=i % DASHES))
         kept = tuple((x, y) for x, y, p in found if not p.dominated and p.status == "optimal")
-        series.append(Series(name, "dot", colour, kept))
-        series.append(Series(name, "ring", colour, tuple((x, y) for x, y, p in found if (x, y) not in kept)))
+        series.append(Series(curve, "dot", colour, kept))
+        series.append(Series(curve, "ring", colour, tuple((x, y) for x, y, p in found if (x, y) not in kept)))
         lost = tuple((p.limits[key], low + margin) for p in of_curve if p.objective is None)
-        series.append(Series(name, "cross", colour, lost))
-        legend.append((line_kind(i % DASHES), colour, name))
-    used = {s.kind for s in series if s.points}
-    marks = {"dot": "proven optimal", "ring": "dominated, or not proven", "cross": "no network"}
-    legend += [(kind, "ink", words) for kind, words in marks.items() if kind in used]
-    chart = Chart(
-        f"{prefix}-frontier-chart",
+        series.append(Series(curve, "cross", colour, lost))
+    return Chart(
+        name,
         f"Objective over {key}",
         f"{counted(len(frontier.points), 'point')}; every figure is in the table below.",
         key.removeprefix("budgets."),
@@ -87,16 +86,28 @@ def frontier_figure(frontier: StoredFrontier, prefix: str) -> Figure | None:
         _x_range(frontier),
         (low, high),
     )
+
+
+def _x_range(frontier: StoredFrontier) -> tuple[float, float]:
+    """Range of the first limit that is swept, with a margin."""
+    limits = [point.limits[frontier.sweeps[0].key] for point in frontier.points]
+    margin = 0.04 * (max(limits) - min(limits)) or 0.1 * abs(limits[0]) or 1.0
+    return min(limits) - margin, max(limits) + margin
+
+
+def frontier_figure(frontier: StoredFrontier, prefix: str) -> Figure | None:
+    """Objective over the first limit; hollow where a point is dominated, crossed where there is no network."""
+    chart = frontier_chart(frontier, f"{prefix}-frontier-chart")
+    if chart is None:
+        return None
+    legend = [(line_kind(i % DASHES), colour, name) for i, (name, colour, _) in enumerate(_curves(frontier))]
+    used = {series.kind for series in chart.series if series.points}
+    marks = {"dot": "proven optimal", "ring": "dominated, or not proven", "cross": "no network"}
+    legend += [(kind, "ink", words) for kind, words in marks.items() if kind in used]
     drawings = tuple(draw_chart(chart, width, 340) for width in CHART_WIDTHS)
     return Figure(
         drawings, "A limit's optimum holds until the next one: a lower bound of the frontier between points.", tuple(legend)
     )
-
-
-def _x_range(frontier: StoredFrontier) -> tuple[float, float]:
-    limits = [point.limits[frontier.sweeps[0].key] for point in frontier.points]
-    margin = 0.04 * (max(limits) - min(limits)) or 0.1 * abs(limits[0]) or 1.0
-    return min(limits) - margin, max(limits) + margin
 
 
 def price_figures(frontier: StoredFrontier, prefix: str) -> list[Figure]:

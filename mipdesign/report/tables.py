@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ..checker import Claim
     from ..designs.design import Design
     from ..networks.architecture import Architecture
-    from ..networks.evaluator import Evaluation, Scoring
+    from ..networks.evaluation import Evaluation
+    from ..networks.evaluator import Scoring
     from ..problem.budgets import Budget
 
 FIGURES = ("params", "flops", "params_total", "macs", "effectiveness", "layers", "blocks", "activations")

@@ -295,7 +295,10 @@ OPTIONS: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "unknown formulation": (["design", "deepmad-r18", "--formulation", "sos2"], ("formulation: 'sos2'", "lattice")),
     "output into a file": (["design", "deepmad-r18", "--out", str(SMALL)], (f"--out: {SMALL} is not a folder",)),
     "output below a file": (["design", "deepmad-r18", "--out", f"{SMALL}/a/b"], (f"--out: {SMALL} is not a folder",)),
-    "resume from nothing": (["design", "deepmad-r18", "--resume", "no/such"], ("no/such: is not a folder", "design --out")),
+    "resume from nothing": (
+        ["design", "deepmad-r18", "--resume", "no/such"],
+        ("no/such: is not a folder", "folder of a design"),
+    ),
 }
 
 
@@ -521,13 +524,13 @@ EXCHANGES: dict[str, tuple[list[str], tuple[str, ...]]] = {
         ("--out: cannot write to no/such",),
     ),
     "resolution of letters": (["evaluate", "torchvision/resnet18", "--resolution", "big"], ("'big' is not a whole number",)),
-    "resolution 0": (["evaluate", "torchvision/resnet18", "--resolution", "0"], ("resolution: 0 is refused",)),
+    "resolution 0": (["evaluate", "torchvision/resnet18", "--resolution", "0"], ("resolution: 0 is out of range",)),
     "unknown space": (["compare", "torchvision/resnet18", "--space", "resnet"], ("'resnet' is not a preset",)),
     "another resolution": (
         ["compare", "torchvision/resnet18", "--set", "input.resolution=160"],
         ("--set: input.resolution=160, but the network has 224",),
     ),
-    "unknown convention": (["compare", "torchvision/resnet18", "--convention", "p"], ("convention: 'p' is refused",)),
+    "unknown convention": (["compare", "torchvision/resnet18", "--convention", "p"], ("convention: 'p' is not a convention",)),
     "compare nothing": (["compare", "no/such.txt"], ("no/such.txt", "No such file")),
     "compare without time": (["compare", "torchvision/resnet18", "--time-limit", "0"], ("time_limit: 0.0 is not a time",)),
     "compare into a file": (["compare", "torchvision/resnet18", "--out", str(SMALL)], (f"--out: {SMALL} is not a folder",)),
