@@ -29,6 +29,7 @@ GROUND = (
     "registry",
     "numerals",
     "parsing",
+    "units",
     "interrupts",
     "plugins",
     "forks",

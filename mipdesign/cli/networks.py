@@ -43,6 +43,7 @@ def evaluate(
 ) -> None:
     """Print all figures of one network."""
     from ..io.exchange import read_network
+    from ..networks.budget_names import LATENCY
     from ..networks.evaluator import Evaluator
     from ..networks.latency import LatencyModel, LatencyTable
     from ..report.tables import evaluation_table
@@ -51,9 +52,9 @@ def evaluate(
     architecture = read_network(file, resolution, frames)
     scoring = _scoring(architecture, convention, score, alpha, score_resolution)
     model = None if latency is None else LatencyModel(LatencyTable.load(latency).of_batch(batch))
-    evaluator = Evaluator(architecture, scoring, latency_model=model)
+    evaluator = Evaluator(architecture, scoring, latency_models={} if model is None else {LATENCY: model})
     if model is not None:
-        evaluator.nanoseconds  # noqa: B018  says what the table lacks
+        evaluator.nanoseconds()  # says what the table lacks
     evaluation = evaluator.evaluation
     console = PlainConsole()
     if as_json:

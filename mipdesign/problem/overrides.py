@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 from ..errors import SpecError
+from ..networks.budget_names import LATENCY
+from ..networks.latency import SHIPPED
 from ..parsing import parse_scalar
+from .budgets import several, tables_by_name
+from .relative import from_folder
 
 
-def find_table(data: dict[str, Any], folder: Path) -> None:
-    """Makes the path of a latency table that is relative to the specification's folder one from here."""
-    try:
-        table = data["budgets"]["latency"]["table"]
-    except (KeyError, TypeError):
+def find_files(data: dict[str, Any], folder: Path) -> None:
+    """Makes the paths of latency tables and networks in budgets that are relative to the specification's folder ones from here.
+
+    Several tables become a mapping by their names, for overrides to name one.
+    """
+    budgets = data.get("budgets")
+    if not isinstance(budgets, dict):
         return
-    if isinstance(table, str):
-        latency = data["budgets"]["latency"] | {"table": str(folder / table)}
-        data["budgets"] = data["budgets"] | {"latency": latency}
+    budgets = from_folder(budgets, folder)
+    with contextlib.suppress(SpecError):  # which the budget itself says
+        latency = tables_by_name(budgets.get(LATENCY))
+        if several(latency):
+            budgets = budgets | {LATENCY: {name: _with_table(given, folder) for name, given in latency.items()}}
+        elif isinstance(latency, dict):
+            budgets = budgets | {LATENCY: _with_table(latency, folder)}
+    data["budgets"] = budgets
+
+
+def _with_table(latency: Any, folder: Path) -> Any:
+    """A latency budget with the path of its table from here; tables that ship with the package have none."""
+    table = latency.get("table") if isinstance(latency, dict) else None
+    if not isinstance(table, str) or table.startswith(SHIPPED):
+        return latency
+    return latency | {"table": str(folder / table)}
 
 
 def apply_override(data: dict[str, Any], text: str) -> None:

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cached_property
 from importlib import resources
@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from ..errors import SpecError
 from ..files import read_text
 from ..networks.architecture import Architecture, Stem
 from ..networks.architecture_file import Positive, require_kernel
-from ..networks.evaluator import LOWER, SIZES, Evaluator, Scoring, violations
-from ..networks.latency import LatencyTable
+from ..networks.budget_names import LATENCY, LOWER, SIZES, kind_of_budget
+from ..networks.evaluator import Evaluator, Scoring, violations
 from ..networks.objective import (
     CONVENTIONS,
     ConventionName,
@@ -37,15 +37,16 @@ from ..networks.objective import (
     stage_of_super_blocks,
 )
 from ..networks.tool_counts import MOBILE
-from ..numerals import plain_number
 from ..parsing import load_yaml, validated
-from .budgets import Budget, Budgets, Range
+from .budgets import Budget, Budgets, check_model_size
 from .convolutions import check_bits, check_frames, check_shapes
 from .elements import Element, check_blocks, elements_of, sequences
-from .objective import ObjectiveSpec, objective_to_plain
-from .overrides import apply_override, find_table
+from .objective import ObjectiveSpec
+from .overrides import apply_override, find_files
+from .plain import plain
+from .relative import Origin, resolved
 from .space import SuperBlockSpace, brief, choice_of
-from .specification import HeadSpace, Input, Lattice, NearSpec, SpecModel, StageSpace, StemSpace, with_tuples
+from .specification import HeadSpace, Input, NearSpec, SpecModel, StageSpace, StemSpace, with_tuples
 from .ties import Tie, TieSpec
 
 SMALLER = "let the depths be closer, use a smaller beta, or form exp_std or none"
@@ -71,9 +72,15 @@ class Problem(SpecModel):
     near: NearSpec | None = None
     ties: tuple[TieSpec, ...] = ()
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_numbers(cls, data: Any, handler: ModelWrapValidatorHandler[Problem]) -> Problem:
+        return resolved(data, handler) if isinstance(data, dict) else handler(data)
+
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
+        check_model_size(data)
         return with_tuples(data, "stages", "ties")
 
     @model_validator(mode="after")
@@ -126,7 +133,7 @@ class Problem(SpecModel):
         check_frames(self.input, self.stem, self.stages, self.space)
         check_bits(self.stem, self.stages, self.head)
         check_shapes(self.scoring, self.input, self.stem, self.space)
-        if self.budgets.latency is not None and (self.input.frames is not None or self.stem.bits is not None):
+        if self.budgets.latencies and (self.input.frames is not None or self.stem.bits is not None):
             raise SpecError("budgets.latency", "has no tables of video or quantised operations", "leave it out")
         families = sorted({block for stage in self.stages for block in stage.block} - {MOBILE})
         if self.budgets.max_feature is not None and families:
@@ -155,6 +162,11 @@ class Problem(SpecModel):
     def stage_of(self) -> tuple[int, ...]:
         """Down-sampling stage of each super-block (the stem opens stage 0)."""
         return stage_of_super_blocks([s.stride for s in self.stages])
+
+    @cached_property
+    def origins(self) -> dict[str, Origin]:
+        """Where limits came from that were given relative to a network, by their names in :meth:`Budgets.limits`."""
+        return {}
 
     @cached_property
     def space(self) -> tuple[SuperBlockSpace, ...]:
@@ -209,14 +221,14 @@ class Problem(SpecModel):
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
-        latency = self.budgets.latency.model if self.budgets.latency is not None else None
-        return Evaluator(architecture, self.scoring, {name: self.budgets.bytes_of(name) for name in SIZES}, latency)
+        latencies = {name: limits.model for name, limits in self.budgets.latencies.items()}
+        return Evaluator(architecture, self.scoring, {name: self.budgets.bytes_of(name) for name in SIZES}, latencies)
 
     def usage(self, architecture: Architecture) -> list[Budget]:
         """The budgets that are set, each with the network's value."""
         evaluator = self.evaluator(architecture)
         return [
-            Budget(name, evaluator.figure(name), float(limit), evaluator.within(name, limit))
+            Budget(name, evaluator.figure(name), float(limit), evaluator.within(name, limit), limit)
             for name, limit in self.budgets.limits().items()
         ]
 
@@ -319,7 +331,7 @@ class Problem(SpecModel):
         data = load_yaml(text, source)
         if isinstance(data, dict):
             data.pop("defaults", None)
-            find_table(data, Path(source).parent)
+            find_files(data, Path(source).parent)
             for override in overrides:
                 apply_override(data, override)
         return cls.from_dict(data, source)
@@ -327,40 +339,25 @@ class Problem(SpecModel):
     def to_dict(self) -> dict[str, Any]:
         """Plain data from which :meth:`from_dict` makes an equal problem."""
 
-        def plain(value: Any) -> Any:
-            if isinstance(value, Lattice):
-                return value.to_plain()
-            if isinstance(value, LatencyTable):
-                return value.to_lines()
-            if isinstance(value, Fraction):
-                return plain_number(value)
-            if type(value) is Range and value.min is None and value.bytes is None:
-                return plain(value.max)
-            if isinstance(value, StageSpace):
-                return _stage_to_plain(value, plain)
-            if isinstance(value, ObjectiveSpec):
-                return objective_to_plain(value, plain)
-            if isinstance(value, BaseModel):
-                pairs = ((name, getattr(value, name)) for name in type(value).model_fields)
-                return {name: plain(item) for name, item in pairs if item is not None}
-            if isinstance(value, dict):
-                return {name: plain(item) for name, item in value.items()}
-            if isinstance(value, tuple):
-                return [plain(item) for item in value]
-            return value
-
         data: dict[str, Any] = plain(self)
         if not self.ties:
             del data["ties"]
         return data
 
-    def with_limits(self, limits: Mapping[str, float | Fraction]) -> Problem:
-        """The same problem with other limits, by name: ``flops``, or ``min_flops`` for a lower one."""
+    def with_limits(self, limits: Mapping[str, float | Fraction | str]) -> Problem:
+        """The same problem with other limits, by name: ``flops``, or ``min_flops`` for a lower one; a text may have a unit."""
         data = self.to_dict()
         for name, limit in limits.items():
-            budget, side = (name.removeprefix(LOWER), "min") if name.startswith(LOWER) else (name, "max")
-            given = data["budgets"].get(budget, {})
-            data["budgets"][budget] = (given if isinstance(given, dict) else {"max": given}) | {side: limit}
+            budget, side = name.removeprefix(LOWER), "min" if name.startswith(LOWER) else "max"
+            budgets, last = data["budgets"], budget
+            if kind_of_budget(budget) == LATENCY and self.budgets.latencies:
+                if budget not in self.budgets.latencies:
+                    known = ", ".join(self.budgets.latencies)
+                    raise SpecError(f"budgets.{budget}", "is not a latency budget of this problem", f"use one of: {known}")
+                if budget != LATENCY:
+                    budgets, last = budgets[LATENCY], budget.partition(".")[2]
+            given = budgets.get(last, {})
+            budgets[last] = (given if isinstance(given, dict) else {"max": given}) | {side: limit}
         return Problem.from_dict(data)
 
     def dumps(self) -> str:
@@ -373,19 +370,6 @@ class Problem(SpecModel):
         data = self.to_dict()
         del data["name"]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
-
-
-def _stage_to_plain(stage: StageSpace, plain: Callable[[Any], Any]) -> dict[str, Any]:
-    """A stage as a specification writes it, without what it leaves at its default."""
-    pairs = ((name, getattr(stage, name)) for name in StageSpace.model_fields)
-    data = {name: plain(value) for name, value in pairs if name not in STAGE_EXTRAS or value != STAGE_EXTRAS[name]}
-    if len(stage.block) == 1:
-        data["block"] = stage.block[0]
-    return data
-
-
-STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "uniform": True, "multiple_of": 1, "forbidden": (), "bits": None}
-"""Fields of a stage that are rarely used, with their defaults."""
 
 
 def preset_names() -> list[str]:

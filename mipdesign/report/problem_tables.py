@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..figures.formatting import number, scientific
+from ..figures.formatting import limit as limit_words
+from ..figures.formatting import scientific
 from ..figures.tables import Table, Value, columns
 from ..networks.operation import kernel_text
 from ..numerals import plain_number
@@ -103,4 +104,4 @@ def ratio_text(ratio: WidthRatio) -> str:
 
 def budgets_text(problem: Problem) -> str:
     """The budgets in one line."""
-    return ", ".join(f"{name} {number(float(limit))}" for name, limit in problem.budgets.limits().items()) or "none"
+    return ", ".join(f"{name} {limit_words(name, value)}" for name, value in problem.budgets.limits().items()) or "none"

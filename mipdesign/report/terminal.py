@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from ..errors import MissingExtraError
-from ..figures.formatting import number, percent, scientific, score
+from ..figures.formatting import exactly, number, percent, scientific, score
 from ..figures.parts import bits_text
 from ..mip.capabilities import Capability
+from ..numerals import plain_number
 from .problem_tables import budgets_text
 from .words import STATUS_WORDS
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ..mip.formulation import Described, Formulation, FormulationModel
     from ..mip.solver import Solver
     from ..problem.problem import Problem
+    from ..problem.relative import Origin
 
 PIPE_WIDTH = 200
 """Columns that a table may take where the output is not a terminal; none is filled up to it."""
@@ -147,6 +149,12 @@ def outside_text(comparison: Comparison, name: str) -> str:
     return f"{name}: {getattr(network, name)}"
 
 
+def origin_text(origin: Origin) -> str:
+    """Where a relative limit came from."""
+    share, figure = (exactly(plain_number(number)) for number in (100 * origin.share, origin.figure))
+    return f"{share} % of {origin.network}, which has {figure}"
+
+
 def problem_lines(problem: Problem) -> list[str]:
     """What a table has no room for: objective, budgets, and the exact number of networks in the space."""
     s = problem.scoring
@@ -164,6 +172,7 @@ def problem_lines(problem: Problem) -> list[str]:
         f"input        {shape}, {problem.classes} classes",
         f"objective    {s.score}, alpha ({alpha}){exponents}, {penalty}{base}{price}",
         f"budgets      {budgets_text(problem)}",
+        *(f"limit        {name} is {origin_text(origin)}" for name, origin in problem.origins.items()),
         f"networks     {scientific(problem.size())} in the space, budgets aside",
     ]
 
