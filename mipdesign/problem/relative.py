@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..errors import SpecError, short
 from ..networks.budget_names import LATENCY, LOWER, kind_of_budget
+from ..networks.objective import effectiveness
 from ..numerals import NUMBER, plain_number, positive
 from ..units import MOST_CHARACTERS
 from .budgets import LIMITS, several, tables_by_name
@@ -137,7 +138,7 @@ def limit_of(problem: Counts, budget: str, side: str, share: Fraction, name: str
     """
     network = network_at(name, problem)
     if kind_of_budget(budget) == "effectiveness":
-        rho = problem.evaluator(network).figure(budget)
+        rho = max(map(effectiveness, problem.evaluator(network).prefixes))
         raise SpecError("", f"a share of the effectiveness of {name} is no exact number", f"give a number: it has {rho:.6g}")
     evaluator, units = problem.evaluator(network), 1
     try:

@@ -16,8 +16,8 @@ from mipdesign.benchmarks.corpus.small import best_by_enumeration, every_network
 from mipdesign.benchmarks.experiments.agreement import limits_agree
 from scale import few
 
-from mipdesign.analysis.explanation import explain
-from mipdesign.analysis.frontier import pareto
+from mipdesign.analysis.frontier import grid
+from mipdesign.analysis.shadow_prices import shadow_prices
 from mipdesign.analysis.sweep import Sweep
 from mipdesign.checker.space import read_space
 from mipdesign.cli import main as cli
@@ -29,6 +29,7 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.networks.latency import LatencyTable, shipped_tables
 from mipdesign.nn.graph import to_graph
 from mipdesign.nn.lowering import to_module
+from mipdesign.nn.profiling import plan
 from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables
 
@@ -48,13 +49,12 @@ def timed(names: tuple[str, ...] = ("gpu", "cpu"), seed: int = 0, **limits: floa
 
 
 def test_all_parameters_are_those_of_the_module() -> None:
-    problem = Problem.load(SMALL, [*NONE, "budgets.params_total=55k"])
+    problem = Problem.load(SMALL, ["budgets.params=null", "budgets.flops=3M", "budgets.params_total=50k"])
     best = design(problem, engine=kept())
     assert best.status == "optimal" and best.architecture is not None
     module = to_module(to_graph(best.architecture))
-    (budget,) = best.budgets
-    assert budget.name == "params_total"
-    assert budget.value == sum(p.numel() for p in module.parameters()) <= 55_000
+    budget = next(budget for budget in best.budgets if budget.name == "params_total")
+    assert budget.value == sum(p.numel() for p in module.parameters()) <= 50_000
     assert all(check.passed for check in best.checks())
 
 
@@ -137,7 +137,7 @@ def test_what_is_no_share_is_refused(spec: str, limit: str, fragments: tuple[str
 # ------------------------------------------------------------------------------------------------------- several latency tables
 
 
-@pytest.mark.parametrize("seed", few(range(12), 5))
+@pytest.mark.parametrize("seed", few([0, 4, 9, 11], 3))
 def test_every_way_finds_the_optimum_under_several_tables(seed: int) -> None:
     assert limits_agree(seed) == []
 
@@ -180,17 +180,17 @@ def test_one_table_is_what_it_was() -> None:
     assert one.to_dict()["budgets"]["latency"].keys() == {"max", "table", "batch", "free"}
 
 
-def test_a_frontier_and_an_explanation_name_the_table(tmp_path: Path) -> None:
-    problem = timed()
-    times = sorted(problem.evaluator(n).figure("latency.gpu") for n in itertools.islice(every_network(problem), 400))
-    low, high = times[len(times) // 4], times[-1]
-    found = pareto(problem, [Sweep.parse(f"budgets.latency.gpu={low}us,{high} us")], tmp_path / "front", workers=1)
-    assert [point.status for point in found.points] == ["optimal"] * 2
-    assert all("latency.cpu" in point.budgets and "latency.gpu" in point.budgets for point in found.points)
-    best = design(problem.with_limits({"latency.gpu": low}), engine=kept())
-    assert best.objective == found.points[0].objective
-    limits = {limit.name: limit for limit in explain(best, ["latency.gpu"], engine=kept()).limits}
-    assert limits["latency.gpu"].limit == low and limits["latency.gpu"].relaxed.objective >= best.objective
+def test_sweeps_and_prices_name_the_table() -> None:
+    problems = (limited_problem(seed) for seed in itertools.count())
+    problem = next(p for p in problems if len(p.budgets.latencies) > 1 and best_by_enumeration(p) is not None)
+    name = list(problem.budgets.latencies)[-1]
+    low = float(problem.budgets.limits()[name])
+    (_, tight), (_, loose) = grid(problem, [Sweep.parse(f"budgets.{name}={low!r}us,{2 * low!r} us")])
+    assert tight == problem and loose.budgets.limits() == problem.budgets.limits() | {name: 2 * problem.budgets.limits()[name]}
+    best = design(problem, engine=kept())
+    assert best.objective is not None
+    prices = shadow_prices(build_tables(problem), best.objective)
+    assert all(prices[latency] >= 0 for latency in problem.budgets.latencies)
 
 
 @pytest.mark.parametrize(
@@ -224,12 +224,16 @@ def test_another_table_than_those_of_the_problem_is_not_swept() -> None:
 
 
 @pytest.mark.parametrize("name", shipped_tables())
-def test_a_table_of_the_package_covers_its_preset_and_says_how_it_was_measured(name: str) -> None:
+def test_a_table_of_the_package_has_what_its_preset_needs_and_says_how_it_was_measured(name: str) -> None:
     text = (Path(__file__).parents[2] / "mipdesign" / "networks" / "tables" / f"{name.partition('/')[2]}.csv").read_text()
     head = [line for line in text.splitlines() if line.startswith("#")]
-    assert len(text) < 300_000 and all(word in "\n".join(head) for word in ("torch", "threads", "CPU", "median", "mipdesign profile"))
-    (batch,) = {row.batch for row in LatencyTable.load(name).rows}
-    preset = next(word for word in head[1].split() if word in ("deepmad-r18", "mobilenetv2-like"))
-    changes = [f"budgets.latency={{table: {name}, max: 1 s, batch: {batch}}}"]
-    tables = build_tables(Problem.preset(preset, changes))  # which proves that it covers the space
-    assert tables.counts[-1] == "latency"
+    words = "\n".join(head)
+    assert len(text) < 300_000 and all(word in words for word in ("torch", "threads", "CPU", "median", "mipdesign profile"))
+    rows = LatencyTable.load(name).rows
+    (batch,) = {row.batch for row in rows}
+    options = head[1].split()
+    preset, points = options[3], int(options[options.index("--points") + 1].rstrip(":"))
+    wanted = plan(Problem.preset(preset), points, batch)
+    assert [row[:-1] for row in wanted] == [row[:-1] for row in rows]
+    problem = Problem.preset(preset, [f"budgets.latency={{table: {name}, max: 1 s, batch: {batch}}}"])
+    assert problem.budgets.limits()["latency"] == 10**6
