@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from haste import kept
 from mipdesign.benchmarks.corpus.limited import limited_problem
-from mipdesign.benchmarks.corpus.small import best_by_enumeration, every_network, random_table
+from mipdesign.benchmarks.corpus.small import every_network, random_table
 from mipdesign.benchmarks.experiments.agreement import limits_agree
 from scale import few
 
@@ -137,14 +136,14 @@ def test_what_is_no_share_is_refused(spec: str, limit: str, fragments: tuple[str
 # ------------------------------------------------------------------------------------------------------- several latency tables
 
 
-@pytest.mark.parametrize("seed", few([0, 4, 9, 11], 3))
+@pytest.mark.parametrize("seed", few([4, 26, 20, 3, 30], 3))
 def test_every_way_finds_the_optimum_under_several_tables(seed: int) -> None:
     assert limits_agree(seed) == []
 
 
 def test_each_table_counts_what_the_exact_evaluator_counts() -> None:
-    problems = (limited_problem(seed) for seed in itertools.count())
-    problem = next(p for p in problems if len(p.budgets.latencies) > 1)
+    problem = limited_problem(26)
+    assert len(problem.budgets.latencies) > 1
     tables = build_tables(problem)
     assert tables.counts[tables.arrays.paired :] == tuple(problem.budgets.latencies)
     batch = Cell.whole(tables).networks(tables)
@@ -181,8 +180,7 @@ def test_one_table_is_what_it_was() -> None:
 
 
 def test_sweeps_and_prices_name_the_table() -> None:
-    problems = (limited_problem(seed) for seed in itertools.count())
-    problem = next(p for p in problems if len(p.budgets.latencies) > 1 and best_by_enumeration(p) is not None)
+    problem = limited_problem(4)
     name = list(problem.budgets.latencies)[-1]
     low = float(problem.budgets.limits()[name])
     (_, tight), (_, loose) = grid(problem, [Sweep.parse(f"budgets.{name}={low!r}us,{2 * low!r} us")])
