@@ -48,10 +48,18 @@ class SpecError(MipdesignError, ValueError):
 
 
 class MissingExtraError(MipdesignError, ImportError):
-    """An optional package is needed for what was asked."""
+    """An optional package is needed for what was asked; ``fault`` says why one that is installed cannot be loaded."""
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs the package '{package}'; install it with: pip install 'mipdesign[{extra}]'")
+    def __init__(self, package: str, extra: str, purpose: str, fault: str = "") -> None:
+        remedy = f", which cannot be loaded ({fault}); free memory, or install it again" if fault else "; install it"
+        super().__init__(f"{purpose} needs the package '{package}'{remedy} with: pip install 'mipdesign[{extra}]'")
+
+
+class CoreError(MipdesignError, ImportError):
+    """The compiled core is missing, damaged, or of another version or machine."""
+
+    def __init__(self, path: object, problem: str) -> None:
+        super().__init__(f"{path} {problem}; install mipdesign again, which builds it: pip install --force-reinstall --no-deps")
 
 
 class CertificateError(MipdesignError):
@@ -66,12 +74,14 @@ def require(package: str, extra: str, purpose: str) -> None:
     Raises
     ------
     MissingExtraError
-        If it is not installed; ``extra`` is what brings it.
+        If it is not installed, or cannot be loaded; ``extra`` is what brings it.
     """
     try:
         import_module(package)
     except ModuleNotFoundError as error:
         raise MissingExtraError(package, extra, purpose) from error
+    except ImportError as error:  # memory has no room for a library of it, or it belongs to another system
+        raise MissingExtraError(package, extra, purpose, str(error)) from error
 
 
 def short(value: Any) -> str:

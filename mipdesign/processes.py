@@ -334,7 +334,10 @@ def _accept(terms: Mapping[str, Any]) -> None:
         if os.getppid() != parent:  # it has ended before
             os._exit(1)
     if limit is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (limit * 2**20, limit * 2**20))
+        # only a privileged process may raise a limit that it was given, by a shell or a batch system
+        given = [bytes_ for bytes_ in resource.getrlimit(resource.RLIMIT_AS) if bytes_ != resource.RLIM_INFINITY]
+        asked = min([limit * 2**20, *given])
+        resource.setrlimit(resource.RLIMIT_AS, (asked, asked))
 
 
 _WATCHED, _WATCHED_LOCK = set["Process"](), threading.Lock()

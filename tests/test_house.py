@@ -27,6 +27,7 @@ GROUND = (
     "machine",
     "moved",
     "registry",
+    "temporary",
     "numerals",
     "parsing",
     "units",

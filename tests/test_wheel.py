@@ -5,15 +5,19 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import programs
 import pytest
+import unprivileged
 import yaml
 
 FOLDERS = {"mipdesign": "mipdesign", "benchmarks": "mipdesign/benchmarks", "formulations": "mipdesign/formulations"}
@@ -104,6 +108,59 @@ def test_the_wheel_designs_from_another_folder(python: Path, tmp_path: Path) -> 
     )
     assert "optimal" in printed
     assert json.loads((tmp_path / "out" / "result.json").read_text())["status"] == "optimal"
+
+
+# ----------------------------------------------------------------------------------------------------------- the container
+
+
+def instructions() -> list[tuple[str, list[str]]]:
+    """The instructions of the Dockerfile, with their words."""
+    lines = [line for line in (programs.ROOT / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
+    return [(line.split()[0], line.split()[1:]) for line in lines]
+
+
+def test_the_image_is_made_of_what_is_there_and_not_left_out() -> None:
+    sources = [words[:-1] for name, words in instructions() if name == "COPY" and "--from=build" not in words]
+    copied = {name for names in sources for name in names}
+    kept = {line[1:] for line in (programs.ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert copied == kept == {*FOLDERS, "pyproject.toml", "constraints.txt"}
+    assert all((programs.ROOT / name).exists() for name in copied)
+
+
+def test_the_image_is_installed_with_extras_that_there_are() -> None:
+    (extras,) = [re.search(r"\.\[(.*)\]", " ".join(words)) for name, words in instructions() if "pip" in " ".join(words)]
+    assert extras is not None
+    known = tomllib.loads((programs.ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(extras[1].split(",")) == {"plot", "report"} <= set(known)
+
+
+def test_the_image_runs_as_a_user_without_rights() -> None:
+    users = [words for name, words in instructions() if name == "USER"]
+    assert users and not users[-1][0].startswith(("root", "0"))
+
+
+@pytest.fixture
+def mounted() -> Iterator[Path]:
+    """A folder that every user reaches."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def test_the_command_of_the_container_runs_where_only_the_mounted_folder_can_be_written(python: Path, mounted: Path) -> None:
+    """The small problem in place of the main one: the command is the same, as the user whom the system does not know."""
+    (words,) = [json.loads(" ".join(words)) for name, words in instructions() if name == "CMD"]
+    assert words == ["mipdesign", "design", "deepmad-r18", "--out", "/designs/deepmad-r18"]
+    (site,) = python.parents[1].glob("lib/python*/site-packages")
+    for path in (site / "mipdesign", *(site / "mipdesign").rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    mounted.chmod(0o777)
+    places = {"deepmad-r18": programs.TESTS / "data" / "small.yaml", "/designs/deepmad-r18": mounted / "small"}
+    command = [*unprivileged.prefix(), str(python.with_name("mipdesign")), *(places.get(word, word) for word in words[1:])]
+    done = subprocess.run(command, cwd="/", env=unprivileged.environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "status       optimal" in done.stdout
+    assert all("incumbent" in line for line in done.stderr.splitlines()), done.stderr
+    assert {path.name for path in (mounted / "small").iterdir()} >= {"result.json", "certificate.json", "convergence.png"}
 
 
 def test_the_wheel_runs_a_study(python: Path, tmp_path: Path) -> None:

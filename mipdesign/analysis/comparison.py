@@ -115,6 +115,7 @@ def compare(
     workers: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     engine: Engine | None = None,
+    on_problem: Callable[[Problem], None] = lambda problem: None,
 ) -> Comparison:
     """Evaluates a network and designs the best one within its budgets.
 
@@ -132,6 +133,8 @@ def compare(
         Changes of the problem as ``KEY=VALUE`` texts, which come last: ``budgets.flops=1e9``.
     time_limit, gap, seed, workers, on_progress, engine:
         Of :func:`mipdesign.design`.
+    on_problem:
+        Told of the problem before it is searched.
 
     Raises
     ------
@@ -143,6 +146,7 @@ def compare(
     else:
         network = with_input(network, resolution, frames)
     problem, evaluation = problem_around(network, space or default_space(network), convention, tuple(overrides))
+    on_problem(problem)
     exceeded = tuple(violations(problem.evaluator(network), problem.budgets.limits()))
     found = design(problem, time_limit=time_limit, gap=gap, seed=seed, workers=workers, on_progress=on_progress, engine=engine)
     return Comparison(network, evaluation, tuple(problem.outside_space(network)), exceeded, found)

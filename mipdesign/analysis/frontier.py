@@ -175,6 +175,8 @@ class Store:
             if any(before[key] != now[key] for key in ("format", "problem", "sweeps")):
                 raise SpecError("--out", f"{folder} holds another frontier", "give another folder, or the same sweeps")
             self._read()
+        elif os.path.lexists(folder / RESULT):
+            raise SpecError("--out", f"{folder} holds a design", "give another folder")
         else:
             self.write(frontier)
 

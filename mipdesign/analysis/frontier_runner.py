@@ -268,9 +268,11 @@ def pareto(
         with _runner(scheduler, workers or processors(), len(missing), watched, first) as runner:
             _solve_all(plan, missing, runner, store, settings, told)
     frontier = plan.frontier(seed)
-    if store is not None:
-        store.write(frontier)
-    told(frontier)
+    try:
+        if store is not None:
+            store.write(frontier)
+    finally:
+        told(frontier)
     return frontier
 
 
@@ -290,9 +292,11 @@ def _solve_all(
         if solved.design is not None and solved.design.interrupted:
             return
         plan.solved[index] = solved
-        if store is not None:
-            store.add(index, solved)
-        told(plan.frontier(settings.seed))
+        try:
+            if store is not None:
+                store.add(index, solved)
+        finally:  # what cannot be written is told all the same
+            told(plan.frontier(settings.seed))
 
     while missing or running:
         runner.divide(min(len(missing), runner.room(bool(plan.solved)) - len(running)))

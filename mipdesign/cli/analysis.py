@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import SpecError
 from ..forks import keep_single_threaded
+from ..temporary import ensure_temporary
 from .options import (
     AsJson,
     ConventionOverride,
@@ -15,6 +17,7 @@ from .options import (
     Gap,
     Network,
     Overrides,
+    Overwrite,
     Plugins,
     Resolution,
     Seed,
@@ -23,7 +26,11 @@ from .options import (
     Workers,
     problem_of,
 )
-from .results import EXIT_CODES, folder_name, new_engine, print_json, require_writable, watching
+from .results import EXIT_CODES, folder_name, new_engine, print_json, require_writable, save_design, watching
+
+if TYPE_CHECKING:
+    from ..analysis.frontier_file import Frontier
+    from ..problem.problem import Problem
 
 
 def pareto(
@@ -68,27 +75,41 @@ def pareto(
     problem = problem_of(spec, convention, overrides)
     folder = out or Path("frontiers") / folder_name(problem.name)
     require_writable(folder)
-    with FrontierDisplay(PlainConsole(stderr=True)) as display:
-        found = solve_frontier(
-            problem,
-            sweeps,
-            folder,
-            time_limit=time_limit,
-            gap=gap,
-            seed=seed,
-            workers=workers,
-            scheduler=scheduler,
-            on_frontier=display.solved,
-            on_point=display.update,
-            copied=True,
-        )
     console = PlainConsole()
-    if as_json:
-        print_json(console, found.to_dict())
-    else:
-        console.print(frontier_table(found.stored()))
-        console.lines([*frontier_lines(found), f"files        {folder}"])
-    raise typer.Exit(min(EXIT_CODES[point.status] for point in found.points))
+    known: list[Frontier] = []  # the last one is what is known
+
+    def keep(frontier: Frontier) -> None:
+        known.append(frontier)
+        display.solved(frontier)
+
+    def show(*more: str) -> None:
+        if as_json:
+            print_json(console, known[-1].to_dict())
+        else:
+            console.print(frontier_table(known[-1].stored()))
+            console.lines([*frontier_lines(known[-1]), *more])
+
+    try:
+        with FrontierDisplay(PlainConsole(stderr=True)) as display:
+            solve_frontier(
+                problem,
+                sweeps,
+                folder,
+                time_limit=time_limit,
+                gap=gap,
+                seed=seed,
+                workers=workers,
+                scheduler=scheduler,
+                on_frontier=keep,
+                on_point=display.update,
+                copied=True,
+            )
+    except SpecError:
+        if known:  # a file could not be written, and what has been solved is shown all the same
+            show()
+        raise
+    show(f"files        {folder}")
+    raise typer.Exit(min(EXIT_CODES[point.status] for point in known[-1].points))
 
 
 def explain(
@@ -115,13 +136,15 @@ def explain(
         require_writable(folder)
         with ExplanationDisplay(PlainConsole(stderr=True)) as display:
             explanation = explain_design(found, budgets=budgets, workers=workers, on_progress=display.update, engine=engine)
-    explanation.save(folder)
     console = PlainConsole()
-    if as_json:
-        print_json(console, explanation.to_dict())
-        return
-    console.print(explanation_table(explanation.stored()))
-    console.lines(explanation_lines(explanation))
+    try:
+        if as_json:
+            print_json(console, explanation.to_dict())
+        else:
+            console.print(explanation_table(explanation.stored()))
+            console.lines(explanation_lines(explanation))
+    finally:
+        explanation.save(folder)
 
 
 def compare(
@@ -143,6 +166,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder for the files of the design; none by default.")
     ] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     plugins: Plugins = None,
 ) -> None:
@@ -153,6 +177,13 @@ def compare(
 
     Exit codes: as those of 'design'.
     """
+
+    def check(problem: Problem) -> None:
+        from ..designs.folder import require_free
+
+        if out is not None and not overwrite:
+            require_free(out, problem)
+
     if out is not None:
         require_writable(out)
     with new_engine(workers) as engine, watching(drawn=out is not None) as watch:
@@ -171,19 +202,22 @@ def compare(
             workers=workers,
             on_progress=watch,
             engine=engine,
+            on_problem=check,
         )
         engine.kill()  # it gives its memory back while the files are written
-        if out is not None:
-            made.design.save(out)
     from ..report.tables import comparison_table
     from ..report.terminal import PlainConsole, comparison_lines
 
     console = PlainConsole()
-    if as_json:
-        print_json(console, made.to_dict())
-    else:
-        console.print(comparison_table(made))
-        console.lines(comparison_lines(made))
+    try:
+        if as_json:
+            print_json(console, made.to_dict())
+        else:
+            console.print(comparison_table(made))
+            console.lines(comparison_lines(made))
+    finally:
+        if out is not None:
+            save_design(made.design, out, None, overwrite)
     raise typer.Exit(EXIT_CODES[made.design.status])
 
 
@@ -201,4 +235,5 @@ def report(
     from ..report.report import write_report
     from ..report.terminal import PlainConsole
 
+    ensure_temporary(out.parent if out is not None else folders[0])
     PlainConsole().lines([str(write_report(folders, out))])

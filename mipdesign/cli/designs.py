@@ -18,6 +18,7 @@ from .options import (
     EngineOptions,
     Gap,
     Overrides,
+    Overwrite,
     Plugins,
     Seed,
     Spec,
@@ -26,10 +27,11 @@ from .options import (
     engine_options,
     problem_of,
 )
-from .results import EXIT_CODES, TRUSTED, folder_name, new_engine, print_json, require_writable, watching
+from .results import EXIT_CODES, TRUSTED, folder_name, new_engine, print_json, require_writable, save_design, watching
 
 if TYPE_CHECKING:
     from ..designs.design import Design
+    from ..problem.problem import Problem
 
 
 def presets() -> None:
@@ -83,19 +85,21 @@ def design(
         Path | None, typer.Option(metavar="DIR", help="Go on with the unfinished run of this problem in DIR.")
     ] = None,
     engine_option: EngineOptions = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
     plugins: Plugins = None,
 ) -> None:
     """Find the best network of a problem, with proof.
 
     Ctrl-C ends the search, not the program: the best design so far and a valid bound are written. --resume goes on from there.
+    The result is printed before its files are written. A folder with the design of another problem is refused, and a run that
+    got further is kept, but for --overwrite.
 
     Exit codes: 0 with a design, optimal or not; 2 bad input; 3 no network keeps the budgets; 4 stopped before one was found.
     """
     with new_engine(workers) as engine:
         problem = problem_of(spec, convention, overrides)
-        folder = out or resume or Path("designs") / folder_name(problem.name)
-        require_writable(folder)
+        folder = _folder(problem, out, resume, overwrite)
         engine.prepare(problem)  # it imports what it needs, and so does this process, before it has something to do
         from ..designs.run import design as run
 
@@ -116,14 +120,39 @@ def design(
                 engine_options=engine_options(engine_option),
             )
         engine.kill()  # it gives its memory back while the files are written
-        found.save(folder)
-    _print_design(found, folder, as_json)
-    if found.status in ("feasible", "unknown"):
+    try:
+        _print_design(found, as_json)
+    finally:  # what cannot be printed is written all the same
+        written = save_design(found, folder, resume, overwrite)
+    if written and not as_json:
+        _print_files(folder)
+    if written and found.status in ("feasible", "unknown"):
         _print_how_to_resume(found, folder, spec, convention, overrides, plugins)
     raise typer.Exit(EXIT_CODES[found.status])
 
 
-def _print_design(found: Design, folder: Path, as_json: bool) -> None:
+def _folder(problem: Problem, out: Path | None, resume: Path | None, overwrite: bool) -> Path:
+    """The folder of the result files, which can be written and holds nothing that would be lost; of one to be resumed the run
+    makes sure.
+    """
+    from ..designs.folder import default_folder, require_free
+
+    base = Path("designs") / folder_name(problem.name)
+    folder = out or resume or (base if overwrite else default_folder(base, problem))
+    require_writable(folder)
+    if not overwrite and folder != resume:
+        require_free(folder, problem)
+    return folder
+
+
+def _print_files(folder: Path) -> None:
+    from ..report.terminal import PlainConsole
+
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    PlainConsole().lines([f"files        {folder}: {', '.join(names)}"])
+
+
+def _print_design(found: Design, as_json: bool) -> None:
     from ..report.tables import budget_table, network_table
     from ..report.terminal import PlainConsole, outcome_lines
 
@@ -135,7 +164,6 @@ def _print_design(found: Design, folder: Path, as_json: bool) -> None:
         console.print(network_table(found.architecture))
         console.print(budget_table(found))
     console.lines(outcome_lines(found))
-    console.lines([f"files        {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}"])
 
 
 def _print_how_to_resume(

@@ -51,6 +51,10 @@ def run_app(commands: typer.Typer, name: str, arguments: Sequence[str] | None) -
         code = _fail(str(error), error.exit_code)
     except UsageError as error:
         code = _fail(_usage_text(error), 2)
+    except MemoryError:
+        code = _fail("memory does not suffice; allow more of it (see ulimit -v, or the limit of the container)", 2)
+    except OSError as error:  # what the system refuses is no bug, and says itself what it is
+        code = _fail(f"the system refuses: {error}", 2)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     INTERRUPTS.hold()

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from ..temporary import ensure_temporary
 from .options import AsJson, Network, Overrides, Plugins, Resolution, Spec, problem_of, real, seed_number, whole
-from .results import print_json
+from .results import print_json, require_writable_file
 
 
 def validate(
@@ -41,19 +42,22 @@ def validate(
     from ..report.terminal import PlainConsole
     from ..report.validation_tables import measurement_tables, validation_table
 
+    ensure_temporary(path)
     network = read_network(path, resolution)
     measured = measurements(network, batch=batch, threads=threads, seed=seed, quick=quick)
     report = replace(measure(network, draws=draws, seed=seed), measurements=measured, known=known_networks(network))
-    if os.path.isdir(path):
-        write_validation(report, path)
     console = PlainConsole()
-    if as_json:
-        print_json(console, report.to_dict())
-    else:
-        console.print(validation_table(report.checks))
-        console.print(*measurement_tables(measured, report.known))
-        failed = ", ".join(check.name for check in report.failures)
-        console.lines([f"FAILED: {failed}" if failed else f"all {len(report.checks)} figures agree"])
+    try:
+        if as_json:
+            print_json(console, report.to_dict())
+        else:
+            console.print(validation_table(report.checks))
+            console.print(*measurement_tables(measured, report.known))
+            failed = ", ".join(check.name for check in report.failures)
+            console.lines([f"FAILED: {failed}" if failed else f"all {len(report.checks)} figures agree"])
+    finally:
+        if os.path.isdir(path):
+            write_validation(report, path)
     raise typer.Exit(0 if report.passed else 1)
 
 
@@ -79,6 +83,7 @@ def profile(
     from ..report.progress import CountDisplay
     from ..report.terminal import PlainConsole
 
+    require_writable_file(out)
     problem = problem_of(spec, None, overrides)
     with CountDisplay(PlainConsole(stderr=True), "measured {done} of {total} operations", 5.0) as display:
         measured = measure(

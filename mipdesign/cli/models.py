@@ -9,6 +9,7 @@ import typer
 
 from ..errors import SpecError
 from .options import ConventionOverride, Overrides, Plugins, Spec, problem_of
+from .results import require_writable_file
 
 
 def formulations(plugins: Plugins = None) -> None:
@@ -45,6 +46,7 @@ def model(
     from ..report.terminal import PlainConsole, model_lines
     from ..search.coverage import build_tables
 
+    require_writable_file(out)
     tables = build_tables(problem_of(spec, convention, overrides))
     chosen = formulation_named(formulation)
     if reason := chosen.unsupported(tables):

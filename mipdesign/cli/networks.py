@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,27 +10,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import SpecError
+from ..temporary import ensure_temporary
 from .options import AsJson, Frames, Network, Plugins, Resolution, whole
 from .results import print_json
 
 if TYPE_CHECKING:
     from ..networks.architecture import Architecture
     from ..networks.evaluator import Scoring
+    from ..problem.problem import Problem
 
 
 def evaluate(
     file: Network,
-    convention: Annotated[str, typer.Option(metavar="paper|reference", help="How the theory is read.")] = "reference",
+    convention: Annotated[
+        str | None,
+        typer.Option(metavar="paper|reference", help="How the theory is read; as the design is, reference for other networks."),
+    ] = None,
     resolution: Resolution = None,
     frames: Frames = None,
     score: Annotated[
         str | None,
         typer.Option(
-            metavar="deepmad|madnas|stentr", help="The objective; stentr for video, madnas for bits, deepmad else by default."
+            metavar="deepmad|madnas|stentr",
+            help="The objective; a design's own by default, else stentr for video, madnas for bits, deepmad for others.",
         ),
     ] = None,
     alpha: Annotated[
-        str | None, typer.Option(metavar="A,A,...", help="Weights of the stages; those of the score by default.")
+        str | None, typer.Option(metavar="A,A,...", help="Weights of the stages; those of the objective by default.")
     ] = None,
     score_resolution: Annotated[
         int | None, typer.Option(parser=whole, metavar="PIXELS", help="Where stentr weighs kernels; the input's by default.")
@@ -41,7 +48,7 @@ def evaluate(
     as_json: AsJson = False,
     plugins: Plugins = None,
 ) -> None:
-    """Print all figures of one network."""
+    """Print all figures of one network; those of a design in the convention and the objective that it was designed for."""
     from ..io.exchange import read_network
     from ..networks.budget_names import LATENCY
     from ..networks.evaluator import Evaluator
@@ -50,10 +57,14 @@ def evaluate(
     from ..report.terminal import PlainConsole
 
     architecture = read_network(file, resolution, frames)
-    scoring = _scoring(architecture, convention, score, alpha, score_resolution)
-    model = None if latency is None else LatencyModel(LatencyTable.load(latency).of_batch(batch))
-    evaluator = Evaluator(architecture, scoring, latency_models={} if model is None else {LATENCY: model})
-    if model is not None:
+    problem = _problem_of(file, convention)
+    scoring = _scoring(architecture, problem, convention or "reference", score, alpha, score_resolution)
+    own = Evaluator(architecture, scoring) if problem is None else problem.evaluator(architecture)
+    models = own.latency_models
+    if latency is not None:
+        models = {LATENCY: LatencyModel(LatencyTable.load(str(latency)).of_batch(batch))}
+    evaluator = Evaluator(architecture, scoring, own.byte_widths, models)
+    if latency is not None:
         evaluator.nanoseconds()  # says what the table lacks
     evaluation = evaluator.evaluation
     console = PlainConsole()
@@ -63,10 +74,35 @@ def evaluate(
         console.print(evaluation_table(evaluation, scoring))
 
 
+def _problem_of(file: Path, convention: str | None) -> Problem | None:
+    """The problem of a design, in another convention if one is given; ``None`` for what is no design.
+
+    Raises
+    ------
+    SpecError
+        If the problem that is stated is none.
+    """
+    from ..designs.result import RESULT, load_result
+    from ..problem.problem import Problem
+
+    path = file / RESULT if os.path.isdir(file) else file
+    if path.suffix != ".json" or not os.path.lexists(path):
+        return None
+    problem = load_result(path).get("problem")
+    if not isinstance(problem, dict):
+        return None
+    return Problem.from_dict(problem | ({} if convention is None else {"convention": convention}), f"{path}: problem")
+
+
 def _scoring(
-    architecture: Architecture, convention: str, score: str | None, alpha: str | None, score_resolution: int | None
+    architecture: Architecture,
+    problem: Problem | None,
+    convention: str,
+    score: str | None,
+    alpha: str | None,
+    score_resolution: int | None,
 ) -> Scoring:
-    """The objective that options ask for.
+    """The objective that options ask for, or that of a problem where they leave something open.
 
     Raises
     ------
@@ -78,17 +114,22 @@ def _scoring(
     from ..problem.objective import ObjectiveSpec
 
     convention_named(convention)
-    asked: dict[str, Any] = {"score": natural_score(architecture) if score is None else score}
+    usual = natural_score(architecture) if problem is None else problem.objective.score
+    asked: dict[str, Any] = {"score": usual if score is None else score}
     if alpha is not None:
         asked["alpha"] = load_yaml(f"[{alpha}]", "--alpha")
     if score_resolution is not None:
         asked["score_resolution"] = score_resolution
     objective = validated(ObjectiveSpec, asked, "objective")
-    scoring = default_scoring(convention, architecture, objective.score)
+    if problem is not None and problem.objective.score == objective.score:
+        scoring = problem.scoring
+    else:
+        scoring = default_scoring(convention if problem is None else problem.convention, architecture, objective.score)
     n_stages = 1 + architecture.stage_of[-1]
     if objective.alpha is not None and len(objective.alpha) != n_stages:
         raise SpecError("--alpha", f"{len(objective.alpha)} weights for {n_stages} down-sampling stages", "give one per stage")
-    return replace(scoring, alpha=objective.alpha or scoring.alpha, score_resolution=objective.score_resolution)
+    resolution = scoring.score_resolution if score_resolution is None else score_resolution
+    return replace(scoring, alpha=objective.alpha or scoring.alpha, score_resolution=resolution)
 
 
 def export(
@@ -118,5 +159,6 @@ def export(
     from ..nn.exports import export as write
     from ..report.terminal import PlainConsole
 
+    ensure_temporary(file if out is None else out)
     levels = [] if features is None else features.split(",")
     PlainConsole().lines(write(file, form, out, resolution=resolution, weights=weights, features=levels).splitlines())

@@ -91,6 +91,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard out
 ConventionOverride = Annotated[
     str | None, typer.Option("--convention", metavar="paper|reference", help="Same as --set convention=...")
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace what the folder holds: another problem's design, or one that got further."),
+]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option(

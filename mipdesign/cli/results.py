@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SpecError
 from ..files import json_text, writing
 from ..interrupts import INTERRUPTS
+from ..temporary import ensure_temporary
 
 if TYPE_CHECKING:
+    from ..designs.design import Design
     from ..engine.engine import Engine
     from ..report.progress import ProgressDisplay
     from ..search.outcome import Progress
@@ -39,6 +41,34 @@ def require_writable(folder: Path) -> None:
         raise SpecError("--out", f"{existing} is not a folder", "give another folder")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise SpecError("--out", f"{existing} cannot be written to", "give a writable folder")
+    ensure_temporary(folder)
+
+
+def require_writable_file(path: Path) -> None:
+    """Makes sure before long work that its one file can be written, into a folder that is there."""
+    if os.path.isdir(path):
+        raise SpecError("--out", f"{path} is a directory", "give a file")
+    if not os.path.lexists(path.parent):
+        raise SpecError("--out", f"there is no folder {path.parent}", "make it, or give another file")
+    require_writable(path.parent)
+
+
+def save_design(found: Design, folder: Path, resume: Path | None, overwrite: bool) -> bool:
+    """Writes a design's files, unless the folder holds one of the same problem that is proved further; says so, and whether it
+    has written.
+    """
+    from ..designs.folder import outdone
+    from ..report.terminal import PlainConsole
+
+    continued = resume is not None and resume.absolute() == folder.absolute()
+    held = None if overwrite or continued else outdone(found, folder)
+    if held is None:
+        found.save(folder)
+        return True
+    reached = held.status if held.status != "feasible" else f"feasible, gap {held.gap:.3g}"
+    kept = f"{folder} keeps the design of an earlier run, which got further ({reached}); --overwrite replaces it"
+    PlainConsole(stderr=True).lines([kept])
+    return False
 
 
 def new_engine(workers: int | None) -> Engine:

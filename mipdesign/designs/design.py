@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..certificate.certificate import Certificate, finite, stated_figures
 from ..checker import Claim, digest
 from ..errors import SpecError
-from ..files import write_whole, writing
+from ..files import write_together, writing
 from ..networks.architecture import Architecture
 from ..networks.evaluator import Evaluation
 from ..problem.budgets import Budget
@@ -181,9 +181,13 @@ class Design:
         folder = Path(folder)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / CERTIFICATE, certificate_text(self.certificate.data).encode())
-            write_whole(folder / RESULT, result_text(self.to_dict()).encode())
-            write_whole(folder / TRACE, trace_text(self.trace).encode())
+            write_together(
+                {
+                    folder / CERTIFICATE: certificate_text(self.certificate.data).encode(),
+                    folder / RESULT: result_text(self.to_dict()).encode(),
+                    folder / TRACE: trace_text(self.trace).encode(),
+                }
+            )
         if self.interrupted or not picture:  # drawing takes longer than somebody who pressed Ctrl-C wants to wait
             return
         from ..figures.convergence import draw_convergence

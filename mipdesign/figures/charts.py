@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import require
+from ..temporary import ensure_matplotlib_folder
 from .formatting import quantity
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def new_figure(width: float, height: float, extra: str = "report", purpose: str 
     MissingExtraError
         If matplotlib is not installed; ``extra`` is what brings it.
     """
+    ensure_matplotlib_folder()
     require("matplotlib", extra, purpose)
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..files import write_whole
+from ..files import write_whole, writing
+from ..temporary import ensure_matplotlib_folder
 from .charts import COLOURS, Chart, Series, image, new_figure, plot
 from .formatting import percent, score
 
@@ -38,6 +39,7 @@ def prepare() -> Iterator[None]:
     if find_spec("matplotlib") is None:
         return
     with suppress(Exception):
+        ensure_matplotlib_folder()
         for part in ("matplotlib", "matplotlib.backend_bases", "matplotlib.backends.backend_svg", "matplotlib.figure"):
             importlib.import_module(part)
             yield
@@ -55,10 +57,11 @@ def draw_convergence(trace: Sequence[Progress], path: Path) -> bool:
 
     Raises
     ------
-    OSError
+    SpecError
         If the file cannot be written.
     """
-    path.unlink(missing_ok=True)
+    with writing(path):
+        path.unlink(missing_ok=True)
     values, gap = values_chart(trace), gap_chart(trace)
     if values is None or find_spec("matplotlib") is None:
         return False
@@ -75,7 +78,9 @@ def draw_convergence(trace: Sequence[Progress], path: Path) -> bool:
     figure.subplots_adjust(left / width, FOOT_PIXELS / height, 1 - SIDE_PIXELS / width, 1 - HEAD_PIXELS / height, hspace=0.22)
     axes[0].legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False, borderaxespad=0.0, fontsize="small")
     axes[-1].set_xlabel(values.across)
-    write_whole(path, image(figure, "png"))
+    picture = image(figure, "png")
+    with writing(path):
+        write_whole(path, picture)
     return True
 
 

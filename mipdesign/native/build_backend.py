@@ -3,11 +3,12 @@
 The core (the C files beside this one) is a plain shared library that needs nothing of Python, loaded by
 :mod:`mipdesign.native.library`. Whoever has a C compiler builds it with that; where there is none, the package index
 brings one (``ziglang``) into the build's own environment. ``python mipdesign/native/build_backend.py`` builds the core where
-it stands, for work on it.
+it stands, for work on it, or a file that is named.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shlex
@@ -57,11 +58,26 @@ def build(target: Path) -> None:
         raise RuntimeError("no C compiler: set CC, install gcc or clang, or 'pip install ziglang'")
     target.parent.mkdir(parents=True, exist_ok=True)
     sources = sorted(str(path) for path in HERE.glob("*.c"))
-    done = subprocess.run([*command, *FLAGS, *sources, "-o", str(target), "-lm"], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{shlex.join(command)} could not compile the core:\n{done.stderr}")
-    if done.stderr:
-        print(done.stderr, file=sys.stderr)
+    made = target.with_name(f"{target.name}.{os.getpid()}")  # processes that run keep the file that they have mapped
+    try:
+        done = subprocess.run([*command, *FLAGS, *sources, "-o", str(made), "-lm"], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{shlex.join(command)} could not compile the core:\n{done.stderr}")
+        if done.stderr:
+            print(done.stderr, file=sys.stderr)
+        seal(made)
+        os.replace(made, target)
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def seal(core: Path) -> None:
+    """Appends the SHA-256 of a core to it, by which :mod:`mipdesign.native.library` sees that it is whole: the loader of the
+    system ends a process that loads half a library. macOS signs libraries, and takes none that has been changed.
+    """
+    if sys.platform != "darwin":
+        content = core.read_bytes()
+        core.write_bytes(content + hashlib.sha256(content).digest())
 
 
 def _with_compiler(requirements: list[str]) -> list[str]:
@@ -89,4 +105,4 @@ class BuildCore(build_ext):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    build(HERE / NAME)
+    build(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / NAME)

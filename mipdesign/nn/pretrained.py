@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import SpecError, require
-from ..files import require_regular, write_whole, writing
+from ..files import require_regular, write_together, writing
 from ..networks.architecture import NETWORK, Architecture
 from ..parsing import load_json
 from .graph import to_graph
@@ -53,8 +53,8 @@ def save_pretrained(network: DesignedNetwork, folder: str | Path) -> None:
     _check_weights(_expected(network.architecture, bool(network.num_classes)), state, folder)
     with writing(folder, "folder"):
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / WEIGHTS, save(state, {"format": "pt", POOL: network.global_pool}))
-        write_whole(folder / NETWORK, f"{network.architecture.dumps()}\n".encode())
+        weights = save(state, {"format": "pt", POOL: network.global_pool})
+        write_together({folder / WEIGHTS: weights, folder / NETWORK: f"{network.architecture.dumps()}\n".encode()})
 
 
 def from_pretrained(

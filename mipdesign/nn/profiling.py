@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import SpecError, require
-from ..files import read_text, writing
+from ..files import read_text, write_whole, writing
 from ..lattice.additive_budgets import excess_of
 from ..lattice.pairs import tail_operations
 from ..networks.architecture import Architecture
@@ -245,7 +245,8 @@ def _known(path: Path, settings: Settings) -> set[tuple[object, ...]]:
     lines = text.splitlines()
     if not text.endswith("\n"):
         lines.pop()
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        with writing(path):
+            write_whole(path, "".join(f"{line}\n" for line in lines).encode())
     comment = settings.comment()
     if not lines or lines[0] != comment:
         raise SpecError(

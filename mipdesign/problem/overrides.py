@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def find_files(data: dict[str, Any], folder: Path) -> None:
 def _with_table(latency: Any, folder: Path) -> Any:
     """A latency budget with the path of its table from here; tables that ship with the package have none."""
     table = latency.get("table") if isinstance(latency, dict) else None
-    if not isinstance(table, str) or table.startswith(SHIPPED):
+    if not isinstance(table, str) or (table.startswith(SHIPPED) and not os.path.lexists(folder / table)):
         return latency
     return latency | {"table": str(folder / table)}
 

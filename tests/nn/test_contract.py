@@ -30,12 +30,6 @@ MERGED = 99999
 """timm's mark of a group that joins the one before it."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 def made(architecture: Architecture, **options: Any) -> DesignedNetwork:
     return to_module(to_graph(architecture), **options)
 

@@ -50,12 +50,6 @@ STRIDED = Architecture(33, Stem(8, 3, 1, True), tuple(Stage(family, 2, 12, 16, 3
 EITHER = pytest.mark.parametrize("architecture", few([EVERY_FAMILY, STRIDED], 1), ids=["families", "strided"])
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 def same(one: Graph, other: Graph) -> bool:
     """Whether two graphs are equal: nodes, edges, all attributes, and the order of the nodes."""
     return bool(nx.utils.graphs_equal(one, other)) and list(one) == list(other) and one.graph == other.graph

@@ -32,12 +32,6 @@ DETECTOR = Architecture(
 """The form of detection backbones: stem and five super-blocks, of which the fourth has stride 1; no head."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 class Pyramid(nn.Module):
     """A feature pyramid (Lin et al., CVPR 2017, section 3): 1x1, the coarser map enlarged and added, 3x3."""
 

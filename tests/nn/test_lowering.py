@@ -28,12 +28,6 @@ from mipdesign.nn.module import DesignedNetwork  # noqa: E402
 from mipdesign.nn.tracing import meta_network, parameter_count, trace  # noqa: E402
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 def randomised(network: DesignedNetwork) -> DesignedNetwork:
     """The network in evaluation mode with normalisations that are not the identity."""
     for name, tensor in network.state_dict().items():

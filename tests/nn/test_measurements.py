@@ -26,12 +26,6 @@ from torch import Tensor  # noqa: E402
 from mipdesign.nn.measurements import gradient_norms  # noqa: E402
 from mipdesign.nn.memory import training_bytes  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 # ------------------------------------------------------------------------------------------------------------------ memory
 
 

@@ -29,12 +29,6 @@ torch = pytest.importorskip("torch")
 from mipdesign.nn.module import DesignedNetwork  # noqa: E402
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 def trained(family: str = "mixed") -> DesignedNetwork:
     """A network whose running statistics are not those of the beginning."""
     network = to_module(to_graph(small(family)))

@@ -66,12 +66,6 @@ MOBILE = Architecture(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 @st.composite
 def quantised(draw: st.DrawFn) -> Architecture:
     """Small networks of few bits, of all families that can be quantised, in pictures and in video."""

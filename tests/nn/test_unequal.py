@@ -27,12 +27,6 @@ UNEQUAL = Architecture(
 )
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 @pytest.mark.parametrize("kind", ["video", "bits", "unequal"])
 @pytest.mark.parametrize("seed", few(range(8), 1))
 def test_counts_and_shapes_are_those_of_the_module(kind: str, seed: int) -> None:

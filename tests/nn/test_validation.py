@@ -42,11 +42,6 @@ from mipdesign.nn import block as network_block  # noqa: E402
 from mipdesign.nn.tracing import main_path, meta_network, variance_ratios  # noqa: E402
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 def widths_of(architecture: Architecture) -> list[list[int]]:
     """Widths of each stage, from the theory."""
     evaluator = Evaluator(architecture, default_scoring("paper", architecture))

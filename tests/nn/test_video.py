@@ -32,12 +32,6 @@ VIDEO = Architecture(33, Stem(8, kernel_t=3), STAGES, 20, classes=10, frames=6)
 """On an odd resolution, with kernels of one, three and five frames, and shortcuts with and without a stride."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-
-
 @st.composite
 def videos(draw: st.DrawFn) -> Architecture:
     """Small networks of video; even and odd resolutions, with and without a head."""
