@@ -26,7 +26,8 @@ def limited_problem(seed: int) -> Problem:
     budgets["params_total"] = {"max": totals[int(rng.integers(len(totals) // 2, len(totals)))]}
     if rng.random() < 0.4:
         budgets["params_total"]["min"] = totals[int(rng.integers(0, len(totals) // 2 + 1))]
-    tables = {name: random_table(problem, rng) for name in TABLES[: int(rng.integers(1, 4))]}
+    free = Problem.from_dict(data | {"budgets": {}})  # a table lacks what breaks a budget
+    tables = {name: random_table(free, rng) for name in TABLES[: int(rng.integers(1, 4))]}
     unlimited = {name: {"max": 1e9, "table": table} for name, table in tables.items()}
     timed = Problem.from_dict(data | {"budgets": {"latency": unlimited}})
     limited = {}
