@@ -39,7 +39,7 @@ from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import linear_sum
 from mipdesign.mip.formulation import Feature, Formulation, FormulationModel, ProvenError, features
-from mipdesign.networks.evaluator import LOWER
+from mipdesign.networks.budget_names import LOWER
 from mipdesign.registry import register_formulation
 
 from . import common

@@ -33,6 +33,7 @@ GROUND = (
     "temporary",
     "numerals",
     "parsing",
+    "units",
     "interrupts",
     "plugins",
     "forks",

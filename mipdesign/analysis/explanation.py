@@ -20,7 +20,7 @@ from ..errors import MipdesignError, SpecError
 from ..figures.parts import bits_text
 from ..machine import processors
 from ..networks.architecture import Architecture, PerBlock, Stage
-from ..networks.evaluator import LOWER
+from ..networks.budget_names import LOWER, kind_of_budget
 from ..search.outcome import Progress
 from .explanation_file import Better, Explanation, Limit
 from .shadow_prices import shadow_prices
@@ -130,7 +130,7 @@ class Search:
     @property
     def real(self) -> bool:
         """Whether the budget has values that are not whole."""
-        return self.name in REAL
+        return kind_of_budget(self.name) in REAL
 
     def relaxed(self, share: float) -> float:
         """The limit, relaxed by a share of it, by one at least where it is a whole number; lower limits stay positive."""

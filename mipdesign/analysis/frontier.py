@@ -22,7 +22,7 @@ from ..designs.run import earlier_run
 from ..designs.verification import verify_folder
 from ..errors import SpecError
 from ..files import write_whole, writing
-from ..networks.evaluator import LOWER
+from ..networks.budget_names import LOWER
 from ..problem.problem import Problem
 from .frontier_file import (
     FRONTIER,

@@ -18,7 +18,7 @@ from ..display import Displayed, from_report
 from ..errors import SpecError, counted
 from ..frames import data_frame
 from ..networks.architecture import Architecture
-from ..networks.evaluator import LOWER
+from ..networks.budget_names import LOWER
 from ..networks.objective import ConventionName
 from ..parsing import Stored, load_json, validated
 from ..problem.budgets import Budgets
@@ -190,8 +190,8 @@ class StoredSweep(Stored):
     @property
     def budget(self) -> str:
         """The budget whose limit it is, as its prices are named; see :class:`mipdesign.analysis.sweep.Sweep`."""
-        name, *rest = self.key.removeprefix("budgets.").split(".")
-        return LOWER + name if rest == ["min"] else name
+        name = self.key.removeprefix("budgets.").removesuffix(".max")
+        return LOWER + name.removesuffix(".min") if name.endswith(".min") else name
 
 
 class StoredFrontier(Stored):

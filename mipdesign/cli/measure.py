@@ -92,8 +92,8 @@ def profile(
 ) -> None:
     """Measure a latency table of the operations that a problem needs, on this machine, with torch.
 
-    Use it as a budget: --set budgets.latency.max=MICROSECONDS --set budgets.latency.table=FILE.csv. A run that was cut off goes
-    on where it stopped when the command is given again: after Ctrl-C the file has what was measured until then.
+    Use it as a budget: --set budgets.latency.table=FILE.csv --set 'budgets.latency.max=25 ms'. A run that was cut off goes on
+    where it stopped when the command is given again: after Ctrl-C the file has what was measured until then.
     """
     from ..nn.profiling import forecast
     from ..nn.profiling import profile as measure

@@ -56,6 +56,7 @@ def evaluate(
     plugins: Plugins = None,
 ) -> None:
     """Print all figures of one network; those of a design in the convention and the objective that it was designed for."""
+    from ..networks.budget_names import LATENCY
     from ..networks.evaluator import Evaluator
     from ..networks.latency import LatencyModel, LatencyTable
     from ..nn.reading import read_network
@@ -66,10 +67,12 @@ def evaluate(
     problem = _problem_of(file, convention)
     scoring = _scoring(architecture, problem, convention or "reference", score, alpha, score_resolution)
     own = Evaluator(architecture, scoring) if problem is None else problem.evaluator(architecture)
-    model = own.latency_model if latency is None else LatencyModel(LatencyTable.load(latency).of_batch(batch))
-    evaluator = Evaluator(architecture, scoring, own.byte_widths, model)
+    models = own.latency_models
     if latency is not None:
-        evaluator.nanoseconds  # noqa: B018  says what the table lacks
+        models = {LATENCY: LatencyModel(LatencyTable.load(str(latency)).of_batch(batch))}
+    evaluator = Evaluator(architecture, scoring, own.byte_widths, models)
+    if latency is not None:
+        evaluator.nanoseconds()  # says what the table lacks
     evaluation = evaluator.evaluation
     console = PlainConsole()
     if as_json:

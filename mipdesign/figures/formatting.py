@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from fractions import Fraction
+
+from ..networks.budget_names import kind_of_budget
+from ..numerals import exact
+from ..units import DIMENSIONS, decimal_text, limit_text
 
 PREFIXES = ("", "k", "M", "G", "T", "P")
 """SI prefixes of the powers of a thousand."""
@@ -14,6 +19,16 @@ def number(value: float) -> str:
     if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
         return f"{int(value):,}"
     return f"{value:.6g}"
+
+
+def exactly(value: float | str | None) -> str:
+    """A limit for a table: the number that it is, and not a rounded one; a dash for nothing."""
+    return "-" if value is None else decimal_text(exact(value))
+
+
+def limit(budget: str, value: Fraction | float | str) -> str:
+    """A limit in words: exactly, with a unit where that is shorter, ``1.82 G`` or ``25 ms``."""
+    return limit_text(exact(value), DIMENSIONS[kind_of_budget(budget)])
 
 
 def score(value: float | None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..display import Displayed
@@ -18,9 +19,9 @@ class Evaluation(Displayed):
 
     ``params`` and ``flops`` follow the convention; the counts beside them mean the same in both. ``penalty`` is ``beta * Q``,
     and ``objective = weighted_entropy - penalty``, less the effectiveness at its price where there is one. ``latency`` is in
-    microseconds, ``None`` without a table that covers it. The last four are those of
-    :mod:`mipdesign.networks.tool_counts`, where the score is additive or the network one of video or quantised, and they are
-    defined. What is a whole number is an integer.
+    microseconds, ``None`` without a table that covers it; ``latencies`` are those by several tables, by the names of their
+    budgets. The last four are those of :mod:`mipdesign.networks.tool_counts`, where the score is additive or the network one of
+    video or quantised, and they are defined. What is a whole number is an integer.
     """
 
     convention: str
@@ -41,6 +42,7 @@ class Evaluation(Displayed):
     penalty: float
     objective: float
     latency: float | None = None
+    latencies: Mapping[str, float] = field(default_factory=dict)
     tool_flops: float | None = None
     bit_operations: float | None = None
     model_size: float | None = None
@@ -60,6 +62,8 @@ class Evaluation(Displayed):
         return data_frame([data | {f"weighted_stage_entropies.{j}": value for j, value in enumerate(of_stages)}])
 
     def to_dict(self) -> dict[str, Any]:
-        data = {name: value for name, value in vars(self).items() if value is not None}
+        data: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            data |= value if name == "latencies" else {} if value is None else {name: value}
         data["weighted_stage_entropies"] = list(self.weighted_stage_entropies)
         return data

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..errors import SpecError, short
-from .overrides import apply_override, plain
+from .overrides import apply_override, without_numpy
 from .problem import Problem
 
 ProblemLike: TypeAlias = Problem | str | Path | Mapping[str, Any]
@@ -36,7 +36,7 @@ def given_problem(given: ProblemLike, argument: str = "problem", overrides: tupl
     if isinstance(given, Problem):
         return _changed(given, overrides)
     if isinstance(given, Mapping):
-        return _changed(Problem.from_dict(plain(given)), overrides)
+        return _changed(Problem.from_dict(without_numpy(given)), overrides)
     if isinstance(given, os.PathLike):
         return Problem.load(given, overrides)
     if isinstance(given, str):

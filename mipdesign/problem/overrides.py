@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import SpecError, short
+from ..networks.budget_names import LATENCY
+from ..networks.latency import SHIPPED
 from ..parsing import parse_scalar
+from .budgets import several, tables_by_name
+from .relative import from_folder
 
 DOTTED = "use the dotted path of a field, for example stages.0.depth"
 
 
-def find_table(data: dict[str, Any], folder: Path) -> None:
-    """Makes the path of a latency table that is relative to the specification's folder one from here."""
-    try:
-        table = data["budgets"]["latency"]["table"]
-    except (KeyError, TypeError):
+def find_files(data: dict[str, Any], folder: Path) -> None:
+    """Makes the paths of latency tables and networks in budgets that are relative to the specification's folder ones from here.
+
+    Several tables become a mapping by their names, for overrides to name one.
+    """
+    budgets = data.get("budgets")
+    if not isinstance(budgets, dict):
         return
-    if isinstance(table, str):
-        latency = data["budgets"]["latency"] | {"table": str(folder / table)}
-        data["budgets"] = data["budgets"] | {"latency": latency}
+    budgets = from_folder(budgets, folder)
+    with contextlib.suppress(SpecError):  # which the budget itself says
+        latency = tables_by_name(budgets.get(LATENCY))
+        if several(latency):
+            budgets = budgets | {LATENCY: {name: _with_table(given, folder) for name, given in latency.items()}}
+        elif isinstance(latency, dict):
+            budgets = budgets | {LATENCY: _with_table(latency, folder)}
+    data["budgets"] = budgets
+
+
+def _with_table(latency: Any, folder: Path) -> Any:
+    """A latency budget with the path of its table from here; tables that ship with the package have none."""
+    table = latency.get("table") if isinstance(latency, dict) else None
+    if not isinstance(table, str) or (table.startswith(SHIPPED) and not os.path.lexists(folder / table)):
+        return latency
+    return latency | {"table": str(folder / table)}
 
 
 def apply_override(data: dict[str, Any], text: str) -> None:
@@ -48,7 +69,7 @@ def apply_changes(data: dict[str, Any], changes: Mapping[Any, Any]) -> None:
         If a path names nothing.
     """
     for path, value in _leaves(changes):
-        set_value(data, path, plain(value), "changes")
+        set_value(data, path, without_numpy(value), "changes")
 
 
 def _leaves(changes: Mapping[Any, Any]) -> Iterator[tuple[list[str], Any]]:
@@ -61,13 +82,13 @@ def _leaves(changes: Mapping[Any, Any]) -> Iterator[tuple[list[str], Any]]:
             yield path, value
 
 
-def plain(value: Any) -> Any:
+def without_numpy(value: Any) -> Any:
     """Values as files have them: dictionaries, lists, and numbers of Python in place of numpy's."""
     if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: without_numpy(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return plain(value.tolist()) if hasattr(value, "tolist") else value
+        return [without_numpy(item) for item in value]
+    return without_numpy(value.tolist()) if hasattr(value, "tolist") else value
 
 
 def set_value(data: dict[str, Any], path: Sequence[str], value: Any, field: str) -> None:

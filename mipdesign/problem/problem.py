@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from ..arguments import PATH, TEXT, TEXTS, arguments
 from ..display import Displayed
@@ -26,8 +26,8 @@ from ..errors import SpecError, counted, one_of, short
 from ..files import read_text
 from ..networks.architecture import Architecture, Stem
 from ..networks.architecture_file import Positive, require_kernel
-from ..networks.evaluator import LOWER, SIZES, Evaluator, Scoring, violations
-from ..networks.latency import LatencyTable
+from ..networks.budget_names import LATENCY, LOWER, SIZES, kind_of_budget
+from ..networks.evaluator import Evaluator, Scoring, violations
 from ..networks.objective import (
     CONVENTIONS,
     ConventionName,
@@ -37,17 +37,18 @@ from ..networks.objective import (
     stage_of_super_blocks,
 )
 from ..networks.tool_counts import MOBILE
-from ..numerals import plain_number
 from ..parsing import in_our_words, load_yaml, validated
-from .budgets import Budget, Budgets, Range
+from .budgets import Budget, Budgets, check_model_size
 from .convolutions import check_bits, check_frames, check_shapes
 from .elements import Element, check_blocks, count_sequences, elements_of
 from .listing import preset_names as preset_names
 from .listing import preset_text
-from .objective import ObjectiveSpec, objective_to_plain
-from .overrides import apply_changes, apply_override, find_table
+from .objective import ObjectiveSpec
+from .overrides import apply_changes, apply_override, find_files
+from .plain import plain
+from .relative import Origin, resolved
 from .space import SuperBlockSpace, brief, choice_of
-from .specification import HeadSpace, Input, Lattice, NearSpec, SpecModel, StageSpace, StemSpace, stage_to_plain, with_tuples
+from .specification import HeadSpace, Input, NearSpec, SpecModel, StageSpace, StemSpace, with_tuples
 from .ties import Tie, TieSpec, joined
 
 SMALLER = "let the depths be closer, use a smaller beta, or form exp_std or none"
@@ -89,9 +90,15 @@ class Problem(Displayed, SpecModel):
 
     __str__ = __repr__
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_numbers(cls, data: Any, handler: ModelWrapValidatorHandler[Problem]) -> Problem:
+        return resolved(data, handler) if isinstance(data, dict) else handler(data)
+
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
+        check_model_size(data)
         return with_tuples(data, "stages", "ties")
 
     @model_validator(mode="after")
@@ -146,7 +153,7 @@ class Problem(Displayed, SpecModel):
         check_frames(self.input, self.stem, self.stages, self.space)
         check_bits(self.stem, self.stages, self.head)
         check_shapes(self.scoring, self.input, self.stem, self.space)
-        if self.budgets.latency is not None and (self.input.frames is not None or self.stem.bits is not None):
+        if self.budgets.latencies and (self.input.frames is not None or self.stem.bits is not None):
             raise SpecError("budgets.latency", "has no tables of video or quantised operations", "leave it out")
         families = sorted({block for stage in self.stages for block in stage.block} - {MOBILE})
         if self.budgets.max_feature is not None and families:
@@ -175,6 +182,11 @@ class Problem(Displayed, SpecModel):
     def stage_of(self) -> tuple[int, ...]:
         """Down-sampling stage of each super-block (the stem opens stage 0)."""
         return stage_of_super_blocks([s.stride for s in self.stages])
+
+    @cached_property
+    def origins(self) -> dict[str, Origin]:
+        """Where limits came from that were given relative to a network, by their names in :meth:`Budgets.limits`."""
+        return {}
 
     @cached_property
     def space(self) -> tuple[SuperBlockSpace, ...]:
@@ -231,14 +243,14 @@ class Problem(Displayed, SpecModel):
         """The exact evaluator of a network, in this problem's objective."""
         if not isinstance(architecture, Architecture):
             raise SpecError("architecture", f"{short(architecture)} is not a network", "give an Architecture")
-        latency = self.budgets.latency.model if self.budgets.latency is not None else None
-        return Evaluator(architecture, self.scoring, {name: self.budgets.bytes_of(name) for name in SIZES}, latency)
+        latencies = {name: limits.model for name, limits in self.budgets.latencies.items()}
+        return Evaluator(architecture, self.scoring, {name: self.budgets.bytes_of(name) for name in SIZES}, latencies)
 
     def usage(self, architecture: Architecture) -> list[Budget]:
         """The budgets that are set, each with the network's value."""
         evaluator = self.evaluator(architecture)
         return [
-            Budget(name, evaluator.figure(name), float(limit), evaluator.within(name, limit))
+            Budget(name, evaluator.figure(name), float(limit), evaluator.within(name, limit), limit)
             for name, limit in self.budgets.limits().items()
         ]
 
@@ -323,35 +335,13 @@ class Problem(Displayed, SpecModel):
         data = load_yaml(text, source)
         if isinstance(data, dict):
             data.pop("defaults", None)
-            find_table(data, Path(source).parent)
+            find_files(data, Path(source).parent)
             for override in overrides:
                 apply_override(data, override)
         return cls.from_dict(data, source)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data from which :meth:`from_dict` makes an equal problem."""
-
-        def plain(value: Any) -> Any:
-            if isinstance(value, Lattice):
-                return value.to_plain()
-            if isinstance(value, LatencyTable):
-                return value.to_lines()
-            if isinstance(value, Fraction):
-                return plain_number(value)
-            if type(value) is Range and value.min is None and value.bytes is None:
-                return plain(value.max)
-            if isinstance(value, StageSpace):
-                return stage_to_plain(value, plain)
-            if isinstance(value, ObjectiveSpec):
-                return objective_to_plain(value, plain)
-            if isinstance(value, BaseModel):
-                pairs = ((name, getattr(value, name)) for name in type(value).model_fields)
-                return {name: plain(item) for name, item in pairs if item is not None}
-            if isinstance(value, dict):
-                return {name: plain(item) for name, item in value.items()}
-            if isinstance(value, tuple):
-                return [plain(item) for item in value]
-            return value
 
         data: dict[str, Any] = plain(self)
         if not self.ties:
@@ -370,13 +360,20 @@ class Problem(Displayed, SpecModel):
         apply_changes(data, {**(changes or {}), **fields})
         return Problem.from_dict(data)
 
-    def with_limits(self, limits: Mapping[str, float | Fraction]) -> Problem:
-        """The same problem with other limits, by name: ``flops``, or ``min_flops`` for a lower one."""
+    def with_limits(self, limits: Mapping[str, float | Fraction | str]) -> Problem:
+        """The same problem with other limits, by name: ``flops``, or ``min_flops`` for a lower one; a text may have a unit."""
         data = self.to_dict()
         for name, limit in limits.items():
-            budget, side = (name.removeprefix(LOWER), "min") if name.startswith(LOWER) else (name, "max")
-            given = data["budgets"].get(budget, {})
-            data["budgets"][budget] = (given if isinstance(given, dict) else {"max": given}) | {side: limit}
+            budget, side = name.removeprefix(LOWER), "min" if name.startswith(LOWER) else "max"
+            budgets, last = data["budgets"], budget
+            if kind_of_budget(budget) == LATENCY and self.budgets.latencies:
+                if budget not in self.budgets.latencies:
+                    known = ", ".join(self.budgets.latencies)
+                    raise SpecError(f"budgets.{budget}", "is not a latency budget of this problem", f"use one of: {known}")
+                if budget != LATENCY:
+                    budgets, last = budgets[LATENCY], budget.partition(".")[2]
+            given = budgets.get(last, {})
+            budgets[last] = (given if isinstance(given, dict) else {"max": given}) | {side: limit}
         return Problem.from_dict(data)
 
     def dumps(self) -> str:

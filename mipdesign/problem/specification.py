@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -365,16 +364,3 @@ class NearSpec(SpecModel):
     def close(self, value: int, other: int) -> bool:
         """Whether channels or widths are near enough."""
         return self.ratio is None or abs(value - other) <= self.ratio * other
-
-
-STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "uniform": True, "multiple_of": 1, "forbidden": (), "bits": None}
-"""Fields of a stage that are rarely used, with their defaults."""
-
-
-def stage_to_plain(stage: StageSpace, plain: Callable[[Any], Any]) -> dict[str, Any]:
-    """A stage as a specification writes it, without what it leaves at its default; ``plain`` writes its fields."""
-    pairs = ((name, getattr(stage, name)) for name in StageSpace.model_fields)
-    data = {name: plain(value) for name, value in pairs if name not in STAGE_EXTRAS or value != STAGE_EXTRAS[name]}
-    if len(stage.block) == 1:
-        data["block"] = stage.block[0]
-    return data

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..figures.formatting import number, quantity
-from ..networks.evaluator import LOWER
+from ..networks.budget_names import LOWER
 from ..problem.budgets import Budget
 from .tables import named, share_text, share_used
 

@@ -12,7 +12,7 @@ from ..figures.convergence import is_cut, relative_chart
 from ..figures.formatting import number, percent, points
 from ..figures.network_drawing import NETWORK_WIDTHS
 from ..figures.tables import Table, columns
-from ..networks.evaluator import LOWER
+from ..networks.budget_names import LOWER
 from .budget_tiles import budget_label, budget_tile, short
 from .folders import DesignFolder
 from .reproduction import leaves

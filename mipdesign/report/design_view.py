@@ -7,9 +7,10 @@ from ..designs.design import Design
 from ..errors import counted
 from ..figures.charts import CHART_WIDTHS, SIDE_WIDTHS, draw_chart
 from ..figures.convergence import convergence_lines, gap_chart, is_cut, values_chart
-from ..figures.formatting import number, percent, points, quantity
-from ..figures.tables import Table, Value, columns
+from ..figures.formatting import exactly, number, percent, points, quantity
+from ..figures.tables import Column, Table, Value, columns
 from ..nn.validation_file import StoredValidation
+from ..numerals import plain_number
 from .budget_tiles import budget_tiles
 from .folders import DesignFolder
 from .reproduction import reproduction_section
@@ -57,6 +58,9 @@ def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
 
+NO_LIMIT = "no limit"
+
+
 def design_facts(design: Design) -> tuple[tuple[str, str, str], ...]:
     """The figures that come first; those that a limit is set for are in the tiles of the budgets."""
     facts = [("objective", points(design.objective), ""), ("bound", points(design.bound), f"gap {percent(design.gap)}")]
@@ -74,8 +78,8 @@ def network_sections(design: Design, prefix: str) -> list[Section]:
     """The network with its table, its budgets, and what its objective consists of."""
     architecture, evaluation = design.architecture, design.evaluation
     if architecture is None or evaluation is None:
-        limits = tuple((name, float(limit)) for name, limit in design.problem.budgets.limits().items())
-        table = Table("Limits", columns("budget", "limit", left=("budget",)), limits)
+        limits = tuple((name, plain_number(value)) for name, value in design.problem.budgets.limits().items())
+        table = Table("Limits", (Column("budget", "left"), Column("limit", text=exactly)), limits)
         words = "There is no network to show. These are the limits that it would have to keep."
         return [Section(f"{prefix}-budgets", "Budgets", (words,), tables=(table,))]
     price = design.problem.scoring.effectiveness_price

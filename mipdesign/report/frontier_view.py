@@ -8,7 +8,7 @@ from ..analysis.frontier_file import StoredFrontier, StoredPoint
 from ..analysis.shadow_prices import unit_of
 from ..errors import counted
 from ..figures.charts import CHART_WIDTHS, CURVES, DASHES, SIDE_WIDTHS, Chart, Series, draw_chart, line_kind
-from ..figures.formatting import points, quantity
+from ..figures.formatting import limit, points
 from .folders import FrontierFolder
 from .reproduction import frontier_reproduction
 from .sections import Figure, Section, View
@@ -52,7 +52,7 @@ def _curves(frontier: StoredFrontier) -> Iterator[tuple[str, str, list[StoredPoi
     values = [None] if not second else sorted({point.limits[second[0]] for point in frontier.points})[:CURVES]
     for i, value in enumerate(values):
         chosen = [point for point in frontier.points if value is None or point.limits[second[0]] == value]
-        name = "optimum" if value is None else f"{second[0].removeprefix('budgets.')} {quantity(value)}"
+        name = "optimum" if value is None else f"{second[0].removeprefix('budgets.')} {limit(frontier.sweeps[1].budget, value)}"
         yield name, f"c{i}", sorted(chosen, key=lambda point: point.limits[key])
 
 

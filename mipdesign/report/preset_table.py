@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 
-from ..figures.formatting import number, scientific
+from ..figures.formatting import limit, scientific
 from ..figures.tables import Table, columns
 from ..problem.listing import Summary
 
@@ -19,6 +20,6 @@ def presets_table(summaries: Iterable[Summary]) -> Table:
     return Table("Presets", columns(*headings, left=("name", "blocks", "budgets")), rows)
 
 
-def limits_text(limits: Mapping[str, float]) -> str:
+def limits_text(limits: Mapping[str, float] | Mapping[str, Fraction]) -> str:
     """Limits by name, in one line."""
-    return ", ".join(f"{name} {number(limit)}" for name, limit in limits.items()) or "none"
+    return ", ".join(f"{name} {limit(name, value)}" for name, value in limits.items()) or "none"

@@ -86,4 +86,4 @@ def ratio_text(ratio: WidthRatio) -> str:
 
 def budgets_text(problem: Problem) -> str:
     """The budgets in one line."""
-    return limits_text({name: float(limit) for name, limit in problem.budgets.limits().items()})
+    return limits_text(problem.budgets.limits())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ..figures.formatting import number, percent, points, quantity, score
+from ..figures.formatting import exactly, number, percent, points, quantity, score
+from ..figures.formatting import limit as limit_words
 from ..figures.parts import Part, parts
 from ..figures.tables import Column, Table, Value, columns, number_text, size_text
 from ..networks.blocks import total
-from ..networks.evaluator import LOWER
+from ..networks.budget_names import LOWER, kind_of_budget
+from ..numerals import plain_number
 
 if TYPE_CHECKING:
     from ..analysis.comparison import Comparison
@@ -34,8 +37,8 @@ UNITS = {"activation_memory": "bytes", "model_size": "bytes", "max_feature": "by
 
 def named(figure: str, quantised: bool) -> str:
     """A figure or a budget with its unit; ``model_size`` is a count of numbers where nothing is quantised."""
-    of_numbers = figure == "model_size" and not quantised
-    return f"{figure}, {UNITS[figure]}" if figure in UNITS and not of_numbers else figure
+    of_numbers, kind = figure == "model_size" and not quantised, kind_of_budget(figure)
+    return f"{figure}, {UNITS[kind]}" if kind in UNITS and not of_numbers else figure
 
 
 def network_table(architecture: Architecture) -> Table:
@@ -83,14 +86,24 @@ def _sizes(part: Part) -> tuple[Value, ...]:
 def budget_table(design: Design) -> Table:
     """Each budget with the network's value, its limit, what is left and how much of it is used."""
     heads = (
-        *columns("budget", "value", "limit", "slack", left=("budget",)),
+        *columns("budget", "value", left=("budget",)),
+        Column("limit", text=exactly),
+        *columns("slack"),
         Column("used", text=share_text),
         Column("kept", "left", short=""),
     )
     budgets = design.budgets
     bits = design.problem.stem.bits is not None
     rows = tuple(
-        (named(b.name, bits), b.value, b.limit, b.slack, share_used(b), "kept" if b.holds else "EXCEEDED") for b in budgets
+        (
+            named(b.name, bits),
+            b.value,
+            plain_number(b.exact_limit),
+            b.slack,
+            share_used(b),
+            "kept" if b.holds else "EXCEEDED",
+        )
+        for b in budgets
     )
     exceeded = frozenset(i for i, budget in enumerate(budgets) if not budget.holds)
     return Table("Budgets, in exact arithmetic", heads, rows, marked=exceeded)
@@ -130,7 +143,7 @@ def _figure_text(value: Value) -> str:
 def figures_table(evaluation: Evaluation, quantised: bool) -> Table:
     """The main figures of a network, exactly and in short."""
     names = [name for name in (*FIGURES, *SIZES) if quantised or name not in OF_BITS]
-    figures = [(name, getattr(evaluation, name)) for name in names]
+    figures = [(name, getattr(evaluation, name)) for name in names] + list(evaluation.latencies.items())
     heads = (
         *columns("figure", "exactly", left=("figure",)),
         Column("about", text=lambda value: quantity(value) if value >= 1000 else ""),
@@ -165,7 +178,7 @@ def comparison_table(comparison: Comparison) -> Table:
     """Figures of a network, of the optimum, their difference, and the budgets."""
     heads = (
         *columns("figure", "network", "optimum", "difference", left=("figure",)),
-        Column("budget", text=lambda limit: "" if limit is None else number(limit)),
+        Column("budget", text=lambda limit: "" if limit is None else exactly(limit)),
     )
     ours, best = comparison.evaluation, comparison.design.evaluation
     limits = comparison.design.problem.budgets.limits()
@@ -174,7 +187,7 @@ def comparison_table(comparison: Comparison) -> Table:
         value, other = getattr(ours, name), None if best is None else getattr(best, name)
         if value is None:
             continue
-        limit = float(limits[name]) if name in limits else None
+        limit = plain_number(limits[name]) if name in limits else None
         rows.append((name, value, other, None if other is None else other - value, limit))
     return Table("A network and the optimum within its budgets", heads, tuple(rows))
 
@@ -187,7 +200,7 @@ def frontier_table(frontier: StoredFrontier) -> Table:
     swept = {sweep.key: sweep.budget for sweep in frontier.sweeps}
     priced = list(dict.fromkeys(name for point in frontier.points for name in point.prices))
     heads = (
-        *(Column(f"limit of {name}", short=name, text=number_text) for name in swept.values()),
+        *(Column(f"limit of {name}", short=name, text=exactly) for name in swept.values()),
         Column("status", "left"),
         Column("objective", text=score),
         Column("gap", text=percent),
@@ -219,7 +232,7 @@ def networks_table(frontier: StoredFrontier) -> Table:
     swept = [sweep.key for sweep in frontier.sweeps]
     budgets = list(dict.fromkeys(name for point in frontier.points for name in point.budgets))
     heads = (
-        *(Column(f"limit of {key.removeprefix('budgets.')}", text=quantity) for key in swept),
+        *(Column(f"limit of {s.key.removeprefix('budgets.')}", text=partial(limit_words, s.budget)) for s in frontier.sweeps),
         *(Column(name, text=lambda value: "-" if value is None else quantity(value)) for name in budgets),
         Column("network: channels × depth", "left"),
     )
@@ -244,7 +257,9 @@ def network_text(architecture: Architecture | None) -> str:
 def explanation_table(explanation: StoredExplanation) -> Table:
     """Each limit with its slack, its price, and what is solved about it."""
     heads = (
-        *columns("budget", "limit", "slack", "binds", left=("budget",)),
+        *columns("budget", left=("budget",)),
+        Column("limit", text=exactly),
+        *columns("slack", "binds"),
         Column("price", text=_price_text),
         Column("per", "left"),
         Column("1 % more", text=_gain_text),
@@ -281,7 +296,9 @@ def changes_table(explanation: StoredExplanation) -> Table:
                 gain = found.objective - explanation.objective
                 rows.append((words, found.limit, found.value, found.objective, gain, "; ".join(found.changes) or "none"))
     heads = (
-        *columns("network", "limit", "value", left=("network",)),
+        *columns("network", left=("network",)),
+        Column("limit", text=exactly),
+        *columns("value"),
         Column("objective", text=points),
         Column("gain", text=points),
         Column("changes", "left", prose=True),

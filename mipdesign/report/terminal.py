@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import counted
-from ..figures.formatting import duration, number, percent, scientific, score
+from ..figures.formatting import duration, exactly, number, percent, scientific, score
 from ..figures.parts import bits_text
+from ..numerals import plain_number
 from .console import PlainConsole as PlainConsole
 from .problem_tables import budgets_text
 from .words import STATUS_WORDS
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..mip.formulation import FormulationModel
     from ..nn.profiling import Forecast
     from ..problem.problem import Problem
+    from ..problem.relative import Origin
 
 
 def outcome_line(design: Design) -> str:
@@ -157,6 +159,12 @@ def outside_text(comparison: Comparison, name: str) -> str:
     return f"{name}: {getattr(network, name)}"
 
 
+def origin_text(origin: Origin) -> str:
+    """Where a relative limit came from."""
+    share, figure = (exactly(plain_number(number)) for number in (100 * origin.share, origin.figure))
+    return f"{share} % of {origin.network}, which has {figure}"
+
+
 def problem_lines(problem: Problem) -> list[str]:
     """What a table has no room for: objective, budgets, and the exact number of networks in the space."""
     s = problem.scoring
@@ -174,6 +182,7 @@ def problem_lines(problem: Problem) -> list[str]:
         f"input        {shape}, {counted(problem.classes, 'class', 'classes')}",
         f"objective    {s.score}, alpha ({alpha}){exponents}, {penalty}{base}{price}",
         f"budgets      {budgets_text(problem)}",
+        *(f"limit        {name} is {origin_text(origin)}" for name, origin in problem.origins.items()),
         f"networks     {scientific(problem.size())} in the space, budgets aside",
     ]
 

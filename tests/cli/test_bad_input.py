@@ -135,7 +135,7 @@ SPECIFICATIONS: list[tuple[str, Any, tuple[str, ...]]] = [
     ("budgets", {"flops": -1e9}, ("budgets.flops: -1000000000.0 is refused", "greater than 0")),
     ("budgets", {"params": float("nan")}, ("budgets.params: nan is refused",)),
     ("budgets", {"params": float("inf")}, ("budgets.params: inf is refused", "finite")),
-    ("budgets", {"params": "11.69M"}, ("budgets.params: '11.69M' is not a number",)),
+    ("budgets", {"params": "11.69Q"}, ("budgets.params: '11.69Q' is not a count",)),
     ("budgets", {"params": [1]}, ("budgets.params: [1] is not a number",)),
     ("budgets", {"effectiveness": True}, ("budgets.effectiveness: True is not a number",)),
     ("budgets", {"watts": 1.0}, ("budgets.watts: is not a known field", "effectiveness, flops")),

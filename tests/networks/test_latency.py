@@ -108,7 +108,7 @@ def test_tables_count_what_the_exact_evaluator_counts(index: int) -> None:
     for k in np.flatnonzero(evaluation.chained)[:: max(1, len(batch) // 100)]:
         columns, depths = tuple(batch.columns[:, k].tolist()), tuple(batch.depths[:, k].tolist())
         network = tables.architecture(type(tables.position(next(every_network(problem))))(int(batch.stem[k]), columns, depths))
-        assert problem.evaluator(network).nanoseconds == evaluation.counts[row, k]
+        assert problem.evaluator(network).nanoseconds() == evaluation.counts[row, k]
 
 
 def test_the_optimum_under_a_latency_budget_is_that_of_enumeration() -> None:

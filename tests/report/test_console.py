@@ -133,7 +133,7 @@ def test_the_problem_is_shown_with_the_size_of_its_space() -> None:
     assert rows["stages.4"][:4] == ["14", "→", "7", "2"]
     lines = "\n".join(console.problem_lines(problem))
     assert f"{problem.size():.3e}".split("e")[0] in lines
-    assert "flops 1,820,000,000, params 11,690,000, effectiveness 0.3" in lines
+    assert "flops 1.82 G, params 11.69 M, effectiveness 0.3" in lines
     assert "penalty exp_std over stages.2, stages.3, stages.4" in lines
 
 
