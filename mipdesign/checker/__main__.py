@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
-from . import check, verdict
+from . import MEMBERS, check, verdict
 
 
 def main() -> int:
@@ -23,7 +24,8 @@ def main() -> int:
         print(f"error: {sys.argv[1]}: no certificate can be read ({type(error).__name__})", file=sys.stderr)
         return 2
     claims = []
-    for claim in check(data):
+    members = Path(sys.argv[1]) / MEMBERS
+    for claim in check(data, networks=partial(open, members, "rb") if members.exists() else None):
         claims.append(claim)
         print(f"{claim.outcome:8} {claim.claim}" + (f": {claim.detail}" if claim.detail else ""))
     found = verdict(claims)

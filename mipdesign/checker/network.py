@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import cached_property
@@ -129,7 +129,7 @@ def read_network(data: Any, where: str, space: Space) -> Network:
     stages, before, m = [], integer(stem["channels"], f"{where}.stem.channels"), len(space.super_blocks)
     for i, (given, s) in enumerate(zip(sequence(row["stages"], f"{where}.stages", m, m), space.super_blocks, strict=True)):
         here = f"{where}.stages.{i}"
-        stage = _read_stage(given, here, space, s)
+        stage = read_stage(given, here, space, s)
         incoming = space.stem if i == 0 else space.super_blocks[i - 1].channels
         if stage.channels not in s.channels or before not in incoming[slice(*_window(space, i, stage.channels))]:
             raise RefusedError(f"{here} lies outside the space")
@@ -145,7 +145,7 @@ def _tied(stage: Stage, axis: str) -> Any:
     return (stage.kernel, stage.kernel_t) if axis == "kernel" else getattr(stage, axis)
 
 
-def _read_stage(value: Any, where: str, space: Space, s: SuperBlock) -> Stage:
+def read_stage(value: Any, where: str, space: Space, s: SuperBlock) -> Stage:
     """A super-block of an architecture, whose blocks have to lie in a space."""
     names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")
     data = mapping(value, where, names, ("kernel_t", "bits"))
@@ -336,6 +336,11 @@ def objective(space: Space, network: Network) -> Decimal:
         value -= _decimal(space.price) * rho
         context.prec = DIGITS
         return +value
+
+
+def score_of(space: Space, network: Network) -> Decimal:
+    """The objective without what is taken off it."""
+    return objective(replace(space, penalised=(), price=Fraction(0)), network)
 
 
 def _decimal(exact: Fraction) -> Decimal:
