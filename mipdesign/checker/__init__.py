@@ -9,9 +9,10 @@ specification means), ``network`` (the exact figures of one network), ``blocks``
 stands for, and what is taken on trust.
 """
 
-from .certificate import FORMAT, LIST, MEMBERS, SECTIONS, check, digest
+from .certificate import FORMAT, LIST, SECTIONS, check, digest
 from .claims import FAILS, HOLDS, TRUST, Claim, verdict
 from .families import Family, Op
+from .members import MEMBERS, Networks, opener
 from .records import Closed
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "Claim",
     "Closed",
     "Family",
+    "Networks",
     "Op",
     "check",
     "digest",
+    "opener",
     "verdict",
 ]

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 
-from . import MEMBERS, check, verdict
+from . import check, opener, verdict
 
 
 def main() -> int:
@@ -24,8 +23,7 @@ def main() -> int:
         print(f"error: {sys.argv[1]}: no certificate can be read ({type(error).__name__})", file=sys.stderr)
         return 2
     claims = []
-    members = Path(sys.argv[1]) / MEMBERS
-    for claim in check(data, networks=partial(open, members, "rb") if members.exists() else None):
+    for claim in check(data, networks=opener(Path(sys.argv[1]))):
         claims.append(claim)
         print(f"{claim.outcome:8} {claim.claim}" + (f": {claim.detail}" if claim.detail else ""))
     found = verdict(claims)

@@ -18,7 +18,7 @@ from .cell import read_split
 from .claims import FAILS, HOLDS, TRUST, Claim
 from .families import Family
 from .lists import Asked, List, read_asked
-from .members import Networks, Reader
+from .members import MEMBERS, Networks, Reader
 from .multipliers import read_prices
 from .network import Network, broken, objective, order, read_network, score_of
 from .reading import RefusedError, integer, mapping, number, refuse, sequence, word
@@ -31,8 +31,6 @@ FORMAT = "mipdesign-certificate/1"
 SECTIONS = ("problem", "claim", "contenders", "tree", "cells", "open")
 LIST = "list"
 """The section of a certificate that has a list of networks."""
-MEMBERS = "networks.csv"
-"""The file of a list, beside its certificate."""
 VERDICTS = ("excluded", "split", "listed", "solver")
 MOST_REPORTED = 20
 """Nodes that fail which are named one by one."""

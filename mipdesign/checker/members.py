@@ -10,7 +10,10 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import IO, Any
+from functools import partial
+from io import FileIO, RawIOBase
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -21,8 +24,10 @@ from .reading import RefusedError
 from .super_block import Ints
 from .tables import Floats, Tables
 
-Networks = Callable[[], IO[bytes]]
+Networks = Callable[[], BinaryIO | RawIOBase]
 """Opens the file of a list."""
+MEMBERS = "networks.csv"
+"""The file of a list, beside its certificate."""
 MOST_MEMBERS = 10**7
 LONGEST_LINE = 65_536
 CHUNK = 1 << 20
@@ -107,6 +112,12 @@ class _Finder:
 
 
 # --------------------------------------------------------------------- reading
+
+
+def opener(folder: Path) -> Networks | None:
+    """What opens the file of a list in the folder of its certificate; ``None`` where there is none."""
+    path = folder / MEMBERS
+    return partial(FileIO, path) if path.exists() else None
 
 
 class Reader:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from .families import BACKBONE, FRAMES, UNROUNDED, WHOLE, Op, Ops, conv, figure, in_video, quantised
@@ -18,6 +18,8 @@ from .super_block import SuperBlock
 
 DIGITS = 40
 """Digits to which objectives are compared."""
+MORE_DIGITS = DIGITS + 15
+"""Digits to which they are computed."""
 
 
 class Block(NamedTuple):
@@ -316,18 +318,19 @@ def broken(space: Space, network: Network) -> str:
 def objective(space: Space, network: Network) -> Decimal:
     """The objective to :data:`DIGITS` digits."""
     with localcontext() as context:
-        context.prec, context.Emax, context.Emin = DIGITS + 15, 10**9, -(10**9)
+        context.prec, context.Emax, context.Emin = MORE_DIGITS, 10**9, -(10**9)
         s, value, product, n, rho, terms = space.scoring, Decimal(0), 1, 0, Decimal(0), Decimal(0)
         unit = Decimal(1) if s.log_base is None else 1 / Decimal(s.log_base).ln() ** s.logarithms
         a1, a2 = map(_decimal, s.exponents)
         corrections = _corrections(space, network)
         for alpha, (r, c, widths), more in zip(s.alpha, stages_of(space, network), corrections, strict=True):
             product, n, terms = product * math.prod(widths), n + len(widths), terms + more
-            end = Decimal(r * r * c).ln() if a1 == a2 == 1 else a1 * Decimal(c).ln() + a2 * Decimal(r * r).ln()
-            entropy = _decimal(s.factor) * (Decimal(product).ln() + terms)
+            end = _ln(r * r * c) if a1 == a2 == 1 else a1 * _ln(c) + a2 * _ln(r * r)
+            entropy = _decimal(s.factor) * (_ln(product) + terms)
             value += _decimal(alpha) * unit * (end + entropy if s.additive else end * entropy)
-            of_prefix = n / (Decimal(product).ln() / n).exp()
-            rho = max(rho, of_prefix) if space.reference else of_prefix
+            if space.price:
+                of_prefix = n / (_ln(product) / n).exp()
+                rho = max(rho, of_prefix) if space.reference else of_prefix
         if space.penalised:
             depths = [network.stages[i].depth for i in space.penalised]
             variance = Fraction(len(depths) * sum(d * d for d in depths) - sum(depths) ** 2, len(depths) ** 2)
@@ -336,6 +339,14 @@ def objective(space: Space, network: Network) -> Decimal:
         value -= _decimal(space.price) * rho
         context.prec = DIGITS
         return +value
+
+
+@lru_cache(maxsize=2**16)
+def _ln(n: int) -> Decimal:
+    """A natural logarithm; networks that are nearly as good have most of them in common."""
+    with localcontext() as context:
+        context.prec, context.Emax = MORE_DIGITS, 10**9
+        return Decimal(n).ln()
 
 
 def score_of(space: Space, network: Network) -> Decimal:
