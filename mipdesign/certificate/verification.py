@@ -16,7 +16,7 @@ import numpy as np
 
 from ..bounds.multipliers import Multipliers
 from ..bounds.relaxation import Relaxation
-from ..checker import FAILS, HOLDS, TRUST, Claim, Closed, Family, Op, check, digest
+from ..checker import FAILS, HOLDS, LIST, TRUST, Claim, Closed, Family, Networks, Op, check, digest
 from ..errors import CertificateError, SpecError
 from ..lattice.cell import Cell
 from ..lattice.position import Position
@@ -40,6 +40,7 @@ def claims(
     resolve: bool = False,
     quick: bool = False,
     on_node: Callable[[int, int], None] = lambda done, total: None,
+    networks: Networks | None = None,
 ) -> Iterator[Claim]:
     """Decides the claims of a certificate one by one; see :mod:`mipdesign.checker`.
 
@@ -48,14 +49,16 @@ def claims(
     resolve:
         Whether SCIP closes its cells again; else they are taken on trust.
     quick:
-        Whether the nodes are bounded by the compiled code of the search in place of the checker's own.
+        Whether the nodes are bounded by the compiled code of the search in place of the checker's own; not those of a list.
     on_node:
         Told how many nodes of the tree are done, and how many there are.
+    networks:
+        Opens the file of a list, where there is one.
     """
     data, families = certificate.data, foreign_families()
     again = _Resolved(data) if resolve else None
-    settle = (lambda: _settled_quickly(data, again, on_node)) if quick else None
-    return check(data, families, again, on_node, settle)
+    settle = (lambda: _settled_quickly(data, again, on_node)) if quick and LIST not in data else None
+    return check(data, families, again, on_node, settle, networks)
 
 
 def foreign_families() -> dict[str, Family]:
