@@ -124,6 +124,11 @@ class Listed:
             "bound": self.bound,
         }
 
+    def summary(self) -> dict[str, Any]:
+        """What ``result.json`` says of it."""
+        rule, threshold = self.wanted.different, None if self.threshold is None else float(self.threshold)
+        return self.to_plain() | {"different": None if rule is None else str(rule), "threshold": threshold}
+
 
 # ---------------------------------------------------------------- the search
 
