@@ -14,14 +14,18 @@ from ..forks import keep_single_threaded
 from ..interrupts import INTERRUPTS
 from .options import (
     AsJson,
+    Best,
     ConventionOverride,
+    Different,
     EngineOptions,
     Gap,
+    Most,
     Overrides,
     Plugins,
     Seed,
     Spec,
     TimeLimit,
+    Within,
     Workers,
     engine_options,
     problem_of,
@@ -82,11 +86,15 @@ def design(
     resume: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Go on with the unfinished run of this problem in DIR.")
     ] = None,
+    within: Within = None,
+    best: Best = None,
+    different: Different = None,
+    most: Most = None,
     engine_option: EngineOptions = None,
     as_json: AsJson = False,
     plugins: Plugins = None,
 ) -> None:
-    """Find the best network of a problem, with proof.
+    """Find the best network of a problem, with proof, or the best ones, with proof that none is missing.
 
     Ctrl-C ends the search, not the program: the best design so far and a valid bound are written. --resume goes on from there.
 
@@ -114,6 +122,10 @@ def design(
                 on_progress=watch,
                 engine=engine,
                 engine_options=engine_options(engine_option),
+                within=within,
+                best=best,
+                different=different,
+                most=most,
             )
         engine.kill()  # it gives its memory back while the files are written
         found.save(folder)
@@ -124,6 +136,7 @@ def design(
 
 
 def _print_design(found: Design, folder: Path, as_json: bool) -> None:
+    from ..report.pool_table import list_lines, pool_table
     from ..report.tables import budget_table, network_table
     from ..report.terminal import PlainConsole, outcome_lines
 
@@ -134,7 +147,9 @@ def _print_design(found: Design, folder: Path, as_json: bool) -> None:
     if found.architecture is not None:
         console.print(network_table(found.architecture))
         console.print(budget_table(found))
-    console.lines(outcome_lines(found))
+    if found.pool is not None:
+        console.print(pool_table(found.pool))
+    console.lines([*outcome_lines(found), *list_lines(found)])
     console.lines([f"files        {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}"])
 
 

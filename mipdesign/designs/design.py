@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..certificate.certificate import Certificate, finite, stated_figures
-from ..checker import Claim, digest
+from ..checker import MEMBERS, Claim, digest
 from ..errors import SpecError
 from ..files import write_whole, writing
 from ..networks.architecture import Architecture
@@ -21,6 +21,7 @@ from ..problem.problem import Problem
 from ..search.incumbents import relative_gap
 from ..search.outcome import Progress, Status
 from .certificate_file import CERTIFICATE, certificate_text, read_certificate
+from .pool import Pool
 from .result import RESULT, StoredResult, checked_result, load_result, result_text
 from .trace import TRACE, read_trace, trace_text
 
@@ -94,6 +95,11 @@ class Design:
         Failures of SCIP's process that the run survived.
     scip:
         What SCIP's tree was, as ``result.json`` says it; ``None`` where SCIP had none.
+    listed:
+        Where a list was asked for, what it is: ``within``, ``best``, ``different``, ``threshold``, ``count``, whether it is
+        ``complete``, and the ``bound`` of what an incomplete one may lack, as ``result.json`` says it.
+    pool:
+        The networks of the list, best first.
     """
 
     problem: Problem
@@ -109,6 +115,8 @@ class Design:
     incidents: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     scip: dict[str, Any] | None = None
+    listed: dict[str, Any] | None = None
+    pool: Pool | None = None
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
@@ -171,12 +179,14 @@ class Design:
             "certificate_sha256": digest(self.certificate.data),
             "scip": self.scip,
         }
+        if self.listed is not None:
+            data["pool"] = self.listed
         data["sha256"] = digest(data)
         return data
 
     def save(self, folder: str | Path, picture: bool = True) -> None:
-        """Writes ``result.json``, ``certificate.json``, ``trace.csv`` and, if wanted, where matplotlib is installed and the
-        run was not interrupted, ``convergence.png``.
+        """Writes ``result.json``, ``certificate.json``, ``trace.csv``, for a list ``networks.csv`` and, if wanted, where
+        matplotlib is installed and the run was not interrupted, ``convergence.png``.
         """
         folder = Path(folder)
         with writing(folder):
@@ -184,6 +194,10 @@ class Design:
             write_whole(folder / CERTIFICATE, certificate_text(self.certificate.data).encode())
             write_whole(folder / RESULT, result_text(self.to_dict()).encode())
             write_whole(folder / TRACE, trace_text(self.trace).encode())
+            if self.pool is not None:
+                self.pool.save(folder)
+            else:
+                (folder / MEMBERS).unlink(missing_ok=True)  # that of an earlier run
         if self.interrupted or not picture:  # drawing takes longer than somebody who pressed Ctrl-C wants to wait
             return
         from ..figures.convergence import draw_convergence
@@ -206,8 +220,9 @@ class Design:
         """
         stated, source = files.result, files.folder / RESULT
         missing = math.inf if stated.status != "infeasible" else -math.inf
+        problem = Problem.from_dict(stated.problem, f"{source}: problem")
         return cls(
-            problem=Problem.from_dict(stated.problem, f"{source}: problem"),
+            problem=problem,
             status=stated.status,
             architecture=stated.network(f"{source}: architecture"),
             bound=missing if stated.bound is None else stated.bound,
@@ -220,6 +235,8 @@ class Design:
             incidents=tuple(stated.incidents),
             versions=stated.versions,
             scip=None if stated.scip is None else stated.scip.model_dump(),
+            listed=None if stated.pool is None else stated.pool.model_dump(),
+            pool=None if stated.pool is None else Pool.read(problem, files.folder),
         )
 
     def checks(
