@@ -1,6 +1,6 @@
 """Spoiled certificates held against enumeration: the checker must refuse whatever is false or malformed.
 
-``python -m mipdesign.benchmarks fuzz [--mutants 5000] [--seed 0] [--problems 16] [--keep FOLDER]``
+``python -m mipdesign.benchmarks fuzz [--mutants 5000] [--lists 0] [--seed 0] [--problems 16] [--keep FOLDER]``
 
 A mutant is judged by what it states, not by its proof: every network of its own problem is listed and evaluated exactly.
 Whatever is false or malformed has to fail a claim; what rests on the word of a solver may be taken on trust, and has to fail
@@ -223,6 +223,11 @@ class Tally:
     wrong: list[tuple[str, Data]] = field(default_factory=list)
     slowest: float = 0.0
 
+    def join(self, other: Tally, kind: str) -> None:
+        """Adds another tally; ``kind`` stands before its counts."""
+        self.counts.update({f"{kind}{name}": n for name, n in other.counts.items()})
+        self.wrong += other.wrong
+
     def add(self, label: str, data: Data) -> None:
         """Judges one mutant and holds the checker against it."""
         try:
@@ -279,6 +284,7 @@ def main() -> None:
     """Runs and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mutants", type=int, default=5000)
+    parser.add_argument("--lists", type=int, default=0, help="mutants of lists of networks")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--problems", type=int, default=16)
     parser.add_argument("--keep", type=Path, help="folder for mutants that should not have passed")
@@ -286,7 +292,13 @@ def main() -> None:
     began = time.monotonic()
     given = list(subjects(arguments.problems, arguments.seed))
     made = time.monotonic() - began
-    tally = fuzz(given, arguments.mutants, arguments.seed)
+    tally = fuzz(given, arguments.mutants, arguments.seed) if arguments.mutants else Tally()
+    if arguments.lists:
+        from .list_fuzz import fuzz_lists  # which judges by what is above
+        from .list_subjects import list_subjects
+
+        lists = list(list_subjects(arguments.problems, arguments.seed))
+        tally.join(fuzz_lists(lists, arguments.lists, arguments.seed), "list, ")
     print(f"{len(given)} certificates in {made:.0f} s, all in {time.monotonic() - began:.0f} s, slowest {tally.slowest:.2f} s")
     for name, count in sorted(tally.counts.items()):
         print(f"{name:40} {count}")
