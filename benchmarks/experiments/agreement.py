@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--lists", type=int, default=0, help="lists of near-optimal networks of problems of every kind")
     arguments = parser.parse_args()
     if arguments.lists:
-        raise SystemExit(bool(run_lists(range(arguments.first, arguments.first + arguments.lists))))
+        raise SystemExit(bool(run_lists(arguments.first, arguments.lists)))
     if arguments.tree:
         run_trees(range(arguments.first, arguments.first + arguments.tree))
         return

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections import Counter
+import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 
 from mipdesign.certificate.certificate import Certificate
@@ -19,16 +21,13 @@ from mipdesign.search.outcome import Options
 from .list_fuzz import fault_of
 from .list_subjects import check_list
 from .lists import listed, some_wanted
-from .subjects import KINDS, truth_of
+from .subjects import KINDS, TooLargeError, Truth, truth_of
 
 
-def list_agrees(seed: int, workers: int) -> tuple[str, int]:
-    """What is wrong with the list that the search finds for a problem (nothing, or that none of its networks is feasible), and
-    how many members it has: the file is that of enumeration, and the checker accepts the certificate.
+def list_agrees(truth: Truth, seed: int, workers: int) -> tuple[str, int]:
+    """What is wrong with the list that the search finds for a problem, and how many members it has: the file is that of
+    enumeration, and the checker accepts the certificate.
     """
-    truth = truth_of(KINDS[seed % len(KINDS)](seed).to_dict())
-    if truth is None or not truth.feasible:
-        return "infeasible", 0
     problem, tables, wanted = truth.problem, build_tables(truth.problem), some_wanted(seed, truth.feasible)
     asked = Asked.of(wanted.within, wanted.best, wanted.different)
     outcome = solve_here(tables, replace(Options(), workers=workers))
@@ -51,19 +50,25 @@ def list_agrees(seed: int, workers: int) -> tuple[str, int]:
     return fault, len(expected)
 
 
-def run_lists(seeds: range) -> int:
-    """Prints how many lists are those of enumeration, with one worker and with two; returns how many are not."""
-    wrong = 0
-    for workers in (1, 2):
-        counts, members, bad = Counter[str](), 0, dict[int, str]()
-        for seed in seeds:
-            fault, n = list_agrees(seed, workers)
-            members += n
-            kind = "infeasible" if fault == "infeasible" else "wrong" if fault else "agree"
-            counts[kind] += 1
-            if kind == "wrong":
-                bad[seed] = fault
-        wrong += len(bad)
-        figures = f"{counts['agree']} of {len(seeds)} agree ({counts['infeasible']} infeasible), {members} networks"
-        print(f"lists, {workers} workers: {figures} {bad or ''}", flush=True)
-    return wrong
+def feasible_problems(first: int) -> Iterator[tuple[int, Truth]]:
+    """Small problems of every kind that have networks, by their seeds."""
+    for seed in itertools.count(first):
+        with contextlib.suppress(TooLargeError):
+            truth = truth_of(KINDS[seed % len(KINDS)](seed).to_dict())
+            if truth is not None and truth.feasible:
+                yield seed, truth
+
+
+def run_lists(first: int, count: int) -> int:
+    """Prints how many lists are those of enumeration, with one worker and with two in turn; returns how many are not."""
+    members, bad = 0, dict[int, str]()
+    for n, (seed, truth) in enumerate(itertools.islice(feasible_problems(first), count)):
+        fault, found = list_agrees(truth, seed, 1 + n % 2)
+        members += found
+        if fault:
+            bad[seed] = fault
+    print(
+        f"lists: {count - len(bad)} of {count} agree with enumeration, and are proved; {members} networks {bad or ''}",
+        flush=True,
+    )
+    return len(bad)
