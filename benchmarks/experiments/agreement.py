@@ -1,8 +1,9 @@
 """Random small problems solved by the steps of the tree and by each formulation, held against exhaustive enumeration.
 
 ``python -m mipdesign.benchmarks agreement [--count N] [--varied N] [--scores N] [--video N] [--blocks N] [--bits N] [--tree N]
-[--first SEED]`` prints how many agree, and the seeds that do not; ``--tree`` is SCIP's tree with the plug-ins, on problems of
-which three in five are infeasible or nearly.
+[--lists N] [--first SEED]`` prints how many agree, and the seeds that do not; ``--tree`` is SCIP's tree with the plug-ins, on
+problems of which three in five are infeasible or nearly; ``--lists`` are lists of near-optimal networks, with their
+certificates.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from ..corpus.small import (
     varied_problem,
     video_problem,
 )
+from .list_agreement import run_lists
 from .tree import grow
 
 WAYS = (Options(), Options(annealing=False, list_steps=100), Options(annealing=False, list_steps=30))
@@ -119,7 +121,10 @@ def main() -> None:
     parser.add_argument("--bits", type=int, default=0, help="problems of quantised networks")
     parser.add_argument("--video", type=int, default=0, help="problems of video, with every score")
     parser.add_argument("--tree", type=int, default=0, help="problems with every kind of constraint for SCIP's tree")
+    parser.add_argument("--lists", type=int, default=0, help="lists of near-optimal networks of problems of every kind")
     arguments = parser.parse_args()
+    if arguments.lists:
+        raise SystemExit(bool(run_lists(arguments.first, arguments.lists)))
     if arguments.tree:
         run_trees(range(arguments.first, arguments.first + arguments.tree))
         return

@@ -11,6 +11,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -18,7 +19,7 @@ from typing import Any
 
 from mipdesign.checker import FAILS, LIST
 
-from .fuzz import Tally, judged
+from .judgement import judged
 from .list_mutations import list_mutant
 from .list_subjects import Data, ListSubject, check_list
 from .lists import Wanted, are_near, list_text
@@ -175,9 +176,17 @@ def _false(truth: Truth, wanted: Wanted, members: Sequence[Ranked], bound: float
     return ""
 
 
-def fuzz_lists(given: Sequence[ListSubject], mutants: int, seed: int = 0) -> Tally:
+@dataclass
+class ListTally:
+    """Counts of what became of spoiled lists, and those that should not have been."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    wrong: list[tuple[str, Data]] = field(default_factory=list)
+
+
+def fuzz_lists(given: Sequence[ListSubject], mutants: int, seed: int = 0) -> ListTally:
     """Checks the lists as they are, then so many mutants of them."""
-    tally = Tally(Counter())
+    tally = ListTally()
     for subject in given:
         outcome, detail = _checked(subject.data, subject.networks)
         fault = fault_of(subject.data, subject.networks, subject.truth)

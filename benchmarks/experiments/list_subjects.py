@@ -23,7 +23,7 @@ from mipdesign.search.incumbents import OPTIMAL_GAP
 from mipdesign.search.outcome import OpenNode, Outcome
 
 from .lists import Wanted, list_text, listed, some_wanted
-from .subjects import FEW_STEPS, KINDS, Ranked, Truth, truth_of
+from .subjects import FEW_STEPS, KINDS, Ranked, TooLargeError, Truth, truth_of
 
 Data = dict[str, Any]
 
@@ -108,7 +108,10 @@ def section_of(wanted: Wanted, count: int, bound: float | None) -> Data:
 def list_subjects(count: int, seed: int = 0) -> Iterator[ListSubject]:
     """Certificates of the lists of ``count`` problems of every kind that are feasible, whole ones and such that break off."""
     for n in range(count):
-        truth = truth_of(KINDS[n % len(KINDS)](1000 * seed + n).to_dict())
+        try:
+            truth = truth_of(KINDS[n % len(KINDS)](1000 * seed + n).to_dict())
+        except TooLargeError:
+            continue
         if truth is None or not truth.feasible:
             continue
         wanted, rng = some_wanted(1000 * seed + n, truth.feasible), random.Random(f"lists {seed} {n}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -97,11 +99,22 @@ def result_claims(result: Mapping[str, Any], certificate: Certificate) -> Iterat
         expected = {name: claim[name] for name in ("status", "objective", "bound")}
         expected |= {"problem": data["problem"], "name": problem.name, "convention": problem.convention, "gap": gap}
         expected |= {"architecture": first, **figures}
-    except (SpecError, ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+        if LIST in data or "pool" in result:
+            expected |= {"pool": _stated_list(data[LIST], candidates[0]["objective"]) if LIST in data else None}
+    except (SpecError, ValueError, TypeError, KeyError, IndexError, ArithmeticError) as error:
         yield _claim("result follows from certificate", False, f"the certificate is malformed: {type(error).__name__}: {error}")
         return
     for name, value in expected.items():
         yield _claim(f"result {name}", result.get(name) == value, f"it follows from the certificate to be {value!r}"[:200])
+
+
+def _stated_list(section: Mapping[str, Any], optimum: str) -> dict[str, Any]:
+    """What ``result.json`` says of a list, by its certificate."""
+    best = Fraction(Decimal(optimum))
+    threshold = None if section["within"] is None else float(best - Fraction(section["within"]) * abs(best))
+    rule = None if section["different"] is None else ":".join(map(str, section["different"]))
+    stated = {name: section[name] for name in ("within", "best", "count", "complete", "bound")}
+    return stated | {"different": rule, "threshold": threshold}
 
 
 def _claim(text: str, holds: bool, fault: str) -> Claim:
