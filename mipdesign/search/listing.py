@@ -37,6 +37,8 @@ few of them, and after which the whole space is looked at.
 """
 KEPT = 20_000
 """Networks of earlier trees that are kept, with which the search for the next different one begins."""
+BORDER_COLUMNS = 60
+"""Most columns of a cell that is split along a border."""
 PROOF_SHARE = 0.7
 """Share of the time in which different networks are looked for: the rest is for the tree that proves them."""
 
@@ -296,5 +298,9 @@ class ListSearch:
 
 
 def border_of(near: Sequence[Neighbourhood], cell: Cell) -> Split | None:
-    """A split of a cell along the border of the first neighbourhood that it lies across."""
+    """A split of a cell along the border of the first neighbourhood that it lies across. Large cells are split as ever: most of
+    what they hold is excluded by its bound before a border matters.
+    """
+    if cell.n_columns > BORDER_COLUMNS:
+        return None
     return next((split for n in near if (split := n.border(cell)) is not None), None)
