@@ -32,7 +32,7 @@ LOOSE = 1e-7
 
 def fault_of(data: Data, networks: bytes | None, truth: Truth) -> str:
     """What is false or malformed in the certificate of a list, or its file; empty where nothing is."""
-    section = data.get(LIST)
+    section: Any = data.get(LIST)
     if (LIST in data) != (networks is not None) or (LIST in data and section is None):
         return "there is no section, or no file"
     judgement, why, _ = judged({name: value for name, value in data.items() if name != LIST})
