@@ -49,7 +49,8 @@ def _row(p: Progress) -> tuple[Value, ...]:
 
 def progress_table(progress: Progress) -> RenderableType:
     """Where a run stands, with headings, for a terminal."""
-    heads, row = (*PROGRESS, Column("closed", text=size_text)), (*_row(progress), progress.closed_nodes)
+    heads: tuple[Column, ...] = (*PROGRESS, Column("closed", text=size_text))
+    row: tuple[Value, ...] = (*_row(progress), progress.closed_nodes)
     if progress.listed is not None:
         heads, row = (*heads, Column("listed", text=size_text)), (*row, progress.listed)
     return Table("Progress", heads, (row,))
