@@ -2,8 +2,8 @@
 
 ``python -m mipdesign.benchmarks agreement [--count N] [--varied N] [--scores N] [--video N] [--blocks N] [--bits N] [--tree N]
 [--limits N] [--lists N] [--first SEED]`` prints how many agree, and the seeds that do not; ``--tree`` is SCIP's tree with the
-plug-ins, on problems of which three in five are infeasible or nearly; ``--limits`` is all of these on problems with limits of all
-parameters and several latency tables; ``--lists`` are lists of near-optimal networks, with their certificates.
+plug-ins, on problems of which three in five are infeasible or nearly; ``--limits`` is all of these on problems with limits of
+all parameters and several latency tables; ``--lists`` are lists of near-optimal networks, with their certificates.
 """
 
 from __future__ import annotations

@@ -158,7 +158,9 @@ def _row(problem: Problem, network: Architecture) -> Iterator[str]:
     evaluator = problem.evaluator(network)
     yield repr(evaluator.evaluation.objective)
     for name in _figures(problem):
-        yield _plain(Fraction(evaluator.nanoseconds, 1000) if name == "latency" else Fraction(evaluator.count(name)))
+        yield _plain(
+            Fraction(evaluator.nanoseconds(name), 1000) if name.startswith("latency") else Fraction(evaluator.count(name))
+        )
     if _states_rho(problem):
         yield repr(evaluator.evaluation.effectiveness)
     yield str(network.stem.channels)

@@ -16,11 +16,13 @@ from .space import FIGURES, SIZES, Space
 from .super_block import Ints
 from .tables import Bools, Floats, Tables
 
+LATENCY = "latency"
 COLUMNS = (
-    "flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes", "activation_memory",
-    "latency", "model_size", "max_feature", "bit_operations",
+    "flops", "params", "macs", "params_backbone", "params_total", "layers", "blocks", "activations", "weights_bytes",
+    "activation_memory", LATENCY, "model_size", "max_feature", "bit_operations",
 )  # fmt: skip
-"""Budgets of which a list states what its networks use, in its order; the effectiveness comes last."""
+"""Budgets of which a list states what its networks use, in its order: several latencies as ``latency.NAME``, by their names; the
+effectiveness comes last."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ def count(tables: Tables, listing: Listing) -> Counted:
         if table.rest_fits is not None:
             lies &= (depth == 1) | table.rest_fits[column]
         counts = counts + np.where(twin, twins, fixed + slope * ci) + (depth - 1) * rest
-        for of_column, times in table.pairs:
-            counts[-1] += times[of_column[column], before]
+        for limit, pairs in zip(tables.of_latencies, table.pairs, strict=True):
+            for of_column, times in pairs:
+                counts[limit] += times[of_column[column], before]
         previous, ci = place, c
         before = place if s.channel_place is None else s.channel_place[place]
     lies &= (counts <= tables.limits.astype(np.float64)[:, None]).all(axis=0)
@@ -85,7 +88,10 @@ class Usage:
     def __init__(self, tables: Tables, budgets: Mapping[str, Any]) -> None:
         space, self.tables = tables.space, tables
         given = [name for name in budgets if budgets[name] is not None]
-        self.names = [name for name in COLUMNS if name in given]
+        several = [] if LATENCY not in given or "table" in budgets[LATENCY] else sorted(budgets[LATENCY])
+        timed = [f"{LATENCY}.{name}" for name in several] or [LATENCY]
+        self.names = [column for name in COLUMNS if name in given for column in (timed if name == LATENCY else [name])]
+        self.timed = dict(zip(timed, tables.of_latencies, strict=False))
         limits = iter(range(len(space.limits)))
         self.at = dict[str, int]()  # the first limit of each
         for name in (name for name in FIGURES if name in given):
@@ -103,8 +109,8 @@ class Usage:
         if name in self.at:
             limit = space.limits[self.at[name]]
             return (limit.sign * counted.counts[self.at[name]]).astype(np.int64), limit.parts
-        if name == "latency":
-            return counted.counts[-1].astype(np.int64), 1000
+        if name in self.timed:
+            return counted.counts[self.timed[name]].astype(np.int64), 1000
         networks = listing.networks(self.tables)
         rows = [_memory(space, network) for network in networks] if name == "activation_memory" else [
             max(bits_held(space, network)) for network in networks]  # fmt: skip

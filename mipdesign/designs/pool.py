@@ -25,7 +25,7 @@ from ..lattice.batch import evaluate_batch
 from ..lattice.tables import Tables
 from ..networks.architecture import PER_BLOCK, Architecture, Stage, Stem
 from ..networks.blocks import FAMILIES
-from ..networks.evaluator import LOWER, UPPER_ONLY
+from ..networks.budget_names import LATENCY, LOWER, kind_of_budget
 from ..problem.problem import Problem
 from ..search.branching import position_of
 from ..search.pool import batch_of
@@ -206,9 +206,7 @@ def networks_text(problem: Problem, tables: Tables, rows: Ints, objectives: Floa
 def _figures(problem: Problem, tables: Tables, rows: Ints) -> list[list[str]]:
     """What some networks use of each budget, as texts."""
     found, evaluation = evaluate_batch(tables, batch_of(rows)), []
-    limits = problem.budgets.limits()
-    sums = [*(name for name in limits if name not in UPPER_ONLY), *(["latency"] if "latency" in limits else [])]
-    counts = dict(zip(sums, found.counts, strict=True))
+    counts = dict(zip(tables.counts, found.counts, strict=True))
     for name in figure_names(problem):
         if name not in counts and LOWER + name not in counts:  # the largest of an operation each
             networks = [problem.evaluator(tables.architecture(position_of(row))) for row in rows.tolist()]
@@ -216,7 +214,7 @@ def _figures(problem: Problem, tables: Tables, rows: Ints) -> list[list[str]]:
             continue
         lower = name not in counts
         numbers = counts[LOWER + name if lower else name]
-        units = 1000 if name == "latency" else AdditiveBudget.of(name, problem).units
+        units = 1000 if kind_of_budget(name) == LATENCY else AdditiveBudget.of(name, problem).units
         whole = (-numbers if lower else numbers).tolist()
         evaluation.append([str(n) if units == 1 else _plain(Fraction(n, units)) for n in whole])
     if states_effectiveness(problem):

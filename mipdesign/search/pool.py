@@ -20,7 +20,7 @@ from ..lattice.batch import Batch, evaluate_batch
 from ..lattice.tables import Tables
 from ..networks.architecture import Architecture
 from ..networks.blocks import FAMILIES
-from ..networks.evaluator import LOWER
+from ..networks.budget_names import LOWER
 from ..networks.operation import kernel_of
 from .branching import NEAR, position_of
 from .differences import Neighbourhood
