@@ -237,6 +237,7 @@ def export(
     weights: Path | None = None,
     seed: int = 0,
     features: Sequence[str] = (),
+    architecture: Architecture | None = None,
 ) -> str:
     """Writes a network in another format.
 
@@ -256,6 +257,8 @@ def export(
         Of fresh weights, where there are none.
     features:
         Names of levels (:mod:`mipdesign.nn.features`) whose maps are the outputs, in place of the logits.
+    architecture:
+        The network, where it is another one than that of ``source``, such as one of a list; ``out`` has to be given then.
 
     Returns
     -------
@@ -275,7 +278,8 @@ def export(
     if features and chosen.content is None:
         able = ", ".join(name for name, known in FORMATS.items() if known.content is not None)
         raise SpecError("--features", f"{form} has no outputs to choose", f"use one of: {able}")
-    architecture = read_network(source, resolution)
+    other = architecture is not None
+    architecture = architecture or read_network(source, resolution)
     if chosen.text is not None:
         text = chosen.text(architecture)
         if out is None:
@@ -284,10 +288,11 @@ def export(
             write_whole(out, text.encode())
         return ""
     folder = Path(source)
-    if out is None and not os.path.isdir(folder):
-        raise SpecError("--out", f"is missing, and {source} is not a folder", "say where the module goes")
+    if out is None and (other or not os.path.isdir(folder)):
+        reason = f"{source} is of another network" if other else f"{source} is not a folder"
+        raise SpecError("--out", f"is missing, and {reason}", "say where the module goes")
     target = folder / chosen.file if out is None else out
-    held = weights or (folder if os.path.lexists(folder / WEIGHTS) else None)
+    held = weights or (folder if not other and os.path.lexists(folder / WEIGHTS) else None)
     network = module_of(architecture, held, seed)
     fresh = f"fresh, from seed {seed}: the network is untrained"
     origin = fresh if held is None else origin_of_weights(held)

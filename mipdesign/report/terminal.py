@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 def outcome_line(design: Design) -> str:
     """What a run found and proved, in one line."""
-    return f"{design.status}, objective {score(design.objective)}, bound {score(design.bound)}, gap {percent(design.gap)}"
+    found = f"{design.status}, objective {score(design.objective)}, bound {score(design.bound)}, gap {percent(design.gap)}"
+    if design.listed is None:
+        return found
+    whole = "" if design.listed["complete"] else ", not complete"
+    return f"{found}, list of {counted(design.listed['count'], 'network')}{whole}"
 
 
 def settled_line(frontier: Frontier) -> str:
