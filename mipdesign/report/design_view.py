@@ -15,7 +15,7 @@ from ..nn.validation_file import StoredValidation
 from ..numerals import plain_number
 from .budget_tiles import budget_tiles
 from .folders import DesignFolder
-from .pool_table import SHOWN, list_lines, pool_table
+from .pool_table import SHOWN, list_words, pool_table
 from .reproduction import reproduction_section
 from .sections import Figure, Section, View, network_figure
 from .tables import (
@@ -105,7 +105,7 @@ def network_sections(design: Design, prefix: str) -> list[Section]:
 
 def list_section(pool: Pool, prefix: str, design: Design | None = None) -> Section:
     """The first networks of a list, what the list is, and where the others are."""
-    lines = [] if design is None else [_sentence(line.removeprefix("list").strip()) for line in list_lines(design)]
+    lines = [] if design is None else [_sentence(list_words(design))]
     if len(pool) > SHOWN:
         lines.append(f"The first {SHOWN} are shown; {MEMBERS} in the folder of the design has all {len(pool)}.")
     return Section(f"{prefix}-list", "List of networks", tuple(lines), tables=(pool_table(pool),))

@@ -50,7 +50,9 @@ def report(folders: Sequence[str | Path]) -> str:
 
 def render(views: Sequence[View]) -> str:
     """HTML of views; everything in them is escaped but the drawings, which escape their own texts."""
-    title = views[0].title if len(views) == 1 else f"{len(views) - (views[0].id == 'both')} results of mipdesign"
+    compared = views[0].id == "both"
+    several = f"{len(views) - 1} results compared" if compared else f"{len(views)} results"
+    title = views[0].title if len(views) == 1 else several
     return render_page("report.html.j2", {"views": views, "title": title}, "report")
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..figures.formatting import exactly, number, percent, points, quantity, score
+from ..figures.formatting import amount, exactly, number, percent, points, quantity
 from ..figures.formatting import limit as limit_words
 from ..figures.parts import Part, parts
 from ..figures.tables import Column, Table, Value, columns, number_text, size_text
 from ..networks.blocks import total
-from ..networks.budget_names import LOWER, kind_of_budget
+from ..networks.budget_names import LATENCY, LOWER, kind_of_budget
 from ..numerals import plain_number
 
 if TYPE_CHECKING:
@@ -146,13 +146,18 @@ def figures_table(evaluation: Evaluation, quantised: bool) -> Table:
     figures = [(name, getattr(evaluation, name)) for name in names] + list(evaluation.latencies.items())
     heads = (
         *columns("figure", "exactly", left=("figure",)),
-        Column("about", text=lambda value: quantity(value) if value >= 1000 else ""),
+        Column("about"),
     )
     return Table(
         "Figures of the network",
         heads,
-        tuple((named(name, quantised), value, value) for name, value in figures if value is not None),
+        tuple((named(name, quantised), value, _about(name, value)) for name, value in figures if value is not None),
     )
+
+
+def _about(name: str, value: float) -> str:
+    """A large figure in short; times with their unit."""
+    return "" if value < 1000 else amount(name, value) if kind_of_budget(name) == LATENCY else quantity(value)
 
 
 def objective_table(evaluation: Evaluation, effectiveness_price: float) -> Table:
@@ -162,7 +167,7 @@ def objective_table(evaluation: Evaluation, effectiveness_price: float) -> Table
         (f"stage {j}", value, value / entropy if entropy else None)
         for j, value in enumerate(evaluation.weighted_stage_entropies)
     ]
-    terms += [("weighted entropy", entropy, None), ("depth penalty", -evaluation.penalty, None)]
+    terms += [("weighted entropy", entropy, None), ("depth penalty", 0.0 - evaluation.penalty, None)]
     charge = effectiveness_price * evaluation.effectiveness
     terms += [("effectiveness at its price", -charge, None)] if charge else []
     terms.append(("objective", evaluation.objective, None))
@@ -202,7 +207,7 @@ def frontier_table(frontier: StoredFrontier) -> Table:
     heads = (
         *(Column(f"limit of {name}", short=name, text=exactly) for name in swept.values()),
         Column("status", "left"),
-        Column("objective", text=score),
+        Column("objective", text=points),
         Column("gap", text=percent),
         Column("dominated", "left", short=""),
         *(Column(f"{name} used", text=share_text) for name in swept.values()),
