@@ -68,13 +68,16 @@ def run_app(commands: typer.Typer, name: str, arguments: Sequence[str] | None) -
 OPTIONS = {
     "budgets": "--budget",
     "folder": "--out",
+    "features": "--features",
     "form": "--to",
+    "out": "--out",
     "overrides": "--set",
     "path": "--out",
     "resume": "--resume",
     "scheduler": "--scheduler",
     "space": "--space",
     "sweeps": "--sweep",
+    "weights": "--weights",
 }
 """Options by the arguments of the Python interface that they become, where the names differ enough to be looked for."""
 
