@@ -70,10 +70,12 @@ OPTIONS = {
     "budgets": "--budget",
     "different": "--different",
     "engine_options": "--engine-option",
+    "features": "--features",
     "folder": "--out",
     "form": "--to",
     "most": "--most",
     "network": "--network",
+    "out": "--out",
     "overrides": "--set",
     "path": "--out",
     "presolve": "--no-presolve",
@@ -81,6 +83,7 @@ OPTIONS = {
     "scheduler": "--scheduler",
     "space": "--space",
     "sweeps": "--sweep",
+    "weights": "--weights",
     "within": "--within",
 }
 """Options by the arguments of the Python interface that they become, where the names differ enough to be looked for."""

@@ -33,6 +33,11 @@ def limit(budget: str, value: Fraction | float | str) -> str:
     return limit_text(exact(value), DIMENSIONS[kind_of_budget(budget)])
 
 
+def with_unit(budget: str, value: float) -> str:
+    """A value of a limit for a line of progress: to six digits, with the unit of sizes and times."""
+    return number(value) + DIMENSIONS[kind_of_budget(budget)].bare
+
+
 def score(value: float | None) -> str:
     """An objective or a bound; a dash where there is none."""
     return "-" if value is None or not math.isfinite(value) else f"{value:.3f}"

@@ -82,7 +82,7 @@ def module_of(architecture: Architecture, weights: Path | None = None, seed: int
     if replace(saved, resolution=architecture.resolution) != replace(
         architecture, classes=saved.classes, input_channels=saved.input_channels
     ):
-        raise SpecError("--weights", f"{weights} has the weights of another network", "give the folder of this network")
+        raise SpecError("weights", f"{weights} has the weights of another network", "give the folder of this network")
     network.architecture = replace(saved, resolution=architecture.resolution)
     return network
 
@@ -149,7 +149,7 @@ def onnx_bytes(network: Exported) -> bytes:
         text = f"has weights of {numbers}, and onnxruntime no convolutions of them"
         raise SpecError("network", text, "convert it by network.float() or network.half(), or use torch-export")
     if sum(tensor.nbytes for tensor in network.state_dict().values()) > ONNX_BYTES:
-        raise SpecError("--to", "an ONNX file holds 2 GiB, and the weights have more", "use torch-export")
+        raise SpecError("network", "an ONNX file holds 2 GiB, and the weights have more", "use torch-export")
     names, translated = list(getattr(network, "names", [OUTPUT_NAME])), None
     if network.architecture.quantised:
         from .integer import translations, with_integers
@@ -273,11 +273,11 @@ def export(
         network's, or the file cannot be written.
     """
     if form not in FORMATS:
-        raise SpecError("--to", f"{form!r} is not a format", f"use one of: {', '.join(FORMATS)}")
+        raise SpecError("form", f"{form!r} is not a format", f"use one of: {', '.join(FORMATS)}")
     chosen = FORMATS[form]
     if features and chosen.content is None:
         able = ", ".join(name for name, known in FORMATS.items() if known.content is not None)
-        raise SpecError("--features", f"{form} has no outputs to choose", f"use one of: {able}")
+        raise SpecError("features", f"{form} has no outputs to choose", f"use one of: {able}")
     other = architecture is not None
     architecture = architecture or read_network(source, resolution)
     if chosen.text is not None:
@@ -290,7 +290,7 @@ def export(
     folder = Path(source)
     if out is None and (other or not os.path.isdir(folder)):
         reason = f"{source} is of another network" if other else f"{source} is not a folder"
-        raise SpecError("--out", f"is missing, and {reason}", "say where the module goes")
+        raise SpecError("out", f"is missing, and {reason}", "say where the module goes")
     target = folder / chosen.file if out is None else out
     held = weights or (folder if not other and os.path.lexists(folder / WEIGHTS) else None)
     network = module_of(architecture, held, seed)

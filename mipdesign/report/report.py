@@ -44,7 +44,7 @@ def report(folders: Sequence[str | Path]) -> str:
         If jinja2 is not installed.
     """
     if not folders:
-        raise SpecError("", "no folder to report", "give a folder that 'design --out' wrote")
+        raise SpecError("", "no folder to report", "give the folder of a design")
     return render(page_views([item for folder in folders for item in read_folder(Path(folder))]))
 
 
@@ -66,7 +66,7 @@ def write_picture(folder: str | Path, path: Path) -> Path:
     """
     designs = [item.design for item in read_folder(Path(folder)) if isinstance(item, DesignFolder)]
     if not designs or designs[0].architecture is None:
-        raise SpecError("", "holds no network to draw", "give a folder that 'design --out' wrote", str(folder))
+        raise SpecError("", "holds no network to draw", "give the folder of a design", str(folder))
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, picture(designs[0].architecture).encode())

@@ -73,8 +73,11 @@ def frontier_lines(frontier: Frontier) -> list[str]:
     """How many points are settled, and what the table's prices are."""
     settled = sum(point.status in ("optimal", "infeasible") for point in frontier.points)
     searched = len({point.proof for point in frontier.points if point.status in ("optimal", "infeasible")})
+    lines = [f"points       {settled} of {len(frontier.points)} proven, {searched} of them by a search of their own"]
+    if not any(point.prices for point in frontier.points):
+        return lines
     return [
-        f"points       {settled} of {len(frontier.points)} proven, {searched} of them by a search of their own",
+        *lines,
         "prices       objective that so much more of a budget buys, by the multipliers of the bound; 'explain' solves it",
     ]
 
