@@ -21,7 +21,7 @@ def conclusions(results: Results) -> list[tuple[str, str]]:
     """What is concluded of each question: a word for it, and a sentence."""
     told = [*_of_speed(results), *_of_what_is_unsolved(results)]
     wrong = Counter(label(r.variant) for r in results.records if r.status == "wrong")
-    told.append(("wrong", _counted(wrong, "answer") if wrong else "no answer"))
+    told.append(("wrong", _counted(wrong, "answer") if wrong else "none of the answers"))
     missing = Counter(label(r.variant) for r in results.records if r.status in NOT_RUN)
     if missing:
         told.append(("not run", f"{_counted(missing, 'run')}; only what all variants ran is compared"))

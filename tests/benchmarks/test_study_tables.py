@@ -121,7 +121,7 @@ def test_the_verdict_in_words_names_the_fastest_and_what_is_unsolved() -> None:
     assert words["next"].startswith("lattice / two, 4.") and words["next"].endswith("times as long")
     assert words["partly solved by"] == "lattice / two (not 1 of 2 runs)"
     assert words["unsolved"] == "no instance: some exact variant solved each"
-    assert words["wrong"] == "no answer"
+    assert words["wrong"] == "none of the answers"
     none = told([run(), on_b(**limit), run(solver="two"), on_b(solver="two", **limit)])
     assert none["unsolved"] == "b, by every exact variant"
     assert none["as fast"] == "lattice / two (4.83 s): within 10 % of the fastest" and "next" not in none

@@ -141,7 +141,7 @@ def prepare(folder: Path) -> dict[str, str]:
     of_core = (*sorted(core.glob("*.[ch]")), core / "build_backend.py")
     settings = b"".join(path.read_bytes() for path in (ROOT / "pyproject.toml", ROOT / "constraints.txt", *of_core))
     cksum = subprocess.run(["cksum"], input=settings, capture_output=True, check=True).stdout.split()[0].decode()
-    for extras in set(re.findall(r"\binstall ([\w,]+)(?: ;;)?$", (ROOT / "run").read_text(), re.MULTILINE)):
+    for extras in set(re.findall(r"(?:\binstall |^DEVELOPMENT=)([\w,]+)(?: ;;)?$", (ROOT / "run").read_text(), re.MULTILINE)):
         (folder / ".venv" / f"installed-{extras.replace(',', '-')}-{cksum}").touch()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
