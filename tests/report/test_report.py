@@ -35,7 +35,7 @@ from mipdesign.report.report import page_views, report, write_report
 from mipdesign.report.sections import View
 from mipdesign.report.tables import share_text, share_used
 
-VOID = {"meta", "link", "br", "img", "input", "hr"}
+VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
 OUTSIDE = re.compile(r"""(?:https?:)?//[a-z]|url\((?!#)|@import|<script|\bsrc=|\bhref="(?!#)""", re.IGNORECASE)
 """What a page would need from elsewhere."""
 
