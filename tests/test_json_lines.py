@@ -63,7 +63,7 @@ def test_another_line_is_named(line: bytes, tmp_path: Path) -> None:
 
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
-    with log(tmp_path / "log.jsonl"), pytest.raises(SpecError, match=r"--out: .*log\.jsonl is in use by another run"):
+    with log(tmp_path / "log.jsonl"), pytest.raises(SpecError, match=r"path: .*log\.jsonl is in use by another run"):
         log(tmp_path / "log.jsonl")
 
 

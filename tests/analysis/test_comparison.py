@@ -141,7 +141,7 @@ def test_the_command_prints_one_table(optimum: Architecture, tmp_path: Path, cap
     rows: dict[str, list[str]] = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.split()}
     figures = evaluate(optimum)
     assert rows["params"] == [f"{figures.params:,}", f"{figures.params:,}", "0", f"{figures.params:,}"]
-    assert rows["objective"][:2] == [f"{figures.objective:.6g}"] * 2
+    assert rows["objective"][:2] == [f"{figures.objective:,.6g}"] * 2
     assert {name for name in Comparison.FIGURES if getattr(figures, name) is not None} <= set(rows)
     assert rows["status"][0] == "optimal:"
     assert [path.name for path in tmp_path.iterdir()] == ["network.json"]

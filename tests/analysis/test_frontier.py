@@ -177,7 +177,7 @@ def test_the_command_prints_points_and_prices(tmp_path: Path, capsys: pytest.Cap
     command = ["pareto", SMALL, "--sweep", "budgets.params=1,60000", "--workers", "1", "--out", str(tmp_path)]
     assert cli.main(command) == 0
     out, err = capsys.readouterr()
-    assert "infeasible" in out and "2268.353" in out and "per 1000 parameters" in out and "2 of 2 proven" in out
+    assert "infeasible" in out and "2,268.353" in out and "per 1000 parameters" in out and "2 of 2 proven" in out
     assert "params 60,000  optimal  2268.353" in err and "2 of 2" in err
     assert cli.main([*command, "--json"]) == 0
     data = json.loads(capsys.readouterr().out)

@@ -326,7 +326,7 @@ def test_a_killed_worker_of_the_cluster_loses_nothing(tmp_path: Path, monkeypatc
 
 
 def test_a_folder_takes_one_run_at_a_time(tmp_path: Path) -> None:
-    with RecordLog(tmp_path), pytest.raises(SpecError, match=r"--out: .* is in use by another run"):
+    with RecordLog(tmp_path), pytest.raises(SpecError, match=r"path: .* is in use by another run"):
         RecordLog(tmp_path)
     with RecordLog(tmp_path) as log:
         log.append(RUN)

@@ -85,9 +85,9 @@ SPECIFICATIONS: list[tuple[str, Any, tuple[str, ...]]] = [
     ("input", MISSING, ("input: is missing",)),
     ("input.resolution", MISSING, ("input.resolution: is missing",)),
     ("input.resolution", 0, ("input.resolution: 0 is refused", "greater than or equal to 1")),
-    ("input.resolution", "big", ("input.resolution: 'big' is refused", "valid integer")),
-    ("input.resolution", 32.5, ("input.resolution: 32.5 is refused", "valid integer")),
-    ("input.resolution", True, ("input.resolution: True is refused", "valid integer")),
+    ("input.resolution", "big", ("input.resolution: 'big' is refused", "a whole number")),
+    ("input.resolution", 32.5, ("input.resolution: 32.5 is refused", "a whole number")),
+    ("input.resolution", True, ("input.resolution: True is refused", "a whole number")),
     ("input.resolution", 10**40, ("input.resolution: 1000", "less than or equal to 16384")),
     ("input.resolution", 3, ("stages.0.kernels", "no kernel of [3, 5] fits a map of 2 x 2", "raise input.resolution")),
     ("input.channels", -3, ("input.channels: -3 is refused", "greater than or equal to 1")),
@@ -103,7 +103,7 @@ SPECIFICATIONS: list[tuple[str, Any, tuple[str, ...]]] = [
     ("stem.channels", {"max": 16, "step": 0}, ("stem.channels.step: 0 is refused",)),
     ("stem.channels", {"max": 1000000}, ("stem.channels: the lattice has 1000000 values", "raise step")),
     ("stem.channels", {"listed": [8], "max": 16}, ("stem.channels.listed: stands beside", "give either")),
-    ("stem.channels", [8, "16"], ("stem.channels", "'16' is refused", "valid integer")),
+    ("stem.channels", [8, "16"], ("stem.channels", "'16' is refused", "a whole number")),
     ("stem.channels", [8, -8], ("stem.channels", "-8 is refused")),
     ("stem.channels", "8", ("stem.channels: '8' is refused", "list of integers")),
     ("stem.channels", [512], ("stages.0.channels", "[8, 16, 24, 32]", "stem.channels [512]", "widen")),
@@ -248,7 +248,7 @@ def test_a_specification_that_is_not_there(tmp_path: Path, refused: Callable[...
 
 
 def test_a_folder_as_specification(tmp_path: Path, refused: Callable[..., str]) -> None:
-    says(refused("show", tmp_path), str(tmp_path), "directory", "give an existing file")
+    says(refused("show", tmp_path), str(tmp_path), "is a folder, not a problem", "path of a specification")
 
 
 def test_an_endless_file(refused: Callable[..., str]) -> None:
@@ -315,7 +315,7 @@ def test_a_wrong_option(case: str, refused: Callable[..., str], tmp_path: Path, 
 ARCHITECTURES: list[tuple[str, Any, tuple[str, ...]]] = [
     ("resolution", MISSING, ("resolution: is missing",)),
     ("resolution", 0, ("resolution: 0 is refused",)),
-    ("resolution", "32", ("resolution: '32' is refused", "valid integer")),
+    ("resolution", "32", ("resolution: '32' is refused", "a whole number")),
     ("resolution", 4, ("stages.0.kernel", "kernel 3 is larger than the map of 2 x 2", "smaller kernel")),
     ("stem", MISSING, ("stem: is missing",)),
     ("stem", None, ("stem: None is refused", "'field: value' pairs")),
@@ -323,7 +323,7 @@ ARCHITECTURES: list[tuple[str, Any, tuple[str, ...]]] = [
     ("stem.kernel", 33, ("stem.kernel: kernel 33 is larger than the map of 32 x 32",)),
     ("stem.channels", -1, ("stem.channels: -1 is refused",)),
     ("stem.padding", 1, ("stem.padding: is not a known field", "bits, channels, kernel, kernel_t, pool, stride")),
-    ("stem.pool", 3, ("stem.pool: 3 is refused", "valid boolean")),
+    ("stem.pool", 3, ("stem.pool: 3 is refused", "true or false")),
     ("stages", MISSING, ("stages: is missing",)),
     ("stages", [], ("stages: [] is refused", "at least 1 item")),
     ("stages", {}, ("stages: {} is refused", "give a list")),
@@ -417,7 +417,7 @@ STRUCTURES: list[tuple[str, Any, tuple[str, ...]]] = [
     (f"{FIRST}.1.class", "ConvKXBNRELU", (f"{FIRST}.1.class: 'ConvKXBNRELU' is not supported between the first and the last",)),
     (f"{FIRST}.1.class", MISSING, (f"{FIRST}.1.class: is missing",)),
     (f"{FIRST}.1.in", 24, (f"{FIRST}.1.in: 24, but the layer before has 'out' 16", "let them agree")),
-    (f"{FIRST}.1.out", "32", (f"{FIRST}.1.out: '32' is refused", "valid integer")),
+    (f"{FIRST}.1.out", "32", (f"{FIRST}.1.out: '32' is refused", "a whole number")),
     (f"{FIRST}.1.out", 10**30, (f"{FIRST}.1.out: 1000", "less than or equal to 1000000")),
     (f"{FIRST}.1.s", 3, (f"{FIRST}.1.s: 3 is refused", "less than or equal to 2")),
     (f"{FIRST}.1.L", MISSING, (f"{FIRST}.1.L: is missing", "add it")),

@@ -47,7 +47,7 @@ WRONG: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "evaluate",
         "a.graphml",
         "<html></html>",
-        ("a.graphml: graphml: cannot be read", "mipdesign export --to graphml"),
+        ("a.graphml: graphml: cannot be read", "give a file that an export wrote"),
     ),
 }
 """By what is wrong: command, file or name, content of the file, and parts of the line."""

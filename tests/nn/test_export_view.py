@@ -122,10 +122,10 @@ def wrapped(kind: str) -> Any:
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        ("compiled", r"a OptimizedModule around a network; pass network\._orig_mod, "),
+        ("compiled", r"an OptimizedModule around a network; pass network\._orig_mod, "),
         ("parallel", r"a DataParallel around a network; pass network\.module, "),
-        ("average", r"a AveragedModel around a network; pass network\.module, "),
-        ("deeper", r"a AveragedModel around a network; pass network\.get_submodule\('module\._orig_mod'\), "),
+        ("average", r"an AveragedModel around a network; pass network\.module, "),
+        ("deeper", r"an AveragedModel around a network; pass network\.get_submodule\('module\._orig_mod'\), "),
         ("sequence", r"a Sequential around a network; pass network\.get_submodule\('1'\), "),
         ("other", r"a Linear; pass a module that to_module made"),
     ],

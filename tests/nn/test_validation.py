@@ -127,7 +127,7 @@ def test_figures_and_report() -> None:
     assert rows[0] == ("params_total", *[str(report["params_total"].expected)] * 2, "", "exact", "ok")
     assert rows[names.index("shape.head")][1] == "1792 x 9 x 9"
     assert json.loads(json.dumps(report.to_dict()))["passed"] is True
-    assert report["log_variance"].tolerance == pytest.approx(4 * report["log_variance"].standard_error)
+    assert report["log_variance"].tolerance > 4 * report["log_variance"].standard_error  # with two draws
     stages = [number(check.measured) for check in report.checks if check.name.startswith("log_variance.")]
     assert math.fsum(stages) == pytest.approx(report["log_variance"].measured)
 

@@ -518,7 +518,7 @@ def test_folders_that_hold_nothing(tmp_path: Path, capsys: pytest.CaptureFixture
     ):
         assert cli.main(["report", str(folder)]) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert str(folder) in line and words in line and "the folder of a design or a frontier" in line
+        assert str(folder) in line and words in line and "give the folder of a design" in line
 
 
 def test_the_command_writes_the_page(r18: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

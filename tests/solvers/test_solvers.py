@@ -300,7 +300,7 @@ def test_a_file_that_reads_back_as_another_model_is_not_written(monkeypatch: pyt
 def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["solvers"]) == 0
     listed = capsys.readouterr().out
-    assert all(re.search(rf"^{solver_id} ", listed, re.MULTILINE) for solver_id in solver_ids())
+    assert all(re.search(rf"^ {solver_id} ", listed, re.MULTILINE) for solver_id in solver_ids())
     (tmp_path / "small.yaml").write_text(small_problem(1).dumps())
     arguments = ["model", str(tmp_path / "small.yaml"), "--out"]
     assert cli.main([*arguments, str(tmp_path / "model.mps.gz")]) == 0
