@@ -96,6 +96,8 @@ def watching(drawn: bool, quiet: bool = False) -> Iterator[Callable[[Progress], 
         def watch(progress: Progress) -> None:
             nonlocal preparations
             if not displays:
+                if progress.phase != "done":
+                    INTERRUPTS.check()  # a signal that came before the search does not wait for what shows it
                 from ..figures.convergence import prepare
                 from ..report.console import PlainConsole
                 from ..report.progress import ProgressDisplay
