@@ -88,9 +88,15 @@ class Frontier(Displayed):
     seed: int
 
     def __repr__(self) -> str:
-        proven = sum(point.status in ("optimal", "infeasible") for point in self.points)
         swept = ", ".join(sweep.key for sweep in self.sweeps)
-        return f"<Frontier of {self.problem.name!r} over {swept}: {len(self.points)} points, {proven} of them proven>"
+        return (
+            f"<Frontier of {self.problem.name!r} over {swept}: {len(self.points)} points, {len(self.settled)} of them proven>"
+        )
+
+    @property
+    def settled(self) -> list[Point]:
+        """The points of which all is proven: an optimum, or that there is no network."""
+        return [point for point in self.points if point.status in ("optimal", "infeasible")]
 
     def to_frame(self) -> pandas.DataFrame:
         """A row for each point: its limits, what was proved, what its network has of each budget, and prices.

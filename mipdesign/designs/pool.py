@@ -249,21 +249,19 @@ def networks_text(problem: Problem, tables: Tables, rows: Ints, objectives: Floa
 
 def _figures(problem: Problem, tables: Tables, rows: Ints) -> list[list[str]]:
     """What some networks use of each budget, as texts."""
-    found, evaluation = evaluate_batch(tables, batch_of(rows)), []
-    counts = dict(zip(tables.counts, found.counts, strict=True))
+    found, columns = evaluate_batch(tables, batch_of(rows)), []
     for name in figure_names(problem):
-        if name not in counts and LOWER + name not in counts:  # the largest of an operation each
+        row = tables.row_of(name)
+        if row is None:  # the largest of an operation each
             networks = [problem.evaluator(tables.architecture(position_of(row))) for row in rows.tolist()]
-            evaluation.append([_plain(Fraction(of.count(name))) for of in networks])
+            columns.append([_plain(Fraction(of.count(name))) for of in networks])
             continue
-        lower = name not in counts
-        numbers = counts[LOWER + name if lower else name]
+        at, sign = row
         units = 1000 if kind_of_budget(name) == LATENCY else AdditiveBudget.of(name, problem).units
-        whole = (-numbers if lower else numbers).tolist()
-        evaluation.append([str(n) if units == 1 else _plain(Fraction(n, units)) for n in whole])
+        columns.append([str(n) if units == 1 else _plain(Fraction(n, units)) for n in (sign * found.counts[at]).tolist()])
     if states_effectiveness(problem):
-        evaluation.append([repr(float(rho)) for rho in found.effectiveness])
-    return evaluation
+        columns.append([repr(float(rho)) for rho in found.effectiveness])
+    return columns
 
 
 def _plain(value: Fraction) -> str:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from ..networks.architecture import Architecture, Stage, Stem, single
 from ..networks.blocks import FAMILIES
-from ..networks.budget_names import LATENCY, kind_of_budget
+from ..networks.budget_names import LATENCY, LOWER, kind_of_budget
 from ..networks.operation import kernel_code, kernel_of
 from ..problem.problem import Problem
 from ..problem.ties import Tie
@@ -232,6 +232,15 @@ class Tables:
             beta=float(scoring.beta),
             squared=scoring.penalty_form == "exp_var",
         )
+
+    def row_of(self, budget: str) -> tuple[int, int] | None:
+        """The row of the count arrays that has what a limited budget sums, and 1, or -1 where it has the negative, as it has
+        for a lower limit; ``None`` where no limit of the budget is one of a sum.
+        """
+        for sign, name in ((1, budget), (-1, LOWER + budget)):
+            if name in self.counts:
+                return self.counts.index(name), sign
+        return None
 
     def elements_of(self, super_block: int) -> tuple[int, int]:
         """The first element of a super-block, and the first one after it."""

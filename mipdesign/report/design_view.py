@@ -27,7 +27,7 @@ from .tables import (
     objective_table,
 )
 from .validation_tables import validation_table
-from .words import BADGES, STATUS_WORDS, VERDICTS, meaning
+from .words import BADGES, STATUS_WORDS, VERDICTS, meaning, sentence
 
 
 def design_view(folder: DesignFolder, prefix: str = "p0") -> View:
@@ -49,20 +49,12 @@ def design_view(folder: DesignFolder, prefix: str = "p0") -> View:
         kind=f"Design, convention {design.problem.convention}, folder {folder.label}",
         badge=BADGES[design.status] + (", interrupted" if design.interrupted else ""),
         status=design.status,
-        summary=_sentence(STATUS_WORDS[design.status]),
+        summary=sentence(STATUS_WORDS[design.status]),
         facts=design_facts(design),
         sections=tuple(sections),
         tiles=budget_tiles(design.budgets, design.problem.stem.bits is not None),
         meaning=meaning(design.problem.scoring.score) if design.status == "optimal" else "",
     )
-
-
-def _sentence(words: str) -> str:
-    words = words.removeprefix("proven: ")
-    return f"{words[0].upper()}{words[1:]}."
-
-
-NO_LIMIT = "no limit"
 
 
 def design_facts(design: Design) -> tuple[tuple[str, str, str], ...]:
@@ -105,7 +97,7 @@ def network_sections(design: Design, prefix: str) -> list[Section]:
 
 def list_section(pool: Pool, prefix: str, design: Design | None = None) -> Section:
     """The first networks of a list, what the list is, and where the others are."""
-    lines = [] if design is None else [_sentence(list_words(design))]
+    lines = [] if design is None else [sentence(list_words(design))]
     if len(pool) > SHOWN:
         lines.append(f"The first {SHOWN} are shown; {MEMBERS} in the folder of the design has all {len(pool)}.")
     return Section(f"{prefix}-list", "List of networks", tuple(lines), tables=(pool_table(pool),))

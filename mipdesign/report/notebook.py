@@ -35,7 +35,7 @@ from .report import render
 from .sections import Figure, Section, View, network_figure
 from .tables import comparison_table, explanation_table, figures_table, network_table
 from .terminal import comparison_lines, problem_lines
-from .words import BADGES, STATUS_WORDS
+from .words import BADGES, STATUS_WORDS, sentence
 
 SCOPE = "mipdesign-output"
 """Class of what is shown; the style holds within it."""
@@ -110,7 +110,6 @@ def design_part(design: Design, prefix: str) -> View:
     shown = [section for section in network_sections(design, prefix) if section.id != f"{prefix}-figures"]
     listed = () if design.pool is None else (list_section(design.pool, prefix, design),)
     sections = (*shown, *listed, convergence_section(design, prefix))
-    words = STATUS_WORDS[design.status].removeprefix("proven: ")
     return _view(
         prefix,
         design.problem.name,
@@ -118,7 +117,7 @@ def design_part(design: Design, prefix: str) -> View:
         sections,
         BADGES[design.status],
         status=design.status,
-        summary=f"{words[0].upper()}{words[1:]}.",
+        summary=sentence(STATUS_WORDS[design.status]),
         facts=design_facts(design),
     )
 

@@ -41,8 +41,7 @@ def outcome_line(design: Design) -> str:
 
 def settled_line(frontier: Frontier) -> str:
     """How many points of a frontier are settled, in one line."""
-    settled = sum(point.status in ("optimal", "infeasible") for point in frontier.points)
-    return f"{settled} of {counted(len(frontier.points), 'point')} proven"
+    return f"{len(frontier.settled)} of {counted(len(frontier.points), 'point')} proven"
 
 
 def binding_line(explanation: Explanation) -> str:
@@ -71,9 +70,10 @@ def forecast_lines(forecast: Forecast, path: Path | None) -> list[str]:
 
 def frontier_lines(frontier: Frontier) -> list[str]:
     """How many points are settled, and what the table's prices are."""
-    settled = sum(point.status in ("optimal", "infeasible") for point in frontier.points)
-    searched = len({point.proof for point in frontier.points if point.status in ("optimal", "infeasible")})
-    lines = [f"points       {settled} of {len(frontier.points)} proven, {searched} of them by a search of their own"]
+    searched = len({point.proof for point in frontier.settled})
+    lines = [
+        f"points       {len(frontier.settled)} of {len(frontier.points)} proven, {searched} of them by a search of their own"
+    ]
     if not any(point.prices for point in frontier.points):
         return lines
     return [

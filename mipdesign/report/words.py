@@ -24,3 +24,8 @@ def meaning(score: str) -> str:
         f"What is optimal is the objective, a score of the untrained network ('{score}'): how accurate a network is after "
         "training was not optimised, and is not proven."
     )
+
+
+def sentence(words: str) -> str:
+    words = words.removeprefix("proven: ")
+    return f"{words[0].upper()}{words[1:]}."

@@ -68,8 +68,6 @@ class Difference:
             For another text.
         """
         remedy = "write, for example, channels:10% or decisions:3"
-        if not isinstance(text, str):
-            raise SpecError("different", f"{short(text)} is no rule", remedy)
         kind, colon, by = text.partition(":")
         if not colon or kind not in get_args(DifferenceKind):
             raise SpecError("different", f"{short(text)} is no rule", remedy)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from ..lattice.batch import Batch, evaluate_batch
 from ..lattice.tables import Tables
 from ..networks.architecture import Architecture
 from ..networks.blocks import FAMILIES
-from ..networks.budget_names import LOWER
 from ..networks.operation import kernel_of
 from .branching import NEAR, position_of
 from .differences import Neighbourhood
@@ -28,9 +27,11 @@ from .differences import Neighbourhood
 MOST_SPARE = 200_000
 """Networks that a pool has beyond those wanted before it drops the worst: at most as many as are wanted."""
 
+Number = TypeVar("Number", float, Floats)
 
-def error_of(tables: Tables, objective: float) -> float:
-    """How far an objective in floating point may be from the exact one."""
+
+def error_of(tables: Tables, objective: Number) -> Number:
+    """How far an objective in floating point, or each of several, may be from the exact one."""
     return 2 * tables.doubt + 1e-12 * abs(objective)
 
 
@@ -67,13 +68,11 @@ class Order:
     """
 
     def __init__(self, tables: Tables) -> None:
-        self.tables, problem = tables, tables.problem
+        self.tables = tables
         self._has_extra = tables.has_extra
         self._objectives: dict[Any, Decimal] = {}
         self._parts: dict[tuple[int, int, int, int], tuple[int, int]] = {}
-        limited = [name.removeprefix(LOWER) for name in problem.budgets.limits() if name != "effectiveness"]
-        signs = [-1 if name.startswith(LOWER) else 1 for name in problem.budgets.limits() if name != "effectiveness"]
-        self._sums = [(limited.index(name), signs[limited.index(name)]) for name in ("params", "flops") if name in limited]
+        self._sums = [row for name in ("params", "flops") if (row := tables.row_of(name)) is not None]
 
     def objective(self, row: Ints) -> Decimal:
         """The exact objective of a network, of 40 digits."""
@@ -133,7 +132,7 @@ class Order:
             rows, objectives = rows[keeps], objectives[keeps]
         order = np.argsort(-objectives, kind="stable")
         falling = objectives[order]
-        errors = 2 * self.tables.doubt + 1e-12 * np.abs(falling)
+        errors = error_of(self.tables, falling)
         apart = falling[:-1] - falling[1:] > errors[:-1] + errors[1:]
         begin = 0
         for end in [*(np.flatnonzero(apart) + 1).tolist(), len(order)]:
@@ -190,7 +189,7 @@ class Pool:
 
     def add(self, rows: Ints, objectives: Floats) -> None:
         """Takes in networks that keep all budgets."""
-        keeps = objectives >= self.level - 2 * error_of(self.tables, self.level if math.isfinite(self.level) else 0.0)
+        keeps = objectives >= self.level - 2 * error_of(self.tables, self.level)
         for neighbourhood in self.near:
             keeps &= ~neighbourhood.near(rows)
         rows, objectives = rows[keeps].astype(np.int32), objectives[keeps]
