@@ -16,8 +16,9 @@ from ..engine.engine import Engine
 from ..errors import SpecError
 from ..io.exchange import read_network, with_input
 from ..networks.architecture import Architecture
-from ..networks.evaluator import Evaluation, Evaluator, Scoring, violations
+from ..networks.evaluator import Evaluation, Evaluator, violations
 from ..networks.objective import CONVENTIONS, penalised_super_blocks
+from ..networks.scoring import Scoring
 from ..numerals import plain_number
 from ..problem.problem import Problem
 from ..search.incumbents import OPTIMAL_GAP

@@ -20,7 +20,7 @@ from .cell import read_split
 from .claims import FAILS, HOLDS, TRUST, Claim
 from .families import Family
 from .multipliers import read_prices
-from .network import Network, broken, objective, order, read_network
+from .network import Network, broken, objective, order, read_network, worths
 from .reading import RefusedError, integer, mapping, number, refuse, sequence, word
 from .records import Open, Record, decimal_number, node_name
 from .space import read_space
@@ -167,8 +167,9 @@ class _Check:
         """Whether a float is the best candidate's objective, up to the rounding of its terms."""
         if self.best is None:
             return False
-        entropy = objective(replace(self.space, penalised=(), price=Fraction(0)), self.best)
-        return abs(Decimal(stated) - self.z) <= Decimal("1e-12") * max(entropy, abs(self.z))
+        entropy = objective(replace(self.space, penalised=(), price=Fraction(0), values=None), self.best)
+        worth = Decimal(float(sum(map(abs, worths(self.space, self.best)))))
+        return abs(Decimal(stated) - self.z) <= Decimal("1e-12") * max(entropy + worth, abs(self.z))
 
     def _read_records(self, value: Any) -> None:
         m = len(self.tables.stages)

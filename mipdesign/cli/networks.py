@@ -16,7 +16,7 @@ from .results import print_json
 
 if TYPE_CHECKING:
     from ..networks.architecture import Architecture
-    from ..networks.evaluator import Scoring
+    from ..networks.scoring import Scoring
     from ..problem.problem import Problem
 
 

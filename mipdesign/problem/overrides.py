@@ -9,8 +9,19 @@ from ..errors import SpecError
 from ..parsing import parse_scalar
 
 
-def find_table(data: dict[str, Any], folder: Path) -> None:
-    """Makes the path of a latency table that is relative to the specification's folder one from here."""
+def find_tables(data: dict[str, Any], folder: Path) -> None:
+    """Makes paths of tables that are relative to the specification's folder ones from here."""
+    _find_latency(data, folder)
+    objective = data.get("objective")
+    if not isinstance(objective, dict):
+        return
+    if isinstance(objective.get("file"), str):
+        data["objective"] = objective | {"file": str(folder / objective["file"])}
+    elif isinstance(table := objective.get("table"), dict) and isinstance(table.get("file"), str):
+        data["objective"] = objective | {"table": table | {"file": str(folder / table["file"])}}
+
+
+def _find_latency(data: dict[str, Any], folder: Path) -> None:
     try:
         table = data["budgets"]["latency"]["table"]
     except (KeyError, TypeError):

@@ -26,7 +26,7 @@ from ..errors import SpecError
 from ..files import read_text
 from ..networks.architecture import Architecture, Stem
 from ..networks.architecture_file import Positive, require_kernel
-from ..networks.evaluator import LOWER, SIZES, Evaluator, Scoring, violations
+from ..networks.evaluator import LOWER, SIZES, Evaluator, violations
 from ..networks.latency import LatencyTable
 from ..networks.objective import (
     CONVENTIONS,
@@ -36,14 +36,16 @@ from ..networks.objective import (
     penalised_super_blocks,
     stage_of_super_blocks,
 )
+from ..networks.scoring import Scoring
 from ..networks.tool_counts import MOBILE
+from ..networks.values import ValueTable
 from ..numerals import plain_number
 from ..parsing import load_yaml, validated
 from .budgets import Budget, Budgets, Range
 from .convolutions import check_bits, check_frames, check_shapes
 from .elements import Element, check_blocks, elements_of, sequences
-from .objective import ObjectiveSpec, objective_to_plain
-from .overrides import apply_override, find_table
+from .objective import ObjectiveSpec, check_values, objective_to_plain
+from .overrides import apply_override, find_tables
 from .space import SuperBlockSpace, brief, choice_of
 from .specification import HeadSpace, Input, Lattice, NearSpec, SpecModel, StageSpace, StemSpace, with_tuples
 from .ties import Tie, TieSpec
@@ -126,6 +128,7 @@ class Problem(SpecModel):
         check_frames(self.input, self.stem, self.stages, self.space)
         check_bits(self.stem, self.stages, self.head)
         check_shapes(self.scoring, self.input, self.stem, self.space)
+        check_values(self.objective, self.input, self.stages)
         if self.budgets.latency is not None and (self.input.frames is not None or self.stem.bits is not None):
             raise SpecError("budgets.latency", "has no tables of video or quantised operations", "leave it out")
         families = sorted({block for stage in self.stages for block in stage.block} - {MOBILE})
@@ -199,7 +202,7 @@ class Problem(SpecModel):
         given = self.objective
         alpha = given.alpha or given.formula.alpha(1 + self.stage_of[-1])
         price = given.effectiveness_price or 0.0
-        own = (given.log_base, price, given.score, given.exponents, given.sigmas, given.score_resolution)
+        own = (given.log_base, price, given.score, given.exponents, given.sigmas, given.score_resolution, given.values)
         return Scoring(conv, alpha, given.beta, form, penalised, *own)
 
     @property
@@ -251,6 +254,7 @@ class Problem(SpecModel):
                 and space.holds_blocks(stage)
                 and stage.depth in space.depths
                 and space.follows(previous, stage.channels)
+                and self.scoring.has_value(i, stage)
             )
             if not inside:
                 wrong.append(f"stages.{i}")
@@ -319,7 +323,7 @@ class Problem(SpecModel):
         data = load_yaml(text, source)
         if isinstance(data, dict):
             data.pop("defaults", None)
-            find_table(data, Path(source).parent)
+            find_tables(data, Path(source).parent)
             for override in overrides:
                 apply_override(data, override)
         return cls.from_dict(data, source)
@@ -330,7 +334,7 @@ class Problem(SpecModel):
         def plain(value: Any) -> Any:
             if isinstance(value, Lattice):
                 return value.to_plain()
-            if isinstance(value, LatencyTable):
+            if isinstance(value, (LatencyTable, ValueTable)):
                 return value.to_lines()
             if isinstance(value, Fraction):
                 return plain_number(value)

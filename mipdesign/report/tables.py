@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ..checker import Claim
     from ..designs.design import Design
     from ..networks.architecture import Architecture
-    from ..networks.evaluator import Evaluation, Scoring
+    from ..networks.evaluator import Evaluation
+    from ..networks.scoring import Scoring
 
 FIGURES = ("params", "flops", "params_total", "macs", "effectiveness", "layers", "blocks", "activations")
 SIZES = ("activation_memory", "weights_bytes", "latency", "bit_operations", "model_size", "max_feature")
