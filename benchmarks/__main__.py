@@ -75,7 +75,7 @@ def run(
     folder = Path("build") / loaded.name if out is None else out
     with (
         RecordLog(folder) as log,
-        CountDisplay(PlainConsole(stderr=True), "", 5.0) as display,
+        CountDisplay(PlainConsole(stderr=True), "", 5.0, first=0.0) as display,
         cluster(scheduler, workers) as client,
     ):
         run_jobs(jobs, log, client, known, progress_of(display))
@@ -113,7 +113,7 @@ def optima(
 ) -> None:
     """Prove the optima of a study's instances with mipdesign, and add them to the file."""
     problems = Study.load(study).problems(study)
-    with CountDisplay(PlainConsole(stderr=True), "proved {done} of {total} instances", 5.0) as display:
+    with CountDisplay(PlainConsole(stderr=True), "proved {done} of {total} instances", 5.0, first=0.0) as display:
         unproved = prove(problems, file, workers, display.update)
     PlainConsole().lines([f"{file}: {len(problems) - len(unproved)} of {len(problems)} instances", *unproved])
 

@@ -211,9 +211,9 @@ class ColumnsWriter:
             count.append(unit * self._product(f"P{n}_{row}", block.before.z, incoming, e, low, high, "at least"))
             if identity.any():
                 count.append(unit * self._identity_counts(f"E{n}_{row}", block, identity))
-            if len(s.pairs) and not s.element.continues and self.tables.counts[row] == "latency":
+            if len(s.pairs) and not s.element.continues and row >= self.tables.arrays.paired:
                 costs = pairs.latency(
-                    self.model, self.tables, block.index, block.columns, block.before.by_value, unit, block.named
+                    self.model, self.tables, block.index, block.columns, block.before.by_value, unit, block.named, row
                 )
                 count.append(unit * costs)
 

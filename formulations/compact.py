@@ -31,7 +31,7 @@ from typing import Self
 import numpy as np
 from pyscipopt import quicksum
 
-from mipdesign.errors import SpecError
+from mipdesign.errors import SpecError, counted
 from mipdesign.lattice.arrays import Floats, Ints
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.distinct import distinct
@@ -39,7 +39,7 @@ from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.expressions import linear_sum
 from mipdesign.mip.formulation import Feature, Formulation, FormulationModel, ProvenError, features
-from mipdesign.networks.evaluator import LOWER
+from mipdesign.networks.budget_names import LOWER
 from mipdesign.registry import register_formulation
 
 from . import common
@@ -177,7 +177,7 @@ def parts_named(formulation_id: str, parts: str) -> tuple[Encoding, Breakpoints,
     """
     names = parts.split(":")
     if len(names) != len(KINDS):
-        problem = f"'{formulation_id}:{parts}' has {len(names)} parts"
+        problem = f"'{formulation_id}:{parts}' has {counted(len(names), 'part')}"
         raise SpecError("formulation", problem, f"write {formulation_id}:<encoding>:<breakpoints>:<products>")
     encoding, breakpoints, product = (part_named(kind, name) for kind, name in zip(KINDS, names, strict=True))
     assert isinstance(encoding, Encoding) and isinstance(breakpoints, Breakpoints) and isinstance(product, Product)

@@ -156,9 +156,10 @@ class LatticeWriter:
         self._identity_counts(block)
         pairs.limit_operations(self.model, i + 1, s, columns, before, by_depth, of_column)
         if len(s.pairs) and not block.continues:
-            row = self.tables.counts.index("latency")
-            unit = common.budget_unit(self.tables.limits[row])
-            self.counts[row].append(unit * pairs.latency(self.model, self.tables, i, columns, before, unit, of_column))
+            for row in range(self.tables.arrays.paired, len(self.tables.counts)):
+                unit = common.budget_unit(self.tables.limits[row])
+                own = pairs.latency(self.model, self.tables, i, columns, before, unit, of_column, row)
+                self.counts[row].append(unit * own)
         return block
 
     def add_points(self, points: Points) -> None:

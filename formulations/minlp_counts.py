@@ -116,7 +116,7 @@ def formulas_of(
 def _count_or_none(
     tables: Tables, i: int, row: int, own: Ints, values: ColumnValues, lacks: Callable[[str], None]
 ) -> CountPolynomials | None:
-    if row == tables.arrays.paired:
+    if row >= tables.arrays.paired:
         lacks(Feature.LATENCY.value)
         return None
     try:

@@ -58,12 +58,22 @@ def latency(
     before: Mapping[int, Expression],
     unit: float,
     of_column: OfColumn,
+    row: int,
 ) -> Expression:
-    """At least the latency of a super-block that depends on the incoming channels in no simple way, in some unit."""
-    s, number = tables.stages[index], index + 1
+    """At least the latency of a super-block that depends on the incoming channels in no simple way, in some unit.
+
+    Parameters
+    ----------
+    row:
+        The latency budget, by its place among all.
+    """
+    s, number, which = tables.stages[index], str(index + 1), row - tables.arrays.paired
+    times = s.pairs[:, which]
+    if which:  # names of the first one are those of the only one
+        number = f"{number}_{tables.counts[row].partition('.')[2]}"
     incoming = tables.stages[index - 1].channels if index else tables.stem_c
     places = np.searchsorted(incoming, list(before))[:, None]
-    costs = (s.pairs[s.pair_at[0, columns] + places] + s.pairs[s.pair_at[1, columns] + places]) / unit
+    costs = (times[s.pair_at[0, columns] + places] + times[s.pair_at[1, columns] + places]) / unit
     here = {p: of_column(f"latency{number}_{p}", cost) for p, cost in zip(before, costs, strict=True)}
     if len(here) == 1:
         return next(iter(here.values()))

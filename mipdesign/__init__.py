@@ -1,7 +1,20 @@
-"""mipdesign designs convolutional networks to proven optimality.
+"""mipdesign designs convolutional networks to proven optimality::
 
-The public names below are imported when they are first used, so that ``import mipdesign`` is quick and needs no optional
-package.
+    from mipdesign import design
+
+    found = design("deepmad-r18")  # a preset, the path of a specification, its content, or a Problem
+    found.status, found.objective, found.bound, found.architecture
+
+problems and designs    Problem, design, Design, Certificate
+frontiers, reasons      pareto, Frontier, Sweep, explain, Explanation, compare, Comparison
+networks                Architecture, read_network, network_text, evaluate, Evaluation
+torch                   to_graph, to_module, validate, save_pretrained, from_pretrained, profile
+variants of one's own   load_plugin, register_formulation, register_encoding, register_breakpoints, register_product,
+                        register_solver, register_family
+errors                  MipdesignError, SpecError, MissingExtraError
+
+A wrong argument is a SpecError that names it. The names are imported when they are first used, so that ``import mipdesign``
+is quick and needs no optional package.
 """
 
 from __future__ import annotations
@@ -22,14 +35,16 @@ if TYPE_CHECKING:
     from .designs.design import Design
     from .designs.run import design
     from .errors import MipdesignError, MissingExtraError, SpecError
-    from .io.exchange import network_text, read_network
+    from .io.exchange import network_text
     from .networks.architecture import Architecture
     from .networks.blocks import register_family
-    from .networks.evaluator import Evaluation, evaluate
+    from .networks.evaluation import Evaluation
+    from .networks.evaluator import evaluate
     from .nn.graph import to_graph
     from .nn.lowering import to_module
     from .nn.pretrained import from_pretrained, save_pretrained
     from .nn.profiling import profile
+    from .nn.reading import read_network
     from .nn.validation import validate
     from .plugins import load_plugin
     from .problem.problem import Problem
@@ -81,7 +96,7 @@ _HOME = {
     "Certificate": "certificate.certificate",
     "Comparison": "analysis.comparison",
     "Design": "designs.design",
-    "Evaluation": "networks.evaluator",
+    "Evaluation": "networks.evaluation",
     "Explanation": "analysis.explanation_file",
     "Frontier": "analysis.frontier_file",
     "MipdesignError": "errors",
@@ -98,7 +113,7 @@ _HOME = {
     "network_text": "io.exchange",
     "pareto": "analysis.frontier_runner",
     "profile": "nn.profiling",
-    "read_network": "io.exchange",
+    "read_network": "nn.reading",
     "register_breakpoints": "registry",
     "register_encoding": "registry",
     "register_family": "networks.blocks",
@@ -119,3 +134,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    """The public names: what else is there are modules, which are imported from where they are."""
+    return sorted(__all__)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import reprlib
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -84,6 +85,12 @@ def require(package: str, extra: str, purpose: str) -> None:
         raise MissingExtraError(package, extra, purpose, str(error)) from error
 
 
+def one_of(name: str, known: Iterable[str]) -> str:
+    """What is right in place of a name that is none of those known: the nearest one, if any is near, and all of them."""
+    names = list(known)
+    return f"{nearest(name, names)}use one of: {', '.join(names)}"
+
+
 def short(value: Any) -> str:
     """A value as it is quoted in an error, cut off where it is long."""
     if isinstance(value, (list, tuple, set, dict)):
@@ -99,3 +106,17 @@ def short(value: Any) -> str:
 def cut_off(text: str) -> str:
     """A text as it is quoted in an error."""
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``did you mean 'resnet18'?`` and a space, for a word that is like a known one or its end; nothing where none is."""
+    from difflib import get_close_matches
+
+    ends = {name.rpartition("/")[2].lower(): name for name in known}
+    found = get_close_matches(cut_off(word.rpartition("/")[2].lower()), ends, n=1, cutoff=0.7)
+    return f"did you mean {ends[found[0]]!r}? " if found else ""
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A count with its noun: ``1 block``, ``2 blocks``."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"

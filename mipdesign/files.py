@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import math
@@ -63,6 +64,8 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     if len(content) > MAX_WIDE_BYTES and not content.isascii():
         problem = f"the file has more than {MAX_WIDE_BYTES} bytes and not all of them are ASCII"
         raise SpecError("", problem, "give a smaller file", str(path))
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SpecError("", "the file is not UTF-8 text but UTF-16", "save it as UTF-8, with or without its mark", str(path))
     if b"\0" in content:
         raise SpecError("", f"the file is not text: byte {content.index(0)} is NUL", "give a text file", str(path))
     try:

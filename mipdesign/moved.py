@@ -23,7 +23,7 @@ MOVED = {
     "mipdesign.evaluation": ("mipdesign.networks.evaluator",),
     "mipdesign.exchange": ("mipdesign.io.exchange",),
     "mipdesign.explanation": ("mipdesign.analysis.explanation", "mipdesign.analysis.explanation_file"),
-    "mipdesign.exports": ("mipdesign.nn.exports",),
+    "mipdesign.exports": ("mipdesign.nn.exports", "mipdesign.nn.graph_files"),
     "mipdesign.formulation": ("mipdesign.mip.formulation",),
     "mipdesign.frontier": ("mipdesign.analysis.frontier", "mipdesign.analysis.frontier_file"),
     "mipdesign.graph": ("mipdesign.nn.graph",),

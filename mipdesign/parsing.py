@@ -7,6 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import SpecError, cut_off, short
+from .errors import SpecError, cut_off, one_of, short
 from .files import MAX_BYTES
 from .files import read_text as read_text
 from .numerals import MOST_DIGITS, NUMBER, from_text
@@ -60,10 +61,21 @@ class _Refused:
     """Stands for a number that cannot be used, until it is known where it is."""
 
     problem: str
+    remedy: str = "give a finite number"
+
+
+_DECIMAL = re.compile(r"[+-]?(0|[1-9][0-9]*)")
+"""An integer that every reader of YAML reads alike."""
+_LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
+"""An integer that is octal to some readers."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 with the number syntax of YAML 1.2 (``1.82e9``) and without repeated keys."""
+    """YAML 1.1 with the number syntax of YAML 1.2 (``1.82e9``) and without repeated keys.
+
+    Numbers that the two read differently are refused: ``010`` (8 in YAML 1.1), ``1:30`` (90), ``1_000``. Dates are texts, and
+    so are keys such as ``on`` (true in YAML 1.1).
+    """
 
     values, depth = 0, 0
 
@@ -83,16 +95,35 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         if isinstance(node, yaml.MappingNode):
-            keys = (key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge")
+            keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge"]
+            for key in keys:
+                if key.tag == "tag:yaml.org,2002:bool":
+                    key.tag = "tag:yaml.org,2002:str"
             repeated = sorted(key for key, times in Counter(str(key.value) for key in keys).items() if times > 1)
             if repeated:
                 raise yaml.constructor.ConstructorError(None, None, f"key {repeated[0]!r} is given twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
-    def construct_number(self, node: Any) -> float | str:
+    def construct_integer(self, node: Any) -> int | _Refused:
+        """An integer in decimal digits."""
+        text = self.construct_scalar(node)
+        return int(text) if _DECIMAL.fullmatch(text) else self._ambiguous(text, self.construct_yaml_int(node))
+
+    def construct_number(self, node: Any) -> float | str | _Refused:
         """A double, or the text of a number that no double stands for: no digit is lost on the way to a field."""
         text = self.construct_scalar(node)
-        return from_text(text) if NUMBER.fullmatch(text) else self.construct_yaml_float(node)
+        if NUMBER.fullmatch(text) and not _LEADING_ZERO.fullmatch(text):
+            return from_text(text)
+        value = self.construct_yaml_float(node)
+        return self._ambiguous(text, value) if math.isfinite(value) else value
+
+    @staticmethod
+    def _ambiguous(text: str, value: float) -> _Refused:
+        """A number that readers of YAML read differently."""
+        read = str(int(value) if value == int(value) else value)
+        without_zeros = re.sub(r"^([+-]?)0+(?=[0-9])", r"\1", text)
+        others = f", or {without_zeros}" if _LEADING_ZERO.fullmatch(text) and without_zeros != read else ""
+        return _Refused(f"{cut_off(text)} is {read} to YAML 1.1, and something else to other readers", f"write {read}{others}")
 
 
 _Loader.add_implicit_resolver(
@@ -101,9 +132,13 @@ _Loader.add_implicit_resolver(
     list("-+0123456789."),
 )
 _Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_integer)
 _Loader.yaml_implicit_resolvers = {
     # integers are tried before the wider float pattern above
-    first: sorted(resolvers, key=lambda item: item[0] == "tag:yaml.org,2002:float")
+    first: sorted(
+        (item for item in resolvers if item[0] != "tag:yaml.org,2002:timestamp"),
+        key=lambda item: item[0] == "tag:yaml.org,2002:float",
+    )
     for first, resolvers in _Loader.yaml_implicit_resolvers.items()
 }
 
@@ -203,11 +238,13 @@ def _require_usable(data: Any, source: str) -> None:
 def _unusable(data: Any, field: str) -> Iterator[tuple[str, str, str]]:
     """What :func:`_require_usable` refuses: the place of each, what is wrong with it, and what would be right."""
     if isinstance(data, _Refused):
-        yield field, data.problem, "give a finite number"
+        yield field, data.problem, data.remedy
     elif isinstance(data, str) and not _writable(data):
         yield field, f"{short(data)} holds half a character", "give whole characters"
     elif isinstance(data, (dict, list)):
         for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            if isinstance(key, _Refused):
+                yield field, key.problem, key.remedy
             if isinstance(key, str) and not _writable(key):
                 yield field, f"the key {short(key)} holds half a character", "give whole characters"
             yield from _unusable(value, f"{field}.{key}" if field else str(key))
@@ -263,19 +300,31 @@ def _expanded_size(node: yaml.Node, known: dict[int, int]) -> int:
 
 def parse_scalar(text: str) -> Any:
     """Value of a ``--set KEY=VALUE`` override, in YAML syntax."""
-    return load_yaml(text, "--set")
+    return load_yaml(text, "overrides")
 
 
 def validated(model: type[Model], data: Any, source: str | None) -> Model:
     """Checks plain data against a pydantic model; the first fault becomes a :class:`SpecError`."""
     if not isinstance(data, dict):
         raise SpecError("", f"a {type(data).__name__} where a mapping is expected", "give 'field: value' pairs", source)
-    try:
+    with in_our_words(model, source):
         return model.model_validate(data)
+
+
+@contextmanager
+def in_our_words(model: type[BaseModel], source: str | None = None) -> Iterator[None]:
+    """Where pydantic makes a model: the first fault that it finds becomes a :class:`SpecError`."""
+    try:
+        yield
     except RecursionError:
         raise SpecError("", "nested too deeply", "use the documented fields", source) from None
     except ValidationError as error:
-        raise _fault(model, error.errors(include_url=False)[0], source) from None
+        faults = error.errors(include_url=False)
+        # a field that is misspelt, or not supported, says more than the one that is missing in its place
+        unknown = [
+            fault for fault in faults if fault["type"] == "extra_forbidden" and fault["loc"][:-1] == faults[0]["loc"][:-1]
+        ]
+        raise _fault(model, unknown[0] if unknown and faults[0]["type"] == "missing" else faults[0], source) from None
 
 
 def _fault(model: type[BaseModel], fault: Mapping[str, Any], source: str | None) -> SpecError:
@@ -289,7 +338,8 @@ def _fault(model: type[BaseModel], fault: Mapping[str, Any], source: str | None)
         return SpecError(field, "is missing", "add it", source)
     if fault["type"] == "extra_forbidden":
         known = _known_fields(model, fault["loc"][:-1])
-        return SpecError(field, "is not a known field", f"use one of: {', '.join(known)}" if known else "remove it", source)
+        remedy = one_of(str(fault["loc"][-1]), known) if known else "remove it"
+        return SpecError(field, "is not a known field", remedy, source)
     message = str(fault["msg"]).removeprefix("Value error, ").replace(" after validation", "").replace("Tuple", "list")
     remedy = REMEDIES.get(fault["type"], message[0].lower() + message[1:])
     value = list(fault["input"]) if isinstance(fault["input"], tuple) else fault["input"]

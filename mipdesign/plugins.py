@@ -19,6 +19,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+from .arguments import PATH, TEXT, arguments
 from .errors import SpecError
 from .files import read_bytes
 from .registry import KINDS, PACKAGE, REGISTRY, Plugin, register
@@ -27,6 +28,7 @@ MAX_PLUGIN_BYTES = 1_000_000
 """Largest plug-in that is read."""
 
 
+@arguments(path=PATH, field=TEXT)
 def load_plugin(path: str | Path, field: str = "plugin") -> Plugin:
     """Runs a Python file that registers variants. One with the same text that has been run already is not run again.
 

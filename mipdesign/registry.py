@@ -14,18 +14,20 @@ installed packages, in the group that is the kind's name, which are loaded when 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
+import importlib.util
 import pkgutil
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .errors import SpecError
+from .errors import SpecError, one_of
 
 PACKAGE = __name__.rpartition(".")[0]
 """Name of this package."""
@@ -269,8 +271,40 @@ def load(kind: str, name: str, field: str) -> Any:
     if (kind, name) in REGISTRY.unreachable:
         problem = f"{name!r} is defined where no other process can import it"
         raise SpecError(field, problem, "put its class into a module or a plug-in file")
-    listed = ", ".join(known) or "none: install the package, for example with: pip install -e ."
-    raise SpecError(field, f"{name!r} is not registered", f"use one of: {listed}")
+    remedy = one_of(name, known) if known else "install the package, for example with: pip install -e ."
+    raise SpecError(field, f"{name!r} is not registered", remedy)
+
+
+def ids_unloaded(kind: str) -> list[str]:
+    """Ids of what is registered, plug-ins of the command line aside, without importing any of it: for completion in a shell.
+
+    Of this package's own variants they are read off the text: classes with the decorator of the kind, and their ``id``.
+    """
+    decorator = f"register_{KINDS[kind].noun}"
+    found = set(installed()[kind])
+    spec = importlib.util.find_spec(f"{PACKAGE}.{IN_TREE[kind]}")
+    for folder in spec.submodule_search_locations or () if spec is not None else ():
+        for path in Path(folder).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            if f"@{decorator}" in text:
+                found.update(_ids_in(ast.parse(text), decorator))
+    return sorted(found)
+
+
+def _ids_in(module: ast.Module, decorator: str) -> Iterator[str]:
+    """Ids of the classes of a module that have a decorator."""
+    for node in module.body:
+        if isinstance(node, ast.ClassDef) and any(isinstance(d, ast.Name) and d.id == decorator for d in node.decorator_list):
+            for line in (each for each in node.body if isinstance(each, ast.Assign)):
+                places, values = line.targets[0], line.value
+                pairs = (
+                    zip(places.elts, values.elts, strict=True)
+                    if isinstance(places, ast.Tuple) and isinstance(values, ast.Tuple)
+                    else [(places, values)]
+                )
+                for place, value in pairs:
+                    if isinstance(place, ast.Name) and place.id == "id" and isinstance(value, ast.Constant):
+                        yield str(value.value)
 
 
 @cache

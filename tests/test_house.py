@@ -21,8 +21,11 @@ FOLDERS = {"mipdesign": "mipdesign", "mipdesign.benchmarks": "benchmarks", "mipd
 """Folders of code by the package that they are installed as."""
 
 GROUND = (
+    "arguments",
+    "display",
     "errors",
     "files",
+    "frames",
     "json_lines",
     "machine",
     "moved",
@@ -30,6 +33,7 @@ GROUND = (
     "temporary",
     "numerals",
     "parsing",
+    "units",
     "interrupts",
     "plugins",
     "forks",

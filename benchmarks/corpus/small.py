@@ -17,7 +17,7 @@ from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.blocks import FAMILIES as BLOCKS
-from mipdesign.networks.evaluator import UPPER_ONLY
+from mipdesign.networks.budget_names import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
 from mipdesign.networks.operation import kernel_of
 from mipdesign.networks.tool_counts import OF_TOOL
@@ -281,12 +281,14 @@ def tight_problem(seed: int) -> Problem:
 
 
 def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Generator) -> Problem:
-    """A problem, whose specification has no budgets, with some of any kind, anywhere between infeasible and slack."""
+    """A problem, whose specification has no budgets, with some of any kind, anywhere between infeasible and slack;
+    ``params_total`` and several latencies are those of :func:`mipdesign.benchmarks.corpus.limited.limited_problem`.
+    """
     evaluators = [problem.evaluator(network) for network in every_network(problem)]
     if not evaluators:
         return problem
     budgets: dict[str, Any] = {}
-    left_out = {"latency"} if problem.stem.bits is not None else {"latency", *OF_TOOL}
+    left_out = {"latency", "params_total", *(() if problem.stem.bits is not None else OF_TOOL)}
     if rng.random() < 0.5 and problem.stem.bits is None and problem.input.frames is None:
         table = random_table(problem, rng)
         timed = problem.model_copy(update={"budgets": Budgets.model_validate({"latency": {"max": 1, "table": table}})})

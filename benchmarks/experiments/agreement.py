@@ -1,8 +1,9 @@
 """Random small problems solved by the steps of the tree and by each formulation, held against exhaustive enumeration.
 
 ``python -m mipdesign.benchmarks agreement [--count N] [--varied N] [--scores N] [--video N] [--blocks N] [--bits N]
-[--values N] [--tree N] [--first SEED]`` prints how many agree, and the seeds that do not; ``--tree`` is SCIP's tree with the
-plug-ins, on problems of which three in five are infeasible or nearly.
+[--values N] [--tree N] [--limits N] [--first SEED]`` prints how many agree, and the seeds that do not; ``--tree`` is SCIP's
+tree with the plug-ins, on problems of which three in five are infeasible or nearly; ``--limits`` is all of these on problems
+with limits of all parameters and several latency tables.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Position
 from mipdesign.lattice.tables import Tables
 from mipdesign.mip.closing import solve_cell
-from mipdesign.mip.formulation import formulation_ids
+from mipdesign.mip.formulation import formulation_ids, formulation_named
 from mipdesign.problem.problem import Problem
 from mipdesign.search.branching import LIST_STEPS
 from mipdesign.search.coverage import build_tables
 from mipdesign.search.incumbents import EQUAL_MARGIN, OPTIMAL_GAP
 from mipdesign.search.outcome import Options
 
+from ..corpus.limited import limited_problem
 from ..corpus.small import (
     MOST_VARIED,
     best_by_enumeration,
@@ -66,6 +68,23 @@ def varied_agrees(seed: int, problem_of: Callable[[int], Problem] = varied_probl
     cutoff = None if best is None else float(best) - 1e-9 * abs(float(best))
     found = grow(tables, cutoff, list_steps=(200, 1000, LIST_STEPS)[seed % 3]).found
     return best == max((problem.evaluator(tables.architecture(p)).exact_objective() for p in found), default=None)
+
+
+def limits_agree(seed: int) -> list[str]:
+    """The ways that do not find the optimum of a problem with several latency tables: the steps of the tree, SCIP's tree with a
+    certificate that the checker accepts, and each formulation that has words for it.
+    """
+    problem = limited_problem(seed)
+    best, tables = best_by_enumeration(problem), build_tables(problem)
+    wrong = [] if varied_agrees(seed, limited_problem) else ["presolve"]
+    if not tree_agrees(problem, 1, WAYS[seed % len(WAYS)])[0]:
+        wrong.append("tree")
+    cutoff = None if best is None else float(best) - EQUAL_MARGIN * abs(float(best))
+    for way in formulation_ids():
+        if formulation_named(way).unsupported(tables) is None:
+            found = [problem.evaluator(tables.architecture(p)).exact_objective() for p in found_by(way, tables, cutoff)]
+            wrong += [way] if max(found, default=None) != best else []
+    return wrong
 
 
 def tree_problem(seed: int) -> Problem:
@@ -121,7 +140,17 @@ def main() -> None:
     parser.add_argument("--values", type=int, default=0, help="varied problems with tables of values")
     parser.add_argument("--video", type=int, default=0, help="problems of video, with every score")
     parser.add_argument("--tree", type=int, default=0, help="problems with every kind of constraint for SCIP's tree")
+    parser.add_argument(
+        "--limits", type=int, default=0, help="problems with limits of all parameters and several latency tables"
+    )
     arguments = parser.parse_args()
+    if arguments.limits:
+        outcomes = {seed: limits_agree(seed) for seed in range(arguments.first, arguments.first + arguments.limits)}
+        bad_limits = {seed: wrong for seed, wrong in outcomes.items() if wrong}
+        print(
+            f"limits     {arguments.limits - len(bad_limits)} of {arguments.limits} agree with enumeration {bad_limits or ''}"
+        )
+        return
     if arguments.tree:
         run_trees(range(arguments.first, arguments.first + arguments.tree))
         return

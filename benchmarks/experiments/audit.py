@@ -22,7 +22,7 @@ from typing import Any
 from mipdesign import Architecture, Problem, design
 from mipdesign.io.exchange import read_network
 from mipdesign.networks.architecture import Stage, single
-from mipdesign.networks.evaluator import LOWER
+from mipdesign.networks.budget_names import LOWER
 from mipdesign.networks.operation import kernel_code
 from mipdesign.problem.space import SuperBlockSpace
 from mipdesign.search.incumbents import OPTIMAL_GAP

@@ -184,7 +184,7 @@ def expected(problem: Problem) -> Answer:
         broken = problem.violations(network, evaluator)
         if broken in ([], ["latency"]) and "latency" in data["budgets"]:
             try:
-                _ = evaluator.nanoseconds
+                _ = evaluator.nanoseconds()
             except SpecError:
                 return Answer("refused", reason="latency")
         if broken:

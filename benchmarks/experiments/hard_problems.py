@@ -23,7 +23,7 @@ from .hard_oracle import FINE, every_chain, keeps_ties, network_of, number
 MOST_NETWORKS = 400
 """Most networks of a space, ties aside: each goes through the exact evaluator."""
 WEIGHTS = (0.0, 1e-300, 1e-20, 1.0, 1.0, 8.0, 1e6)
-SUMS = ("flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes")
+SUMS = ("flops", "params", "macs", "params_backbone", "params_total", "layers", "blocks", "activations", "weights_bytes")
 """Budgets that have a lower limit too."""
 
 
@@ -193,9 +193,12 @@ class Maker:
     def add_latency(self, problem: Problem, networks: list[Architecture], budgets: dict[str, Any]) -> None:
         """A latency budget at a network's latency, or one nanosecond below; some tables have gaps."""
         table = random_table(problem, self.rng)
-        model = Problem.from_dict(problem.to_dict() | {"budgets": {"latency": {"max": 1, "table": table}}}).budgets.latency
-        assert model is not None
-        nanoseconds = model.model.total(self.pick(networks).operations()) - int(self.pick([0, 0, 1]))
+        model = (
+            Problem.from_dict(problem.to_dict() | {"budgets": {"latency": {"max": 1, "table": table}}})
+            .budgets.latencies["latency"]
+            .model
+        )
+        nanoseconds = model.total(self.pick(networks).operations()) - int(self.pick([0, 0, 1]))
         if nanoseconds <= 0:
             return
         if self.chance(0.5):

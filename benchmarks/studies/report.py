@@ -6,16 +6,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mipdesign.figures.charts import COLOURS as PAGE_COLOURS
-from mipdesign.figures.charts import LETTERS, ON_PAGE, image, new_figure, svg_element
+from mipdesign.figures.charts import DASH_PATTERNS, DASHES, LETTERS, ON_PAGE, image, new_figure, svg_element
 from mipdesign.figures.tables import Table
 from mipdesign.files import write_whole, writing
 from mipdesign.report.page import render_page
 
 from ..corpus.optima import Optimum
 from . import tables
+from .conclusions import conclusions
 from .metrics import performance_profile
 from .records import Record
 from .tables import Results
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#999933", "#882255")
 """Okabe and Ito's colours, which stay apart for the colour-blind and on light and dark ground, and two of Tol's."""
-DASHES = ("-", "--")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+"""Of the solvers, which are told apart without their colours too."""
+LABEL_PIXELS = 17.0
+"""Room of a curve's name beside the chart."""
+CURVE_WIDTH = 1.8
 MOST_LINEAR = 20.0
 """Largest gap, per cent, that is shown on a linear axis."""
 MOST_CURVES = 2 * len(COLOURS)
@@ -99,6 +104,7 @@ def render(results: Results, made: Sequence[Table], drawn: Sequence[StudyChart],
         "tables": [table for table in made if table.rows],
         "charts": [(chart.title, svg_element(chart.figure, chart.name, chart.title, "")) for chart in drawn],
         "warnings": warnings,
+        "conclusions": conclusions(results),
         "wrong": sum(record.status == "wrong" for record in results.records),
         "runs": len(results.records),
         "facts": [("machine", machines), ("settings", settings), ("solvers", versions)],
@@ -110,8 +116,8 @@ def render(results: Results, made: Sequence[Table], drawn: Sequence[StudyChart],
 
 
 def means_chart(table: Table, ink: str) -> Figure | None:
-    """Shifted geometric means of the exact variants: a row per formulation, a colour per solver, hollow where runs were not
-    solved; the formulation with the fastest solver first.
+    """Shifted geometric means of the exact variants: a row per formulation, a colour and a mark per solver, hollow where runs
+    were not solved; the formulation with the fastest solver first.
     """
     rows = [row for row in table.rows if row[2] == "exact"]
     if len(rows) < 2:
@@ -121,12 +127,13 @@ def means_chart(table: Table, ink: str) -> Figure | None:
     best = {name: min(mean for (other, _), mean in means.items() if other == name) for name, _ in means}
     names, solvers = sorted(best, key=lambda name: best[name]), sorted({str(row[1]) for row in rows})
     figure, axes = _axes(154 + 29 * len(names), ink)
-    for colour, solver in zip(COLOURS * len(solvers), solvers, strict=False):
+    for at_solver, solver in enumerate(solvers):
+        colour, marker = COLOURS[at_solver % len(COLOURS)], MARKERS[at_solver % len(MARKERS)]
         of_solver = [row for row in rows if row[1] == solver]
         for row in of_solver:
             whole = row[at["solved"]] == row[at["runs"]]
-            axes.plot(means[row[0], row[1]], names.index(row[0]), "o", color=colour, mfc=colour if whole else "none", ms=6)
-        axes.plot([], [], "o", color=colour, label=solver)
+            axes.plot(means[row[0], row[1]], names.index(row[0]), marker, color=colour, mfc=colour if whole else "none", ms=6)
+        axes.plot([], [], marker, color=colour, label=solver)
     axes.set_yticks(range(len(names)), [str(name) for name in names])
     axes.set(xlabel="shifted geometric mean, seconds (hollow: not all runs solved)", xscale="log")
     axes.xaxis.set_major_formatter("{x:g}")
@@ -162,29 +169,69 @@ def solved_chart(results: Results, ink: str) -> Figure | None:
 def _step_chart(
     curves: Mapping[str, Sequence[tuple[float, float]]], reach: tuple[float, float], words: tuple[str, str], ink: str
 ) -> Figure | None:
-    """Step curves over a logarithmic axis that reaches from the first to the last place; ``words`` name the axes."""
+    """Step curves over a logarithmic axis that reaches from the first to the last place; ``words`` name the axes.
+
+    Every curve ends at its name, and has a colour and a pattern of its own.
+    """
     if not curves:
         return None
+    from matplotlib.lines import Line2D
+
     (first, last), (across, upwards) = reach, words
-    figure, axes = _axes(432 + 21 * math.ceil(min(len(curves), MOST_CURVES) / 2), ink)
+    height = max(432.0, 90 + LABEL_PIXELS * min(len(curves), MOST_CURVES))
+    figure, axes = _axes(height, ink)
 
     def weakness(name: str) -> tuple[float, float, str]:
         return -curves[name][-1][1], math.fsum(math.log(x) for x, _ in curves[name]), name
 
     strongest = sorted(curves, key=weakness)[:MOST_CURVES]
-    for at, (name, steps) in enumerate((name, curves[name]) for name in curves if name in strongest):
+    shown = [name for name in curves if name in strongest]
+    top = 1.04 * max(curves[name][-1][1] for name in shown) or 1.0
+    ends = {name: curves[name][-1][1] / top for name in shown}
+    places = spread([ends[name] for name in strongest], LABEL_PIXELS / (height - 70))
+    for name, place in zip(strongest, places, strict=True):
+        at, steps = shown.index(name), curves[name]
         x, y = [first, *(tau for tau, _ in steps), last], [0.0, *(share for _, share in steps), steps[-1][1]]
-        colour, dashes = COLOURS[at % len(COLOURS)], DASHES[at // len(COLOURS)]
-        axes.step(x, y, where="post", label=name, color=colour, ls=dashes, lw=1.8)
+        style = {"color": COLOURS[at % len(COLOURS)], "ls": pattern(at), "lw": CURVE_WIDTH}
+        axes.step(x, y, where="post", label=name, **style)
+        beside = Line2D((1.0, 1.02, 1.08), (ends[name], place, place), transform=axes.transAxes, clip_on=False, **style)
+        axes.add_artist(beside)
+        axes.text(1.09, place, name, transform=axes.transAxes, va="center", fontsize=LETTERS, color=ink)
     axes.set(xscale="log", xlabel=across, ylabel=upwards, xlim=(first, last))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("{x:g}" if last < 20 * first else "")
-    axes.set_ylim(bottom=0.0)
+    axes.set_ylim(0.0, top)
     axes.grid(alpha=0.25)
-    cut = f"the {MOST_CURVES} of {len(curves)} that solve most" if len(curves) > MOST_CURVES else None
-    legend = figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=LETTERS, labelcolor=ink, title=cut)
-    legend.get_title().set(color=ink, fontsize=LETTERS)
+    if len(curves) > MOST_CURVES:
+        cut = f"the {MOST_CURVES} of {len(curves)} that solve most"
+        axes.set_title(cut, loc="left", color=ink, fontsize=LETTERS)
     return figure
+
+
+def pattern(at: int) -> Any:
+    """The line style of a curve by its place: no two of :data:`MOST_CURVES` have both colour and pattern in common."""
+    dashes = DASH_PATTERNS[(at + at // len(COLOURS)) % DASHES]
+    return (0, tuple(length / CURVE_WIDTH for length in dashes)) if dashes else "-"
+
+
+def spread(ends: Sequence[float], room: float) -> list[float]:
+    """Places of names, top down, each as near to the end of its curve as the room of the others allows.
+
+    Parameters
+    ----------
+    ends:
+        Heights of the ends, from 0 to 1, falling.
+    room:
+        Of each name.
+    """
+    places: list[float] = []
+    for end in ends:
+        places.append(min(end, places[-1] - room) if places else end)
+    lowest = 0.0
+    for i in reversed(range(len(places))):
+        places[i] = max(places[i], lowest)
+        lowest = places[i] + room
+    return places
 
 
 def root_chart(table: Table, ink: str) -> Figure | None:

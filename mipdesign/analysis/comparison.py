@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -10,16 +11,23 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ..arguments import RUN, TEXTS, arguments, callback, instance, one_of, optional, whole
 from ..designs.design import Design
+from ..designs.result import RESULT
 from ..designs.run import design
+from ..display import Displayed, showing
 from ..engine.engine import Engine
-from ..errors import SpecError
-from ..io.exchange import read_network, with_input
+from ..errors import SpecError, counted
+from ..figures.formatting import points
+from ..io.exchange import with_input
 from ..networks.architecture import Architecture
-from ..networks.evaluator import Evaluation, Evaluator, violations
+from ..networks.evaluation import Evaluation
+from ..networks.evaluator import Evaluator, violations
 from ..networks.objective import CONVENTIONS, penalised_super_blocks
 from ..networks.scoring import Scoring
+from ..nn.reading import read_network
 from ..numerals import plain_number
+from ..problem.given import ProblemLike, given_problem
 from ..problem.problem import Problem
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Progress
@@ -45,7 +53,7 @@ ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Displayed):
     """A network, and the design that is best within its budgets.
 
     Attributes
@@ -71,6 +79,11 @@ class Comparison:
     outside: tuple[str, ...]
     exceeded: tuple[str, ...]
     design: Design
+
+    def __repr__(self) -> str:
+        gain = "no gain known" if self.gain is None else f"the optimum gains {points(self.gain)}"
+        space = f"space {self.design.problem.name!r}, {self.design.status}"
+        return f"<Comparison: objective {points(self.evaluation.objective)}, {gain} ({space})>"
 
     @property
     def gain(self) -> float | None:
@@ -102,10 +115,20 @@ class Comparison:
         }
 
 
+@arguments(
+    network=instance((Architecture, str, Path), "a network", "an Architecture, a path, or a name such as torchvision/resnet50"),
+    convention=optional(one_of("a convention", CONVENTIONS)),
+    overrides=TEXTS,
+    resolution=optional(whole(1)),
+    frames=optional(whole(1)),
+    on_problem=callback,
+    **RUN,
+)
+@showing("ProgressDisplay", on_progress="update")
 def compare(
     network: Architecture | str | Path,
     *,
-    space: str | None = None,
+    space: ProblemLike | None = None,
     convention: str | None = None,
     overrides: Iterable[str] = (),
     resolution: int | None = None,
@@ -114,6 +137,7 @@ def compare(
     gap: float = OPTIMAL_GAP,
     seed: int = 0,
     workers: int | None = None,
+    progress: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     engine: Engine | None = None,
     on_problem: Callable[[Problem], None] = lambda problem: None,
@@ -125,14 +149,16 @@ def compare(
     network:
         An architecture, or what :func:`mipdesign.read_network` reads, then at ``resolution`` and ``frames`` if given.
     space:
-        A preset or a specification; by default the preset of the network's family (:data:`SPACES`). Its budgets ``flops``,
-        ``params`` and ``effectiveness`` become the network's figures (the last one at least :func:`least_effectiveness`),
-        its input and classes those of the network. For an additive score, video and bits :data:`OWN` says which instead.
+        A problem, a preset's name, the path of a specification, or its content as a mapping; by default the preset of the
+        network's family (:data:`SPACES`), and where there is none, as for bits, the space that the folder ``network`` is a
+        design of. Its budgets ``flops``, ``params`` and ``effectiveness`` become the network's figures (the last one at least
+        :func:`least_effectiveness`), its input and classes those of the network. For an additive score, video and bits
+        :data:`OWN` says which instead.
     convention:
         ``paper`` or ``reference``; that of the space by default.
     overrides:
         Changes of the problem as ``KEY=VALUE`` texts, which come last: ``budgets.flops=1e9``.
-    time_limit, gap, seed, workers, on_progress, engine:
+    time_limit, gap, seed, workers, progress, on_progress, engine:
         Of :func:`mipdesign.design`.
     on_problem:
         Told of the problem before it is searched.
@@ -142,11 +168,14 @@ def compare(
     SpecError
         For a network or an option that cannot be used.
     """
+    source = None if isinstance(network, Architecture) else Path(network)
     if not isinstance(network, Architecture):
         network = read_network(network, resolution, frames)
     else:
         network = with_input(network, resolution, frames)
-    problem, evaluation = problem_around(network, space or default_space(network), convention, tuple(overrides))
+    if space is None:
+        space = default_space(network) if source is None else space_of(source, network)
+    problem, evaluation = problem_around(network, space, convention, tuple(overrides))
     on_problem(problem)
     exceeded = tuple(violations(problem.evaluator(network), problem.budgets.limits()))
     found = design(problem, time_limit=time_limit, gap=gap, seed=seed, workers=workers, on_progress=on_progress, engine=engine)
@@ -166,14 +195,30 @@ def default_space(network: Architecture) -> str:
         blocks[stage.block] += stage.depth
     family = blocks.most_common(1)[0][0]
     if network.quantised:
-        raise SpecError("--space", "no preset is known for quantised networks", "name a preset or a specification")
+        raise SpecError("space", "no preset is known for quantised networks", "name a preset or a specification")
     if family not in SPACES:
-        raise SpecError("--space", f"no preset has blocks of family {family!r}", "name a preset or a specification")
+        raise SpecError("space", f"no preset has blocks of family {family!r}", "name a preset or a specification")
     return SPACES[family]
 
 
+def space_of(source: Path, network: Architecture) -> str | Problem:
+    """:func:`default_space`, or for the folder of a design of which no preset is known the problem that it was designed for.
+
+    Raises
+    ------
+    SpecError
+        If neither is known.
+    """
+    try:
+        return default_space(network)
+    except SpecError:
+        if not os.path.isfile(source / RESULT):
+            raise
+        return Design.load(source).problem
+
+
 def problem_around(
-    network: Architecture, space: str, convention: str | None, overrides: tuple[str, ...]
+    network: Architecture, space: ProblemLike, convention: str | None, overrides: tuple[str, ...]
 ) -> tuple[Problem, Evaluation]:
     """The problem whose budgets are a network's own figures, and these figures.
 
@@ -186,7 +231,7 @@ def problem_around(
     fixed |= {} if network.frames is None else {"input.frames": network.frames}
     settings = [f"{key}={value}" for key, value in fixed.items()]
     settings += [] if convention is None else [f"convention={json.dumps(convention)}"]
-    draft = Problem.named(space, [*settings, *overrides])
+    draft = given_problem(space, "space", (*settings, *overrides))
     evaluator = Evaluator(network, comparable_scoring(draft, network))
     evaluation = evaluator.evaluation
     if evaluator.counts_as_tool:
@@ -195,7 +240,7 @@ def problem_around(
     else:
         rho = max(evaluation.effectiveness, least_effectiveness(draft)) * (1 + ROUNDING)
         own = [f"budgets.flops={evaluation.flops}", f"budgets.params={evaluation.params}", f"budgets.effectiveness={rho!r}"]
-    problem = Problem.named(space, [*settings, *own, *overrides])
+    problem = given_problem(space, "space", (*settings, *own, *overrides))
     stated = {
         "input.resolution": problem.input.resolution,
         "input.channels": problem.input.channels,
@@ -203,7 +248,9 @@ def problem_around(
     } | ({} if network.frames is None else {"input.frames": problem.input.frames})
     for key, value in stated.items():
         if value != fixed[key]:
-            raise SpecError("--set", f"{key}={value}, but the network has {fixed[key]}", "compare like with like: leave it out")
+            raise SpecError(
+                "overrides", f"{key}={value}, but the network has {fixed[key]}", "compare like with like: leave it out"
+            )
     return problem, evaluation
 
 
@@ -228,7 +275,7 @@ def comparable_scoring(problem: Problem, network: Architecture) -> Scoring:
     alpha, penalised = scoring.alpha, scoring.penalised
     if n_stages != len(alpha):
         if problem.objective.alpha is not None:
-            stages = f"{len(alpha)} weights, but the network has {n_stages} down-sampling stages"
+            stages = f"{counted(len(alpha), 'weight')}, but the network has {counted(n_stages, 'down-sampling stage')}"
             raise SpecError("objective.alpha", stages, "leave it out, or use a space of as many stages")
         alpha = scoring.formula.alpha(n_stages)
     penalty = problem.objective.penalty

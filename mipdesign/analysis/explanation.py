@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from ..arguments import FLAG, TEXTS, WORKERS, arguments, callback, instance, optional
 from ..designs.design import Design
 from ..designs.run import design
+from ..display import showing
 from ..engine.engine import Engine
 from ..errors import MipdesignError, SpecError
 from ..figures.parts import bits_text
 from ..machine import processors
 from ..networks.architecture import Architecture, PerBlock, Stage
-from ..networks.evaluator import LOWER
+from ..networks.budget_names import LOWER, kind_of_budget
 from ..search.outcome import Progress
 from .explanation_file import Better, Explanation, Limit
 from .shadow_prices import shadow_prices
@@ -35,11 +37,20 @@ OnProgress = Callable[[str, float, Progress], None]
 """Told which limit has which value, and where the search of its optimum stands."""
 
 
+@arguments(
+    found=instance(Design, "a design", "what mipdesign.design() or Design.load() returns"),
+    budgets=optional(TEXTS),
+    workers=optional(WORKERS),
+    progress=FLAG,
+    on_progress=optional(callback),
+)
+@showing("ExplanationDisplay", on_progress="update")
 def explain(
     found: Design,
     *,
     budgets: Iterable[str] | None = None,
     workers: int | None = None,
+    progress: bool = False,
     on_progress: OnProgress | None = None,
     engine: Engine | None = None,
 ) -> Explanation:
@@ -53,6 +64,8 @@ def explain(
         Names of the limits to look at; all by default.
     workers:
         Threads that expand nodes; one per processor by default.
+    progress:
+        Whether that is shown: in the terminal, or in the notebook.
     on_progress:
         Told which limit has which value, and where the search of its optimum stands.
     engine:
@@ -71,9 +84,7 @@ def explain(
     names = list(usage) if budgets is None else list(budgets)
     for name in names:
         if name not in usage:
-            raise SpecError("--budget", f"{name!r} is not a limit of this design", f"use some of: {', '.join(usage)}")
-    if workers is not None and not 1 <= workers <= 1024:
-        raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
+            raise SpecError("budgets", f"{name!r} is not a limit of this design", f"use some of: {', '.join(usage)}")
     told = on_progress or (lambda name, limit, progress: None)
     objective = found.problem.evaluator(best).evaluation.objective
     used = engine or Engine(workers or processors())
@@ -119,7 +130,7 @@ class Search:
     @property
     def real(self) -> bool:
         """Whether the budget has values that are not whole."""
-        return self.name in REAL
+        return kind_of_budget(self.name) in REAL
 
     def relaxed(self, share: float) -> float:
         """The limit, relaxed by a share of it, by one at least where it is a whole number; lower limits stay positive."""

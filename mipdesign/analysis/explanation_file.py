@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ..designs.stored import Short
+from ..display import Displayed
+from ..figures.formatting import points
 from ..files import write_whole, writing
 from ..networks.architecture import Architecture
 from ..parsing import Stored, load_json, validated
@@ -77,11 +79,15 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Displayed):
     """What :func:`explain` finds."""
 
     objective: float
     limits: tuple[Limit, ...]
+
+    def __repr__(self) -> str:
+        names, binding = ([limit.name for limit in self.limits if limit.binds or not only] for only in (False, True))
+        return f"<Explanation: objective {points(self.objective)}, limits {_listed(names)}, binding {_listed(binding)}>"
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``explanation.json``; :class:`StoredExplanation` is its schema."""
@@ -114,6 +120,10 @@ class Explanation:
         path = Path(folder) / EXPLANATION
         with writing(path.parent, ""):
             write_whole(path, (json.dumps(self.to_dict(), indent=1) + "\n").encode())
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 class StoredBetter(Stored):

@@ -22,7 +22,7 @@ from ..designs.run import earlier_run
 from ..designs.verification import verify_folder
 from ..errors import SpecError
 from ..files import write_whole, writing
-from ..networks.evaluator import LOWER
+from ..networks.budget_names import LOWER
 from ..problem.problem import Problem
 from .frontier_file import (
     FRONTIER,
@@ -61,12 +61,12 @@ def grid(problem: Problem, sweeps: Sequence[Sweep]) -> list[tuple[dict[str, floa
         For no sweep, more than two, two of one limit, too many points, or limits that contradict the problem.
     """
     if not 1 <= len(sweeps) <= 2:
-        raise SpecError("--sweep", f"is given {len(sweeps)} times", "give it once or twice")
+        raise SpecError("sweeps", f"is given {len(sweeps)} times", "give it once or twice")
     if len({sweep.budget for sweep in sweeps}) < len(sweeps):
-        raise SpecError("--sweep", f"names {sweeps[0].key} twice", "sweep two different limits")
+        raise SpecError("sweeps", f"names {sweeps[0].key} twice", "sweep two different limits")
     total = math.prod(len(sweep.values) for sweep in sweeps)
     if total > MOST_POINTS:
-        raise SpecError("--sweep", f"gives {total} points", f"give at most {MOST_POINTS}")
+        raise SpecError("sweeps", f"gives {total} points", f"give at most {MOST_POINTS}")
     names = [sweep.budget for sweep in sweeps]
     limits = [dict(zip(names, values, strict=True)) for values in itertools.product(*(sweep.values for sweep in sweeps))]
     return [(each, problem.with_limits(each)) for each in limits]
@@ -173,7 +173,7 @@ class Store:
         if os.path.lexists(folder / FRONTIER):
             (_, before), now = read_frontier(folder / FRONTIER), frontier.to_dict()
             if any(before[key] != now[key] for key in ("format", "problem", "sweeps")):
-                raise SpecError("--out", f"{folder} holds another frontier", "give another folder, or the same sweeps")
+                raise SpecError("folder", f"{folder} holds another frontier", "give another folder, or the same sweeps")
             self._read()
         elif os.path.lexists(folder / RESULT):
             raise SpecError("--out", f"{folder} holds a design", "give another folder")
@@ -215,7 +215,7 @@ class Store:
         self._write(self.folder / FRONTIER, frontier_text(frontier))
 
     def _write(self, path: Path, text: str) -> None:
-        with writing(path.parent):
+        with writing(path.parent, "folder"):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, text.encode())
 

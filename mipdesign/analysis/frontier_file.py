@@ -7,16 +7,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, RootModel
 
 from ..certificate.certificate import finite
 from ..designs.stored import Count, Short, StoredOptimum
 from ..designs.versions import installed_versions
-from ..errors import SpecError
+from ..display import Displayed, from_report
+from ..errors import SpecError, counted
+from ..frames import data_frame
 from ..networks.architecture import Architecture
-from ..networks.evaluator import LOWER
+from ..networks.budget_names import LOWER
 from ..networks.objective import ConventionName
 from ..parsing import Stored, load_json, validated
 from ..problem.budgets import Budgets
@@ -24,6 +26,10 @@ from ..problem.problem import Problem
 from ..search.incumbents import relative_gap
 from ..search.outcome import Status
 from .sweep import Sweep
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
 
 FRONTIER, POINTS, PRICES = "frontier.json", "points", "prices.json"
 FrontierFormat: TypeAlias = Literal["mipdesign-frontier-1"]
@@ -73,13 +79,51 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Frontier:
+class Frontier(Displayed):
     """The optima along one or two budgets; points in the order of the limits, the last sweep's fastest."""
 
     problem: Problem
     sweeps: tuple[Sweep, ...]
     points: tuple[Point, ...]
     seed: int
+
+    def __repr__(self) -> str:
+        proven = sum(point.status in ("optimal", "infeasible") for point in self.points)
+        swept = ", ".join(sweep.key for sweep in self.sweeps)
+        return f"<Frontier of {self.problem.name!r} over {swept}: {len(self.points)} points, {proven} of them proven>"
+
+    def to_frame(self) -> pandas.DataFrame:
+        """A row for each point: its limits, what was proved, what its network has of each budget, and prices.
+
+        Needs pandas, the extra ``frames``.
+        """
+        return data_frame(
+            {
+                **{f"limit_{name}": limit for name, limit in point.limits.items()},
+                **{"status": point.status, "objective": point.objective, "bound": finite(point.bound), "gap": point.gap},
+                "dominated": point.dominated,
+                **{name: usage["value"] for name, usage in point.budgets.items()},
+                **{f"price_{name}": price for name, price in point.prices.items()},
+            }
+            for point in self.points
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draws the optimum over the first limit with matplotlib, on new axes or on those given, and returns the axes.
+
+        Raises
+        ------
+        SpecError
+            If no point has a network.
+        MissingExtraError
+            If matplotlib is not installed.
+        """
+        from ..figures.axes import plot_chart
+
+        chart = from_report("frontier_view", "frontier_chart")(self.stored(), "frontier")
+        if chart is None:
+            raise SpecError("", "no point of the frontier has a network", "sweep looser limits")
+        return plot_chart(chart, ax, f"{self.problem.name}: {chart.title.lower()}")
 
     def to_dict(self) -> dict[str, Any]:
         """The content of ``frontier.json``; it depends on nothing but the problem, the sweeps and the limits of the runs.
@@ -146,8 +190,8 @@ class StoredSweep(Stored):
     @property
     def budget(self) -> str:
         """The budget whose limit it is, as its prices are named; see :class:`mipdesign.analysis.sweep.Sweep`."""
-        name, *rest = self.key.removeprefix("budgets.").split(".")
-        return LOWER + name if rest == ["min"] else name
+        name = self.key.removeprefix("budgets.").removesuffix(".max")
+        return LOWER + name.removesuffix(".min") if name.endswith(".min") else name
 
 
 class StoredFrontier(Stored):
@@ -187,7 +231,12 @@ def read_frontier(path: Path) -> tuple[StoredFrontier, dict[str, Any]]:
     Problem.from_dict(frontier.problem, f"{path}: problem")
     total = math.prod(len(sweep.values) for sweep in frontier.sweeps)
     if len(frontier.points) != total:
-        raise SpecError("points", f"{len(frontier.points)} points for {total} limits", "give what 'pareto' wrote", str(path))
+        raise SpecError(
+            "points",
+            f"{counted(len(frontier.points), 'point')} for {counted(total, 'limit')}",
+            "give what 'pareto' wrote",
+            str(path),
+        )
     for i, point in enumerate(frontier.points):
         point.network(f"{path}: points.{i}.architecture")
         if set(point.limits) != {sweep.key for sweep in frontier.sweeps}:

@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..arguments import FLAG, PATH, RUN, TEXT, arguments, callback, optional
 from ..designs.design import Design
 from ..designs.run import design
+from ..display import showing
 from ..engine.engine import Engine, begin_copies
-from ..errors import SpecError
+from ..errors import SpecError, short
 from ..lattice.tables import Tables
 from ..machine import processors
 from ..plugins import Shipment, receive, shipment
+from ..problem.given import ProblemLike, given_problem
 from ..problem.problem import Problem
 from ..search.cluster import connected
 from ..search.coverage import build_tables
@@ -213,9 +216,18 @@ def _runner(
             yield ClusterRunner(client)
 
 
+@arguments(
+    folder=optional(PATH),
+    **{name: check for name, check in RUN.items() if name != "on_progress"},
+    scheduler=optional(TEXT),
+    on_frontier=optional(callback),
+    on_point=optional(callback),
+    copied=FLAG,
+)
+@showing("FrontierDisplay", on_frontier="solved", on_point="update")
 def pareto(
-    problem: Problem,
-    sweeps: Sequence[Sweep | str],
+    problem: ProblemLike,
+    sweeps: Sequence[Sweep | str] | Sweep | str,
     folder: str | Path | None = None,
     *,
     time_limit: float | None = None,
@@ -223,6 +235,7 @@ def pareto(
     seed: int = 0,
     workers: int | None = None,
     scheduler: str | None = None,
+    progress: bool = False,
     on_frontier: OnFrontier | None = None,
     on_point: OnPoint | None = None,
     copied: bool = False,
@@ -231,6 +244,8 @@ def pareto(
 
     Parameters
     ----------
+    problem:
+        A problem, a preset's name, the path of a specification, or its content as a mapping.
     sweeps:
         One or two sweeps, or their texts: ``budgets.flops=0.5e9:4e9:8``.
     folder:
@@ -243,6 +258,8 @@ def pareto(
         Processors to use; all by default. On a cluster, one per point.
     scheduler:
         Address of a Dask scheduler whose workers solve the points, in place of this machine's cores.
+    progress:
+        Whether points that are solved, and the searches under way, are shown: in the terminal, or in the notebook.
     on_frontier, on_point:
         Told of the frontier when a point is solved, and of each search a few times a second (not on a cluster).
     copied:
@@ -254,10 +271,7 @@ def pareto(
     SpecError
         For sweeps or options that cannot be used, or a folder of another frontier.
     """
-    parsed = [sweep if isinstance(sweep, Sweep) else Sweep.parse(sweep) for sweep in sweeps]
-    if workers is not None and not 1 <= workers <= 1024:
-        raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
-    plan = Plan(problem, parsed)
+    plan = Plan(given_problem(problem), _given_sweeps(sweeps))
     store = None if folder is None else Store(Path(folder), plan, seed)
     settings = Settings(time_limit, gap, seed, 1)
     told = on_frontier or (lambda frontier: None)
@@ -274,6 +288,14 @@ def pareto(
     finally:
         told(frontier)
     return frontier
+
+
+def _given_sweeps(sweeps: Sequence[Sweep | str] | Sweep | str) -> list[Sweep]:
+    """Sweeps and their texts as sweeps; one alone is a list of one."""
+    listed = [sweeps] if isinstance(sweeps, (Sweep, str)) else sweeps
+    if not isinstance(listed, Sequence):
+        raise SpecError("sweeps", f"{short(sweeps)} is not a list", "give for example ['budgets.flops=0.5e9:4e9:8']")
+    return [sweep if isinstance(sweep, Sweep) else Sweep.parse(sweep) for sweep in listed]
 
 
 def _solve_all(

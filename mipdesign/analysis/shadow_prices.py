@@ -19,7 +19,7 @@ from ..bounds.relaxation import Relaxation
 from ..lattice.additive_budgets import AdditiveBudget
 from ..lattice.cell import Cell
 from ..lattice.tables import Tables
-from ..networks.evaluator import LOWER
+from ..networks.budget_names import LATENCY, LOWER, kind_of_budget
 from ..search.incumbents import OPTIMAL_GAP, cutoff_of
 
 EVALUATIONS = 120
@@ -34,6 +34,7 @@ UNITS = {
     "macs": (1e6, "MMAC"),
     "params": (1e3, "1000 parameters"),
     "params_backbone": (1e3, "1000 parameters"),
+    "params_total": (1e3, "1000 parameters"),
     "activations": (1e3, "1000 activations"),
     "activation_memory": (1e3, "kB"),
     "weights_bytes": (1e3, "kB"),
@@ -50,7 +51,7 @@ UNITS = {
 
 def unit_of(name: str) -> tuple[float, str]:
     """How many units of a budget its price is stated for, and what they are called."""
-    return UNITS.get(name.removeprefix(LOWER), (1.0, "unit"))
+    return UNITS.get(kind_of_budget(name), (1.0, "unit"))
 
 
 def shadow_prices(tables: Tables, objective: float) -> dict[str, float]:
@@ -77,7 +78,7 @@ def shadow_prices(tables: Tables, objective: float) -> dict[str, float]:
     best = optimise(relaxation, multipliers, EVALUATIONS, tolerance=0.0).multipliers
     found = {}
     for name, price in zip(tables.counts, best.budget.tolist(), strict=True):
-        units = NANOSECONDS if name == "latency" else AdditiveBudget.of(name, tables.problem).units
+        units = NANOSECONDS if kind_of_budget(name) == LATENCY else AdditiveBudget.of(name, tables.problem).units
         found[name] = units * (-price if name.startswith(LOWER) else price)
     if tables.rho is not None:
         found["effectiveness"] = _effectiveness_price(tables, relaxation, best)

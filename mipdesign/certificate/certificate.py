@@ -39,6 +39,10 @@ class Certificate:
 
     data: dict[str, Any]
 
+    def __repr__(self) -> str:
+        summary, claim = self.summary(), self.claim
+        return f"<Certificate: {claim['status']}, bound {claim['bound']}, {summary['nodes']} nodes, {summary['open']} open>"
+
     @classmethod
     def of(cls, problem: Problem, tables: Tables, outcome: Outcome, gap: float) -> Certificate:
         """Writes down what a run proved."""

@@ -18,7 +18,7 @@ def main() -> int:
         print("usage: python -m mipdesign.checker DIR", file=sys.stderr)
         return 2
     try:
-        data = json.loads((Path(sys.argv[1]) / "certificate.json").read_text(encoding="utf-8"))
+        data = json.loads((Path(sys.argv[1]) / "certificate.json").read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         print(f"error: {sys.argv[1]}: no certificate can be read ({type(error).__name__})", file=sys.stderr)
         return 2

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .elements import Bools, Element
 from .families import FRAMES, WHOLE, Op, Ops
+from .latency import Latency
 from .network import stem, tail
 from .reading import RefusedError
 from .space import Space
@@ -150,26 +151,25 @@ class Blocks:
         r = self.space.floored[-1]
         return [r * r * (self.c * self.space.head_bits[0] + self.space.head * WHOLE)]
 
-    def latencies(self) -> tuple[Floats, Floats, list[tuple[Ints, Floats]]]:
+    def times(self, latency: Latency) -> tuple[Floats, Floats, list[tuple[Ints, Floats]]]:
         """Nanoseconds of a first block, of each further one, and what the first one takes beside that for every ``ci`` of the
         lattice: the class of each column, and a row per class. Infinite where an operation is not covered.
         """
-        space, latency, n = self.space, self.space.latency, len(self.c)
-        assert latency is not None
+        space, n = self.space, len(self.c)
         incoming = np.array(space.before(self.s), dtype=np.int64)
         columns = [axis[:, None] for axis in (self.c, self.b, self.k)]
         ci, pairs = incoming[None, :], list[tuple[Ints, Floats]]()
-        once = sum((self._time(op) for op in self.behind()), np.zeros(n))
+        once = sum((self._time(latency, op) for op in self.behind()), np.zeros(n))
         twin = ci == columns[0]
         s = self.space.super_blocks[self.i]
-        further = sum((self._time(op) for op in self.further()), np.zeros(n))
+        further = sum((self._time(latency, op) for op in self.further()), np.zeros(n))
         if self.s.continues:
             return further, np.zeros(n), []
         for op in self.family.operations(ci, *columns, s.stride, s.r, True, twin):
             parts = (op.ci, op.co, op.k, op.groups)
             varies = [np.shape(x)[-1:] == (len(incoming),) for x in (*parts, op.present)]
             if len(incoming) == 1 or not any(varies):
-                once = once + self._time(op)[:, 0]
+                once = once + self._time(latency, op)[:, 0]
                 continue
             keys = [x for x, v in zip(parts, varies, strict=False) if not v and np.ndim(x)] + [columns[0]] * varies[-1]
             table = np.concatenate([np.broadcast_to(x, (n, 1)) for x in keys] or [np.zeros((n, 1), dtype=np.int64)], axis=1)
@@ -183,9 +183,8 @@ class Blocks:
             pairs.append((np.zeros(n, dtype=np.int64), np.reshape(of_stem, (1, -1))))
         return once, np.zeros(n) if self.s.is_block else further, pairs
 
-    def _time(self, op: Op) -> Floats:
-        assert self.space.latency is not None
-        times = _finite(self.space.latency.of(op))
+    def _time(self, latency: Latency, op: Op) -> Floats:
+        times = _finite(latency.of(op))
         return np.broadcast_to(times, (len(self.c), *times.shape[1:]))
 
 

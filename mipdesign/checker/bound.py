@@ -144,8 +144,8 @@ class Bounds:
         return (slice(begin, begin + size) for begin in range(0, len(at), size))
 
     def _less_slopes(self, level: Level, at: Ints, ci: Floats) -> tuple[Ints, Floats]:
-        """The groups of some columns, and what the channels of those before cost that may enter each, its latency included, as
-        negative numbers, shape ``(doors, columns)``.
+        """The groups of some columns, and what the channels of those before cost that may enter each, its latencies included,
+        as negative numbers, shape ``(doors, columns)``.
         """
         group = level.group[at]
         width = int(level.width[group].max())
@@ -185,14 +185,17 @@ class Bounds:
 
     @property
     def _times_priced(self) -> bool:
-        return self.tables.space.latency is not None and bool(self.terms.limits[-1].any())
+        return any(self.terms.limits[row].any() for row in self.tables.of_latencies)
 
     def pair_cost(self, level: Level, at: Ints, entering: Ints) -> Any:
-        """The price of what the latency adds for columns, each entered by one of the groups before; or by a column of them."""
-        if not self._times_priced:
-            return 0.0
-        price = level.of(self.terms.limits[-1], at)
-        return price * np.where(price > 0, level.pair_times(at, entering), 0.0)  # where nothing is priced, not 0 * inf
+        """The price of what latencies add for columns, each entered by one of the groups before; or by a column of them."""
+        cost: Any = 0.0
+        for latency, row in enumerate(self.tables.of_latencies):
+            if self.terms.limits[row].any():
+                price = level.of(self.terms.limits[row], at)
+                times = level.pair_times(latency, at, entering)
+                cost = cost + price * np.where(price > 0, times, 0.0)  # where nothing is priced, not 0 * inf
+        return cost
 
     # ---------------------------------------------------------------- back
 

@@ -162,11 +162,11 @@ class Level:
             may &= self.table.twin_fits[self.columns]
         return may.nonzero()[0]
 
-    def pair_times(self, at: Ints, entering: Ints) -> Any:
-        """What the latency adds for columns, each entered by one of the groups before; or by a column of them."""
+    def pair_times(self, latency: int, at: Ints, entering: Ints) -> Any:
+        """What a latency adds for columns, each entered by one of the groups before; or by a column of them."""
         columns, places = self.columns[at], self.before.places[entering]
         total: Any = 0.0
-        for of_column, times in self.table.pairs:
+        for of_column, times in self.table.pairs[latency]:
             row = of_column[columns]
             total = total + times[row, places]
         return total

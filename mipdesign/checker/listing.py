@@ -105,8 +105,8 @@ def list_networks(bounds: Bounds) -> Listing:
         may &= here + level.into[source] >= goal
         fixed, slope, twins, rest = (level.rows[3 + part * n : 3 + (part + 1) * n, column] for part in range(4))
         used = counts[:, state] + np.where(twin, twins, fixed + slope * level.ci[source]) + (depth - 1) * rest
-        if level.table.pairs:
-            used[-1] += level.pair_times(column, source)
+        for latency, limit in enumerate(tables.of_latencies):
+            used[limit] += level.pair_times(latency, column, source)
         may &= (used + before[i][:, source] <= limits[:, None]).all(axis=0)
         chosen = [(c[state[may]], d[state[may]]) for c, d in chosen]
         chosen.insert(0, (level.columns[column[may]], depth[may]))

@@ -315,9 +315,9 @@ def broken(space: Space, network: Network) -> str:
         return "more activation memory than the budget"
     if space.most_bits is not None and max(bits_held(space, network)) > space.most_bits:
         return "more bytes of maps than the budget"
-    if space.latency is not None:
-        times = [(int(space.latency.of(op)), n) for op, n in operations(space, network)]
-        if min(time for time, _ in times) < 0 or sum(time * n for time, n in times) > space.nanoseconds:
+    for latency, most in space.latencies:
+        times = [(int(latency.of(op)), n) for op, n in operations(space, network)]
+        if min(time for time, _ in times) < 0 or sum(time * n for time, n in times) > most:
             return "more latency than the budget, or an operation that the table does not cover"
     if space.rho is not None:
         product, n = 1, 0  # rho = n / product^(1/n)

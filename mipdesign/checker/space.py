@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -21,12 +22,12 @@ from .super_block import MOST_COLUMNS, Near, SuperBlock, super_block
 from .values import Values
 
 FIGURES = (
-    "flops", "params", "macs", "params_backbone", "layers", "blocks", "activations", "weights_bytes", "model_size",
-    "bit_operations",
+    "flops", "params", "macs", "params_backbone", "params_total", "layers", "blocks", "activations", "weights_bytes",
+    "model_size", "bit_operations",
 )  # fmt: skip
 """Budgets that are sums over the network, in the order of their prices."""
-SINGLE = ("activation_memory", "latency", "effectiveness", "max_feature")
-"""Other budgets."""
+SINGLE = ("activation_memory", "effectiveness", "max_feature")
+"""Other budgets, but for latencies."""
 SIZES = ("weights_bytes", "activation_memory")
 TIED = ("block", "channels", "bottleneck", "kernel", "depth")
 
@@ -47,6 +48,13 @@ class Limit:
     def holds(self, count: int) -> bool:
         """Whether a count of parts keeps it."""
         return self.sign * self.factor * count <= self.most * self.parts
+
+
+class Timed(NamedTuple):
+    """A latency budget: what tells how long operations take, and the most nanoseconds of a network."""
+
+    latency: Latency
+    most: Fraction
 
 
 @dataclass(frozen=True)
@@ -71,8 +79,7 @@ class Space:
     limits: tuple[Limit, ...]
     rho: Fraction | None
     memory: Fraction | None
-    latency: Latency | None
-    nanoseconds: Fraction
+    latencies: tuple[Timed, ...]
     families: Mapping[str, Family]
     frames: int | None
     stem_frames: int
@@ -249,7 +256,7 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
     if len(set(has_bits)) > 1:
         raise RefusedError("problem has bits in some parts, and none in others")
     b = _budgets(p["budgets"], reference)
-    if b.latency is not None and (frames is not None or any(has_bits)):
+    if b.latencies and (frames is not None or any(has_bits)):
         raise RefusedError("problem.budgets.latency is for pictures and convolutions without bits")
     if b.most_bits is not None and (frames is not None or families_of != {"inverted"}):
         raise RefusedError("problem.budgets.max_feature is for pictures and the family inverted")
@@ -260,8 +267,8 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
     space = Space(
         resolution, integer(given["channels"], "problem.input.channels"), stem_channels, kernel, stride, tuple(super_blocks),
         head, integer(p["classes"], "problem.classes"), reference, objective.scoring, objective.beta, objective.price,
-        objective.squared, objective.penalised, _ties(p.get("ties", []), m), tuple(b.limits), b.rho, b.memory, b.latency,
-        b.nanoseconds, families, frames, stem_frames, resolution if objective.resolution is None else objective.resolution,
+        objective.squared, objective.penalised, _ties(p.get("ties", []), m), tuple(b.limits), b.rho, b.memory, b.latencies,
+        families, frames, stem_frames, resolution if objective.resolution is None else objective.resolution,
         _pair(stem.get("bits"), "problem.stem.bits"), _pair((of_head or {}).get("bits"), "problem.head.bits"), b.most_bits,
         objective.values,
     )  # fmt: skip
@@ -301,29 +308,28 @@ def _ties(value: Any, m: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 
 class _Budgets(NamedTuple):
-    """Limits of sums, of the effectiveness, of the elements of one operation's maps, of the latency in nanoseconds, and of the
-    bits that are held at a time.
+    """Limits of sums, of the effectiveness, of the elements of one operation's maps, of latencies, and of the bits that are
+    held at a time.
     """
 
     limits: list[Limit]
     rho: Fraction | None
     memory: Fraction | None
-    latency: Latency | None
-    nanoseconds: Fraction
+    latencies: tuple[Timed, ...]
     most_bits: Fraction | None
 
 
 def _budgets(value: Any, reference: bool) -> _Budgets:
-    data = mapping(value, "problem.budgets", (), (*FIGURES, *SINGLE))
+    data = mapping(value, "problem.budgets", (), (*FIGURES, *SINGLE, "latency"))
     alias = {"params": "params_backbone" if reference else "params_total", "weights_bytes": "params_total"}
     limits, single = list[Limit](), dict[str, Fraction]()
-    latency = None
+    latencies = () if data.get("latency") is None else _latencies(data["latency"], "problem.budgets.latency")
     for name in (*FIGURES, *SINGLE):
         given, where = data.get(name), f"problem.budgets.{name}"
         if given is None:
             continue
         optional = ["max", "min"] if name in FIGURES else ["max"]
-        optional += ["bytes"] if name in SIZES else ["table", "batch", "free"] if name == "latency" else []
+        optional += ["bytes"] if name in SIZES else []
         row = mapping(given if isinstance(given, dict) else {"max": given}, where, (), optional)
         factor = integer(4 if row.get("bytes") is None else row["bytes"], f"{where}.bytes", 1, 16) if name in SIZES else 1
         ends = {sign: ratio(row[end], f"{where}.{end}") for sign, end in ((1, "max"), (-1, "min")) if row.get(end) is not None}
@@ -333,13 +339,28 @@ def _budgets(value: Any, reference: bool) -> _Budgets:
             limits += [Limit(alias.get(name, name), sign, factor, sign * end) for sign, end in ends.items()]
         else:
             single[name] = ends[1] / factor
-        if name == "latency":
-            free = words(row.get("free", []), f"{where}.free", tuple(_KINDS))
-            latency = Latency(row.get("table"), integer(row.get("batch", 1), f"{where}.batch"), free, f"{where}.table")
-    rho, memory, microseconds, size = (
-        single.get(name) for name in ("effectiveness", "activation_memory", "latency", "max_feature")
-    )
-    return _Budgets(limits, rho, memory, latency, 1000 * (microseconds or Fraction(0)), None if size is None else 8 * size)
+    rho, memory, size = (single.get(name) for name in ("effectiveness", "activation_memory", "max_feature"))
+    return _Budgets(limits, rho, memory, latencies, None if size is None else 8 * size)
 
+
+def _latencies(value: Any, where: str) -> tuple[Timed, ...]:
+    """Latency budgets in the order of their prices, that of their names: one, or several by name."""
+    if isinstance(value, dict) and "table" not in value:
+        names = sorted(mapping(value, where, (), [name for name in value if isinstance(name, str) and _NAME.fullmatch(name)]))
+        if not 1 <= len(names) <= 8:
+            raise RefusedError(f"{where} has {len(names)} tables; 1 to 8 are expected")
+        return tuple(_latency(value[name], f"{where}.{name}") for name in names)
+    return (_latency(value, where),)
+
+
+def _latency(value: Any, where: str) -> Timed:
+    row = mapping(value, where, ("table", "max"), ("batch", "free"))
+    free = words(row.get("free", []), f"{where}.free", tuple(_KINDS))
+    latency = Latency(row["table"], integer(row.get("batch", 1), f"{where}.batch"), free, f"{where}.table")
+    return Timed(latency, 1000 * ratio(row["max"], f"{where}.max"))
+
+
+_NAME = re.compile("[A-Za-z][A-Za-z0-9_-]{0,39}")
+"""The name of a latency table."""
 
 _KINDS = ["conv", "linear", "norm", "relu", "relu6", "silu", "sigmoid", "pool", "max_pool", "global_pool", "add", "scale"]

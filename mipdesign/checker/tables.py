@@ -32,10 +32,10 @@ class Table:
     ``same``: the place of each state's channels in the lattice before it, -1 where that does not have them.
     ``special``: whether ``ci = C`` is a case of its own. ``most``, ``twin_fits``, ``rest_fits``: the largest ``ci`` other than
     ``C`` with which no operation exceeds the activation memory, and whether ``ci = C`` and further blocks keep it; ``None``
-    where nothing is limited. ``pairs``: what the latency adds for ``ci`` at a place, ``table[of_column, place]`` of each;
-    infinite where an operation is not covered. ``correction``: what the score's layer term of a block has beside ``sum log w``;
-    ``None`` where that is nothing. ``values``: what it is worth by a table, at each depth, shape ``(depths, columns)``; -inf
-    where it is excluded, ``None`` without a table.
+    where nothing is limited. ``pairs``: what each latency adds for ``ci`` at a place, ``table[of_column, place]`` of each of
+    its tables; infinite where an operation is not covered. ``correction``: what the score's layer term of a block has beside
+    ``sum log w``; ``None`` where that is nothing. ``values``: what it is worth by a table, at each depth, shape ``(depths,
+    columns)``; -inf where it is excluded, ``None`` without a table.
     """
 
     block: Element
@@ -45,14 +45,14 @@ class Table:
     most: Ints | None
     twin_fits: Bools | None
     rest_fits: Bools | None
-    pairs: tuple[tuple[Ints, Floats], ...]
+    pairs: tuple[tuple[tuple[Ints, Floats], ...], ...]
     correction: Floats | None
     values: Floats | None
 
 
 @dataclass(frozen=True)
 class Tables:
-    """A space in arrays. ``limits`` are those of the sums, as whole numbers, then that of the latency."""
+    """A space in arrays. ``limits`` are those of the sums, as whole numbers, then those of the latencies."""
 
     space: Space
     stages: tuple[Table, ...]
@@ -60,6 +60,11 @@ class Tables:
     stem_counts: Floats
     stem_logs: Floats
     stem_fits: Bools
+
+    @property
+    def of_latencies(self) -> range:
+        """The limits that are latencies, in the order of :attr:`.Space.latencies`."""
+        return range(len(self.space.limits), len(self.limits))
 
     @property
     def stem_correction(self) -> float:
@@ -97,7 +102,7 @@ def build(space: Space) -> Tables:
         If a network of it may count more than floating point holds exactly.
     """
     _check_size(space)
-    n = len(space.limits) + (space.latency is not None)
+    n = len(space.limits) + len(space.latencies)
     most = [whole(limit.most * limit.parts) for limit in space.limits]
     stems = np.array(space.stem, dtype=np.int64)
     counts = np.zeros((n, len(stems)))
@@ -111,11 +116,11 @@ def build(space: Space) -> Tables:
         r, s = space.resolution, space.stem_stride
         written = r * r * stems // (s * s) * space.fewest_bits(0)
         fits &= r * r * space.in_channels * space.stem_bits[0] + written <= whole(space.most_bits)
-    if space.latency is not None:
-        longest = sum(_longest(table, n) for table in stages)
+    for latency, timed in enumerate(space.latencies):
+        longest = sum(_longest(table, n, latency) for table in stages)
         if longest >= MOST / 16:
             raise RefusedError("problem.budgets.latency: a network may take more than 5e14 nanoseconds")
-        most.append(min(whole(space.nanoseconds), int(longest)))
+        most.append(min(whole(timed.most), int(longest)))
     return Tables(space, tuple(stages), np.array(most, dtype=np.int64), counts, logs(stems), fits)
 
 
@@ -128,12 +133,13 @@ def _stem(space: Space, channels: Any, doubled: bool = False) -> Ops:
     return stem(space, channels, "relu", space.maps(doubled)[0])
 
 
-def _longest(table: Table, n: int) -> float:
-    """Nanoseconds that no choice of a super-block exceeds, of what the table covers."""
+def _longest(table: Table, n: int, latency: int) -> float:
+    """Nanoseconds that no choice of a super-block exceeds, of what the table of a latency covers."""
     if not len(table.block.c):
         return 0.0
-    once, rest = table.rows[2 + n].max(), table.rows[2 + 4 * n].max()
-    pairs = sum(times[np.isfinite(times)].max(initial=0.0) for _, times in table.pairs)
+    row = 3 + n - len(table.pairs) + latency
+    once, rest = table.rows[row].max(), table.rows[row + 3 * n].max()
+    pairs = sum(times[np.isfinite(times)].max(initial=0.0) for _, times in table.pairs[latency])
     return float(once + pairs + (table.block.depths[-1] - 1) * rest)
 
 
@@ -191,7 +197,7 @@ def _table(space: Space, i: int, n: int, known: dict[tuple[str, bytes], Floats])
     rows = np.zeros((3 + 4 * n, len(s.c)))
     fixed, slope, twin, rest = (rows[3 + part * n : 3 + part * n + summed] for part in range(4))
     most, twin_fits, rest_fits, possible = np.full(len(s.c), 2**40), *(np.ones(len(s.c), dtype=bool) for _ in range(3))
-    pairs: list[tuple[Ints, Floats]] = []
+    pairs = [list[tuple[Ints, Floats]]() for _ in space.latencies]
     rows[0] = logs(np.asarray(s.channels))[s.place]
     there = np.ones(len(s.c), dtype=bool) if s.present is None else s.present
     rows[1, ~there] = -rows[0, ~there]  # so that a block that is absent adds nothing
@@ -214,16 +220,16 @@ def _table(space: Space, i: int, n: int, known: dict[tuple[str, bytes], Floats])
             rest[:, mine] = _counts(space, blocks.further, mine.shape, layers, 1)
         if single:
             possible[mine], most[mine], twin_fits[mine], rest_fits[mine] = blocks.fits()
-        if space.latency is not None:
-            once, more, of_pairs = blocks.latencies()
+        for row, (timed, own) in enumerate(zip(space.latencies, pairs, strict=True), 3 + summed):
+            once, more, of_pairs = blocks.times(timed.latency)
             possible[mine] &= np.isfinite(once)
             rest_fits[mine] &= np.isfinite(more)
-            rows[2 + n, mine] = rows[2 + 3 * n, mine] = once
-            rows[2 + 4 * n, mine] = np.where(np.isfinite(more), more, 0.0)
+            rows[row, mine] = rows[row + 2 * n, mine] = once
+            rows[row + 3 * n, mine] = np.where(np.isfinite(more), more, 0.0)
             for classes, times in of_pairs:
                 of_column = np.zeros(len(s.c), dtype=np.int64)
                 of_column[mine] = classes + 1
-                pairs.append((of_column, np.vstack([np.zeros(times.shape[1]), times])))
+                own.append((of_column, np.vstack([np.zeros(times.shape[1]), times])))
     special = not s.continues and (single or bool((fixed + slope * s.c != twin).any()))
     kept: Any = slice(None) if possible.all() else possible  # columns that no network can have are left out
     block = s if possible.all() else s.kept(possible)
@@ -232,7 +238,8 @@ def _table(space: Space, i: int, n: int, known: dict[tuple[str, bytes], Floats])
     return Table(
         block, np.ascontiguousarray(rows[:, kept]), same, special, most[kept] if single and not s.continues else None,
         None if twin_fits.all() else twin_fits[kept], None if rest_fits.all() else rest_fits[kept],
-        tuple((of_column[kept], times) for of_column, times in pairs), _correction(space, block), _values(space, s, kept),
+        tuple(tuple((of_column[kept], times) for of_column, times in own) for own in pairs), _correction(space, block),
+        _values(space, s, kept),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import typer
 from ..errors import SpecError
 from ..forks import keep_single_threaded
 from ..temporary import ensure_temporary
+from .completion import preset_names
 from .options import (
     AsJson,
     ConventionOverride,
@@ -19,6 +20,7 @@ from .options import (
     Overrides,
     Overwrite,
     Plugins,
+    Quiet,
     Resolution,
     Seed,
     Spec,
@@ -58,6 +60,7 @@ def pareto(
         Path | None, typer.Option(metavar="DIR", help="Folder of the result files: frontiers/<name> by default.")
     ] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Find the best networks along one or two budgets, each with proof, and what a little more of each budget buys.
@@ -70,7 +73,7 @@ def pareto(
     from ..analysis.frontier_runner import pareto as solve_frontier
     from ..report.progress import FrontierDisplay
     from ..report.tables import frontier_table
-    from ..report.terminal import PlainConsole, frontier_lines
+    from ..report.terminal import PlainConsole, frontier_lines, settled_line
 
     problem = problem_of(spec, convention, overrides)
     folder = out or Path("frontiers") / folder_name(problem.name)
@@ -85,12 +88,14 @@ def pareto(
     def show(*more: str) -> None:
         if as_json:
             print_json(console, known[-1].to_dict())
+        elif quiet:
+            console.lines([f"{folder}: {settled_line(known[-1])}"])
         else:
             console.print(frontier_table(known[-1].stored()))
-            console.lines([*frontier_lines(known[-1]), *more])
+            console.facts([*frontier_lines(known[-1]), *more])
 
     try:
-        with FrontierDisplay(PlainConsole(stderr=True)) as display:
+        with FrontierDisplay(PlainConsole(stderr=True, quiet=quiet)) as display:
             solve_frontier(
                 problem,
                 sweeps,
@@ -119,6 +124,7 @@ def explain(
     ] = None,
     workers: Workers = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Say which budgets bind, what 1 % more of each would change, and what the next better design beyond each is.
@@ -130,19 +136,21 @@ def explain(
         from ..designs.design import Design
         from ..report.progress import ExplanationDisplay
         from ..report.tables import explanation_table
-        from ..report.terminal import PlainConsole, explanation_lines
+        from ..report.terminal import PlainConsole, binding_line, explanation_lines
 
         found = Design.load(folder)
         require_writable(folder)
-        with ExplanationDisplay(PlainConsole(stderr=True)) as display:
+        with ExplanationDisplay(PlainConsole(stderr=True, quiet=quiet)) as display:
             explanation = explain_design(found, budgets=budgets, workers=workers, on_progress=display.update, engine=engine)
     console = PlainConsole()
     try:
         if as_json:
             print_json(console, explanation.to_dict())
+        elif quiet:
+            console.lines([f"{folder}: {binding_line(explanation)}"])
         else:
             console.print(explanation_table(explanation.stored()))
-            console.lines(explanation_lines(explanation))
+            console.facts(explanation_lines(explanation))
     finally:
         explanation.save(folder)
 
@@ -152,7 +160,9 @@ def compare(
     space: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|SPEC.yaml", help="Space of the optimum; the preset of the network's block family by default."
+            metavar="NAME|SPEC.yaml",
+            help="Space of the optimum; the preset of the network's block family by default.",
+            autocompletion=preset_names,
         ),
     ] = None,
     convention: ConventionOverride = None,
@@ -168,6 +178,7 @@ def compare(
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Set a network beside the best one within its own budgets.
@@ -186,7 +197,7 @@ def compare(
 
     if out is not None:
         require_writable(out)
-    with new_engine(workers) as engine, watching(drawn=out is not None) as watch:
+    with new_engine(workers) as engine, watching(drawn=out is not None, quiet=quiet) as watch:
         from ..analysis.comparison import compare as comparison_of
 
         made = comparison_of(
@@ -206,15 +217,17 @@ def compare(
         )
         engine.kill()  # it gives its memory back while the files are written
     from ..report.tables import comparison_table
-    from ..report.terminal import PlainConsole, comparison_lines
+    from ..report.terminal import PlainConsole, comparison_lines, gain_line
 
     console = PlainConsole()
     try:
         if as_json:
             print_json(console, made.to_dict())
+        elif quiet:
+            console.lines([f"{network}: {gain_line(made)}"])
         else:
             console.print(comparison_table(made))
-            console.lines(comparison_lines(made))
+            console.facts(comparison_lines(made))
     finally:
         if out is not None:
             save_design(made.design, out, None, overwrite)
@@ -226,14 +239,21 @@ def report(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="The page; report.html in the first folder by default.")
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Write the drawing of the first design's network, and no page.")
+    ] = None,
     plugins: Plugins = None,
 ) -> None:
     """Write a page that shows designs: one HTML file that needs nothing but itself.
 
     Several designs are compared.
     """
-    from ..report.report import write_report
+    from ..report.report import write_picture, write_report
     from ..report.terminal import PlainConsole
 
-    ensure_temporary(out.parent if out is not None else folders[0])
-    PlainConsole().lines([str(write_report(folders, out))])
+    written = out if picture is None else picture
+    ensure_temporary(folders[0] if written is None else written.parent)
+    if picture is None:
+        PlainConsole().lines([str(write_report(folders, out))])
+    else:
+        PlainConsole().lines([str(write_picture(folders[0], picture))])

@@ -12,6 +12,7 @@ import typer
 
 from ..forks import keep_single_threaded
 from ..interrupts import INTERRUPTS
+from .completion import formulation_names
 from .options import (
     AsJson,
     ConventionOverride,
@@ -20,6 +21,7 @@ from .options import (
     Overrides,
     Overwrite,
     Plugins,
+    Quiet,
     Seed,
     Spec,
     TimeLimit,
@@ -34,13 +36,18 @@ if TYPE_CHECKING:
     from ..problem.problem import Problem
 
 
-def presets() -> None:
+def presets(quiet: Quiet = False) -> None:
     """List the problems that ship with the package."""
-    from ..problem.problem import Problem, preset_names
-    from ..report.problem_tables import presets_table
-    from ..report.terminal import PlainConsole
+    from ..problem.listing import preset_names
+    from ..problem.summaries import preset_summaries
+    from ..report.console import PlainConsole
+    from ..report.preset_table import presets_table
 
-    PlainConsole().print(presets_table(Problem.preset(name) for name in preset_names()))
+    console = PlainConsole()
+    if quiet:
+        console.lines(preset_names())
+    else:
+        console.print(presets_table(preset_summaries()))
 
 
 def show(
@@ -50,9 +57,11 @@ def show(
     as_yaml: Annotated[
         bool, typer.Option("--yaml", help="Print the whole specification, to be edited and used as SPEC.yaml.")
     ] = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Print a problem and the number of networks in its space."""
+    from ..figures.formatting import scientific
     from ..report.problem_tables import problem_table
     from ..report.terminal import PlainConsole, problem_lines
 
@@ -61,7 +70,10 @@ def show(
     if as_yaml:
         console.lines(problem.dumps().splitlines())
         return
-    console.lines(problem_lines(problem))
+    if quiet:
+        console.lines([f"{problem.name}: {scientific(problem.size())} networks"])
+        return
+    console.facts(problem_lines(problem))
     console.print(problem_table(problem))
 
 
@@ -78,7 +90,12 @@ def design(
         typer.Option(metavar="DIR", help="Folder of the result files: designs/<name> by default, or that of --resume."),
     ] = None,
     formulation: Annotated[
-        str | None, typer.Option(metavar="ID", help="Close small cells by SCIP models of this formulation; see 'formulations'.")
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Close small cells by SCIP models of this formulation; see 'formulations'.",
+            autocompletion=formulation_names,
+        ),
     ] = None,
     no_presolve: Annotated[bool, typer.Option("--no-presolve", help="Give SCIP the whole space in one model.")] = False,
     resume: Annotated[
@@ -87,6 +104,7 @@ def design(
     engine_option: EngineOptions = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Find the best network of a problem, with proof.
@@ -105,7 +123,7 @@ def design(
 
         if resume is not None:
             INTERRUPTS.allow()  # until the search begins there is nothing to save that the folder does not have
-        with watching(drawn=True) as watch:
+        with watching(drawn=True, quiet=quiet) as watch:
             found = run(
                 problem,
                 time_limit=time_limit,
@@ -121,12 +139,12 @@ def design(
             )
         engine.kill()  # it gives its memory back while the files are written
     try:
-        _print_design(found, as_json)
+        _print_design(found, folder, as_json, quiet)
     finally:  # what cannot be printed is written all the same
         written = save_design(found, folder, resume, overwrite)
-    if written and not as_json:
+    if written and not (as_json or quiet):
         _print_files(folder)
-    if written and found.status in ("feasible", "unknown"):
+    if written and found.status in ("feasible", "unknown") and not quiet:
         _print_how_to_resume(found, folder, spec, convention, overrides, plugins)
     raise typer.Exit(EXIT_CODES[found.status])
 
@@ -149,21 +167,24 @@ def _print_files(folder: Path) -> None:
     from ..report.terminal import PlainConsole
 
     names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-    PlainConsole().lines([f"files        {folder}: {', '.join(names)}"])
+    PlainConsole().facts([f"files        {folder}: {', '.join(names)}"])
 
 
-def _print_design(found: Design, as_json: bool) -> None:
+def _print_design(found: Design, folder: Path, as_json: bool, quiet: bool) -> None:
     from ..report.tables import budget_table, network_table
-    from ..report.terminal import PlainConsole, outcome_lines
+    from ..report.terminal import PlainConsole, outcome_line, outcome_lines
 
     console = PlainConsole()
     if as_json:
         print_json(console, found.to_dict())
         return
+    if quiet:
+        console.lines([f"{folder}: {outcome_line(found)}"])
+        return
     if found.architecture is not None:
         console.print(network_table(found.architecture))
         console.print(budget_table(found))
-    console.lines(outcome_lines(found))
+    console.facts(outcome_lines(found))
 
 
 def _print_how_to_resume(
@@ -190,6 +211,7 @@ def verify(
     resolve: Annotated[bool, typer.Option("--resolve", help="Solve again the cells that SCIP closed.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Bound the nodes by the compiled code of the search.")] = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Check the certificate of a design, or those of a frontier, without searching.
@@ -211,7 +233,7 @@ def verify(
     from ..report.terminal import PlainConsole, claim_lines, verification_lines
 
     is_frontier = os.path.lexists(folder / FRONTIER)
-    with CountDisplay(PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
+    with CountDisplay(PlainConsole(stderr=True, quiet=quiet), "checked {done} of {total} nodes") as display:
         if is_frontier:
             from ..analysis.frontier import verify_frontier  # with it comes all that runs designs
 
@@ -224,10 +246,10 @@ def verify(
         rows = [vars(claim) | {"passed": claim.passed} for claim in claims]
         found = {"verdict": verdict(claims), "passed": outcomes == {HOLDS}, "resolved": resolve, "quick": quick, "checks": rows}
         print_json(console, found)
-    elif is_frontier:
-        console.lines(claim_lines(claims))
+    elif is_frontier or quiet:
+        console.facts(claim_lines(claims))
     else:
         console.print(claims_table(claims))
         certificate = Certificate(read_certificate(folder / CERTIFICATE, finite=False))
-        console.lines(verification_lines(certificate, claims))
+        console.facts(verification_lines(certificate, claims))
     raise typer.Exit(0 if outcomes == {HOLDS} else TRUSTED if outcomes == {HOLDS, TRUST} else 1)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import MipdesignError
+from ..errors import MipdesignError, SpecError
 from ..interrupts import INTERRUPTS
 from . import analysis, designs, measure, models, networks
 from .results import INTERRUPTED
@@ -23,11 +23,13 @@ from .results import INTERRUPTED
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 """What typer raises for options that it cannot read; it has no public name."""
 
+WIDEST_HELP = 160
+"""Columns that help takes at most: as many as the terminal has, while its lines can be read."""
+
 app = typer.Typer(
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST_HELP},
 )
 
 
@@ -48,7 +50,7 @@ def run_app(commands: typer.Typer, name: str, arguments: Sequence[str] | None) -
     try:
         code = commands(args=arguments, prog_name=name, standalone_mode=False) or 0
     except MipdesignError as error:
-        code = _fail(str(error), error.exit_code)
+        code = _fail(str(_of_option(error)), error.exit_code)
     except UsageError as error:
         code = _fail(_usage_text(error), 2)
     except MemoryError:
@@ -61,6 +63,31 @@ def run_app(commands: typer.Typer, name: str, arguments: Sequence[str] | None) -
     if code == INTERRUPTED:
         _fail("interrupted", code)
     return int(code)
+
+
+OPTIONS = {
+    "budgets": "--budget",
+    "folder": "--out",
+    "form": "--to",
+    "overrides": "--set",
+    "path": "--out",
+    "resume": "--resume",
+    "scheduler": "--scheduler",
+    "space": "--space",
+    "sweeps": "--sweep",
+}
+"""Options by the arguments of the Python interface that they become, where the names differ enough to be looked for."""
+
+
+def _of_option(error: MipdesignError) -> MipdesignError:
+    """An error about an argument of the Python interface as one about its option."""
+    if not isinstance(error, SpecError):
+        return error
+    if error.source is None and error.field in OPTIONS:
+        return SpecError(OPTIONS[error.field], error.problem, error.remedy)
+    if error.source == "overrides":
+        return SpecError(error.field, error.problem, error.remedy, OPTIONS["overrides"])
+    return error
 
 
 def _fail(message: str, code: int) -> int:
@@ -118,5 +145,5 @@ COMMANDS = (
 )
 """All commands, in the order in which the help lists them."""
 
-for command in COMMANDS:
-    app.command()(command)
+for command in COMMANDS:  # a summary that is given is wrapped, not cut off
+    app.command(short_help=" ".join((command.__doc__ or "").partition("\n\n")[0].split()))(command)

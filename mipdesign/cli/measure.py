@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..errors import SpecError, counted
 from ..temporary import ensure_temporary
-from .options import AsJson, Network, Overrides, Plugins, Resolution, Spec, problem_of, real, seed_number, whole
+from .completion import one_of
+from .options import AsJson, Network, Overrides, Plugins, Quiet, Resolution, Spec, problem_of, real, seed_number, whole
 from .results import print_json, require_writable_file
 
 
@@ -23,6 +25,7 @@ def validate(
     threads: Annotated[int, typer.Option(parser=whole, metavar="N", help="Threads of torch on the CPU.")] = 1,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out latency and gradients, which run the network.")] = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Measure a network's torch module against the theory, and what it does on this machine.
@@ -34,9 +37,9 @@ def validate(
 
     Exit codes: 0 every figure agrees, 1 some figure does not, 2 bad input, or torch is not installed.
     """
-    from ..io.exchange import read_network
     from ..nn.known_networks import known_networks
     from ..nn.measurements import measurements
+    from ..nn.reading import read_network
     from ..nn.validation import validate as measure
     from ..nn.validation_file import write_validation
     from ..report.terminal import PlainConsole
@@ -51,10 +54,12 @@ def validate(
         if as_json:
             print_json(console, report.to_dict())
         else:
-            console.print(validation_table(report.checks))
-            console.print(*measurement_tables(measured, report.known))
+            if not quiet:
+                console.print(validation_table(report.checks))
+                console.print(*measurement_tables(measured, report.known), sep="")
+            agreement = "the only figure agrees" if len(report.checks) == 1 else f"all {len(report.checks)} figures agree"
             failed = ", ".join(check.name for check in report.failures)
-            console.lines([f"FAILED: {failed}" if failed else f"all {len(report.checks)} figures agree"])
+            console.facts([f"FAILED: {failed}" if failed else agreement])
     finally:
         if os.path.isdir(path):
             write_validation(report, path)
@@ -63,37 +68,63 @@ def validate(
 
 def profile(
     spec: Spec,
-    out: Annotated[Path, typer.Option(metavar="FILE.csv", help="The table; what it holds already is not measured again.")],
-    device: Annotated[str, typer.Option(metavar="cpu|cuda", help="Where the operations run.")] = "cpu",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv", help="The table; what it holds already is not measured again. Needed but for --dry-run."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how many operations there are and about how long they take; write nothing.")
+    ] = False,
+    device: Annotated[
+        str, typer.Option(metavar="cpu|cuda", help="Where the operations run.", autocompletion=one_of("cpu", "cuda"))
+    ] = "cpu",
     threads: Annotated[int, typer.Option(parser=whole, metavar="N", help="Threads of torch on the CPU.")] = 1,
     batch: Annotated[int, typer.Option(parser=whole, metavar="N", help="Pictures at a time.")] = 1,
     points: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="Channel counts at which each kind of operation is measured.")
     ] = 6,
-    seconds: Annotated[float, typer.Option(parser=real, metavar="SECONDS", help="Time spent on each operation.")] = 0.05,
+    seconds: Annotated[float, typer.Option(parser=real, metavar="S", help="Time spent on each operation.")] = 0.05,
     overrides: Overrides = None,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Measure a latency table of the operations that a problem needs, on this machine, with torch.
 
-    Use it as a budget: --set budgets.latency.max=MICROSECONDS --set budgets.latency.table=FILE.csv. A run that was cut off goes
-    on where it stopped when the command is given again.
+    Use it as a budget: --set budgets.latency.table=FILE.csv --set 'budgets.latency.max=25 ms'. A run that was cut off goes on
+    where it stopped when the command is given again: after Ctrl-C the file has what was measured until then.
     """
+    from ..nn.profiling import forecast
     from ..nn.profiling import profile as measure
     from ..report.progress import CountDisplay
-    from ..report.terminal import PlainConsole
+    from ..report.terminal import PlainConsole, forecast_lines
 
-    require_writable_file(out)
+    if out is not None:
+        require_writable_file(out)
+    elif not dry_run:
+        raise SpecError("--out", "is missing", "say which file the table goes to, or give --dry-run")
     problem = problem_of(spec, None, overrides)
-    with CountDisplay(PlainConsole(stderr=True), "measured {done} of {total} operations", 5.0) as display:
-        measured = measure(
-            problem,
-            out,
-            batch=batch,
-            points=points,
-            device=device,
-            threads=threads,
-            seconds=seconds,
-            on_row=display.update,
-        )
-    PlainConsole().lines([f"{out}: {measured} operations measured"])
+    settings: dict[str, Any] = {"batch": batch, "points": points, "device": device, "threads": threads, "seconds": seconds}
+    if out is None or dry_run:
+        lines = forecast_lines(forecast(problem, out, **settings), out)
+        PlainConsole().facts(lines[-1:] if quiet else lines)
+        return
+    counts = (0, 0)
+    with CountDisplay(
+        PlainConsole(stderr=True, quiet=quiet), "measured {done} of {total} operations{left}", first=0.0
+    ) as display:
+
+        def count(done: int, total: int) -> None:
+            nonlocal counts
+            counts = (done, total)
+            display.update(done, total)
+
+        try:
+            measured = measure(problem, out, on_row=count, **settings)
+        except KeyboardInterrupt:
+            if counts[1]:
+                line = f"{out} has {counts[0]} of {counts[1]} operations; to measure the others, give the same command again"
+                PlainConsole(stderr=True).lines([line])
+            raise
+    PlainConsole().lines([f"{out}: {counted(measured, 'operation')} measured"])

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import SpecError
+from ..errors import SpecError, counted
 from ..temporary import ensure_temporary
-from .options import AsJson, Frames, Network, Plugins, Resolution, whole
+from .completion import one_of
+from .options import AsJson, Frames, Network, Plugins, Quiet, Resolution, whole
 from .results import print_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,11 @@ def evaluate(
     file: Network,
     convention: Annotated[
         str | None,
-        typer.Option(metavar="paper|reference", help="How the theory is read; as the design is, reference for other networks."),
+        typer.Option(
+            metavar="paper|reference",
+            help="How the theory is read; as the design is, reference for other networks.",
+            autocompletion=one_of("paper", "reference"),
+        ),
     ] = None,
     resolution: Resolution = None,
     frames: Frames = None,
@@ -33,6 +38,7 @@ def evaluate(
         typer.Option(
             metavar="deepmad|madnas|stentr",
             help="The objective; a design's own by default, else stentr for video, madnas for bits, deepmad for others.",
+            autocompletion=one_of("deepmad", "madnas", "stentr"),
         ),
     ] = None,
     alpha: Annotated[
@@ -46,12 +52,14 @@ def evaluate(
     ] = None,
     batch: Annotated[int, typer.Option(parser=whole, metavar="N", help="The table's batch.")] = 1,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
     """Print all figures of one network; those of a design in the convention and the objective that it was designed for."""
-    from ..io.exchange import read_network
+    from ..networks.budget_names import LATENCY
     from ..networks.evaluator import Evaluator
     from ..networks.latency import LatencyModel, LatencyTable
+    from ..nn.reading import read_network
     from ..report.tables import evaluation_table
     from ..report.terminal import PlainConsole
 
@@ -59,14 +67,18 @@ def evaluate(
     problem = _problem_of(file, convention)
     scoring = _scoring(architecture, problem, convention or "reference", score, alpha, score_resolution)
     own = Evaluator(architecture, scoring) if problem is None else problem.evaluator(architecture)
-    model = own.latency_model if latency is None else LatencyModel(LatencyTable.load(latency).of_batch(batch))
-    evaluator = Evaluator(architecture, scoring, own.byte_widths, model)
+    models = own.latency_models
     if latency is not None:
-        evaluator.nanoseconds  # noqa: B018  says what the table lacks
+        models = {LATENCY: LatencyModel(LatencyTable.load(str(latency)).of_batch(batch))}
+    evaluator = Evaluator(architecture, scoring, own.byte_widths, models)
+    if latency is not None:
+        evaluator.nanoseconds()  # says what the table lacks
     evaluation = evaluator.evaluation
     console = PlainConsole()
     if as_json:
         print_json(console, evaluation.to_dict())
+    elif quiet:
+        console.lines([f"{file}: {scoring.score} {evaluation.objective:.6f}"])
     else:
         console.print(evaluation_table(evaluation, scoring))
 
@@ -124,7 +136,11 @@ def _scoring(
         scoring = default_scoring(convention if problem is None else problem.convention, architecture, objective.score)
     n_stages = 1 + architecture.stage_of[-1]
     if objective.alpha is not None and len(objective.alpha) != n_stages:
-        raise SpecError("--alpha", f"{len(objective.alpha)} weights for {n_stages} down-sampling stages", "give one per stage")
+        raise SpecError(
+            "--alpha",
+            f"{counted(len(objective.alpha), 'weight')} for {counted(n_stages, 'down-sampling stage')}",
+            "give one per stage",
+        )
     resolution = scoring.score_resolution if score_resolution is None else score_resolution
     return replace(scoring, alpha=objective.alpha or scoring.alpha, score_resolution=resolution)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import SpecError
+from . import completion
 
 if TYPE_CHECKING:
     from ..problem.problem import Problem
@@ -39,17 +40,25 @@ def seed_number(text: str | int) -> int:
     return seed
 
 
-def run_plugins(paths: list[Path] | None) -> list[Path] | None:
-    """Runs the plug-ins of an option while the command line is read, before anything is looked for by its name."""
+def run_plugins(paths: list[Path] | None) -> list[Path]:
+    """Runs the plug-ins of an option while the command line is read, before anything is looked for by its name.
+
+    What it returns is a list even of none: some versions of typer count what is in it.
+    """
     from ..plugins import load_plugin
 
     for path in paths or ():
         load_plugin(path, "--plugin")
-    return paths
+    return list(paths or ())
 
 
 Spec = Annotated[
-    str, typer.Argument(metavar="NAME|SPEC.yaml", help="A preset (see 'presets'), or the path of a specification.")
+    str,
+    typer.Argument(
+        metavar="NAME|SPEC.yaml",
+        help="A preset (see 'presets'), or the path of a specification.",
+        autocompletion=completion.preset_names,
+    ),
 ]
 Network = Annotated[
     Path,
@@ -57,6 +66,7 @@ Network = Annotated[
         metavar="FILE|DIR|NAME",
         help="An architecture, a result.json or the folder of a design, a structure file of DeepMAD's tool (.txt), a "
         "description in the terms of torchvision or timm, or a name such as torchvision/resnet50.",
+        autocompletion=completion.network_names,
     ),
 ]
 Resolution = Annotated[
@@ -88,8 +98,18 @@ Overrides = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Print one line with the result (or what failed), and no progress; JSON stays whole."),
+]
 ConventionOverride = Annotated[
-    str | None, typer.Option("--convention", metavar="paper|reference", help="Same as --set convention=...")
+    str | None,
+    typer.Option(
+        "--convention",
+        metavar="paper|reference",
+        help="Same as --set convention=...",
+        autocompletion=completion.one_of("paper", "reference"),
+    ),
 ]
 Overwrite = Annotated[
     bool,

@@ -82,11 +82,12 @@ def new_engine(workers: int | None) -> Engine:
 
 
 @contextlib.contextmanager
-def watching(drawn: bool) -> Iterator[Callable[[Progress], None]]:
+def watching(drawn: bool, quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
     """What shows the progress of a run, and takes signals where the run can be left.
 
     What it needs is imported when it is first told of something: the process of the engine is at work by then. So is what it
     takes to draw the run, if it will be ``drawn``: even with a worker on every processor that delays the end less than later.
+    A ``quiet`` command shows nothing.
     """
     with contextlib.ExitStack() as stack:
         displays: list[ProgressDisplay] = []
@@ -96,10 +97,10 @@ def watching(drawn: bool) -> Iterator[Callable[[Progress], None]]:
             nonlocal preparations
             if not displays:
                 from ..figures.convergence import prepare
+                from ..report.console import PlainConsole
                 from ..report.progress import ProgressDisplay
-                from ..report.terminal import PlainConsole
 
-                displays.append(stack.enter_context(ProgressDisplay(PlainConsole(stderr=True))))
+                displays.append(stack.enter_context(ProgressDisplay(PlainConsole(stderr=True, quiet=quiet))))
                 preparations = prepare() if drawn else preparations
             elif progress.phase != "done":
                 next(preparations, None)

@@ -10,12 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import FLAG, PATH, arguments, callback
 from ..certificate.certificate import Certificate, finite, stated_figures
 from ..checker import Claim, digest
+from ..display import Displayed, Drawing
 from ..errors import SpecError
+from ..figures.formatting import percent, points
 from ..files import write_together, writing
+from ..frames import data_frame
 from ..networks.architecture import Architecture
-from ..networks.evaluator import Evaluation
+from ..networks.evaluation import Evaluation
 from ..problem.budgets import Budget
 from ..problem.problem import Problem
 from ..search.incumbents import relative_gap
@@ -26,6 +30,8 @@ from .trace import TRACE, read_trace, trace_text
 
 if TYPE_CHECKING:
     import networkx
+    import pandas
+    from matplotlib.axes import Axes
 
     from ..nn.module import DesignedNetwork
 
@@ -66,7 +72,7 @@ class DesignFiles:
             If a file is missing, or not what its name says.
         """
         if not os.path.isdir(folder):
-            raise SpecError("", "is not a folder", "give the folder that 'design --out' wrote", str(folder))
+            raise SpecError("", "is not a folder", "give the folder of a design", str(folder))
         data = load_result(folder / RESULT)
         if certificate is None:
             certificate = read_certificate(folder / CERTIFICATE, finite=finite)  # that one is missing says more than a field
@@ -74,7 +80,7 @@ class DesignFiles:
 
 
 @dataclass(frozen=True)
-class Design:
+class Design(Displayed):
     """A network, and what was proved of it.
 
     Attributes
@@ -110,6 +116,10 @@ class Design:
     versions: dict[str, str] = field(default_factory=dict)
     scip: dict[str, Any] | None = None
 
+    def __repr__(self) -> str:
+        proof = f"bound {points(self.bound)}, gap {percent(self.gap)}"
+        return f"<Design of {self.problem.name!r}: {self.status}, objective {points(self.objective)}, {proof}>"
+
     @cached_property
     def evaluation(self) -> Evaluation | None:
         """All figures of the network, in the problem's convention and objective."""
@@ -143,6 +153,37 @@ class Design:
 
         return to_module(self.to_graph())
 
+    def to_frame(self) -> pandas.DataFrame:
+        """The operations of the network in order, one row each: where it stands, its shapes, parameters and MACs.
+
+        ``stage`` and ``block`` are -1 outside of the super-blocks. Needs pandas, the extra ``frames``.
+        """
+        from ..nn.graph import layers
+
+        return data_frame(layers(self.to_graph()))
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draws incumbent and bound over time with matplotlib, on new axes or on those given, and returns the axes.
+
+        Raises
+        ------
+        SpecError
+            If the run left neither.
+        MissingExtraError
+            If matplotlib is not installed.
+        """
+        from ..figures.axes import plot_chart
+        from ..figures.convergence import plot_title, values_chart
+
+        chart = values_chart(self.trace)
+        if chart is None:
+            raise SpecError("", "the run left no incumbent and no bound over time", "plot a design whose run found something")
+        return plot_chart(chart, ax, plot_title(self.trace, chart))
+
+    def draw(self, width: int = 700) -> Drawing:
+        """The network to scale, as :meth:`mipdesign.Architecture.draw` draws it."""
+        return self._network().draw(width)
+
     def _network(self) -> Architecture:
         if self.architecture is None:
             raise SpecError("", f"the run ended '{self.status}' and has no network", "loosen a budget or raise the time limit")
@@ -174,12 +215,13 @@ class Design:
         data["sha256"] = digest(data)
         return data
 
+    @arguments(folder=PATH, picture=FLAG)
     def save(self, folder: str | Path, picture: bool = True) -> None:
         """Writes ``result.json``, ``certificate.json``, ``trace.csv`` and, if wanted, where matplotlib is installed and the
         run was not interrupted, ``convergence.png``.
         """
         folder = Path(folder)
-        with writing(folder):
+        with writing(folder, "folder"):
             folder.mkdir(parents=True, exist_ok=True)
             write_together(
                 {
@@ -195,6 +237,7 @@ class Design:
         draw_convergence(self.trace, folder / CONVERGENCE_PLOT)
 
     @classmethod
+    @arguments(folder=PATH)
     def load(cls, folder: str | Path) -> Design:
         """Reads what :meth:`save` wrote; use :meth:`checks` to see whether it is what a run wrote."""
         return cls.of_files(DesignFiles.read(Path(folder)))
@@ -226,6 +269,7 @@ class Design:
             scip=None if stated.scip is None else stated.scip.model_dump(),
         )
 
+    @arguments(resolve=FLAG, on_node=callback, quick=FLAG)
     def checks(
         self,
         resolve: bool = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,8 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from ..arguments import FLAG, PATH, RUN, TEXT, arguments, each, instance, optional
 from ..certificate.certificate import Certificate
 from ..checker import FORMAT, SECTIONS, digest
+from ..display import showing
 from ..engine.driver import solve
 from ..engine.engine import Engine
 from ..errors import CertificateError, SpecError
@@ -19,6 +20,7 @@ from ..lattice.tables import Tables
 from ..machine import processors
 from ..networks.architecture import Architecture
 from ..plugins import plugin_versions
+from ..problem.given import ProblemLike, given_problem
 from ..problem.problem import Problem
 from ..search.incumbents import OPTIMAL_GAP
 from ..search.outcome import Options, Progress, Resumed, ScipOptions, WarmStart
@@ -33,8 +35,13 @@ SOLVER_COLUMNS = 32
 """Columns up to which SCIP closes a cell, where a formulation is asked for."""
 
 
+DESIGNS = each(instance(Design, "a design", "designs that mipdesign.design() found"), "a list of designs")
+
+
+@arguments(**RUN, formulation=optional(TEXT), presolve=FLAG, resume=optional(PATH), near=DESIGNS)
+@showing("ProgressDisplay", on_progress="update")
 def design(
-    problem: Problem,
+    problem: ProblemLike,
     *,
     time_limit: float | None = None,
     gap: float = OPTIMAL_GAP,
@@ -44,6 +51,7 @@ def design(
     presolve: bool = True,
     resume: str | Path | None = None,
     near: Sequence[Design] = (),
+    progress: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     engine: Engine | None = None,
     engine_options: Mapping[str, str] = MappingProxyType({}),
@@ -52,6 +60,8 @@ def design(
 
     Parameters
     ----------
+    problem:
+        A problem, a preset's name, the path of a specification, or its content as a mapping.
     time_limit:
         Seconds; the best design so far and a valid bound are returned when it is reached.
     gap:
@@ -70,6 +80,8 @@ def design(
         Designs of problems with the same space and other limits, the nearest first: the search for an incumbent begins with
         their networks, whether they fit or not, and the tree with the first steps of the first one's. The answer does not
         depend on them.
+    progress:
+        Whether incumbent, bound and gap are shown as they change: in the terminal, or in the notebook.
     on_progress:
         Called with a :class:`Progress` a few times a second.
     engine:
@@ -85,14 +97,7 @@ def design(
     SpecError
         For an option out of range, an unknown formulation, or a folder of another problem.
     """
-    if not gap >= 0 or math.isinf(gap):
-        raise SpecError("gap", f"{gap!r} is not a gap", "give a number from 0 up, for example 1e-6")
-    if time_limit is not None and not time_limit > 0:
-        raise SpecError("time_limit", f"{time_limit!r} is not a time", "give a positive number of seconds")
-    if workers is not None and not 1 <= workers <= 1024:
-        raise SpecError("workers", f"{workers!r} is out of range", "give a number from 1 to 1024")
-    if seed < 0:
-        raise SpecError("seed", f"{seed!r} is negative", "give a number from 0 up")
+    problem = given_problem(problem)
     scip = ScipOptions.of(engine_options)
     chosen = _formulation(formulation or DEFAULT_FORMULATION, scip) if formulation or not presolve or engine_options else None
     earlier = None if resume is None else earlier_run(problem, Path(resume))
@@ -115,7 +120,7 @@ def design(
         missing = None if chosen is None else chosen.unsupported(tables)
         if missing is not None:
             if not presolve:
-                raise SpecError("formulation", f"{options.formulation!r} cannot express {missing}", "leave out --no-presolve")
+                raise SpecError("formulation", f"{options.formulation!r} cannot express {missing}", "leave the presolve on")
             options = replace(options, solver_columns=0)
         resumed = None if earlier is None else _resumed(tables, earlier)
         networks = tuple(other.architecture for other in near if other.architecture is not None)
@@ -170,7 +175,7 @@ def earlier_run(problem: Problem, folder: Path) -> Design:
     """
     found = Design.load(folder)
     if found.problem.digest != problem.digest:
-        raise SpecError("--resume", f"{folder} holds a run of another problem", "resume with the same problem and overrides")
+        raise SpecError("resume", f"{folder} holds a run of another problem", "resume with the same problem and overrides")
     data = found.certificate.data
     stated = data.get("sha256")
     stated = stated if isinstance(stated, dict) else {}

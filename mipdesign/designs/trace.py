@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
-from ..errors import SpecError, short
+from ..errors import SpecError, counted, short
 from ..files import read_text
 from ..parsing import validated
 from ..search.outcome import Progress
@@ -70,7 +70,7 @@ def read_trace(path: Path) -> tuple[Progress, ...]:
             raise SpecError("", f"{short(header)} is not the header of a trace", f"write {','.join(TRACE_COLUMNS)}")
         for cells in lines:
             if len(cells) != len(TRACE_COLUMNS):
-                raise SpecError("", f"has {len(cells)} columns", f"give {len(TRACE_COLUMNS)}")
+                raise SpecError("", f"has {counted(len(cells), 'column')}", f"give {len(TRACE_COLUMNS)}")
             row = validated(StoredProgress, {name: cell or None for name, cell in zip(TRACE_COLUMNS, cells, strict=True)}, None)
             bound = math.inf if row.bound is None else row.bound
             trace.append(Progress(row.seconds, row.phase, row.incumbent, bound, row.gap, row.open_nodes, row.closed_nodes))

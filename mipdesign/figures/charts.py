@@ -33,6 +33,9 @@ CHART_WIDTHS, SIDE_WIDTHS = (340, 700), (340, 400)
 """Widths of charts, and of charts that stand beside another one."""
 CURVES = 8
 """Curves that there are colours for: ``c0``, ``c1``, ..."""
+DASH_PATTERNS: tuple[tuple[float, ...], ...] = ((), (7.0, 3.0), (2.0, 2.5), (9.0, 3.0, 2.0, 3.0))
+"""Lengths of lines and gaps in pixels; the first one is an unbroken line."""
+DASHES = len(DASH_PATTERNS)
 COLOURS = {
     "ink": "#1a1a1a",
     "faint": "#5c5c5c",
@@ -78,12 +81,15 @@ class Series:
         ``step`` holds each value until the next; the others are marks.
     colour:
         A name of :data:`COLOURS`.
+    dash:
+        Of a curve, a place in :data:`DASH_PATTERNS`: curves are told apart without their colours too.
     """
 
     name: str
     kind: Literal["step", "dot", "ring", "cross"]
     colour: str
     points: tuple[tuple[float, float], ...]
+    dash: int = 0
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,12 @@ class Chart:
     @property
     def legend(self) -> tuple[tuple[str, str, str], ...]:
         """Kind, colour and name of each series."""
-        return tuple((series.kind, series.colour, series.name) for series in self.series)
+        return tuple((line_kind(s.dash) if s.kind == "step" else s.kind, s.colour, s.name) for s in self.series)
+
+
+def line_kind(dash: int) -> str:
+    """What a legend calls a curve of that dash pattern."""
+    return f"step-{dash}" if dash else "step"
 
 
 def new_figure(width: float, height: float, extra: str = "report", purpose: str = "a report", *, fitted: bool = True) -> Figure:
@@ -202,7 +213,9 @@ def _draw(axes: Axes, series: Series, last: float, colours: Mapping[str, str]) -
     colour = colours[series.colour if series.colour != "ink" else "faint"]
     x, y = zip(*series.points, strict=True)
     if series.kind == "step":
-        axes.step((*x, max(last, x[-1])), (*y, y[-1]), where="post", color=colour, linewidth=2.0, label=series.name)
+        (line,) = axes.step((*x, max(last, x[-1])), (*y, y[-1]), where="post", color=colour, linewidth=2.0, label=series.name)
+        if series.dash:  # in pixels: matplotlib would multiply them by the width of the line
+            line.set_linestyle((0, tuple(length / 2.0 for length in DASH_PATTERNS[series.dash])))
     elif series.kind == "cross":
         axes.plot(x, y, "x", color=colour, markersize=8.0, markeredgewidth=2.0)
     else:

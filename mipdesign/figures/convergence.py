@@ -6,13 +6,14 @@ import importlib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files import write_whole, writing
 from ..temporary import ensure_matplotlib_folder
-from .charts import COLOURS, Chart, Series, image, new_figure, plot
+from .charts import COLOURS, CURVES, DASHES, Chart, Series, image, line_kind, new_figure, plot
 from .formatting import percent, score
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ having matplotlib find them.
 """
 LETTER_PIXELS = 7.2
 """Width of a letter of the numbers."""
+ACROSS = "seconds of search"
+TOLD_SECONDS = 0.05
+"""Preparations that take less are not told."""
 SETTLED = 0.05
 """Part of the run that may be left out of the plot's range: the first incumbents and bounds are far off."""
 
@@ -91,6 +95,7 @@ def _tick_texts(axis: Axis) -> list[str]:
 
 def values_chart(trace: Sequence[Progress], name: str = "values", description: str = "") -> Chart | None:
     """Incumbent and bound over time, the space between them shaded; ``None`` where there is neither."""
+    trace = of_search(trace)
     limits = settled_range(trace)
     if limits is None:
         return None
@@ -100,11 +105,12 @@ def values_chart(trace: Sequence[Progress], name: str = "values", description: s
     )
     end = max(trace[-1].seconds, 1e-3)
     title = "Incumbent and bound over time"
-    return Chart(name, title, description, "seconds", "objective", curves, (0.0, end), limits, between=(1, 0))
+    return Chart(name, title, description, ACROSS, "objective", curves, (0.0, end), limits, between=(1, 0))
 
 
 def gap_chart(trace: Sequence[Progress], name: str = "gap", description: str = "") -> Chart | None:
     """The relative gap in per cent, on a logarithmic axis; it ends where the gap is closed. ``None`` where it has no curve."""
+    trace = of_search(trace)
     gaps = tuple((p.seconds, 100 * p.gap) for p in trace if p.gap)
     if len(gaps) < 2:
         return None
@@ -112,7 +118,40 @@ def gap_chart(trace: Sequence[Progress], name: str = "gap", description: str = "
     series = (Series("relative gap", "step", "gap", gaps),)
     end = trace[-1].seconds if trace[-1].gap else gaps[-1][0]
     reach = (low / 1.3, high * 1.3)
-    return Chart(name, "Gap over time", description, "seconds", "gap, %", series, (0.0, end), reach, logarithmic=True)
+    return Chart(name, "Gap over time", description, ACROSS, "gap, %", series, (0.0, end), reach, logarithmic=True)
+
+
+def relative_chart(
+    traces: Sequence[tuple[str, Sequence[Progress]]], name: str, description: str
+) -> tuple[Chart, tuple[tuple[str, str, str], ...]] | None:
+    """Incumbents and bounds of several runs by name, as per cent above and below the objective that each ended with, and the
+    legend; ``None`` where no run has a network.
+    """
+    ended = [(label, of_search(trace)) for label, trace in traces if trace and trace[-1].incumbent]
+    if not ended:
+        return None
+    series, legend, ranges, last = [], [], [], 1e-3
+    for i, (label, trace) in enumerate(ended[:CURVES]):
+        objective = trace[-1].incumbent or 1.0
+
+        def off(value: float | None, objective: float = objective) -> float | None:
+            return None if value is None else 100 * (value - objective) / abs(objective)
+
+        relative = [replace(p, incumbent=off(p.incumbent), bound=off(p.bound) or 0.0) for p in trace]
+        for kind in ("bound", "incumbent"):
+            series.append(Series(f"{label}: {kind}", "step", f"c{i}", _over_time(relative, kind), dash=i % DASHES))
+        legend.append((line_kind(i % DASHES), f"c{i}", label))
+        ranges.append(settled_range(relative) or (0.0, 0.0))
+        last = max(last, trace[-1].seconds)
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    title = "Bounds and incumbents of all runs"
+    upwards = "per cent above or below the final objective"
+    return Chart(name, title, description, ACROSS, upwards, tuple(series), (0.0, last), (low, high)), tuple(legend)
+
+
+def of_search(trace: Sequence[Progress]) -> list[Progress]:
+    """A trace with its times since the search began, which its first entry tells: what was prepared before is no part of it."""
+    return [replace(p, seconds=p.seconds - trace[0].seconds) for p in trace]
 
 
 def _over_time(trace: Sequence[Progress], name: str) -> tuple[tuple[float, float], ...]:
@@ -134,15 +173,19 @@ def plot_title(trace: Sequence[Progress], values: Chart) -> str:
 
 
 def convergence_lines(trace: Sequence[Progress], status: str) -> list[str]:
-    """When the first and the best network were found, and when the run ended."""
+    """When the first and the best network were found, when the run ended, and what went before the search."""
+    before, trace = trace[0].seconds, of_search(trace)
     found = _over_time(trace, "incumbent")
     lines = []
     if found:
         best = next(seconds for seconds, value in found if value == found[-1][1])
-        lines.append(f"First network after {found[0][0]:,.1f} s, the best one after {best:,.1f} s;")
+        lines.append(f"First network after {found[0][0]:,.1f} s of search, the best one after {best:,.1f} s;")
     ended = "proven" if status in ("optimal", "infeasible") else "stopped"
+    ended = ended if found else ended.capitalize()
     end = f"{ended} after {trace[-1].seconds:,.1f} s, with {trace[-1].closed_nodes:,} nodes closed"
     lines.append(end + (f" and {trace[-1].open_nodes:,} left open." if trace[-1].open_nodes else "."))
+    if before >= TOLD_SECONDS:
+        lines.append(f"Preparations before the search took {before:,.1f} s.")
     return lines
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from fractions import Fraction
+
+from ..networks.budget_names import kind_of_budget
+from ..numerals import exact
+from ..units import DIMENSIONS, decimal_text, limit_text
 
 PREFIXES = ("", "k", "M", "G", "T", "P")
 """SI prefixes of the powers of a thousand."""
@@ -14,6 +19,16 @@ def number(value: float) -> str:
     if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
         return f"{int(value):,}"
     return f"{value:.6g}"
+
+
+def exactly(value: float | str | None) -> str:
+    """A limit for a table: the number that it is, and not a rounded one; a dash for nothing."""
+    return "-" if value is None else decimal_text(exact(value))
+
+
+def limit(budget: str, value: Fraction | float | str) -> str:
+    """A limit in words: exactly, with a unit where that is shorter, ``1.82 G`` or ``25 ms``."""
+    return limit_text(exact(value), DIMENSIONS[kind_of_budget(budget)])
 
 
 def score(value: float | None) -> str:
@@ -41,3 +56,14 @@ def quantity(value: float) -> str:
     exponent = 0 if value == 0 else math.floor(math.log10(abs(float(f"{value:.3e}")))) // 3
     exponent = min(max(exponent, 0), len(PREFIXES) - 1)
     return f"{value / 1000**exponent:.4g} {PREFIXES[exponent]}".rstrip()
+
+
+def duration(seconds: float) -> str:
+    """A time that is known roughly: ``40 s``, ``5 min``, ``2 h 10 min``."""
+    if seconds < 90:
+        return f"{max(math.ceil(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(round(minutes, -1), 60)
+    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"

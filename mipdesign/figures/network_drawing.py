@@ -1,28 +1,56 @@
-"""Networks to scale, as SVG.
+"""Networks as drawings, as SVG.
+
+Heights and thicknesses grow with the square roots of map sides and channels: a stem of 16 channels and a last super-block of
+2048 are both to be read. Blocks that are alike and follow each other are a run; of a long one the first and the last are drawn,
+with the count above them, so that 60 blocks take no more room than four.
 
 A drawing is made for a width in pixels and never scaled up or down, so that its letters have the page's size; the page shows
 the one that fits (classes ``w340``, ``w700``, ``w1120``). Colours are classes of the style sheet, which knows light, dark and
-print.
+print; :func:`picture` brings its own.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from ..networks.architecture import Architecture, PerBlock
-from .parts import parts
+from ..networks.architecture import Architecture
+from .drawn_parts import Drawn, Run, drawn_parts
 
 NETWORK_WIDTHS = (340, 700, 1120)
 SLANT = (0.34, 0.24)
 """How far to the right and up the back of a map stands, relative to its height."""
-COLUMN, PAD = 77.0, 12.0
+COLUMN, PAD = 77.0, 14.0
 """Least width of a network's part that is drawn as a column, with its label, and the room between two columns."""
-LINE = 17.0
-"""Height of a line of text."""
-MOST_PIXELS = 44.0
+LETTER, LINE = 7.4, 17.0
+"""Width of a letter, and height of a line of text."""
+TALLEST = 150.0, 104.0
+"""Height of the largest map where parts are columns, and where they are rows."""
+MOST_PIXELS = 30.0
 """Largest thickness of one block."""
+DOTS = 17.0
+"""Room of the dots that stand for the other blocks of a run."""
+COUNT = 40.0
+"""Room of the count of a run, ``× 60``."""
+BESIDE = 0.47
+"""Part of the width that blocks may take where their label stands beside them."""
+PICTURE_WIDTH = NETWORK_WIDTHS[-1]
+PICTURE_STYLE = """
+svg { --ground: #ffffff; --ink: #1a1a1a; --line: #d8d8d8;
+  --core: #0b5c94; --map: #cfe3f2; --top: #e6f1f9; --side: #a9cbe4; --edge: #5d93bb; }
+@media (prefers-color-scheme: dark) {
+  svg { --ground: #14161a; --ink: #e8e8e8; --line: #3a3d44;
+    --core: #7cc0f0; --map: #23415a; --top: #305774; --side: #18303f; --edge: #5b93bd; }
+}
+.ground { fill: var(--ground); }
+text { font: 12.5px system-ui, sans-serif; fill: var(--ink); } .strong { font-weight: 600; font-size: 13px; }
+.map, .top, .side { stroke: var(--edge); stroke-width: .6; stroke-linejoin: round; }
+.map { fill: var(--map); } .top { fill: var(--top); } .side { fill: var(--side); } .inner { fill: var(--core); }
+.flow { stroke: var(--line); stroke-width: 2; } .more { fill: var(--edge); }
+"""
+"""Colours of a drawing that stands by itself, those of a page; :data:`mipdesign.report.page.TEMPLATES` has them."""
 
 
 def _root(name: str, title: str, description: str, width: int, height: float) -> Element:
@@ -58,103 +86,89 @@ def _line(parent: Element, x1: float, y1: float, x2: float, y2: float, style: st
     SubElement(parent, "line", {name: _pixels(value) for name, value in ends.items()} | {"class": style})
 
 
+def _dot(parent: Element, x: float, y: float) -> None:
+    SubElement(parent, "circle", {"cx": _pixels(x), "cy": _pixels(y), "r": "1.6", "class": "more"})
+
+
 def _text(parent: Element, x: float, y: float, content: str, style: str = "", anchor: str = "start") -> None:
     attributes = {"x": _pixels(x), "y": _pixels(y), "text-anchor": anchor}
     SubElement(parent, "text", attributes | ({"class": style} if style else {})).text = content
 
 
-class Drawn(NamedTuple):
-    """A part as a drawing shows it: maps of ``resolution`` x ``resolution``, one per block.
-
-    ``inners`` and ``kernels`` are bottleneck widths and kernels: of each block where they differ, none where the part has not
-    any. ``frames`` are those of its map, ``kernel_t`` those of its kernel.
-    """
-
-    name: str
-    resolution: int
-    channels: int
-    inners: tuple[int, ...]
-    depth: int
-    kernels: tuple[int, ...]
-    frames: int | None = None
-    kernel_t: int = 1
-
-    @property
-    def widest(self) -> int:
-        """Channels that a block takes room for."""
-        return max((self.channels, *self.inners))
-
-    def lines(self, channels: str = "channels") -> list[str]:
-        """What is written at it, its name apart."""
-        frames = "" if self.frames is None else f"{self.frames} × "
-        lines = [f"{frames}{self.resolution} × {self.resolution}", f"{self.channels:,} {channels}"]
-        if self.inners:
-            lines.append(f"{self.depth} block" + ("s" if self.depth != 1 else ""))
-        if self.kernels:
-            over = "" if self.kernel_t == 1 else f"{self.kernel_t} × "
-            lines.append(", ".join(f"{over}{kernel} × {kernel}" for kernel in sorted(set(self.kernels))))
-        low, high = min(self.inners, default=0), max(self.inners, default=0)
-        return lines + ([f"width {low:,}" + (f" to {high:,}" if high > low else "")] if self.inners else [])
-
-
-def drawn_parts(architecture: Architecture) -> list[Drawn]:
-    """Input and parts of a network."""
-    frames = architecture.frames
-    drawn = [Drawn("input", architecture.resolution, architecture.input_channels, (), 1, (), frames)]
-    for part in parts(architecture):
-        channels, inners, kernels, depth = map(_each, part.sizes)
-        of_map = None if part.stride is None else frames
-        sizes = (channels[0], inners, depth[0] if depth else 1, kernels, of_map, part.kernel_t)
-        drawn.append(Drawn(part.name, part.resolution, *sizes))
-    return drawn
-
-
-def _each(size: PerBlock | None) -> tuple[int, ...]:
-    """A size of all blocks, or those of each; none of a part that has not any."""
-    return size if isinstance(size, tuple) else () if size is None else (size,)
-
-
 class Scale(NamedTuple):
-    """Pixels per pixel of resolution, and per channel."""
+    """Pixels per square root of a map's side, and per square root of channels."""
 
     resolution: float
     channels: float
 
+    def thickness(self, channels: int) -> float:
+        """Of a slab."""
+        return self.channels * math.sqrt(channels)
+
     def pitch(self, part: Drawn) -> float:
-        """From one block of a part to the next: its thickness and a gap."""
-        return 1.15 * part.widest * self.channels
+        """From one block of a run to the next: its thickness and a gap."""
+        return self.thickness(part.widest) + max(2.0, 0.15 * self.thickness(part.widest))
 
     def height(self, part: Drawn) -> float:
         """Of the front of a map."""
-        return part.resolution * self.resolution
+        return self.resolution * math.sqrt(part.resolution)
+
+    def run_length(self, part: Drawn, run: Run) -> float:
+        """Of a run, without the slant of its last block; one that is cut has room for dots and for its count."""
+        blocks = run.shown * self.pitch(part)
+        cut = DOTS + SLANT[0] * self.height(part) if run.blocks > run.shown else 0.0
+        return max(blocks + cut, COUNT if cut else 0.0)
 
     def length(self, part: Drawn) -> float:
-        """Of all blocks of a part beside each other, with the slant of the last one."""
-        return part.depth * self.pitch(part) + SLANT[0] * self.height(part)
+        """Of all runs of a part beside each other, with the slant of the last block."""
+        return sum(self.run_length(part, run) for run in part.runs) + SLANT[0] * self.height(part)
+
+    def rise(self, part: Drawn) -> float:
+        """From the axis to what is highest of a part: the back of its map, or a count above it."""
+        counted = LINE if any(run.blocks > run.shown for run in part.runs) else 0.0
+        return (0.5 + SLANT[1]) * self.height(part) + counted
+
+
+def label_width(part: Drawn) -> float:
+    """Room of a part's label as a column."""
+    return max(COLUMN, LETTER * max(len(line) for line in (part.name, *part.lines("ch."))) + 4)
 
 
 def in_columns(drawn: Sequence[Drawn], width: int) -> bool:
     """Whether a network's parts fit side by side with their labels; otherwise they are rows."""
-    return len(drawn) * COLUMN <= width
+    return sum(map(label_width, drawn)) <= width
 
 
 def column_widths(drawn: Sequence[Drawn], scale: Scale) -> list[float]:
     """Widths of the parts as columns."""
-    return [max(COLUMN, scale.length(part) + PAD) for part in drawn]
+    return [max(label_width(part), scale.length(part) + PAD) for part in drawn]
+
+
+def common_columns(networks: Sequence[Architecture], scale: Scale) -> list[float] | None:
+    """Widths of columns in which the parts of all networks stand above each other; ``None`` if they have not as many parts."""
+    return _common_columns([drawn_parts(network) for network in networks], scale)
+
+
+def _common_columns(lists: Sequence[Sequence[Drawn]], scale: Scale) -> list[float] | None:
+    if len({len(drawn) for drawn in lists}) != 1:
+        return None
+    return [max(widths) for widths in zip(*(column_widths(drawn, scale) for drawn in lists), strict=True)]
 
 
 def common_scale(networks: Sequence[Architecture], width: int) -> Scale:
     """The largest scale at which every one of these networks fits the width."""
     lists = [drawn_parts(network) for network in networks]
-    tall = 190.0 if all(in_columns(drawn, width) for drawn in lists) else 110.0
-    by_resolution = tall / max(part.resolution for drawn in lists for part in drawn)
-    low, high = 0.0, MOST_PIXELS / max(part.widest for drawn in lists for part in drawn)
+    columns = all(in_columns(drawn, width) for drawn in lists)
+    by_resolution = TALLEST[0 if columns else 1] / math.sqrt(max(part.resolution for drawn in lists for part in drawn))
+    low, high = 0.0, MOST_PIXELS / math.sqrt(max(part.widest for drawn in lists for part in drawn))
 
     def fits(scale: Scale) -> bool:
+        if columns and (common := _common_columns(lists, scale)) is not None and sum(common) > width:
+            return False
         return all(
             sum(column_widths(drawn, scale)) <= width
             if in_columns(drawn, width)
-            else max(scale.length(part) for part in drawn) <= width
+            else max(scale.length(part) for part in drawn) <= BESIDE * width
             for drawn in lists
         )
 
@@ -164,12 +178,44 @@ def common_scale(networks: Sequence[Architecture], width: int) -> Scale:
     return Scale(by_resolution, high if fits(Scale(by_resolution, high)) else low)
 
 
-def draw_network(architecture: Architecture, name: str, width: int, scale: Scale) -> str:
-    """One network: each block a slab as high as its map and as thick as its channels, with its bottleneck width inside."""
+def draw_network(
+    architecture: Architecture, name: str, width: int, scale: Scale, columns: Sequence[float] | None = None
+) -> str:
+    """One network: each block a slab that grows with its map and its channels, with its bottleneck width inside.
+
+    Parameters
+    ----------
+    columns:
+        Widths of its columns, where they are those of other networks too; see :func:`common_columns`.
+    """
+    return tostring(_drawing(architecture, name, width, scale, columns), "unicode")
+
+
+def picture(architecture: Architecture, width: int = PICTURE_WIDTH) -> str:
+    """A drawing of one network as the text of an SVG file, with colours of its own, light and dark, on ground of its own."""
+    root = _drawing(architecture, "network", width, common_scale([architecture], width), None)
+    root.set("xmlns", "http://www.w3.org/2000/svg")
+    style = Element("style")
+    style.text = PICTURE_STYLE
+    root.insert(0, style)
+    ground = Element("rect", {"width": "100%", "height": "100%", "rx": "8", "class": "ground"})
+    root.insert(1, ground)
+    return tostring(root, "unicode") + "\n"
+
+
+def _drawing(architecture: Architecture, name: str, width: int, scale: Scale, columns: Sequence[float] | None) -> Element:
     drawn = drawn_parts(architecture)
-    draw = _draw_columns if in_columns(drawn, width) else _draw_rows
     title, description = f"Network of {architecture.resolution} × {architecture.resolution} input", network_words(architecture)
-    return tostring(draw(drawn, lambda height: _root(name, title, description, width, height), scale, width), "unicode")
+
+    def root_of(height: float) -> Element:
+        return _root(name, title, description, width, height)
+
+    if not in_columns(drawn, width):
+        return _draw_rows(drawn, root_of, scale, width)
+    widths = column_widths(drawn, scale)
+    if columns is not None and len(columns) == len(drawn) and sum(columns) <= width:
+        widths = [*columns]
+    return _draw_columns(drawn, root_of, scale, width, widths)
 
 
 def network_words(architecture: Architecture) -> str:
@@ -177,13 +223,13 @@ def network_words(architecture: Architecture) -> str:
     return "; ".join(f"{part.name}: {', '.join(part.lines())}" for part in drawn_parts(architecture))
 
 
-def _draw_columns(drawn: Sequence[Drawn], root_of: Callable[[float], Element], scale: Scale, width: int) -> Element:
+def _draw_columns(
+    drawn: Sequence[Drawn], root_of: Callable[[float], Element], scale: Scale, width: int, widths: Sequence[float]
+) -> Element:
     """Parts from left to right about a common axis, labels below."""
-    tallest = max(scale.height(part) for part in drawn)
-    rise = SLANT[1] * tallest
-    axis, labels = rise / 2 + (tallest + rise) / 2 + 2, tallest + rise + 26
-    root = root_of(labels + 5 * LINE + 8)
-    widths = column_widths(drawn, scale)
+    axis = max(scale.rise(part) for part in drawn) + 2
+    labels = axis + max(scale.height(part) for part in drawn) / 2 + 24
+    root = root_of(labels + max(len(part.lines()) for part in drawn) * LINE + 8)
     gap = (width - sum(widths)) / len(drawn)
     left = gap / 2
     _line(root, left, axis, width - gap / 2, axis, "flow")
@@ -197,30 +243,66 @@ def _draw_columns(drawn: Sequence[Drawn], root_of: Callable[[float], Element], s
 
 
 def _draw_rows(drawn: Sequence[Drawn], root_of: Callable[[float], Element], scale: Scale, width: int) -> Element:
-    """Parts from top to bottom, each under its label."""
-    heights = [(1 + SLANT[1]) * scale.height(part) for part in drawn]
-    root = root_of(sum(heights) + len(drawn) * (2 * LINE + 22))
+    """Parts from top to bottom, each with its label beside it."""
+    labels = max(scale.length(part) for part in drawn) + 2 * PAD
+    letters = int((width - labels) / LETTER)
+    texts = [[part.name, *_filled(part.lines(), letters)] for part in drawn]
+    rises = [scale.rise(part) for part in drawn]
+    heights = [
+        max(rise + scale.height(part) / 2, LINE * len(lines)) + 14
+        for part, rise, lines in zip(drawn, rises, texts, strict=True)
+    ]
+    root = root_of(sum(heights))
     top = 0.0
-    for part, height in zip(drawn, heights, strict=True):
-        size, channels, *others = part.lines()
-        _text(root, 0, top + LINE - 3, part.name, "strong")
-        _text(root, width, top + LINE - 3, size, "", "end")
-        _text(root, 0, top + 2 * LINE - 3, ", ".join([channels, *others]))
-        _draw_blocks(root, part, 0.0, top + 2 * LINE + 5 + height - scale.height(part) / 2, scale)
-        top += height + 2 * LINE + 22
+    for part, height, rise, lines in zip(drawn, heights, rises, texts, strict=True):
+        used = rise + scale.height(part) / 2
+        _draw_blocks(root, part, 0.5, top + (height - used) / 2 + rise, scale)
+        first = top + (height - LINE * len(lines)) / 2 + LINE - 4
+        for i, line in enumerate(lines):
+            _text(root, labels, first + i * LINE, line, "strong" if i == 0 else "")
+        top += height
     return root
 
 
+def _filled(texts: Sequence[str], letters: int) -> list[str]:
+    """Texts joined by commas to lines of so many letters at most."""
+    lines = [texts[0]]
+    for text in texts[1:]:
+        joined = f"{lines[-1]}, {text}"
+        lines[-1:] = [joined] if len(joined) <= letters else [lines[-1], text]
+    return lines
+
+
 def _draw_blocks(root: Element, part: Drawn, left: float, axis: float, scale: Scale) -> None:
-    """The blocks of a part, beginning at ``left``; the middle of their fronts is on the axis."""
+    """The blocks of a part, beginning at ``left``; the middle of their fronts is on the axis. A run that is cut has dots
+    before its last block, and its count above.
+    """
     pitch, height = scale.pitch(part), scale.height(part)
-    outer = part.channels * scale.channels
-    for i in range(part.depth):
-        middle = left + (i + 0.5) * pitch
-        _slab(root, middle - outer / 2, axis - height / 2, outer, height)
-        if part.inners:
-            inner = part.inners[i % len(part.inners)] * scale.channels
-            _rect(root, middle - inner / 2, axis - height / 4, inner, height / 2, "inner")
+    for run in part.runs:
+        length, cut = scale.run_length(part, run), run.blocks > run.shown
+        for i in range(run.shown):
+            is_last = cut and i == run.shown - 1
+            middle = left + (length - pitch / 2 if is_last else (i + 0.5) * pitch)
+            _draw_block(root, part.channels, run.inner, middle, axis, scale, height)
+        if cut:
+            begin, end = left + (run.shown - 1) * pitch + SLANT[0] * height, left + length - pitch
+            for i in range(3):
+                _dot(root, (begin + end) / 2 + 5 * (i - 1), axis)
+            back = SLANT[0] * height
+            above = axis - (0.5 + SLANT[1]) * height - 6
+            _text(root, left + (length + back) / 2, above, f"× {run.blocks}", "strong", "middle")
+        left += length
+
+
+def _draw_block(
+    root: Element, channels: int, inner: int | None, middle: float, axis: float, scale: Scale, height: float
+) -> None:
+    """One block: the slab of its map, and its bottleneck width inside."""
+    outer = scale.thickness(channels)
+    _slab(root, middle - outer / 2, axis - height / 2, outer, height)
+    if inner is not None:
+        core = scale.thickness(inner)
+        _rect(root, middle - core / 2, axis - height / 4, core, height / 2, "inner")
 
 
 def _slab(root: Element, x: float, y: float, thick: float, height: float) -> None:

@@ -1,7 +1,7 @@
 """One table type: plain values under columns that say how they are written; for the terminal, for pages, and as CSV.
 
-A function that makes a table states its content once. :class:`Table` renders itself in a terminal (by :mod:`rich`), as CSV and
-as Markdown; the template ``tables.html.j2`` renders it on a page.
+A function that makes a table states its content once. :class:`Table` renders itself in a terminal of any width
+(:mod:`mipdesign.figures.layout`), as CSV and as Markdown; the template ``tables.html.j2`` renders it on a page.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .formatting import number
+from .layout import Line, Strip, lay_out
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
+    from rich.console import Console, ConsoleOptions, RenderResult
 
 Value: TypeAlias = str | int | float | None
 """A cell; ``None`` where there is nothing to say."""
@@ -58,7 +59,9 @@ class Column:
     text:
         How its values are written.
     breaks:
-        Whether its texts may be broken anywhere, as digests.
+        Whether its texts may be broken anywhere, as digests; a terminal breaks none.
+    prose:
+        Whether its texts may go on on the next line at a space.
     """
 
     heading: str
@@ -67,6 +70,7 @@ class Column:
     short: str | None = None
     text: Callable[[Any], str] = plain_text
     breaks: bool = False
+    prose: bool = False
 
     @property
     def label(self) -> str:
@@ -97,6 +101,8 @@ class Table:
         Whether the last row is a sum.
     marked:
         Rows that stand out on a page.
+    keys:
+        How many of the first columns name a row: where a table is wider than a terminal, they are there in each part of it.
     """
 
     title: str
@@ -106,6 +112,7 @@ class Table:
     name: str = ""
     total: bool = False
     marked: frozenset[int] = field(default=frozenset())
+    keys: int = 1
 
     @property
     def header(self) -> tuple[str, ...]:
@@ -129,17 +136,30 @@ class Table:
         lines = [self.header, ("---",) * len(self.columns), *self.texts()]
         return "\n".join([f"### {self.title}", "", *self.notes, "", *(f"| {' | '.join(line)} |" for line in lines), ""])
 
-    def __rich__(self) -> RichTable:
-        """The table in a terminal; nothing of it is ever shortened."""
-        from rich import box
-        from rich.table import Table as RichTable
+    def lines(self, width: int) -> list[Line]:
+        """The lines of the table in a terminal; nothing of it is ever shortened."""
+        cells = zip(*self.texts(), strict=True) if self.rows else ((),) * len(self.columns)
+        strips = [
+            Strip(
+                column.label if column.short is None else column.short,
+                tuple(map(printable, texts)),
+                column.align == "right",
+                column.prose,
+            )
+            for column, texts in zip(self.columns, cells, strict=True)
+        ]
+        return list(lay_out(strips, width, self.keys, self.total))
 
-        shown = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-        for column in self.columns:
-            heading = column.label if column.short is None else column.short
-            shown.add_column(heading, justify=column.align, overflow="fold")
-        for i, texts in enumerate(self.texts()):
-            if self.total and i == len(self.rows) - 1:
-                shown.add_section()
-            shown.add_row(*texts)
-        return shown
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """What :mod:`rich` prints of it."""
+        from rich.text import Text
+
+        text = Text(no_wrap=True, overflow="ignore", end="")
+        for line in self.lines(options.max_width):
+            text.append(f"{line.text}\n", "bold" if line.is_head else None)
+        yield text
+
+
+def printable(text: str) -> str:
+    """A text of one line; signs that a terminal would obey are spelt out."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..errors import SpecError
-from ..files import read_text
+from ..arguments import PATH, TEXT, arguments, instance, optional, whole
+from ..errors import SpecError, nearest
+from ..files import read_text, require_regular
 from ..networks.architecture import Architecture
 from ..parsing import load_json, load_yaml
+from .foreign import obstacle_of, refuse_foreign, unknown_network
 from .library_networks import NETWORKS, described, network_described, network_named
 from .reference_text import parse_structure, structure_text
 
@@ -21,6 +23,7 @@ FORMATS = ("json", "reference-txt")
 """Formats of :func:`network_text`."""
 
 
+@arguments(source=PATH, resolution=optional(whole(1)), frames=optional(whole(1)))
 def read_network(source: str | Path, resolution: int | None = None, frames: int | None = None) -> Architecture:
     """The network that a file, the folder of a design or a name stands for.
 
@@ -53,14 +56,37 @@ def _read(source: str | Path) -> Architecture:
     path, name = Path(source), str(source)
     if not os.path.lexists(path) and (name in NETWORKS or name.startswith("torchvision/")):
         return network_named(name)
+    if not os.path.lexists(path):
+        raise _missing(path, name)
     if path.suffix == ".txt":
         return parse_structure(read_text(path), name)
     if os.path.isdir(path):
         return Architecture.load(path)
     data = load_yaml(read_text(path), name) if path.suffix in (".yaml", ".yml") else load_json(path)
-    return network_described(data, name) if described(data) else Architecture.from_content(data, name)
+    if described(data):
+        return network_described(data, name)
+    refuse_foreign(data, name, NETWORKS)
+    return Architecture.from_content(data, name)
 
 
+def _missing(path: Path, name: str) -> SpecError:
+    """What is wrong with a name that no file and no network has, with the nearest one of those that there are."""
+    if not path.suffix and obstacle_of(name):
+        return unknown_network(name, NETWORKS)
+    try:
+        beside = [str(path.parent / found) for found in os.listdir(path.parent)]
+    except (OSError, ValueError):  # the latter for names that no file can have
+        beside = []
+    try:
+        require_regular(path)
+        problem = "cannot be read"
+    except SpecError as error:
+        problem = error.problem
+    remedy = f"{nearest(name, [*beside, *NETWORKS])}give an existing file, or a name such as torchvision/resnet50"
+    return SpecError("", problem, remedy, name)
+
+
+@arguments(architecture=instance(Architecture, "a network", "an Architecture, such as read_network() reads"), form=TEXT)
 def network_text(architecture: Architecture, form: str) -> str:
     """A network as text of one of :data:`FORMATS`; :func:`read_network` gives the same network again.
 
@@ -70,5 +96,5 @@ def network_text(architecture: Architecture, form: str) -> str:
         If there is no such format, or the format cannot express the network.
     """
     if form not in FORMATS:
-        raise SpecError("--to", f"{form!r} is not a format", f"use one of: {', '.join(FORMATS)}")
+        raise SpecError("form", f"{form!r} is not a format", f"use one of: {', '.join(FORMATS)}")
     return structure_text(architecture) if form == "reference-txt" else architecture.dumps() + "\n"

@@ -18,6 +18,7 @@ from ..errors import SpecError, short
 from ..networks.architecture import Architecture, Stage
 from ..networks.architecture_file import Positive
 from ..parsing import validated
+from .foreign import unknown_network
 
 PLANES = (64, 128, 256, 512)
 """Planes of ResNet's four layers; a bottleneck block has four times as many channels."""
@@ -87,7 +88,7 @@ def network_named(name: str) -> Architecture:
         If there is none of that name.
     """
     if name not in NETWORKS:
-        raise SpecError("", f"{name!r} is not a network", f"use one of: {', '.join(NETWORKS)}")
+        raise unknown_network(name, NETWORKS)
     return network_described(NETWORKS[name], name)
 
 
@@ -99,9 +100,21 @@ def network_described(data: Any, source: str) -> Architecture:
     SpecError
         With the field, its value and a remedy.
     """
+    _refuse_obstacles(data, source)
     if "resnet" in data:
         return _resnet(validated(_ResNetFile, data, source), source)
     return _mobilenet(validated(_MobileNetFile, data, source), source)
+
+
+def _refuse_obstacles(data: Mapping[str, Any], source: str) -> None:
+    """What the blocks here do not have is named before what is missing or unknown beside it."""
+    resnet, stacks = data.get("resnet"), data.get("arch_def")
+    if isinstance(resnet, Mapping) and type(groups := resnet.get("groups", 1)) is int and groups > 1:
+        raise SpecError("resnet.groups", f"{groups} groups are not supported", "use 1", source)
+    for i, stack in enumerate(stacks if isinstance(stacks, list) else []):
+        for j, text in enumerate(stack if isinstance(stack, list) else []):
+            if isinstance(text, str) and "resnet" not in data:
+                _decoded(text, f"arch_def.{i}.{j}", source)
 
 
 # ---------------------------------------------------------------------------------------------------------- torchvision
@@ -109,8 +122,6 @@ def network_described(data: Any, source: str) -> Architecture:
 
 def _resnet(file: _ResNetFile, source: str) -> Architecture:
     r = file.resnet
-    if r.groups != 1:
-        raise SpecError("resnet.groups", f"{r.groups} groups are not supported", "use 1", source)
     if r.block == "basic" and r.width_per_group != 64:
         raise SpecError("resnet.width_per_group", f"{r.width_per_group} with basic blocks", "use 64, or bottleneck", source)
     stages = [

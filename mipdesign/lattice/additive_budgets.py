@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..networks.evaluator import LOWER, UPPER_ONLY, count_of_budget
+from ..networks.budget_names import LOWER, UPPER_ONLY, count_of_budget, kind_of_budget
 from ..networks.operation import WHOLE, Int, Operation
 from ..problem.problem import Problem
 from .arrays import MAX_COUNT, Ints
@@ -123,7 +123,7 @@ def excess_of(problem: Problem) -> Excess:
     """Whether an operation alone breaks an upper limit of a problem, those of maps that are not rounded aside."""
     upper = []
     for name, limit in problem.budgets.limits().items():
-        if name not in (*UPPER_ONLY, "layers", "blocks") and not name.startswith(LOWER):
+        if kind_of_budget(name) not in (*UPPER_ONLY, "layers", "blocks") and not name.startswith(LOWER):
             budget = AdditiveBudget.of(name, problem)
             if budget.map_factor == 1:
                 upper.append((budget, budget.limit(limit)))

@@ -56,9 +56,10 @@ class Arrays:
         Pairs of super-blocks that have something in common: its number in :data:`TIED` (or :data:`DEPTH`), and both
         super-blocks; shape ``(ties, 3)``.
     paired, pairs, pair_at:
-        Budget whose counts depend on pairs of incoming channels and column in no simple way (-1 if there is none), what it
-        counts for them: ``pairs[begin + place of ci]`` of both tables together; and where each column's part of both begins,
-        shape ``(2, columns)``.
+        The first of the budgets whose counts depend on pairs of incoming channels and column in no simple way, which are the
+        last ones (the number of budgets if there are none); what they count for them: ``pairs[begin + place of ci]`` of both
+        tables together, shape ``(entries, paired budgets)``; and where each column's part of both begins, shape
+        ``(2, columns)``.
     offsets:
         First row of each super-block, and the number of rows.
     has_identity:
@@ -186,6 +187,7 @@ class Arrays:
             n_penalised=len(self.penalised),
             n_families=self.families.shape[1],
             paired=self.paired,
+            n_paired=len(self.limits) - self.paired,
             forgets=self.forgets,
             squared=self.squared,
             additive=self.additive,
@@ -226,7 +228,7 @@ FLAGS = ("has_identity", "may_be_limited", "continues", "ordered", "present", "s
 NUMBERS = ("stem_log", "stem_extra", "head_log", "head_extra", "channels_exponent", "rho", "rho_price", "beta", "most_value")
 SIZES = (
     *("n_rows", "row_size", "super_blocks", "stages", "budgets", "n_stems"),
-    *("n_ties", "n_rho_stages", "n_penalised", "n_families", "paired", "forgets", "squared"),
+    *("n_ties", "n_rho_stages", "n_penalised", "n_families", "paired", "n_paired", "forgets", "squared"),
     *("additive", "has_extra", "has_values", "has_blocks", "tail_bits"),
 )
 

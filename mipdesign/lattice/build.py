@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..networks.blocks import FAMILIES
-from ..networks.evaluator import SIZES
+from ..networks.budget_names import SIZES, kind_of_budget
 from ..networks.objective import stage_of_super_blocks
 from ..networks.operation import Operation, plain_conv
 from ..problem.elements import ties_of_elements
@@ -32,8 +32,8 @@ OF_OPERATIONS = ("activation_memory", "latency", "max_feature")
 """Budgets whose limits decide which columns there are, or what they count."""
 
 
-def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list[StageLatency]]:
-    """Tables of a problem, and what its latency table lacks. :func:`mipdesign.search.coverage.build_tables` proves that no
+def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, dict[str, list[StageLatency]]]:
+    """Tables of a problem, and what its latency tables lack. :func:`mipdesign.search.coverage.build_tables` proves that no
     network within the other budgets needs it.
 
     Parameters
@@ -44,16 +44,16 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     Returns
     -------
     tuple
-        The tables; of each super-block, how many of its operations have no entry, in place of nanoseconds. Nothing where the
-        table has all, or where there is none.
+        The tables; for each latency budget whose table lacks something, of each super-block how many of its operations have no
+        entry, in place of nanoseconds.
     """
     if like is not None and _same_columns(problem, like.problem):
-        return like.with_limits(problem), []
+        return like.with_limits(problem), {}
     check_size(problem)
     conv = problem.scoring.convention
     limits = problem.budgets.limits()
-    rho, memory, latency = (limits.pop(name, None) for name in ("effectiveness", "activation_memory", "latency"))
-    held = limits.pop("max_feature", None)
+    rho, memory, held = (limits.pop(name, None) for name in ("effectiveness", "activation_memory", "max_feature"))
+    most_microseconds = {name: limits.pop(name) for name in problem.budgets.latencies}
     most_elements = None
     if memory is not None:
         most_elements = min(math.floor(memory / problem.budgets.bytes_of("activation_memory")), MAX_COUNT)
@@ -80,29 +80,32 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
     tail_fixed, tail_slope = _tail(problem, budgets)
     most = integer_limits(budgets, limits.values())
     stem_counts = counts_of(stem, budgets, stem_c.shape, layers=1, blocks=0)
-    if latency is not None:
-        counts = (*counts, "latency")
-        stem_counts = np.vstack([stem_counts, np.zeros_like(stem_c)])
-        tail_fixed, tail_slope = np.append(tail_fixed, 0), np.append(tail_slope, 0)
+    if most_microseconds:
+        counts = (*counts, *most_microseconds)
+        none = np.zeros(len(most_microseconds), dtype=np.int64)
+        stem_counts = np.vstack([stem_counts, np.broadcast_to(none[:, None], (len(none), len(stem_c)))])
+        tail_fixed, tail_slope = np.append(tail_fixed, none), np.append(tail_slope, none)
     blocks: list[SuperBlock] = []
     for element in elements:
         alike = next((block for block in blocks if block.element.has_columns == element.has_columns), None)
         blocks.append(replace(alike, element=element) if alike else SuperBlock.of(element, frames))
-    gaps: list[StageLatency] = []
-    latencies: list[StageLatency] = []
+    gaps: dict[str, list[StageLatency]] = {}
+    latencies: list[list[StageLatency]] = []
     sizes = [len(block.columns.c) for block in blocks]
-    pairs = [np.zeros(0, dtype=np.int64)] * len(blocks)
+    pairs = [np.zeros((0, len(most_microseconds)), dtype=np.int64)] * len(blocks)
     pair_at = [np.broadcast_to(np.int64(0), (2, size)) for size in sizes]
-    if latency is not None and problem.budgets.latency is not None:
-        model = problem.budgets.latency.model
-        longest = check_time(problem, model)
-        most_nanoseconds = min(math.floor(latency * 1000), longest)
+    for name, limit in most_microseconds.items():
+        model = problem.budgets.latencies[name].model
+        longest = check_time(problem, name, model)
+        most_nanoseconds = min(math.floor(limit * 1000), longest)
         timer = Timer(model, most_nanoseconds + 1)
-        latencies = stage_latencies(problem, blocks, timer)
+        latencies.append(stage_latencies(problem, blocks, timer))
         if timer.lacking:
-            gaps = stage_latencies(problem, blocks, Gaps(model, 1, exceeds=excess_of(problem)))
+            gaps[name] = stage_latencies(problem, blocks, Gaps(model, 1, exceeds=excess_of(problem)))
         most = [*most, most_nanoseconds]
-        pairs, pair_at = [of_stage.pairs for of_stage in latencies], [of_stage.pair_at for of_stage in latencies]
+    if latencies:
+        pairs = [np.stack([part.pairs for part in of_tables], axis=1) for of_tables in zip(*latencies, strict=True)]
+        pair_at = [of_stage.pair_at for of_stage in latencies[0]]
     at = np.cumsum([0, *sizes]).tolist()
     every = new_rows(at[-1], len(counts))
     room = np.empty(max(sizes) * every.itemsize, dtype=np.uint8)
@@ -128,9 +131,9 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, list
         if maps is not None:
             reading, ranks = maps.write(blocks, i, figures, ranks)
         beside.append({"extra": extra, "ranks": ranks, "reading": reading, "values": _values(problem, block)})
-        if latencies:
+        for row, of_table in enumerate(latencies, len(budgets)):
             counted = figures["counts"]
-            counted[0, -1], counted[1:3, -1], counted[3, -1] = latencies[i].fixed, 0.0, latencies[i].rest
+            counted[0, row], counted[1:3, row], counted[3, row] = of_table[i].fixed, 0.0, of_table[i].rest
         write_rows(of_block, figures)
     before = [problem.stem.channels.values, *(element.space.channels for element in elements)]
     stages = [_stage_tables(*of_stage) for of_stage in zip(before, blocks, rows, beside, pairs, pair_at, strict=False)]
@@ -176,7 +179,7 @@ def _same_columns(problem: Problem, other: Problem) -> bool:
     return (
         all(getattr(problem, name) == getattr(other, name) for name in type(problem).model_fields if name != "budgets")
         and limited == list(two.limits())
-        and not set(limited) & set(OF_OPERATIONS)
+        and not set(map(kind_of_budget, limited)) & set(OF_OPERATIONS)
         and all(one.bytes_of(name) == two.bytes_of(name) for name in SIZES)
     )
 

@@ -90,7 +90,7 @@ class Gaps(Timer):
 
 
 class StageLatency(NamedTuple):
-    """Nanoseconds of one super-block.
+    """Nanoseconds of one super-block by one table.
 
     Attributes
     ----------
@@ -110,7 +110,8 @@ class StageLatency(NamedTuple):
 def stage_latencies(problem: Problem, blocks: Sequence[SuperBlock], timer: Timer) -> list[StageLatency]:
     """Latency of every element, with that of stem, head and classifier.
 
-    The stem's part depends on the family of the first super-block (its activation) and so belongs to that one's pairs.
+    The stem's part depends on the family of the first super-block (its activation) and so belongs to that one's pairs. Where
+    columns find their pairs depends on the operations alone: it is the same for every latency table.
     """
     made: list[StageLatency] = []
     incoming, rests = np.array(problem.stem.channels.values, dtype=np.int64), np.zeros(0, dtype=np.int64)

@@ -56,8 +56,8 @@ def check_size(problem: Problem) -> None:
         raise SpecError("stages", "the largest network has over 5e14 operations", "lower the resolution, channels or depths")
 
 
-def check_time(problem: Problem, model: LatencyModel) -> int:
-    """More nanoseconds than any network takes: the longest of a table for each operation of the deepest network.
+def check_time(problem: Problem, budget: str, model: LatencyModel) -> int:
+    """More nanoseconds than any network takes by the table of a budget: its longest for each operation of the deepest network.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def check_time(problem: Problem, model: LatencyModel) -> int:
     longest = operations * max((int(grid.values.max()) for grid in model.table.grids.values()), default=0)
     if 16 * longest >= MAX_COUNT:
         text = f"the longest of its latencies times {operations} operations is over 5e14 nanoseconds"
-        raise SpecError("budgets.latency.table", text, "measure shorter operations, or lower the depths")
+        raise SpecError(f"budgets.{budget}.table", text, "measure shorter operations, or lower the depths")
     return longest
 
 

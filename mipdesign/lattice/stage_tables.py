@@ -53,8 +53,9 @@ class StageTables:
         Bounds of ``C / ci`` that say the same in the least numbers, ``None`` for one that excludes nothing; see
         :meth:`mipdesign.problem.space.SuperBlockSpace.simple_growth`.
     pairs, pair_at:
-        What the latency counts for pairs of incoming channels and column, in two flat tables, and where each column's part of
-        both begins, shape ``(2, columns)``; empty and 0 without a latency budget. See :mod:`mipdesign.lattice.pairs`.
+        What latencies count for pairs of incoming channels and column, in two flat tables, one column of ``pairs`` for each
+        latency budget; and where each column's part of both begins, shape ``(2, columns)``. Empty and 0 without a latency
+        budget. See :mod:`mipdesign.lattice.pairs`.
     """
 
     element: Element

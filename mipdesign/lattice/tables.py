@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from ..networks.architecture import Architecture, Stage, Stem, single
 from ..networks.blocks import FAMILIES
+from ..networks.budget_names import LATENCY, kind_of_budget
 from ..networks.operation import kernel_code, kernel_of
 from ..problem.problem import Problem
 from ..problem.ties import Tie
@@ -49,7 +50,7 @@ class Tables:
     problem:
         What they describe.
     counts:
-        Names of the additive integer budgets, in the order of the first axis of the count arrays.
+        Names of the additive integer budgets, in the order of the first axis of the count arrays; latencies are the last.
     limits:
         Their limits, rounded down to integers, shape ``(budgets,)``.
     rho:
@@ -193,8 +194,8 @@ class Tables:
         return Arrays(
             rows=self.rows,
             ties=self._ties(),
-            paired=self.counts.index("latency") if "latency" in self.counts else -1,
-            pairs=np.concatenate([s.pairs for s in self.stages]).astype(np.float64),
+            paired=len(self.counts) - sum(kind_of_budget(name) == LATENCY for name in self.counts),
+            pairs=np.concatenate([s.pairs for s in self.stages]).astype(np.float64, order="C"),
             offsets=np.cumsum([0] + [len(s.c) for s in self.stages]),
             has_identity=np.array([bool(counts_of_rows(s.rows)[2].any()) for s in self.stages]),
             continues=np.array([s.element.continues for s in self.stages]),

@@ -32,7 +32,7 @@ enum { CHANNELS, FAMILY, WIDTH, KERNEL, BLOCK_LOG, LOG_CHANNELS, PRESENCE, BITS,
 
 /* The order of the fields is that of mipdesign.lattice.arrays.Structure. */
 typedef struct {
-    const double *pairs;
+    const double *pairs;       /* of each entry, n_paired numbers */
     const double *channel_logs; /* of each place, log C */
     const double *prefix;      /* stages x super_blocks */
     const double *log_areas;
@@ -55,7 +55,7 @@ typedef struct {
     const i64 *depths, *depth_at; /* lattice of each depth: that of super-block i is depths[depth_at[i] : depth_at[i + 1]] */
     const i64 *families;       /* super_blocks x n_families */
     const i64 *place_at;       /* first row of each place: those of super-block i begin at entering_at[i]; and the number of rows */
-    const i64 *pair_at;        /* 2 x n_rows, where there is a paired budget */
+    const i64 *pair_at;        /* 2 x n_rows, where there are paired budgets: the last n_paired ones, from `paired` on */
     const i64 *bits;           /* of each row, where there are single blocks: the pair of bits as a number, */
     const i64 *reading;        /* 2 x n_rows, where that is limited: bits with which a block reads, most with which it may be read */
     const i64 *value_at;       /* super_blocks + 1: where the values of each begin */
@@ -67,7 +67,8 @@ typedef struct {
     const uint8_t *present;    /* of each row, where there are single blocks: whether the block is there */
     const uint8_t *same_shape; /* elements that have width and kernel of the one before */
     double stem_log, stem_extra, head_log, head_extra, channels_exponent, rho, rho_price, beta, most_value;
-    i64 n_rows, row_size, super_blocks, stages, budgets, n_stems, n_ties, n_rho_stages, n_penalised, n_families, paired, forgets, squared;
+    i64 n_rows, row_size, super_blocks, stages, budgets, n_stems, n_ties, n_rho_stages, n_penalised, n_families, paired, n_paired, forgets,
+        squared;
     i64 additive, has_extra, has_values, has_blocks, tail_bits;
 } Arrays;
 

@@ -108,9 +108,17 @@ static inline double super_block_count(const Row *row, i64 b, double ci, i64 dep
     return own_count(row, b, depth) + entering_count(row, b, ci);
 }
 
-/* What the paired budget counts beside (1) for a row and the incoming channels at a place. */
-static inline double pair_count(const Arrays *a, i64 row, i64 place) {
-    return a->pairs[a->pair_at[row] + place] + a->pairs[a->pair_at[a->n_rows + row] + place];
+/* What the n-th paired budget counts beside (1) for a row and the incoming channels at a place. */
+static inline double pair_count(const Arrays *a, i64 row, i64 place, i64 n) {
+    const double *one = a->pairs + (a->pair_at[row] + place) * a->n_paired;
+    const double *other = a->pairs + (a->pair_at[a->n_rows + row] + place) * a->n_paired;
+    return one[n] + other[n];
+}
+
+/* Adds what all paired budgets count there to the counts of the budgets. */
+static inline void add_pair_counts(const Arrays *a, i64 row, i64 place, double *counts) {
+    for (i64 n = 0; n < a->n_paired; n++)
+        counts[a->paired + n] += pair_count(a, row, place, n);
 }
 
 /* What head and classifier count behind c channels. */

@@ -142,8 +142,7 @@ static void describe(const Chain *c, const Path *path, double *row, double *laye
         row[at.depths + i] = (double)depth;
         for (i64 b = 0; b < nb; b++)
             row[at.counts + b] += super_block_count(column, b, in.channels[k], depth);
-        if (a->paired >= 0)
-            row[at.counts + a->paired] += pair_count(a, c->rows[path->columns[i]], in.places[k]);
+        add_pair_counts(a, c->rows[path->columns[i]], in.places[k], row + at.counts);
         layers_of[i] = (double)column->layers * (double)depth;
         logs_of[i] = log_widths(column, c->logs[path->groups[i]], in.logs[k], depth);
     }

@@ -26,8 +26,8 @@ static void find_least_counts(const Chain *c, double *start, double *least) {
                     for (i64 b = 0; b < nb; b++) {
                         i64 depth = rest_part(row, b) > 0 ? c->low[i] : c->high[i];
                         double value = before[k * nb + b] + super_block_count(row, b, in.channels[k], depth);
-                        if (b == a->paired)
-                            value += pair_count(a, c->rows[p], in.places[k]);
+                        if (b >= a->paired)
+                            value += pair_count(a, c->rows[p], in.places[k], b - a->paired);
                         least[g * nb + b] = least_of(least[g * nb + b], value);
                     }
                 }
@@ -53,7 +53,7 @@ static i64 list_paths(const Chain *c, const Weights *w, const Pass *f, const i64
     Store store = {0}, *s = &store;
     i64 m = c->super_blocks, nb = a->budgets, n_found = 0;
     double *start = take_doubles(s, c->n_stems * nb), *least_counts = take_doubles(s, c->n_groups * nb);
-    double *counts = take_doubles(s, m * nb), per_pair = pair_price(a, w);
+    double *counts = take_doubles(s, m * nb), *pair = take_doubles(s, nb);
     Standing *standing = take(s, (size_t)m * sizeof(Standing));
     *steps = s->failed ? -1 : 0;
     if (s->failed)
@@ -105,7 +105,11 @@ static i64 list_paths(const Chain *c, const Weights *w, const Pass *f, const i64
             const Row *row = column_row(c, p);
             if (!may_enter(row, ci) || !may_have_depth(row, depth) || value_of(a, i, c->rows[p], depth) == -INFINITY)
                 continue;
-            double pair = a->paired >= 0 ? pair_count(a, c->rows[p], in.places[k]) : 0.0, price = pair * per_pair;
+            double price = 0.0;
+            for (i64 b = a->paired; b < nb; b++) {
+                pair[b] = pair_count(a, c->rows[p], in.places[k], b - a->paired);
+                price += w->budget[b] * pair[b];
+            }
             for (i64 b = 0; b < nb; b++)
                 price += w->budget[b] * entering_count(row, b, ci);
             if (!(here + value - price >= least))
@@ -113,7 +117,7 @@ static i64 list_paths(const Chain *c, const Weights *w, const Pass *f, const i64
             const double *before = i ? least_counts + into * nb : start + k * nb;
             bool fits = true;
             for (i64 b = 0; b < nb; b++) {
-                double used = at->counts[b] + super_block_count(row, b, ci, depth) + (b == a->paired ? pair : 0.0);
+                double used = at->counts[b] + super_block_count(row, b, ci, depth) + (b >= a->paired ? pair[b] : 0.0);
                 fits &= used + before[b] <= a->limits[b];
                 if (i)
                     standing[i - 1].counts[b] = used;

@@ -98,8 +98,7 @@ static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 dep
     }
     for (i64 b = 0; b < nb; b++)
         part[PART_COUNTS + b] = super_block_count(row, b, ci, depth);
-    if (a->paired >= 0)
-        part[PART_COUNTS + a->paired] += pair_count(a, at, (i64)before[PART_PLACE]);
+    add_pair_counts(a, at, (i64)before[PART_PLACE], part + PART_COUNTS);
     if (i < a->super_blocks - 1)
         return linked;
     if (a->head_log >= 0)

@@ -41,7 +41,7 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
     Store store = {0}, *s = &store;
     i64 m = c->super_blocks;
     double *onward = take_doubles(s, c->widest_incoming), *back = take_doubles(s, c->widest_incoming);
-    double per_pair = pair_price(a, w);
+    bool pairs_cost = prices_pairs(a, w);
     i64 *kept_columns = take_ints(s, c->widest);
     Unordered lines = unordered_for(s, c->widest);
     bool some = !s->failed;
@@ -52,7 +52,7 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
     for (i64 i = m - 1; some && i >= 0; i--) {
         Incoming in = incoming_of(c, i);
         double least_depth = (double)c->high[i], most_depth = (double)c->low[i], range = (double)(c->high[i] - c->low[i]);
-        bool one_by_one = per_pair > 0 || c->limited[i];
+        bool one_by_one = pairs_cost || c->limited[i];
         some = false;
         bool begun = false; /* whether lines of other states with the same channels wait to be joined */
         for (i64 k = 0; k < in.n; k++)
@@ -102,8 +102,8 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
                     for (i64 k = c->first[g]; k < c->stop[g]; k++)
                         if ((k < identity || k >= identity_stop) && may_enter(row, in.channels[k])) {
                             double passed = worth - in.channels[k] * price;
-                            if (per_pair > 0)
-                                passed -= per_pair * pair_count(a, c->rows[p], in.places[k]);
+                            if (pairs_cost)
+                                passed -= pair_cost(a, w, c->rows[p], in.places[k]);
                             back[k] = most_of(back[k], passed);
                         }
                 } else {
@@ -111,8 +111,8 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
                 }
                 if (identity >= 0 && (!c->limited[i] || column_row(c, p)->identity_fits)) {
                     double passed = worth - channels * price - f->extra[p];
-                    if (per_pair > 0)
-                        passed -= per_pair * pair_count(a, c->rows[p], in.places[identity]);
+                    if (pairs_cost)
+                        passed -= pair_cost(a, w, c->rows[p], in.places[identity]);
                     by_identity = most_of(by_identity, passed);
                 }
             }

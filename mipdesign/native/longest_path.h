@@ -31,7 +31,21 @@ static Weights weights_for(const Chain *c, Store *s) {
                      take_doubles(s, m), take_doubles(s, m), take_doubles(s, m), 0.0, take_doubles(s, c->n_stems), 0.0};
 }
 
-static inline double pair_price(const Arrays *a, const Weights *w) { return a->paired >= 0 ? w->budget[a->paired] : 0.0; }
+/* Whether a paired budget has a price. */
+static inline bool prices_pairs(const Arrays *a, const Weights *w) {
+    bool priced = false;
+    for (i64 b = a->paired; b < a->budgets; b++)
+        priced |= w->budget[b] > 0;
+    return priced;
+}
+
+/* What a row costs of the paired budgets beside (1), with the incoming channels at a place. */
+static inline double pair_cost(const Arrays *a, const Weights *w, i64 row, i64 place) {
+    double cost = 0.0;
+    for (i64 n = 0; n < a->n_paired; n++)
+        cost += w->budget[a->paired + n] * pair_count(a, row, place, n);
+    return cost;
+}
 
 /* A forward pass. */
 typedef struct {
@@ -63,13 +77,14 @@ static Pass pass_for(const Chain *c, bool keeps_columns, Store *s) {
 /* The best channels to enter a column of a limited super-block with, one by one, but those from `identity` to before `beyond`. */
 static double best_entry(const Chain *c, const Weights *w, const Pass *f, const Incoming *in, i64 g, i64 p, i64 identity,
                          i64 beyond, double slope, i64 *source) {
-    double per_pair = pair_price(c->arrays, w), best = -INFINITY;
+    bool pairs_cost = prices_pairs(c->arrays, w);
+    double best = -INFINITY;
     const Row *row = column_row(c, p);
     for (i64 k = c->first[g]; k < c->stop[g]; k++)
         if ((k < identity || k >= beyond) && may_enter(row, in->channels[k])) {
             double entered = f->into[k] - slope * in->channels[k];
-            if (per_pair > 0)
-                entered -= per_pair * pair_count(c->arrays, c->rows[p], in->places[k]);
+            if (pairs_cost)
+                entered -= pair_cost(c->arrays, w, c->rows[p], in->places[k]);
             if (entered > best)
                 best = entered, *source = k;
         }
@@ -110,7 +125,8 @@ static inline __attribute__((always_inline)) void enter_group(const Chain *c, co
     i64 chosen = -1, chosen_source = -1, row_size = (i64)sizeof(Row) + 4 * (i64)sizeof(double) * budgets;
     double per_nat = w->log[i], low = (double)c->low[i], high = (double)c->high[i], log_channels = c->logs[g];
     double per_layer = w->layer[i], per_step = w->block[i], channels = c->channels[g], top = -INFINITY;
-    double per_pair = pair_price(c->arrays, w), per_extra = w->extra[i];
+    bool pairs_cost = prices_pairs(c->arrays, w);
+    double per_extra = w->extra[i];
     bool limited = c->limited[i], has_extra = c->arrays->has_extra, may_be_absent = c->arrays->continues[i];
     bool has_values = c->arrays->has_values;
     i64 chosen_depth = c->low[i];
@@ -144,8 +160,8 @@ static inline __attribute__((always_inline)) void enter_group(const Chain *c, co
         }
         if (identity >= 0 && (!limited || row->identity_fits)) {
             double entered = f->into[e->same] - slope * channels - priced.identity_rest[0];
-            if (per_pair > 0)
-                entered -= per_pair * pair_count(c->arrays, c->rows[p], in->places[e->same]);
+            if (pairs_cost)
+                entered -= pair_cost(c->arrays, w, c->rows[p], in->places[e->same]);
             if (entered > best)
                 best = entered, source = e->same;
         }
@@ -175,12 +191,12 @@ static void enter(const Chain *c, const Weights *w, Pass *f, const Incoming *in,
 /* Best paths to every group, and to every column where those are kept. */
 static void forward(const Chain *c, const Weights *w, Pass *f) {
     const Arrays *a = c->arrays;
-    double per_pair = pair_price(a, w);
+    bool pairs_cost = prices_pairs(a, w);
     for (i64 i = 0; i < c->super_blocks; i++) {
         Incoming in = incoming_of(c, i);
         for (i64 k = 0; k < in.n; k++)
             f->into[k] = (i ? f->value[c->groups[i - 1] + k] : w->stem[k]) + w->log[i] * in.logs[k];
-        bool one_by_one = c->limited[i] || per_pair > 0;
+        bool one_by_one = c->limited[i] || pairs_cost;
         i64 size = 0, begun = 0, reached = 0, equal = 0; /* the hull holds the incoming channels from `begun` to before `reached` */
         i64 first_place = 0; /* of the group before: its columns' slopes begin alike */
         double hulled = 0.0; /* channels of the group that the hull was made for */

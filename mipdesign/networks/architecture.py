@@ -17,6 +17,8 @@ from functools import lru_cache, total_ordering
 from pathlib import Path
 from typing import Any
 
+from ..arguments import PATH, arguments, whole
+from ..display import Displayed, Drawing, drawing_of
 from ..errors import SpecError
 from ..parsing import load_json
 from .architecture_file import read_file
@@ -169,7 +171,7 @@ def _operations_of_block(
 
 
 @dataclass(frozen=True, order=True)
-class Architecture:
+class Architecture(Displayed):
     """One convolutional network.
 
     Attributes
@@ -194,6 +196,12 @@ class Architecture:
     classes: int = 1000
     frames: int | None = None
     head_bits: tuple[int, int] | None = None
+
+    def __repr__(self) -> str:
+        shape = f"{self.input_channels} x {'' if self.frames is None else f'{self.frames} x '}{self.resolution} px"
+        parts = [str(self.stem.channels), *(f"{s.block} {s.channels}x{s.depth}" for s in self.stages)]
+        parts += [] if self.head is None else [f"head {self.head}"]
+        return f"<Architecture {shape}: {', '.join(parts)}; {self.classes} classes>"
 
     @property
     def quantised(self) -> bool:
@@ -306,6 +314,13 @@ class Architecture:
         if self.head is not None:
             yield self.stages[-1].channels
 
+    @arguments(width=whole(200, 10_000))
+    def draw(self, width: int = 700) -> Drawing:
+        """The network to scale, so many pixels wide: an SVG that a notebook shows, and that ``draw().save("network.svg")``
+        writes. Needs the extra ``report``, whose page has the same drawing.
+        """
+        return drawing_of(self, width)
+
     # ------------------------------------------------------------------ files
 
     def to_dict(self) -> dict[str, Any]:
@@ -339,6 +354,7 @@ class Architecture:
         return cls(spec.resolution, Stem(**dict(spec.stem)), stages, *rest)
 
     @classmethod
+    @arguments(path=PATH)
     def load(cls, path: str | Path) -> Architecture:
         """Reads an architecture from a JSON file: an architecture, a ``result.json``, or a folder that holds one.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..errors import SpecError, short
+from ..errors import SpecError, counted, short
 from ..parsing import validated
 from .blocks import FAMILIES
 from .operation import strided
@@ -74,9 +74,15 @@ class _Stage(_Part):
         for name, of_blocks in OF_BLOCKS.items():
             values = getattr(self, of_blocks)
             if values and len(values) != self.depth:
-                raise SpecError(name, f"{len(values)} values for {self.depth} blocks", "give one for each block, or one number")
+                raise SpecError(
+                    name,
+                    f"{counted(len(values), 'value')} for {counted(self.depth, 'block')}",
+                    "give one for each block, or one number",
+                )
         if self.bits and len(self.bits) != self.depth:
-            raise SpecError("bits", f"{len(self.bits)} lists for {self.depth} blocks", "give one for each block")
+            raise SpecError(
+                "bits", f"{counted(len(self.bits), 'list')} for {counted(self.depth, 'block')}", "give one for each block"
+            )
         return self
 
     def fields_of_stage(self) -> dict[str, Any]:
@@ -173,7 +179,7 @@ def _check_frames(spec: ArchitectureFile) -> None:
         if length % 2 == 0:
             raise SpecError(field, f"{length} is even", "use an odd number of frames such as 1 or 3")
         if length > (spec.frames or 1):
-            held = "a network of pictures" if spec.frames is None else f"{spec.frames} frames"
+            held = "a network of pictures" if spec.frames is None else counted(spec.frames, "frame")
             raise SpecError(field, f"{length} in {held}", "state frames, or use a shorter kernel")
     for i, stage in enumerate(spec.stages):
         if spec.frames is not None and not FAMILIES[stage.block].temporal:
@@ -199,7 +205,7 @@ def _check_bits(spec: ArchitectureFile) -> None:
             raise SpecError(f"stages.{i}.bits", f"{stage.block} blocks cannot be quantised", "use a family without excitation")
         for n, bits in enumerate(stage.bits):
             if len(bits) != family.layers:
-                text = f"{short([list(pair) for pair in bits])} has {len(bits)} pairs"
+                text = f"{short([list(pair) for pair in bits])} has {counted(len(bits), 'pair')}"
                 raise SpecError(f"stages.{i}.bits.{n}", text, f"give one for each of {family.layers} convolutions")
 
 

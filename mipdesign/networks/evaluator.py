@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
 
+from ..arguments import arguments, instance, one_of, optional
 from ..errors import SpecError
 from .architecture import Architecture
 from .blocks import FAMILIES
+from .budget_names import LATENCY, LOWER, count_of_budget, kind_of_budget
+from .evaluation import Evaluation
 from .latency import LatencyModel
 from .layer_factors import Factors, layer_factors
 from .objective import (
@@ -30,12 +31,6 @@ from .tool_counts import map_bytes, tool_counts
 
 DEFAULT_BYTES = 4
 """Bytes per number where nothing else is said."""
-SIZES = ("weights_bytes", "activation_memory")
-"""Budgets that count numbers of so many bytes each."""
-UPPER_ONLY = ("activation_memory", "latency", "effectiveness", "max_feature")
-"""Budgets without a lower limit."""
-LOWER = "min_"
-"""What the name of a lower limit begins with."""
 
 
 def convention_named(name: str) -> Convention:
@@ -64,59 +59,25 @@ def natural_score(architecture: Architecture) -> str:
     return "stentr" if architecture.frames is not None else "madnas" if architecture.quantised else DEFAULT_SCORE
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """All figures of one network in one convention.
-
-    ``params`` and ``flops`` follow the convention; the counts beside them mean the same in both. ``penalty`` is ``beta * Q``,
-    and ``objective = weighted_entropy - penalty``, less the effectiveness at its price where there is one, with the ``value``
-    by the table where there is one (``None`` without). ``latency`` is in microseconds, ``None`` without a table that covers it.
-    The last four are those of :mod:`mipdesign.networks.tool_counts`, where the score is additive or the network one of video
-    or quantised, and they are defined. What is a whole number is an integer.
-    """
-
-    convention: str
-    params: int
-    flops: float
-    params_total: int
-    params_backbone: int
-    macs: int
-    reference_flops: int
-    effectiveness: float
-    layers: int
-    blocks: int
-    activations: int
-    weights_bytes: int
-    activation_memory: int
-    weighted_stage_entropies: tuple[float, ...]
-    weighted_entropy: float
-    penalty: float
-    objective: float
-    value: float | None = None
-    latency: float | None = None
-    tool_flops: float | None = None
-    bit_operations: float | None = None
-    model_size: float | None = None
-    max_feature: float | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        data = {name: value for name, value in vars(self).items() if value is not None}
-        data["weighted_stage_entropies"] = list(self.weighted_stage_entropies)
-        return data
-
-
 class Evaluator:
-    """Computes the figures of one network lazily; :func:`evaluate` collects them."""
+    """Computes the figures of one network lazily; :func:`evaluate` collects them.
+
+    Parameters
+    ----------
+    latency_models:
+        What tells how long it takes, by the names of the budgets: ``latency``, or ``latency.NAME``.
+    """
 
     def __init__(
         self,
         architecture: Architecture,
         scoring: Scoring,
         byte_widths: Mapping[str, int] | None = None,
-        latency_model: LatencyModel | None = None,
+        latency_models: Mapping[str, LatencyModel] | None = None,
     ) -> None:
-        self.architecture, self.scoring, self.latency_model = architecture, scoring, latency_model
+        self.architecture, self.scoring, self.latency_models = architecture, scoring, latency_models or {}
         self.byte_widths = byte_widths or {}
+        self._nanoseconds: dict[str, int] = {}
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -165,20 +126,24 @@ class Evaluator:
             raise SpecError(f"budgets.{name}", "is not defined for such a network", "use activation_memory")
         return self.exact_counts[name]
 
-    @cached_property
-    def nanoseconds(self) -> int:
-        """Latency by the table.
+    def nanoseconds(self, name: str = LATENCY) -> int:
+        """Latency by the table of a budget.
 
         Raises
         ------
         SpecError
             If there is none, or it does not cover an operation.
         """
-        if self.latency_model is None:
-            raise SpecError("budgets.latency", "is missing", "give a table")
-        if self.architecture.frames is not None or self.architecture.quantised:
-            raise SpecError("budgets.latency", "has no tables of video or quantised operations", "leave it out")
-        return self.latency_model.total(self.architecture.operations())
+        if name not in self._nanoseconds:
+            if name not in self.latency_models:
+                raise SpecError(f"budgets.{name}", "is missing", "give a table")
+            if self.architecture.frames is not None or self.architecture.quantised:
+                raise SpecError(f"budgets.{name}", "has no tables of video or quantised operations", "leave it out")
+            try:
+                self._nanoseconds[name] = self.latency_models[name].total(self.architecture.operations())
+            except SpecError as error:
+                raise SpecError(f"budgets.{name}.{error.field}", error.problem, error.remedy) from None
+        return self._nanoseconds[name]
 
     @cached_property
     def stages(self) -> tuple[tuple[tuple[int, int], tuple[int, ...]], ...]:
@@ -250,6 +215,7 @@ class Evaluator:
         rho = max(effectiveness(p) for p in self.prefixes)
         by_table = None if scoring.values is None else float(self.value)
         conv = scoring.convention
+        latencies = {name: time for name in self.latency_models if (time := self._latency(name)) is not None}
         figures = {name: plain_count(n) for name, n in self.exact_counts.items()} if self.counts_as_tool else {}
         return Evaluation(
             convention=conv.name,
@@ -262,17 +228,18 @@ class Evaluator:
             penalty=penalty,
             objective=weighted - penalty - scoring.effectiveness_price * rho + (by_table or 0.0),
             value=by_table,
-            latency=self._latency(),
+            latency=latencies.pop(LATENCY, None),
+            latencies=latencies,
             tool_flops=figures.get("tool_flops"),
             bit_operations=figures.get("bit_operations"),
             model_size=figures.get("model_size"),
             max_feature=figures.get("max_feature"),
         )
 
-    def _latency(self) -> float | None:
-        """Microseconds, where a table tells."""
+    def _latency(self, name: str) -> float | None:
+        """Microseconds, where the table of a budget tells."""
         try:
-            return self.nanoseconds / 1000
+            return self.nanoseconds(name) / 1000
         except SpecError:
             return None
 
@@ -304,8 +271,8 @@ class Evaluator:
 
     def figure(self, name: str) -> float:
         """The figure that a budget limits."""
-        if name == "latency":
-            return self.nanoseconds / 1000
+        if kind_of_budget(name) == LATENCY:
+            return self.nanoseconds(name) / 1000
         if name == "effectiveness":
             return self.evaluation.effectiveness
         return plain_count(self.count(name))
@@ -314,23 +281,10 @@ class Evaluator:
         """Whether a budget holds, in exact integer arithmetic."""
         if name == "effectiveness":
             return all(effectiveness_within(p, limit) for p in self.prefixes)
-        if name == "latency":
-            return self._latency() is not None and self.nanoseconds <= limit * 1000
+        if kind_of_budget(name) == LATENCY:
+            return self._latency(name) is not None and self.nanoseconds(name) <= limit * 1000
         value = self.count(name)
         return value >= limit if name.startswith(LOWER) else value <= limit
-
-
-def count_of_budget(name: str, convention: Convention, as_tool: bool = False) -> str:
-    """Convention-free name of the figure that a budget, or a lower limit, is about.
-
-    Parameters
-    ----------
-    as_tool:
-        Whether the tool's operations are counted as it does, on maps that are not rounded and with bits.
-    """
-    figure = name.removeprefix(LOWER)
-    flops = "tool_flops" if as_tool and convention.flops_metric == "reference_flops" else convention.flops_metric
-    return {"flops": flops, "params": convention.params_metric}.get(figure, figure)
 
 
 def plain_count(value: Fraction | int) -> int | float:
@@ -338,6 +292,11 @@ def plain_count(value: Fraction | int) -> int | float:
     return int(value) if value.denominator == 1 else float(value)
 
 
+@arguments(
+    architecture=instance(Architecture, "a network", "an Architecture, such as mipdesign.read_network() reads"),
+    convention=one_of("a convention", CONVENTIONS),
+    scoring=optional(instance(Scoring, "a scoring", "problem.scoring")),
+)
 def evaluate(architecture: Architecture, convention: str = "reference", scoring: Scoring | None = None) -> Evaluation:
     """All figures of one network.
 

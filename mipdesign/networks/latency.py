@@ -17,14 +17,16 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import SpecError, short
+from ..errors import SpecError, counted, short
 from ..files import read_text
 from ..numerals import NUMBER, from_text
 from .blocks import Int, Operation
@@ -40,6 +42,8 @@ MOST_NANOSECONDS = 10**10
 LARGEST = 2**16
 """Largest number of channels in a table: products with it and a latency stay far below ``2**63``."""
 MAX_TABLE_BYTES = 4_000_000
+SHIPPED = "mipdesign/"
+"""What the name of a table that comes with the package begins with."""
 
 
 class Shape(NamedTuple):
@@ -90,6 +94,12 @@ def is_line(shape: Shape) -> bool:
     return shape.groups == 0 or shape.kind not in ("conv", "linear")
 
 
+def shipped_tables() -> list[str]:
+    """Names of the tables that come with the package."""
+    folder = resources.files(__package__) / "tables"
+    return sorted(SHIPPED + item.name.removesuffix(".csv") for item in folder.iterdir() if item.name.endswith(".csv"))
+
+
 @dataclass(frozen=True)
 class LatencyTable:
     """Measured operations of one batch size; see the module for the interpolation."""
@@ -98,17 +108,34 @@ class LatencyTable:
 
     @classmethod
     def load(cls, path: str | Path) -> LatencyTable:
-        """Reads a CSV file; lines that begin with ``#`` are comments.
+        """Reads a CSV file, or a table of the package, ``mipdesign/NAME``; lines that begin with ``#`` are comments.
 
         Raises
         ------
         SpecError
             With the file, the line and the column at fault.
         """
+        if isinstance(path, str) and path.startswith(SHIPPED) and not os.path.lexists(path):
+            return cls.shipped(path)
         try:
             return cls.from_lines(read_text(Path(path), MAX_TABLE_BYTES).splitlines())
         except SpecError as error:
             raise error if error.source else error.at(str(path)) from None
+
+    @classmethod
+    def shipped(cls, name: str) -> LatencyTable:
+        """A table that comes with the package, by its name: ``mipdesign/NAME``.
+
+        Raises
+        ------
+        SpecError
+            If there is none.
+        """
+        names = shipped_tables()
+        if name not in names:
+            raise SpecError("", f"{short(name)} is not a table of the package", f"use one of: {', '.join(names)}, or a path")
+        text = (resources.files(__package__) / "tables" / f"{name.removeprefix(SHIPPED)}.csv").read_text(encoding="utf-8")
+        return cls.from_lines(text.splitlines())
 
     @classmethod
     def from_lines(cls, lines: Iterable[str]) -> LatencyTable:
@@ -165,7 +192,7 @@ class LatencyTable:
 def _row(n: int, values: Sequence[str]) -> Row:
     """One row of CSV, checked."""
     if len(values) != len(HEADER):
-        raise SpecError(f"line {n}", f"has {len(values)} columns", f"give {len(HEADER)}: {', '.join(HEADER)}")
+        raise SpecError(f"line {n}", f"has {counted(len(values), 'column')}", f"give {len(HEADER)}: {', '.join(HEADER)}")
     if values[0] not in KINDS:
         raise SpecError(f"line {n}, kind", f"{short(values[0])} is not known", f"use one of: {', '.join(KINDS)}")
     numbers = []
@@ -240,4 +267,4 @@ def missing(op: Operation) -> SpecError:
         f"groups {int(op.groups)}, at {op.resolution} x {op.resolution}"
     )
     remedy = "measure points around it ('mipdesign profile' measures what a problem needs), or list its kind in free"
-    return SpecError("budgets.latency.table", f"does not cover the operation {text}", remedy)
+    return SpecError("table", f"does not cover the operation {text}", remedy)

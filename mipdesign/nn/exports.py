@@ -6,26 +6,24 @@ Modules are exported in evaluation mode, at the network's resolution, for batche
 from __future__ import annotations
 
 import io
-import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import networkx as nx
-
 from ..errors import SpecError, require
 from ..files import write_whole, writing
-from ..io.exchange import network_text, read_network
+from ..io.exchange import network_text
 from ..networks.architecture import Architecture
-from .graph import GRAPH_ATTRIBUTES, NODE_ATTRIBUTES, OF_QUANTISED, Graph, input_shape, to_graph
-from .graph_checks import check_graph
+from .graph import input_shape, map_shape, to_graph
+from .graph_files import dot_text, graphml_text
 from .lowering import to_module
-from .pretrained import WEIGHTS, from_pretrained, save_pretrained
+from .pretrained import WEIGHTS, from_pretrained, origin_of_weights, write_pretrained
+from .reading import read_network
 
 if TYPE_CHECKING:
     from .features import FeatureNetwork
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
 
 Exported: TypeAlias = "DesignedNetwork | FeatureNetwork"
 """What is exported: a network with its logits, or the maps of its levels."""
-OF_NODES = NODE_ATTRIBUTES | OF_QUANTISED
-"""Types of the attributes of nodes."""
 OPSET = 20
 """Version of ONNX's operators in an export."""
 CALIBRATION = 8
@@ -43,75 +39,9 @@ ONNX_BYTES = 2**31 - 1
 """Largest ONNX file: that of a protocol buffer."""
 INPUT_NAME, OUTPUT_NAME = "pictures", "logits"
 """Names of an ONNX file's input, and of its output unless that is maps: those have the names of their levels."""
-COLOURS = {"conv": "#cfe8ff", "linear": "#cfe8ff", "add": "#ffe3b3", "scale": "#ffe3b3"}
-"""Colours of nodes in DOT, by kind."""
-
-
-def graphml_text(graph: Graph) -> str:
-    """A graph as GraphML; tuples and dictionaries, which it does not know, as JSON text. :func:`read_graphml` undoes it."""
-    plain: Graph = nx.DiGraph(**{key: _scalar(value) for key, value in graph.graph.items()})
-    for node, data in graph.nodes(data=True):
-        plain.add_node(node, **{key: _scalar(value) for key, value in data.items()})
-    plain.add_edges_from(graph.edges(data=True))
-    return "\n".join(nx.generate_graphml(plain, named_key_ids=True)) + "\n"
-
-
-def read_graphml(text: str) -> Graph:
-    """The graph of a text that :func:`graphml_text` made, nodes in the same order.
-
-    Raises
-    ------
-    SpecError
-        If it is not GraphML, or not a network of ours.
-    """
-    try:
-        plain: Graph = nx.parse_graphml(text)
-        graph: Graph = nx.DiGraph(**{key: _value(value, GRAPH_ATTRIBUTES.get(key)) for key, value in plain.graph.items()})
-        for node, data in plain.nodes(data=True):
-            graph.add_node(node, **{key: _value(value, OF_NODES.get(key)) for key, value in data.items()})
-    except (nx.NetworkXException, SyntaxError, ValueError, TypeError, KeyError) as error:
-        raise SpecError("graphml", f"cannot be read ({error})", "give a file of 'mipdesign export --to graphml'") from None
-    graph.graph.pop("node_default", None)
-    graph.graph.pop("edge_default", None)
-    graph.add_edges_from(plain.edges(data=True))
-    check_graph(graph)
-    return graph
-
-
-def _scalar(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, (tuple, list, dict)) else value
-
-
-def _value(value: Any, kind: Any) -> Any:
-    """An attribute as :mod:`mipdesign.nn.graph` has it."""
-    if kind is dict:
-        return json.loads(value)
-    return tuple(json.loads(value)) if isinstance(kind, tuple) else value
-
-
-def dot_text(graph: Graph) -> str:
-    """A graph as DOT, a box per operation with its shape and a frame per part."""
-    lines = ["digraph network {", '  node [shape=box, style=filled, fillcolor=white, fontname="sans-serif"];']
-    members: dict[str, list[str]] = {}
-    for node in graph:
-        members.setdefault(node.rpartition(".")[0], []).append(node)
-    for number, (part, nodes) in enumerate(members.items()):
-        if part:
-            lines += [f"  subgraph cluster_{number} {{", f"    label={json.dumps(part)};"]
-        lines += [f"    {json.dumps(node)} [{_dot_attributes(node, graph.nodes[node])}];" for node in nodes]
-        if part:
-            lines.append("  }")
-    lines += [f"  {json.dumps(source)} -> {json.dumps(target)};" for source, target in graph.edges]
-    return "\n".join([*lines, "}"]) + "\n"
-
-
-def _dot_attributes(node: str, data: Mapping[str, Any]) -> str:
-    kernel = [data["kernel"]] * 2 if "kernel_t" not in data else [data["kernel_t"], data["kernel"], data["kernel"]]
-    kind, window = data["kind"], f" {'x'.join(map(str, kernel))}" if max(kernel) > 1 else ""
-    stride = f" /{data['stride']}" if data["stride"] > 1 else ""
-    what = f"{data['function'] or kind}{window}{stride}"
-    label = f"{node.rpartition('.')[2]}\n{what}\n{' x '.join(map(str, data['out_shape']))}"
-    return f"label={json.dumps(label)}, fillcolor={json.dumps(COLOURS.get(kind, 'white'))}"
+ONNX_TYPES = ("float32", "float16")
+"""Types of weights in an ONNX file: of these onnxruntime has all operators on every device. Convolutions of bfloat16 came with
+opset 22, and those of float64 run nowhere."""
 
 
 # ----------------------------------------------------------------------------------------------------------------- modules
@@ -160,15 +90,27 @@ def module_of(architecture: Architecture, weights: Path | None = None, seed: int
 def exported_program(network: Exported) -> Any:
     """The ``torch.export.ExportedProgram`` of a network in evaluation mode, for batches of any size.
 
-    Height and width of the pictures are the resolution of its architecture. The program names no files of this machine.
+    Height and width of the pictures are the resolution of its architecture, and their numbers of the type that the weights
+    have. The program names no files of this machine, and nothing of the network changes.
+
+    Raises
+    ------
+    SpecError
+        If it is something around a network, such as what ``torch.compile`` returns, or its weights are of several types.
     """
     import torch
 
+    from .export_view import export_view, floating_type, require_network
+    from .features import FeatureNetwork
+    from .module import DesignedNetwork
+
+    require_network(network, DesignedNetwork, FeatureNetwork)
     device = next(iter(network.state_dict().values())).device  # with integers for weights, parameters may be none
     # two pictures, since one would be taken for a constant
-    pictures = torch.zeros(2, *input_shape(network.architecture), device=device)
+    pictures = torch.zeros(2, *input_shape(network.architecture), device=device, dtype=floating_type(network))
     with torch.no_grad() if network.architecture.quantised else nullcontext():  # without what only gradients need
-        program = torch.export.export(network.eval(), (pictures,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},))
+        batches = ({0: torch.export.Dim("batch", min=1)},)
+        program = torch.export.export(export_view(network), (pictures,), dynamic_shapes=batches)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)
     return program
@@ -192,19 +134,27 @@ def onnx_bytes(network: Exported) -> bytes:
     MissingExtraError
         If onnx or onnxscript is not installed.
     SpecError
-        If the weights are too large for one file.
+        If the weights are too large for one file, of a type that onnxruntime has no convolutions of, or not those of a network.
     """
     for package in ("onnx", "onnxscript"):
         require(package, "onnx", "an ONNX file")
     import torch
 
+    from .export_view import export_view, floating_type, require_network, type_name
+    from .features import FeatureNetwork
+    from .module import DesignedNetwork
+
+    require_network(network, DesignedNetwork, FeatureNetwork)
+    if (numbers := type_name(floating_type(network))) not in ONNX_TYPES:
+        text = f"has weights of {numbers}, and onnxruntime no convolutions of them"
+        raise SpecError("network", text, "convert it by network.float() or network.half(), or use torch-export")
     if sum(tensor.nbytes for tensor in network.state_dict().values()) > ONNX_BYTES:
         raise SpecError("--to", "an ONNX file holds 2 GiB, and the weights have more", "use torch-export")
     names, translated = list(getattr(network, "names", [OUTPUT_NAME])), None
     if network.architecture.quantised:
         from .integer import translations, with_integers
 
-        network, translated = with_integers(network), translations(OPSET)
+        network, translated = with_integers(export_view(network)), translations(OPSET)
     with _without_chatter():
         program = torch.onnx.export(
             exported_program(network),
@@ -309,7 +259,7 @@ def export(
 
     Returns
     -------
-    What is to be shown: the text, or nothing if ``out`` is given, or what was written where.
+    What is to be shown: the text, nothing if it went to ``out``, or what a module's file holds, a line for each thing.
 
     Raises
     ------
@@ -337,13 +287,52 @@ def export(
     if out is None and not os.path.isdir(folder):
         raise SpecError("--out", f"is missing, and {source} is not a folder", "say where the module goes")
     target = folder / chosen.file if out is None else out
-    network = module_of(architecture, weights or (folder if os.path.lexists(folder / WEIGHTS) else None), seed)
+    held = weights or (folder if os.path.lexists(folder / WEIGHTS) else None)
+    network = module_of(architecture, held, seed)
+    fresh = f"fresh, from seed {seed}: the network is untrained"
+    origin = fresh if held is None else origin_of_weights(held)
     if chosen.content is None:
-        save_pretrained(network, target)
-    else:
-        with writing(target):
-            write_whole(target, chosen.content(_with_outputs(network, features)))
-    return f"{target}: {chosen.title}\n" if out is None else ""
+        write_pretrained(network, target, origin)
+        return _report(target, chosen, network, (target / WEIGHTS).stat().st_size, origin or f"of {held}")
+    exported = _with_outputs(network, features)
+    content = chosen.content(exported)
+    with writing(target):
+        write_whole(target, content)
+    return _report(target, chosen, exported, len(content), origin or f"of {held}")
+
+
+def _report(target: Path, chosen: Format, network: Exported, size: int, origin: str) -> str:
+    """What was written: where, of which size, what goes in and comes out, and where the weights are from."""
+    from .export_view import floating_type, type_name
+
+    a = network.architecture
+    name = INPUT_NAME if chosen.content is onnx_bytes else "input"
+    opset = f", opset {OPSET}" if chosen.content is onnx_bytes else ""
+    outputs = ", ".join(f"{of} {_axes(shape)}" for of, shape in _outputs(network).items())
+    lines = [
+        f"{target}: {chosen.title}{opset}, {size / 1e6:.1f} MB",
+        f"input    {name} {_axes(input_shape(a))}, {type_name(floating_type(network))}",
+        f"output   {outputs}",
+        f"weights  {origin}",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _axes(shape: Sequence[int]) -> str:
+    return " x ".join(["N", *map(str, shape)])
+
+
+def _outputs(network: Exported) -> dict[str, tuple[int, ...]]:
+    """Shapes of what a network gives, by name."""
+    from .features import FeatureNetwork
+
+    a = network.architecture
+    if isinstance(network, FeatureNetwork):
+        maps = [(info["num_chs"], a.frames, -(-a.resolution // info["reduction"])) for info in network.feature_info]
+        return dict(zip(network.names, (map_shape(*sizes) for sizes in maps), strict=True))
+    if network.num_classes or network.global_pool:
+        return {OUTPUT_NAME: (network.num_classes or network.num_features,)}
+    return {OUTPUT_NAME: map_shape(network.num_features, a.frames, a.out_resolution)}
 
 
 def _with_outputs(network: DesignedNetwork, features: Sequence[str]) -> Exported:

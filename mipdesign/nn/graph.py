@@ -34,6 +34,8 @@ from typing import Any, TypeAlias
 
 import networkx as nx
 
+from ..arguments import arguments as checked_arguments
+from ..arguments import instance
 from ..errors import SpecError
 from ..networks.architecture import Architecture
 from ..networks.blocks import BLOCK_INPUT, Operation
@@ -110,6 +112,7 @@ class Part:
     source: str
 
 
+@checked_arguments(architecture=instance(Architecture, "a network", "an Architecture, such as mipdesign.read_network() reads"))
 def to_graph(architecture: Architecture) -> Graph:
     """The graph of a network, nodes in the order of execution.
 
@@ -267,3 +270,21 @@ def parts(graph: Graph) -> tuple[Part, ...]:
 
 
 # --------------------------------------------------------------------------------------------------------------- checking
+
+
+def layers(graph: Graph) -> Iterator[dict[str, Any]]:
+    """The operations of a graph in order, each as a row of a table: plain numbers and texts."""
+    for name, node in graph.nodes(data=True):
+        if name == INPUT:
+            continue
+        of_video = {"frames": node["out_shape"][1], "kernel_t": node["kernel_t"]} if "kernel_t" in node else {}
+        yield {
+            "name": name,
+            **{key: node[key] for key in ("stage", "block", "kind", "role", "function")},
+            **{"in_channels": node["in_shape"][0], "out_channels": node["out_shape"][0]},
+            **{"in_resolution": node["in_shape"][-1], "out_resolution": node["out_shape"][-1]},
+            **{key: node[key] for key in ("kernel", "stride", "groups")},
+            **of_video,
+            **({"bits": "/".join(map(str, node["bits"]))} if "bits" in node else {}),
+            **{key: node[key] for key in ("params", "macs")},
+        }

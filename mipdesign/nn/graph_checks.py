@@ -7,7 +7,7 @@ from typing import Any
 
 import networkx as nx
 
-from ..errors import SpecError
+from ..errors import SpecError, counted
 from .graph import (
     ARGUMENTS,
     FUNCTIONS,
@@ -135,7 +135,7 @@ def _check_shapes(graph: Graph, node: str) -> None:
         )
     kept = tuple(1 for _ in frames) if data["kind"] == "global_pool" else frames
     if tuple(data["out_shape"][1:-2]) != kept:
-        raise SpecError(f"{node}.out_shape", f"{data['out_shape'][1]} frames", f"{data['kind']} gives {kept[0]}")
+        raise SpecError(f"{node}.out_shape", counted(data["out_shape"][1], "frame"), f"{data['kind']} gives {kept[0]}")
 
 
 def _check_window(node: str, data: dict[str, Any], resolution: int) -> None:
@@ -157,7 +157,9 @@ def _check_channels(node: str, data: dict[str, Any], channels: int) -> None:
     """Only convolutions and linear layers change the channels; groups divide them."""
     out, groups = data["out_shape"][0], data["groups"]
     if data["kind"] not in ("conv", "linear") and out != channels:
-        raise SpecError(f"{node}.out_shape", f"{out} channels", f"{data['kind']} keeps the {channels} channels of its argument")
+        raise SpecError(
+            f"{node}.out_shape", counted(out, "channel"), f"{data['kind']} keeps the {channels} channels of its argument"
+        )
     if channels % groups or out % groups:
         raise SpecError(f"{node}.groups", f"{groups}", f"it divides the channels {channels} and {out}")
 

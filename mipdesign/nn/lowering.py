@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..arguments import FLAG, RATE, arguments
 from ..errors import require
 from .graph import Graph
 from .graph_checks import check_graph
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from .module import DesignedNetwork
 
 
+@arguments(drop_rate=RATE, drop_path_rate=RATE, zero_init_last=FLAG)
 def to_module(
     graph: Graph, *, drop_rate: float = 0.0, drop_path_rate: float = 0.0, zero_init_last: bool = False
 ) -> DesignedNetwork:

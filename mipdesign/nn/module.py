@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import SpecError
+from ..errors import SpecError, counted
 from ..networks.architecture import Architecture
 from .block import Block
 from .features import FeatureNetwork, Indices, feature_info, levels_of, through
@@ -224,7 +224,9 @@ class DesignedNetwork(nn.Module):
         if num_classes < 0:
             raise SpecError("num_classes", f"{num_classes}", "give at least 1, or 0 for no classifier")
         if num_classes and not pool:
-            raise SpecError("global_pool", f"none, with {num_classes} classes", "a classifier needs one, such as 'avg'")
+            raise SpecError(
+                "global_pool", f"none, with {counted(num_classes, 'class', 'classes')}", "a classifier needs one, such as 'avg'"
+            )
         like = next(self.parameters())
         linear = FlatLinear(self.num_features, num_classes) if num_classes else nn.Flatten() if pool else nn.Identity()
         initialise(linear)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..arguments import PATH, RATE, arguments, optional, whole
 from ..errors import SpecError, require
 from ..files import require_regular, write_together, writing
 from ..networks.architecture import NETWORK, Architecture
@@ -31,8 +32,11 @@ CLASSIFIER = "classifier."
 """How the keys of the classifier's weights begin."""
 POOL = "global_pool"
 """Key of the pool's name in the metadata of the weights."""
+ORIGIN = "origin"
+"""Key in the metadata of weights that nobody trained: what they are."""
 
 
+@arguments(folder=PATH)
 def save_pretrained(network: DesignedNetwork, folder: str | Path) -> None:
     """Writes the weights of a network and what it is into a folder, which is made if need be.
 
@@ -43,20 +47,32 @@ def save_pretrained(network: DesignedNetwork, folder: str | Path) -> None:
     MissingExtraError
         If safetensors is not installed.
     SpecError
-        If parts of the network were pruned, or the folder cannot be written.
+        If it is something around a network, such as what ``torch.compile`` or ``DistributedDataParallel`` make, parts of the
+        network were pruned, or the folder cannot be written.
     """
+    write_pretrained(network, folder, None)
+
+
+def write_pretrained(network: DesignedNetwork, folder: str | Path, origin: str | None) -> None:
+    """:func:`save_pretrained`, with what the weights are where they were not trained."""
     require("safetensors", "torch", "saving weights")
     from safetensors.torch import save
 
+    from .export_view import require_network
+    from .module import DesignedNetwork
+
+    require_network(network, DesignedNetwork)
     folder = Path(folder)
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     _check_weights(_expected(network.architecture, bool(network.num_classes)), state, folder)
     with writing(folder, "folder"):
         folder.mkdir(parents=True, exist_ok=True)
-        weights = save(state, {"format": "pt", POOL: network.global_pool})
+        notes = {"format": "pt", POOL: network.global_pool} | ({} if origin is None else {ORIGIN: origin})
+        weights = save(state, notes)
         write_together({folder / WEIGHTS: weights, folder / NETWORK: f"{network.architecture.dumps()}\n".encode()})
 
 
+@arguments(folder=PATH, num_classes=optional(whole(0)), in_chans=optional(whole(1)), drop_rate=RATE, drop_path_rate=RATE)
 def from_pretrained(
     folder: str | Path,
     *,
@@ -92,8 +108,6 @@ def from_pretrained(
     path = Path(folder) / WEIGHTS
     saved = saved_network(folder)
     channels = saved.input_channels if in_chans is None else in_chans
-    if channels < 1:
-        raise SpecError("in_chans", f"{channels}", "give at least 1")
     require_regular(path)
     try:
         with safe_open(path, "pt") as file:
@@ -113,6 +127,14 @@ def from_pretrained(
     if num_classes is not None and num_classes != network.num_classes:
         network.reset_classifier(num_classes, network.global_pool or "avg")
     return network.eval()
+
+
+def origin_of_weights(folder: str | Path) -> str | None:
+    """What the weights in a folder are said to be, where they were not trained; they can be read."""
+    from safetensors import safe_open
+
+    with safe_open(Path(folder) / WEIGHTS, "pt") as file:
+        return (file.metadata() or {}).get(ORIGIN)
 
 
 def saved_network(folder: str | Path) -> Architecture:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SpecError, require
-from ..io.exchange import read_network
 from ..networks.architecture import Architecture
 from .graph import to_graph
 from .lowering import to_module
 from .pretrained import WEIGHTS, saved_network
+from .reading import read_network
 
 if TYPE_CHECKING:
     from .module import DesignedNetwork

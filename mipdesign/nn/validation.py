@@ -44,7 +44,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import SpecError, require
+from ..arguments import arguments, instance, real
+from ..arguments import whole as whole_number
+from ..errors import require
 from ..networks.architecture import Architecture
 from ..networks.evaluator import DEFAULT_BYTES, Evaluator, default_scoring, plain_count
 from ..networks.layer_factors import layer_factors
@@ -121,6 +123,9 @@ class ValidationReport:
     def passed(self) -> bool:
         return not self.failures
 
+    def __repr__(self) -> str:
+        return f"<ValidationReport: {len(self.checks) - len(self.failures)} of {len(self.checks)} figures agree>"
+
     @property
     def failures(self) -> tuple[Check, ...]:
         return tuple(check for check in self.checks if not check.passed)
@@ -143,6 +148,13 @@ class ValidationReport:
         }
 
 
+@arguments(
+    architecture=instance(Architecture, "a network", "an Architecture, such as mipdesign.read_network() reads"),
+    draws=whole_number(2),
+    map_size=whole_number(1),
+    sigmas=real("a number of standard errors", lambda sigmas: 0 < sigmas < math.inf, "a positive number, such as 4"),
+    seed=whole_number(0, 2**63 - 1),
+)
 def validate(
     architecture: Architecture, *, draws: int = 16, map_size: int = 8, sigmas: float = 4.0, seed: int = 0
 ) -> ValidationReport:
@@ -169,7 +181,6 @@ def validate(
         If an option is out of range.
     """
     require("torch", "torch", "validation")
-    _check_options(draws, map_size, sigmas, seed)
     from . import tracing as measurement
 
     graph = to_graph(architecture)
@@ -244,17 +255,6 @@ def _tool_checks(architecture: Architecture, network: DesignedNetwork) -> list[C
     if architecture.whole_maps and "max_feature" in evaluator.exact_counts:
         measured["max_feature"] = max(trace.map_bytes)
     return [Check(name, plain_count(evaluator.count(name)), plain_count(count)) for name, count in measured.items()]
-
-
-def _check_options(draws: int, map_size: int, sigmas: float, seed: int) -> None:
-    if draws < 2:
-        raise SpecError("draws", f"{draws}", "a standard error needs at least 2")
-    if map_size < 1:
-        raise SpecError("map_size", f"{map_size}", "use at least 1")
-    if not 0 < sigmas < math.inf:
-        raise SpecError("sigmas", f"{sigmas}", "use a positive number of standard errors, such as 4")
-    if not 0 <= seed < 2**63:
-        raise SpecError("seed", f"{seed}", "use an integer from 0 to 2^63 - 1")
 
 
 # ------------------------------------------------------------------------------------------------------------------ shapes

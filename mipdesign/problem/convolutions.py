@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import SpecError
+from ..errors import SpecError, counted
 from ..networks.blocks import FAMILIES
 from ..networks.layer_factors import shape_of_map
 from ..networks.operation import kernel_of, kernel_text
@@ -41,7 +41,7 @@ def check_frames(given: Input, stem: StemSpace, stages: Sequence[StageSpace], sp
 
 
 def _too_long(kernel: str, given: Input) -> str:
-    return f"kernel {kernel} in a network of " + ("pictures" if given.frames is None else f"{given.frames} frames")
+    return f"kernel {kernel} in a network of " + ("pictures" if given.frames is None else counted(given.frames, "frame"))
 
 
 def check_shapes(scoring: Scoring, given: Input, stem: StemSpace, spaces: Sequence[SuperBlockSpace]) -> None:

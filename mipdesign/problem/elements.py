@@ -144,3 +144,15 @@ def sequences(space: SuperBlockSpace, at: int) -> int:
     c = space.channels[at]
     columns = (choice.columns(at, c) * pairs for choice in space.choices)
     return sum(n**depth for n, depth in itertools.product(columns, space.depths))
+
+
+def count_sequences(channels: Sequence[int], spaces: Sequence[SuperBlockSpace]) -> int:
+    """Number of networks whose stem has one of some channels, exactly; budgets and ties aside."""
+    ways = [1] * len(channels)
+    for space in spaces:
+        up_to = [0, *itertools.accumulate(ways)]
+        before = [space.predecessors(channels, c) for c in space.channels]
+        columns = [sequences(space, at) for at in range(len(space.channels))]
+        ways = [(up_to[at.stop] - up_to[at.start]) * n for at, n in zip(before, columns, strict=True)]
+        channels = space.channels
+    return sum(ways)

@@ -1,17 +1,44 @@
-"""Changes of a specification before it is read: ``--set KEY=VALUE``, and paths relative to the file."""
+"""Changes of a specification before it is read: ``KEY=VALUE`` texts, nested mappings, and paths relative to the file."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import SpecError
+from ..errors import SpecError, short
+from ..networks.budget_names import LATENCY
+from ..networks.latency import SHIPPED
 from ..parsing import parse_scalar
+from .budgets import several, tables_by_name
+from .relative import from_folder
+
+DOTTED = "use the dotted path of a field, for example stages.0.depth"
 
 
-def find_tables(data: dict[str, Any], folder: Path) -> None:
-    """Makes paths of tables that are relative to the specification's folder ones from here."""
-    _find_latency(data, folder)
+def find_files(data: dict[str, Any], folder: Path) -> None:
+    """Makes the paths of latency tables and networks in budgets that are relative to the specification's folder ones from here.
+
+    Several tables become a mapping by their names, for overrides to name one.
+    """
+    _find_values(data, folder)
+    budgets = data.get("budgets")
+    if not isinstance(budgets, dict):
+        return
+    budgets = from_folder(budgets, folder)
+    with contextlib.suppress(SpecError):  # which the budget itself says
+        latency = tables_by_name(budgets.get(LATENCY))
+        if several(latency):
+            budgets = budgets | {LATENCY: {name: _with_table(given, folder) for name, given in latency.items()}}
+        elif isinstance(latency, dict):
+            budgets = budgets | {LATENCY: _with_table(latency, folder)}
+    data["budgets"] = budgets
+
+
+def _find_values(data: dict[str, Any], folder: Path) -> None:
+    """The same of the table of values in the objective."""
     objective = data.get("objective")
     if not isinstance(objective, dict):
         return
@@ -21,47 +48,100 @@ def find_tables(data: dict[str, Any], folder: Path) -> None:
         data["objective"] = objective | {"table": table | {"file": str(folder / table["file"])}}
 
 
-def _find_latency(data: dict[str, Any], folder: Path) -> None:
-    try:
-        table = data["budgets"]["latency"]["table"]
-    except (KeyError, TypeError):
-        return
-    if isinstance(table, str):
-        latency = data["budgets"]["latency"] | {"table": str(folder / table)}
-        data["budgets"] = data["budgets"] | {"latency": latency}
+def _with_table(latency: Any, folder: Path) -> Any:
+    """A latency budget with the path of its table from here; tables that ship with the package have none."""
+    table = latency.get("table") if isinstance(latency, dict) else None
+    if not isinstance(table, str) or (table.startswith(SHIPPED) and not os.path.lexists(folder / table)):
+        return latency
+    return latency | {"table": str(folder / table)}
 
 
 def apply_override(data: dict[str, Any], text: str) -> None:
-    """Sets one value by its dotted key in plain data."""
-    key, separator, value = text.partition("=")
+    """Sets one value by its dotted key in plain data.
+
+    Raises
+    ------
+    SpecError
+        If the text is not ``KEY=VALUE``, or the key names nothing.
+    """
+    key, separator, value = text.partition("=") if isinstance(text, str) else ("", "", "")
     if not separator or not all(key.split(".")):
-        raise SpecError("--set", f"{text!r} is not KEY=VALUE", "write for example budgets.flops=1e9")
-    target: Any = data
-    *path, last = key.split(".")
-    for part in path:
-        target = _child(target, part, key)
+        raise SpecError("overrides", f"{short(text)} is not KEY=VALUE", "write for example budgets.flops=1e9")
+    set_value(data, key.split("."), parse_scalar(value), "overrides")
+
+
+def apply_changes(data: dict[str, Any], changes: Mapping[Any, Any]) -> None:
+    """Sets the values of a nested mapping in plain data, each at its path; other values stay.
+
+    Keys may be dotted, and those of a list are indices. A mapping takes the place of what is none.
+
+    Raises
+    ------
+    SpecError
+        If a path names nothing.
+    """
+    for path, value in _leaves(changes):
+        set_value(data, path, without_numpy(value), "changes")
+
+
+def _leaves(changes: Mapping[Any, Any]) -> Iterator[tuple[list[str], Any]]:
+    """Paths and values of a nested mapping; an empty one is a value."""
+    for key, value in changes.items():
+        path = str(key).split(".")
+        if isinstance(value, Mapping) and value:
+            yield from ((path + rest, leaf) for rest, leaf in _leaves(value))
+        else:
+            yield path, value
+
+
+def without_numpy(value: Any) -> Any:
+    """Values as files have them: dictionaries, lists, and numbers of Python in place of numpy's."""
+    if isinstance(value, Mapping):
+        return {key: without_numpy(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_numpy(item) for item in value]
+    return without_numpy(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def set_value(data: dict[str, Any], path: Sequence[str], value: Any, field: str) -> None:
+    """Sets one value by its path in plain data; ``field`` is what an error names.
+
+    Raises
+    ------
+    SpecError
+        If the path names nothing.
+    """
+    key, target = ".".join(path), data
+    for i, part in enumerate(path[:-1]):
+        target = _child(target, part, key, field)
+        if list(path[:i]) == ["budgets"] and isinstance(target, (int, float, str)):
+            target = data["budgets"][part] = {"max": target}  # a number alone is an upper limit
+    _set(target, path[-1], value, key, field)
+
+
+def _set(target: Any, last: str, value: Any, key: str, field: str) -> None:
     if isinstance(target, list):
-        target[_index(target, last, key)] = parse_scalar(value)
+        target[_index(target, last, key, field)] = value
     elif isinstance(target, dict):
-        target[last] = parse_scalar(value)
+        target[last] = value
     else:
-        raise SpecError("--set", f"{key!r} names nothing", "use the dotted path of a field, for example stages.0.depth")
+        raise SpecError(field, f"{key!r} names nothing", DOTTED)
 
 
-def _child(target: Any, part: str, key: str) -> Any:
+def _child(target: Any, part: str, key: str, field: str) -> Any:
     if isinstance(target, list):
-        return target[_index(target, part, key)]
+        return target[_index(target, part, key, field)]
     if isinstance(target, dict):
         if target.get(part) is None:
             target[part] = {}
         target[part] = target[part].copy() if isinstance(target[part], (dict, list)) else target[part]
         return target[part]
-    raise SpecError("--set", f"{key!r} names nothing", "use the dotted path of a field, for example stages.0.depth")
+    raise SpecError(field, f"{key!r} names nothing", DOTTED)
 
 
-def _index(target: list[Any], part: str, key: str) -> int:
+def _index(target: list[Any], part: str, key: str, field: str) -> int:
     if not part.isdigit() or int(part) >= len(target):
-        raise SpecError("--set", f"{part!r} in {key!r} is not an index below {len(target)}", "count from 0")
+        raise SpecError(field, f"{part!r} in {key!r} is not an index below {len(target)}", "count from 0")
     if isinstance(target[int(part)], dict):
         target[int(part)] = target[int(part)].copy()
     return int(part)

@@ -7,27 +7,27 @@ rules of the space mean for each super-block (which widths go with which channel
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
-from ..errors import SpecError
+from ..arguments import PATH, TEXT, TEXTS, arguments
+from ..display import Displayed
+from ..errors import SpecError, counted, one_of, short
 from ..files import read_text
 from ..networks.architecture import Architecture, Stem
 from ..networks.architecture_file import Positive, require_kernel
-from ..networks.evaluator import LOWER, SIZES, Evaluator, violations
-from ..networks.latency import LatencyTable
+from ..networks.budget_names import LATENCY, LOWER, SIZES, kind_of_budget
+from ..networks.evaluator import Evaluator, violations
 from ..networks.objective import (
     CONVENTIONS,
     ConventionName,
@@ -38,27 +38,29 @@ from ..networks.objective import (
 )
 from ..networks.scoring import Scoring
 from ..networks.tool_counts import MOBILE
-from ..networks.values import ValueTable
-from ..numerals import plain_number
-from ..parsing import load_yaml, validated
-from .budgets import Budget, Budgets, Range
+from ..parsing import in_our_words, load_yaml, validated
+from .budgets import Budget, Budgets, check_model_size
 from .convolutions import check_bits, check_frames, check_shapes
-from .elements import Element, check_blocks, elements_of, sequences
-from .objective import ObjectiveSpec, check_values, objective_to_plain
-from .overrides import apply_override, find_tables
+from .elements import Element, check_blocks, count_sequences, elements_of
+from .listing import preset_names as preset_names
+from .listing import preset_text
+from .objective import ObjectiveSpec, check_values
+from .overrides import apply_changes, apply_override, find_files
+from .plain import plain
+from .relative import Origin, resolved
 from .space import SuperBlockSpace, brief, choice_of
-from .specification import HeadSpace, Input, Lattice, NearSpec, SpecModel, StageSpace, StemSpace, with_tuples
-from .ties import Tie, TieSpec
+from .specification import HeadSpace, Input, NearSpec, SpecModel, StageSpace, StemSpace, with_tuples
+from .ties import Tie, TieSpec, joined
 
 SMALLER = "let the depths be closer, use a smaller beta, or form exp_std or none"
 """What helps against a penalty that is no number any more."""
 
 
-class Problem(SpecModel):
+class Problem(Displayed, SpecModel):
     """A search space with budgets and an objective: what :func:`mipdesign.design` solves.
 
     Make one with :meth:`preset`, :meth:`load` or :meth:`from_dict`; every fault is a :class:`SpecError` with field, value and
-    remedy.
+    remedy. A problem does not change; :meth:`with_` makes another one.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -73,9 +75,31 @@ class Problem(SpecModel):
     near: NearSpec | None = None
     ties: tuple[TieSpec, ...] = ()
 
+    def __init__(self, **fields: Any) -> None:
+        with in_our_words(type(self)):
+            super().__init__(**fields)
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]  # or pydantic runs every check twice
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a Problem does not change; make another one: problem.with_({name}=...)")
+
+    def __repr__(self) -> str:
+        limits = ", ".join(f"{name} {float(limit):,.12g}" for name, limit in self.budgets.limits().items())
+        shape = f"{self.input.resolution} px, {len(self.stages)} super-blocks"
+        return f"<Problem {self.name!r}, convention {self.convention}: {shape}, {limits or 'no budgets'}>"
+
+    __str__ = __repr__
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_numbers(cls, data: Any, handler: ModelWrapValidatorHandler[Problem]) -> Problem:
+        return resolved(data, handler) if isinstance(data, dict) else handler(data)
+
     @model_validator(mode="before")
     @classmethod
     def _as_tuple(cls, data: Any) -> Any:
+        check_model_size(data)
         return with_tuples(data, "stages", "ties")
 
     @model_validator(mode="after")
@@ -87,7 +111,9 @@ class Problem(SpecModel):
         alpha = self.objective.alpha
         if alpha is not None and len(alpha) != n_stages:
             raise SpecError(
-                "objective.alpha", f"{len(alpha)} weights for {n_stages} down-sampling stages", "give one weight per stage"
+                "objective.alpha",
+                f"{counted(len(alpha), 'weight')} for {counted(n_stages, 'down-sampling stage')}",
+                "give one weight per stage",
             )
         penalty = self.objective.penalty
         for stage in penalty.stages if penalty is not None and penalty.stages is not None else ():
@@ -129,7 +155,7 @@ class Problem(SpecModel):
         check_bits(self.stem, self.stages, self.head)
         check_shapes(self.scoring, self.input, self.stem, self.space)
         check_values(self.objective, self.input, self.stages)
-        if self.budgets.latency is not None and (self.input.frames is not None or self.stem.bits is not None):
+        if self.budgets.latencies and (self.input.frames is not None or self.stem.bits is not None):
             raise SpecError("budgets.latency", "has no tables of video or quantised operations", "leave it out")
         families = sorted({block for stage in self.stages for block in stage.block} - {MOBILE})
         if self.budgets.max_feature is not None and families:
@@ -158,6 +184,11 @@ class Problem(SpecModel):
     def stage_of(self) -> tuple[int, ...]:
         """Down-sampling stage of each super-block (the stem opens stage 0)."""
         return stage_of_super_blocks([s.stride for s in self.stages])
+
+    @cached_property
+    def origins(self) -> dict[str, Origin]:
+        """Where limits came from that were given relative to a network, by their names in :meth:`Budgets.limits`."""
+        return {}
 
     @cached_property
     def space(self) -> tuple[SuperBlockSpace, ...]:
@@ -212,14 +243,16 @@ class Problem(SpecModel):
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
-        latency = self.budgets.latency.model if self.budgets.latency is not None else None
-        return Evaluator(architecture, self.scoring, {name: self.budgets.bytes_of(name) for name in SIZES}, latency)
+        if not isinstance(architecture, Architecture):
+            raise SpecError("architecture", f"{short(architecture)} is not a network", "give an Architecture")
+        latencies = {name: limits.model for name, limits in self.budgets.latencies.items()}
+        return Evaluator(architecture, self.scoring, {name: self.budgets.bytes_of(name) for name in SIZES}, latencies)
 
     def usage(self, architecture: Architecture) -> list[Budget]:
         """The budgets that are set, each with the network's value."""
         evaluator = self.evaluator(architecture)
         return [
-            Budget(name, evaluator.figure(name), float(limit), evaluator.within(name, limit))
+            Budget(name, evaluator.figure(name), float(limit), evaluator.within(name, limit), limit)
             for name, limit in self.budgets.limits().items()
         ]
 
@@ -264,29 +297,11 @@ class Problem(SpecModel):
     @cached_property
     def tied(self) -> tuple[Tie, ...]:
         """The ties, one per group of super-blocks and what they have in common; groups that share a super-block are one."""
-        groups: list[tuple[str, set[int]]] = []
-        for tie in self.ties:
-            for axis in tie.same:
-                joined = {i - 1 for i in tie.stages}
-                apart = []
-                for other, stages in groups:
-                    if other == axis and joined & stages:
-                        joined |= stages
-                    else:
-                        apart.append((other, stages))
-                groups = [*apart, (axis, joined)]
-        return tuple(Tie(axis, tuple(sorted(stages))) for axis, stages in groups)
+        return joined(self.ties)
 
     def size(self) -> int:
         """Number of networks in the space, budgets and ties aside, exactly."""
-        channels, ways = self.stem.channels.values, [1] * len(self.stem.channels.values)
-        for space in self.space:
-            up_to = [0, *itertools.accumulate(ways)]
-            before = [space.predecessors(channels, c) for c in space.channels]
-            columns = [sequences(space, at) for at in range(len(space.channels))]
-            ways = [(up_to[at.stop] - up_to[at.start]) * n for at, n in zip(before, columns, strict=True)]
-            channels = space.channels
-        return sum(ways)
+        return count_sequences(self.stem.channels.values, self.space)
 
     # ------------------------------------------------------------------ files
 
@@ -296,21 +311,21 @@ class Problem(SpecModel):
         return validated(cls, data, source)
 
     @classmethod
-    def load(cls, path: str | Path, overrides: Iterable[str] = ()) -> Problem:
+    @arguments(path=PATH, overrides=TEXTS)
+    def load(cls, path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Problem:
         """Reads a YAML (or JSON) specification; ``overrides`` are ``KEY=VALUE`` texts with dotted keys."""
         return cls._from_text(read_text(Path(path)), str(path), overrides)
 
     @classmethod
+    @arguments(name=TEXT, overrides=TEXTS)
     def preset(cls, name: str, overrides: Iterable[str] = ()) -> Problem:
         """A problem that ships with the package; :func:`preset_names` lists them."""
         if name not in preset_names():
-            raise SpecError(
-                "", f"{name!r} is not a preset", f"use one of: {', '.join(preset_names())}, or the path of a YAML file"
-            )
-        text = (resources.files(__package__) / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
-        return cls._from_text(text, name, overrides)
+            raise SpecError("", f"{name!r} is not a preset", f"{one_of(name, preset_names())}, or the path of a YAML file")
+        return cls._from_text(preset_text(name), name, overrides)
 
     @classmethod
+    @arguments(name_or_path=TEXT, overrides=TEXTS)
     def named(cls, name_or_path: str, overrides: Iterable[str] = ()) -> Problem:
         """A preset by name, or a specification by path."""
         is_path = name_or_path.endswith((".yaml", ".yml", ".json")) or "/" in name_or_path
@@ -323,7 +338,7 @@ class Problem(SpecModel):
         data = load_yaml(text, source)
         if isinstance(data, dict):
             data.pop("defaults", None)
-            find_tables(data, Path(source).parent)
+            find_files(data, Path(source).parent)
             for override in overrides:
                 apply_override(data, override)
         return cls.from_dict(data, source)
@@ -331,40 +346,37 @@ class Problem(SpecModel):
     def to_dict(self) -> dict[str, Any]:
         """Plain data from which :meth:`from_dict` makes an equal problem."""
 
-        def plain(value: Any) -> Any:
-            if isinstance(value, Lattice):
-                return value.to_plain()
-            if isinstance(value, (LatencyTable, ValueTable)):
-                return value.to_lines()
-            if isinstance(value, Fraction):
-                return plain_number(value)
-            if type(value) is Range and value.min is None and value.bytes is None:
-                return plain(value.max)
-            if isinstance(value, StageSpace):
-                return _stage_to_plain(value, plain)
-            if isinstance(value, ObjectiveSpec):
-                return objective_to_plain(value, plain)
-            if isinstance(value, BaseModel):
-                pairs = ((name, getattr(value, name)) for name in type(value).model_fields)
-                return {name: plain(item) for name, item in pairs if item is not None}
-            if isinstance(value, dict):
-                return {name: plain(item) for name, item in value.items()}
-            if isinstance(value, tuple):
-                return [plain(item) for item in value]
-            return value
-
         data: dict[str, Any] = plain(self)
         if not self.ties:
             del data["ties"]
         return data
 
-    def with_limits(self, limits: Mapping[str, float | Fraction]) -> Problem:
-        """The same problem with other limits, by name: ``flops``, or ``min_flops`` for a lower one."""
+    def with_(self, changes: Mapping[str, Any] | None = None, /, **fields: Any) -> Problem:
+        """The same problem with other fields, as ``--set`` makes it: ``with_(budgets={"flops": 3e6}, convention="paper")``.
+
+        What is not named stays. Keys may be dotted, those of lists are indices, and ``None`` takes a field away:
+        ``with_({"budgets.flops": 3e6}, stages={0: {"depth": [2, 3]}}, head=None)``. Faults are those of :meth:`from_dict`.
+        """
+        if not isinstance(changes, Mapping | None):
+            raise SpecError("changes", f"{short(changes)} is not a mapping", "give for example {'budgets.flops': 3e6}")
+        data = self.to_dict()
+        apply_changes(data, {**(changes or {}), **fields})
+        return Problem.from_dict(data)
+
+    def with_limits(self, limits: Mapping[str, float | Fraction | str]) -> Problem:
+        """The same problem with other limits, by name: ``flops``, or ``min_flops`` for a lower one; a text may have a unit."""
         data = self.to_dict()
         for name, limit in limits.items():
-            budget, side = (name.removeprefix(LOWER), "min") if name.startswith(LOWER) else (name, "max")
-            given = data["budgets"].get(budget, {})
-            data["budgets"][budget] = (given if isinstance(given, dict) else {"max": given}) | {side: limit}
+            budget, side = name.removeprefix(LOWER), "min" if name.startswith(LOWER) else "max"
+            budgets, last = data["budgets"], budget
+            if kind_of_budget(budget) == LATENCY and self.budgets.latencies:
+                if budget not in self.budgets.latencies:
+                    known = ", ".join(self.budgets.latencies)
+                    raise SpecError(f"budgets.{budget}", "is not a latency budget of this problem", f"use one of: {known}")
+                if budget != LATENCY:
+                    budgets, last = budgets[LATENCY], budget.partition(".")[2]
+            given = budgets.get(last, {})
+            budgets[last] = (given if isinstance(given, dict) else {"max": given}) | {side: limit}
         return Problem.from_dict(data)
 
     def dumps(self) -> str:
@@ -377,22 +389,3 @@ class Problem(SpecModel):
         data = self.to_dict()
         del data["name"]
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
-
-
-def _stage_to_plain(stage: StageSpace, plain: Callable[[Any], Any]) -> dict[str, Any]:
-    """A stage as a specification writes it, without what it leaves at its default."""
-    pairs = ((name, getattr(stage, name)) for name in StageSpace.model_fields)
-    data = {name: plain(value) for name, value in pairs if name not in STAGE_EXTRAS or value != STAGE_EXTRAS[name]}
-    if len(stage.block) == 1:
-        data["block"] = stage.block[0]
-    return data
-
-
-STAGE_EXTRAS: dict[str, Any] = {"per_block": {}, "uniform": True, "multiple_of": 1, "forbidden": (), "bits": None}
-"""Fields of a stage that are rarely used, with their defaults."""
-
-
-def preset_names() -> list[str]:
-    """Names of the problems that ship with the package."""
-    folder = resources.files(__package__) / "presets"
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))

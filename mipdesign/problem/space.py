@@ -239,10 +239,14 @@ def choice_of(stage: StageSpace, block: str, r: int, i: int) -> Choice:
     kernels = tuple(k for k in listed if 3 * kernel_of(k)[1] <= 2 * r)
     if not kernels:
         sizes = brief(listed) if listed[-1] == kernel_of(listed[-1])[1] else ", ".join(map(kernel_text, listed))
+        largest = (2 * r // 3 + 1) // 2 * 2 - 1  # the kernels are odd
+        remedy = "raise input.resolution"
+        if largest >= 1:
+            remedy = f"use {'kernel 1' if largest == 1 else f'kernels up to {largest}'}, or {remedy}"
         raise SpecError(
             f"stages.{i}.kernels",
             f"no kernel of {sizes} fits a map of {r} x {r}",
-            f"use kernels of at most {2 * r // 3}, or raise input.resolution",
+            remedy,
         )
     widths = admitted_widths(lattice.values, ratio, stage.channels.values, stage.multiple_of)
     return Choice(block, widths, kernels, _excluded(stage, block, widths, kernels))

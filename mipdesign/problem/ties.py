@@ -52,3 +52,19 @@ class Tie:
 
     axis: str
     stages: tuple[int, ...]
+
+
+def joined(ties: Sequence[TieSpec]) -> tuple[Tie, ...]:
+    """The ties, one per group of super-blocks and what they have in common; groups that share a super-block are one."""
+    groups: list[tuple[str, set[int]]] = []
+    for tie in ties:
+        for axis in tie.same:
+            joined = {i - 1 for i in tie.stages}
+            apart = []
+            for other, stages in groups:
+                if other == axis and joined & stages:
+                    joined |= stages
+                else:
+                    apart.append((other, stages))
+            groups = [*apart, (axis, joined)]
+    return tuple(Tie(axis, tuple(sorted(stages))) for axis, stages in groups)

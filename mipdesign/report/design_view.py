@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from ..analysis.explanation_file import StoredExplanation
 from ..designs.design import Design
+from ..errors import counted
 from ..figures.charts import CHART_WIDTHS, SIDE_WIDTHS, draw_chart
 from ..figures.convergence import convergence_lines, gap_chart, is_cut, values_chart
-from ..figures.formatting import number, percent, points, quantity
-from ..figures.tables import Table, Value, columns
+from ..figures.formatting import exactly, number, percent, points, quantity
+from ..figures.tables import Column, Table, Value, columns
 from ..nn.validation_file import StoredValidation
+from ..numerals import plain_number
+from .budget_tiles import budget_tiles
 from .folders import DesignFolder
 from .reproduction import reproduction_section
 from .sections import Figure, Section, View, network_figure
@@ -21,7 +24,7 @@ from .tables import (
     objective_table,
 )
 from .validation_tables import validation_table
-from .words import BADGES, STATUS_WORDS, VERDICTS
+from .words import BADGES, STATUS_WORDS, VERDICTS, meaning
 
 
 def design_view(folder: DesignFolder, prefix: str = "p0") -> View:
@@ -45,6 +48,8 @@ def design_view(folder: DesignFolder, prefix: str = "p0") -> View:
         summary=_sentence(STATUS_WORDS[design.status]),
         facts=design_facts(design),
         sections=tuple(sections),
+        tiles=budget_tiles(design.budgets, design.problem.stem.bits is not None),
+        meaning=meaning(design.problem.scoring.score) if design.status == "optimal" else "",
     )
 
 
@@ -53,30 +58,28 @@ def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
 
+NO_LIMIT = "no limit"
+
+
 def design_facts(design: Design) -> tuple[tuple[str, str, str], ...]:
-    """The figures that come first."""
+    """The figures that come first; those that a limit is set for are in the tiles of the budgets."""
     facts = [("objective", points(design.objective), ""), ("bound", points(design.bound), f"gap {percent(design.gap)}")]
     if design.evaluation is not None:
-        limits = {budget.name: budget.limit for budget in design.budgets}
+        limited = {budget.name for budget in design.budgets}
         for name, words in (("flops", "FLOPs"), ("params", "parameters")):
-            facts.append((words, quantity(getattr(design.evaluation, name)), _of_limit(limits.get(name))))
-        facts.append(("effectiveness", number(design.evaluation.effectiveness), _of_limit(limits.get("effectiveness"))))
-        facts.append(("layers", number(design.evaluation.layers), f"{design.evaluation.blocks} blocks"))
+            facts += [] if name in limited else [(words, quantity(getattr(design.evaluation, name)), "no limit")]
+        facts.append(("layers", number(design.evaluation.layers), counted(design.evaluation.blocks, "block")))
     facts.append(("time", f"{design.wall_seconds:,.1f} s", f"seed {design.seed}"))
     facts.append(("peak memory", f"{design.peak_rss_mb:,.0f} MB", "all processes"))
     return tuple(facts)
-
-
-def _of_limit(limit: float | None) -> str:
-    return "no limit" if limit is None else f"of {quantity(limit)}"
 
 
 def network_sections(design: Design, prefix: str) -> list[Section]:
     """The network with its table, its budgets, and what its objective consists of."""
     architecture, evaluation = design.architecture, design.evaluation
     if architecture is None or evaluation is None:
-        limits = tuple((name, float(limit)) for name, limit in design.problem.budgets.limits().items())
-        table = Table("Limits", columns("budget", "limit", left=("budget",)), limits)
+        limits = tuple((name, plain_number(value)) for name, value in design.problem.budgets.limits().items())
+        table = Table("Limits", (Column("budget", "left"), Column("limit", text=exactly)), limits)
         words = "There is no network to show. These are the limits that it would have to keep."
         return [Section(f"{prefix}-budgets", "Budgets", (words,), tables=(table,))]
     price = design.problem.scoring.effectiveness_price

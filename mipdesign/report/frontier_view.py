@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from ..analysis.frontier_file import StoredFrontier, StoredPoint
 from ..analysis.shadow_prices import unit_of
-from ..figures.charts import CHART_WIDTHS, CURVES, SIDE_WIDTHS, Chart, Series, draw_chart
-from ..figures.formatting import points, quantity
+from ..errors import counted
+from ..figures.charts import CHART_WIDTHS, CURVES, DASHES, SIDE_WIDTHS, Chart, Series, draw_chart, line_kind
+from ..figures.formatting import limit, points
 from .folders import FrontierFolder
 from .reproduction import frontier_reproduction
 from .sections import Figure, Section, View
@@ -39,7 +40,7 @@ def frontier_view(folder: FrontierFolder, prefix: str = "p0") -> View:
         kind=f"Frontier over {swept}, convention {frontier.convention}, folder {folder.label}",
         badge="all proven" if settled else "partly proven",
         status="optimal" if settled else "feasible",
-        summary=f"{len(frontier.points)} points: {', '.join(told)}.",
+        summary=f"{counted(len(frontier.points), 'point')}: {', '.join(told)}.",
         facts=tuple(facts),
         sections=tuple(section for section in sections if section.figures or section.commands or section.tables),
     )
@@ -51,51 +52,62 @@ def _curves(frontier: StoredFrontier) -> Iterator[tuple[str, str, list[StoredPoi
     values = [None] if not second else sorted({point.limits[second[0]] for point in frontier.points})[:CURVES]
     for i, value in enumerate(values):
         chosen = [point for point in frontier.points if value is None or point.limits[second[0]] == value]
-        name = "optimum" if value is None else f"{second[0].removeprefix('budgets.')} {quantity(value)}"
+        name = "optimum" if value is None else f"{second[0].removeprefix('budgets.')} {limit(frontier.sweeps[1].budget, value)}"
         yield name, f"c{i}", sorted(chosen, key=lambda point: point.limits[key])
 
 
-def frontier_figure(frontier: StoredFrontier, prefix: str) -> Figure | None:
-    """Objective over the first limit; hollow where a point is dominated, crossed where there is no network."""
+def frontier_chart(frontier: StoredFrontier, name: str) -> Chart | None:
+    """Objective over the first limit; hollow where a point is dominated, crossed where there is no network.
+
+    ``None`` where no point has a network.
+    """
     key = frontier.sweeps[0].key
     scores = [point.objective for point in frontier.points if point.objective is not None]
     if not scores:
         return None
     margin = 0.06 * (max(scores) - min(scores)) or 1e-3 * abs(scores[0]) or 1.0
     low, high = min(scores) - 2 * margin, max(scores) + margin
-    series, legend = [], []
-    for name, colour, of_curve in _curves(frontier):
+    series: list[Series] = []
+    for i, (curve, colour, of_curve) in enumerate(_curves(frontier)):
         found = [(p.limits[key], p.objective, p) for p in of_curve if p.objective is not None]
-        series.append(Series(name, "step", colour, tuple((x, y) for x, y, _ in found)))
+        series.append(Series(curve, "step", colour, tuple((x, y) for x, y, _ in found), dash=i % DASHES))
         kept = tuple((x, y) for x, y, p in found if not p.dominated and p.status == "optimal")
-        series.append(Series(name, "dot", colour, kept))
-        series.append(Series(name, "ring", colour, tuple((x, y) for x, y, p in found if (x, y) not in kept)))
+        series.append(Series(curve, "dot", colour, kept))
+        series.append(Series(curve, "ring", colour, tuple((x, y) for x, y, p in found if (x, y) not in kept)))
         lost = tuple((p.limits[key], low + margin) for p in of_curve if p.objective is None)
-        series.append(Series(name, "cross", colour, lost))
-        legend.append(("step", colour, name))
-    used = {s.kind for s in series if s.points}
-    marks = {"dot": "proven optimal", "ring": "dominated, or not proven", "cross": "no network"}
-    legend += [(kind, "ink", words) for kind, words in marks.items() if kind in used]
-    chart = Chart(
-        f"{prefix}-frontier-chart",
+        series.append(Series(curve, "cross", colour, lost))
+    return Chart(
+        name,
         f"Objective over {key}",
-        f"{len(frontier.points)} points; every figure is in the table below.",
+        f"{counted(len(frontier.points), 'point')}; every figure is in the table below.",
         key.removeprefix("budgets."),
         "objective",
         tuple(series),
         _x_range(frontier),
         (low, high),
     )
+
+
+def _x_range(frontier: StoredFrontier) -> tuple[float, float]:
+    """Range of the first limit that is swept, with a margin."""
+    limits = [point.limits[frontier.sweeps[0].key] for point in frontier.points]
+    margin = 0.04 * (max(limits) - min(limits)) or 0.1 * abs(limits[0]) or 1.0
+    return min(limits) - margin, max(limits) + margin
+
+
+def frontier_figure(frontier: StoredFrontier, prefix: str) -> Figure | None:
+    """Objective over the first limit; hollow where a point is dominated, crossed where there is no network."""
+    chart = frontier_chart(frontier, f"{prefix}-frontier-chart")
+    if chart is None:
+        return None
+    legend = [(line_kind(i % DASHES), colour, name) for i, (name, colour, _) in enumerate(_curves(frontier))]
+    used = {series.kind for series in chart.series if series.points}
+    marks = {"dot": "proven optimal", "ring": "dominated, or not proven", "cross": "no network"}
+    legend += [(kind, "ink", words) for kind, words in marks.items() if kind in used]
     drawings = tuple(draw_chart(chart, width, 340) for width in CHART_WIDTHS)
     return Figure(
         drawings, "A limit's optimum holds until the next one: a lower bound of the frontier between points.", tuple(legend)
     )
-
-
-def _x_range(frontier: StoredFrontier) -> tuple[float, float]:
-    limits = [point.limits[frontier.sweeps[0].key] for point in frontier.points]
-    margin = 0.04 * (max(limits) - min(limits)) or 0.1 * abs(limits[0]) or 1.0
-    return min(limits) - margin, max(limits) + margin
 
 
 def price_figures(frontier: StoredFrontier, prefix: str) -> list[Figure]:
@@ -104,11 +116,13 @@ def price_figures(frontier: StoredFrontier, prefix: str) -> list[Figure]:
     budget = frontier.sweeps[0].budget
     unit, unit_name = unit_of(budget)
     series, legend = [], []
-    for name, colour, of_curve in _curves(frontier):
+    for i, (name, colour, of_curve) in enumerate(_curves(frontier)):
         priced = [(p.limits[key], p.prices[budget].per_unit) for p in of_curve if budget in p.prices]
         of_unit = tuple((x, price * unit) for x, price in priced if price is not None)
-        series += [Series(name, "step", colour, of_unit), Series(name, "dot", colour, of_unit)] if of_unit else []
-        legend += [("step", colour, name if len(frontier.sweeps) > 1 else "price")] if of_unit else []
+        series += (
+            [Series(name, "step", colour, of_unit, dash=i % DASHES), Series(name, "dot", colour, of_unit)] if of_unit else []
+        )
+        legend += [(line_kind(i % DASHES), colour, name if len(frontier.sweeps) > 1 else "price")] if of_unit else []
     if not series:
         return []
     high = max(y for s in series for _, y in s.points)

@@ -1,15 +1,14 @@
-"""The tables of problems: the search space, and the presets."""
+"""The table of a problem: its search space."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..figures.formatting import number, scientific
 from ..figures.tables import Table, Value, columns
 from ..networks.operation import kernel_text
 from ..numerals import plain_number
+from .preset_table import limits_text
 
 if TYPE_CHECKING:
     from ..problem.problem import Problem
@@ -60,22 +59,6 @@ def _bits_text(space: BitSpace | None) -> str:
     return "" if space is None else f"{lattice_text(space.activations)} / {lattice_text(space.weights)}"
 
 
-def presets_table(problems: Iterable[Problem]) -> Table:
-    """The problems that ship with the package."""
-    rows = tuple(
-        (
-            problem.name,
-            str(problem.input.resolution),
-            ", ".join(sorted({block for stage in problem.stages for block in stage.block})),
-            scientific(problem.size()),
-            budgets_text(problem),
-        )
-        for problem in problems
-    )
-    headings = ("name", "input", "blocks", "networks", "budgets")
-    return Table("Presets", columns(*headings, left=("name", "blocks", "budgets")), rows)
-
-
 def lattice_text(lattice: Lattice) -> str:
     """A lattice in few characters: ``8..2048 by 8``, or its values."""
     values = lattice.values
@@ -103,4 +86,4 @@ def ratio_text(ratio: WidthRatio) -> str:
 
 def budgets_text(problem: Problem) -> str:
     """The budgets in one line."""
-    return ", ".join(f"{name} {number(float(limit))}" for name, limit in problem.budgets.limits().items()) or "none"
+    return limits_text(problem.budgets.limits())

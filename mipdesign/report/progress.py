@@ -5,18 +5,23 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from ..figures.formatting import number, percent, score
+from ..figures.formatting import duration, number, percent, score
 from ..figures.tables import Column, Table, Value, size_text
 
 if TYPE_CHECKING:
     from ..analysis.frontier_file import Frontier
     from ..search.outcome import Progress
+
+
+Clock: TypeAlias = Callable[[], float]
+"""What tells seconds, from some point on."""
 
 
 def progress_line(progress: Progress) -> str:
@@ -45,6 +50,10 @@ def progress_table(progress: Progress) -> RenderableType:
     """Where a run stands, with headings, for a terminal."""
     heads = (*PROGRESS, Column("closed", text=size_text))
     return Table("Progress", heads, ((*_row(progress), progress.closed_nodes),))
+
+
+QUIET_SECONDS = 10.0
+"""Seconds after which there is a plain line even where nothing has changed."""
 
 
 class LiveDisplay:
@@ -81,11 +90,39 @@ class LiveDisplay:
                 self.live.update(content, refresh=True)
 
 
-class ProgressDisplay(LiveDisplay):
-    """Progress of a design run: live on a terminal, plain lines elsewhere, at most one a second or for a new incumbent."""
+class Pulse:
+    """Plain lines of a command that is no single search: what happened, and a sign of life every :data:`QUIET_SECONDS` seconds.
 
-    LINE_SECONDS, INCUMBENT_SECONDS = 1.0, 0.25
-    """Seconds between two plain lines; the second where the incumbent has changed."""
+    The latter are for where there is no terminal.
+    """
+
+    def __init__(self, console: Console, clock: Clock) -> None:
+        self.console, self.clock, self.last = console, clock, clock()
+
+    def tell(self, line: str) -> None:
+        """Prints what has happened."""
+        self.last = self.clock()
+        with contextlib.suppress(OSError):
+            self.console.print(line, soft_wrap=True)
+
+    def beat(self, line: Callable[[], str]) -> None:
+        """Prints a line unless something was printed a while ago, or a terminal shows it anyway."""
+        if not self.console.is_terminal and self.clock() >= self.last + QUIET_SECONDS:
+            self.tell(line())
+
+
+class ProgressDisplay(LiveDisplay):
+    """Progress of a design run: live on a terminal, plain lines elsewhere.
+
+    A plain line is printed when something has changed notably since the last one: the phase, the incumbent by a tenth of a
+    percent, or the gap to half of what it was, and so are the first incumbent and the first bound. Otherwise there is one
+    every :data:`QUIET_SECONDS` seconds. The seconds are those of the run.
+    """
+
+    LEAST_SECONDS = 0.25
+    """Seconds between two plain lines at least, but for the first incumbent and the end."""
+    NOTABLE_GAIN, NOTABLE_GAP = 1e-3, 0.5
+    """Relative change of an incumbent, and quotient of two gaps, that are worth a line."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -100,20 +137,36 @@ class ProgressDisplay(LiveDisplay):
             with contextlib.suppress(OSError):
                 self.console.print(progress_line(progress), soft_wrap=True)
 
-    def _is_due(self, progress: Progress) -> bool:
-        if self.last is None or progress.phase == "done":
+    def _is_due(self, p: Progress) -> bool:
+        last = self.last
+        if last is None or p.phase == "done" or (last.incumbent is None and p.incumbent is not None):
             return True
-        pause = self.LINE_SECONDS if progress.incumbent == self.last.incumbent else self.INCUMBENT_SECONDS
-        return progress.seconds >= self.last.seconds + pause
+        passed = p.seconds - last.seconds
+        return passed >= QUIET_SECONDS or (passed >= self.LEAST_SECONDS and self._is_notable(last, p))
+
+    def _is_notable(self, last: Progress, p: Progress) -> bool:
+        """Whether there is news since the last line."""
+        if p.phase != last.phase or math.isfinite(p.bound) != math.isfinite(last.bound):
+            return True
+        if p.incumbent is not None and last.incumbent is not None:
+            if abs(p.incumbent - last.incumbent) > self.NOTABLE_GAIN * abs(last.incumbent):
+                return True
+            if p.gap is not None and last.gap is not None:
+                return p.gap < last.gap and p.gap <= self.NOTABLE_GAP * last.gap
+        return False
 
 
 class FrontierDisplay(LiveDisplay):
-    """Progress of a frontier: a line for each point that is solved, and on a terminal the searches that are under way."""
+    """Progress of a frontier: a line for each point that is solved, and the searches that are under way.
 
-    def __init__(self, console: Console) -> None:
+    These are live on a terminal. Elsewhere the search of one of them has a line when nothing was printed for a while.
+    """
+
+    def __init__(self, console: Console, clock: Clock = time.monotonic) -> None:
         super().__init__(console)
         self.running: dict[int, Progress] = {}
         self.settled: set[int] = set()
+        self.pulse = Pulse(console, clock)
 
     def solved(self, frontier: Frontier) -> None:
         """Tells of the points that have been solved since the last time."""
@@ -124,54 +177,79 @@ class FrontierDisplay(LiveDisplay):
             self.running.pop(index, None)
             limits = ", ".join(f"{name} {number(limit)}" for name, limit in point.limits.items())
             count = f"{len(self.settled):>{len(str(len(frontier.points)))}} of {len(frontier.points)}"
-            with contextlib.suppress(OSError):
-                self.console.print(f"{count}  {limits}  {point.status}  {score(point.objective)}", soft_wrap=True)
+            self.pulse.tell(f"{count}  {limits}  {point.status}  {score(point.objective)}")
 
     def update(self, index: int, progress: Progress) -> None:
         """Tells where the search of a point stands."""
         if index not in self.settled:
             self.running[index] = progress
+            self.pulse.beat(lambda: f"point {index}: {progress_line(progress).lstrip()}")
         rows = tuple((point, *_row(p)) for point, p in sorted(self.running.copy().items()))
         self.show(Table("Searches under way", (Column("point", text=size_text), *PROGRESS), rows))
 
 
 class ExplanationDisplay(LiveDisplay):
-    """Progress of an explanation: a line for each limit whose value is changed, and on a terminal the search under way."""
+    """Progress of an explanation: a line for each limit whose value is changed, and the search that is under way.
 
-    def __init__(self, console: Console) -> None:
+    It is live on a terminal; elsewhere it has a line when nothing was printed for a while.
+    """
+
+    def __init__(self, console: Console, clock: Clock = time.monotonic) -> None:
         super().__init__(console)
+        self.pulse = Pulse(console, clock)
         self.told: tuple[str, float] | None = None
 
     def update(self, name: str, limit: float, progress: Progress) -> None:
         """Tells which limit has which value, and where the search of its optimum stands."""
         if self.told != (name, limit):
             self.told = (name, limit)
-            with contextlib.suppress(OSError):
-                self.console.print(f"solving with {name} {number(limit)}", soft_wrap=True)
+            self.pulse.tell(f"solving with {name} {number(limit)}")
+        self.pulse.beat(lambda: progress_line(progress))
         self.show(progress_table(progress))
 
 
 class CountDisplay(LiveDisplay):
-    """Progress of work that comes in equal parts: live on a terminal; elsewhere a plain line now and then, if asked for.
+    """Progress of work that comes in parts: live on a terminal, elsewhere a plain line now and then.
 
     Parameters
     ----------
     text:
-        With places for ``done`` and ``total``.
+        With places for ``done`` and ``total``, and for ``left``: how long the rest takes at the pace so far, once there is one.
     line_seconds:
         Seconds between two plain lines.
+    first:
+        Seconds before the first one. If the work ends before, there is none.
     """
 
-    def __init__(self, console: Console, text: str, line_seconds: float = math.inf) -> None:
+    def __init__(
+        self,
+        console: Console,
+        text: str,
+        line_seconds: float = QUIET_SECONDS,
+        first: float = QUIET_SECONDS,
+        clock: Clock = time.monotonic,
+    ) -> None:
         super().__init__(console)
-        self.text, self.line_seconds, self.next_line = text, line_seconds, -math.inf
+        self.text, self.line_seconds, self.first, self.clock = text, line_seconds, first, clock
+        self.start: tuple[float, int] | None = None
+        """When the first parts were told of, and how many had been done by then."""
+        self.next_line, self.has_told = math.inf, False
 
     def update(self, done: int, total: int) -> None:
         """Tells how many parts are done."""
-        line = self.text.format(done=done, total=total)
-        now = time.monotonic()
-        if not self.console.is_terminal and math.isfinite(self.line_seconds) and (now >= self.next_line or done == total):
-            self.next_line = now + self.line_seconds
+        now = self.clock()
+        if self.start is None:
+            self.start, self.next_line = (now, done), now + self.first
+        line = self.text.format(done=done, total=total, left=self._left(now, done, total))
+        if not self.console.is_terminal and (now >= self.next_line or (done == total and self.has_told)):
+            self.next_line, self.has_told = now + self.line_seconds, True
             with contextlib.suppress(OSError):
                 self.console.print(line, soft_wrap=True)
         self.show(line)
+
+    def _left(self, now: float, done: int, total: int) -> str:
+        """How long the rest takes, in words; empty before there is a pace."""
+        began, before = self.start or (now, done)
+        if done == before or done >= total:
+            return ""
+        return f", about {duration((now - began) / (done - before) * (total - done))} left"

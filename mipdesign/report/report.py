@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import SpecError
+from ..figures.network_drawing import picture
 from ..files import write_whole, writing
 from .comparison_view import comparison_view
 from .design_view import design_view
@@ -18,12 +20,16 @@ PAGE = "report.html"
 
 
 def page_views(folders: Sequence[DesignFolder | FrontierFolder]) -> list[View]:
-    """Everything that a page shows, a comparison first where there are several designs."""
+    """Everything that a page shows; several designs are compared, and folded beneath the comparison."""
     designs = [folder for folder in folders if isinstance(folder, DesignFolder)]
-    views = [comparison_view(designs)] if len(designs) > 1 else []
+    compared = len(designs) > 1
+    views = [comparison_view(designs)] if compared else []
     for i, folder in enumerate(folders):
         prefix = f"p{i}"
-        views.append(design_view(folder, prefix) if isinstance(folder, DesignFolder) else frontier_view(folder, prefix))
+        if isinstance(folder, DesignFolder):
+            views.append(replace(design_view(folder, prefix), folded=compared))
+        else:
+            views.append(frontier_view(folder, prefix))
     return views
 
 
@@ -46,6 +52,23 @@ def render(views: Sequence[View]) -> str:
     """HTML of views; everything in them is escaped but the drawings, which escape their own texts."""
     title = views[0].title if len(views) == 1 else f"{len(views) - (views[0].id == 'both')} results of mipdesign"
     return render_page("report.html.j2", {"views": views, "title": title}, "report")
+
+
+def write_picture(folder: str | Path, path: Path) -> Path:
+    """Writes the drawing of a design's network as an SVG file that needs nothing but itself, and returns its path.
+
+    Raises
+    ------
+    SpecError
+        If the folder holds no network, or the file cannot be written.
+    """
+    designs = [item.design for item in read_folder(Path(folder)) if isinstance(item, DesignFolder)]
+    if not designs or designs[0].architecture is None:
+        raise SpecError("", "holds no network to draw", "give a folder that 'design --out' wrote", str(folder))
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, picture(designs[0].architecture).encode())
+    return path
 
 
 def write_report(folders: Sequence[str | Path], page: Path | None = None) -> Path:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..figures.network_drawing import NETWORK_WIDTHS, common_scale, draw_network
+from ..figures.network_drawing import NETWORK_WIDTHS, common_columns, common_scale, draw_network
 from ..figures.tables import Table
 from ..networks.architecture import Architecture
+from .budget_tiles import Tile
 
 NETWORK_CAPTION = (
-    "To scale: each block is a slab as high as its feature map and as thick as its channels; "
-    "the dark core is its bottleneck width. Sizes and channels (ch.) are those of its output."
+    "Each block is a slab that grows in height with its feature map and in thickness with its channels, by square roots; "
+    "the dark core is its bottleneck width. Of many blocks that are alike the first three and the last are drawn. "
+    "Sizes and channels (ch.) are those of the output."
 )
 
 
@@ -53,11 +55,19 @@ class View:
     facts: tuple[tuple[str, str, str], ...]
     """Name, figure and a remark of each."""
     sections: tuple[Section, ...]
+    tiles: tuple[Tile, ...] = ()
+    meaning: str = ""
+    """What the verdict is a statement of, and of what it is not."""
+    folded: bool = False
+    """Whether it is closed until it is asked for, as the designs below their comparison."""
 
 
 def network_figure(
     architecture: Architecture, name: str, together: Sequence[Architecture], caption: str = NETWORK_CAPTION
 ) -> Figure:
-    """A network at the scale at which all of ``together`` fit."""
-    drawings = [draw_network(architecture, name, width, common_scale(together, width)) for width in NETWORK_WIDTHS]
+    """A network at the scale at which all of ``together`` fit, in the columns of all of them."""
+    drawings = []
+    for width in NETWORK_WIDTHS:
+        scale = common_scale(together, width)
+        drawings.append(draw_network(architecture, name, width, scale, common_columns(together, scale)))
     return Figure(tuple(drawings), caption)

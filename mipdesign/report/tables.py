@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ..figures.formatting import number, percent, points, quantity, score
+from ..figures.formatting import exactly, number, percent, points, quantity, score
+from ..figures.formatting import limit as limit_words
 from ..figures.parts import Part, parts
 from ..figures.tables import Column, Table, Value, columns, number_text, size_text
 from ..networks.blocks import total
+from ..networks.budget_names import LOWER, kind_of_budget
+from ..numerals import plain_number
 
 if TYPE_CHECKING:
     from ..analysis.comparison import Comparison
@@ -17,8 +22,9 @@ if TYPE_CHECKING:
     from ..checker import Claim
     from ..designs.design import Design
     from ..networks.architecture import Architecture
-    from ..networks.evaluator import Evaluation
+    from ..networks.evaluation import Evaluation
     from ..networks.scoring import Scoring
+    from ..problem.budgets import Budget
 
 FIGURES = ("params", "flops", "params_total", "macs", "effectiveness", "layers", "blocks", "activations")
 SIZES = ("activation_memory", "weights_bytes", "latency", "bit_operations", "model_size", "max_feature")
@@ -31,8 +37,8 @@ UNITS = {"activation_memory": "bytes", "model_size": "bytes", "max_feature": "by
 
 def named(figure: str, quantised: bool) -> str:
     """A figure or a budget with its unit; ``model_size`` is a count of numbers where nothing is quantised."""
-    of_numbers = figure == "model_size" and not quantised
-    return f"{figure}, {UNITS[figure]}" if figure in UNITS and not of_numbers else figure
+    of_numbers, kind = figure == "model_size" and not quantised, kind_of_budget(figure)
+    return f"{figure}, {UNITS[kind]}" if kind in UNITS and not of_numbers else figure
 
 
 def network_table(architecture: Architecture) -> Table:
@@ -80,22 +86,41 @@ def _sizes(part: Part) -> tuple[Value, ...]:
 def budget_table(design: Design) -> Table:
     """Each budget with the network's value, its limit, what is left and how much of it is used."""
     heads = (
-        *columns("budget", "value", "limit", "slack", left=("budget",)),
+        *columns("budget", "value", left=("budget",)),
+        Column("limit", text=exactly),
+        *columns("slack"),
         Column("used", text=share_text),
         Column("kept", "left", short=""),
     )
     budgets = design.budgets
     bits = design.problem.stem.bits is not None
     rows = tuple(
-        (named(b.name, bits), b.value, b.limit, b.slack, b.value / b.limit, "kept" if b.holds else "EXCEEDED") for b in budgets
+        (
+            named(b.name, bits),
+            b.value,
+            plain_number(b.exact_limit),
+            b.slack,
+            share_used(b),
+            "kept" if b.holds else "EXCEEDED",
+        )
+        for b in budgets
     )
     exceeded = frozenset(i for i, budget in enumerate(budgets) if not budget.holds)
     return Table("Budgets, in exact arithmetic", heads, rows, marked=exceeded)
 
 
+def share_used(budget: Budget) -> float:
+    """How close a value is to its limit: 1 is at it. Of a lower limit it is the limit's share of the value."""
+    part, whole = (budget.limit, budget.value) if budget.name.startswith(LOWER) else (budget.value, budget.limit)
+    return part / whole if whole else math.inf
+
+
 def share_text(share: float | None) -> str:
-    """A share as a percentage; a dash for nothing."""
-    return "-" if share is None else f"{100 * share:.2f} %"
+    """A share as a percentage; a dash for nothing. Only a limit that is reached is 100 %."""
+    if share is None or math.isinf(share):
+        return "-"
+    text = f"{100 * share:.2f} %"
+    return "99.99 %" if text == "100.00 %" and share < 1 else text
 
 
 def evaluation_table(evaluation: Evaluation, scoring: Scoring) -> Table:
@@ -118,7 +143,7 @@ def _figure_text(value: Value) -> str:
 def figures_table(evaluation: Evaluation, quantised: bool) -> Table:
     """The main figures of a network, exactly and in short."""
     names = [name for name in (*FIGURES, *SIZES) if quantised or name not in OF_BITS]
-    figures = [(name, getattr(evaluation, name)) for name in names]
+    figures = [(name, getattr(evaluation, name)) for name in names] + list(evaluation.latencies.items())
     heads = (
         *columns("figure", "exactly", left=("figure",)),
         Column("about", text=lambda value: quantity(value) if value >= 1000 else ""),
@@ -153,7 +178,7 @@ def comparison_table(comparison: Comparison) -> Table:
     """Figures of a network, of the optimum, their difference, and the budgets."""
     heads = (
         *columns("figure", "network", "optimum", "difference", left=("figure",)),
-        Column("budget", text=lambda limit: "" if limit is None else number(limit)),
+        Column("budget", text=lambda limit: "" if limit is None else exactly(limit)),
     )
     ours, best = comparison.evaluation, comparison.design.evaluation
     limits = comparison.design.problem.budgets.limits()
@@ -162,7 +187,7 @@ def comparison_table(comparison: Comparison) -> Table:
         value, other = getattr(ours, name), None if best is None else getattr(best, name)
         if value is None:
             continue
-        limit = float(limits[name]) if name in limits else None
+        limit = plain_number(limits[name]) if name in limits else None
         rows.append((name, value, other, None if other is None else other - value, limit))
     return Table("A network and the optimum within its budgets", heads, tuple(rows))
 
@@ -175,7 +200,7 @@ def frontier_table(frontier: StoredFrontier) -> Table:
     swept = {sweep.key: sweep.budget for sweep in frontier.sweeps}
     priced = list(dict.fromkeys(name for point in frontier.points for name in point.prices))
     heads = (
-        *(Column(f"limit of {name}", short=name, text=number_text) for name in swept.values()),
+        *(Column(f"limit of {name}", short=name, text=exactly) for name in swept.values()),
         Column("status", "left"),
         Column("objective", text=score),
         Column("gap", text=percent),
@@ -199,7 +224,7 @@ def frontier_table(frontier: StoredFrontier) -> Table:
             )
         )
     open_points = frozenset(i for i, p in enumerate(frontier.points) if p.status in ("unknown", "feasible"))
-    return Table("Points of the frontier", heads, tuple(rows), marked=open_points)
+    return Table("Points of the frontier", heads, tuple(rows), marked=open_points, keys=len(swept))
 
 
 def networks_table(frontier: StoredFrontier) -> Table:
@@ -207,7 +232,7 @@ def networks_table(frontier: StoredFrontier) -> Table:
     swept = [sweep.key for sweep in frontier.sweeps]
     budgets = list(dict.fromkeys(name for point in frontier.points for name in point.budgets))
     heads = (
-        *(Column(f"limit of {key.removeprefix('budgets.')}", text=quantity) for key in swept),
+        *(Column(f"limit of {s.key.removeprefix('budgets.')}", text=partial(limit_words, s.budget)) for s in frontier.sweeps),
         *(Column(name, text=lambda value: "-" if value is None else quantity(value)) for name in budgets),
         Column("network: channels × depth", "left"),
     )
@@ -219,7 +244,7 @@ def networks_table(frontier: StoredFrontier) -> Table:
         )
         for point in frontier.points
     )
-    return Table("Networks of the frontier", heads, rows)
+    return Table("Networks of the frontier", heads, rows, keys=len(swept))
 
 
 def network_text(architecture: Architecture | None) -> str:
@@ -232,7 +257,9 @@ def network_text(architecture: Architecture | None) -> str:
 def explanation_table(explanation: StoredExplanation) -> Table:
     """Each limit with its slack, its price, and what is solved about it."""
     heads = (
-        *columns("budget", "limit", "slack", "binds", left=("budget",)),
+        *columns("budget", left=("budget",)),
+        Column("limit", text=exactly),
+        *columns("slack", "binds"),
         Column("price", text=_price_text),
         Column("per", "left"),
         Column("1 % more", text=_gain_text),
@@ -269,10 +296,12 @@ def changes_table(explanation: StoredExplanation) -> Table:
                 gain = found.objective - explanation.objective
                 rows.append((words, found.limit, found.value, found.objective, gain, "; ".join(found.changes) or "none"))
     heads = (
-        *columns("network", "limit", "value", left=("network",)),
+        *columns("network", left=("network",)),
+        Column("limit", text=exactly),
+        *columns("value"),
         Column("objective", text=points),
         Column("gain", text=points),
-        Column("changes", "left"),
+        Column("changes", "left", prose=True),
     )
     return Table("Networks under other limits", heads, tuple(rows))
 
@@ -304,4 +333,5 @@ def claims_table(claims: Iterable[Claim]) -> Table:
     from ..checker import FAILS
 
     rows = tuple((claim.claim, "FAILED" if claim.outcome == FAILS else claim.outcome) for claim in claims)
-    return Table("Claims of the certificate", columns("claim", "result", left=("claim", "result")), rows)
+    heads = (Column("claim", "left", prose=True), Column("result", "left"))
+    return Table("Claims of the certificate", heads, rows)

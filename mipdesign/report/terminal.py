@@ -1,21 +1,19 @@
-"""The terminal: a console that cuts nothing off, and the lines that commands print beside their tables.
+"""The lines that commands print beside their tables.
 
 Nothing here decides or computes anything about a design. The functions return text, and leave printing to the caller.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from ..errors import MissingExtraError
-from ..figures.formatting import number, percent, scientific, score
+from ..errors import counted
+from ..figures.formatting import duration, exactly, number, percent, scientific, score
 from ..figures.parts import bits_text
-from ..mip.capabilities import Capability
+from ..numerals import plain_number
+from .console import PlainConsole as PlainConsole
 from .problem_tables import budgets_text
 from .words import STATUS_WORDS
 
@@ -26,31 +24,45 @@ if TYPE_CHECKING:
     from ..certificate.certificate import Certificate
     from ..checker import Claim
     from ..designs.design import Design
-    from ..mip.formulation import Described, Formulation, FormulationModel
-    from ..mip.solver import Solver
+    from ..mip.formulation import FormulationModel
+    from ..nn.profiling import Forecast
     from ..problem.problem import Problem
-
-PIPE_WIDTH = 200
-"""Columns that a table may take where the output is not a terminal; none is filled up to it."""
+    from ..problem.relative import Origin
 
 
-class PlainConsole(Console):
-    """A console that prints text as it is, cuts nothing off in a pipe, and falls silent when its reader is gone."""
+def outcome_line(design: Design) -> str:
+    """What a run found and proved, in one line."""
+    return f"{design.status}, objective {score(design.objective)}, bound {score(design.bound)}, gap {percent(design.gap)}"
 
-    def __init__(self, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
-        if not self.is_terminal:
-            self.width = PIPE_WIDTH
 
-    def on_broken_pipe(self) -> None:
-        """Sends everything that follows to nowhere; the exit code stays what the command makes it."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+def settled_line(frontier: Frontier) -> str:
+    """How many points of a frontier are settled, in one line."""
+    settled = sum(point.status in ("optimal", "infeasible") for point in frontier.points)
+    return f"{settled} of {counted(len(frontier.points), 'point')} proven"
 
-    def lines(self, lines: Iterable[str]) -> None:
-        """Prints lines unwrapped."""
-        for line in lines:
-            self.print(line, soft_wrap=True)
+
+def binding_line(explanation: Explanation) -> str:
+    """Which limits bind a design, in one line."""
+    binding = [limit.name for limit in explanation.limits if limit.binds]
+    return f"{', '.join(binding)} {'binds' if len(binding) == 1 else 'bind'}" if binding else "no limit binds"
+
+
+def gain_line(comparison: Comparison) -> str:
+    """A network's objective, that of the optimum and what lies between, in one line."""
+    best, ours = comparison.design, comparison.evaluation
+    gain = "" if comparison.gain is None else f", gain {percent(comparison.relative_gain)}"
+    return f"objective {score(ours.objective)}, {best.status} {score(best.objective)}{gain}"
+
+
+def forecast_lines(forecast: Forecast, path: Path | None) -> list[str]:
+    """How many operations there are to be measured, and how long that takes."""
+    there = f"{forecast.wanted - forecast.left:,} of {counted(forecast.wanted, 'operation')} measured already"
+    lines = [] if path is None else [f"{path}: {there}"]
+    if forecast.sampled:
+        how = f"about {duration(forecast.seconds)}, by the time that {forecast.sampled} of them took"
+    else:
+        how = f"at least {duration(forecast.seconds)}, the time spent on each of them" if forecast.left else "nothing is left"
+    return [*lines, f"{counted(forecast.left, 'operation')} to be measured: {how}"]
 
 
 def frontier_lines(frontier: Frontier) -> list[str]:
@@ -81,7 +93,7 @@ def outcome_lines(design: Design) -> list[str]:
     """What the run found and proved, and what it took."""
     summary = design.certificate.summary()
     verdicts = ", ".join(f"{count} {name}" for name, count in summary.items() if name not in ("nodes", "cells", "open"))
-    proof = f"{summary['nodes']} nodes" + (f" ({verdicts})" if verdicts else "")
+    proof = counted(summary["nodes"], "node") + (f" ({verdicts})" if verdicts else "")
     lines = [
         f"status       {design.status}: {STATUS_WORDS[design.status]}" + (" (interrupted)" if design.interrupted else ""),
         f"objective    {score(design.objective)}",
@@ -105,7 +117,7 @@ BOUNDED_BY = {
 def scip_words(scip: Mapping[str, Any]) -> str:
     """What SCIP's tree was."""
     bounded = BOUNDED_BY.get(scip["options"].get("relaxator", ""), "")
-    return f"{scip['version']}, {scip['nodes']} nodes in {scip['seconds']:.1f} s, {bounded}"
+    return f"{scip['version']}, {counted(scip['nodes'], 'node')} in {scip['seconds']:.1f} s, {bounded}"
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
@@ -143,8 +155,14 @@ def outside_text(comparison: Comparison, name: str) -> str:
         return f"{name}: {s.block}, stride {s.stride}, {sizes}"
     if name == "stem":
         stem, pool = network.stem, ", then a pool" if network.stem.pool else ""
-        return f"stem: {stem.kernel}x{stem.kernel}, stride {stem.stride}, {stem.channels} channels{pool}"
+        return f"stem: {stem.kernel}x{stem.kernel}, stride {stem.stride}, {counted(stem.channels, 'channel')}{pool}"
     return f"{name}: {getattr(network, name)}"
+
+
+def origin_text(origin: Origin) -> str:
+    """Where a relative limit came from."""
+    share, figure = (exactly(plain_number(number)) for number in (100 * origin.share, origin.figure))
+    return f"{share} % of {origin.network}, which has {figure}"
 
 
 def problem_lines(problem: Problem) -> list[str]:
@@ -157,13 +175,14 @@ def problem_lines(problem: Problem) -> list[str]:
     alpha = ", ".join(f"{weight:g}" for weight in s.alpha)
     of_channels, of_area = s.exponents
     exponents = "" if s.exponents == s.formula.exponents else f", exponents {of_channels:g} of channels and {of_area:g} of area"
-    frames = "" if problem.input.frames is None else f"{problem.input.frames} frames x "
+    frames = "" if problem.input.frames is None else f"{counted(problem.input.frames, 'frame')} x "
     shape = f"{problem.input.channels} x {frames}{problem.input.resolution} x {problem.input.resolution}"
     return [
         f"problem      {problem.name}, convention {problem.convention}",
-        f"input        {shape}, {problem.classes} classes",
+        f"input        {shape}, {counted(problem.classes, 'class', 'classes')}",
         f"objective    {s.score}, alpha ({alpha}){exponents}, {penalty}{base}{price}",
         f"budgets      {budgets_text(problem)}",
+        *(f"limit        {name} is {origin_text(origin)}" for name, origin in problem.origins.items()),
         f"networks     {scientific(problem.size())} in the space, budgets aside",
     ]
 
@@ -178,7 +197,7 @@ def verification_lines(certificate: Certificate, claims: Sequence[Claim]) -> lis
     claim, summary = certificate.claim, certificate.summary()
     return [
         f"status {claim['status']}, objective {score(claim['objective'])}, bound {score(claim['bound'])}",
-        f"{summary['nodes']} nodes, {summary['open']} left open{_by_models(summary['cells'])}",
+        f"{counted(summary['nodes'], 'node')}, {summary['open']} left open{_by_models(summary['cells'])}",
         *lines,
     ]
 
@@ -191,37 +210,25 @@ def claim_lines(claims: Sequence[Claim]) -> list[str]:
     lines = [f"{words[c.outcome]}: {c.claim}" + (f": {c.detail}" if c.detail else "") for c in claims if c.outcome in words]
     failed = sum(claim.outcome == FAILS for claim in claims)
     if failed:
-        return [*lines, f"{failed} of {len(claims)} claims do not hold"]
-    return [*lines, verdict(claims) if lines else f"proved: all {len(claims)} claims hold"]
-
-
-def formulation_lines(formulation: Formulation) -> list[str]:
-    """A registered formulation and the parts of its variants: id, what its optimum says, what it is, where it comes from."""
-    lines = _described(formulation, "")
-    for kind, of_kind in formulation.parts().items():
-        lines += [f"  {kind}", *(line for part in of_kind for line in _described(part, "    "))]
-    return lines
-
-
-def _described(part: Described, indent: str) -> list[str]:
-    return [f"{indent}{part.id:<12} {part.claim:<6} {part.title}", f"{indent}{'':<19} {part.reference}"]
-
-
-def solver_lines(solver: Solver) -> list[str]:
-    """A registered solver: its id, what it is, its version if it is installed, and what it can do."""
-    try:
-        version = solver.version()
-    except MissingExtraError as error:
-        version = f"not installed: {error}"
-    able = ", ".join(capability.value for capability in Capability if capability in solver.capabilities)
-    return [f"{solver.id:<14} {solver.title}", f"{'':<14} {version}", f"{'':<14} {able}"]
+        return [*lines, f"{failed} of {counted(len(claims), 'claim')} {'does' if failed == 1 else 'do'} not hold"]
+    return [
+        *lines,
+        verdict(claims)
+        if lines
+        else "proved: the only claim holds"
+        if len(claims) == 1
+        else f"proved: all {len(claims)} claims hold",
+    ]
 
 
 def model_lines(form: FormulationModel, path: Path) -> list[str]:
     """What was written to a file, and what its objective means."""
-    size = form.statistics()
+    from ..mip.model_files import caution, objective_of_file  # it needs SCIP
+
+    size, lost = form.statistics(), caution(form, path)
     return [
-        f"{path}: {size.variables} variables ({size.binaries} binary, {size.integers} integer), "
-        f"{size.constraints} constraints, {size.nonzeros} nonzeros",
-        f"to be maximised; one unit of its objective is {form.objective_scale!r} of the network's",
+        f"{path}: {counted(size.variables, 'variable')} ({size.binaries} binary, {size.integers} integer), "
+        f"{counted(size.constraints, 'constraint')}, {counted(size.nonzeros, 'nonzero')}",
+        objective_of_file(form, path),
+        *([] if lost is None else [f"caution: {lost}"]),
     ]

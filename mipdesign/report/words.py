@@ -16,3 +16,11 @@ VERDICTS = {
     "solver": "closed by SCIP",
 }
 """What became of a node of the certificate's tree."""
+
+
+def meaning(score: str) -> str:
+    """What is optimal, in a sentence."""
+    return (
+        f"Optimal is the objective, a score of the untrained network ('{score}'): no other network of the space that keeps all "
+        "limits has a higher one. How accurate a network is after training is not what was optimised, and is not proven."
+    )

@@ -46,6 +46,6 @@ def connected(scheduler: str, purpose: str) -> Iterator[Client]:
         client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         text = f"{scheduler!r} does not answer ({error})"
-        raise SpecError("--scheduler", text, "give the address that 'dask scheduler' prints") from None
+        raise SpecError("scheduler", text, "give the address that 'dask scheduler' prints") from None
     with client:
         yield client

@@ -1,6 +1,6 @@
-"""The tables of a problem, and whether its latency table covers all that it needs.
+"""The tables of a problem, and whether its latency tables cover all that it needs.
 
-A network with an operation that the table lacks counts as one that breaks the budget. That is right only if it breaks another
+A network with an operation that a table lacks counts as one that breaks the budget. That is right only if it breaks another
 budget as well: each part of the space whose networks have such an operation is proved to hold none that keeps the others.
 """
 
@@ -27,7 +27,7 @@ MOST_NODES = 2000
 
 
 def build_tables(problem: Problem, like: Tables | None = None) -> Tables:
-    """Tables of a problem whose latency table, if it has one, is proved to cover all that the problem needs.
+    """Tables of a problem whose latency tables, if it has any, are proved to cover all that the problem needs.
 
     Parameters
     ----------
@@ -40,12 +40,14 @@ def build_tables(problem: Problem, like: Tables | None = None) -> Tables:
         For a space too large, or as :func:`require_covered` does.
     """
     tables, gaps = tabulate(problem, like)
-    require_covered(problem, gaps)
+    for name, of_table in gaps.items():
+        require_covered(problem, name, of_table)
     return tables
 
 
-def require_covered(problem: Problem, gaps: Sequence[StageLatency]) -> None:
-    """Checks that no network of the space that keeps all other budgets has an operation without an entry.
+def require_covered(problem: Problem, name: str, gaps: Sequence[StageLatency]) -> None:
+    """Checks that no network of the space that keeps all budgets but latencies has an operation without an entry in the table
+    of one of those.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ def require_covered(problem: Problem, gaps: Sequence[StageLatency]) -> None:
         if network is None:
             continue
         try:
-            _ = problem.evaluator(network).nanoseconds
+            _ = problem.evaluator(network).nanoseconds(name)
         except SpecError as error:
             if certain:
                 raise

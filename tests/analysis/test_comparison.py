@@ -102,7 +102,7 @@ def test_resolution_and_classes_are_the_networks(optimum: Architecture) -> None:
     made = compare(replace(optimum, classes=7), space=SMALL, resolution=48, engine=kept())
     assert made.network.resolution == made.design.problem.input.resolution == 48
     assert made.network.classes == made.design.problem.classes == 7
-    with pytest.raises(SpecError, match=r"--set: input.resolution=64, but the network has 32"):
+    with pytest.raises(SpecError, match=r"overrides: input.resolution=64, but the network has 32"):
         compare(optimum, space=SMALL, overrides=["input.resolution=64"])
 
 

@@ -23,7 +23,7 @@ from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.networks.architecture import Architecture, Stage, Stem
-from mipdesign.networks.evaluator import LOWER
+from mipdesign.networks.budget_names import LOWER
 from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables
 

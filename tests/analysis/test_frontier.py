@@ -29,7 +29,7 @@ from mipdesign.cli import main as cli
 from mipdesign.designs.design import Design
 from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
-from mipdesign.networks.evaluator import LOWER
+from mipdesign.networks.budget_names import LOWER
 from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables
 

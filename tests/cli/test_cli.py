@@ -21,6 +21,8 @@ from mipdesign import Architecture, network_text
 from mipdesign.cli import main as cli
 from mipdesign.designs.design import Design
 from mipdesign.interrupts import Interrupts
+from mipdesign.mip.formulation import formulation_ids
+from mipdesign.mip.solver import solver_ids
 from mipdesign.nn import validation
 from mipdesign.nn.validation import Check, ValidationReport
 from mipdesign.problem.problem import Problem, preset_names
@@ -140,10 +142,41 @@ def test_a_specification_needs_no_telling_name(
 def test_the_formulations_are_listed(call: Callable[..., Answer]) -> None:
     answer = call("formulations")
     assert answer.code == 0
-    assert "lattice      exact" in answer.out
+    rows = [line.split() for line in answer.out.splitlines()]
+    assert ["lattice", "exact", "one"] in [row[:3] for row in rows]
+    assert len(rows) < 25  # a line each, and what stands around them
+    assert call("formulations", "--quiet").out.split() == formulation_ids()
+
+
+def test_a_formulation_is_told_of_with_its_parts(call: Callable[..., Answer]) -> None:
+    answer = call("formulations", "compact")
+    assert answer.code == 0
+    assert "optimum      exact: " in answer.out
+    assert "not written  a stage that chooses between block families, " in answer.out
     assert "arXiv 2303.02165" in answer.out
-    for part in ("encodings", "zzi          exact  zig-zag", "products", "mccormick    upper  one McCormick box"):
+    for part in ("encodings", "zzb        exact    zig-zag with binaries", "products", "mccormick  upper    one McCormick box"):
         assert part in answer.out
+    assert "formulation  compact:log:lattice:onehot\n" in call("formulations", "compact:log:lattice:onehot").out
+
+
+def test_solvers_are_listed_and_told_of(call: Callable[..., Answer]) -> None:
+    assert "highs" in call("solvers").out
+    assert call("solvers", "-q").out.split() == solver_ids()
+    answer = call("solvers", "scip")
+    assert "takes        special ordered sets of type 2, " in answer.out
+    assert "not          nothing is left out" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [(("formulations", "latice"), "lattice"), (("solvers", "higs"), "highs"), (("show", "deepmad-r19"), "deepmad-r18")],
+)
+def test_a_name_that_is_unknown_is_answered_with_the_nearest(
+    arguments: tuple[str, ...], near: str, call: Callable[..., Answer]
+) -> None:
+    answer = call(*arguments)
+    assert answer.code == 2
+    assert f"did you mean {near!r}? use one of: " in answer.err
 
 
 # ------------------------------------------------------------------------------------------------------------------ design

@@ -115,7 +115,7 @@ def test_the_tree_and_scip_alone_find_the_same(feature: str, tmp_path: Path) -> 
 def test_what_no_formulation_expresses_is_closed_by_the_tree_alone() -> None:
     problem = Problem.load(SMALL, ["objective.effectiveness_price=100"])
     assert design(problem, engine=kept()).status == "optimal"
-    with pytest.raises(SpecError, match="a price of the effectiveness; leave out --no-presolve"):
+    with pytest.raises(SpecError, match="a price of the effectiveness; leave the presolve on"):
         design(problem, workers=1, presolve=False)
 
 

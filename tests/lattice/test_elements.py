@@ -40,7 +40,7 @@ def test_tables_hold_every_network_once_with_its_exact_figures(problem_of: Calla
         assert evaluation.chained[n] == (not LIMITS_OF_OPERATIONS & set(problem.violations(network)))
         for name, count in zip(tables.counts, evaluation.counts[:, n].tolist(), strict=True):
             if name == "latency":
-                assert count == evaluator.nanoseconds
+                assert count == evaluator.nanoseconds()
             elif not name.startswith("min_") and name != "weights_bytes":
                 assert count == evaluator.count(name) * AdditiveBudget.of(name, problem).units
     if problem.budgets.max_feature is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,14 @@ from scale import few
 from mipdesign.cli import main as cli
 from mipdesign.designs.run import design
 from mipdesign.errors import SpecError
+from mipdesign.figures.formatting import duration
 from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
 from mipdesign.networks.blocks import Operation
-from mipdesign.networks.latency import HEADER, LatencyModel, LatencyTable
+from mipdesign.networks.latency import HEADER, LatencyModel, LatencyTable, Row
 from mipdesign.networks.latency_grid import MISSING, Grid
-from mipdesign.nn.profiling import plan, profile
+from mipdesign.nn import profiling
+from mipdesign.nn.profiling import Forecast, forecast, plan, profile
 from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables
 
@@ -105,7 +108,7 @@ def test_tables_count_what_the_exact_evaluator_counts(index: int) -> None:
     for k in np.flatnonzero(evaluation.chained)[:: max(1, len(batch) // 100)]:
         columns, depths = tuple(batch.columns[:, k].tolist()), tuple(batch.depths[:, k].tolist())
         network = tables.architecture(type(tables.position(next(every_network(problem))))(int(batch.stem[k]), columns, depths))
-        assert problem.evaluator(network).nanoseconds == evaluation.counts[row, k]
+        assert problem.evaluator(network).nanoseconds() == evaluation.counts[row, k]
 
 
 def test_the_optimum_under_a_latency_budget_is_that_of_enumeration() -> None:
@@ -228,6 +231,82 @@ def test_profile_measures_resumes_and_refuses_other_settings(tmp_path: Path, cap
         assert cli.main(["profile", str(SMALL), "--out", str(tmp_path / "other.csv"), f"--{option}", value]) == 2
         assert f"error: {option}: " in capsys.readouterr().err
     assert not (tmp_path / "other.csv").exists()
+
+
+def test_a_forecast_writes_nothing_and_counts_what_is_left(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    problem, path = Problem.load(SMALL), tmp_path / "table.csv"
+    wanted, ticks = len(plan(problem, 2)), itertools.count(0.0, 2.0)  # two seconds pass whenever somebody looks
+    found = forecast(problem, path, points=2, seconds=1e-4, clock=lambda: next(ticks))
+    assert (found.wanted, found.left, found.sampled) == (wanted, wanted, 3)  # the third ends after more than five seconds
+    assert found.seconds == 8.0 / 3 * wanted
+    assert not path.exists()
+    profile(problem, path, points=2, seconds=1e-4)
+    whole = path.read_text()
+    path.write_text("\n".join(whole.splitlines()[:10]) + "\nconv,8,")
+    cut = path.read_text()
+    assert forecast(problem, path, points=2, seconds=1e-4, samples=2).left == wanted - 8
+    assert path.read_text() == cut
+    path.write_text(whole)
+    assert forecast(problem, path, points=2, seconds=1e-4) == Forecast(wanted, 0, 0, 0.0)
+    with pytest.raises(SpecError, match="was measured otherwise"):
+        forecast(problem, path, points=2, threads=2)
+
+
+def test_a_forecast_without_torch_is_a_lower_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiling, "find_spec", lambda name: None)
+    wanted = len(plan(Problem.load(SMALL), 2))
+    assert forecast(Problem.load(SMALL), None, points=2, seconds=0.5) == Forecast(wanted, wanted, 0, 0.5 * wanted)
+
+
+def test_the_command_foretells(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiling, "find_spec", lambda name: None)
+    wanted = len(plan(Problem.load(SMALL), 2))
+    arguments = ["profile", str(SMALL), "--dry-run", "--points", "2", "--seconds", "1"]
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out.startswith(f"{wanted} operations to be measured: at least {duration(wanted)}")
+    assert cli.main([*arguments, "--out", str(tmp_path / "t.csv")]) == 0
+    assert f"t.csv: 0 of {wanted} operations measured already\n" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+    assert cli.main(["profile", str(SMALL)]) == 2
+    assert "error: --out: is missing; " in capsys.readouterr().err
+
+
+def test_the_first_sampled_are_spread_as_evenly_as_all() -> None:
+    assert profiling._spread_out(7) == [1 / 2, 1 / 4, 3 / 4, 1 / 8, 5 / 8, 3 / 8, 7 / 8]
+
+
+def test_ctrl_c_keeps_what_was_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    measure = profiling.measure
+
+    def interrupted(rows: Sequence[Row], settings: profiling.Settings) -> Iterator[Row]:
+        yield from itertools.islice(measure(rows, settings), 3)
+        raise KeyboardInterrupt
+
+    path = tmp_path / "table.csv"
+    arguments = ["profile", str(SMALL), "--out", str(path), "--points", "2", "--seconds", "1e-4"]
+    monkeypatch.setattr(profiling, "measure", interrupted)
+    assert cli.main(arguments) == 130
+    wanted = len(plan(Problem.load(SMALL), 2))
+    said = capsys.readouterr().err
+    assert f"{path} has 3 of {wanted} operations; to measure the others, give the same command again\n" in said
+    monkeypatch.setattr(profiling, "measure", measure)
+    assert cli.main([*arguments, "--quiet"]) == 0
+    assert capsys.readouterr() == (f"{path}: {wanted - 3} operations measured\n", "")
+    assert len(LatencyTable.load(path).rows) == wanted
+
+
+@pytest.mark.parametrize("text", ["a,b", "# torch 0.0, cpu"])
+def test_a_file_of_something_else_is_left_alone(text: str, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    path = tmp_path / "notes.csv"
+    path.write_text(text)  # and no end of a line
+    with pytest.raises(SpecError, match="was measured otherwise"):
+        profile(Problem.load(SMALL), path, points=2, seconds=1e-4)
+    assert path.read_text() == text
 
 
 def test_evaluate_predicts_the_latency_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,19 +27,10 @@ from mipdesign import (
 from mipdesign.cli import main as cli
 from mipdesign.networks.architecture import Stage, Stem
 from mipdesign.networks.blocks import FAMILIES
-from mipdesign.nn.exports import (
-    FORMATS,
-    OPSET,
-    dot_text,
-    export,
-    graphml_text,
-    module_of,
-    onnx_bytes,
-    read_graphml,
-    torch_export_bytes,
-)
+from mipdesign.nn.exports import FORMATS, OPSET, export, module_of, onnx_bytes, torch_export_bytes
 from mipdesign.nn.graph import Graph, to_graph
 from mipdesign.nn.graph_checks import check_graph
+from mipdesign.nn.graph_files import dot_text, graphml_text, read_graphml
 from mipdesign.nn.lowering import to_module
 
 torch = pytest.importorskip("torch")
@@ -132,6 +123,19 @@ def test_what_is_no_graphml_of_a_network_is_refused(text: str, message: str) -> 
         read_graphml(text)
 
 
+def test_dot_tells_bits() -> None:
+    stage = Stage("inverted", 2, 8, 16, 3, 1, bits=(((4, 5), (3, 6), (4, 4)),))
+    text = dot_text(to_graph(Architecture(16, Stem(8, bits=(8, 7)), (stage,), 20, classes=10, head_bits=(5, 2))))
+    told = (
+        "8-bit input, 7-bit weights",
+        "4-bit input, 5-bit weights",
+        "3-bit input, 6-bit weights",
+        "5-bit input, 2-bit weights",
+    )
+    assert all(text.count(f'\\n{words}"') == 1 for words in told)
+    assert "-bit" not in dot_text(to_graph(small("inverted")))
+
+
 def test_dot_has_every_node_and_every_edge() -> None:
     graph = to_graph(small("inverted_se"))
     text = dot_text(graph)
@@ -169,7 +173,8 @@ def test_a_program_of_torch_export_computes_the_same_for_any_batch(architecture:
     network, pictures = as_trained(architecture)
     network.train()
     content = torch_export_bytes(network)
-    assert not network.training
+    assert network.training
+    network.eval()
     file = tmp_path / "network.pt2"
     file.write_bytes(content)
     program = torch.export.load(file).module()
@@ -256,17 +261,27 @@ def test_modules_go_into_the_folder_of_the_design(
 
 def test_weights_may_stand_elsewhere(source: Path, tmp_path: Path, call: Callable[..., tuple[int, str, str]]) -> None:
     weights, other, x = tmp_path / "weights", tmp_path / "other", torch.randn(1, 3, 48, 48)
-    assert call(source, "--to", "torch", "--out", weights) == (0, "", "")
+    code, out, err = call(source, "--to", "torch", "--out", weights)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "weights  fresh, from seed 0: the network is untrained"
     tuned = from_pretrained(weights, num_classes=3)
     save_pretrained(tuned, weights)
-    assert call(source, "--to", "torch", "--out", other, "--weights", weights, "--resolution", "48") == (0, "", "")
+    code, out, err = call(source, "--to", "torch", "--out", other, "--weights", weights, "--resolution", "48")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1:] == [
+        "input    input N x 3 x 48 x 48, float32",
+        "output   logits N x 3",
+        f"weights  of {weights}",
+    ]
     assert torch.equal(from_pretrained(other)(x), tuned(x))
     assert read_network(other).resolution == 48
 
 
 def test_the_command_line_exports_maps(source: Path, tmp_path: Path, call: Callable[..., tuple[int, str, str]]) -> None:
     file = tmp_path / "maps.pt2"
-    assert call(source, "--to", "torch-export", "--out", file, "--features", "c2,c1") == (0, "", "")
+    code, out, err = call(source, "--to", "torch-export", "--out", file, "--features", "c2,c1")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[2] == "output   c1 N x 8 x 32 x 32, c2 N x 12 x 16 x 16"
     maps = torch.export.load(file).module()(torch.randn(2, 3, 64, 64))
     assert {name: tuple(found.shape) for name, found in maps.items()} == {"c1": (2, 8, 32, 32), "c2": (2, 12, 16, 16)}
     assert "--features: ['c7']; there are 3 levels, 0 to 2: c1, c2, c3" in refused(

@@ -127,7 +127,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"network.json: cannot be read"):
         from_pretrained(tmp_path / "nowhere")
     save_pretrained(trained(), tmp_path)
-    with pytest.raises(SpecError, match="in_chans: 0; give at least 1"):
+    with pytest.raises(SpecError, match="in_chans: 0 is out of range; give a number from 1 up"):
         from_pretrained(tmp_path, in_chans=0)
     (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:1000])
     with pytest.raises(SpecError, match=r"model.safetensors: cannot be read"):

@@ -11,8 +11,9 @@ from mipdesign.benchmarks.experiments.exports import TOLERANCE, as_trained
 from scale import few
 
 from mipdesign.networks.architecture import Architecture, Stage, Stem
-from mipdesign.nn.exports import graphml_text, read_graphml, torch_export_bytes
+from mipdesign.nn.exports import torch_export_bytes
 from mipdesign.nn.graph import to_graph
+from mipdesign.nn.graph_files import graphml_text, read_graphml
 from mipdesign.nn.lowering import to_module
 
 torch = pytest.importorskip("torch")

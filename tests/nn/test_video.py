@@ -14,9 +14,10 @@ from scale import examples, few
 
 from mipdesign.errors import SpecError
 from mipdesign.networks.architecture import Architecture, Stage, Stem
-from mipdesign.nn.exports import dot_text, graphml_text, onnx_bytes, read_graphml, torch_export_bytes
+from mipdesign.nn.exports import onnx_bytes, torch_export_bytes
 from mipdesign.nn.graph import to_graph
 from mipdesign.nn.graph_checks import check_graph
+from mipdesign.nn.graph_files import dot_text, graphml_text, read_graphml
 from mipdesign.nn.lowering import to_module
 from mipdesign.nn.pretrained import from_pretrained, save_pretrained
 

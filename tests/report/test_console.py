@@ -28,8 +28,10 @@ from mipdesign.networks.evaluator import Evaluator, default_scoring, evaluate
 from mipdesign.nn.validation import Check as FigureCheck
 from mipdesign.problem.problem import Problem, preset_names
 from mipdesign.problem.specification import Lattice, RatioRange
+from mipdesign.problem.summaries import preset_summaries, summary_of
 from mipdesign.report import problem_tables, progress, tables
 from mipdesign.report import terminal as console
+from mipdesign.report.preset_table import presets_table
 from mipdesign.report.validation_tables import validation_table
 from mipdesign.search.outcome import Progress
 
@@ -131,7 +133,7 @@ def test_the_problem_is_shown_with_the_size_of_its_space() -> None:
     assert rows["stages.4"][:4] == ["14", "→", "7", "2"]
     lines = "\n".join(console.problem_lines(problem))
     assert f"{problem.size():.3e}".split("e")[0] in lines
-    assert "flops 1,820,000,000, params 11,690,000, effectiveness 0.3" in lines
+    assert "flops 1.82 G, params 11.69 M, effectiveness 0.3" in lines
     assert "penalty exp_std over stages.2, stages.3, stages.4" in lines
 
 
@@ -145,13 +147,13 @@ def test_the_problem_is_shown_with_its_bits_and_frames() -> None:
 
 
 def test_the_presets_are_listed() -> None:
-    rows = rows_of(problem_tables.presets_table(map(Problem.preset, preset_names())))
+    rows = rows_of(presets_table(preset_summaries()))
     assert set(rows) >= set(preset_names())
 
 
 def test_nothing_of_a_name_is_taken_for_markup(capsys: pytest.CaptureFixture[str]) -> None:
     problem = Problem.load(SMALL, ["name='[red]x[/red] :smile:'"])
-    console.PlainConsole().print(problem_tables.presets_table([problem]))
+    console.PlainConsole().print(presets_table([summary_of(problem)]))
     assert "[red]x[/red] :smile:" in capsys.readouterr().out
 
 
@@ -221,7 +223,7 @@ def test_a_verified_certificate_is_summed_up() -> None:
     assert lines == [
         "status feasible, objective 1.000, bound 2.000",
         "2 nodes, 1 left open",
-        "proved: all 1 claims hold",
+        "proved: the only claim holds",
     ]
 
 
@@ -288,14 +290,29 @@ def lines_of(points: list[Progress], capsys: pytest.CaptureFixture[str]) -> list
     return err.splitlines()
 
 
-def test_plain_progress_tells_at_most_once_a_second(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = lines_of([state(0.05 * i, 10.0, 20.0) for i in range(101)], capsys)
-    assert [line.split()[0] for line in lines] == ["0.0", "1.0", "2.0", "3.0", "4.0", "5.0"]
+def seconds_told(points: list[Progress], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """When plain lines are printed."""
+    return [line.split()[0] for line in lines_of(points, capsys)]
+
+
+def test_plain_progress_without_news_tells_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert seconds_told([state(0.5 * i, 10.0, 20.0) for i in range(70)], capsys) == ["0.0", "10.0", "20.0", "30.0"]
 
 
 def test_plain_progress_tells_of_a_new_incumbent(capsys: pytest.CaptureFixture[str]) -> None:
-    points = [state(0.0, 10.0), state(0.1, 11.0), state(0.3, 12.0), state(0.4, 12.0), state(1.5, 12.0)]
-    assert [line.split()[0] for line in lines_of(points, capsys)] == ["0.0", "0.3", "1.5"]
+    points = [state(0.0, None), state(0.01, 10.0), state(0.1, 11.0), state(0.3, 12.0), state(0.9, 12.001), state(1.5, 12.0)]
+    assert seconds_told(points, capsys) == ["0.0", "0.0", "0.3"]  # at once only the first; not by a hundredth of a percent
+
+
+def test_plain_progress_tells_of_a_gap_that_is_half_of_what_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    bounds = [math.inf, 200.0, 190.0, 160.0, 150.0, 149.0, 126.0, 125.0, 124.0]
+    points = [state(float(i), 100.0, bound) for i, bound in enumerate(bounds)]
+    assert seconds_told(points, capsys) == ["0.0", "1.0", "4.0", "7.0"]
+
+
+def test_plain_progress_tells_of_a_new_phase(capsys: pytest.CaptureFixture[str]) -> None:
+    points = [state(0.0, 10.0), state(0.1, 10.0, phase="tree"), state(0.3, 10.0, phase="tree"), state(1.0, 10.0, phase="tree")]
+    assert seconds_told(points, capsys) == ["0.0", "0.3"]
 
 
 def test_plain_progress_always_tells_the_end(capsys: pytest.CaptureFixture[str]) -> None:
@@ -325,10 +342,74 @@ def test_a_terminal_that_is_gone_does_not_end_the_run(terminal: bool) -> None:
         display.update(state(1.0, 1.0))
 
 
-def test_nodes_are_not_counted_into_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.CountDisplay(console.PlainConsole(stderr=True), "checked {done} of {total} nodes") as display:
-        display.update(1, 2)
-    assert capsys.readouterr().err == ""
+class Clock:
+    """A clock that stands still until it is put forward."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def counted(points: list[tuple[float, int]], total: int, first: float, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Plain lines about parts that are done at some seconds."""
+    clock = Clock()
+    plain = console.PlainConsole(stderr=True)
+    with progress.CountDisplay(plain, "{done} of {total}{left}", first=first, clock=clock) as display:
+        for seconds, done in points:
+            clock.now = 1000.0 + seconds
+            display.update(done, total)
+    return capsys.readouterr().err.splitlines()
+
+
+def test_what_ends_soon_is_not_counted_into_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    assert counted([(0.0, 0), (5.0, 1), (9.0, 2)], 2, 10.0, capsys) == []
+
+
+def test_parts_are_counted_every_ten_seconds_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    points = [(float(second), 100 + second) for second in range(26)]
+    assert counted(points, 125, 10.0, capsys) == [
+        "110 of 125, about 15 s left",
+        "120 of 125, about 5 s left",
+        "125 of 125",
+    ]
+    assert counted(points[:2], 125, 0.0, capsys) == ["100 of 125"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (89.0, "89 s"), (100.0, "2 min"), (3600.0, "60 min"), (7800.0, "2 h 10 min"), (7200.0, "2 h")],
+)
+def test_a_time_that_is_known_roughly(seconds: float, text: str) -> None:
+    assert formatting.duration(seconds) == text
+
+
+def test_a_long_search_of_a_limit_gives_a_sign_of_life(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with progress.ExplanationDisplay(console.PlainConsole(stderr=True), clock) as display:
+        for second in range(25):
+            clock.now = 1000.0 + second
+            display.update("flops", 1e6, state(float(second), 1.0))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "solving with flops 1,000,000"
+    assert [line.split()[0] for line in lines[1:]] == ["10.0", "20.0"]
+
+
+def test_a_long_search_of_a_point_gives_a_sign_of_life(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with progress.FrontierDisplay(console.PlainConsole(stderr=True), clock) as display:
+        for second in range(25):
+            clock.now = 1000.0 + second
+            display.update(3, state(float(second), 1.0))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[:3] for line in lines] == [["point", "3:", "10.0"], ["point", "3:", "20.0"]]
+
+
+def test_a_quiet_console_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.ProgressDisplay(console.PlainConsole(stderr=True, quiet=True)) as display:
+        display.update(state(0.0, 10.0))
+    assert capsys.readouterr() == ("", "")
 
 
 def test_long_lines_stay_whole_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
@@ -422,6 +503,31 @@ def test_the_range_keeps_the_value_in_force_at_its_start() -> None:
     values = convergence.values_chart(late_bound)
     assert values is not None
     assert convergence.plot_title(late_bound, values) == "objective 850.000, gap 1.18 % after 100.0 s"
+
+
+def test_charts_begin_where_the_search_begins() -> None:
+    late = tuple(replace(progress, seconds=progress.seconds + 8.0) for progress in RUN)
+    for chart_of in (convergence.values_chart, convergence.gap_chart):
+        assert chart_of(late) == chart_of(RUN)
+    values = convergence.values_chart(late)
+    assert values is not None and values.x_range == (0.0, 99.5) and values.across == "seconds of search"
+    told = " ".join(convergence.convergence_lines(late, "optimal"))
+    assert told.startswith("First network after 0.5 s of search, the best one after 99.5 s; proven after 99.5 s")
+    assert told.endswith("Preparations before the search took 8.5 s.")
+    assert "Preparations" not in " ".join(convergence.convergence_lines(convergence.of_search(RUN), "optimal"))
+    assert convergence.convergence_lines(RUN[:1], "infeasible")[0].startswith("Proven after 0.0 s")
+
+
+def test_runs_are_compared_by_what_they_are_off_their_ends() -> None:
+    made = convergence.relative_chart([("one", RUN), ("none", ()), ("two", RUN[:5])], "c", "")
+    assert made is not None
+    chart, legend = made
+    assert [name for *_, name in legend] == ["one", "two"] and [kind for kind, *_ in legend] == ["step", "step-1"]
+    points = {series.name: series.points for series in chart.series}
+    assert points["one: bound"][0] == (9.5, pytest.approx(100.0)) and points["one: bound"][-1] == (99.5, 0.0)
+    assert points["two: incumbent"][-1] == (49.5, 0.0)
+    assert {series.dash for series in chart.series if series.name.startswith("two")} == {1}
+    assert convergence.relative_chart([("none", RUN[:1])], "c", "") is None
 
 
 def test_the_range_of_a_single_value_has_a_height() -> None:

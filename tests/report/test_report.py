@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 import shlex
 import shutil
@@ -21,12 +22,16 @@ from scale import few
 from mipdesign.cli import main as cli
 from mipdesign.errors import MissingExtraError, SpecError
 from mipdesign.figures.formatting import number, points, quantity, score
+from mipdesign.networks.architecture import Architecture
+from mipdesign.problem.budgets import Budget
 from mipdesign.problem.problem import Problem, preset_names
 from mipdesign.report import reproduction
+from mipdesign.report.budget_tiles import budget_tiles
 from mipdesign.report.comparison_view import differences
 from mipdesign.report.folders import DesignFolder, read_folder
 from mipdesign.report.report import page_views, report, write_report
 from mipdesign.report.sections import View
+from mipdesign.report.tables import share_text, share_used
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 OUTSIDE = re.compile(r"""(?:https?:)?//[a-z]|url\((?!#)|@import|<script|\bsrc=|\bhref="(?!#)""", re.IGNORECASE)
@@ -118,7 +123,12 @@ def test_the_view_says_what_the_result_says(r18: Path) -> None:
     facts = {name: (value, note) for name, value, note in view.facts}
     assert facts["objective"][0] == points(result["objective"])
     assert facts["bound"] == (points(result["bound"]), "gap 0 %")
-    assert facts["parameters"] == (quantity(result["evaluation"]["params"]), "of 11.69 M")
+    assert [(tile.label, tile.value, tile.limit, tile.percent, tile.state) for tile in view.tiles] == [
+        ("FLOPs", "1.837 G", "at most 1.82 G", "100.95 %", "exceeded"),
+        ("effectiveness", "0.299096", "at most 0.3", "99.70 %", "tight"),
+        ("parameters", "11.15 M", "at most 11.69 M", "95.41 %", "kept"),
+    ]
+    assert "a score of the untrained network ('deepmad')" in view.meaning and "accurate" in view.meaning
     assert (view.title, view.status, view.badge) == ("deepmad-r18", "optimal", "proven optimal, interrupted")
     exact = {row[0]: row[1] for row in rows_of(view, "Figures of the network")}
     for name in ("params", "flops", "macs", "layers", "weights_bytes"):
@@ -228,7 +238,57 @@ def test_quantities(value: float, text: str) -> None:
     assert quantity(value) == text
 
 
+BUDGETS = [
+    Budget("flops", 5e8, 1e9, True),
+    Budget("min_params", 1.2e6, 1e6, True),
+    Budget("latency.phone_cpu", 25000, 25000, True),
+    Budget("latency.gpu", 900, 30000, True),
+    Budget("layers", 31, 30, False),
+    Budget("min_layers", 20, 19, True),
+    Budget("model_size", 999, 1000.5, True),
+]
+
+
+def test_tiles_come_in_the_order_in_which_limits_bind() -> None:
+    tiles = budget_tiles(BUDGETS, True)
+    assert [(tile.label, tile.percent, tile.limit, tile.left, tile.state) for tile in tiles] == [
+        ("layers", "103.33 %", "at most 30", "1 too many", "exceeded"),
+        ("latency phone cpu, µs", "100.00 %", "at most 25 k", "nothing left", "tight"),
+        ("model size, bytes", "99.85 %", "at most 1 k", "1.5 left", "tight"),
+        ("layers", "95.00 %", "at least 19", "1 above", "kept"),
+        ("parameters", "83.33 %", "at least 1 M", "200 k above", "kept"),
+        ("FLOPs", "50.00 %", "at most 1 G", "500 M left", "kept"),
+        ("latency gpu, µs", "3.00 %", "at most 30 k", "29.1 k left", "kept"),
+    ]
+    assert [float(tile.filled) for tile in tiles] == [100.0, 100.0, 99.9, 95.0, 83.3, 50.0, 3.0]
+
+
+def test_a_limit_that_is_not_reached_is_not_called_100_per_cent() -> None:
+    assert share_text(0.99999) == "99.99 %"
+    assert share_text(share_used(Budget("params", 10**12 - 1, 1e12, True))) == "99.99 %"
+    assert share_text(1.0) == "100.00 %"
+    assert share_used(Budget("min_flops", 0, 1e6, False)) == math.inf
+
+
 # ------------------------------------------------------------------------------------------------------------------- pages
+
+
+def test_the_page_shows_a_bar_for_each_limit_before_the_network(r18: Path) -> None:
+    page = report([r18])
+    widths = [float(width) for width in re.findall(r'<span style="width: ([\d.]+)%">', page)]
+    assert widths == sorted(widths, reverse=True) and len(widths) == 3
+    assert page.index('class="tiles"') < page.index('id="p0-network"')
+
+
+def test_tables_scroll_within_themselves_with_a_shadow_where_they_go_on(r18: Path) -> None:
+    page = report([r18])
+    assert page.count('<div class="scroll" role="region" tabindex="0"') == page.count("<table>")
+    style = page[page.index("<style>") : page.index("</style>")]
+    (scroll,) = re.findall(r"\.scroll \{ overflow-x: auto;([^}]+)\}", style)
+    assert scroll.count("no-repeat local") == scroll.count("no-repeat scroll") == 2
+    assert "tbody th { background: var(--ground); font-weight: 400; position: sticky; left: 0" in style
+    assert re.findall('class="table short stacked">\n<p class="caption">([^<]+)', page) == ["Networks under other limits"]
+    assert page.count("data-label") > 20
 
 
 def test_a_page_has_every_part(r18: Path) -> None:
@@ -268,9 +328,12 @@ def test_several_designs_are_compared(r18: Path, tmp_path: Path) -> None:
     paper = written(tmp_path / "paper", design_of(Problem.preset("deepmad-r18", ["convention=paper"])))
     none = written(tmp_path / "none", design_of(Problem.preset("deepmad-r18", ["budgets.flops=1e6"]), "infeasible"))
     views = page_views([item for folder in (r18, paper, none) for item in read_folder(folder)])
-    rows = {row[0]: row[1:] for row in rows_of(views[0], "Figures side by side")}
+    rows = {row[0]: row[1:] for row in rows_of(views[0], "Designs side by side")}
     results = [json.loads((folder / "result.json").read_text()) for folder in (r18, paper, none)]
     assert rows["objective"] == tuple(points(result["objective"]) for result in results)
+    flops = quantity(results[0]["evaluation"]["flops"])
+    assert rows["FLOPs"][0].startswith(f"{flops}, at most 1.82 G (") and rows["FLOPs"][2] == "at most 1 M"
+    assert rows["stages.4.depth"] == ("12", "12", "-")
     asked = {row[0]: row[1:] for row in rows_of(views[0], "Where the problems differ")}
     assert asked == {
         "convention": ("reference", "paper", "reference"),
@@ -278,6 +341,35 @@ def test_several_designs_are_compared(r18: Path, tmp_path: Path) -> None:
     }
     assert [view.id for view in views] == ["both", "p0", "p1", "p2"]
     assert "of different conventions are not comparable" in checked(report([r18, paper, none]))
+
+
+def test_a_comparison_marks_what_differs_and_folds_the_rest(r18: Path, tmp_path: Path) -> None:
+    network = json.loads((r18 / "result.json").read_text())["architecture"]
+    network["stages"][4] |= {"depth": 9, "channels": 904}
+    problem = Problem.preset("deepmad-r18")
+    other = written(tmp_path / "other", design_of(problem, "feasible", architecture=Architecture.from_dict(network)))
+    folders = [item for folder in (r18, other) for item in read_folder(folder)]
+    views = page_views(folders)
+    (table,) = next(section for section in views[0].sections if section.id == "both-figures").tables
+    assert [table.rows[i][0] for i in sorted(table.marked)] == ["stages.4.channels", "stages.4.depth"]
+    assert [view.folded for view in views] == [False, True, True]
+    page = report([r18, other])
+    assert (
+        page.count("<details>") == page.count("</details>") == 2
+        and page.index("<details>") > page.index('id="both-convergence"') > 0
+    )
+    (chart,) = next(section for section in views[0].sections if section.id == "both-convergence").figures
+    assert [kind for kind, _, _ in chart.legend] == ["step", "step-1"]
+    assert re.findall('<td class="number other"[^>]*>([^<]*)<', page) == ["904", "9"]
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["objective beside the first"][0] == "=" and rows["objective beside the first"][1].startswith("−")
+
+
+def test_drawings_of_a_comparison_stand_above_each_other(r18: Path) -> None:
+    views = page_views([item for folder in (r18, r18) for item in read_folder(folder)])
+    figures = next(section for section in views[0].sections if section.id == "both-networks").figures
+    for one, other in zip(*(figure.drawings for figure in figures), strict=True):
+        assert re.findall(r'<text x="([^"]+)"', one) == re.findall(r'<text x="([^"]+)"', other)
 
 
 def test_the_same_design_twice(r18: Path) -> None:
@@ -303,7 +395,8 @@ def test_a_frontier_of_two_limits_has_a_curve_for_each_value(tmp_path: Path) -> 
         point["limits"] = {"budgets.flops": flops[i // 2], "budgets.params": (6e6, 1e7)[i % 2]}
     (tmp_path / "frontier.json").write_text(json.dumps(data))
     figure = view_of(tmp_path).sections[0].figures[0]
-    assert [name for kind, _, name in figure.legend if kind == "step"] == ["params 6 M", "params 10 M"]
+    assert [name for kind, _, name in figure.legend if kind.startswith("step")] == ["params 6 M", "params 10 M"]
+    assert [kind for kind, _, _ in figure.legend if kind.startswith("step")] == ["step", "step-1"]
     checked(report([tmp_path]))
 
 
@@ -410,6 +503,15 @@ def test_the_command_writes_the_page(r18: Path, tmp_path: Path, capsys: pytest.C
     assert "cannot write" in capsys.readouterr().err
 
 
+def test_the_drawing_alone_is_a_file(r18: Path, swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "new" / "network.svg"
+    assert cli.main(["report", str(r18), "--picture", str(path)]) == 0
+    assert path.read_text(encoding="utf-8").startswith('<svg class="w1120"') and not (r18 / "network.svg").exists()
+    capsys.readouterr()
+    assert cli.main(["report", str(swept), "--picture", str(path)]) == 2
+    assert "holds no network to draw" in capsys.readouterr().err
+
+
 def test_without_jinja2(r18: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingExtraError, match=r"jinja2.*mipdesign\[report\]"):
@@ -436,7 +538,8 @@ LOOK = """() => {
   const outside = shown.filter((t, i) => { const f = t.ownerSVGElement.getBoundingClientRect();
     return boxes[i].left < f.left - 1 || boxes[i].right > f.right + 1 || boxes[i].bottom > f.bottom + 1;
   }).map(t => t.textContent);
-  const drawn = [...document.querySelectorAll("figure")].map(f => [...f.querySelectorAll(":scope > svg")]
+  const unfolded = [...document.querySelectorAll("figure")].filter(f => !f.closest("details:not([open])"));
+  const drawn = unfolded.map(f => [...f.querySelectorAll(":scope > svg")]
     .filter(s => s.getClientRects().length).length);
   return {width: document.documentElement.scrollWidth, colour, smallest: Math.min(...sizes), pairs, outside, drawn};
 }"""

@@ -29,7 +29,7 @@ from mipdesign.mip.capabilities import Capability
 from mipdesign.mip.expressions import dot, linear_sum
 from mipdesign.mip.formulation import FormulationModel, formulation_named
 from mipdesign.mip.linear import LinearModel
-from mipdesign.mip.model_files import FORMATS, read_model, write_model
+from mipdesign.mip.model_files import FORMATS, MINIMISED, caution, objective_of_file, read_model, write_model
 from mipdesign.mip.scip_setup import NLP_HEURISTICS, set_up
 from mipdesign.mip.solver import SolveOptions, Solver, refusal, root_bound, solver_ids, solver_named
 from mipdesign.search.coverage import build_tables
@@ -229,8 +229,50 @@ def test_a_file_reads_back_with_the_same_optimum(formulation: str, ending: str, 
     model = read_model(path)
     model.optimize()
     assert model.getStatus() == "optimal"
-    assert model.getObjVal() * form.objective_scale == pytest.approx(expected, rel=1e-6)
+    sign = -1 if ending in MINIMISED else 1
+    assert sign * model.getObjVal() * form.objective_scale == pytest.approx(expected, rel=1e-6)
     model.freeProb()
+
+
+@pytest.mark.parametrize("ending", [".mps", ".lp"])
+@pytest.mark.parametrize(("reader", "package"), [("highs", "highspy"), ("cbc", "cylp")])
+def test_every_reader_finds_the_same_optimum(reader: str, package: str, ending: str, tmp_path: Path) -> None:
+    """Regression: CBC ignores the sense in MPS files, and took the worst network of all for the best."""
+    pytest.importorskip(package)
+    tables, form = whole(1)
+    expected = float(listing(tables, Cell.whole(tables)).networks[0][1])
+    path = tmp_path / f"model{ending}"
+    write_model(form, path)
+    sign = -1 if ending in MINIMISED else 1
+    assert sign * programs.said("optimum_of_file", reader, path) * form.objective_scale == pytest.approx(expected, rel=1e-6)
+    assert form.model.getObjectiveSense() == "maximize"
+
+
+def test_an_mps_file_states_no_sense_and_says_what_it_minimises(tmp_path: Path) -> None:
+    form = whole(1)[1]
+    write_model(form, tmp_path / "model.mps")
+    first, *lines = (tmp_path / "model.mps").read_text().splitlines()
+    assert (
+        first == f"* The negative of the objective is minimised: the network's is {-form.objective_scale!r} times the model's"
+    )
+    assert not any(line.startswith("OBJSENSE") for line in lines)
+    assert objective_of_file(form, Path("model.mps.gz")).startswith("to be minimised")
+    assert objective_of_file(form, Path("model.lp")).startswith("to be maximised")
+
+
+@pytest.mark.parametrize("ending", [".mps", ".lp"])
+def test_what_readers_do_with_ordered_sets_is_said(ending: str, tmp_path: Path) -> None:
+    """The caution is what HiGHS and cylp do as installed: the one refuses, the other loses them."""
+    pytest.importorskip("highspy")
+    pytest.importorskip("cylp")
+    form, path = convex_combination([3.0, 0.0, 3.5], 2.0), tmp_path / f"model{ending}"
+    write_model(form, path)
+    assert programs.said("optimum_of_file", "highs", path) is None
+    assert abs(programs.said("optimum_of_file", "cbc", path)) == pytest.approx(6.5)  # 3.5 with the set
+    said = caution(form, path)
+    assert said is not None and "cylp leaves them out" in said and "HiGHS" in said and "compact:log:" in said
+    assert caution(form, path.with_suffix(".cip")) is None
+    assert caution(whole(1)[1], path) is None
 
 
 @pytest.mark.parametrize("ending", FORMATS)
@@ -245,7 +287,7 @@ def test_ordered_sets_are_kept_or_refused(ending: str, tmp_path: Path) -> None:
     write_model(form, path)
     model = read_model(path)
     model.optimize()
-    assert model.getObjVal() == pytest.approx(4.5)
+    assert abs(model.getObjVal()) == pytest.approx(4.5)
 
 
 def test_a_file_that_reads_back_as_another_model_is_not_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -262,7 +304,10 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "small.yaml").write_text(small_problem(1).dumps())
     arguments = ["model", str(tmp_path / "small.yaml"), "--out"]
     assert cli.main([*arguments, str(tmp_path / "model.mps.gz")]) == 0
-    assert "28 variables (17 binary, 1 integer)" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "28 variables (17 binary, 1 integer)" in said and "to be minimised" in said and "caution" not in said
+    assert cli.main([*arguments, str(tmp_path / "sets.lp"), "--formulation", "compact:sos2:lattice:onehot"]) == 0
+    assert "caution: special ordered sets" in capsys.readouterr().out
     assert cli.main([*arguments, str(tmp_path / "model.xls")]) == 2
     assert cli.main([*arguments, str(tmp_path / "nowhere" / "model.lp")]) == 2
     assert cli.main([*arguments, str(tmp_path / "model.lp"), "--formulation", "native"]) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TypeVar
 
-from ...errors import SpecError
+from ...errors import SpecError, short
 from ...registry import register, registered
 from ..operation import existing, total
 from .basic import Basic
@@ -45,7 +45,11 @@ def register_family(family: Family) -> Family:
         of which one is proportional to ``ci`` and the others do not depend on it, and counts that are affine in ``ci`` but
         for one value at ``ci = C``.
     """
-    made = family() if isinstance(family, type) else family
+    made = family() if isinstance(family, type) and issubclass(family, BlockFamily) else family
+    if not isinstance(made, BlockFamily):
+        raise SpecError(
+            "family", f"{short(made)} is no block family", "derive a class from mipdesign.networks.blocks.BlockFamily"
+        )
     kind, name, known = type(made), made.name, FAMILIES.get(made.name)
     if known is not None and type(known) is not kind and (name in _OWN or name in registered(FAMILY_GROUP)):
         raise SpecError("block", f"{name!r} is taken", "give the family another name")
