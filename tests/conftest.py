@@ -28,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     config.addinivalue_line("markers", "long: run with --all only")
     scale.set_whole(config.getoption("--all"))
+    os.environ.pop("COLUMNS", None)  # which pytest-xdist sets, and output outside a terminal goes by
     support = str(HERE / "support")
     if support not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [support, os.environ.get("PYTHONPATH")]))

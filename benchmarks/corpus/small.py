@@ -21,7 +21,7 @@ from mipdesign.networks.budget_names import UPPER_ONLY
 from mipdesign.networks.latency import LatencyTable
 from mipdesign.networks.operation import kernel_of
 from mipdesign.networks.tool_counts import OF_TOOL
-from mipdesign.nn.profiling import plan
+from mipdesign.nn.latency_plan import plan
 from mipdesign.problem.budgets import Budgets
 from mipdesign.problem.problem import Problem
 from mipdesign.problem.specification import FamilyRules, StageSpace

@@ -1,9 +1,10 @@
 """Random small problems solved by the steps of the tree and by each formulation, held against exhaustive enumeration.
 
 ``python -m mipdesign.benchmarks agreement [--count N] [--varied N] [--scores N] [--video N] [--blocks N] [--bits N]
-[--values N] [--tree N] [--limits N] [--first SEED]`` prints how many agree, and the seeds that do not; ``--tree`` is SCIP's
-tree with the plug-ins, on problems of which three in five are infeasible or nearly; ``--limits`` is all of these on problems
-with limits of all parameters and several latency tables.
+[--values N] [--tree N] [--limits N] [--lists N] [--first SEED]`` prints how many agree, and the seeds that do not; ``--tree``
+is SCIP's tree with the plug-ins, on problems of which three in five are infeasible or nearly; ``--limits`` is all of these on
+problems with limits of all parameters and several latency tables; ``--lists`` are lists of near-optimal networks, with their
+certificates.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from ..corpus.small import (
     video_problem,
 )
 from ..corpus.valued import valued_problem
+from .list_agreement import run_lists
 from .tree import grow
 
 WAYS = (Options(), Options(annealing=False, list_steps=100), Options(annealing=False, list_steps=30))
@@ -143,7 +145,10 @@ def main() -> None:
     parser.add_argument(
         "--limits", type=int, default=0, help="problems with limits of all parameters and several latency tables"
     )
+    parser.add_argument("--lists", type=int, default=0, help="lists of near-optimal networks of problems of every kind")
     arguments = parser.parse_args()
+    if arguments.lists:
+        raise SystemExit(bool(run_lists(arguments.first, arguments.lists)))
     if arguments.limits:
         outcomes = {seed: limits_agree(seed) for seed in range(arguments.first, arguments.first + arguments.limits)}
         bad_limits = {seed: wrong for seed, wrong in outcomes.items() if wrong}

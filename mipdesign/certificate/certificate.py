@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..checker import FORMAT, SECTIONS, digest
+from ..checker import FORMAT, LIST, SECTIONS, digest
 from ..lattice.tables import Tables
 from ..networks.architecture import Architecture
 from ..problem.problem import Problem
@@ -44,8 +44,10 @@ class Certificate:
         return f"<Certificate: {claim['status']}, bound {claim['bound']}, {summary['nodes']} nodes, {summary['open']} open>"
 
     @classmethod
-    def of(cls, problem: Problem, tables: Tables, outcome: Outcome, gap: float) -> Certificate:
-        """Writes down what a run proved."""
+    def of(
+        cls, problem: Problem, tables: Tables, outcome: Outcome, gap: float, listed: dict[str, Any] | None = None
+    ) -> Certificate:
+        """Writes down what a run proved; ``listed`` is the section of a list."""
         candidates = []
         for candidate in outcome.candidates:
             architecture = tables.architecture(candidate.position)
@@ -82,7 +84,9 @@ class Certificate:
                 for n in sorted(outcome.open, key=lambda n: n.name)
             ],
         }
-        data["sha256"] = {section: digest(data[section]) for section in SECTIONS}
+        if listed is not None:
+            data[LIST] = listed
+        data["sha256"] = {section: digest(data[section]) for section in (*SECTIONS, LIST) if section in data}
         return cls(data)
 
     @property

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +18,7 @@ import numpy as np
 
 from ..bounds.multipliers import Multipliers
 from ..bounds.relaxation import Relaxation
-from ..checker import FAILS, HOLDS, TRUST, Claim, Closed, Family, Op, check, digest
+from ..checker import FAILS, HOLDS, LIST, TRUST, Claim, Closed, Family, Networks, Op, check, digest
 from ..errors import CertificateError, SpecError
 from ..lattice.cell import Cell
 from ..lattice.position import Position
@@ -40,6 +42,7 @@ def claims(
     resolve: bool = False,
     quick: bool = False,
     on_node: Callable[[int, int], None] = lambda done, total: None,
+    networks: Networks | None = None,
 ) -> Iterator[Claim]:
     """Decides the claims of a certificate one by one; see :mod:`mipdesign.checker`.
 
@@ -48,14 +51,16 @@ def claims(
     resolve:
         Whether SCIP closes its cells again; else they are taken on trust.
     quick:
-        Whether the nodes are bounded by the compiled code of the search in place of the checker's own.
+        Whether the nodes are bounded by the compiled code of the search in place of the checker's own; not those of a list.
     on_node:
         Told how many nodes of the tree are done, and how many there are.
+    networks:
+        Opens the file of a list, where there is one.
     """
     data, families = certificate.data, foreign_families()
     again = _Resolved(data) if resolve else None
-    settle = (lambda: _settled_quickly(data, again, on_node)) if quick else None
-    return check(data, families, again, on_node, settle)
+    settle = (lambda: _settled_quickly(data, again, on_node)) if quick and LIST not in data else None
+    return check(data, families, again, on_node, settle, networks)
 
 
 def foreign_families() -> dict[str, Family]:
@@ -94,11 +99,22 @@ def result_claims(result: Mapping[str, Any], certificate: Certificate) -> Iterat
         expected = {name: claim[name] for name in ("status", "objective", "bound")}
         expected |= {"problem": data["problem"], "name": problem.name, "convention": problem.convention, "gap": gap}
         expected |= {"architecture": first, **figures}
-    except (SpecError, ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+        if LIST in data or "pool" in result:
+            expected |= {"pool": _stated_list(data[LIST], candidates[0]["objective"]) if LIST in data else None}
+    except (SpecError, ValueError, TypeError, KeyError, IndexError, ArithmeticError) as error:
         yield _claim("result follows from certificate", False, f"the certificate is malformed: {type(error).__name__}: {error}")
         return
     for name, value in expected.items():
         yield _claim(f"result {name}", result.get(name) == value, f"it follows from the certificate to be {value!r}"[:200])
+
+
+def _stated_list(section: Mapping[str, Any], optimum: str) -> dict[str, Any]:
+    """What ``result.json`` says of a list, by its certificate."""
+    best = Fraction(Decimal(optimum))
+    threshold = None if section["within"] is None else float(best - Fraction(section["within"]) * abs(best))
+    rule = None if section["different"] is None else ":".join(map(str, section["different"]))
+    stated = {name: section[name] for name in ("within", "best", "count", "complete", "bound")}
+    return stated | {"different": rule, "threshold": threshold}
 
 
 def _claim(text: str, holds: bool, fault: str) -> Claim:

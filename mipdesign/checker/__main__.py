@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from . import check, verdict
+from . import check, opener, verdict
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
         print(f"error: {sys.argv[1]}: no certificate can be read ({type(error).__name__})", file=sys.stderr)
         return 2
     claims = []
-    for claim in check(data):
+    for claim in check(data, networks=opener(Path(sys.argv[1]))):
         claims.append(claim)
         print(f"{claim.outcome:8} {claim.claim}" + (f": {claim.detail}" if claim.detail else ""))
     found = verdict(claims)

@@ -11,28 +11,30 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 from .cell import read_split
 from .claims import FAILS, HOLDS, TRUST, Claim
 from .families import Family
+from .lists import Asked, List, read_asked
+from .members import MEMBERS, Networks, Reader
 from .multipliers import read_prices
-from .network import Network, broken, objective, order, read_network, worths
+from .network import Network, broken, objective, order, read_network, score_of
 from .reading import RefusedError, integer, mapping, number, refuse, sequence, word
-from .records import Open, Record, decimal_number, node_name
+from .records import SHA256, Open, Record, decimal_number, node_name
 from .space import read_space
 from .tables import build
 from .tree import Aim, Resolve, Tree
 
 FORMAT = "mipdesign-certificate/1"
 SECTIONS = ("problem", "claim", "contenders", "tree", "cells", "open")
+LIST = "list"
+"""The section of a certificate that has a list of networks."""
 VERDICTS = ("excluded", "split", "listed", "solver")
 MOST_REPORTED = 20
 """Nodes that fail which are named one by one."""
-SHA256, SOLVER = re.compile("[0-9a-f]{64}"), re.compile(r"SCIP [1-9][0-9]?\.[0-9]{1,2}(\.[0-9]{1,2})?")
+SOLVER = re.compile(r"SCIP [1-9][0-9]?\.[0-9]{1,2}(\.[0-9]{1,2})?")
 
 
 Settle = Callable[[], Iterator[tuple[str, str]]]
@@ -50,6 +52,7 @@ def check(
     resolve: Resolve | None = None,
     on_node: Callable[[int, int], None] = lambda done, total: None,
     settle: Settle | None = None,
+    networks: Networks | None = None,
 ) -> Iterator[Claim]:
     """Decides the claims of a certificate one by one; ends early where one leaves the later ones without meaning.
 
@@ -64,10 +67,12 @@ def check(
     on_node:
         Told how many nodes of the tree are done, and how many there are.
     settle:
-        Goes through the tree in place of the checker.
+        Goes through the tree in place of the checker; of a list it decides nothing.
+    networks:
+        Opens ``networks.csv``, where there is one.
     """
     try:
-        yield from _Check(data, families or {}, resolve, on_node, settle).claims()
+        yield from _Check(data, families or {}, resolve, on_node, settle, networks).claims()
     except RefusedError as fault:
         yield Claim("content", FAILS, str(fault))
     except RecursionError:
@@ -77,15 +82,25 @@ def check(
 
 
 class _Check:
-    def __init__(self, data: Any, families: Mapping[str, Family], resolve: Resolve | None, on_node: Any, settle: Any) -> None:
+    def __init__(
+        self,
+        data: Any,
+        families: Mapping[str, Family],
+        resolve: Resolve | None,
+        on_node: Callable[[int, int], None],
+        settle: Settle | None,
+        networks: Networks | None,
+    ) -> None:
         self.data, self.families, self.resolve, self.on_node, self.settle = data, families, resolve, on_node, settle
+        self.networks = networks
 
     def claims(self) -> Iterator[Claim]:
-        data = mapping(self.data, "the certificate", ("format", *SECTIONS, "sha256"))
+        data = mapping(self.data, "the certificate", ("format", *SECTIONS, "sha256"), (LIST,))
         word(data["format"], "format", (FORMAT,))
         yield Claim("format", HOLDS)
-        stated = mapping(data["sha256"], "sha256", SECTIONS)
-        for section in SECTIONS:
+        sections = (*SECTIONS, LIST) if LIST in data else SECTIONS
+        stated = mapping(data["sha256"], "sha256", sections)
+        for section in sections:
             try:
                 same = stated[section] == digest(data[section])
             except (TypeError, ValueError):  # keys of several types, integers of over 4300 digits
@@ -109,6 +124,11 @@ class _Check:
         self._read_open(data["open"])
         self._read_cells(data["cells"])
         yield self._cover()
+        if LIST in data:
+            yield from self._listed(read_asked(data[LIST]), data["problem"]["budgets"])
+            return
+        if self.networks is not None:
+            yield Claim(MEMBERS, FAILS, "the certificate does not speak of a list")
         if self.status == "infeasible" or self.bound is not None:
             yield from self._walk()
         else:
@@ -167,9 +187,7 @@ class _Check:
         """Whether a float is the best candidate's objective, up to the rounding of its terms."""
         if self.best is None:
             return False
-        entropy = objective(replace(self.space, penalised=(), price=Fraction(0), values=None), self.best)
-        worth = Decimal(float(sum(map(abs, worths(self.space, self.best)))))
-        return abs(Decimal(stated) - self.z) <= Decimal("1e-12") * max(entropy + worth, abs(self.z))
+        return abs(Decimal(stated) - self.z) <= Decimal("1e-12") * max(score_of(self.space, self.best), abs(self.z))
 
     def _read_records(self, value: Any) -> None:
         m = len(self.tables.stages)
@@ -244,6 +262,13 @@ class _Check:
         level = float(limit)
         level = 0.0 if not weight else level - 1e-12 * abs(level)
         aim = Aim(weight, limit, level, self.status, () if self.best is None else self.order)
+        what = "no network keeps all budgets" if not weight else (
+            "no network that keeps all budgets comes before the design" if self.status == "optimal"
+            else "no network that keeps all budgets scores above the bound")  # fmt: skip
+        yield from self._settled(aim, what)
+
+    def _settled(self, aim: Aim, what: str) -> Iterator[Claim]:
+        """The nodes that are not settled, and whether all are."""
         tree = Tree(self.tables, aim, self.records, self.open, self.resolve, self.on_node)
         failed, trusted = 0, {"cells": 0, "open": 0}
         for name, fault in (self.settle or tree.unsettled)():
@@ -253,9 +278,6 @@ class _Check:
                 failed += 1
                 if failed <= MOST_REPORTED:
                     yield Claim(f"node {name!r}", FAILS, fault)
-        what = "no network keeps all budgets" if not weight else (
-            "no network that keeps all budgets comes before the design" if self.status == "optimal"
-            else "no network that keeps all budgets scores above the bound")  # fmt: skip
         yield Claim(
             what, FAILS if failed else HOLDS, f"{failed} nodes are not settled" if failed else f"{len(self.records)} nodes"
         )
@@ -263,6 +285,43 @@ class _Check:
             yield Claim(f"{_count(trusted['cells'], 'cell')} closed by a solver", TRUST, "--resolve solves them again")
         if trusted["open"]:
             yield Claim(f"{_count(trusted['open'], 'open node')} with a bound of a solver", TRUST, "no prices prove it")
+
+    # ------------------------------------------------------------------ the list
+
+    def _listed(self, asked: Asked, budgets: Mapping[str, Any]) -> Iterator[Claim]:
+        """The members of the list are what they are said to be, and no other network should be one."""
+        faults = []
+        if self.status != "optimal" or self.best is None:
+            faults.append("a list begins with an optimum, which is not claimed")
+        elif asked.bound is not None and Decimal(asked.bound) >= self.z:
+            faults.append("it is said to be complete down to no network")
+        if len(self.data["contenders"]) != 1:
+            faults.append("its certificate has other candidates than the optimum")
+        yield Claim(LIST, FAILS if faults else HOLDS, "; ".join(faults))
+        if faults or self.settle is not None:
+            yield from () if faults else self._walk()
+            return
+        reader = Reader(self.tables, budgets)
+        try:
+            if self.networks is None:
+                raise RefusedError("there is no networks.csv")
+            members = reader.read(self.networks, asked.count)
+        except (RefusedError, OSError) as fault:
+            yield Claim(MEMBERS, FAILS, str(fault))
+            return
+        same = reader.digest == asked.digest
+        yield Claim(f"digest of {MEMBERS}", HOLDS if same else FAILS, "" if same else "the file was changed")
+        yield Claim(f"{_count(asked.count, 'network')} within all budgets, with the figures that are stated", HOLDS)
+        best, found = members.network(0) if self.best is None else self.best, List(self.tables, asked, members)
+        yield from found.claims(self._in_order(best))
+        aim = Aim(1.0, self.z, found.level, self.status, self.order, found)
+        yield from self._settled(aim, found.statement)
+
+    def _in_order(self, network: Network) -> Network:
+        """The network that stands for one in a list: blocks that may be exchanged are in order."""
+        if self.space.most_bits is not None:
+            return network
+        return Network(network.stem, tuple(stage.in_order() for stage in network.stages))
 
 
 def _count(n: int, what: str) -> str:

@@ -155,6 +155,10 @@ class Scores:
     rho: Floats
     tied: Bools
 
+    def take(self, index: Ints) -> Scores:
+        """Those of some of them."""
+        return Scores(self.objective[index], self.error[index], self.rho[index], self.tied[index])
+
 
 def score(tables: Tables, listing: Listing) -> Scores:
     """Scores networks; ``rho`` has a relative error below 1e-9."""

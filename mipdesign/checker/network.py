@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from .families import BACKBONE, FRAMES, UNROUNDED, WHOLE, Op, Ops, conv, figure, in_video, quantised
@@ -19,6 +19,8 @@ from .values import Values
 
 DIGITS = 40
 """Digits to which objectives are compared."""
+MORE_DIGITS = DIGITS + 15
+"""Digits to which they are computed."""
 
 
 class Block(NamedTuple):
@@ -130,7 +132,7 @@ def read_network(data: Any, where: str, space: Space) -> Network:
     stages, before, m = [], integer(stem["channels"], f"{where}.stem.channels"), len(space.super_blocks)
     for i, (given, s) in enumerate(zip(sequence(row["stages"], f"{where}.stages", m, m), space.super_blocks, strict=True)):
         here = f"{where}.stages.{i}"
-        stage = _read_stage(given, here, space, s, i)
+        stage = read_stage(given, here, space, s, i)
         incoming = space.stem if i == 0 else space.super_blocks[i - 1].channels
         if stage.channels not in s.channels or before not in incoming[slice(*_window(space, i, stage.channels))]:
             raise RefusedError(f"{here} lies outside the space")
@@ -146,7 +148,7 @@ def _tied(stage: Stage, axis: str) -> Any:
     return (stage.kernel, stage.kernel_t) if axis == "kernel" else getattr(stage, axis)
 
 
-def _read_stage(value: Any, where: str, space: Space, s: SuperBlock, i: int) -> Stage:
+def read_stage(value: Any, where: str, space: Space, s: SuperBlock, i: int) -> Stage:
     """A super-block of an architecture, whose blocks have to lie in a space."""
     names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")
     data = mapping(value, where, names, ("kernel_t", "bits"))
@@ -333,18 +335,19 @@ def broken(space: Space, network: Network) -> str:
 def objective(space: Space, network: Network) -> Decimal:
     """The objective to :data:`DIGITS` digits."""
     with localcontext() as context:
-        context.prec, context.Emax, context.Emin = DIGITS + 15, 10**9, -(10**9)
+        context.prec, context.Emax, context.Emin = MORE_DIGITS, 10**9, -(10**9)
         s, value, product, n, rho, terms = space.scoring, Decimal(0), 1, 0, Decimal(0), Decimal(0)
         unit = Decimal(1) if s.log_base is None else 1 / Decimal(s.log_base).ln() ** s.logarithms
         a1, a2 = map(_decimal, s.exponents)
         corrections = _corrections(space, network)
         for alpha, (r, c, widths), more in zip(s.alpha, stages_of(space, network), corrections, strict=True):
             product, n, terms = product * math.prod(widths), n + len(widths), terms + more
-            end = Decimal(r * r * c).ln() if a1 == a2 == 1 else a1 * Decimal(c).ln() + a2 * Decimal(r * r).ln()
-            entropy = _decimal(s.factor) * (Decimal(product).ln() + terms)
+            end = _ln(r * r * c) if a1 == a2 == 1 else a1 * _ln(c) + a2 * _ln(r * r)
+            entropy = _decimal(s.factor) * (_ln(product) + terms)
             value += _decimal(alpha) * unit * (end + entropy if s.additive else end * entropy)
-            of_prefix = n / (Decimal(product).ln() / n).exp()
-            rho = max(rho, of_prefix) if space.reference else of_prefix
+            if space.price:
+                of_prefix = n / (_ln(product) / n).exp()
+                rho = max(rho, of_prefix) if space.reference else of_prefix
         if space.penalised:
             depths = [network.stages[i].depth for i in space.penalised]
             variance = Fraction(len(depths) * sum(d * d for d in depths) - sum(depths) ** 2, len(depths) ** 2)
@@ -354,6 +357,20 @@ def objective(space: Space, network: Network) -> Decimal:
         value += _decimal(sum(worths(space, network), Fraction(0)))
         context.prec = DIGITS
         return +value
+
+
+@lru_cache(maxsize=2**16)
+def _ln(n: int) -> Decimal:
+    """A natural logarithm; networks that are nearly as good have most of them in common."""
+    with localcontext() as context:
+        context.prec, context.Emax = MORE_DIGITS, 10**9
+        return Decimal(n).ln()
+
+
+def score_of(space: Space, network: Network) -> Decimal:
+    """The objective without what is taken off it, values of the table as if none were negative."""
+    entropy = objective(replace(space, penalised=(), price=Fraction(0), values=None), network)
+    return entropy + _decimal(sum(map(abs, worths(space, network)), Fraction(0)))
 
 
 def _decimal(exact: Fraction) -> Decimal:

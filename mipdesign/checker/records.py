@@ -12,6 +12,7 @@ from .multipliers import Prices
 from .reading import refuse
 
 NODE, MOST_DEPTH = re.compile("[01]*"), 500
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)

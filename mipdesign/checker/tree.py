@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from .bound import Bounds
 from .cell import Cell
 from .claims import TRUST
 from .listing import TooManyError, list_networks, score
+from .lists import List
 from .multipliers import Prices
 from .network import Network, broken, objective, order, read_network
 from .records import Closed, Open, Record
@@ -34,7 +35,8 @@ class Aim:
     """What a tree is to show: that no network which keeps all budgets scores above ``limit``, or, for an optimum, comes before
     the design whose place in the order of designs is ``order`` (empty without a design); with the weight 0, that there is none.
 
-    ``level``: what such a network scores at least, in floating point.
+    ``level``: what such a network scores at least, in floating point. ``listed``: a list of which no network is to be missing,
+    in place of all that.
     """
 
     weight: float
@@ -42,24 +44,31 @@ class Aim:
     level: float
     status: str
     order: tuple[Any, ...]
+    listed: List | None = None
 
 
 @dataclass(frozen=True)
 class Node:
-    """A node to be settled: its cell, and the least of the bounds above it."""
+    """A node to be settled: its cell, the least of the bounds above it, and the first member of a list to which all networks of
+    a cell above it are near (how many there are, if there is none).
+    """
 
     name: str
     cell: Cell
     inherited: float
+    cover: int = 0
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be bounded: a cell at the prices of its node, for networks that score at least ``cutoff``."""
+    """What is to be bounded: a cell at the prices of its node, for networks that score at least ``cutoff``. Those below its
+    ``level`` do not count.
+    """
 
     node: Node
     cutoff: float
     prices: Prices
+    level: float
 
 
 class Tree:
@@ -79,16 +88,19 @@ class Tree:
 
     def unsettled(self) -> Iterator[tuple[str, str]]:
         """The nodes that are not settled, and why, or :data:`.TRUST`."""
-        stack, done = [Node("", Cell.whole(self.tables).tied(self.tables), math.inf)], 0
+        members = 0 if self.aim.listed is None else len(self.aim.listed.members)
+        stack, done = [Node("", Cell.whole(self.tables).tied(self.tables), math.inf, members)], 0
         while stack:
             batch: list[Asked] = []
             columns = 0
             while stack and (not batch or columns + stack[-1].cell.size <= BATCH):
                 node = stack.pop()
                 done += 1
-                if node.cell.empty or node.inherited < self.aim.level:
+                if node.cell.empty:
                     continue
                 asked = self._asked(node)
+                if asked is None:
+                    continue
                 if isinstance(asked, str):
                     yield node.name, asked
                 else:
@@ -99,21 +111,32 @@ class Tree:
             self.on_node(min(done, len(self.records)), len(self.records))
         self.on_node(len(self.records), len(self.records))
 
-    def _asked(self, node: Node) -> Asked | str:
-        """What a node's record or row says that its bound is, or why that is none."""
-        record, row, aim = self.records.get(node.name), self.open.get(node.name), self.aim
+    def _asked(self, node: Node) -> Asked | str | None:
+        """What a node's record or row says that its bound is, or why that is none; ``None`` where it is settled already."""
+        record, row, aim, level = self.records.get(node.name), self.open.get(node.name), self.aim, self.aim.level
+        if aim.listed is not None:
+            node = replace(node, cover=aim.listed.cover(node.cell, node.cover))
+            level = aim.listed.level_of(node.cover)
+        if node.inherited < level:
+            return None
         if record is not None:
             cutoff, prices = record.cutoff, record.prices
             if prices.weight != aim.weight:
                 return f"its prices have weight {prices.weight:g}"
-            if cutoff > aim.level and (not aim.weight or Decimal(cutoff) > aim.limit):
+            if not self._admits(cutoff, node.cover):
                 return f"its cutoff {cutoff!r} is above what is claimed"
-            return Asked(node, cutoff, prices)
+            return Asked(node, cutoff, prices, level)
         if row is None:
             return "the tree does not say what became of it"
         if row.prices.weight != aim.weight:
             return "its prices are not those of a bound"
-        return Asked(node, 0.0 if not aim.weight else -math.inf if not aim.order else aim.level, row.prices)
+        return Asked(node, 0.0 if not aim.weight else -math.inf if not aim.order else level, row.prices, level)
+
+    def _admits(self, cutoff: float, cover: int) -> bool:
+        """Whether a record may leave out the networks of its cell that lie below a cutoff."""
+        if self.aim.listed is not None:
+            return self.aim.listed.admits(cutoff, cover)
+        return cutoff <= self.aim.level or (bool(self.aim.weight) and Decimal(cutoff) <= self.aim.limit)
 
     def _settle(self, batch: Sequence[Asked]) -> Generator[tuple[str, str], None, list[Node]]:
         """The nodes of a batch that are not settled, and why; returns the halves that are left."""
@@ -123,9 +146,9 @@ class Tree:
         for at, asked in enumerate(batch):
             name = asked.node.name
             if name not in self.records:
-                if fault := self._open_fault(name, values[name]):
+                if fault := self._open_fault(asked, values[name]):
                     yield name, fault
-            elif not values[name] < max(asked.cutoff, self.aim.level):
+            elif not values[name] < max(asked.cutoff, asked.level):
                 left.append(at)
         halves: list[Node] = []
         listed: list[Asked] = []
@@ -137,11 +160,12 @@ class Tree:
             if record.split is not None:
                 for n in (0, 1):
                     half = cell.half(self.tables, record.split, bool(n)).tied(self.tables)
-                    halves.append(Node(f"{name}{n}", half, min(node.inherited, bound)))
+                    halves.append(Node(f"{name}{n}", half, min(node.inherited, bound), node.cover))
             elif record.verdict == "listed":
-                listed.append(Asked(Node(name, cell, bound), max(batch[at].cutoff, self.aim.level), batch[at].prices))
+                asked = batch[at]
+                listed.append(replace(asked, node=Node(name, cell, bound), cutoff=max(asked.cutoff, asked.level)))
             elif record.verdict == "solver":
-                fault = self._closed(cell)
+                fault = self._closed(cell) if self.aim.listed is None else "a solver is said to have closed it"
             else:
                 fault = f"its bound {bound!r} does not exclude it"
             if fault:
@@ -153,9 +177,16 @@ class Tree:
         cells, cutoffs, prices = zip(*((asked.node.cell, asked.cutoff, asked.prices) for asked in batch), strict=True)
         return Bounds(self.tables, cells, cutoffs, prices)
 
-    def _open_fault(self, name: str, value: float) -> str:
+    def _open_fault(self, asked: Asked, value: float) -> str:
         """Whether an open node's bound follows from its prices, or is a solver's word where that is admitted."""
-        row = self.open[name]
+        row, listed = self.open[asked.node.name], self.aim.listed
+        if listed is not None:
+            below = (
+                value < asked.level
+                or value == -math.inf
+                or (not listed.asked.complete and listed.admits(value, asked.node.cover))
+            )
+            return "" if below else f"it is open, and its prices give {value!r}"
         if not self.aim.weight:
             return "" if value < 0.0 else "it is open"
         if value < self.aim.level or (self.aim.status != "optimal" and value <= self.aim.limit):
@@ -180,9 +211,18 @@ class Tree:
         scores = score(self.tables, listing)
         with_rho = True if self.space.rho is None else scores.rho <= self.space.most_rho * (1 + 1e-9)
         with np.errstate(invalid="ignore"):  # a penalty beyond the doubles: decided exactly
-            reach = True if not self.aim.weight else ~(scores.objective + scores.error < self.aim.level)
-        doubtful = listing.take((scores.tied & with_rho & reach).nonzero()[0])
-        at_fault = set[int]()
+            levels = np.array([asked.level for asked in batch])
+            reach = True if not self.aim.weight else ~(scores.objective + scores.error < levels[listing.owner])
+        at = (scores.tied & with_rho & reach).nonzero()[0]
+        doubtful, at_fault = listing.take(at), set[int]()
+        if self.aim.listed is not None:
+            for i, network in self.aim.listed.missing(doubtful, scores.take(at)):
+                owner = int(doubtful.owner[i])
+                if owner not in at_fault:
+                    at_fault.add(owner)
+                    exact = float(objective(self.space, network))
+                    yield batch[owner].node.name, f"it holds a network that the list lacks, and that scores {exact!r}"
+            return
         for owner, network in zip(doubtful.owner.tolist(), doubtful.networks(self.tables), strict=True):
             fault = "" if owner in at_fault else self._contradicts(network)
             if fault:

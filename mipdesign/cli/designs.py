@@ -15,9 +15,12 @@ from ..interrupts import INTERRUPTS
 from .completion import formulation_names
 from .options import (
     AsJson,
+    Best,
     ConventionOverride,
+    Different,
     EngineOptions,
     Gap,
+    Most,
     Overrides,
     Overwrite,
     Plugins,
@@ -25,6 +28,7 @@ from .options import (
     Seed,
     Spec,
     TimeLimit,
+    Within,
     Workers,
     engine_options,
     problem_of,
@@ -101,13 +105,17 @@ def design(
     resume: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Go on with the unfinished run of this problem in DIR.")
     ] = None,
+    within: Within = None,
+    best: Best = None,
+    different: Different = None,
+    most: Most = None,
     engine_option: EngineOptions = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
-    """Find the best network of a problem, with proof.
+    """Find the best network of a problem, with proof, or the best ones, with proof that none is missing.
 
     Ctrl-C ends the search, not the program: the best design so far and a valid bound are written. --resume goes on from there.
     The result is printed before its files are written. A folder with the design of another problem is refused, and a run that
@@ -136,6 +144,10 @@ def design(
                 on_progress=watch,
                 engine=engine,
                 engine_options=engine_options(engine_option),
+                within=within,
+                best=best,
+                different=different,
+                most=most,
             )
         engine.kill()  # it gives its memory back while the files are written
     try:
@@ -171,6 +183,7 @@ def _print_files(folder: Path) -> None:
 
 
 def _print_design(found: Design, folder: Path, as_json: bool, quiet: bool) -> None:
+    from ..report.pool_table import list_lines, pool_table
     from ..report.tables import budget_table, network_table
     from ..report.terminal import PlainConsole, outcome_line, outcome_lines
 
@@ -184,7 +197,9 @@ def _print_design(found: Design, folder: Path, as_json: bool, quiet: bool) -> No
     if found.architecture is not None:
         console.print(network_table(found.architecture))
         console.print(budget_table(found))
-    console.facts(outcome_lines(found))
+    if found.pool is not None:
+        console.print(pool_table(found.pool))
+    console.facts([*outcome_lines(found), *list_lines(found)])
 
 
 def _print_how_to_resume(

@@ -126,6 +126,21 @@ Plugins = Annotated[
 ]
 
 
+Within = Annotated[
+    str | None,
+    typer.Option(metavar="RATIO", help="List every network whose objective is within this of the optimum's, e.g. 0.5%."),
+]
+Best = Annotated[int | None, typer.Option(parser=whole, metavar="N", help="List the N best networks.")]
+Different = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE",
+        help="With --within or --best: only networks that differ from all before them, channels:10% or decisions:3.",
+    ),
+]
+Most = Annotated[
+    int | None, typer.Option(parser=whole, metavar="N", help="Longest list of --within; a million networks by default.")
+]
 EngineOptions = Annotated[
     list[str] | None,
     typer.Option(

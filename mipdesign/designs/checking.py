@@ -9,7 +9,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from ..checker import Claim, check
+from ..checker import Claim, Networks, check, opener
 from ..errors import SpecError
 from ..forks import can_fork
 from ..processes import PICKLES, Conversation, ParentLink
@@ -28,8 +28,8 @@ class Checking:
         The content of ``certificate.json``.
     """
 
-    def __init__(self, certificate: dict[str, Any]) -> None:
-        self.certificate = certificate
+    def __init__(self, certificate: dict[str, Any], networks: Networks | None = None) -> None:
+        self.certificate, self.networks = certificate, networks
         self._heard: SimpleQueue[tuple[int, int] | list[Claim] | None] = SimpleQueue()
         self._process = Conversation(self._check, PICKLES, self._heard.put, lambda ended: self._heard.put(None))
 
@@ -41,7 +41,7 @@ class Checking:
         if not can_fork():
             return None
         try:
-            return cls(read_certificate(folder / CERTIFICATE, finite=False))
+            return cls(read_certificate(folder / CERTIFICATE, finite=False), opener(folder))
         except SpecError:
             return None
 
@@ -55,7 +55,7 @@ class Checking:
                 told = now
                 link.send((done, total))
 
-        link.send(list(check(self.certificate, on_node=on_node)))
+        link.send(list(check(self.certificate, on_node=on_node, networks=self.networks)))
 
     def claims(self, on_node: Callable[[int, int], None]) -> list[Claim] | None:
         """All claims, once they are decided; ``None`` if the copy came to no end."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments import FLAG, PATH, arguments, callback
 from ..certificate.certificate import Certificate, finite, stated_figures
-from ..checker import Claim, digest
+from ..checker import MEMBERS, Claim, digest
 from ..display import Displayed, Drawing
 from ..errors import SpecError
 from ..figures.formatting import percent, points
@@ -25,6 +25,7 @@ from ..problem.problem import Problem
 from ..search.incumbents import relative_gap
 from ..search.outcome import Progress, Status
 from .certificate_file import CERTIFICATE, certificate_text, read_certificate
+from .pool import Pool
 from .result import RESULT, StoredResult, checked_result, load_result, result_text
 from .trace import TRACE, read_trace, trace_text
 
@@ -100,6 +101,11 @@ class Design(Displayed):
         Failures of SCIP's process that the run survived.
     scip:
         What SCIP's tree was, as ``result.json`` says it; ``None`` where SCIP had none.
+    listed:
+        Where a list was asked for, what it is: ``within``, ``best``, ``different``, ``threshold``, ``count``, whether it is
+        ``complete``, and the ``bound`` of what an incomplete one may lack, as ``result.json`` says it.
+    pool:
+        The networks of the list, best first.
     """
 
     problem: Problem
@@ -115,6 +121,8 @@ class Design(Displayed):
     incidents: tuple[str, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     scip: dict[str, Any] | None = None
+    listed: dict[str, Any] | None = None
+    pool: Pool | None = None
 
     def __repr__(self) -> str:
         proof = f"bound {points(self.bound)}, gap {percent(self.gap)}"
@@ -212,24 +220,27 @@ class Design(Displayed):
             "certificate_sha256": digest(self.certificate.data),
             "scip": self.scip,
         }
+        if self.listed is not None:
+            data["pool"] = self.listed
         data["sha256"] = digest(data)
         return data
 
     @arguments(folder=PATH, picture=FLAG)
     def save(self, folder: str | Path, picture: bool = True) -> None:
-        """Writes ``result.json``, ``certificate.json``, ``trace.csv`` and, if wanted, where matplotlib is installed and the
-        run was not interrupted, ``convergence.png``.
+        """Writes ``result.json``, ``certificate.json``, ``trace.csv``, for a list ``networks.csv`` and, if wanted, where
+        matplotlib is installed and the run was not interrupted, ``convergence.png``.
         """
         folder = Path(folder)
         with writing(folder, "folder"):
             folder.mkdir(parents=True, exist_ok=True)
-            write_together(
-                {
-                    folder / CERTIFICATE: certificate_text(self.certificate.data).encode(),
-                    folder / RESULT: result_text(self.to_dict()).encode(),
-                    folder / TRACE: trace_text(self.trace).encode(),
-                }
-            )
+            contents = {
+                folder / CERTIFICATE: certificate_text(self.certificate.data).encode(),
+                folder / RESULT: result_text(self.to_dict()).encode(),
+                folder / TRACE: trace_text(self.trace).encode(),
+            }
+            write_together(contents | ({} if self.pool is None else {folder / MEMBERS: self.pool.text}))
+            if self.pool is None:
+                (folder / MEMBERS).unlink(missing_ok=True)  # that of an earlier run
         if self.interrupted or not picture:  # drawing takes longer than somebody who pressed Ctrl-C wants to wait
             return
         from ..figures.convergence import draw_convergence
@@ -253,8 +264,9 @@ class Design(Displayed):
         """
         stated, source = files.result, files.folder / RESULT
         missing = math.inf if stated.status != "infeasible" else -math.inf
+        problem = Problem.from_dict(stated.problem, f"{source}: problem")
         return cls(
-            problem=Problem.from_dict(stated.problem, f"{source}: problem"),
+            problem=problem,
             status=stated.status,
             architecture=stated.network(f"{source}: architecture"),
             bound=missing if stated.bound is None else stated.bound,
@@ -267,6 +279,8 @@ class Design(Displayed):
             incidents=tuple(stated.incidents),
             versions=stated.versions,
             scip=None if stated.scip is None else stated.scip.model_dump(),
+            listed=None if stated.pool is None else stated.pool.model_dump(),
+            pool=None if stated.pool is None else Pool.read(problem, files.folder),
         )
 
     @arguments(resolve=FLAG, on_node=callback, quick=FLAG)

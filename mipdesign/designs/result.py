@@ -38,6 +38,18 @@ class StoredScip(Stored):
     lacking: list[str]
 
 
+class StoredList(Stored):
+    """What a run says of its list; the list itself is ``networks.csv``."""
+
+    within: str | None
+    best: Count | None
+    different: str | None
+    threshold: float | None
+    count: Count
+    complete: bool
+    bound: float | None
+
+
 class StoredResult(StoredOptimum):
     """The content of ``result.json``; problem and evaluation are checked by their own models."""
 
@@ -53,6 +65,7 @@ class StoredResult(StoredOptimum):
     problem: dict[str, Any]
     certificate_sha256: Digest
     scip: StoredScip | None = None
+    pool: StoredList | None = None
     sha256: Digest
 
 

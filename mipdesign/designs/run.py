@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -22,9 +25,12 @@ from ..networks.architecture import Architecture
 from ..plugins import plugin_versions
 from ..problem.given import ProblemLike, given_problem
 from ..problem.problem import Problem
+from ..search.differences import Difference
 from ..search.incumbents import OPTIMAL_GAP
-from ..search.outcome import Options, Progress, Resumed, ScipOptions, WarmStart
+from ..search.listing import Listed, ListSearch, Wanted
+from ..search.outcome import Options, Outcome, Progress, Resumed, ScipOptions, WarmStart
 from .design import Design
+from .pool import Pool, networks_text
 from .versions import installed_versions
 
 if TYPE_CHECKING:
@@ -55,8 +61,12 @@ def design(
     on_progress: Callable[[Progress], None] | None = None,
     engine: Engine | None = None,
     engine_options: Mapping[str, str] = MappingProxyType({}),
+    within: str | float | Fraction | None = None,
+    best: int | None = None,
+    different: str | Difference | None = None,
+    most: int | None = None,
 ) -> Design:
-    """Finds the best network of a problem and proves that there is no better one.
+    """Finds the best network of a problem and proves that there is no better one; and the next ones, if a list is asked for.
 
     Parameters
     ----------
@@ -91,6 +101,16 @@ def design(
         ``scip``), ``propagation`` and ``rows`` (``on``, ``off``), ``nodes`` (most of them), ``encoding`` (``sos2``, another id,
         ``native``).
         Unless it is the Lagrangian relaxator with our branching, the proof is SCIP's word.
+    within:
+        Lists every network whose objective is within this share of the optimum's: ``"0.5%"``, ``0.005`` or a fraction. The list
+        is ``pool`` of the design, and its certificate says that no other network belongs into it.
+    best:
+        Lists so many best networks; with ``within``, of those within the tolerance.
+    different:
+        Lists only networks each of which differs from all before it: ``"channels:10%"``, channels of the stem or of a
+        super-block by 10 % of the larger number, or ``"decisions:3"``, at least three decisions.
+    most:
+        Length at which a list ends in any case, a million by default.
 
     Raises
     ------
@@ -99,6 +119,14 @@ def design(
     """
     problem = given_problem(problem)
     scip = ScipOptions.of(engine_options)
+    wanted = Wanted.of(within, best, different, most)
+    if wanted is not None:
+        for name, given in (
+            ("formulation", formulation is not None), ("presolve", not presolve), ("engine_options", bool(engine_options)),
+            ("resume", resume is not None), ("gap", gap > OPTIMAL_GAP),
+        ):  # fmt: skip
+            if given:
+                raise SpecError(name, "does not go together with a list of networks", f"leave {name} or the list out")
     chosen = _formulation(formulation or DEFAULT_FORMULATION, scip) if formulation or not presolve or engine_options else None
     earlier = None if resume is None else earlier_run(problem, Path(resume))
     used = engine or Engine(workers or processors())
@@ -126,18 +154,27 @@ def design(
         networks = tuple(other.architecture for other in near if other.architecture is not None)
         warm_start = WarmStart(networks, near[0].certificate.guide() if near else {})
         outcome = solve(tables, options, on_progress, resumed, warm_start, used)
+        listed = None
+        if wanted is not None and outcome.status == "optimal" and not outcome.interrupted:
+            if engine is None:
+                used.close()  # its memory
+            listed = _listed(tables, wanted, outcome, used.workers, began, time_limit, on_progress)
     finally:
         if engine is None:
             used.close()
     architecture = None
     if outcome.best is not None:
         architecture = tables.architecture(outcome.best.position)
+    section, pool = None, None
+    if listed is not None:
+        pool = Pool(problem, networks_text(problem, tables, listed.rows, listed.objectives))
+        section = listed.to_plain() | {"networks_sha256": hashlib.sha256(pool.text).hexdigest()}
     return Design(
         problem=problem,
         status=outcome.status,
         architecture=architecture,
         bound=outcome.bound,
-        certificate=Certificate.of(problem, tables, outcome, gap),
+        certificate=Certificate.of(problem, tables, outcome, gap, section),
         wall_seconds=time.monotonic() - began,
         peak_rss_mb=outcome.peak_rss_mb,
         seed=seed,
@@ -146,7 +183,37 @@ def design(
         incidents=tuple(outcome.incidents),
         versions=installed_versions() | plugin_versions(),
         scip=None if outcome.tree is None else outcome.tree.to_dict(),
+        listed=None if listed is None else listed.summary(),
+        pool=pool,
     )
+
+
+def _listed(
+    tables: Tables,
+    wanted: Wanted,
+    outcome: Outcome,
+    workers: int,
+    began: float,
+    time_limit: float | None,
+    on_progress: Callable[[Progress], None] | None,
+) -> Listed | None:
+    """The list that goes on from an optimum; its tree takes the place of the outcome's, as it proves the optimum, too."""
+    best = outcome.best
+    assert best is not None
+
+    def report(found: int, bound: float, open_nodes: int, closed: int) -> None:
+        if on_progress is not None:
+            seconds = time.monotonic() - began
+            on_progress(Progress(seconds, "listing", best.objective, bound, None, open_nodes, closed, found))
+
+    search = ListSearch(tables, wanted, best, workers, math.inf if time_limit is None else began + time_limit, report)
+    listed = search.run()
+    outcome.interrupted = search.interrupted
+    if listed is None:
+        outcome.incidents.append("stopped before anything was proved of the list; the optimum is proved")
+        return None
+    outcome.records, outcome.open, outcome.candidates = listed.records, listed.open, [best]
+    return listed
 
 
 def _formulation(name: str, scip: ScipOptions) -> Formulation:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..certificate.certificate import Certificate
 from ..certificate.verification import claims, foreign_families, result_claims
-from ..checker import FAILS, HOLDS, Claim
+from ..checker import FAILS, HOLDS, Claim, opener
 from ..files import read_bytes
 from .certificate_file import CERTIFICATE, MOST_CERTIFICATE_BYTES, certificate_text
 from .checking import Checking
@@ -46,4 +46,7 @@ def verify_folder(
         yield Claim(f"{name} is as it was written", HOLDS if same else FAILS, fault)
     yield from result_claims(files.result_data, certificate)
     found = None if checking is None or foreign_families() else checking.claims(on_node)
-    yield from claims(certificate, resolve=resolve, quick=quick, on_node=on_node) if found is None else found
+    if found is None:
+        yield from claims(certificate, resolve=resolve, quick=quick, on_node=on_node, networks=opener(folder))
+    else:
+        yield from found

@@ -74,8 +74,7 @@ class MapLimits:
         fits, entering = figures["identity_fits"], figures["most_incoming"]
         if block.element.continues:
             fits[there & ~later] = 0
-            if len(_activations(block)) > 1:
-                ranks = np.where(there, 0.0, ABSENT)  # their order counts
+            ranks = np.where(there, 0.0, ABSENT)  # their order counts: the last one may be read with more bits than the others
         else:
             stride = block.space.stride
             inner = a * (r**2 * b + r**2 // stride**2)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from ..arguments import PATH, arguments, optional, whole
 from ..errors import SpecError
 from ..files import read_text
 from ..io import exchange
@@ -15,6 +16,7 @@ MOST_GRAPHML = 50_000_000
 """Largest GraphML file."""
 
 
+@arguments(source=PATH, resolution=optional(whole(1)), frames=optional(whole(1)))
 def read_network(source: str | Path, resolution: int | None = None, frames: int | None = None) -> Architecture:
     """:func:`mipdesign.io.exchange.read_network`, and from ``.onnx`` and ``.graphml`` files that we wrote.
 

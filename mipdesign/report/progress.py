@@ -28,7 +28,8 @@ def progress_line(progress: Progress) -> str:
     """Where a run stands, in one line."""
     p = progress
     figures = f"incumbent {score(p.incumbent)}  bound {score(p.bound)}  gap {percent(p.gap)}"
-    return f"{p.seconds:8.1f} s  {p.phase:<11}  {figures}  open {p.open_nodes}  closed {p.closed_nodes}"
+    listed = "" if p.listed is None else f"  listed {p.listed}"
+    return f"{p.seconds:8.1f} s  {p.phase:<11}  {figures}  open {p.open_nodes}  closed {p.closed_nodes}{listed}"
 
 
 PROGRESS = (
@@ -48,8 +49,11 @@ def _row(p: Progress) -> tuple[Value, ...]:
 
 def progress_table(progress: Progress) -> RenderableType:
     """Where a run stands, with headings, for a terminal."""
-    heads = (*PROGRESS, Column("closed", text=size_text))
-    return Table("Progress", heads, ((*_row(progress), progress.closed_nodes),))
+    heads: tuple[Column, ...] = (*PROGRESS, Column("closed", text=size_text))
+    row: tuple[Value, ...] = (*_row(progress), progress.closed_nodes)
+    if progress.listed is not None:
+        heads, row = (*heads, Column("listed", text=size_text)), (*row, progress.listed)
+    return Table("Progress", heads, (row,))
 
 
 QUIET_SECONDS = 10.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -19,6 +19,7 @@ from ..bounds.multipliers import Multipliers
 from ..bounds.optimise import Sifting
 from ..bounds.paths import Paths
 from ..bounds.relaxation import MOST_LISTED, Relaxation
+from ..lattice.arrays import Ints
 from ..lattice.cell import Cell
 from ..lattice.position import Candidate, Position
 from ..lattice.tables import Tables
@@ -120,6 +121,10 @@ class Expansion:
     """The reduced cell, where the solver has to close it."""
     repair_start: Position | None
     """A path whose objective reaches the cutoff but which breaks a budget: a start for a local search."""
+    rows: Ints | None = None
+    """All networks of a listing that may keep all limits and reach the cutoff, where every one is wanted: rows of stem, columns
+    and depths.
+    """
 
 
 class Question(ctypes.Structure):
@@ -154,6 +159,8 @@ def expand(
     solver_columns: int = 0,
     list_steps: int = LIST_STEPS,
     advice: Record | None = None,
+    split: Split | None = None,
+    every: bool = False,
 ) -> Expansion:
     """Bounds, reduces and splits one node: ``native/expansion.h``, in one call of the core.
 
@@ -167,6 +174,11 @@ def expand(
         Steps that the search for all networks of a cell may take.
     advice:
         What a :data:`Guide` knows of the node.
+    split:
+        How to split it, where that divides what is left of it.
+    every:
+        Whether all networks of a listing are wanted, and not only those near the best: ``rows`` are given in place of
+        ``candidates``.
 
     Raises
     ------
@@ -178,7 +190,9 @@ def expand(
     start, evaluations, advised = node.multipliers, EVALUATIONS if node.name else ROOT_EVALUATIONS, (-1, -1, 0)
     if advice is not None and advice.split is not None and _same_shape(advice.multipliers, node.multipliers.to_list()):
         start, split = Multipliers.from_list(tables, advice.multipliers), advice.split
-        evaluations, advised = GUIDED_EVALUATIONS, (KINDS.index(split.kind), split.index, split.threshold)
+        evaluations = GUIDED_EVALUATIONS
+    if split is not None:
+        advised = KINDS.index(split.kind), split.index, split.threshold
     view, how, vector = node.cell.view(), Sifting.usual(), start.vector
     known = np.empty(0) if node.paths is None else np.ascontiguousarray(node.paths.table)
     given = (ctypes.addressof(view), ctypes.addressof(how), doubles(vector), doubles(known))
@@ -188,12 +202,12 @@ def expand(
     if found is None:
         raise MemoryError("there is no memory for a node")
     try:
-        return _read(tables, node, cutoff, start, Answer.from_address(found))
+        return _read(tables, node, cutoff, start, Answer.from_address(found), every)
     finally:
         _free(found)
 
 
-def _read(tables: Tables, node: Node, cutoff: float, start: Multipliers, answer: Answer) -> Expansion:
+def _read(tables: Tables, node: Node, cutoff: float, start: Multipliers, answer: Answer, every: bool) -> Expansion:
     """What the core has found."""
     verdict = VERDICTS[answer.verdict]
     multipliers = node.multipliers
@@ -219,13 +233,17 @@ def _read(tables: Tables, node: Node, cutoff: float, start: Multipliers, answer:
         cell = None
     record = Record(node.name, verdict, cutoff, multipliers.to_list(), split)
     width, n = 1 + 2 * len(tables.stages), answer.n_listed
+    if every:
+        found = np.empty((n, width), dtype=np.int64)
+        ctypes.memmove(integers(found), answer.networks, found.nbytes)
+        return Expansion(record, bound, children, (), cell, None, found)
     rows = _rows(answer.networks, n + answer.n_reached, width)
     objectives = _numbers(answer.objectives, len(rows), "d")
     listed = candidates_of(rows[:n], objectives[:n])
     reached = (replace(c, position=tables.canonical(c.position)) for c in candidates_of(rows[n:], objectives[n:]))
     repair_start = None
     if answer.repair_start is not None and verdict != "listed":
-        repair_start = _position(_numbers(answer.repair_start, width, "q"))
+        repair_start = position_of(_numbers(answer.repair_start, width, "q"))
     return Expansion(record, bound, children, (*_leading(tables, listed), *dict.fromkeys(reached)), cell, repair_start)
 
 
@@ -311,9 +329,10 @@ def _leading(tables: Tables, candidates: Iterator[Candidate]) -> list[Candidate]
 def candidates_of(networks: list[list[int]], objectives: list[float]) -> Iterator[Candidate]:
     """Networks as candidates; a row of stem, columns and depths for each."""
     for row, objective in zip(networks, objectives, strict=True):
-        yield Candidate(_position(row), objective)
+        yield Candidate(position_of(row), objective)
 
 
-def _position(row: list[int]) -> Position:
+def position_of(row: Sequence[int]) -> Position:
+    """A network from its row of stem, columns and depths."""
     m = len(row) // 2
     return Position(row[0], tuple(row[1 : 1 + m]), tuple(row[1 + m :]))

@@ -183,6 +183,8 @@ class Progress:
     gap: float | None
     open_nodes: int
     closed_nodes: int
+    listed: int | None = None
+    """How many networks of a list are found."""
 
 
 @dataclass(frozen=True)

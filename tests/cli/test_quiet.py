@@ -107,7 +107,7 @@ def test_a_preset_that_the_listing_does_not_know_is_read(monkeypatch: pytest.Mon
 
 def test_presets_are_listed_without_reading_them() -> None:
     said = programs.said("imports_of_a_command", "presets")
-    assert {"yaml", "mipdesign.problem.problem", "mipdesign.networks"}.isdisjoint(said["modules"])
+    assert {"yaml", "mipdesign.problem.problem", "mipdesign.networks.architecture"}.isdisjoint(said["modules"])
 
 
 # ------------------------------------------------------------------------------------------------------------------- words

@@ -25,7 +25,8 @@ from mipdesign.networks.blocks import Operation
 from mipdesign.networks.latency import HEADER, LatencyModel, LatencyTable, Row
 from mipdesign.networks.latency_grid import MISSING, Grid
 from mipdesign.nn import profiling
-from mipdesign.nn.profiling import Forecast, forecast, plan, profile
+from mipdesign.nn.latency_plan import plan
+from mipdesign.nn.profiling import Forecast, forecast, profile
 from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables
 

@@ -97,7 +97,7 @@ def with_stage(data: dict[str, Any], i: int, **fields: Any) -> dict[str, Any]:
     ("data", "field", "words"),
     [
         (video(input={"resolution": 224}), "stages.0.kernels", "3x3 in a network of pictures"),
-        (video(input={"resolution": 224, "frames": 1}), "stages.0.kernels", "1 frames"),
+        (video(input={"resolution": 224, "frames": 1}), "stages.0.kernels", "1 frame"),
         (video(input={"resolution": 224, "frames": 0}), "input.frames", "0"),
         (with_stage(video(), 1, block="inverted"), "stages.1.block", "in a network of frames"),
         (with_stage(video(), 1, kernels=[[2, 3]]), "stages.1.kernels", "2x3 is even"),

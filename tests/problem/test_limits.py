@@ -27,8 +27,8 @@ from mipdesign.lattice.batch import evaluate_batch
 from mipdesign.lattice.cell import Cell
 from mipdesign.networks.latency import LatencyTable, shipped_tables
 from mipdesign.nn.graph import to_graph
+from mipdesign.nn.latency_plan import plan
 from mipdesign.nn.lowering import to_module
-from mipdesign.nn.profiling import plan
 from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables
 
