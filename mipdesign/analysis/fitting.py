@@ -60,6 +60,8 @@ RESAMPLES = 2000
 DIGITS = 12
 """Places after the point of the values that are written, where coefficients lie between -1 and 1; of larger ones fewer."""
 CONFIDENCE = 0.95
+MOST_WRITTEN = 20_000
+"""Most rows that a specification holds."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,10 @@ def fit_score(
             f"predictions may order networks no better than chance: tau is {tau:.2f}, between {low:.2f} and {high:.2f}"
         )
     rows = [",".join(HEADER), *_rows(problem, features, per_stage, of, intercept)]
+    if len(rows) > MOST_WRITTEN:
+        raise SpecError(
+            "features", f"need {len(rows)} rows", "use features of one field, or coefficients that super-blocks share"
+        )
     objective = {"kind": "table", "several": "add", "rows": rows}
     data = problem.to_dict()
     fitted = Problem.from_dict(data | {"name": f"{data['name'][:90]}-fitted", "objective": objective})
