@@ -125,6 +125,8 @@ def _scoring(
     convention_named(convention)
     usual = natural_score(architecture) if problem is None else problem.objective.score
     asked: dict[str, Any] = {"score": usual if score is None else score}
+    if problem is not None and asked["score"] == problem.objective.score:
+        asked["table"] = problem.objective.table
     if alpha is not None:
         asked["alpha"] = load_yaml(f"[{alpha}]", "--alpha")
     if score_resolution is not None:

@@ -56,6 +56,8 @@ class TableSpec(SpecModel):
     @model_validator(mode="before")
     @classmethod
     def _read_table(cls, data: Any) -> Any:
+        if isinstance(data, cls):
+            return data
         if not isinstance(data, dict):
             raise SpecError("", f"{short(data)} is not a table", "give a mapping with file or rows")
         made = dict(data)

@@ -156,7 +156,7 @@ def figures_table(evaluation: Evaluation, quantised: bool) -> Table:
 
 
 def objective_table(evaluation: Evaluation, effectiveness_price: float) -> Table:
-    """What the objective consists of: the entropy of each stage, the depth penalty, and the effectiveness at its price."""
+    """What the objective consists of: the entropy of each stage, the depth penalty, the price, the table."""
     entropy = evaluation.weighted_entropy
     terms: list[tuple[Value, ...]] = [
         (f"stage {j}", value, value / entropy if entropy else None)
@@ -165,6 +165,7 @@ def objective_table(evaluation: Evaluation, effectiveness_price: float) -> Table
     terms += [("weighted entropy", entropy, None), ("depth penalty", -evaluation.penalty, None)]
     charge = effectiveness_price * evaluation.effectiveness
     terms += [("effectiveness at its price", -charge, None)] if charge else []
+    terms += [] if evaluation.value is None else [("values of the table", evaluation.value, None)]
     terms.append(("objective", evaluation.objective, None))
     heads = (
         Column("term", "left"),

@@ -17,8 +17,12 @@ from mipdesign import Problem
 from mipdesign.errors import SpecError
 from mipdesign.lattice.batch import Batch, evaluate_batch
 from mipdesign.lattice.cell import Cell
+from mipdesign.lattice.position import Position
 from mipdesign.mip.formulation import formulation_named
+from mipdesign.networks.architecture import Architecture
 from mipdesign.networks.values import HEADER, ValueTable
+from mipdesign.report.tables import objective_table
+from mipdesign.report.terminal import problem_lines
 from mipdesign.search.coverage import build_tables
 
 HEAD = ",".join(HEADER)
@@ -29,6 +33,12 @@ def small_with(**objective: Any) -> Problem:
     """The small problem with another objective."""
     data = Problem.load(SMALL).to_dict()
     return Problem.from_dict(data | {"objective": objective})
+
+
+def small_network() -> Architecture:
+    """A network of the small problem."""
+    tables = build_tables(Problem.load(SMALL))
+    return tables.architecture(Position(0, (0, 0, 0), (1, 1, 1)))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -75,6 +85,16 @@ def test_kind_table_is_short_for_the_score() -> None:
     assert short.objective.beta == 0 and short == Problem.from_dict(short.to_dict())
 
 
+def test_problem_and_figures_are_told() -> None:
+    problem = small_with(beta=0, table={"rows": [HEAD, ",,,,,,1.5"], "weight": -2})
+    assert "objective    deepmad, alpha (1, 1, 8), no penalty, values of 1 row times -2" in problem_lines(problem)
+    alone = small_with(kind="table", rows=[HEAD, ",,,,,,1.5"])
+    assert "objective    table, no penalty, values of 1 row" in problem_lines(alone)
+    evaluation = problem.evaluator(small_network()).evaluation
+    assert evaluation.value == -9 and evaluation.objective == pytest.approx(evaluation.weighted_entropy - 9)
+    assert ("values of the table", -9.0, None) in objective_table(evaluation, 0.0).rows
+
+
 def test_file_is_found_beside_the_specification(tmp_path: Path) -> None:
     (tmp_path / "values.csv").write_text(f"# measured\n{HEAD}\n1, resnet_bottleneck ,,,,, -0.5\n,bottleneck,,,,2,1e-3\n")
     text = SMALL.read_text() + "objective: {kind: table, file: values.csv, missing: zero}\n"
@@ -87,7 +107,7 @@ def test_file_is_found_beside_the_specification(tmp_path: Path) -> None:
 def test_sums_are_exact() -> None:
     rows = [HEAD, "1,,,,,,1000000000", "2,,,,,,0.000000000000000000000000000001", "3,,,,,,-1000000000"]
     problem = small_with(kind="table", rows=rows, weight=-3)
-    network = next(every_network(problem))
+    network = small_network()
     assert problem.evaluator(network).value == Fraction(-3, 10**30)
     assert problem.evaluator(network).exact_objective() == Decimal("-3e-30")
 
@@ -116,7 +136,7 @@ def test_missing_values_are_refused_excluded_or_nothing() -> None:
 def test_excluded_networks_lie_outside_the_space() -> None:
     rows = [HEAD, "1,,,,,,1", "2,,,,,,1", "3,,,,,2,-1"]
     problem = small_with(kind="table", rows=rows, missing="exclude")
-    network = next(every_network(small_with(kind="table", rows=rows, missing="zero")))
+    network = small_network()
     assert problem.outside_space(network) == ["stages.2"]
     with pytest.raises(SpecError, match="excludes super-block 3"):
         problem.evaluator(network).exact_objective()
