@@ -41,7 +41,8 @@ class Columns(Formulation):
     title = "one binary per column and per depth, products by big-M rows"
     claim = "exact"
     supports = frozenset(
-        {Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES, Feature.SCORE} | {Feature.BLOCKS, Feature.TERMS}
+        {Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES, Feature.SCORE}
+        | {Feature.BLOCKS, Feature.TERMS, Feature.VALUES}
     )
     reference = (
         "Big-M rows: Glover, Management Science 22(4), 1975; boxes: McCormick, Mathematical Programming 10, 1976. "

@@ -15,7 +15,7 @@ from mipdesign.mip.expressions import Expression, dot, linear_sum
 from mipdesign.mip.formulation import FormulationModel, OneHotGroup
 from mipdesign.mip.start_values import Assignment, ValueRule
 
-from . import common, elements, pairs, penalty
+from . import common, elements, pairs, penalty, table_values
 from .columns_block import Block, Channels, choice
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH, Layers
 from .model_builder import ModelBuilder
@@ -61,6 +61,7 @@ class ColumnsWriter:
             total = self._sum(block, channels, total)
             layers = self._layers(block, layers)
             self._add_extra(block)
+            self._add_values(block)
             if i in t.ends:
                 self._end_of_stage(t.stage_of[i], channels, total, layers, is_last=i == len(t.stages) - 1)
         for count, slope in zip(self.counts, t.tail_slope, strict=True):
@@ -269,6 +270,30 @@ class ColumnsWriter:
         n, extra = block.index + 1, block.tables.extra[block.columns]
         repeated = self._repeated(f"X{n}", block, extra, "at most")
         self.extra = self.model.equal_to(f"E{n}", self.extra + block.of_column(extra) + repeated)
+
+    def _add_values(self, block: Block) -> None:
+        """What a super-block is worth by the table, in the objective: at most that of its column at its depth."""
+        if not self.tables.has_values:
+            return
+        n, model = block.index + 1, self.model
+        values, excluded = table_values.values_at(block.tables, block.columns, block.depths)
+        for place, z in enumerate(block.on_depth):
+            if excluded[:, place].any():
+                model.add(f"without_value_{n}_{place}", block.of_column(excluded[:, place].astype(np.float64)) + z <= 1.0)
+        self.entropy_limit += max(float(values.max()), 0.0)
+        if len(block.on_depth) == 1:
+            model.maximize(block.of_column(values[:, 0]))
+            return
+
+        def value(network: Assignment) -> float:
+            p, s = network.position, block.tables
+            return float(s.values[p.columns[block.index], np.searchsorted(s.depths, p.depths[block.index])])
+
+        v = model.variable(f"V{n}", lower=float(values.min()), upper=float(values.max()), value=value)
+        for place, z in enumerate(block.on_depth):
+            big_m = float((values.max(axis=1) - values[:, place]).max())
+            model.add(f"value_{n}_{place}", v - block.of_column(values[:, place]) + big_m * z <= big_m)
+        model.maximize(v)
 
     def _layers(self, block: Block, before: Layers) -> Layers:
         """Layers up to and with a super-block."""

@@ -42,7 +42,8 @@ class Lattice(Formulation):
     title = "one binary per lattice point, with copies of what comes before"
     claim = "exact"
     supports = frozenset(
-        {Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES, Feature.SCORE} | {Feature.BLOCKS, Feature.TERMS}
+        {Feature.FAMILIES, Feature.OPERATIONS, Feature.LATENCY, Feature.TIES, Feature.SCORE}
+        | {Feature.BLOCKS, Feature.TERMS, Feature.VALUES}
     )
     reference = (
         "Disaggregated convex combination: Vielma, Ahmed, Nemhauser, Operations Research 58(2), 2010. "

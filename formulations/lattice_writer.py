@@ -18,7 +18,7 @@ from mipdesign.mip.formulation import FormulationModel, OneHotGroup
 from mipdesign.mip.linear import ScipModel
 from mipdesign.mip.start_values import ValueRule
 
-from . import common, elements, pairs, penalty
+from . import common, elements, pairs, penalty, table_values
 from .common import CHANNELS, DEPTH, KERNEL, WIDTH, Layers
 from .elements import Chosen
 from .lattice_points import Block, Figure, Points, own_figure, slope_per_channel
@@ -74,6 +74,7 @@ class LatticeWriter:
             total, layers = self._sum(block, entering), self._layers(block, layers)
             channels, entering = dict(block.channels), self._terms(entering)
             self._add_extra(block)
+            self._add_values(block)
             if i in t.ends:
                 self._end_of_stage(block, entering, total, layers)
         for c, z in channels.items():
@@ -285,6 +286,23 @@ class LatticeWriter:
             number, s = block.index + 1, block.tables
             own = self.of_points(f"own{number}_E", block.points.figure(rise=s.extra[block.points.columns]))
             self.extra = self.model.equal_to(f"E{number}", self.extra + own)
+
+    def _add_values(self, block: Block) -> None:
+        """What a super-block is worth by the table, in the objective; what that excludes is no point."""
+        if not self.tables.has_values:
+            return
+        values, excluded = table_values.values_at(block.tables, block.points.columns, block.points.depths)
+        binaries = self.binaries[block.index]
+
+        def chosen(of_points: Floats) -> Expression:
+            here = of_points != 0
+            terms = list(zip(binaries[here].tolist(), of_points[here].tolist(), strict=True))
+            return Expression(terms, float(of_points.min()), float(of_points.max()))
+
+        if excluded.any():
+            self.model.add(f"without_value_{block.index + 1}", chosen(excluded.astype(np.float64)) <= 0.0)
+        self.model.maximize(chosen(values))
+        self.entropy_limit += max(float(values.max()), 0.0)
 
     def _terms(self, total: Expression) -> Expression:
         """The sum of the layer terms, from that of the log widths."""

@@ -22,7 +22,7 @@ from mipdesign.mip.formulation import Feature, features
 from mipdesign.mip.linear import ScipModel
 from mipdesign.mip.start_values import Assignment, ValueRule
 
-from . import common, penalty
+from . import common, penalty, table_values
 from .common import CHANNELS, DEPTH, FAMILY, WIDTH
 from .encodings.encoding import Encoding
 from .minlp_combinations import write_combinations
@@ -32,9 +32,7 @@ from .model_builder import ModelBuilder
 from .scaling import LOOSENED
 
 LARGEST = 1e15
-"""Depth penalties beyond it count as that much, since SCIP takes 1e20 for infinity: objectives below ``-LARGEST`` are all the
-same to it.
-"""
+"""Depth penalties beyond it count as that much: SCIP takes 1e20 for infinity, and objectives below it for the same."""
 
 
 @dataclass
@@ -105,6 +103,10 @@ class MinlpWriter:
         self._penalty()
         if t.problem.scoring.effectiveness_price:
             self._without_closed_form(Feature.PRICE.value)
+        if t.has_values:
+            self._without_closed_form(Feature.VALUES.value)
+            self.gain.append(table_values.of_network(model, t))
+            self.top += t.most_value
         self.model.variable("objective", lower=-math.inf, upper=math.inf, value=lambda n: n.of(linear_sum(self.gain)))
         value = model.named("objective")
         model.add("is_objective", value - linear_sum(self.gain) <= 0.0)
@@ -228,9 +230,7 @@ class MinlpWriter:
         """What a budget counts as a variable, which keeps the limit."""
 
         def count(network: Assignment) -> float:
-            p = network.position
-            batch = Batch(np.array([p.stem]), np.array(p.columns)[:, None], np.array(p.depths)[:, None])
-            return float(evaluate_batch(self.tables, batch).counts[row, 0]) / self.units[name]
+            return float(evaluate_batch(self.tables, Batch.of(network.position)).counts[row, 0]) / self.units[name]
 
         variable = f"count_{name}"
         self.model.variable(variable, lower=-math.inf, upper=most, value=count)

@@ -22,8 +22,9 @@ from ..figures.formatting import points
 from ..io.exchange import with_input
 from ..networks.architecture import Architecture
 from ..networks.evaluation import Evaluation
-from ..networks.evaluator import Evaluator, Scoring, violations
+from ..networks.evaluator import Evaluator, violations
 from ..networks.objective import CONVENTIONS, penalised_super_blocks
+from ..networks.scoring import Scoring
 from ..nn.reading import read_network
 from ..numerals import plain_number
 from ..problem.given import ProblemLike, given_problem

@@ -82,8 +82,12 @@ class Bounds:
             low, high, alone = terms.low[i], terms.high[i], level.table.rest_fits
             if alone is not None:  # columns of which there may be a single block only
                 step = np.where(alone[level.columns], step, 0.0)
-            level.step = step
-            level.own = per_nat * level.rows[1] + per_block + (np.where(step > 0, level.of(high), level.of(low)) - 1) * step
+            level.step, first = step, per_nat * level.rows[1] + per_block
+            if level.table.values is None:
+                level.own = first + (np.where(step > 0, level.of(high), level.of(low)) - 1) * step
+            else:
+                level.by_depth = self._by_depth(level, i, first)
+                level.own = level.by_depth.max(axis=0)
             if alone is not None:
                 level.own[~alone[level.columns] & (level.of(low) > 1)] = -np.inf
             level.enter = self._entered(level)
@@ -92,6 +96,16 @@ class Bounds:
             into = level.behind(level.value)
             if i + 1 < len(self.levels):
                 into = into + terms.log[i + 1][level.outward.owner] * level.out_log_c
+
+    def _by_depth(self, level: Level, i: int, first: Floats) -> Floats:
+        """What columns are worth at each depth, with the table of values; -inf where that, or their cell, has no such depth."""
+        assert level.table.values is not None
+        depths, values = np.array(level.table.block.depths)[:, None], level.table.values[:, level.columns]
+        may = (depths >= level.of(self.terms.low[i])) & (depths <= level.of(self.terms.high[i])) & (values != -np.inf)
+        if level.table.rest_fits is not None:
+            may &= (depths == 1) | level.table.rest_fits[level.columns]
+        worth = first + (depths - 1) * level.step + level.of(self.terms.weight) * np.where(may, values, 0.0)
+        return np.where(may, worth, -np.inf)
 
     def _costs(self, level: Level) -> list[Floats]:
         """What the priced limits charge for ``fixed, slope, twin, rest`` of every column."""
@@ -207,8 +221,13 @@ class Bounds:
                 np.divide(total[kept] - least[owner], np.abs(step), out=reach, where=step != 0)
             reach = np.where(reach < high - low, np.floor(reach + 1e-9), high - low)
             begin = heads(owner)
-            lows[i, owner[begin]] = np.minimum.reduceat(np.where(step > 0, high - reach, low), begin)
-            highs[i, owner[begin]] = np.maximum.reduceat(np.where(step > 0, high, low + reach), begin)
+            fewest, most = np.where(step > 0, high - reach, low), np.where(step > 0, high, low + reach)
+            if level.table.values is not None:
+                depths = np.array(level.table.block.depths, dtype=np.float64)[:, None]
+                may = ~(total[kept] + (level.by_depth[:, kept] - level.own[kept]) < least[owner])
+                fewest, most = np.where(may, depths, np.inf).min(axis=0), np.where(may, depths, -np.inf).max(axis=0)
+            lows[i, owner[begin]] = np.minimum.reduceat(fewest, begin)
+            highs[i, owner[begin]] = np.maximum.reduceat(most, begin)
             onward = self._back(level, kept, (level.own + beyond)[kept])
             if i:
                 onward += terms.log[i][level.before.owner] * self.levels[i - 1].out_log_c

@@ -75,8 +75,9 @@ class Level:
     out_log_c``: the first column and ``log C`` of each.
 
     The forward pass adds ``into``, the worth of what comes before; ``costs``, the priced counts; ``enter``, the best with which
-    a column is entered, its first block's counts paid; ``own``, its worth at its better depth beside that; ``step``, that of
-    one more block; ``value``, the best path that ends in a group.
+    a column is entered, its first block's counts paid; ``own``, its worth at its best depth beside that, ``by_depth`` that at
+    each of them where there is a table of values; ``step``, that of one more block; ``value``, the best path that ends in a
+    group.
     """
 
     joined: Ints | None
@@ -84,6 +85,7 @@ class Level:
     costs: list[Floats]
     enter: Floats
     own: Floats
+    by_depth: Floats
     step: Floats
     value: Floats
 

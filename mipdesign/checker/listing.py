@@ -86,7 +86,9 @@ def list_networks(bounds: Bounds) -> Listing:
         depth, low, high, state, column = choices[at], low[row], high[row], state[row], column[row]
         goal, step = least[level.owner[column]], level.step[column]
         here = worth[state] + level.own[column] + (depth - np.where(step > 0, high, low)) * step
-        may = here + level.enter[column] >= goal
+        if level.table.values is not None:
+            here = worth[state] + level.by_depth[at, column]
+        may = (here + level.enter[column] >= goal) & (here != -np.inf)
         if level.table.rest_fits is not None:
             may &= (depth == 1) | level.table.rest_fits[level.columns[column]]
         state, column, depth, here, goal = (x[may] for x in (state, column, depth, here, goal))
@@ -196,6 +198,10 @@ def score(tables: Tables, listing: Listing) -> Scores:
         with np.errstate(over="ignore"):
             cost = float(space.beta) * np.exp(exponent)
         value, mass = value - cost, mass + cost * (2 + exponent)
+    for table, columns, depths in zip(tables.stages, listing.columns, listing.depths, strict=True):
+        if table.values is not None:
+            worth = table.values[np.searchsorted(np.array(table.block.depths), depths), columns]
+            value, mass = value + worth, mass + np.abs(worth)
     value = value - float(space.price) * rho
     mass = mass + float(space.price) * rho * (2 + math.log(2 + float(rho.max(initial=0.0))))
     tied = np.ones(n, dtype=bool)

@@ -271,7 +271,7 @@ class Reader:
             row["bits"] = [[pair] * (0 if family is None else family.layers) for pair in pairs]
             if len(set(map(tuple, pairs))) == 1 and " " in given["bits"]:
                 raise RefusedError(f"{where} lists one pair of bits for all blocks")
-        stage = read_stage(row, where, self.space, self.space.super_blocks[i])
+        stage = read_stage(row, where, self.space, self.space.super_blocks[i], i)
         return [*self._places(i, stage, where), depth]
 
     def _places(self, i: int, stage: Stage, where: str) -> Iterator[int]:

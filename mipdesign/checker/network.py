@@ -15,6 +15,7 @@ from .families import BACKBONE, FRAMES, UNROUNDED, WHOLE, Op, Ops, conv, figure,
 from .reading import RefusedError, integer, mapping, sequence, word
 from .space import Space
 from .super_block import SuperBlock
+from .values import Values
 
 DIGITS = 40
 """Digits to which objectives are compared."""
@@ -131,7 +132,7 @@ def read_network(data: Any, where: str, space: Space) -> Network:
     stages, before, m = [], integer(stem["channels"], f"{where}.stem.channels"), len(space.super_blocks)
     for i, (given, s) in enumerate(zip(sequence(row["stages"], f"{where}.stages", m, m), space.super_blocks, strict=True)):
         here = f"{where}.stages.{i}"
-        stage = read_stage(given, here, space, s)
+        stage = read_stage(given, here, space, s, i)
         incoming = space.stem if i == 0 else space.super_blocks[i - 1].channels
         if stage.channels not in s.channels or before not in incoming[slice(*_window(space, i, stage.channels))]:
             raise RefusedError(f"{here} lies outside the space")
@@ -147,7 +148,7 @@ def _tied(stage: Stage, axis: str) -> Any:
     return (stage.kernel, stage.kernel_t) if axis == "kernel" else getattr(stage, axis)
 
 
-def read_stage(value: Any, where: str, space: Space, s: SuperBlock) -> Stage:
+def read_stage(value: Any, where: str, space: Space, s: SuperBlock, i: int) -> Stage:
     """A super-block of an architecture, whose blocks have to lie in a space."""
     names = ("block", "stride", "channels", "bottleneck", "kernel", "depth")
     data = mapping(value, where, names, ("kernel_t", "bits"))
@@ -173,7 +174,10 @@ def read_stage(value: Any, where: str, space: Space, s: SuperBlock) -> Stage:
         lies &= bool((of_family & (s.b == b) & (s.k == k)).any())
     if not lies or (s.uniform and len({(row.b, row.k) for row in blocks}) > 1):
         raise RefusedError(f"{where} lies outside the space")
-    return Stage.of(block, stride, channels, blocks, space.quantised)
+    stage = Stage.of(block, stride, channels, blocks, space.quantised)
+    if space.values is not None and _worth(space.values, i, stage) is None:
+        raise RefusedError(f"{where} is excluded by the table of values")
+    return stage
 
 
 def _read_bits(value: Any, where: str, depth: int, layers: int, s: SuperBlock) -> Sequence[tuple[int, int]]:
@@ -269,6 +273,19 @@ def _corrections(space: Space, network: Network) -> list[Decimal]:
     return found
 
 
+def worths(space: Space, network: Network) -> list[Fraction]:
+    """What its super-blocks are worth by the table, exactly."""
+    values = space.values
+    if values is None:
+        return []
+    found = (_worth(values, i, stage) for i, stage in enumerate(network.stages))
+    return [worth for worth in found if worth is not None]
+
+
+def _worth(values: Values, i: int, stage: Stage) -> Fraction | None:
+    return values.of(i, stage.block, (stage.channels, stage.widths[0], stage.kernels[0]), stage.depth)
+
+
 def bits_held(space: Space, network: Network) -> list[int]:
     """Bits that a device holds while each convolution runs, as the released tool counts them: stem, blocks, head.
 
@@ -337,6 +354,7 @@ def objective(space: Space, network: Network) -> Decimal:
             spread = _decimal(variance) if space.squared else _decimal(variance).sqrt()
             value -= _decimal(space.beta) * spread.exp()
         value -= _decimal(space.price) * rho
+        value += _decimal(sum(worths(space, network), Fraction(0)))
         context.prec = DIGITS
         return +value
 
@@ -350,8 +368,9 @@ def _ln(n: int) -> Decimal:
 
 
 def score_of(space: Space, network: Network) -> Decimal:
-    """The objective without what is taken off it."""
-    return objective(replace(space, penalised=(), price=Fraction(0)), network)
+    """The objective without what is taken off it, values of the table as if none were negative."""
+    entropy = objective(replace(space, penalised=(), price=Fraction(0), values=None), network)
+    return entropy + _decimal(sum(map(abs, worths(space, network)), Fraction(0)))
 
 
 def _decimal(exact: Fraction) -> Decimal:

@@ -10,9 +10,12 @@ from functools import cache
 from typing import Any
 
 from .reading import RefusedError, integer, mapping, number, sequence, word
+from .values import Values
 
-SCORES = {"deepmad": (False, 10, (1, 1)), "madnas": (True, 0, (1, 0)), "stentr": (True, 0, (1, 0))}
+SCORES = {"deepmad": (False, 10, (1, 1)), "madnas": (True, 0, (1, 0)), "stentr": (True, 0, (1, 0)), "table": (False, 0, (1, 1))}
 """Whether a score is a sum, its weight of the depth penalty, and the exponents of channels and of the map's area."""
+
+EXPONENTS = ("channels_exponent", "resolution_exponent")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Objective:
     """The objective of a problem: its score, less ``beta Q`` of the depths and ``price`` times the effectiveness.
 
     ``squared``: whether ``Q`` is the exponential of the variance; ``penalised``: the super-blocks whose depths it counts.
+    ``values``: what super-blocks are worth beside it.
     """
 
     scoring: Scoring
@@ -56,16 +60,24 @@ class Objective:
     squared: bool
     penalised: tuple[int, ...]
     resolution: int | None
+    values: Values | None
 
 
 def read_objective(value: Any, reference: bool, stages: int, m: int, families: Iterable[str]) -> Objective:
     """Reads ``problem.objective`` of a space with so many down-sampling stages, ``m`` super-blocks, and some families."""
     where = "problem.objective"
     optional = ("score", "alpha", "log_base", "effectiveness_price", "penalty", "channels_exponent", "resolution_exponent")
-    data = mapping(value, where, ("beta",), (*optional, "score_resolution", "sigma_activations", "sigma_weights"))
+    data = mapping(value, where, ("beta",), (*optional, "score_resolution", "sigma_activations", "sigma_weights", "table"))
     name = word(data.get("score", "deepmad"), f"{where}.score", SCORES)
     additive, _, exponents = SCORES[name]
     alpha = (Fraction(not additive),) * (stages - 1) + (Fraction(1 if additive else 8),)
+    values = None if data.get("table") is None else Values(data["table"], f"{where}.table")
+    if values is not None and values.last_stage > m:
+        raise RefusedError(f"{where}.table has values of super-block {values.last_stage} of {m}")
+    if name == "table":
+        alpha = (Fraction(0),) * stages
+        if values is None or any(data.get(key) is not None for key in ("alpha", "log_base", *EXPONENTS)):
+            raise RefusedError(f"{where}.score is table, with no table or with what an entropy has")
     if data.get("alpha") is not None:
         given = sequence(data["alpha"], f"{where}.alpha", stages, stages)
         alpha = tuple(weight(w, f"{where}.alpha.{n}") for n, w in enumerate(given))
@@ -80,7 +92,7 @@ def read_objective(value: Any, reference: bool, stages: int, m: int, families: I
     beta, base = weight(data["beta"], f"{where}.beta"), data.get("log_base")
     a1, a2 = (
         Fraction(default) if data.get(key) is None else weight(data[key], f"{where}.{key}", 1000.0)
-        for key, default in zip(("channels_exponent", "resolution_exponent"), exponents, strict=True)
+        for key, default in zip(EXPONENTS, exponents, strict=True)
     )
     scoring = Scoring(
         additive, name == "stentr", Fraction(1, 2) if reference else Fraction(1), alpha, (a1, a2),
@@ -94,7 +106,7 @@ def read_objective(value: Any, reference: bool, stages: int, m: int, families: I
     return Objective(
         scoring, beta, weight(0 if price is None else price, f"{where}.effectiveness_price"), form == "exp_var",
         () if form == "none" or not beta else penalised,
-        None if map_of is None else integer(map_of, f"{where}.score_resolution", 1, 16384),
+        None if map_of is None else integer(map_of, f"{where}.score_resolution", 1, 16384), values,
     )  # fmt: skip
 
 

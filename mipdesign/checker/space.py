@@ -19,6 +19,7 @@ from .latency import Latency
 from .reading import RefusedError, integer, lattice, mapping, ratio, refuse, sequence, word, words
 from .scoring import Scoring, log_of, places, read_objective, spread_of_kernel, worth_of_bits
 from .super_block import MOST_COLUMNS, Near, SuperBlock, super_block
+from .values import Values
 
 FIGURES = (
     "flops", "params", "macs", "params_backbone", "params_total", "layers", "blocks", "activations", "weights_bytes",
@@ -86,6 +87,7 @@ class Space:
     stem_bits: tuple[int, int]
     head_bits: tuple[int, int]
     most_bits: Fraction | None
+    values: Values | None
 
     @cached_property
     def stage_of(self) -> tuple[int, ...]:
@@ -260,12 +262,15 @@ def read_space(data: Any, others: Mapping[str, Family]) -> Space:
         raise RefusedError("problem.budgets.max_feature is for pictures and the family inverted")
     if frames is None and objective.scoring.spatiotemporal:
         raise RefusedError("problem.objective.score is one of videos")
+    if objective.values is not None and (frames is not None or any(s.bits or not s.uniform for s in super_blocks)):
+        raise RefusedError("problem.objective.table is for pictures, and for super-blocks of equal blocks")
     space = Space(
         resolution, integer(given["channels"], "problem.input.channels"), stem_channels, kernel, stride, tuple(super_blocks),
         head, integer(p["classes"], "problem.classes"), reference, objective.scoring, objective.beta, objective.price,
         objective.squared, objective.penalised, _ties(p.get("ties", []), m), tuple(b.limits), b.rho, b.memory, b.latencies,
         families, frames, stem_frames, resolution if objective.resolution is None else objective.resolution,
         _pair(stem.get("bits"), "problem.stem.bits"), _pair((of_head or {}).get("bits"), "problem.head.bits"), b.most_bits,
+        objective.values,
     )  # fmt: skip
     _ = space.elements
     return replace(space, limits=tuple(_in_parts(space, limit) for limit in b.limits))

@@ -34,7 +34,8 @@ class Table:
     ``C`` with which no operation exceeds the activation memory, and whether ``ci = C`` and further blocks keep it; ``None``
     where nothing is limited. ``pairs``: what each latency adds for ``ci`` at a place, ``table[of_column, place]`` of each of
     its tables; infinite where an operation is not covered. ``correction``: what the score's layer term of a block has beside
-    ``sum log w``; ``None`` where that is nothing.
+    ``sum log w``; ``None`` where that is nothing. ``values``: what it is worth by a table, at each depth, shape ``(depths,
+    columns)``; -inf where it is excluded, ``None`` without a table.
     """
 
     block: Element
@@ -46,6 +47,7 @@ class Table:
     rest_fits: Bools | None
     pairs: tuple[tuple[tuple[Ints, Floats], ...], ...]
     correction: Floats | None
+    values: Floats | None
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,12 @@ class Tables:
     def stage_of(self) -> tuple[int, ...]:
         """Down-sampling stage of each element."""
         return tuple(self.space.stage_of[table.block.of] for table in self.stages)
+
+    @cached_property
+    def most_value(self) -> float:
+        """No network is worth more by the table of values, nor less than the negative of that."""
+        values = (table.values for table in self.stages if table.values is not None)
+        return sum(float(np.abs(of_one[np.isfinite(of_one)]).max(initial=0.0)) for of_one in values)
 
     @property
     def corrected(self) -> bool:
@@ -231,7 +239,16 @@ def _table(space: Space, i: int, n: int, known: dict[tuple[str, bytes], Floats])
         block, np.ascontiguousarray(rows[:, kept]), same, special, most[kept] if single and not s.continues else None,
         None if twin_fits.all() else twin_fits[kept], None if rest_fits.all() else rest_fits[kept],
         tuple(tuple((of_column[kept], times) for of_column, times in own) for own in pairs), _correction(space, block),
+        _values(space, s, kept),
     )  # fmt: skip
+
+
+def _values(space: Space, s: Element, kept: Any) -> Floats | None:
+    """What columns of an element are worth by the table; all of them are looked for in it, and those that are kept remain."""
+    if space.values is None:
+        return None
+    every = space.values.table(s.of, s.families, s.f, (s.c, s.b, s.k), s.depths)
+    return np.ascontiguousarray(every[:, kept])
 
 
 def _correction(space: Space, s: Element) -> Floats | None:

@@ -71,6 +71,7 @@ class Terms:
             needed = cutoffs + [p.least for p in penalties]
             if space.price:  # not 0 * inf
                 needed = needed + float(space.price) * rho[0]
+            needed = needed - self._most_values() - 64 * UNIT * self.tables.most_value
             rates = (a * x).T.tolist()
             for at in np.isfinite(cutoffs).nonzero()[0].tolist():
                 least = a[-1, 0] * _least_last(rates[at], u_high[:, at].tolist(), float(needed[at]))
@@ -108,7 +109,9 @@ class Terms:
                 constant += w * floor[j] * area[j]
         self.constant = constant
         self.stem = self.stem + self.log[0][owner] * stem_logs
-        mass = w * (abs(conjugate) + shift + 2 * largest.sum(axis=0)) + np.abs(most) @ limits + abs(gain)
+        mass = (
+            w * (abs(conjugate) + shift + 2 * largest.sum(axis=0) + self.tables.most_value) + np.abs(most) @ limits + abs(gain)
+        )
         mass += (np.abs(self.block) * self.high).sum(axis=0) + (per_stage * np.maximum(s_high, u_high)).sum(axis=0)
         mass += (np.abs(per_layer) * n_high).sum(axis=0) + self._negative_counts()
         for level, per_nat in zip(levels, self.log, strict=True):
@@ -202,6 +205,16 @@ class Terms:
         mass = ((np.abs(pi) + mu * (2.0 + np.abs(np.log(q)))) * most + mu * q * rho[1]).sum(axis=0)
         left = np.maximum(rest * least, rest * most).sum(axis=0) + np.maximum(slope * rho[0], slope * rho[1])
         return np.asarray(left + 64 * UNIT * mass)
+
+    def _most_values(self) -> Any:
+        """The most that networks are worth by the table of values."""
+        found: Any = 0.0
+        for level, low, high in zip(self.levels, self.low, self.high, strict=True):
+            if level.table.values is not None:
+                depths = np.array(level.table.block.depths)[:, None]
+                inside = (depths >= level.of(low)) & (depths <= level.of(high))
+                found = found + level.most(np.where(inside, level.table.values[:, level.columns], -np.inf).max(axis=0))
+        return found
 
     def _negative_counts(self) -> Floats:
         """How much lower limits, whose counts are negative, may add to a path."""

@@ -17,7 +17,7 @@ import typer
 
 from ..errors import MipdesignError, SpecError
 from ..interrupts import INTERRUPTS
-from . import analysis, designs, measure, models, networks
+from . import analysis, designs, fitting, measure, models, networks
 from .results import INTERRUPTED
 
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -149,6 +149,7 @@ COMMANDS = (
     networks.export,
     measure.validate,
     measure.profile,
+    fitting.fit_score,
     models.formulations,
     models.solvers,
     models.model,

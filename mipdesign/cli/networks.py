@@ -17,7 +17,7 @@ from .results import print_json
 
 if TYPE_CHECKING:
     from ..networks.architecture import Architecture
-    from ..networks.evaluator import Scoring
+    from ..networks.scoring import Scoring
     from ..problem.problem import Problem
 
 
@@ -136,6 +136,8 @@ def _scoring(
     convention_named(convention)
     usual = natural_score(architecture) if problem is None else problem.objective.score
     asked: dict[str, Any] = {"score": usual if score is None else score}
+    if problem is not None and asked["score"] == problem.objective.score:
+        asked["table"] = problem.objective.table
     if alpha is not None:
         asked["alpha"] = load_yaml(f"[{alpha}]", "--alpha")
     if score_resolution is not None:

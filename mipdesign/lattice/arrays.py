@@ -81,6 +81,9 @@ class Arrays:
         worth, and one of ``x_j`` beside it (0 where they are multiplied).
     has_extra, extras, stem_extra, head_extra:
         Whether layer terms are not just log widths; what a block of each row, stem and head have beside theirs.
+    has_values, values, value_at, most_value:
+        Whether columns are worth something by a table; what those of each super-block are worth at each of its depths, column
+        by column, -inf where that is excluded; where those of each super-block begin; and what no network is worth more than.
     continues, ordered, same_shape:
         Which elements are entered in the state in which the one before is left, which have no lower rank than it, and which
         have its width and kernel.
@@ -134,6 +137,10 @@ class Arrays:
     end_weights: Floats
     has_extra: bool
     extras: Floats
+    has_values: bool
+    values: Floats
+    value_at: Ints
+    most_value: float
     stem_c: Ints
     stem_counts: Floats
     stem_next: Ints
@@ -185,6 +192,7 @@ class Arrays:
             squared=self.squared,
             additive=self.additive,
             has_extra=self.has_extra,
+            has_values=self.has_values,
             has_blocks=self.has_blocks,
             tail_bits=self.tail_bits,
         )
@@ -210,18 +218,18 @@ class Arrays:
 
 DOUBLES = (
     *("pairs", "channel_logs", "prefix", "log_areas", "weights", "end_weights", "stem_counts", "tail_fixed", "tail_slope"),
-    *("limits", "extras", "ranks"),
+    *("limits", "extras", "ranks", "values"),
 )
 INTEGERS = (
     *("ties", "offsets", "entering", "entering_at", "ends", "stem_c", "stem_next", "rho_stages", "penalised"),
-    *("depths", "depth_at", "families", "place_at", "pair_at", "bits", "reading"),
+    *("depths", "depth_at", "families", "place_at", "pair_at", "bits", "reading", "value_at"),
 )
 FLAGS = ("has_identity", "may_be_limited", "continues", "ordered", "present", "same_shape")
-NUMBERS = ("stem_log", "stem_extra", "head_log", "head_extra", "channels_exponent", "rho", "rho_price", "beta")
+NUMBERS = ("stem_log", "stem_extra", "head_log", "head_extra", "channels_exponent", "rho", "rho_price", "beta", "most_value")
 SIZES = (
     *("n_rows", "row_size", "super_blocks", "stages", "budgets", "n_stems"),
     *("n_ties", "n_rho_stages", "n_penalised", "n_families", "paired", "n_paired", "forgets", "squared"),
-    *("additive", "has_extra", "has_blocks", "tail_bits"),
+    *("additive", "has_extra", "has_values", "has_blocks", "tail_bits"),
 )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..native.library import function, integers
 from .arrays import Bools, Floats, Ints
+from .position import Position
 from .tables import Tables
 
 _evaluate = function("evaluate_networks", "b", "pipppppppp")
@@ -33,6 +34,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.stem)
+
+    @classmethod
+    def of(cls, network: Position) -> Batch:
+        """One network."""
+        return cls(np.array([network.stem]), np.array(network.columns)[:, None], np.array(network.depths)[:, None])
 
     def take(self, index: Ints | Bools) -> Batch:
         """The networks at ``index``."""

@@ -18,7 +18,7 @@ from ..networks.operation import Operation, plain_conv
 from ..problem.elements import ties_of_elements
 from ..problem.problem import Problem
 from .additive_budgets import BACKBONE, AdditiveBudget, counts_of, excess_of, integer_limits
-from .arrays import ANY_BITS, MAX_CHANNELS, MAX_COUNT, Figures, Ints, Rows, figures_of, new_rows, write_rows
+from .arrays import ANY_BITS, MAX_CHANNELS, MAX_COUNT, Figures, Floats, Ints, Rows, figures_of, new_rows, write_rows
 from .layer_extras import bit_extras, kernel_extras
 from .map_limits import MapLimits
 from .pairs import Gaps, StageLatency, Timer, stage_latencies
@@ -26,6 +26,7 @@ from .size_limits import check_size, check_time, network_with_tail
 from .stage_tables import StageTables
 from .super_block import SuperBlock, peak
 from .tables import Tables
+from .value_arrays import Columns, values_of
 
 OF_OPERATIONS = ("activation_memory", "latency", "max_feature")
 """Budgets whose limits decide which columns there are, or what they count."""
@@ -129,7 +130,7 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, dict
                 _write_tail_peak(problem, figures, most_elements)
         if maps is not None:
             reading, ranks = maps.write(blocks, i, figures, ranks)
-        beside.append({"extra": extra, "ranks": ranks, "reading": reading})
+        beside.append({"extra": extra, "ranks": ranks, "reading": reading, "values": _values(problem, block)})
         for row, of_table in enumerate(latencies, len(budgets)):
             counted = figures["counts"]
             counted[0, row], counted[1:3, row], counted[3, row] = of_table[i].fixed, 0.0, of_table[i].rest
@@ -160,6 +161,15 @@ def tabulate(problem: Problem, like: Tables | None = None) -> tuple[Tables, dict
         rows=every,
     )
     return tables, gaps
+
+
+def _values(problem: Problem, block: SuperBlock) -> Floats:
+    """What an element's columns are worth by the problem's table."""
+    values, space, own = problem.scoring.values, block.space, block.columns
+    if values is None:
+        return np.zeros((0, 0))
+    depths = np.array(space.depths, dtype=np.int64)
+    return values_of(values, Columns(block.element.super_block, space.blocks, own.f, own.c, own.b, own.k, depths))
 
 
 def _same_columns(problem: Problem, other: Problem) -> bool:

@@ -41,6 +41,9 @@ class StageTables:
     reading:
         Bits of the activations that a block reads, and the most with which what it writes may be read, shape
         ``(2, columns)``; empty where they are not limited.
+    values:
+        What each column is worth by a table at each depth, shape ``(columns, depths)``, -inf where that is excluded; empty
+        without a table.
     depths:
         Admitted depths, increasing.
     channels, entering:
@@ -68,6 +71,7 @@ class StageTables:
     states: Ints
     presence: Ints
     reading: Ints
+    values: Floats
     depths: Ints
     channels: Ints
     entering: Ints

@@ -118,6 +118,16 @@ class Tables:
         return bool(self.stem_extra or self.head_extra or any(s.extra.any() for s in self.stages))
 
     @property
+    def has_values(self) -> bool:
+        """Whether columns are worth something by a table."""
+        return self.problem.scoring.values is not None
+
+    @cached_property
+    def most_value(self) -> float:
+        """No network is worth more by the table, nor less than the negative of that."""
+        return sum(float(np.abs(s.values[np.isfinite(s.values)]).max(initial=0.0)) for s in self.stages)
+
+    @property
     def has_blocks(self) -> bool:
         """Whether some elements are single blocks."""
         return any(s.element.is_block for s in self.stages)
@@ -174,7 +184,7 @@ class Tables:
             most += log_before + abs(self.head_extra) if j == self.n_stages - 1 and self.has_head else 0.0
             x = scoring.effect_of_end(self.problem.input.resolution, end)
             total += scoring.formula.term(scoring.weights[j], scoring.end_weights[j], x, most)
-        return DOUBT * total
+        return DOUBT * (total + self.most_value)
 
     @cached_property
     def arrays(self) -> Arrays:
@@ -211,6 +221,10 @@ class Tables:
             end_weights=np.array(scoring.end_weights) if scoring.additive else np.zeros(self.n_stages),
             has_extra=self.has_extra,
             extras=self._every("extra", self.has_extra),
+            has_values=self.has_values,
+            values=np.concatenate([s.values.ravel() for s in self.stages]),
+            value_at=np.cumsum([0] + [s.values.size for s in self.stages]),
+            most_value=self.most_value,
             stem_c=self.stem_c,
             stem_counts=self.stem_counts.astype(np.float64),
             stem_next=self.stem_next,

@@ -46,6 +46,7 @@ class Feature(Enum):
     BLOCKS = "super-blocks whose blocks may differ"
     SCORE = "a score other than the product of DeepMAD"
     TERMS = "layer terms that are not the logarithms of widths"
+    VALUES = "a table of values"
 
 
 @dataclass(frozen=True)
@@ -332,12 +333,8 @@ class Formulation(ABC):
         """The model of the networks of ``cell``; equal inputs give equal models."""
 
     def whole(self, tables: Tables, counted: bool = False) -> DesignModel:
-        """The whole problem as SCIP's; terms that have no closed form in it are left to the exact check.
-
-        Parameters
-        ----------
-        counted:
-            Whether what the budgets count is to be variables.
+        """The whole problem as SCIP's; terms that have no closed form in it are left to the exact check. ``counted``: whether
+        what the budgets count is to be variables.
 
         Raises
         ------
@@ -347,9 +344,8 @@ class Formulation(ABC):
         raise SpecError("formulation", f"{self.id!r} is one of cells", "use 'minlp'")
 
     def proven_errors(self, tables: Tables, cell: Cell, positions: Sequence[Position]) -> list[ProvenError] | None:
-        """How far objective and counts that the model of a cell has at each of some networks are from the exact ones.
-
-        ``None`` where nothing is proven: a relaxation does not have one objective at a network.
+        """How far objective and counts of the model of a cell are from the exact ones at each of some networks; ``None`` where
+        nothing is proven: a relaxation does not have one objective at a network.
         """
         return [ProvenError(0.0, (0.0,) * len(tables.counts))] * len(positions) if self.claim == "exact" else None
 
@@ -371,6 +367,7 @@ def features(tables: Tables) -> list[Feature]:
         Feature.BLOCKS: any(s.element.is_block for s in tables.stages),
         Feature.SCORE: tables.problem.scoring.additive or tables.problem.scoring.exponents != (1.0, 1.0),
         Feature.TERMS: tables.has_extra,
+        Feature.VALUES: tables.has_values,
     }
     return [feature for feature, is_there in has.items() if is_there]
 

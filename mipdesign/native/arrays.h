@@ -43,6 +43,7 @@ typedef struct {
     const double *limits;
     const double *extras;      /* of each row, where there are any: what the layer terms of a block have beside its log widths, */
     const double *ranks;       /* and, where there are single blocks, their order, */
+    const double *values;      /* and, where there is a table of values, what it is worth at each depth; -inf where it has none */
     const i64 *ties;           /* n_ties x 3 */
     const i64 *offsets;        /* super_blocks + 1 */
     const i64 *entering;       /* places x 2 */
@@ -57,6 +58,7 @@ typedef struct {
     const i64 *pair_at;        /* 2 x n_rows, where there are paired budgets: the last n_paired ones, from `paired` on */
     const i64 *bits;           /* of each row, where there are single blocks: the pair of bits as a number, */
     const i64 *reading;        /* 2 x n_rows, where that is limited: bits with which a block reads, most with which it may be read */
+    const i64 *value_at;       /* super_blocks + 1: where the values of each begin */
     const char *rows;          /* n_rows of row_size bytes */
     const uint8_t *has_identity;
     const uint8_t *may_be_limited; /* super-blocks with columns that keep limits on single operations not always */
@@ -64,10 +66,10 @@ typedef struct {
     const uint8_t *ordered;    /* and that have no lower rank than it */
     const uint8_t *present;    /* of each row, where there are single blocks: whether the block is there */
     const uint8_t *same_shape; /* elements that have width and kernel of the one before */
-    double stem_log, stem_extra, head_log, head_extra, channels_exponent, rho, rho_price, beta;
+    double stem_log, stem_extra, head_log, head_extra, channels_exponent, rho, rho_price, beta, most_value;
     i64 n_rows, row_size, super_blocks, stages, budgets, n_stems, n_ties, n_rho_stages, n_penalised, n_families, paired, n_paired, forgets,
         squared;
-    i64 additive, has_extra, has_blocks, tail_bits;
+    i64 additive, has_extra, has_values, has_blocks, tail_bits;
 } Arrays;
 
 static inline double least_of(double a, double b) { return b < a ? b : a; }

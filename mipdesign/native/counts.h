@@ -38,6 +38,21 @@ static inline double part_of(const Arrays *a, i64 part, i64 row) {
 /* What the layer terms of a block have beside its log widths. */
 static inline double extra_of(const Arrays *a, i64 row) { return a->has_extra ? a->extras[row] : 0.0; }
 
+/* What the columns of super-block i are worth at its depths by a table, and their places among these. */
+static inline const double *values_of(const Arrays *a, i64 i, i64 row) {
+    return a->values + a->value_at[i] + (row - a->offsets[i]) * (a->depth_at[i + 1] - a->depth_at[i]);
+}
+
+/* What a row of super-block i is worth at a depth; 0 without a table. */
+static inline double value_of(const Arrays *a, i64 i, i64 row, i64 depth) {
+    if (!a->has_values)
+        return 0.0;
+    i64 place = a->depth_at[i];
+    while (a->depths[place] != depth)
+        place++;
+    return values_of(a, i, row)[place - a->depth_at[i]];
+}
+
 /* 0 for a block that is absent, else 1. */
 static inline double presence_of(const Arrays *a, i64 row) { return part_of(a, PRESENCE, row); }
 

@@ -37,8 +37,8 @@ static void find_weights(const Chain *c, const Ranges *r, const double *multipli
         shift += r->floor[j] * r->x_high[j];
         scale += a->weights[j] * factor_high(a, r, j) * fabs(r->s_high[j]) + a->end_weights[j] * fabs(r->x_high[j]);
     }
-    scale = weight * (fabs(conj) + fabs(shift) + scale);
-    w->per_channel = 0.0;
+    scale = weight * (fabs(conj) + fabs(shift) + scale + a->most_value);
+    w->per_channel = 0.0, w->value = weight;
     for (i64 b = 0; b < nb; b++) {
         w->budget[b] = multipliers[b];
         spent += multipliers[b] * a->limits[b];
@@ -117,6 +117,15 @@ static void count_blocks(const Arrays *a, const double *row, double *blocks) {
         blocks[i] = row[at.depths + i] * presence_of(a, a->offsets[i] + (i64)row[at.columns + i]);
 }
 
+/* What a network is worth by the table, by its row. */
+static double table_worth(const Arrays *a, const double *row) {
+    PathRow at = path_row(a);
+    double worth = 0.0;
+    for (i64 i = 0; a->has_values && i < a->super_blocks; i++)
+        worth += value_of(a, i, a->offsets[i] + (i64)row[at.columns + i], (i64)row[at.depths + i]);
+    return worth;
+}
+
 /* The figures of a path, as a row. */
 static void describe(const Chain *c, const Path *path, double *row, double *layers_of, double *logs_of) {
     const Arrays *a = c->arrays;
@@ -148,7 +157,7 @@ static void describe(const Chain *c, const Path *path, double *row, double *laye
         prefix_sums(a, logs_of, a->stem_extra, a->head_extra, row + at.extra);
     }
     count_blocks(a, row, layers_of);
-    double objective = -penalty(a, layers_of);
+    double objective = table_worth(a, row) - penalty(a, layers_of);
     bool seen = false;
     for (i64 j = 0, q = 0; j < stages; j++) {
         i64 i = a->ends[j];
@@ -220,6 +229,7 @@ static double slack(const Chain *c, const Ranges *r, const double *multipliers, 
         rest += a->weights[j] * factor_high(a, r, j) * layer_terms(a, row, &at, j);
         rest += r->floor[j] * (row[at.ends + j] - r->x_high[j]) + a->end_weights[j] * row[at.ends + j];
     }
+    rest += table_worth(a, row);
     if (nr && a->rho_price > 0)
         rest -= a->rho_price * rho;
     return weight * rest;

@@ -85,8 +85,8 @@ static i64 list_paths(const Chain *c, const Weights *w, const Pass *f, const i64
                     continue;
                 }
             }
-            i64 depth = depths[at->depth], better = f->per_block[p] > 0 ? c->high[i] : c->low[i];
-            double here = at->beyond + f->own[p] + (double)(depth - better) * f->per_block[p];
+            i64 depth = depths[at->depth];
+            double here = at->beyond + f->own[p] - loss_at(c, w, f, i, p, depth);
             at->source++;
             if (at->source == c->stop[g] || !(here + f->best[p] >= least)) {
                 at->source = c->first[g] - 1;
@@ -103,7 +103,7 @@ static i64 list_paths(const Chain *c, const Weights *w, const Pass *f, const i64
             i64 k = at->source, into = i ? c->groups[i - 1] + k : k;
             double ci = in.channels[k], value = (i ? f->value[into] : w->stem[k]) + w->log[i] * in.logs[k];
             const Row *row = column_row(c, p);
-            if (!may_enter(row, ci) || !may_have_depth(row, depth))
+            if (!may_enter(row, ci) || !may_have_depth(row, depth) || value_of(a, i, c->rows[p], depth) == -INFINITY)
                 continue;
             double price = 0.0;
             for (i64 b = a->paired; b < nb; b++) {

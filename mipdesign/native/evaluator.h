@@ -12,10 +12,10 @@
 #define LARGE_EXPONENT 709.0 /* that of mipdesign.networks.objective */
 
 /* Places in a part: channels at its end, their logarithm and their place, the most bits for the next, `sum log w`, what layer terms have beside it,
- * layers, blocks, and whether it has SE blocks; then its counts. The head and the classifier belong to the last super-block.
+ * what it is worth by a table, layers, blocks, and whether it has SE blocks; then its counts. The head and the classifier belong to the last super-block.
  */
 enum {
-    PART_C, PART_LOG_C, PART_PLACE, PART_NEXT, PART_LOG, PART_EXTRA, PART_LAYERS, PART_BLOCKS, PART_HAS_SE, PART_COUNTS
+    PART_C, PART_LOG_C, PART_PLACE, PART_NEXT, PART_LOG, PART_EXTRA, PART_VALUE, PART_LAYERS, PART_BLOCKS, PART_HAS_SE, PART_COUNTS
 };
 
 static inline i64 size_of_part(const Arrays *a) { return PART_COUNTS + a->budgets; }
@@ -71,7 +71,7 @@ static inline double penalty(const Arrays *a, const double *blocks) {
 static inline void write_stem(const Arrays *a, i64 stem, double *part) {
     part[PART_C] = (double)a->stem_c[stem], part[PART_LOG_C] = log(part[PART_C]), part[PART_PLACE] = (double)stem;
     part[PART_NEXT] = (double)a->stem_next[stem], part[PART_LOG] = a->stem_log, part[PART_EXTRA] = a->stem_extra;
-    part[PART_LAYERS] = 1.0, part[PART_BLOCKS] = 0.0, part[PART_HAS_SE] = 0.0;
+    part[PART_VALUE] = 0.0, part[PART_LAYERS] = 1.0, part[PART_BLOCKS] = 0.0, part[PART_HAS_SE] = 0.0;
     for (i64 b = 0; b < a->budgets; b++)
         part[PART_COUNTS + b] = a->stem_counts[b * a->n_stems + stem];
 }
@@ -89,7 +89,9 @@ static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 dep
     part[PART_LOG] = log_widths(row, part[PART_LOG_C], before[PART_LOG_C], depth);
     part[PART_EXTRA] = extra_of(a, at) * (double)depth, part[PART_NEXT] = before[PART_NEXT];
     part[PART_LAYERS] = (double)row->layers * (double)depth, part[PART_BLOCKS] = presence_of(a, at) * (double)depth;
-    part[PART_HAS_SE] = row->has_se;
+    part[PART_HAS_SE] = row->has_se, part[PART_VALUE] = value_of(a, i, at, depth);
+    if (part[PART_VALUE] == -INFINITY)
+        part[PART_VALUE] = 0.0, linked = false; /* an objective that is no number would spoil others */
     if (a->tail_bits && presence_of(a, at) > 0) {
         linked &= (double)a->reading[at] <= before[PART_NEXT];
         part[PART_NEXT] = (double)a->reading[a->n_rows + at];
@@ -108,13 +110,13 @@ static inline bool write_super_block(const Arrays *a, i64 i, i64 column, i64 dep
 
 /* ------------------------------------------------------------ networks, as parts */
 
-/* The weighted entropies together; `sum log w` and layers of each prefix go to the last two arrays. */
+/* The weighted entropies and the values of the table together; `sum log w` and layers of each prefix go to the last two arrays. */
 static inline double entropies(const Arrays *a, const double *const *parts, double *logs, double *layers) {
     double log_sum = 0.0, extra = 0.0, n_layers = 0.0, value = 0.0;
     bool seen = false;
     for (i64 i = 0, j = 0; i <= a->super_blocks; i++) {
         const double *part = parts[i];
-        log_sum += part[PART_LOG], extra += part[PART_EXTRA], n_layers += part[PART_LAYERS];
+        value += part[PART_VALUE], log_sum += part[PART_LOG], extra += part[PART_EXTRA], n_layers += part[PART_LAYERS];
         seen |= a->forgets && part[PART_HAS_SE] > 0;
         if (a->ends[j] != i - 1)
             continue;

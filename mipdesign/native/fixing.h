@@ -79,12 +79,20 @@ static i64 fix_by_reduced_cost(const Chain *c, const Weights *w, const Pass *f, 
             for (i64 q = 0; q < n; q++) {
                 i64 p = kept_columns[q];
                 double step = f->per_block[p], reach = range, spare = spares[p];
+                for (i64 k = a->depth_at[i]; a->has_values && k < a->depth_at[i + 1]; k++) {
+                    double depth = (double)a->depths[k];
+                    if (a->depths[k] >= c->low[i] && a->depths[k] <= c->high[i] &&
+                        loss_at(c, w, f, i, p, a->depths[k]) <= spare + 1e-9 * fabs(step)) {
+                        least_depth = least_of(least_depth, depth);
+                        most_depth = most_of(most_depth, depth);
+                    }
+                }
                 if (fabs(step) * reach > spare)
                     reach = floor(spare / fabs(step) + 1e-9);
-                if (step > 0) {
+                if (!a->has_values && step > 0) {
                     least_depth = least_of(least_depth, (double)c->high[i] - reach);
                     most_depth = (double)c->high[i];
-                } else {
+                } else if (!a->has_values) {
                     least_depth = (double)c->low[i];
                     most_depth = most_of(most_depth, (double)c->low[i] + reach);
                 }

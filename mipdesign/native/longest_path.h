@@ -22,12 +22,13 @@ typedef struct {
     double *constant;        /* of having channels at the end of each super-block, whatever their number */
     double per_channel;      /* of one channel at the end of the last super-block */
     double *stem;            /* of each stem of the cell */
+    double value;            /* of one unit of what the table says */
 } Weights;
 
 static Weights weights_for(const Chain *c, Store *s) {
     i64 m = c->super_blocks;
     return (Weights){take_doubles(s, c->arrays->budgets), take_doubles(s, m), take_doubles(s, m), take_doubles(s, m),
-                     take_doubles(s, m), take_doubles(s, m), take_doubles(s, m), 0.0, take_doubles(s, c->n_stems)};
+                     take_doubles(s, m), take_doubles(s, m), take_doubles(s, m), 0.0, take_doubles(s, c->n_stems), 0.0};
 }
 
 /* Whether a paired budget has a price. */
@@ -51,22 +52,24 @@ typedef struct {
     double *value;  /* of each group: the best path that ends there, */
     i64 *column;    /* its column, */
     i64 *source;    /* the incoming channels with which that is entered (-1 where there are none), */
-    uint8_t *rises; /* and whether more blocks of it are better */
-    double *own, *per_block, *best, *slope, *extra; /* of each column, where they are kept: its worth at its better depth, that of one
+    i64 *depth;     /* and its best depth */
+    double *own, *per_block, *best, *slope, *extra; /* of each column, where they are kept: its worth at its best depth, that of one
                                                        more block, the best with which it is entered, what it costs for each
                                                        incoming channel, and for channels that stay where they may */
+    i64 *depth_of;  /* and its best depth */
     double *into; /* scratch */
     Hull hull;
 } Pass;
 
 static Pass pass_for(const Chain *c, bool keeps_columns, Store *s) {
     i64 n = c->n_groups, kept = keeps_columns ? c->n : 0;
-    return (Pass){.value = take_doubles(s, n), .column = take_ints(s, n), .source = take_ints(s, n), .rises = take(s, (size_t)n),
+    return (Pass){.value = take_doubles(s, n), .column = take_ints(s, n), .source = take_ints(s, n), .depth = take_ints(s, n),
                   .own = keeps_columns ? take_doubles(s, kept) : NULL,
                   .per_block = keeps_columns ? take_doubles(s, kept) : NULL,
                   .best = keeps_columns ? take_doubles(s, kept) : NULL,
                   .slope = keeps_columns ? take_doubles(s, kept) : NULL,
                   .extra = keeps_columns ? take_doubles(s, kept) : NULL,
+                  .depth_of = keeps_columns ? take_ints(s, kept) : NULL,
                   .into = take_doubles(s, c->widest_incoming),
                   .hull = hull_for(s, c->widest_incoming)};
 }
@@ -88,6 +91,25 @@ static double best_entry(const Chain *c, const Weights *w, const Pass *f, const 
     return best;
 }
 
+/* What a column is worth at its best depth, `first + (depth - 1) step` and what the table says of that one; -inf where it says nothing
+ * of any. `single` says whether more than one block of it may not be.
+ */
+static double best_depth(const Chain *c, i64 i, i64 p, double first, double step, double per_value, bool single, i64 *depth) {
+    const Arrays *a = c->arrays;
+    const double *values = values_of(a, i, c->rows[p]);
+    double best = -INFINITY;
+    for (i64 k = a->depth_at[i]; k < a->depth_at[i + 1]; k++) {
+        i64 d = a->depths[k];
+        double value = values[k - a->depth_at[i]];
+        if (d < c->low[i] || d > c->high[i] || (single && d > 1) || value == -INFINITY)
+            continue;
+        double worth = first + (double)(d - 1) * step + per_value * value;
+        if (worth > best)
+            best = worth, *depth = d;
+    }
+    return best;
+}
+
 /* A group in a forward pass: where it stands, and how it may be entered. */
 typedef struct {
     i64 i, g, identity, beyond; /* the incoming groups with its own channels, where that is a case of its own, else -1, */
@@ -105,7 +127,9 @@ static inline __attribute__((always_inline)) void enter_group(const Chain *c, co
     double per_layer = w->layer[i], per_step = w->block[i], channels = c->channels[g], top = -INFINITY;
     bool pairs_cost = prices_pairs(c->arrays, w);
     double per_extra = w->extra[i];
-    bool limited = c->limited[i], rises = false, has_extra = c->arrays->has_extra, may_be_absent = c->arrays->continues[i];
+    bool limited = c->limited[i], has_extra = c->arrays->has_extra, may_be_absent = c->arrays->continues[i];
+    bool has_values = c->arrays->has_values;
+    i64 chosen_depth = c->low[i];
     for (i64 p = start; p < stop; p++) {
         const Row *row = (const Row *)(c->arrays->rows + c->rows[p] * row_size);
         fetch_row(c->arrays, c->rows[least_int(p + AHEAD, c->n - 1)]);
@@ -120,8 +144,12 @@ static inline __attribute__((always_inline)) void enter_group(const Chain *c, co
             step = 0.0;
             fixed = low > 1 ? INFINITY : fixed;
         }
-        double own = per_nat * row->log - fixed + block + ((step > 0 ? high : low) - 1.0) * step, best = -INFINITY;
-        i64 source = -1;
+        double own = per_nat * row->log - fixed + block, best = -INFINITY;
+        i64 source = -1, depth = step > 0 ? c->high[i] : c->low[i];
+        if (has_values)
+            own = best_depth(c, i, p, own, step, w->value, limited && !row->rest_fits, &depth);
+        else
+            own += ((step > 0 ? high : low) - 1.0) * step;
         if (e->one_by_one) {
             best = best_entry(c, w, f, in, g, p, identity, e->beyond, slope, &source);
         } else if (e->hull_size) {
@@ -138,14 +166,14 @@ static inline __attribute__((always_inline)) void enter_group(const Chain *c, co
                 best = entered, source = e->same;
         }
         if (f->own) {
-            f->own[p] = own, f->per_block[p] = step, f->best[p] = best, f->slope[p] = slope;
+            f->own[p] = own, f->per_block[p] = step, f->best[p] = best, f->slope[p] = slope, f->depth_of[p] = depth;
             if (identity >= 0)
                 f->extra[p] = priced.identity_rest[0];
         }
         if (best + own > top)
-            top = best + own, chosen = p, chosen_source = source, rises = step > 0;
+            top = best + own, chosen = p, chosen_source = source, chosen_depth = depth;
     }
-    f->column[g] = chosen, f->source[g] = chosen_source, f->rises[g] = rises;
+    f->column[g] = chosen, f->source[g] = chosen_source, f->depth[g] = chosen_depth;
     f->value[g] = top + w->end[i] * log_channels + w->constant[i];
     if (i == c->super_blocks - 1)
         f->value[g] += w->per_channel * channels;
@@ -204,6 +232,14 @@ static void forward(const Chain *c, const Weights *w, Pass *f) {
     }
 }
 
+/* How much less a column is worth at a depth of the cell than at its best one: infinite, or no number, where it may not have it. */
+static inline double loss_at(const Chain *c, const Weights *w, const Pass *f, i64 i, i64 p, i64 depth) {
+    double loss = (double)(f->depth_of[p] - depth) * f->per_block[p];
+    if (c->arrays->has_values)
+        loss += w->value * value_of(c->arrays, i, c->rows[p], f->depth_of[p]) - w->value * value_of(c->arrays, i, c->rows[p], depth);
+    return loss;
+}
+
 /* A path: its columns, the group of each, the channels that enter each, the depths. */
 typedef struct {
     i64 stem, *columns, *groups, *sources, *depths;
@@ -227,7 +263,7 @@ static double trace(const Chain *c, const Pass *f, Path *path) {
         path->groups[i] = g;
         path->columns[i] = f->column[g];
         path->sources[i] = f->source[g];
-        path->depths[i] = f->rises[g] ? c->high[i] : c->low[i];
+        path->depths[i] = f->depth[g];
         if (i)
             g = c->groups[i - 1] + f->source[g];
     }

@@ -8,7 +8,7 @@
 /* Meanings: mipdesign.bounds.ranges.Ranges, which has the fields in this order; the arrays lie one after the other. */
 typedef struct {
     double *s_low, *s_high, *n_low, *n_high, *floor, *x_high, *areas, *w_low, *w_high;
-    double flat, spread, rho_low, rho_high;
+    double flat, spread, rho_low, rho_high, value_high;
 } Ranges;
 
 enum { RANGES = 9 }; /* arrays */
@@ -92,6 +92,23 @@ static double least_entropy_sum(const Arrays *a, const Ranges *r, double needed)
     return least_of(most_of(least * (1.0 - 1e-9), 0.0), most[n - 1]);
 }
 
+/* The most that a network of the cell is worth by the table. */
+static double most_value(const Chain *c) {
+    const Arrays *a = c->arrays;
+    double total = 0.0;
+    for (i64 i = 0; a->has_values && i < c->super_blocks; i++) {
+        double most = -INFINITY;
+        for (i64 p = c->at[i]; p < c->at[i + 1]; p++) {
+            const double *values = values_of(a, i, c->rows[p]);
+            for (i64 k = a->depth_at[i]; k < a->depth_at[i + 1]; k++)
+                if (c->low[i] <= a->depths[k] && a->depths[k] <= c->high[i])
+                    most = most_of(most, values[k - a->depth_at[i]]);
+        }
+        total += most;
+    }
+    return total;
+}
+
 /* Ranges of a cell, for networks whose objective is at least `cutoff`. */
 static void find_ranges(const Chain *c, double cutoff, Ranges *r, Store *s) {
     const Arrays *a = c->arrays;
@@ -140,8 +157,10 @@ static void find_ranges(const Chain *c, double cutoff, Ranges *r, Store *s) {
     rho_range(a, r);
     for (i64 j = 0; j < stages; j++)
         r->floor[j] = a->additive ? 0.0 : a->weights[j] * r->s_low[j];
-    if (isfinite(cutoff) && !a->additive && grows) {
+    r->value_high = most_value(c);
+    if (isfinite(cutoff) && isfinite(r->value_high) && !a->additive && grows) {
         double needed = cutoff + penalty_at(a, r->flat) + (a->rho_price > 0 ? a->rho_price * r->rho_low : 0.0);
+        needed -= r->value_high - 1e-11 * a->most_value;
         double *last = r->floor + stages - 1;
         *last = most_of(*last, a->weights[stages - 1] * least_entropy_sum(a, r, needed));
     }

@@ -22,6 +22,7 @@ typedef struct {
 #define WIDTH_SHARE 0.12
 #define CHANNEL_SHARE 0.02
 #define BITS_SHARE 0.3
+#define VALUE_SHARE 0.5
 #define STEM_PROMISE 1e-9 /* the last resort */
 #define LEAST_WEIGHT 1e-3 /* of the objective, where it is left out */
 
@@ -205,6 +206,28 @@ static void find_presence(const Arrays *a, const Cell *c, i64 i, bool *there, bo
         *(presence_of(a, c->rows[p]) > 0 ? there : absent) = true;
 }
 
+/* By how much the best values of the table differ between the depths of a super-block, and between its columns. */
+static void spread_of_values(const Arrays *a, const Cell *c, i64 i, double *of_depths, double *of_columns) {
+    double low = INFINITY, high = -INFINITY;
+    *of_depths = *of_columns = 0.0;
+    for (i64 pass = 0; a->has_values && pass < 2; pass++) {
+        i64 outer = pass ? a->depth_at[i] : c->at[i], outer_stop = pass ? a->depth_at[i + 1] : c->at[i + 1];
+        i64 inner = pass ? c->at[i] : a->depth_at[i], inner_stop = pass ? c->at[i + 1] : a->depth_at[i + 1];
+        low = INFINITY, high = -INFINITY;
+        for (i64 x = outer; x < outer_stop; x++) {
+            double best = -INFINITY;
+            for (i64 y = inner; y < inner_stop; y++) {
+                i64 k = pass ? x : y, row = c->rows[pass ? y : x];
+                if (c->low[i] <= a->depths[k] && a->depths[k] <= c->high[i])
+                    best = most_of(best, values_of(a, i, row)[k - a->depth_at[i]]);
+            }
+            if (best > -INFINITY)
+                low = least_of(low, best), high = most_of(high, best);
+        }
+        *(pass ? of_depths : of_columns) = most_of(high - low, 0.0);
+    }
+}
+
 /* The split that promises to lower the bound most; one of no kind where the cell has a single network.
  *
  * A split helps where the relaxation mixes: depths first (a block is worth hundreds of units), then channels at the end of a stage
@@ -228,7 +251,9 @@ static Split choose_split(const Arrays *a, const Cell *c, const Mixture *mix, St
             stage++;
         for (i64 j = stage; j < stages; j++)
             rates += a->weights[j] * factor_high(a, r, j);
-        double worth = most_of(mix->weight, LEAST_WEIGHT) * rates;
+        double worth = most_of(mix->weight, LEAST_WEIGHT) * rates, by_depth, by_column;
+        spread_of_values(a, c, i, &by_depth, &by_column);
+        by_depth *= VALUE_SHARE * most_of(mix->weight, LEAST_WEIGHT), by_column *= VALUE_SHARE * most_of(mix->weight, LEAST_WEIGHT);
         Survey found = survey(a, rows, n, room);
         Extent channels = found.channels, widths = found.widths;
         i64 last = i; /* the first block decides the channels of all */
@@ -244,7 +269,7 @@ static Split choose_split(const Arrays *a, const Cell *c, const Mixture *mix, St
         }
         if (c->low[i] < c->high[i]) {
             double block = part_of(a, LOG_CHANNELS, rows[n - 1]) + found.longest;
-            double promise = BLOCK_SHARE * worth * block * (double)(c->high[i] - c->low[i]);
+            double promise = by_depth + BLOCK_SHARE * worth * block * (double)(c->high[i] - c->low[i]);
             offer(&offers, i, BY_DEPTH, promise, depth_threshold(a, c, mix, i));
         }
         if (channels.low < channels.high && !shared) {
@@ -252,20 +277,20 @@ static Split choose_split(const Arrays *a, const Cell *c, const Mixture *mix, St
             for (i64 j = 0; j < stages && !a->additive; j++)
                 if (a->ends[j] == last)
                     product = PRODUCT_SHARE * (a->weights[stage] * (r->s_high[stage] - r->s_low[stage])) * spread;
-            double promise = product + CHANNEL_SHARE * worth * depth_of_all * (spread * spread);
+            double promise = by_column + product + CHANNEL_SHARE * worth * depth_of_all * (spread * spread);
             offer(&offers, i, BY_CHANNELS, promise, (i64)channels.middle);
         }
         if (widths.low < widths.high && !of_shape) {
             double spread = log(widths.high / widths.low);
-            offer(&offers, i, BY_WIDTH, WIDTH_SHARE * worth * depth * (spread * spread), (i64)widths.middle);
+            offer(&offers, i, BY_WIDTH, by_column + WIDTH_SHARE * worth * depth * (spread * spread), (i64)widths.middle);
         }
         if (found.n_kernels > 1 && !of_shape)
-            offer(&offers, i, BY_KERNEL, KERNEL_SHARE * worth * depth, (i64)found.kernels[found.n_kernels / 2 - 1]);
+            offer(&offers, i, BY_KERNEL, by_column + KERNEL_SHARE * worth * depth, (i64)found.kernels[found.n_kernels / 2 - 1]);
         double of_bits;
         if (a->has_blocks && middle_bits(a, c, i, room, &middle, &of_bits))
             offer(&offers, i, BY_BITS, BITS_SHARE * worth * of_bits, middle);
         if (a->n_families > 1 && !shared && middle_family(a, c, i, room, &middle))
-            offer(&offers, i, BY_FAMILY, FAMILY_SHARE * worth * depth, middle);
+            offer(&offers, i, BY_FAMILY, by_column + FAMILY_SHARE * worth * depth, middle);
     }
     memcpy(joined, promises, (size_t)(m * KINDS) * sizeof(double));
     for (i64 kind = BY_DEPTH; kind < KINDS; kind++)

@@ -18,10 +18,11 @@ class Evaluation(Displayed):
     """All figures of one network in one convention.
 
     ``params`` and ``flops`` follow the convention; the counts beside them mean the same in both. ``penalty`` is ``beta * Q``,
-    and ``objective = weighted_entropy - penalty``, less the effectiveness at its price where there is one. ``latency`` is in
-    microseconds, ``None`` without a table that covers it; ``latencies`` are those by several tables, by the names of their
-    budgets. The last four are those of :mod:`mipdesign.networks.tool_counts`, where the score is additive or the network one of
-    video or quantised, and they are defined. What is a whole number is an integer.
+    and ``objective = weighted_entropy - penalty``, less the effectiveness at its price where there is one, with the ``value``
+    by a table of values (``None`` without one). ``latency`` is in microseconds, ``None`` without a table that covers it;
+    ``latencies`` are those by several tables, by the names of their budgets. The last four are those of
+    :mod:`mipdesign.networks.tool_counts`, where the score is additive or the network one of video or quantised, and they are
+    defined. What is a whole number is an integer.
     """
 
     convention: str
@@ -41,6 +42,7 @@ class Evaluation(Displayed):
     weighted_entropy: float
     penalty: float
     objective: float
+    value: float | None = None
     latency: float | None = None
     latencies: Mapping[str, float] = field(default_factory=dict)
     tool_flops: float | None = None

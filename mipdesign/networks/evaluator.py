@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
@@ -20,74 +19,18 @@ from .layer_factors import Factors, layer_factors
 from .objective import (
     CONVENTIONS,
     Convention,
-    PenaltyForm,
     depth_cost,
     effectiveness,
     effectiveness_within,
     exact_objective,
     penalised_super_blocks,
 )
-from .scores import DEFAULT_SCORE, Score, effect_of_end, score_named
+from .scores import DEFAULT_SCORE, score_named
+from .scoring import Scoring
 from .tool_counts import map_bytes, tool_counts
 
 DEFAULT_BYTES = 4
 """Bytes per number where nothing else is said."""
-DEFAULT_SIGMAS = (5.0, 4.0)
-"""Deviations of activations and weights before they are quantised, where nothing else is said."""
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """A fully resolved objective: convention, stage weights, penalty. Made by :func:`default_scoring` or a problem."""
-
-    convention: Convention
-    alpha: tuple[float, ...]
-    beta: float
-    penalty_form: PenaltyForm
-    penalised: tuple[int, ...]
-    """Super-blocks (from 0) whose depths the penalty counts."""
-    log_base: int | None = None
-    """Base of the logarithms of the entropy; ``None`` is natural."""
-    effectiveness_price: float = 0.0
-    """What one unit of the effectiveness takes from the objective."""
-    score: str = DEFAULT_SCORE
-    """Name of the score, one of :data:`mipdesign.networks.scores.SCORES`."""
-    exponents: tuple[float, float] = (1.0, 1.0)
-    """``(a1, a2)`` of the effect ``x = a1 ln C + a2 ln r^2`` of the map at the end of a stage."""
-    sigmas: tuple[float, float] = DEFAULT_SIGMAS
-    """Deviations of activations and weights before they are quantised."""
-    score_resolution: int | None = None
-    """Resolution of the input for which the score weighs kernels by the proportions of their maps; ``None`` is the real one."""
-
-    @property
-    def formula(self) -> Score:
-        """What the score's name stands for."""
-        return score_named(self.score)
-
-    @property
-    def additive(self) -> bool:
-        """Whether a stage's entropy is a sum of layer terms and map, and not their product."""
-        return self.formula.additive
-
-    @property
-    def weights(self) -> tuple[float, ...]:
-        """Objective per sum of natural logarithms ``u = sum log w`` up to the end of each stage; in a product per ``x u``."""
-        factor = float(self.convention.layer_factor)
-        return tuple(weight * factor * self._unit for weight in self.alpha)
-
-    @property
-    def end_weights(self) -> tuple[float, ...]:
-        """Objective per effect ``x`` of the map at the end of each stage, for an additive score."""
-        return tuple(weight * self._unit for weight in self.alpha)
-
-    @property
-    def _unit(self) -> float:
-        """What a product of as many natural logarithms as the score multiplies is worth in logarithms of the base."""
-        return 1.0 if self.log_base is None else 1.0 / math.log(self.log_base) ** self.formula.logarithms
-
-    def effect_of_end(self, r: int, c: int) -> float:
-        """``x`` of a map of ``c`` channels at ``r x r``."""
-        return effect_of_end(self.exponents, r, c)
 
 
 def convention_named(name: str) -> Convention:
@@ -270,6 +213,7 @@ class Evaluator:
         weighted = math.fsum(terms)
         penalty = depth_cost(scoring.penalty_form, scoring.beta, self.depths)
         rho = max(effectiveness(p) for p in self.prefixes)
+        by_table = None if scoring.values is None else float(self.value)
         conv = scoring.convention
         latencies = {name: time for name in self.latency_models if (time := self._latency(name)) is not None}
         figures = {name: plain_count(n) for name, n in self.exact_counts.items()} if self.counts_as_tool else {}
@@ -282,7 +226,8 @@ class Evaluator:
             weighted_stage_entropies=tuple(terms),
             weighted_entropy=weighted,
             penalty=penalty,
-            objective=weighted - penalty - scoring.effectiveness_price * rho,
+            objective=weighted - penalty - scoring.effectiveness_price * rho + (by_table or 0.0),
+            value=by_table,
             latency=latencies.pop(LATENCY, None),
             latencies=latencies,
             tool_flops=figures.get("tool_flops"),
@@ -298,12 +243,31 @@ class Evaluator:
         except SpecError:
             return None
 
+    @cached_property
+    def value(self) -> Fraction:
+        """What the network is worth by the table, exactly.
+
+        Raises
+        ------
+        SpecError
+            If the table has no value of a super-block, or several and that is refused.
+        """
+        total = Fraction(0)
+        for i, stage in enumerate(self.architecture.stages):
+            value = self.scoring.value_of(i, stage)
+            if value is None:
+                raise SpecError("objective.table", f"excludes super-block {i + 1} of the network", "add a row")
+            total += value
+        return total
+
     def exact_objective(self) -> Decimal:
         """The objective to 40 digits."""
         s = self.scoring
         ends, widths = zip(*self.stages, strict=True)
         own = (s.convention, s.alpha, s.beta, s.penalty_form, self.depths, ends, widths, s.log_base, s.effectiveness_price)
-        return exact_objective(*own, score=s.formula, exponents=s.exponents, factors_of_stages=self.factors)
+        return exact_objective(
+            *own, score=s.formula, exponents=s.exponents, factors_of_stages=self.factors, by_table=self.value
+        )
 
     def figure(self, name: str) -> float:
         """The figure that a budget limits."""

@@ -158,6 +158,7 @@ def exact_objective(
     score: Score = SCORES[DEFAULT_SCORE],
     exponents: tuple[float, float] = (1.0, 1.0),
     factors_of_stages: Sequence[Mapping[Factor, int]] = (),
+    by_table: Fraction = Fraction(0),
 ) -> Decimal:
     """The objective to ``digits`` digits: decides between networks that floating point cannot tell apart.
 
@@ -175,6 +176,8 @@ def exact_objective(
         What makes a stage's part of the objective, and the exponents of channels and area in it.
     factors_of_stages:
         What multiplies the widths of each stage in the entropy, with how often; the effectiveness does not count it.
+    by_table:
+        What the network is worth by a table of values.
     """
     with localcontext() as context:
         context.prec = digits + 15
@@ -199,5 +202,6 @@ def exact_objective(
             value -= Decimal(repr(beta)) * (exponent if form == "exp_var" else exponent.sqrt()).exp()
         if effectiveness_price:
             value -= Decimal(repr(effectiveness_price)) * rho
+        value += Decimal(by_table.numerator) / by_table.denominator
         context.prec = digits
         return +value

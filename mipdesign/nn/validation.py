@@ -50,9 +50,10 @@ from ..arguments import arguments, instance, real
 from ..arguments import whole as whole_number
 from ..errors import require
 from ..networks.architecture import Architecture
-from ..networks.evaluator import DEFAULT_BYTES, DEFAULT_SIGMAS, Evaluator, default_scoring, plain_count
+from ..networks.evaluator import DEFAULT_BYTES, Evaluator, default_scoring, plain_count
 from ..networks.layer_factors import layer_factors
 from ..networks.objective import effectiveness, entropy
+from ..networks.scoring import DEFAULT_SIGMAS
 from .graph import Graph, input_shape, map_shape, to_graph
 from .student import allowance
 

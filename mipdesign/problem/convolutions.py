@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ..errors import SpecError, counted
 from ..networks.blocks import FAMILIES
-from ..networks.evaluator import Scoring
 from ..networks.layer_factors import shape_of_map
 from ..networks.operation import kernel_of, kernel_text
+from ..networks.scoring import Scoring
 from .space import SuperBlockSpace
 from .specification import HeadSpace, Input, StageSpace, StemSpace
 

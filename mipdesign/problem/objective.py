@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from ..errors import SpecError
 from ..networks.architecture_file import Positive
-from ..networks.evaluator import DEFAULT_SIGMAS
 from ..networks.objective import PenaltyForm
-from ..networks.scores import DEFAULT_SCORE, SCORES, Score, score_named
+from ..networks.scores import DEFAULT_SCORE, SCORES, Score, TableScore, score_named
+from ..networks.scoring import DEFAULT_SIGMAS
+from ..networks.values import Values
 from ..numerals import double
-from .specification import SpecModel, with_tuples
+from .specification import Input, SpecModel, StageSpace, with_tuples
+from .value_table import TableSpec
 
 Weight = Annotated[float, BeforeValidator(double), Field(strict=True, ge=0, le=1e6, allow_inf_nan=False)]
 Exponent = Annotated[float, BeforeValidator(double), Field(strict=True, ge=0, le=1000, allow_inf_nan=False)]
@@ -33,8 +35,14 @@ class PenaltySpec(SpecModel):
         return with_tuples(data, "stages")
 
 
+OF_TABLE = tuple({"file": None} | TableSpec.model_fields)
+"""Fields of a table, which ``kind: table`` has beside it."""
+
+
 class ObjectiveSpec(SpecModel):
     """``sum_j alpha_j H_j - beta Q - p rho``: ``log_base`` is that of the entropy, ``effectiveness_price`` is ``p``.
+
+    ``kind: table`` with the fields of a :class:`.TableSpec` stands for ``score: table`` with these as ``table``.
 
     What is left out follows the score, and the convention, where ``p`` is 0.
 
@@ -49,6 +57,8 @@ class ObjectiveSpec(SpecModel):
     score_resolution:
         Resolution of the input for which kernels of video are weighed by the proportions of their maps; the real one if left
         out, while the released tool takes 160.
+    table:
+        What super-blocks are worth by a table, beside the score; the whole of the score ``table``.
     """
 
     score: str = DEFAULT_SCORE
@@ -62,12 +72,15 @@ class ObjectiveSpec(SpecModel):
     sigma_activations: Deviation | None = None
     sigma_weights: Deviation | None = None
     score_resolution: Annotated[int, Field(strict=True, ge=1, le=16384)] | None = None
+    table: TableSpec | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _with_defaults(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
+        if "kind" in data:
+            data = _of_kind(data)
         score = data.get("score", DEFAULT_SCORE)
         if isinstance(score, str):
             data = {"beta": score_named(score, "score").beta} | data
@@ -80,7 +93,19 @@ class ObjectiveSpec(SpecModel):
         for name in ("sigma_activations", "sigma_weights"):
             if getattr(self, name) is not None and not self.formula.counts_bits:
                 raise SpecError(name, f"has no meaning for {self.score}", "leave it out, or use madnas")
+        if self.score == TableScore.name:
+            if self.table is None:
+                raise SpecError("table", "is missing", "give the table that the score is made of")
+            for name in ("alpha", "log_base", "channels_exponent", "resolution_exponent"):
+                if getattr(self, name) is not None:
+                    raise SpecError(name, "has no meaning for the score table", "leave it out, or name an entropy as score")
         return self
+
+    @property
+    def values(self) -> Values | None:
+        """What super-blocks are worth by the table."""
+        t = self.table
+        return None if t is None else Values(t.rows, t.weight, t.missing, t.several)
 
     @property
     def sigmas(self) -> tuple[float, float]:
@@ -106,3 +131,36 @@ def objective_to_plain(objective: ObjectiveSpec, plain: Callable[[Any], Any]) ->
     """An objective as a specification writes it: without what follows from the rest."""
     pairs = ((name, getattr(objective, name)) for name in ObjectiveSpec.model_fields)
     return {name: plain(value) for name, value in pairs if value is not None and (name, value) != ("score", DEFAULT_SCORE)}
+
+
+def _of_kind(data: dict[str, Any]) -> dict[str, Any]:
+    """An objective that is a table alone, in full."""
+    if data["kind"] != TableScore.name:
+        raise SpecError("kind", f"{data['kind']!r} is refused", "use table, or name a score")
+    for name in ("score", "table"):
+        if name in data:
+            raise SpecError("kind", f"stands beside {name}", "leave one of them out")
+    rest = {name: value for name, value in data.items() if name != "kind" and name not in OF_TABLE}
+    return rest | {"score": TableScore.name, "table": {name: data[name] for name in OF_TABLE if name in data}}
+
+
+def check_values(objective: ObjectiveSpec, given: Input, stages: Sequence[StageSpace]) -> None:
+    """A table of values is about super-blocks that there are, each of equal blocks.
+
+    Raises
+    ------
+    SpecError
+        If it is not.
+    """
+    if objective.table is None:
+        return
+    if given.frames is not None:
+        raise SpecError("objective.table", "is not for networks of video", "leave the table or input.frames out")
+    for i, stage in enumerate(stages):
+        if not stage.uniform or stage.bits is not None:
+            raise SpecError(
+                "objective.table", f"is for super-blocks of equal blocks, not stages.{i}", "leave uniform and bits out"
+            )
+    most = max((row.fields[0] for row in objective.table.rows.rows if isinstance(row.fields[0], int)), default=0)
+    if most > len(stages):
+        raise SpecError("objective.table", f"has values of super-block {most} of {len(stages)}", "count from 1")

@@ -23,6 +23,7 @@ def find_files(data: dict[str, Any], folder: Path) -> None:
 
     Several tables become a mapping by their names, for overrides to name one.
     """
+    _find_values(data, folder)
     budgets = data.get("budgets")
     if not isinstance(budgets, dict):
         return
@@ -34,6 +35,17 @@ def find_files(data: dict[str, Any], folder: Path) -> None:
         elif isinstance(latency, dict):
             budgets = budgets | {LATENCY: _with_table(latency, folder)}
     data["budgets"] = budgets
+
+
+def _find_values(data: dict[str, Any], folder: Path) -> None:
+    """The same of the table of values in the objective."""
+    objective = data.get("objective")
+    if not isinstance(objective, dict):
+        return
+    if isinstance(objective.get("file"), str):
+        data["objective"] = objective | {"file": str(folder / objective["file"])}
+    elif isinstance(table := objective.get("table"), dict) and isinstance(table.get("file"), str):
+        data["objective"] = objective | {"table": table | {"file": str(folder / table["file"])}}
 
 
 def _with_table(latency: Any, folder: Path) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..networks.latency import LatencyTable
+from ..networks.values import ValueTable
 from ..numerals import plain_number
 from .budgets import Range
 from .objective import ObjectiveSpec, objective_to_plain
@@ -18,7 +19,7 @@ def plain(value: Any) -> Any:
     """Plain data of a part of a specification, from which it is read the same."""
     if isinstance(value, Lattice):
         return value.to_plain()
-    if isinstance(value, LatencyTable):
+    if isinstance(value, (LatencyTable, ValueTable)):
         return value.to_lines()
     if isinstance(value, Fraction):
         return plain_number(value)

@@ -27,7 +27,7 @@ from ..files import read_text
 from ..networks.architecture import Architecture, Stem
 from ..networks.architecture_file import Positive, require_kernel
 from ..networks.budget_names import LATENCY, LOWER, SIZES, kind_of_budget
-from ..networks.evaluator import Evaluator, Scoring, violations
+from ..networks.evaluator import Evaluator, violations
 from ..networks.objective import (
     CONVENTIONS,
     ConventionName,
@@ -36,6 +36,7 @@ from ..networks.objective import (
     penalised_super_blocks,
     stage_of_super_blocks,
 )
+from ..networks.scoring import Scoring
 from ..networks.tool_counts import MOBILE
 from ..parsing import in_our_words, load_yaml, validated
 from ..units import DIMENSIONS, limit_text
@@ -44,7 +45,7 @@ from .convolutions import check_bits, check_frames, check_shapes
 from .elements import Element, check_blocks, count_sequences, elements_of
 from .listing import no_problem, preset_text
 from .listing import preset_names as preset_names
-from .objective import ObjectiveSpec
+from .objective import ObjectiveSpec, check_values
 from .overrides import apply_changes, apply_override, find_files
 from .plain import plain
 from .relative import Origin, resolved
@@ -156,6 +157,7 @@ class Problem(Displayed, SpecModel):
         check_frames(self.input, self.stem, self.stages, self.space)
         check_bits(self.stem, self.stages, self.head)
         check_shapes(self.scoring, self.input, self.stem, self.space)
+        check_values(self.objective, self.input, self.stages)
         if self.budgets.latencies and (self.input.frames is not None or self.stem.bits is not None):
             raise SpecError("budgets.latency", "has no tables of video or quantised operations", "leave it out")
         families = sorted({block for stage in self.stages for block in stage.block} - {MOBILE})
@@ -234,7 +236,7 @@ class Problem(Displayed, SpecModel):
         given = self.objective
         alpha = given.alpha or given.formula.alpha(1 + self.stage_of[-1])
         price = given.effectiveness_price or 0.0
-        own = (given.log_base, price, given.score, given.exponents, given.sigmas, given.score_resolution)
+        own = (given.log_base, price, given.score, given.exponents, given.sigmas, given.score_resolution, given.values)
         return Scoring(conv, alpha, given.beta, form, penalised, *own)
 
     @property
@@ -288,6 +290,7 @@ class Problem(Displayed, SpecModel):
                 and space.holds_blocks(stage)
                 and stage.depth in space.depths
                 and space.follows(previous, stage.channels)
+                and self.scoring.has_value(i, stage)
             )
             if not inside:
                 wrong.append(f"stages.{i}")

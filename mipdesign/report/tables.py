@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..designs.design import Design
     from ..networks.architecture import Architecture
     from ..networks.evaluation import Evaluation
-    from ..networks.evaluator import Scoring
+    from ..networks.scoring import Scoring
     from ..problem.budgets import Budget
 
 FIGURES = ("params", "flops", "params_total", "macs", "effectiveness", "layers", "blocks", "activations")
@@ -166,7 +166,7 @@ def _about(name: str, value: float) -> str:
 
 
 def objective_table(evaluation: Evaluation, effectiveness_price: float) -> Table:
-    """What the objective consists of: the entropy of each stage, the depth penalty, and the effectiveness at its price."""
+    """What the objective consists of: the entropy of each stage, the depth penalty, the price, the table."""
     entropy = evaluation.weighted_entropy
     terms: list[tuple[Value, ...]] = [
         (f"stage {j}", value, value / entropy if entropy else None)
@@ -175,6 +175,7 @@ def objective_table(evaluation: Evaluation, effectiveness_price: float) -> Table
     terms += [("weighted entropy", entropy, None), ("depth penalty", 0.0 - evaluation.penalty, None)]
     charge = effectiveness_price * evaluation.effectiveness
     terms += [("effectiveness at its price", -charge, None)] if charge else []
+    terms += [] if evaluation.value is None else [("values of the table", evaluation.value, None)]
     terms.append(("objective", evaluation.objective, None))
     heads = (
         Column("term", "left"),

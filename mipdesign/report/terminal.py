@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import counted
 from ..figures.formatting import duration, exactly, number, percent, scientific, score
 from ..figures.parts import bits_text
+from ..networks.scores import TableScore
 from ..numerals import plain_number
 from .console import PlainConsole as PlainConsole
 from .problem_tables import budgets_text
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..checker import Claim
     from ..designs.design import Design
     from ..mip.formulation import FormulationModel
+    from ..networks.scoring import Scoring
     from ..nn.profiling import Forecast
     from ..problem.problem import Problem
     from ..problem.relative import Origin
@@ -172,6 +174,15 @@ def origin_text(origin: Origin) -> str:
     return f"{share} % of {origin.network}, which has {figure}"
 
 
+def _values_text(scoring: Scoring) -> str:
+    """The table of values of an objective, in short."""
+    values = scoring.values
+    if values is None:
+        return ""
+    weight = "" if values.weight == 1 else f" times {float(values.weight):g}"
+    return f", values of {counted(len(values.table.rows), 'row')}{weight}"
+
+
 def problem_lines(problem: Problem) -> list[str]:
     """What a table has no room for: objective, budgets, and the exact number of networks in the space."""
     s = problem.scoring
@@ -179,7 +190,7 @@ def problem_lines(problem: Problem) -> list[str]:
     price = f", effectiveness priced at {s.effectiveness_price:g}" if s.effectiveness_price else ""
     penalised = ", ".join(f"stages.{i}" for i in s.penalised)
     penalty = f"beta {s.beta:g}, penalty {s.penalty_form} over {penalised or 'nothing'}" if s.beta else "no penalty"
-    alpha = ", ".join(f"{weight:g}" for weight in s.alpha)
+    of_score = s.score if s.score == TableScore.name else f"{s.score}, alpha ({', '.join(f'{w:g}' for w in s.alpha)})"
     of_channels, of_area = s.exponents
     exponents = "" if s.exponents == s.formula.exponents else f", exponents {of_channels:g} of channels and {of_area:g} of area"
     frames = "" if problem.input.frames is None else f"{counted(problem.input.frames, 'frame')} x "
@@ -187,7 +198,7 @@ def problem_lines(problem: Problem) -> list[str]:
     return [
         f"problem      {problem.name}, convention {problem.convention}",
         f"input        {shape}, {counted(problem.classes, 'class', 'classes')}",
-        f"objective    {s.score}, alpha ({alpha}){exponents}, {penalty}{base}{price}",
+        f"objective    {of_score}{exponents}, {penalty}{base}{price}{_values_text(s)}",
         f"budgets      {budgets_text(problem)}",
         *(f"limit        {name} is {origin_text(origin)}" for name, origin in problem.origins.items()),
         f"networks     {scientific(problem.size())} in the space, budgets aside",

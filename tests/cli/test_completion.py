@@ -95,7 +95,7 @@ def test_the_script_of_a_shell_is_shown(
 def test_options_are_read_alike_by_all_versions_of_typer(command: object) -> None:
     """Some take a metavar that is the parameter's name for a declaration, and valued options for flags."""
     assert callable(command)
-    made = typer.main.get_command(cli.app).commands[command.__name__]  # type: ignore[attr-defined]
+    made = typer.main.get_command(cli.app).commands[command.__name__.replace("_", "-")]  # type: ignore[attr-defined]
     hints = get_type_hints(command, vars(sys.modules[command.__module__]))
     names = set(inspect.signature(command).parameters)
     for parameter in made.params:

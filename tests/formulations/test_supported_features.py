@@ -21,6 +21,7 @@ from mipdesign.benchmarks.corpus.small import (
     varied_problem,
     video_problem,
 )
+from mipdesign.benchmarks.corpus.valued import valued_problem
 from scale import few, of
 
 from mipdesign.errors import SpecError
@@ -90,6 +91,7 @@ PROBLEMS = {
     "rescored": rescored_problem,
     "scored": scored_problem,
     "video": video_problem,
+    "valued": valued_problem,
     "bits": bits_problem,
     "unequal": unequal_problem,
     "uneven": uneven_problem,

@@ -8,8 +8,9 @@ from .factors import Factor
 from .madnas import MadNas
 from .score import Score, effect_of_end, exact_effect_of_end
 from .stentr import StEntr
+from .table import TableScore
 
-SCORES: dict[str, Score] = {score.name: score for score in (DeepMad(), MadNas(), StEntr())}
+SCORES: dict[str, Score] = {score.name: score for score in (DeepMad(), MadNas(), StEntr(), TableScore())}
 """Scores by name."""
 DEFAULT_SCORE = DeepMad.name
 """The score of a problem that names none."""
@@ -22,6 +23,7 @@ __all__ = [
     "MadNas",
     "Score",
     "StEntr",
+    "TableScore",
     "effect_of_end",
     "exact_effect_of_end",
     "score_named",

@@ -1,0 +1,307 @@
+"""A score fitted to measured networks: a linear model of features that add up over super-blocks, as a table of values.
+
+Each feature is a function of one or two fields of a super-block, so that the model is a table with a row for every value of
+these on the lattices. Its values are rounded to decimals in these rows, and what is optimised then is exactly what is written.
+
+The regression is a ridge of standardised features (Hoerl, Kennard 1970), whose strength has the least error of networks left
+out one at a time; what it is good for is told by cross-validation around all of that, as Kendall's tau with a bootstrapped
+interval.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SpecError, require, short
+from ..files import read_text
+from ..networks.architecture import Architecture, single
+from ..networks.values import FIELDS, HEADER
+from ..nn.reading import read_network
+from ..numerals import NUMBER
+from ..problem.problem import Problem
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A function of some fields of a super-block, in the order of :data:`FIELDS`."""
+
+    fields: tuple[str, ...]
+    of: Callable[..., float]
+
+
+FEATURES: Mapping[str, Feature] = {
+    "depth": Feature(("depth",), float),
+    "log_channels": Feature(("channels",), math.log),
+    "log_width": Feature(("width",), math.log),
+    "log_kernel": Feature(("kernel",), math.log),
+    "depth_log_channels": Feature(("channels", "depth"), lambda c, depth: depth * math.log(c)),
+    "depth_log_width": Feature(("width", "depth"), lambda b, depth: depth * math.log(b)),
+}
+"""Features by name: sums over super-blocks, or over their blocks."""
+DEFAULT_FEATURES = ("depth", "log_channels", "log_width", "log_kernel")
+RESULTS = ("network", "accuracy")
+"""Columns of a file of results: a network as ``read_network`` takes it, and what was measured of it."""
+LEAST_NETWORKS = 6
+STRENGTHS = tuple(10.0 ** (n / 2) for n in range(-6, 7))
+FOLDS = 10
+PER_FEATURE = 3
+"""Fewer networks than so many for each feature are too few for a warning not to be due."""
+RESAMPLES = 2000
+DIGITS = 12
+"""Places after the point of the values that are written, where coefficients lie between -1 and 1; of larger ones fewer."""
+CONFIDENCE = 0.95
+MOST_WRITTEN = 20_000
+"""Most rows that a specification holds."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Networks, and what was measured of each."""
+
+    networks: tuple[Architecture, ...]
+    accuracies: Floats
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted score.
+
+    Attributes
+    ----------
+    problem:
+        The problem with the score in place of its objective: the prediction of what was measured.
+    coefficients:
+        Of each feature, by name; with the number of the super-block where each has its own.
+    constant:
+        The features that all networks share, which were left out.
+    strength:
+        Of the ridge, which has the least error of networks that are left out.
+    tau, low, high:
+        Kendall's tau of predictions for networks that the model had not seen, and its interval of 95%.
+    r2:
+        The share of the variance that these predictions explain; negative where the mean predicts better.
+    warnings:
+        What speaks against using it.
+    """
+
+    problem: Problem
+    coefficients: Mapping[str, float]
+    constant: tuple[str, ...]
+    strength: float
+    tau: float
+    low: float
+    high: float
+    r2: float
+    networks: int
+    warnings: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, without the problem."""
+        plain = {name: value for name, value in vars(self).items() if name != "problem"}
+        return plain | {
+            "coefficients": dict(self.coefficients),
+            "constant": list(self.constant),
+            "warnings": list(self.warnings),
+        }
+
+
+def read_results(path: str | Path) -> Results:
+    """Reads a CSV file with the columns :data:`RESULTS`; paths of networks are relative to it, others are ignored.
+
+    Raises
+    ------
+    SpecError
+        With the file, the line and the column at fault.
+    """
+    place = Path(path)
+    rows = list(csv.DictReader(read_text(place).splitlines()))
+    if not rows or not set(RESULTS) <= set(rows[0]):
+        raise SpecError(
+            "", "is not a file of results", f"write the header {','.join(RESULTS)} and one network a line", str(path)
+        )
+    networks, measured = [], []
+    for n, row in enumerate(rows, 2):
+        name, text = (str(row[column] or "").strip() for column in RESULTS)
+        if not NUMBER.fullmatch(text) or not abs(float(text)) < 1e6:
+            raise SpecError(f"line {n}, accuracy", f"{short(text)} is refused", "give a number between -1e6 and 1e6", str(path))
+        there = place.parent / name
+        networks.append(read_network(there if there.exists() else name))
+        measured.append(float(text))
+    return Results(tuple(networks), np.array(measured))
+
+
+def fit_score(
+    problem: Problem, results: Results, features: Sequence[str] = DEFAULT_FEATURES, per_stage: bool = False, seed: int = 0
+) -> Fit:
+    """Fits a score to measured networks.
+
+    Parameters
+    ----------
+    features:
+        Names of :data:`FEATURES`.
+    per_stage:
+        Whether each super-block has coefficients of its own.
+    seed:
+        Of folds and resamples.
+
+    Raises
+    ------
+    SpecError
+        If networks are too few, all alike, or none of the problem's space could be one of them; or a feature is unknown.
+    MissingExtraError
+        If scipy is not installed.
+    """
+    require("scipy", "fit", "the fit of a score")
+    _check(problem, results, features)
+    stages = len(problem.stages)
+    names = [f"{name}{n}" for name in features for n in (range(1, 1 + stages) if per_stage else ("",))]
+    matrix = np.array([_features_of(network, features, per_stage) for network in results.networks])
+    varies = np.ptp(matrix, axis=0) > 0
+    if not varies.any():
+        raise SpecError("results", "have networks of which all features are the same", "measure different networks")
+    kept = [name for name, does in zip(names, varies, strict=True) if does]
+    coefficients, intercept, strength = _ridge(matrix[:, varies], results.accuracies)
+    predicted = _unseen(matrix[:, varies], results.accuracies, seed)
+    tau, low, high = _tau(predicted, results.accuracies, seed)
+    spread = float(((results.accuracies - results.accuracies.mean()) ** 2).sum())
+    r2 = 1.0 - float(((results.accuracies - predicted) ** 2).sum()) / spread if spread > 0 else 0.0
+    of = dict(zip(kept, coefficients.tolist(), strict=True))
+    warnings = []
+    if len(results.networks) < PER_FEATURE * len(kept):
+        warnings.append(f"{len(results.networks)} networks are few for {len(kept)} features: measure {PER_FEATURE * len(kept)}")
+    if not low > 0:
+        warnings.append(
+            f"predictions may order networks no better than chance: tau is {tau:.2f}, between {low:.2f} and {high:.2f}"
+        )
+    rows = [",".join(HEADER), *_rows(problem, features, per_stage, of, intercept)]
+    if len(rows) > MOST_WRITTEN:
+        raise SpecError(
+            "features", f"need {len(rows)} rows", "use features of one field, or coefficients that super-blocks share"
+        )
+    objective = {"kind": "table", "several": "add", "rows": rows}
+    data = problem.to_dict()
+    fitted = Problem.from_dict(data | {"name": f"{data['name'][:90]}-fitted", "objective": objective})
+    constant = tuple(name for name in names if name not in of)
+    return Fit(fitted, of, constant, strength, tau, low, high, r2, len(results.networks), tuple(warnings))
+
+
+def _check(problem: Problem, results: Results, features: Sequence[str]) -> None:
+    if not features or len(set(features)) < len(features) or not set(features) <= set(FEATURES):
+        raise SpecError("features", f"{short(list(features))} is refused", f"use some of: {', '.join(FEATURES)}")
+    if len(results.networks) < LEAST_NETWORKS:
+        raise SpecError("results", f"have {len(results.networks)} networks", f"measure at least {LEAST_NETWORKS}")
+    for n, network in enumerate(results.networks, 1):
+        if len(network.stages) != len(problem.stages):
+            text = f"network {n} has {len(network.stages)} super-blocks, and the problem {len(problem.stages)}"
+            raise SpecError("results", text, "measure networks of its space")
+        if not all(stage.repeats for stage in network.stages):
+            raise SpecError("results", f"network {n} has a super-block whose blocks differ", "measure networks of equal blocks")
+
+
+def _features_of(network: Architecture, features: Sequence[str], per_stage: bool) -> list[float]:
+    """The features of a network: of each super-block, or summed over them."""
+    row: list[float] = []
+    for name in features:
+        feature, of_stages = FEATURES[name], []
+        for stage in network.stages:
+            own = {"channels": stage.channels, "width": single(stage.bottleneck), "kernel": single(stage.kernel)}
+            own |= {"depth": stage.depth}
+            of_stages.append(feature.of(*(own[part] for part in feature.fields)))
+        row += of_stages if per_stage else [math.fsum(of_stages)]
+    return row
+
+
+def _ridge(x: Floats, y: Floats) -> tuple[Floats, float, float]:
+    """Coefficients of features as they are, the constant beside them, and the strength.
+
+    Networks that are left out are predicted without fitting again, by the diagonal of the hat matrix (Golub, Heath, Wahba
+    1979).
+    """
+    from scipy import linalg
+
+    mean, scale = x.mean(axis=0), np.where(np.ptp(x, axis=0) > 0, x.std(axis=0), 1.0)
+    z, centred = (x - mean) / scale, y - y.mean()
+    u, s, v = linalg.svd(z, full_matrices=False)
+    errors = []
+    for strength in STRENGTHS:
+        shrunk = s**2 / (s**2 + strength)
+        hat = 1.0 / len(y) + (u**2 * shrunk).sum(axis=1)
+        left = centred - u @ (shrunk * (u.T @ centred))
+        errors.append(float(((left / np.maximum(1.0 - hat, 1e-9)) ** 2).mean()))
+    strength = STRENGTHS[int(np.argmin(errors))]
+    coefficients = (v.T @ (s / (s**2 + strength) * (u.T @ centred))) / scale
+    return coefficients, float(y.mean() - coefficients @ mean), strength
+
+
+def _unseen(x: Floats, y: Floats, seed: int) -> Floats:
+    """Predictions for networks of folds that the model had not seen."""
+    folds = np.random.default_rng(seed).permutation(len(y)) % min(FOLDS, len(y))
+    predicted = np.empty(len(y))
+    for fold in range(folds.max() + 1):
+        coefficients, intercept, _ = _ridge(x[folds != fold], y[folds != fold])
+        predicted[folds == fold] = x[folds == fold] @ coefficients + intercept
+    return predicted
+
+
+def _tau(predicted: Floats, measured: Floats, seed: int) -> tuple[float, float, float]:
+    """Kendall's tau, and its interval by the quantiles of resampled networks."""
+    from scipy.stats import kendalltau
+
+    tau, rng, found = float(np.nan_to_num(kendalltau(predicted, measured)[0])), np.random.default_rng(seed), []
+    for _ in range(RESAMPLES):
+        chosen = rng.integers(len(measured), size=len(measured))
+        found.append(float(np.nan_to_num(kendalltau(predicted[chosen], measured[chosen])[0])))
+    low, high = np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).tolist()
+    return tau, low, high
+
+
+def _rows(
+    problem: Problem, features: Sequence[str], per_stage: bool, coefficients: Mapping[str, float], intercept: float
+) -> Iterable[str]:
+    """The model as rows of a table: one for every value of a feature's fields, and the constant in the first super-block."""
+    of_stages = [_values_of(problem, i) for i in range(len(problem.stages))]
+    largest = max(1.0, abs(intercept), *map(abs, coefficients.values()))
+    places = max(0, DIGITS - math.ceil(math.log10(largest)))
+    yield _row({"stage": 1}, intercept, places)
+    for name in features:
+        feature = FEATURES[name]
+        groups = [({"stage": n}, [own]) for n, own in enumerate(of_stages, 1)] if per_stage else [({}, of_stages)]
+        for stage, own in groups:
+            coefficient = coefficients.get(f"{name}{stage.get('stage', '')}", 0.0)
+            every = sorted({key for values in own for key in _product([values[part] for part in feature.fields])})
+            for key in every:
+                fields = stage | dict(zip(feature.fields, key, strict=True))
+                yield _row(fields, coefficient * feature.of(*key), places)
+
+
+def _values_of(problem: Problem, i: int) -> dict[str, list[int]]:
+    """The values of every field of a super-block."""
+    space = problem.space[i]
+    return {
+        "channels": list(space.channels),
+        "width": sorted({b for choice in space.choices for of_channels in choice.widths for b in of_channels}),
+        "kernel": sorted({k for choice in space.choices for k in choice.kernels}),
+        "depth": list(space.depths),
+    }
+
+
+def _product(axes: Sequence[Sequence[int]]) -> Iterable[tuple[int, ...]]:
+    keys: list[tuple[int, ...]] = [()]
+    for axis in axes:
+        keys = [(*key, value) for key in keys for value in axis]
+    return keys
+
+
+def _row(fields: Mapping[str, int], value: float, places: int) -> str:
+    """A line of the table, its value a decimal."""
+    return ",".join([*(str(fields.get(name, "")) for name in FIELDS), f"{value:.{places}f}"])

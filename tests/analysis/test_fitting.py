@@ -1,0 +1,100 @@
+"""Fitted scores: what is written is the model, its optimum that of enumeration, and what speaks against it is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mipdesign.benchmarks.corpus.small import varied_problem
+from mipdesign.benchmarks.experiments.agreement import WAYS, tree_agrees
+
+from mipdesign import Problem
+from mipdesign.analysis.fitting import FEATURES, RESULTS, Fit, Results, fit_score, read_results
+from mipdesign.errors import SpecError
+from mipdesign.lattice.position import Position
+from mipdesign.networks.architecture import Architecture
+from mipdesign.search.coverage import build_tables
+
+pytest.importorskip("scipy")
+SMALL = Problem.load(Path(__file__).parents[1] / "data" / "small.yaml")
+
+
+def measured(problem: Problem, n: int, seed: int, noise: float = 0.0) -> Results:
+    """Random networks of a space, with an accuracy that is linear in depth and channels."""
+    tables, rng = build_tables(problem), np.random.default_rng(seed)
+    networks = []
+    for _ in range(n):
+        columns = tuple(int(rng.integers(len(s.c))) for s in tables.stages)
+        depths = tuple(int(rng.choice(s.depths)) for s in tables.stages)
+        networks.append(tables.architecture(Position(0, columns, depths)))
+    return Results(tuple(networks), np.array([worth(network) for network in networks]) + noise * rng.normal(size=n))
+
+
+def worth(network: Architecture) -> float:
+    """An accuracy that features describe."""
+    return 0.5 + sum(0.01 * s.depth - 0.02 * float(np.log(s.channels)) for s in network.stages)
+
+
+def fitted(problem: Problem, seed: int, per_stage: bool = False, noise: float = 0.0) -> Fit:
+    """A fit to 60 networks."""
+    return fit_score(problem, measured(problem, 60, seed, noise), per_stage=per_stage)
+
+
+@pytest.mark.parametrize("per_stage", [False, True])
+def test_objective_is_the_prediction(per_stage: bool) -> None:
+    fit = fitted(SMALL, 0, per_stage)
+    for network in measured(SMALL, 20, 1).networks:
+        assert fit.problem.evaluator(network).evaluation.objective == pytest.approx(worth(network), abs=2e-3)
+
+
+def test_a_model_that_holds_orders_networks_it_has_not_seen() -> None:
+    fit = fitted(SMALL, 0)
+    assert 0.9 < fit.low <= fit.tau <= fit.high <= 1 and fit.r2 > 0.99 and not fit.warnings
+
+
+@pytest.mark.parametrize("seed", [1, 3, 6])
+def test_optimum_is_that_of_enumeration(seed: int) -> None:
+    problem = fitted(varied_problem(seed), seed, per_stage=bool(seed % 2), noise=0.01).problem
+    assert tree_agrees(problem, 1, WAYS[seed % 3])[0]
+
+
+def test_every_feature_may_be_asked_for() -> None:
+    fit = fit_score(SMALL, measured(SMALL, 60, 0), list(FEATURES))
+    assert set(fit.coefficients) | set(fit.constant) == set(FEATURES)
+
+
+def test_noise_and_few_networks_are_warned_of() -> None:
+    results = measured(SMALL, 8, 1)
+    noise = Results(results.networks, np.random.default_rng(2).normal(size=8))
+    few, chance = fit_score(SMALL, noise, list(FEATURES)).warnings
+    assert few.startswith("8 networks are few for") and chance.startswith(
+        "predictions may order networks no better than chance"
+    )
+
+
+def test_results_are_read_beside_their_file(tmp_path: Path) -> None:
+    networks = measured(SMALL, 2, 0).networks
+    for n, network in enumerate(networks):
+        (tmp_path / f"{n}.json").write_text(json.dumps(network.to_dict()))
+    path = tmp_path / "results.csv"
+    path.write_text("epochs,network,accuracy\n3,0.json,0.9\n3,1.json,91e-2\n")
+    read = read_results(path)
+    assert read.networks == networks and read.accuracies.tolist() == [0.9, 0.91]
+    path.write_text("network,accuracy\n0.json,high\n")
+    with pytest.raises(SpecError, match="line 2, accuracy: 'high' is refused"):
+        read_results(path)
+    path.write_text("network\n0.json\n")
+    with pytest.raises(SpecError, match=",".join(RESULTS)):
+        read_results(path)
+
+
+def test_what_cannot_be_fitted_is_refused() -> None:
+    problem, results = SMALL, measured(SMALL, 8, 1)
+    with pytest.raises(SpecError, match=r"features: .* is refused"):
+        fit_score(problem, results, ["colour"])
+    with pytest.raises(SpecError, match="have 5 networks"):
+        fit_score(problem, Results(results.networks[:5], results.accuracies[:5]))
+    with pytest.raises(SpecError, match="all features are the same"):
+        fit_score(problem, Results(results.networks[:1] * 8, results.accuracies))
