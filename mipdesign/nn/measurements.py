@@ -61,11 +61,15 @@ class Latency:
     ----------
     device:
         ``cpu``, or the name of the CUDA device.
+    mode:
+        ``eager``; on a CUDA device also ``graph``, the same kernels replayed. There ``eager`` is the interpreter's time
+        if that is longer than the device's.
     threads:
         Threads of torch; ``None`` on a CUDA device.
     """
 
     device: str
+    mode: str
     threads: int | None
     batch: int
     runs: int
@@ -217,18 +221,23 @@ def _allocated(run: Callable[[], object]) -> int:
 
 
 def latencies(architecture: Architecture, batch: int, threads: int, seconds: float, seed: int) -> tuple[Latency, ...]:
-    """Latency in inference mode on the CPU, and on CUDA where torch sees a device; float32, weights as initialised."""
+    """Latency in inference mode on the CPU, and on CUDA where torch sees a device, there as a graph too; float32, on CUDA with
+    TF32 as torch is set, weights as initialised."""
     import torch
 
     with _seeded(seed):
         network = to_module(to_graph(architecture)).eval()
         pictures = torch.randn(shape_of(architecture, batch))
     with torch.inference_mode():
-        found = [quartiles(timed(lambda: network(pictures), seconds), "cpu", threads, batch)]
+        found = [quartiles(timed(lambda: network(pictures), seconds), "cpu", "eager", threads, batch)]
         if torch.cuda.is_available():
+            from .latency_modes import captured
+
             network, pictures = network.cuda(), pictures.cuda()
-            times = timed(lambda: network(pictures), seconds, cuda=True)
-            found.append(quartiles(times, torch.cuda.get_device_name(), None, batch))
+            eager = lambda: network(pictures)  # noqa: E731
+            for mode, run in {"eager": eager, "graph": captured(eager)}.items():
+                times = timed(run, seconds, cuda=True)
+                found.append(quartiles(times, torch.cuda.get_device_name(), mode, None, batch))
     return tuple(found)
 
 
@@ -237,7 +246,7 @@ def timed(run: Callable[[], object], seconds: float, cuda: bool = False) -> list
     times: list[float] = []
     begun = time.perf_counter()
     for n in range(10**9):
-        elapsed = _cuda_seconds(run) if cuda else _cpu_seconds(run)
+        elapsed = cuda_seconds(run) if cuda else cpu_seconds(run)
         if n >= WARM_UPS:
             times.append(elapsed)
         else:
@@ -247,13 +256,15 @@ def timed(run: Callable[[], object], seconds: float, cuda: bool = False) -> list
     return times
 
 
-def _cpu_seconds(run: Callable[[], object]) -> float:
+def cpu_seconds(run: Callable[[], object]) -> float:
+    """Seconds of one run."""
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
 
 
-def _cuda_seconds(run: Callable[[], object]) -> float:
+def cuda_seconds(run: Callable[[], object]) -> float:
+    """Seconds of one run between two events on the device."""
     import torch
 
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
@@ -264,10 +275,10 @@ def _cuda_seconds(run: Callable[[], object]) -> float:
     return start.elapsed_time(end) / 1000  # type: ignore[no-any-return]
 
 
-def quartiles(times: list[float], device: str, threads: int | None, batch: int) -> Latency:
+def quartiles(times: list[float], device: str, mode: str, threads: int | None, batch: int) -> Latency:
     """Quartiles of single runs."""
     lower, median, upper = (float(q) for q in np.quantile(times, (0.25, 0.5, 0.75)))
-    return Latency(device, threads, batch, len(times), lower, median, upper)
+    return Latency(device, mode, threads, batch, len(times), lower, median, upper)
 
 
 # --------------------------------------------------------------------------------------------------------------- gradients

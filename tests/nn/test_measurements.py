@@ -101,7 +101,7 @@ def test_warm_ups_are_not_timed() -> None:
 
 
 def test_quartiles_are_those_of_the_runs() -> None:
-    latency = quartiles([5.0, 1.0, 2.0, 4.0, 3.0], "cpu", 2, 8)
+    latency = quartiles([5.0, 1.0, 2.0, 4.0, 3.0], "cpu", "eager", 2, 8)
     assert (latency.lower, latency.median, latency.upper) == (2.0, 3.0, 4.0)
     assert (latency.device, latency.threads, latency.batch, latency.runs) == ("cpu", 2, 8, 5)
 
