@@ -27,13 +27,13 @@ from .graph import input_shape, to_graph
 from .latency_plan import operation_of
 from .latency_settings import Settings, running_as
 from .lowering import to_module
+from .timing import WARM_UPS, captured, cpu_seconds, cuda_seconds, timed
 
 CACHE_NUMBERS, MOST_COPIES, MANY_MACS = 2**24, 64, 2**29
 """Numbers (of four bytes) that a cache surely does not hold; most copies of one operation's operands; and multiply-accumulates
 beside which the time of a call is nothing."""
 FEW, MORE = 2, 8
 """Copies in the shorter graph, and most that the longer one has beside them."""
-WARM_UPS = 2
 LEAST_PAIRS, FEWEST_PAIRS, PATIENCE = 7, 3, 0.5
 """Pairs of runs at least, and where those take longer than so many seconds."""
 
@@ -65,8 +65,6 @@ def network_microseconds(architecture: Architecture, settings: Settings, batch: 
             run()
             timer = Timer("run()", globals={"run": run}, num_threads=settings.threads)
             return float(timer.blocked_autorange(min_run_time=settings.seconds).median) * 1e6
-        from .measurements import timed
-
         return median(timed(run, settings.seconds, cuda=True)) * 1e6
 
 
@@ -88,8 +86,6 @@ def nothing() -> None:
 
 def difference(few: Run, many: Run, settings: Settings) -> float:
     """Seconds that one run takes longer than another: the median over pairs of runs, after a warm-up; 0 at least."""
-    from .measurements import cpu_seconds, cuda_seconds
-
     seconds = cuda_seconds if settings.device == "cuda" else cpu_seconds
     for run in (few, many) * WARM_UPS:
         run()
@@ -146,25 +142,6 @@ def _in_mode(module: nn.Module, maps: list[Tensor], settings: Settings) -> Run:
         return called(*maps)
 
     return captured(run) if settings.device == "cuda" and settings.mode != "eager" else run
-
-
-def captured(run: Run) -> Run:
-    """What replays a run's kernels, captured in a CUDA graph: nothing of the interpreter and no launches are in its time."""
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):  # libraries choose their kernels in the first runs, which cannot be captured
-        for _ in range(WARM_UPS + 1):
-            run()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        kept = run()
-
-    def replay() -> object:
-        graph.replay()
-        return kept
-
-    return replay
 
 
 def _dtype(settings: Settings) -> torch.dtype:

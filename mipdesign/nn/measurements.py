@@ -7,7 +7,6 @@ of them means, and what it does not.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,12 +18,11 @@ from ..errors import SpecError, require
 from ..networks.architecture import Architecture
 from .graph import Shape, input_shape, to_graph
 from .lowering import to_module
+from .timing import captured, timed
 
 if TYPE_CHECKING:
     from .module import DesignedNetwork
 
-WARM_UPS, LEAST_RUNS = 2, 7
-"""Runs before the clock counts, and timed runs at least."""
 GRADIENT_DRAWS = 3
 """Independent draws of weights and pictures, from which the standard error of a gradient's norm is taken."""
 
@@ -231,48 +229,12 @@ def latencies(architecture: Architecture, batch: int, threads: int, seconds: flo
     with torch.inference_mode():
         found = [quartiles(timed(lambda: network(pictures), seconds), "cpu", "eager", threads, batch)]
         if torch.cuda.is_available():
-            from .latency_modes import captured
-
             network, pictures = network.cuda(), pictures.cuda()
             eager = lambda: network(pictures)  # noqa: E731
             for mode, run in {"eager": eager, "graph": captured(eager)}.items():
                 times = timed(run, seconds, cuda=True)
                 found.append(quartiles(times, torch.cuda.get_device_name(), mode, None, batch))
     return tuple(found)
-
-
-def timed(run: Callable[[], object], seconds: float, cuda: bool = False) -> list[float]:
-    """Seconds of single runs, after a warm-up; on CUDA between events on the device's own clock."""
-    times: list[float] = []
-    begun = time.perf_counter()
-    for n in range(10**9):
-        elapsed = cuda_seconds(run) if cuda else cpu_seconds(run)
-        if n >= WARM_UPS:
-            times.append(elapsed)
-        else:
-            begun = time.perf_counter()
-        if len(times) >= LEAST_RUNS and time.perf_counter() - begun >= seconds:
-            break
-    return times
-
-
-def cpu_seconds(run: Callable[[], object]) -> float:
-    """Seconds of one run."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def cuda_seconds(run: Callable[[], object]) -> float:
-    """Seconds of one run between two events on the device."""
-    import torch
-
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-    start.record()
-    run()
-    end.record()
-    torch.cuda.synchronize()
-    return start.elapsed_time(end) / 1000  # type: ignore[no-any-return]
 
 
 def quartiles(times: list[float], device: str, mode: str, threads: int | None, batch: int) -> Latency:

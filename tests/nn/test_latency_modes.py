@@ -20,13 +20,14 @@ from mipdesign.networks.latency import FUSED_KINDS, LatencyModel, LatencyTable, 
 from mipdesign.nn.latency_plan import operation_of, plan
 from mipdesign.nn.latency_settings import Settings, described, running_as, settings_of
 from mipdesign.nn.profiling import measure, predict, profile, time_network
+from mipdesign.nn.timing import captured
 from mipdesign.problem.problem import Problem
 from mipdesign.report.validation_tables import prediction_table
 
 torch = pytest.importorskip("torch")
 
 from mipdesign.nn import latency_modes  # noqa: E402
-from mipdesign.nn.latency_modes import Copies, captured, difference, module_of, shapes_of  # noqa: E402
+from mipdesign.nn.latency_modes import Copies, difference, module_of, shapes_of  # noqa: E402
 
 SMALL = Path(__file__).parents[1] / "data" / "small.yaml"
 ROWS = [
@@ -163,10 +164,8 @@ def test_operations_and_network_run_with_the_threads_that_were_asked_for(monkeyp
 
 def test_the_difference_counts_the_copies_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(10**6))
-    from mipdesign.nn import measurements
-
     taken = {"few": 3.0, "many": 11.0}
-    monkeypatch.setattr(measurements, "cpu_seconds", lambda run: taken[run()])
+    monkeypatch.setattr(latency_modes, "cpu_seconds", lambda run: taken[run()])
     monkeypatch.setattr(latency_modes.time, "perf_counter", lambda: float(next(clock)))
     assert difference(lambda: "few", lambda: "many", Settings()) == 8.0
     assert difference(lambda: "many", lambda: "few", Settings()) == 0.0

@@ -17,7 +17,8 @@ from mipdesign.networks.evaluator import evaluate
 from mipdesign.nn.graph import Graph, arguments, parts, to_graph
 from mipdesign.nn.known_networks import DEEPMAD, known_network, known_networks
 from mipdesign.nn.lowering import to_module
-from mipdesign.nn.measurements import LEAST_RUNS, WARM_UPS, gradients, measurements, peak_memory, quartiles, shape_of, timed
+from mipdesign.nn.measurements import gradients, measurements, peak_memory, quartiles, shape_of
+from mipdesign.nn.timing import LEAST_RUNS, WARM_UPS, timed
 
 torch = pytest.importorskip("torch")
 
