@@ -144,10 +144,16 @@ def each(check: Check, wanted: str) -> Check:
     return check_each
 
 
-TEXT = instance(str, "a text", "a text")
+TEXT = instance(str, "a text", "a str")
 TEXTS = each(TEXT, "a list of texts")
 PATH = instance((str, os.PathLike), "a path", "a path, as a text or a pathlib.Path")
-FLAG = instance(bool, "True or False", "True or False")
+
+
+def flag(value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise SpecError("", f"{short(value)} is refused", "give True or False")
+    return value
 
 
 def callback(value: Any) -> Any:
@@ -157,6 +163,7 @@ def callback(value: Any) -> Any:
     return value
 
 
+FLAG: Check = flag
 GAP = real("a gap", lambda gap: 0 <= gap < math.inf, "a number from 0 up, for example 1e-6")
 TIME_LIMIT = real("a time", lambda seconds: seconds > 0, "a positive number of seconds")
 RATE = real("a probability below 1", lambda rate: 0 <= rate < 1, "a number from 0 up and below 1")

@@ -94,13 +94,19 @@ def one_of(name: str, known: Iterable[str]) -> str:
 def short(value: Any) -> str:
     """A value as it is quoted in an error, cut off where it is long."""
     if isinstance(value, (list, tuple, set, dict)):
-        return f"a {type(value).__name__} of length {len(value)}" if len(value) > 8 else cut_off(reprlib.repr(value))
+        return f"{a_thing(value)} of length {len(value)}" if len(value) > 8 else cut_off(reprlib.repr(value))
     if isinstance(value, float) and not math.isfinite(value):
         return f"{value}"
     try:
         return cut_off(repr(value))
     except ValueError:  # integers beyond the interpreter's digit limit
         return "a number of thousands of digits"
+
+
+def a_thing(value: Any) -> str:
+    """What kind of object a value is, with its article: ``an int``, ``a Sequential``."""
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'aeioAEIO' else 'a'} {kind}"
 
 
 def cut_off(text: str) -> str:

@@ -97,7 +97,7 @@ class LineLog(Generic[T]):
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 remedy = f"wait for it, or give another {'file' if place == path else 'folder'}"
-                raise SpecError("--out", f"{place} is in use by another run", remedy) from None
+                raise SpecError("path", f"{place} is in use by another run", remedy) from None
             entries, size = parse_lines(read_bytes(path, MOST_BYTES), kind, noun, path)
         except BaseException:
             os.close(self._file)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import SpecError, cut_off, one_of, short
+from .errors import SpecError, a_thing, cut_off, one_of, short
 from .files import MAX_BYTES
 from .files import read_text as read_text
 from .numerals import MOST_DIGITS, NUMBER, from_text
@@ -35,6 +35,11 @@ REMEDIES = {
     "list_type": "give a list",
     "model_type": "give 'field: value' pairs",
     "string_type": "give a text",
+    "int_type": "give a whole number",
+    "int_parsing": "give a whole number",
+    "int_from_float": "give a whole number",
+    "bool_type": "give true or false",
+    "bool_parsing": "give true or false",
 }
 """What would be right, where pydantic's own words are those of a programmer; by its type of fault."""
 
@@ -152,7 +157,7 @@ def require_object(data: Any, path: Path) -> dict[str, Any]:
         If it is something else.
     """
     if not isinstance(data, dict):
-        raise SpecError("", "is not a JSON object", "give the folder that 'design --out' wrote", str(path))
+        raise SpecError("", "is not a JSON object", "give the folder of a design", str(path))
     return data
 
 
@@ -306,7 +311,7 @@ def parse_scalar(text: str) -> Any:
 def validated(model: type[Model], data: Any, source: str | None) -> Model:
     """Checks plain data against a pydantic model; the first fault becomes a :class:`SpecError`."""
     if not isinstance(data, dict):
-        raise SpecError("", f"a {type(data).__name__} where a mapping is expected", "give 'field: value' pairs", source)
+        raise SpecError("", f"{a_thing(data)} where a mapping is expected", "give 'field: value' pairs", source)
     with in_our_words(model, source):
         return model.model_validate(data)
 
@@ -342,6 +347,10 @@ def _fault(model: type[BaseModel], fault: Mapping[str, Any], source: str | None)
         return SpecError(field, "is not a known field", remedy, source)
     message = str(fault["msg"]).removeprefix("Value error, ").replace(" after validation", "").replace("Tuple", "list")
     remedy = REMEDIES.get(fault["type"], message[0].lower() + message[1:])
+    if fault["type"] == "literal_error":
+        remedy = f"give {fault['ctx']['expected']}"
+    else:
+        remedy = remedy.replace("input should", "it should", 1)
     value = list(fault["input"]) if isinstance(fault["input"], tuple) else fault["input"]
     return SpecError(field, f"{short(value)} is refused", remedy, source)
 

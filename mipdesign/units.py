@@ -101,6 +101,9 @@ def without_unit(value: Any, dimension: Dimension) -> Any:
         return value
     number, unit = parts.groups()
     if unit not in dimension.units:
+        if unit.startswith("of "):
+            share = cut_off(f"{number}% {unit}")
+            raise SpecError("", f"{short(value)} has no %", f"write {share} for a share of a network's figure")
         text = f"{short(value)} is not {dimension.name}{_hint(unit, dimension)}"
         raise SpecError("", text, f"write, for example, {dimension.example}")
     return exact(number) * dimension.units[unit]

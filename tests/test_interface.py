@@ -95,7 +95,7 @@ def test_every_public_class_has_a_short_repr(objects: dict[str, Any]) -> None:
 def test_repr_says_what_counts(objects: dict[str, Any]) -> None:
     assert repr(objects["Sweep"]) == "<Sweep budgets.flops: 2 limits from 2000000 to 4000000>"
     assert "optimal, objective 2,268.353, bound 2,268.353, gap 0 %" in repr(objects["Design"])
-    assert "flops 4,000,000, params 60,000" in repr(objects["Problem"]) == str(objects["Problem"])
+    assert "flops 4 M, params 60 k" in repr(objects["Problem"]) == str(objects["Problem"])
     assert "2 points, 1 of them proven" in repr(objects["Frontier"])
 
 
@@ -340,7 +340,11 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     "folder of a number": (mipdesign.design, {"problem": R18, "resume": 3}, "resume: 3 is not a path"),
     "near no design": (mipdesign.design, {"problem": R18, "near": [3]}, "near: 3 is not a design"),
     "one near": (mipdesign.design, {"problem": R18, "near": 3}, "near: 3 is not a list"),
-    "progress in words": (mipdesign.design, {"problem": R18, "progress": "yes"}, "progress: 'yes' is not True or False"),
+    "progress in words": (
+        mipdesign.design,
+        {"problem": R18, "progress": "yes"},
+        "progress: 'yes' is refused; give True or False",
+    ),
     "no function": (mipdesign.design, {"problem": R18, "on_progress": 3}, "on_progress: 3 is not a function"),
     "engine option": (mipdesign.design, {"problem": R18, "engine_options": {"a": "b"}}, "engine_options: 'a' is none"),
     "no sweeps": (mipdesign.pareto, {"problem": SMALL, "sweeps": None}, "sweeps: None is not a list"),
@@ -400,7 +404,7 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     "specification of a number": (Problem.load, {"path": 3}, "path: 3 is not a path"),
     "preset of nothing": (Problem.preset, {"name": None}, "name: None is not a text"),
     "name of a number": (Problem.named, {"name_or_path": 3}, "name_or_path: 3 is not a text"),
-    "data of a number": (Problem.from_dict, {"data": 3}, "a int where a mapping is expected"),
+    "data of a number": (Problem.from_dict, {"data": 3}, "an int where a mapping is expected"),
     "fields": (Problem, {"name": 3}, "name: 3 is refused; give a text"),
     "override": (Problem.preset, {"name": R18, "overrides": ["classes"]}, "overrides: 'classes' is not KEY=VALUE"),
     "override of a number": (Problem.preset, {"name": R18, "overrides": [3]}, "overrides: 3 is not a text"),

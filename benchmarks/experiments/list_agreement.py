@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from mipdesign.certificate.certificate import Certificate
 from mipdesign.checker import verdict
 from mipdesign.designs.pool import networks_text
 from mipdesign.engine.driver import solve_here
+from mipdesign.problem.problem import Problem
 from mipdesign.search.coverage import build_tables
 from mipdesign.search.incumbents import OPTIMAL_GAP
 from mipdesign.search.listing import ListSearch
 from mipdesign.search.listing import Wanted as Asked
 from mipdesign.search.outcome import Options
 
+from ..corpus.limited import limited_problem
 from .list_fuzz import fault_of
 from .list_subjects import check_list
 from .lists import listed, some_wanted
@@ -50,25 +52,28 @@ def list_agrees(truth: Truth, seed: int, workers: int) -> tuple[str, int]:
     return fault, len(expected)
 
 
-def feasible_problems(first: int) -> Iterator[tuple[int, Truth]]:
-    """Small problems of every kind that have networks, by their seeds."""
+def feasible_problems(first: int, kinds: Sequence[Callable[[int], Problem]] = KINDS) -> Iterator[tuple[int, Truth]]:
+    """Small problems of some kinds in turn that have networks, by their seeds."""
     for seed in itertools.count(first):
         with contextlib.suppress(TooLargeError):
-            truth = truth_of(KINDS[seed % len(KINDS)](seed).to_dict())
+            truth = truth_of(kinds[seed % len(kinds)](seed).to_dict())
             if truth is not None and truth.feasible:
                 yield seed, truth
 
 
 def run_lists(first: int, count: int) -> int:
-    """Prints how many lists are those of enumeration, with one worker and with two in turn; returns how many are not."""
-    members, bad = 0, dict[int, str]()
-    for n, (seed, truth) in enumerate(itertools.islice(feasible_problems(first), count)):
-        fault, found = list_agrees(truth, seed, 1 + n % 2)
-        members += found
-        if fault:
-            bad[seed] = fault
-    print(
-        f"lists: {count - len(bad)} of {count} agree with enumeration, and are proved; {members} networks {bad or ''}",
-        flush=True,
-    )
-    return len(bad)
+    """Prints how many lists are those of enumeration, with one worker and with two in turn: of problems of every kind, and of
+    as many with several latency tables and limits of all parameters; returns how many are not.
+    """
+    faults = 0
+    for name, kinds in (("of every kind", KINDS), ("with several latency tables", (limited_problem,))):
+        members, bad = 0, dict[int, str]()
+        for n, (seed, truth) in enumerate(itertools.islice(feasible_problems(first, kinds), count)):
+            fault, found = list_agrees(truth, seed, 1 + n % 2)
+            members += found
+            if fault:
+                bad[seed] = fault
+        agree = f"{count - len(bad)} of {count} agree with enumeration, and are proved"
+        print(f"lists of problems {name}: {agree}; {members} networks {bad or ''}", flush=True)
+        faults += len(bad)
+    return faults

@@ -172,9 +172,10 @@ def compare(
         network = read_network(network, resolution, frames)
     else:
         network = with_input(network, resolution, frames)
+    chosen = space is None
     if space is None:
         space = default_space(network) if source is None else space_of(source, network)
-    problem, evaluation = problem_around(network, space, convention, tuple(overrides))
+    problem, evaluation = problem_around(network, space, convention, tuple(overrides), chosen)
     on_problem(problem)
     exceeded = tuple(violations(problem.evaluator(network), problem.budgets.limits()))
     found = design(problem, time_limit=time_limit, gap=gap, seed=seed, workers=workers, on_progress=on_progress, engine=engine)
@@ -217,9 +218,9 @@ def space_of(source: Path, network: Architecture) -> str | Problem:
 
 
 def problem_around(
-    network: Architecture, space: ProblemLike, convention: str | None, overrides: tuple[str, ...]
+    network: Architecture, space: ProblemLike, convention: str | None, overrides: tuple[str, ...], chosen: bool = False
 ) -> tuple[Problem, Evaluation]:
-    """The problem whose budgets are a network's own figures, and these figures.
+    """The problem whose budgets are a network's own figures, and these figures; ``chosen`` where the space is our choice.
 
     Raises
     ------
@@ -230,7 +231,14 @@ def problem_around(
     fixed |= {} if network.frames is None else {"input.frames": network.frames}
     settings = [f"{key}={value}" for key, value in fixed.items()]
     settings += [] if convention is None else [f"convention={json.dumps(convention)}"]
-    draft = given_problem(space, "space", (*settings, *overrides))
+    try:
+        draft = given_problem(space, "space", (*settings, *overrides))
+    except SpecError as error:
+        if chosen and error.field.startswith("stages."):  # of a preset that nobody asked for
+            text = f"{space}, the preset of the network's family, does not fit pictures of {network.resolution} pixels"
+            remedy = "name a preset or a specification that does"
+            raise SpecError("space", f"{text} ({error.field}: {error.problem})", remedy) from None
+        raise
     evaluator = Evaluator(network, comparable_scoring(draft, network))
     evaluation = evaluator.evaluation
     if evaluator.counts_as_tool:

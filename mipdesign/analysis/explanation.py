@@ -79,7 +79,7 @@ def explain(
     best = found.architecture
     if found.status != "optimal" or best is None:
         text = f"the run ended '{found.status}'"
-        raise SpecError("", text, "explain a design that is proven optimal; an unfinished run goes on with 'design --resume'")
+        raise SpecError("", text, "explain a design that is proven optimal; an unfinished run goes on with resume")
     usage = {budget.name: budget for budget in found.problem.usage(best)}
     names = list(usage) if budgets is None else list(budgets)
     for name in names:

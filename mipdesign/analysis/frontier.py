@@ -176,7 +176,7 @@ class Store:
                 raise SpecError("folder", f"{folder} holds another frontier", "give another folder, or the same sweeps")
             self._read()
         elif os.path.lexists(folder / RESULT):
-            raise SpecError("--out", f"{folder} holds a design", "give another folder")
+            raise SpecError("folder", f"{folder} holds a design", "give another folder")
         else:
             self.write(frontier)
 

@@ -25,11 +25,12 @@ from ..lattice.position import Position
 from ..lattice.tables import Tables
 from ..networks.architecture import Architecture
 from ..networks.blocks import BUILT_IN, FAMILIES, BlockFamily
+from ..networks.evaluator import Evaluator
 from ..networks.operation import Operation
 from ..problem.problem import Problem
 from ..search.branching import Node, Record, list_networks
 from ..search.coverage import build_tables
-from ..search.incumbents import cutoff_of, relative_gap
+from ..search.incumbents import Place, cutoff_of, design_order, relative_gap
 from .certificate import Certificate, record_from_plain, stated_figures
 
 RECHECK = 1e-12
@@ -204,7 +205,12 @@ class TreeReplay:
         self.most = 0.0 if not self.weight else max(stated, self.objective)
         """No cutoff is above it."""
         self.least = cutoff_of(self.objective, 0.0) if claim["status"] == "optimal" else self.most
-        """Networks that reach it are candidates, if they keep all budgets."""
+        """Networks that reach it are compared exactly, if they keep all budgets."""
+        first = data["contenders"][0]["architecture"] if data["contenders"] else None
+        self.first: Place | None = None
+        self.is_optimal = claim["status"] == "optimal"
+        if self.is_optimal and first is not None:
+            self.first = design_order(tables.problem, Architecture.from_dict(first))
 
     def run(self) -> Iterator[tuple[str, str]]:
         """Yields every node, and what is wrong with it (nothing, or that it was taken on trust)."""
@@ -284,7 +290,7 @@ class TreeReplay:
         return self._contradicted(self.tables.position(Architecture.from_dict(row)) for row in found)
 
     def _contradicted(self, positions: Iterable[Position]) -> str:
-        """Every feasible network that reaches the claim's level must be a candidate."""
+        """No feasible network may come before the first candidate, or have a larger objective than is claimed."""
         for position in positions:
             if position in self.candidates:
                 continue
@@ -292,11 +298,19 @@ class TreeReplay:
             evaluator = self.problem.evaluator(architecture)
             if self.problem.violations(architecture, evaluator):
                 continue
-            if not self.weight or evaluator.evaluation.objective >= self.least:
-                return (
-                    f"it holds a network that the certificate does not name, with objective {evaluator.evaluation.objective!r}"
-                )
+            if self._comes_before(architecture, evaluator):
+                scored = evaluator.evaluation.objective
+                return f"it holds a network that keeps all budgets and comes before the claimed one, with objective {scored!r}"
         return ""
+
+    def _comes_before(self, architecture: Architecture, evaluator: Evaluator) -> bool:
+        if not self.weight:
+            return True
+        if self.first is not None:
+            return design_order(self.problem, architecture, evaluator) < self.first
+        if self.is_optimal:
+            return evaluator.evaluation.objective >= self.least
+        return evaluator.exact_objective() > Decimal(self.most)
 
 
 def restore(tables: Tables, certificate: Certificate) -> tuple[list[Record], list[Node]]:

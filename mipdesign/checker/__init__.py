@@ -12,7 +12,7 @@ stands for, and what is taken on trust.
 from .certificate import FORMAT, LIST, SECTIONS, check, digest
 from .claims import FAILS, HOLDS, TRUST, Claim, verdict
 from .families import Family, Op
-from .members import MEMBERS, Networks, opener
+from .members import MEMBERS, MOST_MEMBERS, Networks, opener
 from .records import Closed
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "HOLDS",
     "LIST",
     "MEMBERS",
+    "MOST_MEMBERS",
     "SECTIONS",
     "TRUST",
     "Claim",

@@ -21,8 +21,8 @@ COLUMNS = (
     "flops", "params", "macs", "params_backbone", "params_total", "layers", "blocks", "activations", "weights_bytes",
     "activation_memory", LATENCY, "model_size", "max_feature", "bit_operations",
 )  # fmt: skip
-"""Budgets of which a list states what its networks use, in its order: several latencies as ``latency.NAME``, by their names; the
-effectiveness comes last."""
+"""Budgets of which a list states what its networks use, in its order: several latencies as ``latency.NAME``, by their names;
+the effectiveness comes last."""
 
 
 @dataclass(frozen=True)

@@ -66,15 +66,25 @@ def run_app(commands: typer.Typer, name: str, arguments: Sequence[str] | None) -
 
 
 OPTIONS = {
+    "best": "--best",
     "budgets": "--budget",
+    "different": "--different",
+    "engine_options": "--engine-option",
+    "features": "--features",
     "folder": "--out",
     "form": "--to",
+    "most": "--most",
+    "network": "--network",
+    "out": "--out",
     "overrides": "--set",
     "path": "--out",
+    "presolve": "--no-presolve",
     "resume": "--resume",
     "scheduler": "--scheduler",
     "space": "--space",
     "sweeps": "--sweep",
+    "weights": "--weights",
+    "within": "--within",
 }
 """Options by the arguments of the Python interface that they become, where the names differ enough to be looked for."""
 

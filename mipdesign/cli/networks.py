@@ -12,7 +12,7 @@ import typer
 from ..errors import SpecError, counted
 from ..temporary import ensure_temporary
 from .completion import one_of
-from .options import AsJson, Frames, Network, Plugins, Quiet, Resolution, whole
+from .options import AsJson, Frames, Network, Plugins, Quiet, Rank, Resolution, whole
 from .results import print_json
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def evaluate(
             autocompletion=one_of("paper", "reference"),
         ),
     ] = None,
+    network: Rank = None,
     resolution: Resolution = None,
     frames: Frames = None,
     score: Annotated[
@@ -63,7 +64,7 @@ def evaluate(
     from ..report.tables import evaluation_table
     from ..report.terminal import PlainConsole
 
-    architecture = read_network(file, resolution, frames)
+    architecture = _of_list(file, network, resolution, frames) or read_network(file, resolution, frames)
     problem = _problem_of(file, convention)
     scoring = _scoring(architecture, problem, convention or "reference", score, alpha, score_resolution)
     own = Evaluator(architecture, scoring) if problem is None else problem.evaluator(architecture)
@@ -81,6 +82,16 @@ def evaluate(
         console.lines([f"{file}: {scoring.score} {evaluation.objective:.6f}"])
     else:
         console.print(evaluation_table(evaluation, scoring))
+
+
+def _of_list(file: Path, rank: int | None, resolution: int | None, frames: int | None = None) -> Architecture | None:
+    """A network of a list, if one is asked for."""
+    if rank is None:
+        return None
+    from ..designs.pool import network_of
+    from ..io.exchange import with_input
+
+    return with_input(network_of(file, rank), resolution, frames, str(file))
 
 
 def _problem_of(file: Path, convention: str | None) -> Problem | None:
@@ -156,6 +167,7 @@ def export(
             metavar="PATH", help="File, for torch folder, to write; by default text is printed, a module goes into DIR."
         ),
     ] = None,
+    network: Rank = None,
     resolution: Resolution = None,
     weights: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the weights; by default that of the network, else fresh ones.")
@@ -174,4 +186,6 @@ def export(
 
     ensure_temporary(file if out is None else out)
     levels = [] if features is None else features.split(",")
-    PlainConsole().lines(write(file, form, out, resolution=resolution, weights=weights, features=levels).splitlines())
+    other = _of_list(file, network, resolution)
+    told = write(file, form, out, resolution=resolution, weights=weights, features=levels, architecture=other)
+    PlainConsole().lines(told.splitlines())

@@ -69,6 +69,10 @@ Network = Annotated[
         autocompletion=completion.network_names,
     ),
 ]
+Rank = Annotated[
+    int | None,
+    typer.Option("--network", parser=whole, metavar="N", help="Network N of the list of a design, in place of the first."),
+]
 Resolution = Annotated[
     int | None,
     typer.Option(parser=whole, metavar="PIXELS", help="Resolution of the input, in place of what the file says."),

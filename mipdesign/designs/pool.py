@@ -7,7 +7,9 @@ text of the file, and each network is made when it is asked for.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -17,8 +19,10 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from ..checker import MEMBERS
+from ..display import Displayed
 from ..errors import SpecError
 from ..files import read_bytes, write_whole
+from ..frames import data_frame
 from ..lattice.additive_budgets import AdditiveBudget
 from ..lattice.arrays import Floats, Ints
 from ..lattice.batch import evaluate_batch
@@ -29,9 +33,11 @@ from ..networks.budget_names import LATENCY, LOWER, kind_of_budget
 from ..problem.problem import Problem
 from ..search.branching import position_of
 from ..search.pool import batch_of
+from .result import RESULT, checked_result, load_result
 
 if TYPE_CHECKING:
     import networkx
+    import pandas
 
     from ..nn.module import DesignedNetwork
 
@@ -71,7 +77,7 @@ class PoolNetwork:
         return to_module(self.to_graph())
 
 
-class Pool(Sequence[PoolNetwork]):
+class Pool(Displayed, Sequence[PoolNetwork]):
     """The networks of a list, best first, each made when it is asked for; slices are lists.
 
     Attributes
@@ -141,6 +147,12 @@ class Pool(Sequence[PoolNetwork]):
         """What each place of :meth:`rows` is."""
         return tuple(self._names)
 
+    def to_frame(self) -> pandas.DataFrame:
+        """The networks in order, one row each: the columns of ``networks.csv``, where widths, kernels and bits that differ from
+        block to block are texts. Needs pandas, the extra ``frames``.
+        """
+        return data_frame(dict(zip(self._names, map(_number, row), strict=True)) for row in self.rows())
+
     def _network(self, k: int) -> PoolNetwork:
         cells = self.text[int(self._ends[k]) + 1 : int(self._ends[k + 1])].decode(errors="replace").split(",")
         where = f"{MEMBERS}: line {k + 2}"
@@ -152,6 +164,38 @@ class Pool(Sequence[PoolNetwork]):
             return PoolNetwork(int(row["rank"]), float(row["objective"]), figures, architecture_of(self.problem, row))
         except (ValueError, KeyError, TypeError) as error:
             raise SpecError("", f"is no network ({error})", "let 'mipdesign design' write the list again", where) from None
+
+
+def _number(text: str) -> int | float | str:
+    """What a cell of the file says."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
+
+
+def network_of(folder: str | Path, rank: int) -> Architecture:
+    """A network of the list of a design, by its place in the list, from 1.
+
+    Raises
+    ------
+    SpecError
+        If the folder has no list, or not so long a one.
+    """
+    folder = Path(folder)
+    folder = folder.parent if folder.name == RESULT else folder
+    if not os.path.isdir(folder):
+        raise SpecError(
+            "network", f"{rank} of {folder}, which is not the folder of a design", "give the folder, or leave it out"
+        )
+    path = folder / RESULT
+    problem = Problem.from_dict(checked_result(load_result(path), path).problem, f"{path}: problem")
+    pool = Pool.read(problem, folder)
+    if pool is None:
+        raise SpecError("network", f"{rank} of {folder}, which has no list of networks", "leave it out, or design with best=")
+    if not 1 <= rank <= len(pool):
+        raise SpecError("network", f"{rank} is not in the list, which has {len(pool)}", f"give a number from 1 to {len(pool)}")
+    return pool[rank - 1].architecture
 
 
 # ---------------------------------------------------------------- the file

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ..arguments import FLAG, PATH, RUN, TEXT, arguments, each, instance, optional
+from ..arguments import FLAG, PATH, RUN, TEXT, Check, arguments, each, instance, optional, whole
 from ..certificate.certificate import Certificate
 from ..checker import FORMAT, SECTIONS, digest
 from ..display import showing
@@ -44,7 +44,25 @@ SOLVER_COLUMNS = 32
 DESIGNS = each(instance(Design, "a design", "designs that mipdesign.design() found"), "a list of designs")
 
 
-@arguments(**RUN, formulation=optional(TEXT), presolve=FLAG, resume=optional(PATH), near=DESIGNS)
+NETWORKS = optional(whole(1, 10**9))
+OF_LIST: dict[str, Check] = {
+    "best": NETWORKS,
+    "most": NETWORKS,
+    "different": optional(instance((str, Difference), "a rule", "for example 'channels:10%' or 'decisions:3'")),
+}
+"""Arguments of a list of networks."""
+ENGINE_OPTIONS = instance(Mapping, "a mapping", "options by name, for example {'branching': 'scip'}")
+
+
+@arguments(
+    **RUN,
+    **OF_LIST,
+    formulation=optional(TEXT),
+    presolve=FLAG,
+    resume=optional(PATH),
+    near=DESIGNS,
+    engine_options=ENGINE_OPTIONS,
+)
 @showing("ProgressDisplay", on_progress="update")
 def design(
     problem: ProblemLike,

@@ -28,6 +28,8 @@ STOP_SECONDS = 1.5
 """Time for the engine to stop when it is asked to; then it is killed, and the records say what is open."""
 REPORT_SECONDS = 0.05
 MOST_INCIDENTS = 1000
+UNDERFLOW = 1e-300
+"""What a bound of 0 is raised by, since a checker rounds in its own way; no other bound changes."""
 
 
 class Run:
@@ -125,18 +127,21 @@ class Run:
 
     def _listen(self, engine: Engine, check_interrupt: Callable[[], None]) -> Ended | None:
         limit = self.options.time_limit
+        until = math.inf if limit is None else limit + STOP_SECONDS
         while True:
-            message = engine.listen(REPORT_SECONDS)
+            message, heard = engine.listen(REPORT_SECONDS), self.seconds
             while message is not None:
                 ended = self._hear(engine, message)
                 if ended is not None:
                     return ended
                 if self.deaths > 2 * ATTEMPTS:
                     return None
+                if self.seconds > heard + REPORT_SECONDS:  # there may be more of them all the time
+                    break
                 message = engine.listen(0.0)
             self.report()
             check_interrupt()
-            if limit is not None and self.seconds > limit + STOP_SECONDS:
+            if self.seconds > until:
                 engine.kill()
                 return None
 
@@ -270,7 +275,7 @@ def conclude(
     best = candidates[0] if candidates else None
     floor = -math.inf if incumbents.best is None else max(reached, incumbents.best.objective)
     incumbents.best = best  # maybe less than the best in floating point: the bound is that of exact arithmetic
-    bound = max([math.inf if feasibility_only else floor, reached, *(node.bound for node in remaining)])
+    bound = max([math.inf if feasibility_only else floor, reached, *(node.bound + UNDERFLOW for node in remaining)])
     status: Status = "unknown"
     if best is not None:
         gap = relative_gap(bound, best.objective)

@@ -8,16 +8,18 @@ from fractions import Fraction
 
 from ..networks.budget_names import kind_of_budget
 from ..numerals import exact
-from ..units import DIMENSIONS, decimal_text, limit_text
+from ..units import BYTES, DIMENSIONS, TIME, decimal_text, limit_text
 
 PREFIXES = ("", "k", "M", "G", "T", "P")
 """SI prefixes of the powers of a thousand."""
 
 
 def number(value: float) -> str:
-    """A figure for a table: integers in full with separators, others to six digits."""
+    """A figure for a table: integers in full with separators, others to six digits, and to one after the point at least."""
     if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
         return f"{int(value):,}"
+    if 1000 <= abs(value) < 1e15:
+        return f"{value:,.2f}".removesuffix("0") if abs(value) < 10_000 else f"{value:,.1f}"
     return f"{value:.6g}"
 
 
@@ -29,6 +31,11 @@ def exactly(value: float | str | None) -> str:
 def limit(budget: str, value: Fraction | float | str) -> str:
     """A limit in words: exactly, with a unit where that is shorter, ``1.82 G`` or ``25 ms``."""
     return limit_text(exact(value), DIMENSIONS[kind_of_budget(budget)])
+
+
+def with_unit(budget: str, value: float) -> str:
+    """A value of a limit for a line of progress: to six digits, with the unit of sizes and times."""
+    return number(value) + DIMENSIONS[kind_of_budget(budget)].bare
 
 
 def score(value: float | None) -> str:
@@ -56,6 +63,30 @@ def quantity(value: float) -> str:
     exponent = 0 if value == 0 else math.floor(math.log10(abs(float(f"{value:.3e}")))) // 3
     exponent = min(max(exponent, 0), len(PREFIXES) - 1)
     return f"{value / 1000**exponent:.4g} {PREFIXES[exponent]}".rstrip()
+
+
+def amount(budget: str, value: float, like: float | None = None) -> str:
+    """What a network has of a budget in few characters, with its unit: ``1.812 G``, ``44.99 ms``, ``256 KiB``.
+
+    Parameters
+    ----------
+    like:
+        A limit: sizes are in binary units where it is shorter in one.
+    """
+    dimension = DIMENSIONS[kind_of_budget(budget)]
+    if dimension is TIME:
+        for unit, factor in (("s", 1e6), ("ms", 1e3)):
+            if abs(value) >= factor:
+                return f"{number(float(f'{value / factor:.4g}'))} {unit}"
+        return f"{value:.4g} µs"
+    if dimension is not BYTES:
+        return quantity(value) if abs(value) >= 1000 else number(value)
+    if like is None or not limit(budget, like).endswith("iB"):
+        return quantity(value) + ("B" if abs(value) >= 1000 else " B")
+    exponent = 0
+    while abs(value) >= 1024 and exponent < len(PREFIXES) - 1:
+        value, exponent = value / 1024, exponent + 1
+    return f"{value:.4g} {('B', *(prefix + 'iB' for prefix in ('K', *PREFIXES[2:])))[exponent]}"
 
 
 def duration(seconds: float) -> str:

@@ -264,16 +264,16 @@ def _check_expressible(a: Architecture, kind: str) -> None:
     """Makes sure that the tool has a class for every part."""
     classes = INNER_CLASSES if kind == PICTURES else VIDEO_CLASSES
     if a.stem.pool:
-        raise SpecError("stem.pool", "the tool has no max pool", "export a network without one, or use --to json")
+        raise SpecError("stem.pool", "the tool has no max pool", "export a network without one, or use the format json")
     for i, stage in enumerate(a.stages):
         if stage.block not in classes:
-            remedy = f"it has {', '.join(classes)}; or use --to json"
+            remedy = f"it has {', '.join(classes)}; or use the format json"
             raise SpecError(f"stages.{i}.block", f"the tool has no class for {stage.block!r}", remedy)
         if not stage.is_uniform:
             text = "the tool has no super-blocks whose blocks differ in width or kernel"
-            raise SpecError(f"stages.{i}", text, "use --to json")
+            raise SpecError(f"stages.{i}", text, "use the format json")
         if stage.bits and stage.block != SUPER_CLASSES[kind][QUANTISED]:
-            raise SpecError(f"stages.{i}.bits", f"the tool has no quantised {stage.block!r}", "use --to json")
+            raise SpecError(f"stages.{i}.bits", f"the tool has no quantised {stage.block!r}", "use the format json")
 
 
 def _convolution(kind: str, incoming: int, conv: Stem, bits: tuple[int, int] | None) -> dict[str, Any]:

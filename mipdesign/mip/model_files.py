@@ -79,7 +79,7 @@ def ending_of(path: Path) -> str:
     """
     ending = next((e for e in sorted(FORMATS, key=len, reverse=True) if path.name.endswith(e)), None)
     if ending is None:
-        raise SpecError("--out", f"{path.name!r} names no format of models", f"end it with one of: {', '.join(FORMATS)}")
+        raise SpecError("path", f"{path.name!r} names no format of models", f"end it with one of: {', '.join(FORMATS)}")
     return ending
 
 
@@ -152,7 +152,7 @@ def require_carried(form: FormulationModel, ending: str) -> None:
         remedy = (
             f"end it with one of: {able}" if able else "no format can: choose a formulation without them, such as 'lattice'"
         )
-        raise SpecError("--out", f"a {ending} file cannot carry {' and '.join(missing)}", remedy)
+        raise SpecError("path", f"a {ending} file cannot carry {' and '.join(missing)}", remedy)
 
 
 def read_model(path: str | Path) -> Any:
@@ -172,7 +172,7 @@ def read_model(path: str | Path) -> Any:
 def _require_equal(model: Any, written: Path, name: str) -> None:
     before, after = _shape(model), _shape(read_model(written))
     if before != after:
-        raise SpecError("--out", f"{name} reads back as another model: {after}, not {before}", "use .cip")
+        raise SpecError("path", f"{name} reads back as another model: {after}, not {before}", "use .cip")
 
 
 def _shape(model: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from ..errors import SpecError
+from ..errors import SpecError, a_thing
 
 Network = TypeVar("Network", bound=nn.Module)
 HOOKS = tuple(name for name in vars(nn.Module()) if name.endswith(("_hooks", "_with_kwargs", "_always_called")))
@@ -45,12 +45,11 @@ def require_network(network: nn.Module, *kinds: type[nn.Module]) -> None:
     SpecError
         That says what to pass in its place.
     """
-    name = type(network).__name__
     if not isinstance(network, kinds):
         inside = [path for path, module in getattr(network, "named_modules", dict)() if isinstance(module, kinds)]
         where = [f"network.get_submodule({path!r})" if "." in path or path.isdigit() else f"network.{path}" for path in inside]
         remedy = f"pass {where[0]}, which has the same weights" if where else "pass a module that to_module made"
-        raise SpecError("network", f"a {name}{' around a network' if where else ''}", remedy)
+        raise SpecError("network", f"{a_thing(network)}{' around a network' if where else ''}", remedy)
     for path, module in network.named_modules():
         if COMPILED in module._modules:
             raise SpecError(path, "is compiled, and its weights have other names", f"put its {COMPILED} in its place")

@@ -82,7 +82,7 @@ def module_of(architecture: Architecture, weights: Path | None = None, seed: int
     if replace(saved, resolution=architecture.resolution) != replace(
         architecture, classes=saved.classes, input_channels=saved.input_channels
     ):
-        raise SpecError("--weights", f"{weights} has the weights of another network", "give the folder of this network")
+        raise SpecError("weights", f"{weights} has the weights of another network", "give the folder of this network")
     network.architecture = replace(saved, resolution=architecture.resolution)
     return network
 
@@ -149,7 +149,7 @@ def onnx_bytes(network: Exported) -> bytes:
         text = f"has weights of {numbers}, and onnxruntime no convolutions of them"
         raise SpecError("network", text, "convert it by network.float() or network.half(), or use torch-export")
     if sum(tensor.nbytes for tensor in network.state_dict().values()) > ONNX_BYTES:
-        raise SpecError("--to", "an ONNX file holds 2 GiB, and the weights have more", "use torch-export")
+        raise SpecError("network", "an ONNX file holds 2 GiB, and the weights have more", "use torch-export")
     names, translated = list(getattr(network, "names", [OUTPUT_NAME])), None
     if network.architecture.quantised:
         from .integer import translations, with_integers
@@ -237,6 +237,7 @@ def export(
     weights: Path | None = None,
     seed: int = 0,
     features: Sequence[str] = (),
+    architecture: Architecture | None = None,
 ) -> str:
     """Writes a network in another format.
 
@@ -256,6 +257,8 @@ def export(
         Of fresh weights, where there are none.
     features:
         Names of levels (:mod:`mipdesign.nn.features`) whose maps are the outputs, in place of the logits.
+    architecture:
+        The network, where it is another one than that of ``source``, such as one of a list; ``out`` has to be given then.
 
     Returns
     -------
@@ -270,12 +273,13 @@ def export(
         network's, or the file cannot be written.
     """
     if form not in FORMATS:
-        raise SpecError("--to", f"{form!r} is not a format", f"use one of: {', '.join(FORMATS)}")
+        raise SpecError("form", f"{form!r} is not a format", f"use one of: {', '.join(FORMATS)}")
     chosen = FORMATS[form]
     if features and chosen.content is None:
         able = ", ".join(name for name, known in FORMATS.items() if known.content is not None)
-        raise SpecError("--features", f"{form} has no outputs to choose", f"use one of: {able}")
-    architecture = read_network(source, resolution)
+        raise SpecError("features", f"{form} has no outputs to choose", f"use one of: {able}")
+    other = architecture is not None
+    architecture = architecture or read_network(source, resolution)
     if chosen.text is not None:
         text = chosen.text(architecture)
         if out is None:
@@ -284,10 +288,11 @@ def export(
             write_whole(out, text.encode())
         return ""
     folder = Path(source)
-    if out is None and not os.path.isdir(folder):
-        raise SpecError("--out", f"is missing, and {source} is not a folder", "say where the module goes")
+    if out is None and (other or not os.path.isdir(folder)):
+        reason = f"{source} is of another network" if other else f"{source} is not a folder"
+        raise SpecError("out", f"is missing, and {reason}", "say where the module goes")
     target = folder / chosen.file if out is None else out
-    held = weights or (folder if os.path.lexists(folder / WEIGHTS) else None)
+    held = weights or (folder if not other and os.path.lexists(folder / WEIGHTS) else None)
     network = module_of(architecture, held, seed)
     fresh = f"fresh, from seed {seed}: the network is untrained"
     origin = fresh if held is None else origin_of_weights(held)

@@ -7,7 +7,7 @@ from typing import Any
 
 import networkx as nx
 
-from ..errors import SpecError, counted
+from ..errors import SpecError, a_thing, counted
 from .graph import (
     ARGUMENTS,
     FUNCTIONS,
@@ -54,7 +54,7 @@ def check_graph(graph: Graph) -> None:
 def _check_wiring(graph: Graph) -> None:
     """A directed graph without parallel edges and cycles, from one input to one output."""
     if not isinstance(graph, nx.DiGraph) or graph.is_multigraph():
-        raise SpecError("graph", f"a {type(graph).__name__}", "use a networkx.DiGraph")
+        raise SpecError("graph", a_thing(graph), "use a networkx.DiGraph")
     if INPUT not in graph:
         raise SpecError("graph", f"has no node {INPUT!r}", _REMEDY)
     if not nx.is_directed_acyclic_graph(graph):

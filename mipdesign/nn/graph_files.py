@@ -42,7 +42,7 @@ def read_graphml(text: str) -> Graph:
         for node, data in plain.nodes(data=True):
             graph.add_node(node, **{key: _value(value, OF_NODES.get(key)) for key, value in data.items()})
     except (nx.NetworkXException, SyntaxError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise SpecError("graphml", f"cannot be read ({error})", "give a file of 'mipdesign export --to graphml'") from None
+        raise SpecError("graphml", f"cannot be read ({error})", "give a file that an export wrote") from None
     graph.graph.pop("node_default", None)
     graph.graph.pop("edge_default", None)
     graph.add_edges_from(plain.edges(data=True))

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any
+
+from ..errors import SpecError, one_of
 
 LISTING = "listing.json"
 """Name of the file, beside the presets."""
@@ -44,6 +47,24 @@ def preset_names() -> list[str]:
     """Names of the problems that ship with the package."""
     folder = resources.files(__package__) / "presets"
     return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def no_problem(text: str, is_path: bool) -> SpecError | None:
+    """Why a text that is no preset's name stands for no problem, if it does not; ``is_path`` where it looks like a path."""
+    from ..io.library_networks import NETWORKS
+
+    if os.path.isdir(text):
+        return SpecError("", f"{text!r} is a folder, not a problem", "give a preset's name, or the path of a specification")
+    if os.path.lexists(text):
+        return None
+    if text in NETWORKS:
+        remedy = f"give a preset's name or the path of a specification, or set it beside an optimum: compare {text}"
+        return SpecError("", f"{text!r} is a network, not a problem", remedy)
+    return (
+        None
+        if is_path
+        else SpecError("", f"{text!r} is not a preset", f"{one_of(text, preset_names())}, or the path of a YAML file")
+    )
 
 
 def preset_text(name: str) -> str:

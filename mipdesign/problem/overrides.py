@@ -104,7 +104,17 @@ def set_value(data: dict[str, Any], path: Sequence[str], value: Any, field: str)
         target = _child(target, part, key, field)
         if list(path[:i]) == ["budgets"] and isinstance(target, (int, float, str)):
             target = data["budgets"][part] = {"max": target}  # a number alone is an upper limit
+    if _is_table(path, target):
+        if value is None:
+            del target[path[-1]]
+            return
+        value = target[path[-1]] | (value if isinstance(value, dict) else {"max": value})
     _set(target, path[-1], value, key, field)
+
+
+def _is_table(path: Sequence[str], target: Any) -> bool:
+    """Whether a path is that of one of several latency budgets that there are: a number alone is its upper limit, too."""
+    return list(path[:-1]) == ["budgets", LATENCY] and several(target) and isinstance(target.get(path[-1]), dict)
 
 
 def _set(target: Any, last: str, value: Any, key: str, field: str) -> None:

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
-from ..arguments import PATH, TEXT, TEXTS, arguments
+from ..arguments import PATH, TEXT, TEXTS, arguments, checked, instance
 from ..display import Displayed
 from ..errors import SpecError, counted, one_of, short
 from ..files import read_text
@@ -38,11 +38,12 @@ from ..networks.objective import (
 )
 from ..networks.tool_counts import MOBILE
 from ..parsing import in_our_words, load_yaml, validated
+from ..units import DIMENSIONS, limit_text
 from .budgets import Budget, Budgets, check_model_size
 from .convolutions import check_bits, check_frames, check_shapes
 from .elements import Element, check_blocks, count_sequences, elements_of
+from .listing import no_problem, preset_text
 from .listing import preset_names as preset_names
-from .listing import preset_text
 from .objective import ObjectiveSpec
 from .overrides import apply_changes, apply_override, find_files
 from .plain import plain
@@ -53,6 +54,7 @@ from .ties import Tie, TieSpec, joined
 
 SMALLER = "let the depths be closer, use a smaller beta, or form exp_std or none"
 """What helps against a penalty that is no number any more."""
+NETWORK = instance(Architecture, "a network", "an Architecture, such as mipdesign.read_network() reads")
 
 
 class Problem(Displayed, SpecModel):
@@ -84,7 +86,8 @@ class Problem(Displayed, SpecModel):
         raise AttributeError(f"a Problem does not change; make another one: problem.with_({name}=...)")
 
     def __repr__(self) -> str:
-        limits = ", ".join(f"{name} {float(limit):,.12g}" for name, limit in self.budgets.limits().items())
+        given = self.budgets.limits().items()
+        limits = ", ".join(f"{name} {limit_text(limit, DIMENSIONS[kind_of_budget(name)])}" for name, limit in given)
         shape = f"{self.input.resolution} px, {len(self.stages)} super-blocks"
         return f"<Problem {self.name!r}, convention {self.convention}: {shape}, {limits or 'no budgets'}>"
 
@@ -241,8 +244,7 @@ class Problem(Displayed, SpecModel):
 
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
-        if not isinstance(architecture, Architecture):
-            raise SpecError("architecture", f"{short(architecture)} is not a network", "give an Architecture")
+        checked("architecture", NETWORK, architecture)
         latencies = {name: limits.model for name, limits in self.budgets.latencies.items()}
         return Evaluator(architecture, self.scoring, {name: self.budgets.bytes_of(name) for name in SIZES}, latencies)
 
@@ -263,6 +265,7 @@ class Problem(Displayed, SpecModel):
 
     def outside_space(self, architecture: Architecture) -> list[str]:
         """Fields of a network that the search space does not hold."""
+        checked("architecture", NETWORK, architecture)
         wrong = []
         fixed: dict[str, Any] = {"resolution": self.input.resolution, "input_channels": self.input.channels}
         fixed |= {"classes": self.classes, "frames": self.input.frames}
@@ -318,7 +321,7 @@ class Problem(Displayed, SpecModel):
     def preset(cls, name: str, overrides: Iterable[str] = ()) -> Problem:
         """A problem that ships with the package; :func:`preset_names` lists them."""
         if name not in preset_names():
-            raise SpecError("", f"{name!r} is not a preset", f"{one_of(name, preset_names())}, or the path of a YAML file")
+            raise SpecError("", f"{name!r} is not a preset", one_of(name, preset_names()))
         return cls._from_text(preset_text(name), name, overrides)
 
     @classmethod
@@ -326,6 +329,8 @@ class Problem(Displayed, SpecModel):
     def named(cls, name_or_path: str, overrides: Iterable[str] = ()) -> Problem:
         """A preset by name, or a specification by path."""
         is_path = name_or_path.endswith((".yaml", ".yml", ".json")) or "/" in name_or_path
+        if name_or_path not in preset_names() and (fault := no_problem(name_or_path, is_path)):
+            raise fault
         if is_path or (name_or_path not in preset_names() and os.path.isfile(name_or_path)):
             return cls.load(name_or_path, overrides)
         return cls.preset(name_or_path, overrides)

@@ -22,7 +22,7 @@ from ..networks.budget_names import LATENCY, LOWER, kind_of_budget
 from ..networks.objective import effectiveness
 from ..numerals import NUMBER, plain_number, positive
 from ..units import MOST_CHARACTERS
-from .budgets import LIMITS, several, tables_by_name
+from .budgets import LIMITS, LatencyRange, several, tables_by_name
 
 if TYPE_CHECKING:
     from ..networks.architecture import Architecture
@@ -175,6 +175,9 @@ def network_at(name: str, problem: Counts) -> Architecture:
         network = read_network(name, problem.input.resolution)
     except SpecError as error:
         place = f"{error.field}: " if error.field else ""
+        if "map of" in error.problem:  # it has no place in so small a picture
+            text = f"{name} has no figures at the problem's resolution, {problem.input.resolution}: {error.problem}"
+            raise SpecError("", text, "give a number, or a network for such pictures") from None
         raise SpecError("", f"{name}: {place}{error.problem}", error.remedy) from None
     of_video, quantised = problem.input.frames is not None, problem.stem.bits is not None
     for what, here, there in (("of video", network.frames is not None, of_video), ("quantised", network.quantised, quantised)):
@@ -202,6 +205,8 @@ def resolved(data: dict[str, Any], make: Callable[[Any], Made]) -> Made:
     for path, budget in list(relative_limits(budgets)):
         with _at(path):
             shares[path] = budget, share_of(value_at(budgets, path))
+            if path == (LATENCY,):
+                LatencyRange.as_mapping(value_at(budgets, path))  # a share alone has no table
         budgets = with_value(budgets, path, PLACEHOLDER[_side(path)])
     if not shares:
         return make(data)

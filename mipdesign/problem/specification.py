@@ -46,10 +46,17 @@ def with_tuples(data: Any, *names: str, texts: bool = False) -> Any:
     return made
 
 
+_PYDANTIC = {name for name in dir(BaseModel) if not name.startswith("__")}
+
+
 class SpecModel(BaseModel):
     """A part of a specification: immutable, with no fields but its own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    def __dir__(self) -> list[str]:
+        """What is ours: pydantic's methods are left out."""
+        return sorted(set(super().__dir__()) - _PYDANTIC)
 
 
 class Lattice(SpecModel):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..figures.formatting import number, quantity
-from ..networks.budget_names import LOWER
+from ..figures.formatting import amount
+from ..networks.budget_names import LOWER, kind_of_budget
 from ..problem.budgets import Budget
-from .tables import named, share_text, share_used
+from .tables import share_text, share_used
 
 TIGHT = 0.99
 """Share of a limit from which on it is called used up."""
@@ -18,7 +18,7 @@ LABELS = {
     "params": "parameters",
     "params_backbone": "parameters of the backbone",
     "params_total": "all parameters",
-    "weights_bytes": "weights, bytes",
+    "weights_bytes": "weights",
 }
 """What budgets are called whose names are abbreviations."""
 
@@ -55,41 +55,36 @@ class Tile:
         return f"{100 * min(self.share, 1.0):.1f}"
 
 
-def budget_label(name: str, quantised: bool) -> str:
-    """What a budget is called, with its unit; parts of a name after a dot say which one of several it is."""
-    name, _, which = name.removeprefix(LOWER).partition(".")
-    figure, _, unit = named(name, quantised).partition(", ")
-    label = LABELS.get(figure, figure.replace("_", " ")) + (f" {which.replace('_', ' ')}" if which else "")
-    return f"{label}, {unit}" if unit else label
+def budget_label(name: str) -> str:
+    """What a budget is called; parts of a name after a dot say which one of several it is."""
+    figure, _, which = name.removeprefix(LOWER).partition(".")
+    return LABELS.get(figure, figure.replace("_", " ")) + (f" {which.replace('_', ' ')}" if which else "")
 
 
 def budget_tile(budget: Budget, quantised: bool) -> Tile:
     """The tile of one limit."""
     share, is_lower = share_used(budget), budget.name.startswith(LOWER)
-    left = rough(abs(budget.slack))
+    slack = abs(budget.slack)
+    left = in_unit(budget.name, slack if slack == int(slack) else float(f"{slack:.3g}"), budget.limit, quantised)
     words = f"{left} above" if is_lower else f"{left} left"
     if not budget.holds:
         words = f"{left} too few" if is_lower else f"{left} too many"
     elif budget.slack == 0:
         words = "nothing left"
     return Tile(
-        budget_label(budget.name, quantised),
-        short(budget.value),
+        budget_label(budget.name),
+        in_unit(budget.name, budget.value, budget.limit, quantised),
         share,
-        f"at {'least' if is_lower else 'most'} {short(budget.limit)}",
+        f"at {'least' if is_lower else 'most'} {in_unit(budget.name, budget.limit, budget.limit, quantised)}",
         words,
         "exceeded" if not budget.holds else "tight" if share >= TIGHT else "kept",
     )
 
 
-def short(value: float) -> str:
-    """A value of a budget in few characters."""
-    return quantity(value) if abs(value) >= 1000 else number(value)
-
-
-def rough(value: float) -> str:
-    """What is left of a budget, to three digits where it is no whole number."""
-    return short(value) if value == int(value) else quantity(float(f"{value:.3g}"))
+def in_unit(budget: str, value: float, limit: float, quantised: bool) -> str:
+    """What is counted, in few characters and in the unit of the limit; model sizes are bytes where networks are quantised."""
+    kind = "weights_bytes" if quantised and kind_of_budget(budget) == "model_size" else budget
+    return amount(kind, value, limit)
 
 
 def budget_tiles(budgets: Iterable[Budget], quantised: bool) -> tuple[Tile, ...]:

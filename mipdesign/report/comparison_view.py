@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from ..designs.design import Design
@@ -13,11 +14,11 @@ from ..figures.formatting import number, percent, points
 from ..figures.network_drawing import NETWORK_WIDTHS
 from ..figures.tables import Table, columns
 from ..networks.budget_names import LOWER
-from .budget_tiles import budget_label, budget_tile, short
+from .budget_tiles import budget_label, budget_tile, in_unit
 from .folders import DesignFolder
 from .reproduction import leaves
 from .sections import Figure, Section, View, network_figure
-from .tables import FIGURES, SIZES
+from .tables import FIGURES, SIZES, named
 from .words import BADGES, meaning
 
 COMPARISON = "comparison"
@@ -154,17 +155,25 @@ def budget_rows(designs: Sequence[Design]) -> Iterator[tuple[str, ...]]:
                 tile = budget_tile(budgets[name], quantised)
                 cells.append(f"{tile.value}, {tile.limit} ({tile.percent})")
             else:
-                cells.append("no limit" if name not in limit else f"{most} {short(float(limit[name]))}")
-        yield budget_label(name, quantised) + (", at least" if name.startswith(LOWER) else ""), *cells
+                cells.append("no limit" if name not in limit else f"{most} {_limit_text(name, limit[name], quantised)}")
+        yield budget_label(name) + (", at least" if name.startswith(LOWER) else ""), *cells
+
+
+def _limit_text(name: str, limit: float | Fraction, quantised: bool) -> str:
+    return in_unit(name, float(limit), float(limit), quantised)
 
 
 def figure_rows(designs: Sequence[Design]) -> Iterator[tuple[str, ...]]:
     """Figures of the networks, exactly."""
+    quantised = any(design.problem.stem.bits is not None for design in designs)
     for name in (*FIGURES, *SIZES, "weighted_entropy", "penalty"):
         values = [None if design.evaluation is None else getattr(design.evaluation, name) for design in designs]
         text = points if name in ("weighted_entropy", "penalty") else number
         if any(value is not None for value in values):
-            yield name, *("-" if value is None else text(value) for value in values)
+            yield named(name, quantised), *("-" if value is None else text(value) for value in values)
+    latencies = [{} if design.evaluation is None else design.evaluation.latencies for design in designs]
+    for name in dict.fromkeys(name for of_one in latencies for name in of_one):
+        yield named(name, quantised), *(number(of_one[name]) if name in of_one else "-" for of_one in latencies)
 
 
 def network_rows(designs: Sequence[Design]) -> Iterator[tuple[str, ...]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ..analysis.explanation_file import StoredExplanation
+from ..checker import MEMBERS
 from ..designs.design import Design
+from ..designs.pool import Pool
 from ..errors import counted
 from ..figures.charts import CHART_WIDTHS, SIDE_WIDTHS, draw_chart
 from ..figures.convergence import convergence_lines, gap_chart, is_cut, values_chart
@@ -13,6 +15,7 @@ from ..nn.validation_file import StoredValidation
 from ..numerals import plain_number
 from .budget_tiles import budget_tiles
 from .folders import DesignFolder
+from .pool_table import SHOWN, list_words, pool_table
 from .reproduction import reproduction_section
 from .sections import Figure, Section, View, network_figure
 from .tables import (
@@ -32,6 +35,7 @@ def design_view(folder: DesignFolder, prefix: str = "p0") -> View:
     design = folder.design
     sections = [
         *network_sections(design, prefix),
+        *([] if design.pool is None else [list_section(design.pool, prefix, design)]),
         convergence_section(design, prefix),
         certificate_section(folder, prefix),
         *([] if folder.explanation is None else [explanation_section(folder.explanation, prefix)]),
@@ -97,6 +101,14 @@ def network_sections(design: Design, prefix: str) -> list[Section]:
             tables=(objective_table(evaluation, price), figures_table(evaluation, architecture.quantised)),
         ),
     ]
+
+
+def list_section(pool: Pool, prefix: str, design: Design | None = None) -> Section:
+    """The first networks of a list, what the list is, and where the others are."""
+    lines = [] if design is None else [_sentence(list_words(design))]
+    if len(pool) > SHOWN:
+        lines.append(f"The first {SHOWN} are shown; {MEMBERS} in the folder of the design has all {len(pool)}.")
+    return Section(f"{prefix}-list", "List of networks", tuple(lines), tables=(pool_table(pool),))
 
 
 def convergence_section(design: Design, prefix: str) -> Section:

@@ -58,7 +58,7 @@ def read_folder(folder: Path) -> list[DesignFolder | FrontierFolder]:
     """
     found: list[DesignFolder | FrontierFolder] = []
     if not os.path.isdir(folder):
-        raise SpecError("", "is not a folder", "give a folder that 'design --out' or 'pareto --out' wrote", str(folder))
+        raise SpecError("", "is not a folder", "give the folder of a design or a frontier", str(folder))
     label = folder.resolve().name
     if os.path.lexists(folder / RESULT):
         found.append(_read_design(folder, label))
@@ -66,7 +66,7 @@ def read_folder(folder: Path) -> list[DesignFolder | FrontierFolder]:
         found.append(FrontierFolder(label, read_frontier(folder / FRONTIER)[0]))
     if not found:
         what = f"holds neither {RESULT} nor {FRONTIER}"
-        raise SpecError("", what, "give a folder that 'design --out' or 'pareto --out' wrote", str(folder))
+        raise SpecError("", what, "give the folder of a design or a frontier", str(folder))
     return found
 
 

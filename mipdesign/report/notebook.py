@@ -19,13 +19,15 @@ from ..analysis.comparison import Comparison
 from ..analysis.explanation_file import Explanation
 from ..analysis.frontier_file import Frontier
 from ..designs.design import Design
+from ..designs.pool import Pool
 from ..display import Displayed, Drawing
+from ..errors import counted
 from ..figures.formatting import points
 from ..figures.network_drawing import common_scale, draw_network
 from ..networks.architecture import Architecture
 from ..networks.evaluation import Evaluation
 from ..problem.problem import Problem
-from .design_view import convergence_section, design_facts, network_sections
+from .design_view import convergence_section, design_facts, list_section, network_sections
 from .folders import FrontierFolder
 from .frontier_view import frontier_view
 from .problem_tables import problem_table
@@ -106,7 +108,8 @@ def _view(prefix: str, title: str, kind: str, sections: tuple[Section, ...], bad
 def design_part(design: Design, prefix: str) -> View:
     """A design: its main figures, network, budgets and convergence."""
     shown = [section for section in network_sections(design, prefix) if section.id != f"{prefix}-figures"]
-    sections = (*shown, convergence_section(design, prefix))
+    listed = () if design.pool is None else (list_section(design.pool, prefix, design),)
+    sections = (*shown, *listed, convergence_section(design, prefix))
     words = STATUS_WORDS[design.status].removeprefix("proven: ")
     return _view(
         prefix,
@@ -118,6 +121,12 @@ def design_part(design: Design, prefix: str) -> View:
         summary=f"{words[0].upper()}{words[1:]}.",
         facts=design_facts(design),
     )
+
+
+def pool_part(pool: Pool, prefix: str) -> View:
+    """A list: its first networks."""
+    count = counted(len(pool), "network")
+    return _view(prefix, pool.problem.name, f"List of {count}, best first", (list_section(pool, prefix),))
 
 
 def frontier_part(frontier: Frontier, prefix: str) -> View:
@@ -179,6 +188,7 @@ VIEWS: dict[type, Callable[[Any, str], View]] = {
     Evaluation: evaluation_part,
     Explanation: explanation_part,
     Frontier: frontier_part,
+    Pool: pool_part,
     Problem: problem_part,
 }
 """What is shown of an object of each class."""

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..figures.formatting import number, percent, points
+from ..figures.formatting import percent, points, with_unit
 from ..search.incumbents import OPTIMAL_GAP
 from . import progress
 from .terminal import PlainConsole
@@ -138,7 +138,7 @@ class LimitsDisplay(NotebookDisplay):
 
     def update(self, name: str, limit: float, progress: Progress) -> None:
         """Tells which limit has which value, and where the search of its optimum stands."""
-        self.show(f"solving with {name} {number(limit)}\n{progress_words(progress)}", closed(progress.gap))
+        self.show(f"solving with {name} {with_unit(name, limit)}\n{progress_words(progress)}", closed(progress.gap))
 
 
 class PartsDisplay(NotebookDisplay):

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from ..designs.design import Design
 from ..designs.pool import Pool
-from ..figures.formatting import score
+from ..errors import counted
+from ..figures.formatting import number, points, score
 from ..figures.tables import Column, Table, Value, size_text
+from ..numerals import exact
+from ..units import decimal_text
+from .tables import named
 
 SHOWN = 10
 """Networks of a list that are shown; the file has all."""
@@ -17,8 +21,8 @@ def pool_table(pool: Pool) -> Table:
     names = list(shown[0].figures) if shown else []
     columns = (
         Column("rank", text=size_text),
-        Column("objective", text=score),
-        *(Column(name, text=lambda value: f"{value:,.10g}".replace(",", " ")) for name in names),
+        Column("objective", text=points),
+        *(Column(named(name, pool.problem.stem.bits is not None), short=name, text=number) for name in names),
         Column("channels", "left"),
         Column("depths", "left"),
     )
@@ -32,16 +36,21 @@ def pool_table(pool: Pool) -> Table:
     return Table(f"Networks{more}", columns, tuple(rows))
 
 
-def list_lines(found: Design) -> list[str]:
-    """What is known of the list of a design: which networks it has, and whether one may be missing."""
+def list_words(found: Design) -> str:
+    """What is known of the list of a design: which networks it has, and whether one may be missing; empty without one."""
     if found.listed is None:
-        return []
+        return ""
     listed = found.listed
-    networks = "1 network" if listed["count"] == 1 else f"{listed['count']} networks"
-    which = [] if listed["within"] is None else [f"within {listed['within']} of the optimum"]
+    which = [] if listed["within"] is None else [f"within {decimal_text(100 * exact(listed['within']))} % of the optimum"]
     which += [] if listed["best"] is None else [f"the best {listed['best']}"]
     which += [] if listed["different"] is None else [f"that differ by {listed['different']}"]
     proved = "complete: no other network belongs into it"
     if not listed["complete"]:
         proved = f"not complete: none above {score(listed['bound'])} is missing, of those below some may be"
-    return [f"list         {networks} ({', '.join(which)}), {proved}"]
+    return f"{counted(listed['count'], 'network')} ({', '.join(which)}), {proved}"
+
+
+def list_lines(found: Design) -> list[str]:
+    """The same as the line of a result; none without a list."""
+    words = list_words(found)
+    return [f"list         {words}"] if words else []

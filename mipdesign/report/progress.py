@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from ..figures.formatting import duration, number, percent, score
+from ..figures.formatting import duration, percent, score, with_unit
 from ..figures.tables import Column, Table, Value, size_text
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class FrontierDisplay(LiveDisplay):
                 continue
             self.settled.add(index)
             self.running.pop(index, None)
-            limits = ", ".join(f"{name} {number(limit)}" for name, limit in point.limits.items())
+            limits = ", ".join(f"{name} {with_unit(name, limit)}" for name, limit in point.limits.items())
             count = f"{len(self.settled):>{len(str(len(frontier.points)))}} of {len(frontier.points)}"
             self.pulse.tell(f"{count}  {limits}  {point.status}  {score(point.objective)}")
 
@@ -207,7 +207,7 @@ class ExplanationDisplay(LiveDisplay):
         """Tells which limit has which value, and where the search of its optimum stands."""
         if self.told != (name, limit):
             self.told = (name, limit)
-            self.pulse.tell(f"solving with {name} {number(limit)}")
+            self.pulse.tell(f"solving with {name} {with_unit(name, limit)}")
         self.pulse.beat(lambda: progress_line(progress))
         self.show(progress_table(progress))
 

@@ -44,13 +44,15 @@ def report(folders: Sequence[str | Path]) -> str:
         If jinja2 is not installed.
     """
     if not folders:
-        raise SpecError("", "no folder to report", "give a folder that 'design --out' wrote")
+        raise SpecError("", "no folder to report", "give the folder of a design")
     return render(page_views([item for folder in folders for item in read_folder(Path(folder))]))
 
 
 def render(views: Sequence[View]) -> str:
     """HTML of views; everything in them is escaped but the drawings, which escape their own texts."""
-    title = views[0].title if len(views) == 1 else f"{len(views) - (views[0].id == 'both')} results of mipdesign"
+    compared = views[0].id == "both"
+    several = f"{len(views) - 1} results compared" if compared else f"{len(views)} results"
+    title = views[0].title if len(views) == 1 else several
     return render_page("report.html.j2", {"views": views, "title": title}, "report")
 
 
@@ -64,7 +66,7 @@ def write_picture(folder: str | Path, path: Path) -> Path:
     """
     designs = [item.design for item in read_folder(Path(folder)) if isinstance(item, DesignFolder)]
     if not designs or designs[0].architecture is None:
-        raise SpecError("", "holds no network to draw", "give a folder that 'design --out' wrote", str(folder))
+        raise SpecError("", "holds no network to draw", "give the folder of a design", str(folder))
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, picture(designs[0].architecture).encode())

@@ -27,6 +27,10 @@ def reproduction_section(folder: DesignFolder, prefix: str) -> Section:
     options = [word for setting in settings or () for word in ("--set", setting)]
     gap = design.certificate.claim.get("gap_limit", OPTIMAL_GAP)
     options += [] if gap == OPTIMAL_GAP else ["--gap", f"{gap!r}"]
+    listed = design.listed or {}
+    options += [
+        word for name in ("within", "best", "different") if listed.get(name) for word in (f"--{name}", str(listed[name]))
+    ]
     target = shlex.quote(folder.label)
     commands = [f"mipdesign design {shlex.join([spec, *options, '--seed', str(design.seed)])} --out {target}"]
     commands.append(f"mipdesign verify {target}")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..figures.formatting import exactly, number, percent, points, quantity, score
+from ..figures.formatting import amount, exactly, number, percent, points, quantity
 from ..figures.formatting import limit as limit_words
 from ..figures.parts import Part, parts
 from ..figures.tables import Column, Table, Value, columns, number_text, size_text
 from ..networks.blocks import total
-from ..networks.budget_names import LOWER, kind_of_budget
+from ..networks.budget_names import LATENCY, LOWER, kind_of_budget
 from ..numerals import plain_number
 
 if TYPE_CHECKING:
@@ -39,6 +39,11 @@ def named(figure: str, quantised: bool) -> str:
     """A figure or a budget with its unit; ``model_size`` is a count of numbers where nothing is quantised."""
     of_numbers, kind = figure == "model_size" and not quantised, kind_of_budget(figure)
     return f"{figure}, {UNITS[kind]}" if kind in UNITS and not of_numbers else figure
+
+
+def timed(budget: str) -> str:
+    """A budget or a figure, with the unit if it is a latency."""
+    return named(budget, True) if kind_of_budget(budget) == LATENCY else budget
 
 
 def network_table(architecture: Architecture) -> Table:
@@ -131,7 +136,7 @@ def evaluation_table(evaluation: Evaluation, scoring: Scoring) -> Table:
         if isinstance(value, list):
             rows += [(f"weighted_stage_entropies.{j}", entropy) for j, entropy in enumerate(value)]
         else:
-            rows.append((name, value))
+            rows.append((timed(name), value))
     heads = (Column("figure", "left"), Column("value", text=_figure_text))
     return Table("Figures of the network", heads, tuple(rows))
 
@@ -146,13 +151,18 @@ def figures_table(evaluation: Evaluation, quantised: bool) -> Table:
     figures = [(name, getattr(evaluation, name)) for name in names] + list(evaluation.latencies.items())
     heads = (
         *columns("figure", "exactly", left=("figure",)),
-        Column("about", text=lambda value: quantity(value) if value >= 1000 else ""),
+        Column("about"),
     )
     return Table(
         "Figures of the network",
         heads,
-        tuple((named(name, quantised), value, value) for name, value in figures if value is not None),
+        tuple((named(name, quantised), value, _about(name, value)) for name, value in figures if value is not None),
     )
+
+
+def _about(name: str, value: float) -> str:
+    """A large figure in short; times with their unit."""
+    return "" if value < 1000 else amount(name, value) if kind_of_budget(name) == LATENCY else quantity(value)
 
 
 def objective_table(evaluation: Evaluation, effectiveness_price: float) -> Table:
@@ -162,7 +172,7 @@ def objective_table(evaluation: Evaluation, effectiveness_price: float) -> Table
         (f"stage {j}", value, value / entropy if entropy else None)
         for j, value in enumerate(evaluation.weighted_stage_entropies)
     ]
-    terms += [("weighted entropy", entropy, None), ("depth penalty", -evaluation.penalty, None)]
+    terms += [("weighted entropy", entropy, None), ("depth penalty", 0.0 - evaluation.penalty, None)]
     charge = effectiveness_price * evaluation.effectiveness
     terms += [("effectiveness at its price", -charge, None)] if charge else []
     terms.append(("objective", evaluation.objective, None))
@@ -200,13 +210,13 @@ def frontier_table(frontier: StoredFrontier) -> Table:
     swept = {sweep.key: sweep.budget for sweep in frontier.sweeps}
     priced = list(dict.fromkeys(name for point in frontier.points for name in point.prices))
     heads = (
-        *(Column(f"limit of {name}", short=name, text=exactly) for name in swept.values()),
+        *(Column(f"limit of {name}", short=name, text=exactly) for name in map(timed, swept.values())),
         Column("status", "left"),
-        Column("objective", text=score),
+        Column("objective", text=points),
         Column("gap", text=percent),
         Column("dominated", "left", short=""),
         *(Column(f"{name} used", text=share_text) for name in swept.values()),
-        *(Column(f"objective per {price_unit(name)}", short=f"per {price_unit(name)}", text=_price_text) for name in priced),
+        *(Column(f"objective per {unit}", short=f"per {unit}", text=_price_text) for unit in price_units(priced)),
     )
     rows: list[tuple[Value, ...]] = []
     for point in frontier.points:
@@ -233,7 +243,7 @@ def networks_table(frontier: StoredFrontier) -> Table:
     budgets = list(dict.fromkeys(name for point in frontier.points for name in point.budgets))
     heads = (
         *(Column(f"limit of {s.key.removeprefix('budgets.')}", text=partial(limit_words, s.budget)) for s in frontier.sweeps),
-        *(Column(name, text=lambda value: "-" if value is None else quantity(value)) for name in budgets),
+        *(Column(timed(name), text=_amount(name)) for name in budgets),
         Column("network: channels × depth", "left"),
     )
     rows = tuple(
@@ -245,6 +255,12 @@ def networks_table(frontier: StoredFrontier) -> Table:
         for point in frontier.points
     )
     return Table("Networks of the frontier", heads, rows, keys=len(swept))
+
+
+def _amount(budget: str) -> Callable[[float | None], str]:
+    """How a column writes what networks have of a budget: a latency without a prefix, for its unit has one."""
+    write = number if kind_of_budget(budget) == LATENCY else quantity
+    return lambda value: "-" if value is None else write(value)
 
 
 def network_text(architecture: Architecture | None) -> str:
@@ -272,7 +288,7 @@ def explanation_table(explanation: StoredExplanation) -> Table:
         foretold, beyond = b.relaxed.predicted, b.outside
         rows.append(
             (
-                b.name,
+                timed(b.name),
                 b.limit,
                 b.slack,
                 "yes" if b.binds else "no",
@@ -318,6 +334,12 @@ def price_unit(name: str) -> str:
 
     unit = unit_of(name)[1]
     return f"{unit} of {name}" if unit[0].isdigit() and name == "effectiveness" else unit
+
+
+def price_units(names: Sequence[str]) -> list[str]:
+    """:func:`price_unit` of several budgets, with the budget where another one has the same unit."""
+    units = [price_unit(name) for name in names]
+    return [unit if units.count(unit) == 1 else f"{unit} of {name}" for name, unit in zip(names, units, strict=True)]
 
 
 def _price_text(price: float | None) -> str:

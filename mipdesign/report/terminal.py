@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 def outcome_line(design: Design) -> str:
     """What a run found and proved, in one line."""
-    return f"{design.status}, objective {score(design.objective)}, bound {score(design.bound)}, gap {percent(design.gap)}"
+    found = f"{design.status}, objective {score(design.objective)}, bound {score(design.bound)}, gap {percent(design.gap)}"
+    if design.listed is None:
+        return found
+    whole = "" if design.listed["complete"] else ", not complete"
+    return f"{found}, list of {counted(design.listed['count'], 'network')}{whole}"
 
 
 def settled_line(frontier: Frontier) -> str:
@@ -69,8 +73,11 @@ def frontier_lines(frontier: Frontier) -> list[str]:
     """How many points are settled, and what the table's prices are."""
     settled = sum(point.status in ("optimal", "infeasible") for point in frontier.points)
     searched = len({point.proof for point in frontier.points if point.status in ("optimal", "infeasible")})
+    lines = [f"points       {settled} of {len(frontier.points)} proven, {searched} of them by a search of their own"]
+    if not any(point.prices for point in frontier.points):
+        return lines
     return [
-        f"points       {settled} of {len(frontier.points)} proven, {searched} of them by a search of their own",
+        *lines,
         "prices       objective that so much more of a budget buys, by the multipliers of the bound; 'explain' solves it",
     ]
 

@@ -21,6 +21,6 @@ VERDICTS = {
 def meaning(score: str) -> str:
     """What is optimal, in a sentence."""
     return (
-        f"Optimal is the objective, a score of the untrained network ('{score}'): no other network of the space that keeps all "
-        "limits has a higher one. How accurate a network is after training is not what was optimised, and is not proven."
+        f"What is optimal is the objective, a score of the untrained network ('{score}'): how accurate a network is after "
+        "training was not optimised, and is not proven."
     )

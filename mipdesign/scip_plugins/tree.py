@@ -13,11 +13,12 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyscipopt import SCIP_RESULT
 
+from ..bounds.multipliers import Multipliers
 from ..bounds.relaxation import Relaxation
 from ..lattice.position import Candidate, Position
 from ..lattice.tables import Tables
@@ -25,7 +26,7 @@ from ..mip.design_model import DesignModel
 from ..mip.start_values import start_values
 from ..search.branching import LIST_STEPS, NEAR, Expansion, Guide, Node, Record, expand, whole_space
 from ..search.heuristics import polish
-from ..search.incumbents import Incumbents
+from ..search.incumbents import MOST_COMPARED, Incumbents
 
 POLISH_SHARE = 0.02
 """Share of the time that may go into local searches from paths that nearly fit."""
@@ -37,6 +38,12 @@ LEAST = -1e15
 """Objectives below it are told SCIP as this much: 1e20 is its infinity."""
 MOST_AHEAD = 64
 """Nodes that wait for SCIP, expanded already."""
+
+TOO_MANY = (
+    f"more than {MOST_COMPARED} networks are as good as the best up to 1e-7, and which one comes first is not decided; "
+    "let the objective depend on more of the decisions, or lower a budget"
+)
+"""Why a run ends where nearly all networks are equals."""
 
 
 @dataclass
@@ -149,6 +156,13 @@ class Tree:
         """Writes down what came of a node and takes in the networks found; only SCIP's thread calls it."""
         for candidate in expansion.candidates:
             self.consider(candidate)
+            if self.incumbents.too_many and not self.feasibility_only and not self.stopped:
+                self.stopped = True
+                self.on_incident(TOO_MANY)
+            if self.stopped:  # it stays open, and what bounds it is known
+                bounded = Multipliers.from_list(self.tables, expansion.record.multipliers)
+                self.open[node.name] = replace(node, bound=min(node.bound, expansion.bound), multipliers=bounded)
+                return expansion
         now = time.monotonic()
         if expansion.repair_start is not None and self.polishing <= POLISH_SHARE * (now - self.began):
             self._repair(expansion.repair_start)

@@ -67,8 +67,10 @@ class Difference:
         SpecError
             For another text.
         """
-        kind, colon, by = str(text).partition(":")
         remedy = "write, for example, channels:10% or decisions:3"
+        if not isinstance(text, str):
+            raise SpecError("different", f"{short(text)} is no rule", remedy)
+        kind, colon, by = text.partition(":")
         if not colon or kind not in get_args(DifferenceKind):
             raise SpecError("different", f"{short(text)} is no rule", remedy)
         if kind == "decisions":

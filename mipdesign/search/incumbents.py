@@ -5,16 +5,25 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from decimal import Decimal
+from typing import TypeAlias
 
 from ..lattice.position import Candidate
 from ..lattice.tables import Tables
 from ..networks.architecture import Architecture
+from ..networks.evaluator import Evaluator
 from ..problem.problem import Problem
 
 OPTIMAL_GAP = 1e-6
 """Relative gap up to which a design is called optimal."""
 EQUAL_MARGIN = 1e-7
-"""Networks within this relative distance of the best are all kept and compared exactly."""
+"""Networks within this relative distance of the best are all compared exactly."""
+MOST_EQUALS = 1000
+"""Equals that are kept, the first ones in the order. Where an objective depends on few decisions there may be more of them than
+there is memory for, and the optimum is the first one, whatever else is kept.
+"""
+MOST_COMPARED = 100_000
+"""Equals among which the first one is looked for. A score that has more of them hardly depends on anything: a run ends then."""
 
 
 def cutoff_of(objective: float, gap: float) -> float:
@@ -27,30 +36,39 @@ def relative_gap(bound: float, objective: float) -> float:
     return max(0.0, bound - objective) / max(abs(objective), 1e-9)
 
 
+Place: TypeAlias = tuple[Decimal, int, float, Architecture]
+"""The place of a design in the documented order."""
+
+
 class Incumbents:
-    """The best network so far and all that are within the margin of equals of it, each checked exactly.
+    """The best network so far and those that are within the margin of equals of it, each checked exactly.
 
     Attributes
     ----------
     best:
         The best network in floating point.
     networks:
-        It and its equals.
+        It and its equals, with their places in the order; of more than :data:`MOST_EQUALS` the first ones, as far as there is
+        room.
+    compared:
+        How many equals there were since the best rose.
     beyond:
         A network that keeps all budgets and whose penalty is no number: it is no design.
 
     Parameters
     ----------
     on_kept:
-        Told every network that is kept, the equals of the best among them: a proof rests on all of them.
+        Told every network that is kept, the equals of the best among them: the answer is one of them.
     """
 
     def __init__(self, tables: Tables, gap: float, on_kept: Callable[[Candidate], None] = lambda kept: None) -> None:
         self.tables, self.gap, self.on_kept = tables, gap, on_kept
         self.best: Candidate | None = None
-        self.networks: dict[Candidate, Architecture] = {}
+        self.networks: dict[Candidate, Place] = {}
+        self.compared = 0
         self.beyond: Architecture | None = None
         self._refused: set[Candidate] = set()
+        self._last: Place | None = None
         self._lock = threading.Lock()
 
     @property
@@ -93,22 +111,47 @@ class Incumbents:
             self._refused.add(candidate)
         if self.best is not None and exact.objective < self.least_equal(self.best):
             return False
-        self.networks[exact] = architecture
+        rises = self.best is None or exact.objective > self.best.objective
+        place = design_order(problem, architecture, evaluator)
+        self.compared += 1
+        if not rises and self._last is not None and place > self._last:
+            return False
+        self.networks[exact] = place
         self.on_kept(exact)
-        if self.best is None or exact.objective > self.best.objective:
-            self.best = exact
+        if rises:
+            self.best, self.compared, self._last = exact, 0, None
             least = self.least_equal(exact)
-            self.networks = {c: a for c, a in self.networks.items() if c.objective >= least}
-            return True
-        return False
+            self.networks = {c: of for c, of in self.networks.items() if c.objective >= least}
+        if len(self.networks) >= 2 * MOST_EQUALS:
+            self._keep_first()
+        return rises
+
+    def _keep_first(self) -> None:
+        """Drops the equals beyond the first ones. Of what stays, the networks that a better one leaves behind are worse than it
+        in exact arithmetic, too, and then so is all that was dropped after them.
+        """
+        first = self._first()
+        self.networks = {candidate: self.networks[candidate] for candidate in first}
+        self._last = self.networks[first[-1]]
+
+    def _first(self) -> list[Candidate]:
+        return sorted(self.networks, key=self.networks.__getitem__)[:MOST_EQUALS]
+
+    @property
+    def too_many(self) -> bool:
+        """Whether there are too many equals to find the first one among them."""
+        return self.compared > MOST_COMPARED
 
     def ordered(self) -> list[Candidate]:
-        """The best network in exact arithmetic and its equals, in the order of :func:`design_order`."""
-        return sorted(self.networks, key=lambda candidate: design_order(self.tables.problem, self.networks[candidate]))
+        """The best network in exact arithmetic and the first of its equals, in the order of :func:`design_order`."""
+        with self._lock:
+            return self._first()
 
 
-def design_order(problem: Problem, architecture: Architecture) -> tuple[object, ...]:
-    """The documented order of designs: larger exact objective (40 digits), fewer parameters, fewer FLOPs, smaller numbers."""
-    evaluator = problem.evaluator(architecture)
+def design_order(problem: Problem, architecture: Architecture, known: Evaluator | None = None) -> Place:
+    """The documented order of designs: larger exact objective (40 digits), fewer parameters, fewer FLOPs, smaller numbers;
+    ``known`` is the evaluator of the network, where there is one.
+    """
+    evaluator = known or problem.evaluator(architecture)
     evaluation = evaluator.evaluation
     return evaluator.exact_objective().copy_negate(), evaluation.params, evaluation.flops, architecture

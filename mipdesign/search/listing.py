@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import checked, optional, whole
+from ..checker import MOST_MEMBERS
 from ..errors import SpecError
 from ..interrupts import deferred
 from ..lattice.arrays import Floats, Ints
@@ -29,6 +31,8 @@ from .walk import Walk
 
 MOST_LISTED = 1_000_000
 """Longest list, unless another limit is asked for."""
+COUNT = whole(1, MOST_MEMBERS)
+"""Lengths that a list may have."""
 SMALL = 100_000
 """A space of at most so many points is listed without a guess where its best networks end."""
 FIRST_GUESS, GUESS_FACTOR, LAST_GUESS = 1e-4, 4.0, 4.0
@@ -41,6 +45,9 @@ BORDER_COLUMNS = 60
 """Most columns of a cell that is split along a border."""
 PROOF_SHARE = 0.7
 """Share of the time in which different networks are looked for: the rest is for the tree that proves them."""
+
+LAST_SECONDS = 5.0
+"""The time for it after an interruption."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +76,12 @@ class Wanted:
         SpecError
             For a value that is none, or a difference alone.
         """
-        for name, number in (("best", best), ("most", most)):
-            if number is not None and not 1 <= number <= 10**9:
-                raise SpecError(name, f"{number!r} is out of range", "give a number of networks from 1 up")
+        best, most = (checked(name, optional(COUNT), number) for name, number in (("best", best), ("most", most)))
         if within is None and best is None:
             if different is not None or most is not None:
                 raise SpecError("different" if different is not None else "most", "lists nothing alone", "add within or best")
             return None
-        rule = Difference.of(different) if isinstance(different, str) else different
+        rule = different if different is None or isinstance(different, Difference) else Difference.of(different)
         tolerance = None if within is None else ratio_of(within, "within")
         return cls(tolerance, best, rule, most or MOST_LISTED)
 
@@ -183,9 +188,10 @@ class ListSearch:
 
         def on_wait() -> None:
             found = self.found if pool is None else max(self.found, min(pool.total, self.wanted.count))
-            self.on_progress(found, walk.bound, len(walk.open), len(walk.records))
             try:
-                self._check()
+                if not self.interrupted:  # whoever is told interrupts, too
+                    self.on_progress(found, walk.bound, len(walk.open), len(walk.records))
+                    self._check()
             except KeyboardInterrupt:
                 self.interrupted = walk.stopping = True
             if time.monotonic() > until:
@@ -248,8 +254,8 @@ class ListSearch:
             seen.add(rows, values)
         self.found = len(members)
         if self.interrupted:
-            return None
-        ends = len(members) == self.wanted.count or time.monotonic() > until
+            self.until = min(self.until, time.monotonic() + LAST_SECONDS)
+        ends = self.interrupted or len(members) == self.wanted.count or time.monotonic() > until
         return self._proved(np.array(members), np.array(objectives), near, len(members) if ends else self.wanted.best)
 
     def _next(self, near: list[Neighbourhood], seen: Pool, before: float, until: float) -> tuple[Ints, float] | None:

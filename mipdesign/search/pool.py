@@ -25,6 +25,9 @@ from ..networks.operation import kernel_of
 from .branching import NEAR, position_of
 from .differences import Neighbourhood
 
+MOST_SPARE = 200_000
+"""Networks that a pool has beyond those wanted before it drops the worst: at most as many as are wanted."""
+
 
 def error_of(tables: Tables, objective: float) -> float:
     """How far an objective in floating point may be from the exact one."""
@@ -178,6 +181,7 @@ class Pool:
     def __init__(self, tables: Tables, count: int, floor: float, near: Sequence[Neighbourhood] = ()) -> None:
         self.tables, self.count, self.near, self.level, self.total = tables, count, near, floor, 0
         self._parts: list[tuple[Ints, Floats]] = []
+        self._order = Order(tables)
         self._lock = threading.Lock()
 
     def take(self, rows: Ints) -> None:
@@ -193,8 +197,13 @@ class Pool:
         with self._lock:
             self._parts.append((rows, objectives))
             self.total += len(rows)
-            if self.total >= self.count + min(self.count, 200_000):
+            if self.total >= self.most:
                 self._reduce()
+
+    @property
+    def most(self) -> int:
+        """How many are kept before some are dropped."""
+        return self.count + min(self.count, MOST_SPARE)
 
     def _reduce(self) -> None:
         """Raises the level to that of the last of the best, and drops what is below."""
@@ -203,8 +212,10 @@ class Pool:
         if least > self.level:
             self.level = least
         keeps = objectives >= self.level - 2 * error_of(self.tables, self.level)
-        self._parts = [(rows[keeps], objectives[keeps])]
-        self.total = int(keeps.sum())
+        rows, objectives = rows[keeps], objectives[keeps]
+        if len(rows) >= self.most:  # equals of the last one, or nearly
+            rows, objectives = self._order.first(rows, objectives, self.count, None)
+        self._parts, self.total = [(rows, objectives)], len(rows)
 
     def _all(self) -> tuple[Ints, Floats]:
         width = 1 + 2 * len(self.tables.stages)

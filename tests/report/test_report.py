@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ import yaml
 from report_data import EXPLANATION, SMALL, VALIDATION, design_of, frontier, written
 from scale import few
 
+from mipdesign import design
 from mipdesign.cli import main as cli
 from mipdesign.errors import MissingExtraError, SpecError
-from mipdesign.figures.formatting import number, points, quantity, score
+from mipdesign.figures.formatting import amount, number, points, quantity
 from mipdesign.networks.architecture import Architecture
 from mipdesign.problem.budgets import Budget
 from mipdesign.problem.problem import Problem, preset_names
@@ -239,35 +241,61 @@ def test_quantities(value: float, text: str) -> None:
 
 
 BUDGETS = [
-    Budget("flops", 5e8, 1e9, True),
-    Budget("min_params", 1.2e6, 1e6, True),
-    Budget("latency.phone_cpu", 25000, 25000, True),
-    Budget("latency.gpu", 900, 30000, True),
-    Budget("layers", 31, 30, False),
-    Budget("min_layers", 20, 19, True),
-    Budget("model_size", 999, 1000.5, True),
+    Budget(name, value, limit, holds, Fraction(limit))
+    for name, value, limit, holds in [
+        ("flops", 5e8, 1e9, True),
+        ("min_params", 1.2e6, 1e6, True),
+        ("latency.phone_cpu", 25000, 25000, True),
+        ("latency.gpu", 900, 30000, True),
+        ("layers", 31, 30, False),
+        ("min_layers", 20, 19, True),
+        ("model_size", 999, 1000.5, True),
+        ("activation_memory", 196608, 262144, True),
+    ]
 ]
 
 
 def test_tiles_come_in_the_order_in_which_limits_bind() -> None:
     tiles = budget_tiles(BUDGETS, True)
-    assert [(tile.label, tile.percent, tile.limit, tile.left, tile.state) for tile in tiles] == [
-        ("layers", "103.33 %", "at most 30", "1 too many", "exceeded"),
-        ("latency phone cpu, µs", "100.00 %", "at most 25 k", "nothing left", "tight"),
-        ("model size, bytes", "99.85 %", "at most 1 k", "1.5 left", "tight"),
-        ("layers", "95.00 %", "at least 19", "1 above", "kept"),
-        ("parameters", "83.33 %", "at least 1 M", "200 k above", "kept"),
-        ("FLOPs", "50.00 %", "at most 1 G", "500 M left", "kept"),
-        ("latency gpu, µs", "3.00 %", "at most 30 k", "29.1 k left", "kept"),
+    assert [(tile.label, tile.percent, tile.value, tile.limit, tile.left, tile.state) for tile in tiles] == [
+        ("layers", "103.33 %", "31", "at most 30", "1 too many", "exceeded"),
+        ("latency phone cpu", "100.00 %", "25 ms", "at most 25 ms", "nothing left", "tight"),
+        ("model size", "99.85 %", "999 B", "at most 1 kB", "1.5 B left", "tight"),
+        ("layers", "95.00 %", "20", "at least 19", "1 above", "kept"),
+        ("parameters", "83.33 %", "1.2 M", "at least 1 M", "200 k above", "kept"),
+        ("activation memory", "75.00 %", "192 KiB", "at most 256 KiB", "64 KiB left", "kept"),
+        ("FLOPs", "50.00 %", "500 M", "at most 1 G", "500 M left", "kept"),
+        ("latency gpu", "3.00 %", "900 µs", "at most 30 ms", "29.1 ms left", "kept"),
     ]
-    assert [float(tile.filled) for tile in tiles] == [100.0, 100.0, 99.9, 95.0, 83.3, 50.0, 3.0]
+    assert [float(tile.filled) for tile in tiles] == [100.0, 100.0, 99.9, 95.0, 83.3, 75.0, 50.0, 3.0]
+    assert budget_tiles(BUDGETS, False)[2].value == "999", "numbers where nothing is quantised"
+
+
+@pytest.mark.parametrize(
+    ("budget", "value", "text"),
+    [
+        ("latency", 1.5e6, "1.5 s"),
+        ("latency.one", 0.25, "0.25 µs"),
+        ("weights_bytes", 47980448, "47.98 MB"),
+        ("max_feature", 7, "7 B"),
+    ],
+)
+def test_amounts_have_units(budget: str, value: float, text: str) -> None:
+    assert amount(budget, value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(44993.912, "44,993.9"), (1234.5678, "1,234.57"), (1200.5, "1,200.5"), (99880616.4, "99,880,616.4")]
+)
+def test_large_figures_have_their_thousands_apart(value: float, text: str) -> None:
+    assert number(value) == text
 
 
 def test_a_limit_that_is_not_reached_is_not_called_100_per_cent() -> None:
     assert share_text(0.99999) == "99.99 %"
-    assert share_text(share_used(Budget("params", 10**12 - 1, 1e12, True))) == "99.99 %"
+    assert share_text(share_used(Budget("params", 10**12 - 1, 1e12, True, Fraction(10**12)))) == "99.99 %"
     assert share_text(1.0) == "100.00 %"
-    assert share_used(Budget("min_flops", 0, 1e6, False)) == math.inf
+    assert share_used(Budget("min_flops", 0, 1e6, False, Fraction(10**6))) == math.inf
 
 
 # ------------------------------------------------------------------------------------------------------------------- pages
@@ -383,7 +411,7 @@ def test_a_frontier(swept: Path) -> None:
     rows = rows_of(view_of(swept), "Points of the frontier")
     for row, point in zip(rows, frontier()["points"], strict=True):
         assert row[0] == number(point["limits"]["budgets.flops"])
-        assert row[1:3] == (point["status"], score(point["objective"]))
+        assert row[1:3] == (point["status"], points(point["objective"]))
     assert [row[4] for row in rows].count("dominated") == 1
 
 
@@ -510,6 +538,14 @@ def test_the_drawing_alone_is_a_file(r18: Path, swept: Path, tmp_path: Path, cap
     capsys.readouterr()
     assert cli.main(["report", str(swept), "--picture", str(path)]) == 2
     assert "holds no network to draw" in capsys.readouterr().err
+
+
+def test_a_list_of_networks(tmp_path: Path) -> None:
+    design("tests/data/small.yaml", best=3, different="decisions:2", workers=1).save(tmp_path / "listed")
+    text = checked(report([tmp_path / "listed"]))
+    assert "3 networks (the best 3, that differ by decisions:2), complete: no other network belongs into it." in text
+    assert [row[0] for row in rows_of(view_of(tmp_path / "listed"), "Networks")] == ["1", "2", "3"]
+    assert "--best 3 --different decisions:2" in text
 
 
 def test_without_jinja2(r18: Path, monkeypatch: pytest.MonkeyPatch) -> None:

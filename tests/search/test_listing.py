@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from mipdesign.benchmarks.experiments.lists import list_text, listed, some_wante
 from mipdesign.benchmarks.experiments.subjects import KINDS, Truth, truth_of
 
 from mipdesign.checker import HOLDS
+from mipdesign.cli.main import main
 from mipdesign.designs.design import Design
 from mipdesign.designs.pool import Pool, networks_text
 from mipdesign.designs.run import design
@@ -19,10 +22,13 @@ from mipdesign.errors import SpecError
 from mipdesign.lattice.cell import Cell
 from mipdesign.lattice.position import Candidate
 from mipdesign.lattice.tables import Tables
+from mipdesign.networks.architecture import Architecture
 from mipdesign.problem.problem import Problem
+from mipdesign.report.report import report
 from mipdesign.search.coverage import build_tables
 from mipdesign.search.differences import Difference, ratio_of
 from mipdesign.search.listing import Listed, ListSearch, Wanted
+from mipdesign.search.outcome import Progress
 
 SMALL = Path("tests/data/small.yaml")
 
@@ -116,6 +122,15 @@ def test_a_list_that_is_stopped_says_what_is_proved() -> None:
         ({"best": 2, "different": "widths:3"}, "different"),
         ({"best": 2, "different": "decisions:0"}, "different"),
         ({"most": 5}, "most"),
+        ({"within": float("nan")}, "within"),
+        ({"within": True}, "within"),
+        ({"best": 2.0}, "best"),
+        ({"best": "abc"}, "best"),
+        ({"best": 10**9}, "best"),
+        ({"within": 0.1, "most": 10**8}, "most"),
+        ({"best": 2, "different": "channels"}, "different"),
+        ({"best": 2, "different": 2.0}, "different"),
+        ({"best": 2, "presolve": False}, "presolve"),
         ({"best": 2, "gap": 0.1}, "gap"),
         ({"best": 2, "engine_options": {"relaxator": "lp"}}, "engine_options"),
     ],
@@ -124,6 +139,39 @@ def test_what_cannot_be_listed_is_refused(options: dict[str, object], field: str
     with pytest.raises(SpecError) as refused:
         design(Problem.load(SMALL), workers=1, **options)  # type: ignore[arg-type]
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize("options", [{"best": 300, "different": "channels:10%"}, {"best": 500}])
+def test_an_interrupted_list_has_what_is_proved(options: dict[str, Any], tmp_path: Path) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.phase == "listing":
+            raise KeyboardInterrupt
+
+    found = design(Problem.load(SMALL), workers=1, on_progress=interrupt, **options)
+    assert found.interrupted and found.listed is not None and found.pool is not None and len(found.pool) >= 1
+    found.save(tmp_path)
+    assert all(claim.outcome == HOLDS for claim in verify_folder(tmp_path))
+
+
+def test_a_list_is_shown_and_its_networks_are_taken_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["design", str(SMALL), "--workers", "1", "--best", "12", "--quiet", "--out", str(tmp_path)]) == 0
+    assert "gap 0 %, list of 12 networks" in capsys.readouterr().out
+    found = Design.load(tmp_path)
+    pool = found.pool
+    assert pool is not None and repr(pool) == "<Pool of 12 networks of small>"
+    assert main(["evaluate", str(tmp_path), "--network", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["params"] == pool[2].figures["params"]
+    assert main(["export", str(tmp_path), "--network", "3", "--to", "json"]) == 0
+    assert Architecture.from_dict(json.loads(capsys.readouterr().out)) == pool[2].architecture
+    for wrong in (["--network", "13"], ["--network", "0"], ["--network", "3", "--to", "torch"]):
+        assert main(["export", str(tmp_path), "--to", "json", *wrong]) == 2
+        assert ("--out" if "torch" in wrong else "--network: ") in capsys.readouterr().err
+    pytest.importorskip("jinja2")
+    for html in (pool._repr_html_(), found._repr_html_(), report([tmp_path])):
+        assert html is not None and "List of" in html and "networks.csv in the folder of the design has all 12" in html
+    frame = pytest.importorskip("pandas") and pool.to_frame()
+    assert len(frame) == 12 and list(frame.columns) == list(pool.columns) and frame["depth3"].dtype.kind == "i"
+    assert list(frame["objective"]) == list(pool.objectives)
 
 
 def test_tolerances_are_exact() -> None:
