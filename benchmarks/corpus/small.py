@@ -18,7 +18,7 @@ from mipdesign.lattice.tables import Tables
 from mipdesign.networks.architecture import Architecture, Stage, Stem
 from mipdesign.networks.blocks import FAMILIES as BLOCKS
 from mipdesign.networks.budget_names import UPPER_ONLY
-from mipdesign.networks.latency import LatencyTable
+from mipdesign.networks.latency import LatencyModel, LatencyTable, is_conv
 from mipdesign.networks.operation import kernel_of
 from mipdesign.networks.tool_counts import OF_TOOL
 from mipdesign.nn.latency_plan import plan
@@ -306,13 +306,26 @@ def with_any_budgets(problem: Problem, data: dict[str, Any], rng: np.random.Gene
     return Problem.from_dict(data | {"budgets": budgets})
 
 
-def random_table(problem: Problem, rng: np.random.Generator) -> list[str]:
-    """Lines of a latency table for a problem: times that grow with the work, and noise as large as they are."""
+def random_table(problem: Problem, rng: np.random.Generator, fused: bool = False) -> list[str]:
+    """Lines of a latency table for a problem: times that grow with the work, and noise as large as they are.
+
+    ``fused``: with convolutions and what follows them as one.
+    """
     rows = []
-    for row in plan(problem, int(rng.integers(2, 5))):
-        work = row.in_channels * (row.out_channels * row.kernel**2 / row.groups if row.kind == "conv" else 1)
+    for row in plan(problem, int(rng.integers(2, 5)), fused=fused):
+        work = row.in_channels * (row.out_channels * row.kernel**2 / row.groups if is_conv(row.kind) else 1)
         rows.append(row._replace(microseconds=round((2 + work * row.resolution**2 / 1e4) * rng.uniform(0.5, 1.5), 3)))
     return LatencyTable(tuple(rows)).to_lines()
+
+
+def fused_problem(seed: int) -> Problem:
+    """A varied problem with a latency limit by a table whose convolutions are one with what follows them."""
+    problem = varied_problem(seed)
+    table = random_table(problem, np.random.default_rng(seed), fused=True)
+    model, networks = LatencyModel(LatencyTable.from_lines(table)), itertools.islice(every_network(problem), 1)
+    limit = max((1.2 * model.total(network.operations()) / 1000 for network in networks), default=1.0)
+    data = problem.to_dict()
+    return Problem.from_dict(data | {"budgets": data["budgets"] | {"latency": {"max": limit, "table": table}}})
 
 
 def _vary(stage: dict[str, Any], rng: np.random.Generator) -> None:

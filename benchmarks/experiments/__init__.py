@@ -12,7 +12,7 @@ EXPERIMENTS = {
     "frontier": "A frontier against as many separate runs, and against itself after kills",
     "fuzz": "Spoiled certificates held against enumeration: the checker must refuse whatever is false or malformed",
     "hard": "Hard specifications, held against enumeration by exact arithmetic",
-    "latency": "Predicted against measured latency: designs under several latency budgets, their modules timed",
+    "latency": "Predicted against measured latency in two modes, and what an optimum under the other mode's table costs",
     "malformed": "Malformed files of every kind, each given to a command as a process of its own",
     "pair": "This version beside another one: whole processes in turns, with memory, and whether the answers are the same",
     "prices": "Prices against what they foretell: one limit at a time is relaxed and the problem solved again",

@@ -22,7 +22,8 @@ class Op(NamedTuple):
 
     ``scored`` says whether the reference tool counts its FLOPs, ``projected`` (of an addition) whether its shortcut has a
     convolution, ``present`` whether there is such an operation at all. ``kt``: frames of a kernel; ``frames``: of the maps.
-    ``a, w``: bits of what a convolution reads and of its weights.
+    ``a, w``: bits of what a convolution reads and of its weights. ``fused``: of a convolution, its normalisation and the
+    activation behind that, the kind under which a latency table may list them as one.
     """
 
     kind: str
@@ -39,6 +40,7 @@ class Op(NamedTuple):
     frames: int = 1
     a: Int = 8
     w: Int = 8
+    fused: str = ""
 
     @property
     def out(self) -> Int:
@@ -121,12 +123,12 @@ FRAMES = 2**14
 def conv(ci: Int, co: Int, r: Int, k: Int = 1, s: Int = 1, groups: Int = 1, act: str = "", scored: bool = True,
          present: Any = True, kt: Int = 1) -> Ops:  # fmt: skip
     """A convolution without bias, its normalisation, and an activation where ``act`` names one."""
-    out = -(-r // s)
+    out, fused = -(-r // s), "conv+norm+" + act if act else "conv+norm"
     ops = [
-        Op("conv", ci, co, r, k, s, groups, scored, present=present, kt=kt),
-        Op("norm", co, co, out, scored=scored, present=present),
+        Op("conv", ci, co, r, k, s, groups, scored, present=present, kt=kt, fused=fused),
+        Op("norm", co, co, out, scored=scored, present=present, fused=fused),
     ]
-    return ops + ([Op(act, co, co, out, scored=scored, present=present)] if act else [])
+    return ops + ([Op(act, co, co, out, scored=scored, present=present, fused=fused)] if act else [])
 
 
 def depthwise(c: Int, r: Int, k: Int, s: int, act: str, kt: Int = 1) -> Ops:

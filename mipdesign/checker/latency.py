@@ -15,6 +15,8 @@ from .reading import DECIMAL, RefusedError, integer, sequence
 
 HEADER = "kind,in_channels,out_channels,kernel,stride,groups,resolution,batch,microseconds"
 Ints = NDArray[np.int64]
+FUSED = ("conv+norm", *("conv+norm+" + act for act in ("relu", "relu6", "silu", "sigmoid")))
+"""Kinds of rows of a convolution with the normalisation, and the activation, that alone read it."""
 MISSING = -1
 """Stands for the latency of what the table does not cover."""
 
@@ -52,7 +54,8 @@ def _line(low: Ints, high: Ints, at: Ints, first: Ints, last: Ints) -> Ints:
 
 
 class Latency:
-    """The rows of one batch size; kinds in ``free`` take no time."""
+    """The rows of one batch size; kinds in ``free`` take no time. With a row of a kind of :data:`FUSED`, every
+    convolution counts by the row of its own such kind, and its normalisation and activation nothing."""
 
     def __init__(self, lines: Any, batch: int, free: Sequence[str], where: str) -> None:
         self.free = frozenset(free)
@@ -74,17 +77,20 @@ class Latency:
                     raise RefusedError(f"{where}.{n} measures an operation a second time")
                 at[ci, 0 if is_line(key) else co] = nanoseconds
         self.grids = {key: _grid(of_key) for key, of_key in points.items()}
+        self.fused = any(key[0] in FUSED for key in points)
 
     def of(self, op: Op) -> Ints:
         """Nanoseconds of an operation, broadcast over its arrays; 0 where it is not present."""
         arrays = (np.asarray(x) for x in (op.ci, op.co, op.k, op.groups, op.present))
         ci, co, k, groups, present = np.broadcast_arrays(*arrays)
-        value = np.full(ci.shape, 0 if op.kind in self.free else MISSING, dtype=np.int64)
-        if op.kind not in self.free:
+        kind = op.fused if self.fused and op.fused else op.kind
+        takes_none = kind in self.free or (kind != op.kind and op.kind != "conv")  # the convolution's row counts the others
+        value = np.full(ci.shape, 0 if takes_none else MISSING, dtype=np.int64)
+        if not takes_none:
             alone = (groups == ci) & (groups == co) & (groups > 1) & (op.kind == "conv")
             groups = np.where(alone, 0, groups)
             for code in np.unique(k.astype(np.int64) << 32 | groups).tolist():
-                key = (op.kind, code >> 32, op.s, code & 0xFFFFFFFF, op.r)
+                key = (kind, code >> 32, op.s, code & 0xFFFFFFFF, op.r)
                 if key in self.grids:
                     mine = (k == key[1]) & (groups == key[3])
                     outputs = co[mine].astype(np.int64) * (not is_line(key))
@@ -94,13 +100,13 @@ class Latency:
 
 def _key(kind: str, k: int, s: int, groups: int, r: int, ci: int, co: int) -> tuple[Any, ...]:
     """What operations of one grid have in common; 0 groups stands for as many as there are channels."""
-    alone = kind == "conv" and groups == ci == co and groups > 1
+    alone = kind in ("conv", *FUSED) and groups == ci == co and groups > 1
     return kind, k, s, 0 if alone else groups, r
 
 
 def is_line(key: tuple[Any, ...]) -> bool:
     """Whether operations of a grid have as many outputs as inputs."""
-    return key[3] == 0 or key[0] not in ("conv", "linear")
+    return key[3] == 0 or key[0] not in ("conv", "linear", *FUSED)
 
 
 def _grid(points: dict[tuple[int, int], int]) -> Grid:

@@ -15,7 +15,7 @@ import numpy as np
 
 from .elements import Element, Tie, chain
 from .families import FAMILIES, FRAMES, WHOLE, Family, Ops, in_video, quantised
-from .latency import Latency
+from .latency import FUSED, Latency
 from .reading import RefusedError, integer, lattice, mapping, ratio, refuse, sequence, word, words
 from .scoring import Scoring, log_of, places, read_objective, spread_of_kernel, worth_of_bits
 from .super_block import MOST_COLUMNS, Near, SuperBlock, super_block
@@ -355,7 +355,7 @@ def _latencies(value: Any, where: str) -> tuple[Timed, ...]:
 
 def _latency(value: Any, where: str) -> Timed:
     row = mapping(value, where, ("table", "max"), ("batch", "free"))
-    free = words(row.get("free", []), f"{where}.free", tuple(_KINDS))
+    free = words(row.get("free", []), f"{where}.free", (*_KINDS, *FUSED))
     latency = Latency(row["table"], integer(row.get("batch", 1), f"{where}.batch"), free, f"{where}.table")
     return Timed(latency, 1000 * ratio(row["max"], f"{where}.max"))
 

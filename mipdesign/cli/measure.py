@@ -23,6 +23,10 @@ def validate(
     seed: Annotated[int, typer.Option(parser=seed_number, metavar="N", help="Seed of weights and pictures.")] = 0,
     batch: Annotated[int, typer.Option(parser=whole, metavar="N", help="Pictures at a time, for memory and latency.")] = 1,
     threads: Annotated[int, typer.Option(parser=whole, metavar="N", help="Threads of torch on the CPU.")] = 1,
+    latency: Annotated[
+        str | None,
+        typer.Option(metavar="TABLE.csv", help="Hold this table's prediction against the network, run as the table says."),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out latency and gradients, which run the network.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -31,7 +35,8 @@ def validate(
     """Measure a network's torch module against the theory, and what it does on this machine.
 
     The figures of the theory can fail: counts, shapes, and the log-variance of every stage. Activation memory, latency,
-    gradients at initialisation and the effectiveness of known networks are shown beside them.
+    gradients at initialisation and the effectiveness of known networks are shown beside them; with --latency also what
+    the table predicts, and what the network takes in the table's mode.
 
     In the folder of a design, the outcome is written to validation.json as well.
 
@@ -39,6 +44,7 @@ def validate(
     """
     from ..nn.known_networks import known_networks
     from ..nn.measurements import measurements
+    from ..nn.profiling import predict
     from ..nn.reading import read_network
     from ..nn.validation import validate as measure
     from ..nn.validation_file import write_validation
@@ -48,7 +54,9 @@ def validate(
     ensure_temporary(path)
     network = read_network(path, resolution)
     measured = measurements(network, batch=batch, threads=threads, seed=seed, quick=quick)
-    report = replace(measure(network, draws=draws, seed=seed), measurements=measured, known=known_networks(network))
+    prediction = None if latency is None else predict(network, latency, batch=batch)
+    report = replace(measure(network, draws=draws, seed=seed), measurements=measured, prediction=prediction)
+    report = replace(report, known=known_networks(network))
     console = PlainConsole()
     try:
         if as_json:
@@ -56,7 +64,7 @@ def validate(
         else:
             if not quiet:
                 console.print(validation_table(report.checks))
-                console.print(*measurement_tables(measured, report.known), sep="")
+                console.print(*measurement_tables(measured, report.known, prediction), sep="")
             agreement = "the only figure agrees" if len(report.checks) == 1 else f"all {len(report.checks)} figures agree"
             failed = ", ".join(check.name for check in report.failures)
             console.facts([f"FAILED: {failed}" if failed else agreement])
@@ -80,7 +88,29 @@ def profile(
     device: Annotated[
         str, typer.Option(metavar="cpu|cuda", help="Where the operations run.", autocompletion=one_of("cpu", "cuda"))
     ] = "cpu",
-    threads: Annotated[int, typer.Option(parser=whole, metavar="N", help="Threads of torch on the CPU.")] = 1,
+    mode: Annotated[
+        str,
+        typer.Option(
+            metavar="MODE",
+            help="How networks will run: eager, compile, on cpu also onnxruntime, on cuda also graph (a CUDA graph).",
+            autocompletion=one_of("eager", "graph", "compile", "onnxruntime"),
+        ),
+    ] = "eager",
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="TYPE",
+            help="float32, float16 or bfloat16; tf32 is float32 with TF32 in convolutions, as torch has it on cuda by itself.",
+            autocompletion=one_of("float32", "tf32", "float16", "bfloat16"),
+        ),
+    ] = "float32",
+    memory_format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT", help="contiguous or channels_last.", autocompletion=one_of("contiguous", "channels_last")
+        ),
+    ] = "contiguous",
+    threads: Annotated[int, typer.Option(parser=whole, metavar="N", help="Threads on the CPU.")] = 1,
     batch: Annotated[int, typer.Option(parser=whole, metavar="N", help="Pictures at a time.")] = 1,
     points: Annotated[
         int, typer.Option(parser=whole, metavar="N", help="Channel counts at which each kind of operation is measured.")
@@ -90,7 +120,10 @@ def profile(
     quiet: Quiet = False,
     plugins: Plugins = None,
 ) -> None:
-    """Measure a latency table of the operations that a problem needs, on this machine, with torch.
+    """Measure a latency table of the operations that a problem needs, on this machine, with torch or onnxruntime.
+
+    A table is of the mode that it is measured in: calls of torch one by one, a CUDA graph, or what compile and onnxruntime
+    make of a network, where a convolution, its normalisation and its activation are one operation.
 
     Use it as a budget: --set budgets.latency.table=FILE.csv --set 'budgets.latency.max=25 ms'. A run that was cut off goes on
     where it stopped when the command is given again: after Ctrl-C the file has what was measured until then.
@@ -106,6 +139,7 @@ def profile(
         raise SpecError("--out", "is missing", "say which file the table goes to, or give --dry-run")
     problem = problem_of(spec, None, overrides)
     settings: dict[str, Any] = {"batch": batch, "points": points, "device": device, "threads": threads, "seconds": seconds}
+    settings |= {"mode": mode, "dtype": dtype, "memory_format": memory_format}
     if out is None or dry_run:
         lines = forecast_lines(forecast(problem, out, **settings), out)
         PlainConsole().facts(lines[-1:] if quiet else lines)

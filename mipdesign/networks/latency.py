@@ -8,6 +8,10 @@ the latency is interpolated:
    operation is never taken to be faster, whatever a measurement says);
 2. linearly along the input channels, then linearly along the output channels, each rounded down to a whole nanosecond.
 
+A table may list a convolution together with the normalisation and the activation that alone read it, as one row of a kind such
+as ``conv+norm+relu`` (:data:`FUSED_KINDS`). A table with such a row is *fused*: it counts every convolution by the row of
+its fused kind, and nothing for the operations that are a part of that.
+
 So the interpolation is monotone in both, exact at the points, and an integer: a latency budget is decided in integer arithmetic
 like any other. Normalisations, activations, pools, additions, scalings and depthwise convolutions have as many outputs as
 inputs; their grids are lines. Nothing is extrapolated: what lies outside the grid is *missing*.
@@ -36,6 +40,10 @@ if TYPE_CHECKING:
 
 HEADER = ("kind", "in_channels", "out_channels", "kernel", "stride", "groups", "resolution", "batch", "microseconds")
 KINDS = ("conv", "linear", "norm", "relu", "relu6", "silu", "sigmoid", "pool", "max_pool", "global_pool", "add", "scale")
+"""Single operations."""
+FUSED_KINDS = ("conv+norm", *(f"conv+norm+{function}" for function in ("relu", "relu6", "silu", "sigmoid")))
+"""Convolutions with what follows them."""
+ROW_KINDS = KINDS + FUSED_KINDS
 """What a row may measure."""
 MOST_ROWS = 20_000
 MOST_NANOSECONDS = 10**10
@@ -71,7 +79,7 @@ class Row(NamedTuple):
 
     @property
     def shape(self) -> Shape:
-        is_depthwise = self.kind == "conv" and self.in_channels == self.out_channels == self.groups > 1
+        is_depthwise = is_conv(self.kind) and self.in_channels == self.out_channels == self.groups > 1
         return Shape(self.kind, self.kernel, self.stride, 0 if is_depthwise else self.groups, self.resolution)
 
     @property
@@ -84,20 +92,32 @@ class Row(NamedTuple):
         return ",".join(map(str, self))
 
 
-def kind_of(op: Operation) -> str:
-    """The kind under which a table lists an operation."""
+def is_conv(kind: str) -> bool:
+    """Whether rows of a kind are of convolutions, alone or fused."""
+    return kind == "conv" or kind in FUSED_KINDS
+
+
+def kind_of(op: Operation, fused: bool = False) -> str:
+    """The kind under which a table lists an operation; empty for what a fused table counts with the convolution before it."""
+    if fused and op.fused:
+        return op.fused if op.kind == "conv" else ""
     return op.function if op.kind == "activation" else op.kind
 
 
 def is_line(shape: Shape) -> bool:
     """Whether operations of that shape have as many output channels as input channels."""
-    return shape.groups == 0 or shape.kind not in ("conv", "linear")
+    return shape.groups == 0 or not (is_conv(shape.kind) or shape.kind == "linear")
 
 
 def shipped_tables() -> list[str]:
     """Names of the tables that come with the package."""
     folder = resources.files(__package__) / "tables"
     return sorted(SHIPPED + item.name.removesuffix(".csv") for item in folder.iterdir() if item.name.endswith(".csv"))
+
+
+def is_shipped(path: str | Path) -> bool:
+    """Whether that names a table that comes with the package, and no file."""
+    return isinstance(path, str) and path.startswith(SHIPPED) and not os.path.lexists(path)
 
 
 @dataclass(frozen=True)
@@ -115,27 +135,26 @@ class LatencyTable:
         SpecError
             With the file, the line and the column at fault.
         """
-        if isinstance(path, str) and path.startswith(SHIPPED) and not os.path.lexists(path):
-            return cls.shipped(path)
         try:
-            return cls.from_lines(read_text(Path(path), MAX_TABLE_BYTES).splitlines())
+            return cls.from_lines(cls.text_of(path).splitlines())
         except SpecError as error:
-            raise error if error.source else error.at(str(path)) from None
+            raise error if error.source or is_shipped(path) else error.at(str(path)) from None
 
-    @classmethod
-    def shipped(cls, name: str) -> LatencyTable:
-        """A table that comes with the package, by its name: ``mipdesign/NAME``.
+    @staticmethod
+    def text_of(path: str | Path) -> str:
+        """What a CSV file holds, or a table of the package, comments and all.
 
         Raises
         ------
         SpecError
-            If there is none.
+            If there is none, or it cannot be read.
         """
-        names = shipped_tables()
+        if not is_shipped(path):
+            return read_text(Path(path), MAX_TABLE_BYTES)
+        name, names = str(path), shipped_tables()
         if name not in names:
             raise SpecError("", f"{short(name)} is not a table of the package", f"use one of: {', '.join(names)}, or a path")
-        text = (resources.files(__package__) / "tables" / f"{name.removeprefix(SHIPPED)}.csv").read_text(encoding="utf-8")
-        return cls.from_lines(text.splitlines())
+        return (resources.files(__package__) / "tables" / f"{name.removeprefix(SHIPPED)}.csv").read_text(encoding="utf-8")
 
     @classmethod
     def from_lines(cls, lines: Iterable[str]) -> LatencyTable:
@@ -178,6 +197,11 @@ class LatencyTable:
         return LatencyTable(rows)
 
     @cached_property
+    def fused(self) -> bool:
+        """Whether it counts convolutions with what follows them."""
+        return any(row.kind in FUSED_KINDS for row in self.rows)
+
+    @cached_property
     def grids(self) -> dict[Shape, Grid]:
         """The measured points by shape."""
         from .latency_grid import Grid  # and with it numpy, which a problem without a table does not need
@@ -193,8 +217,8 @@ def _row(n: int, values: Sequence[str]) -> Row:
     """One row of CSV, checked."""
     if len(values) != len(HEADER):
         raise SpecError(f"line {n}", f"has {counted(len(values), 'column')}", f"give {len(HEADER)}: {', '.join(HEADER)}")
-    if values[0] not in KINDS:
-        raise SpecError(f"line {n}, kind", f"{short(values[0])} is not known", f"use one of: {', '.join(KINDS)}")
+    if values[0] not in ROW_KINDS:
+        raise SpecError(f"line {n}, kind", f"{short(values[0])} is not known", f"use one of: {', '.join(ROW_KINDS)}")
     numbers = []
     for name, text in zip(HEADER[1:-1], values[1:-1], strict=True):
         if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= LARGEST and len(text) < 9):
@@ -231,12 +255,12 @@ class LatencyModel:
         """
         from .latency_grid import nanoseconds
 
-        kind = kind_of(op)
+        kind = kind_of(op, self.table.fused)
 
         def grid_of(kernel: int, groups: int) -> Grid | None:
             return self.table.grids.get(Shape(kind, kernel, op.stride, groups, op.resolution))
 
-        return nanoseconds(op, None if kind in self.free else grid_of)
+        return nanoseconds(op, None if not kind or kind in self.free else grid_of)
 
     def total(self, operations: Iterable[Operation]) -> int:
         """Latency of one network in nanoseconds.
@@ -250,20 +274,28 @@ class LatencyModel:
 
         total = 0
         for op in operations:
-            key = (kind_of(op), op.in_channels, op.out_channels, op.kernel, op.stride, op.groups, op.resolution)
+            key = (
+                kind_of(op, self.table.fused),
+                op.in_channels,
+                op.out_channels,
+                op.kernel,
+                op.stride,
+                op.groups,
+                op.resolution,
+            )
             value = self._known.get(key)
             if value is None:
                 value = self._known[key] = self.nanoseconds(op)
             if value == MISSING:
-                raise missing(op)
+                raise missing(op, self.table.fused)
             total += value
         return total
 
 
-def missing(op: Operation) -> SpecError:
+def missing(op: Operation, fused: bool = False) -> SpecError:
     """The error for an operation of one network that a table does not cover."""
     text = (
-        f"{kind_of(op)} {int(op.in_channels)} -> {int(op.out_channels)}, kernel {int(op.kernel)}, stride {op.stride}, "
+        f"{kind_of(op, fused)} {int(op.in_channels)} -> {int(op.out_channels)}, kernel {int(op.kernel)}, stride {op.stride}, "
         f"groups {int(op.groups)}, at {op.resolution} x {op.resolution}"
     )
     remedy = "measure points around it ('mipdesign profile' measures what a problem needs), or list its kind in free"

@@ -9,7 +9,7 @@ A map's height may also be a :class:`fractions.Fraction`: it is then halved with
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -53,6 +53,10 @@ class Operation:
         Length of a kernel of video in frames, and the frames of the maps; frames are never strided over.
     bits:
         Those of a quantised convolution.
+    fused:
+        Of a convolution and of the normalisation and activation that alone read it, one after the other: their kinds, such as
+        ``conv+norm+relu``, under which a latency table may list the three as one. No part of what makes operations equal:
+        a graph does not carry it.
     """
 
     name: str
@@ -71,6 +75,7 @@ class Operation:
     kernel_t: Int = 1
     frames: int = 1
     bits: Bits | None = None
+    fused: str = field(default="", compare=False)
 
     @property
     def out_resolution(self) -> Int:
@@ -191,6 +196,7 @@ class OperationChain:
         self, name: str, out: Int, kernel: Int = 1, stride: int = 1, groups: Int = 1, act: str = "", **fields: Any
     ) -> None:
         """A convolution with its normalisation and, if ``act`` is given, its activation."""
+        fields["fused"] = f"conv+norm+{act}" if act else "conv+norm"
         self.add(name, "conv", out_channels=out, kernel=kernel, stride=stride, groups=groups, **fields)
         self.add(f"{name}_bn", "norm", **fields)
         if act:

@@ -7,7 +7,6 @@ of them means, and what it does not.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,12 +18,11 @@ from ..errors import SpecError, require
 from ..networks.architecture import Architecture
 from .graph import Shape, input_shape, to_graph
 from .lowering import to_module
+from .timing import captured, timed
 
 if TYPE_CHECKING:
     from .module import DesignedNetwork
 
-WARM_UPS, LEAST_RUNS = 2, 7
-"""Runs before the clock counts, and timed runs at least."""
 GRADIENT_DRAWS = 3
 """Independent draws of weights and pictures, from which the standard error of a gradient's norm is taken."""
 
@@ -61,11 +59,15 @@ class Latency:
     ----------
     device:
         ``cpu``, or the name of the CUDA device.
+    mode:
+        ``eager``; on a CUDA device also ``graph``, the same kernels replayed. There ``eager`` is the interpreter's time
+        if that is longer than the device's.
     threads:
         Threads of torch; ``None`` on a CUDA device.
     """
 
     device: str
+    mode: str
     threads: int | None
     batch: int
     runs: int
@@ -217,57 +219,28 @@ def _allocated(run: Callable[[], object]) -> int:
 
 
 def latencies(architecture: Architecture, batch: int, threads: int, seconds: float, seed: int) -> tuple[Latency, ...]:
-    """Latency in inference mode on the CPU, and on CUDA where torch sees a device; float32, weights as initialised."""
+    """Latency in inference mode on the CPU, and on CUDA where torch sees a device, there as a graph too; float32, on CUDA with
+    TF32 as torch is set, weights as initialised."""
     import torch
 
     with _seeded(seed):
         network = to_module(to_graph(architecture)).eval()
         pictures = torch.randn(shape_of(architecture, batch))
     with torch.inference_mode():
-        found = [quartiles(timed(lambda: network(pictures), seconds), "cpu", threads, batch)]
+        found = [quartiles(timed(lambda: network(pictures), seconds), "cpu", "eager", threads, batch)]
         if torch.cuda.is_available():
             network, pictures = network.cuda(), pictures.cuda()
-            times = timed(lambda: network(pictures), seconds, cuda=True)
-            found.append(quartiles(times, torch.cuda.get_device_name(), None, batch))
+            eager = lambda: network(pictures)  # noqa: E731
+            for mode, run in {"eager": eager, "graph": captured(eager)}.items():
+                times = timed(run, seconds, cuda=True)
+                found.append(quartiles(times, torch.cuda.get_device_name(), mode, None, batch))
     return tuple(found)
 
 
-def timed(run: Callable[[], object], seconds: float, cuda: bool = False) -> list[float]:
-    """Seconds of single runs, after a warm-up; on CUDA between events on the device's own clock."""
-    times: list[float] = []
-    begun = time.perf_counter()
-    for n in range(10**9):
-        elapsed = _cuda_seconds(run) if cuda else _cpu_seconds(run)
-        if n >= WARM_UPS:
-            times.append(elapsed)
-        else:
-            begun = time.perf_counter()
-        if len(times) >= LEAST_RUNS and time.perf_counter() - begun >= seconds:
-            break
-    return times
-
-
-def _cpu_seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def _cuda_seconds(run: Callable[[], object]) -> float:
-    import torch
-
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
-    start.record()
-    run()
-    end.record()
-    torch.cuda.synchronize()
-    return start.elapsed_time(end) / 1000  # type: ignore[no-any-return]
-
-
-def quartiles(times: list[float], device: str, threads: int | None, batch: int) -> Latency:
+def quartiles(times: list[float], device: str, mode: str, threads: int | None, batch: int) -> Latency:
     """Quartiles of single runs."""
     lower, median, upper = (float(q) for q in np.quantile(times, (0.25, 0.5, 0.75)))
-    return Latency(device, threads, batch, len(times), lower, median, upper)
+    return Latency(device, mode, threads, batch, len(times), lower, median, upper)
 
 
 # --------------------------------------------------------------------------------------------------------------- gradients

@@ -1,71 +1,40 @@
-"""Measuring a latency table on the machine at hand: how long torch takes for the operations that a problem needs.
+"""Measuring a latency table on the machine at hand: how long the operations that a problem needs take.
 
-Each operation is run alone, in inference mode, on its torch module as
-:mod:`mipdesign.nn.block` builds it, and timed by ``torch.utils.benchmark`` (median of blocks of calls, after a warm-up). Calls
-take turns among copies of weights and input that no cache holds together: in a whole network an operation finds neither there.
+:mod:`mipdesign.nn.latency_modes` says how an operation is run and timed, :mod:`mipdesign.nn.latency_settings` what can be
+chosen.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import FLAG, PATH, arguments, callback, one_of, optional, real, whole
 from ..display import showing
-from ..errors import SpecError, require
+from ..errors import SpecError
 from ..files import read_text, write_whole, writing
 from ..networks.architecture import Architecture
-from ..networks.latency import HEADER, MAX_TABLE_BYTES, LatencyTable, Row
+from ..networks.latency import HEADER, MAX_TABLE_BYTES, LatencyModel, LatencyTable, Row
 from ..problem.given import ProblemLike, given_problem
-from .graph import to_graph
 from .latency_plan import operation_of, plan
-from .lowering import to_module
+from .latency_settings import DTYPES, MEMORY_FORMATS, MODES, Settings, described, settings_of
 
 if TYPE_CHECKING:
     from ..problem.problem import Problem
-
-CACHE_NUMBERS, MOST_COPIES = 2**24, 64
-"""Numbers (of four bytes) that a cache surely does not hold, and most copies of one operation's operands."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How operations are measured.
-
-    Attributes
-    ----------
-    device:
-        ``cpu`` or ``cuda``.
-    threads:
-        Threads of torch on the CPU.
-    seconds:
-        Time spent on each operation, at least.
-    """
-
-    device: str
-    threads: int
-    seconds: float
-
-    def comment(self) -> str:
-        """The line that tells how a table was measured."""
-        import torch
-
-        name = torch.cuda.get_device_name() if self.device == "cuda" else "cpu"
-        return f"# torch {torch.__version__}, {name}, {self.threads} threads, float32, median"
-
 
 _SETTINGS = {
     "batch": whole(1, 65536),
     "points": whole(2, 100),
     "device": one_of("a device", ("cpu", "cuda")),
     "threads": whole(1, 1024),
+    "mode": one_of("a mode", sorted({mode for modes in MODES.values() for mode in modes})),
+    "dtype": one_of("a type of numbers", DTYPES),
+    "memory_format": one_of("a memory format", MEMORY_FORMATS),
     "seconds": real("a time", lambda seconds: 0 < seconds <= 60, "a number above 0 and up to 60"),
 }
 """What :func:`profile` and :func:`forecast` take alike."""
@@ -82,6 +51,9 @@ def profile(
     device: str = "cpu",
     threads: int = 1,
     seconds: float = 0.05,
+    mode: str = "eager",
+    dtype: str = "float32",
+    memory_format: str = "contiguous",
     progress: bool = False,
     on_row: Callable[[int, int], None] | None = None,
 ) -> int:
@@ -97,8 +69,8 @@ def profile(
         Pictures at a time.
     points:
         Channels at which each shape of operation is measured, along each axis.
-    device, threads, seconds:
-        See :class:`Settings`.
+    device, threads, seconds, mode, dtype, memory_format:
+        See :class:`~mipdesign.nn.latency_settings.Settings`.
     progress:
         Whether that is shown as rows are measured: in the terminal, or in the notebook.
     on_row:
@@ -112,16 +84,16 @@ def profile(
     Raises
     ------
     SpecError
-        For settings out of range, or a file that was measured in another way.
+        For settings out of range or that do not go together, or a file that was measured in another way.
     MissingExtraError
-        If torch is not installed.
+        If torch, or what the mode needs, is not installed.
     """
-    settings, path = Settings(device, threads, seconds), Path(path)
-    require("torch", "torch", "measuring latency")
-    _require_device(device)
+    settings, path = Settings(device, threads, seconds, mode, dtype, memory_format), Path(path)
+    settings.check()
     told = on_row or (lambda done, total: None)
-    wanted, known = plan(given_problem(problem), points, batch), _known(path, settings.comment())
-    _end_with_a_line(path)
+    wanted, text = plan(given_problem(problem), points, batch, settings.fused), _text_of(path)
+    known = _known(text, path, settings.comment())
+    _end_with_a_line(text, path)
     todo = [row for row in wanted if row[:-1] not in known]
     done = len(wanted) - len(todo)
     told(done, len(wanted))
@@ -165,6 +137,9 @@ def forecast(
     device: str = "cpu",
     threads: int = 1,
     seconds: float = 0.05,
+    mode: str = "eager",
+    dtype: str = "float32",
+    memory_format: str = "contiguous",
     samples: int = 16,
     patience: float = 5.0,
     clock: Callable[[], float] = time.monotonic,
@@ -179,11 +154,11 @@ def forecast(
     SpecError
         As :func:`profile`.
     """
-    settings = Settings(device, threads, seconds)
-    wanted, has_torch = plan(problem, points, batch), find_spec("torch") is not None
+    settings = Settings(device, threads, seconds, mode, dtype, memory_format)
+    wanted, has_torch = plan(problem, points, batch, settings.fused), find_spec("torch") is not None
     if has_torch:
-        _require_device(device)
-    known = set() if path is None else _known(Path(path), settings.comment() if has_torch else None)
+        settings.check()
+    known = set() if path is None else _known(_text_of(path), path, settings.comment() if has_torch else None)
     todo = sorted((row for row in wanted if row[:-1] not in known), key=_size)
     if not (todo and has_torch):
         return Forecast(len(wanted), len(todo), 0, len(todo) * seconds)
@@ -207,19 +182,17 @@ def _size(row: Row) -> int:
     return int(operation_of(row).macs) + row.in_channels * row.resolution**2
 
 
-def _require_device(device: str) -> None:
-    import torch
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SpecError("device", "torch sees no CUDA device", "use the device cpu")
+def _text_of(path: str | Path) -> str:
+    """What a file holds that may not be there yet."""
+    return read_text(Path(path), MAX_TABLE_BYTES) if os.path.exists(path) else ""
 
 
-def _known(path: Path, comment: str | None) -> set[tuple[object, ...]]:
+def _known(text: str, path: str | Path, comment: str | None) -> set[tuple[object, ...]]:
     """What a table measures already, but for a last line that was cut off; ``comment``: how it has to have been measured."""
-    text = read_text(path, MAX_TABLE_BYTES) if os.path.exists(path) else ""
     lines = _whole_lines(text)
     head = lines[0] if lines else text
-    if comment is not None and head != (comment if lines else comment[: len(text)]):
+    told = head == comment or described(head) == described(comment or "") != {} if lines else (comment or "").startswith(text)
+    if comment is not None and not told:
         raise SpecError("path", f"{path} was measured otherwise: {head!r}", f"give another file for {comment!r}")
     if len(lines) <= 2:
         return set()
@@ -234,63 +207,93 @@ def _whole_lines(text: str) -> list[str]:
     return text[: text.rfind("\n") + 1].splitlines()
 
 
-def _end_with_a_line(path: Path) -> None:
+def _end_with_a_line(text: str, path: Path) -> None:
     """Takes away what a run that was killed has written of its last line."""
-    text = read_text(path, MAX_TABLE_BYTES) if os.path.exists(path) else ""
     if text and not text.endswith("\n"):
         with writing(path):
             write_whole(path, "".join(f"{line}\n" for line in _whole_lines(text)).encode())
 
 
-def time_network(architecture: Architecture, *, batch: int = 1, threads: int = 1, seconds: float = 2.0) -> float:
-    """Microseconds of a whole network on the CPU, measured as its operations are: what a table's prediction is held against.
+def time_network(
+    architecture: Architecture,
+    *,
+    batch: int = 1,
+    threads: int = 1,
+    seconds: float = 2.0,
+    device: str = "cpu",
+    mode: str = "eager",
+    dtype: str = "float32",
+    memory_format: str = "contiguous",
+) -> float:
+    """Microseconds of a whole network, run as its operations are: what a table's prediction is held against.
 
     Raises
     ------
     MissingExtraError
-        If torch is not installed.
+        If torch, or what the mode needs, is not installed.
+    SpecError
+        If settings do not go together.
     """
-    require("torch", "torch", "measuring latency")
-    import torch
-    from torch.utils.benchmark import Timer
+    settings = Settings(device, threads, seconds, mode, dtype, memory_format)
+    settings.check()
+    from .latency_modes import network_microseconds
 
-    network = to_module(to_graph(architecture)).eval()
-    picture = torch.randn(batch, architecture.input_channels, architecture.resolution, architecture.resolution)
-    with torch.inference_mode():
-        network(picture)
-        timer = Timer("network(picture)", globals={"network": network, "picture": picture}, num_threads=threads)
-        return float(timer.blocked_autorange(min_run_time=seconds).median) * 1e6
+    return network_microseconds(architecture, settings, batch)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Microseconds of a network by a table, and measured as the table was.
+
+    Attributes
+    ----------
+    how:
+        The table's line that tells how it was measured.
+    error:
+        By how much the prediction is off, relative to what was measured.
+    """
+
+    table: str
+    how: str
+    batch: int
+    predicted: float
+    measured: float
+
+    @property
+    def error(self) -> float:
+        return self.predicted / self.measured - 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return vars(self) | {"error": self.error}
+
+
+def predict(architecture: Architecture, table: str, *, batch: int = 1, seconds: float = 1.0) -> Prediction:
+    """Holds the prediction of a latency table against the whole network, run and measured as the table says in its first line.
+
+    Raises
+    ------
+    MissingExtraError
+        If torch, or what the mode needs, is not installed.
+    SpecError
+        If the table does not tell how it was measured, was measured on a device that is not here, or lacks an operation.
+    """
+    model = LatencyModel(LatencyTable.load(table).of_batch(batch))
+    try:
+        lines = LatencyTable.text_of(table).splitlines()
+        settings = settings_of(lines[0] if lines else "", seconds)
+    except SpecError as error:
+        raise error.at(table) from None
+    from .latency_modes import network_microseconds
+
+    predicted = model.total(architecture.operations()) / 1000
+    how = lines[0].lstrip("# ").strip()
+    return Prediction(table, how, batch, predicted, network_microseconds(architecture, settings, batch))
 
 
 def measure(rows: Sequence[Row], settings: Settings) -> Iterator[Row]:
     """The rows with their latency, one by one."""
-    import torch
-    from torch.utils.benchmark import Timer
-
-    from .block import MODULES
+    from .latency_modes import microseconds
 
     for row in rows:
-        op = operation_of(row)
-        size = 1 if op.kind == "linear" else op.resolution
-        shapes = [(row.batch, row.in_channels, size, size)] * (2 if op.kind == "add" else 1)
-        if op.kind == "scale":
-            shapes.append((row.batch, row.in_channels, 1, 1))
-        weights = _copies(op.params)
-        modules = [MODULES[op.kind](op).to(settings.device).eval() for _ in range(weights)]
-        maps = [
-            [torch.randn(shape, device=settings.device) for shape in shapes]
-            for _ in range(_copies(sum(map(math.prod, shapes))))
-        ]
-        calls = itertools.cycle(zip(itertools.cycle(modules), maps * weights, strict=False))
-        with torch.inference_mode():
-            for module in modules:
-                module(*maps[0])
-            stmt = "module, inputs = next(calls)\nmodule(*inputs)"
-            timer = Timer(stmt, globals={"calls": calls}, num_threads=settings.threads)
-            measured = timer.blocked_autorange(min_run_time=settings.seconds)
-        yield row._replace(microseconds=round(measured.median * 1e6, 3))
-
-
-def _copies(numbers: int) -> int:
-    """How many copies of operands it takes that a cache does not hold them all."""
-    return max(1, min(MOST_COPIES, CACHE_NUMBERS // max(numbers, 1)))
+        yield row._replace(microseconds=round(microseconds(row, settings), 3))

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from .known_networks import KnownNetwork
     from .measurements import Measurements
     from .module import DesignedNetwork
+    from .profiling import Prediction
     from .tracing import Trace
 
 Figure: TypeAlias = int | float | tuple[int, ...]
@@ -113,6 +114,8 @@ class ValidationReport:
     measurements, known:
         What :func:`mipdesign.nn.measurements.measurements` and :func:`mipdesign.nn.known_networks.known_networks` found,
         where they were asked. Nothing of it can fail.
+    prediction:
+        A latency table's, and what was measured in its mode; see :func:`mipdesign.nn.profiling.predict`.
     """
 
     checks: tuple[Check, ...]
@@ -122,6 +125,7 @@ class ValidationReport:
     seed: int
     measurements: Measurements | None = None
     known: tuple[KnownNetwork, ...] = ()
+    prediction: Prediction | None = None
 
     @property
     def passed(self) -> bool:
@@ -149,7 +153,7 @@ class ValidationReport:
             "behaviour": None if self.measurements is None else self.measurements.to_dict(),
             "standings": [network.to_dict() for network in self.known],
             "passed": self.passed,
-        }
+        } | ({} if self.prediction is None else {"prediction": self.prediction.to_dict()})
 
 
 @arguments(

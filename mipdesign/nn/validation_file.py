@@ -30,7 +30,8 @@ class StoredCheck(Stored):
 class StoredValidation(Stored):
     """The content of ``validation.json``; see :class:`mipdesign.nn.validation.ValidationReport`.
 
-    ``behaviour`` are its measurements, ``standings`` the known networks.
+    ``behaviour`` are its measurements, ``standings`` the known networks; ``prediction`` is there where a latency
+    table was given.
     """
 
     checks: list[StoredCheck]
@@ -41,6 +42,7 @@ class StoredValidation(Stored):
     behaviour: dict[str, Any] | None
     standings: list[dict[str, Any]]
     passed: bool
+    prediction: dict[str, Any] | None = None
 
 
 def write_validation(report: ValidationReport, folder: Path) -> None:

@@ -15,7 +15,7 @@ from ..errors import SpecError, short
 from ..networks.architecture_file import Positive
 from ..networks.budget_names import LATENCY, LOWER, SIZES, UPPER_ONLY, kind_of_budget
 from ..networks.evaluator import DEFAULT_BYTES
-from ..networks.latency import KINDS, LatencyModel, LatencyTable
+from ..networks.latency import ROW_KINDS, LatencyModel, LatencyTable
 from ..numerals import at_most, plain_number
 from ..parsing import validated
 from ..units import COUNT, DIMENSIONS, Dimension, without_unit
@@ -143,8 +143,8 @@ class LatencyRange(Range):
     @model_validator(mode="after")
     def _check_table(self) -> Self:
         for kind in self.free:
-            if kind not in KINDS:
-                raise SpecError("free", f"{kind!r} is not a kind of operation", f"use some of: {', '.join(KINDS)}")
+            if kind not in ROW_KINDS:
+                raise SpecError("free", f"{kind!r} is not a kind of operation", f"use some of: {', '.join(ROW_KINDS)}")
         self.table.of_batch(self.batch)
         return self
 

@@ -10,6 +10,7 @@ from ..figures.tables import Column, Table, Value, columns, size_text
 if TYPE_CHECKING:
     from ..nn.known_networks import KnownNetwork
     from ..nn.measurements import Measurements
+    from ..nn.profiling import Prediction
 
 
 class Checked(Protocol):
@@ -62,7 +63,21 @@ def _deviation(check: Checked) -> str:
     return f"{(measured - expected) / check.standard_error:+.2f} s.e."
 
 
-def measurement_tables(measured: Measurements, known: Iterable[KnownNetwork]) -> list[Table]:
+def prediction_table(prediction: Prediction) -> Table:
+    """What a latency table predicts beside what the network takes, run as the table was measured."""
+    heads = (
+        Column("latency, measured as the table: " + prediction.how, "left"),
+        *columns("batch"),
+        *(Column(name, unit="ms", text=lambda us: f"{us / 1e3:.3f}") for name in ("predicted", "measured")),
+        Column("error", unit="%", text=lambda error: f"{100 * error:+.1f}"),
+    )
+    row = (prediction.table, prediction.batch, prediction.predicted, prediction.measured, prediction.error)
+    return Table("Latency, predicted and measured", heads, (row,))
+
+
+def measurement_tables(
+    measured: Measurements, known: Iterable[KnownNetwork], prediction: Prediction | None = None
+) -> list[Table]:
     """What a network does on this machine, and the effectiveness of known networks; parts that were left out have no table."""
     memory = measured.memory
     figures = {
@@ -81,15 +96,21 @@ def measurement_tables(measured: Measurements, known: Iterable[KnownNetwork]) ->
     if measured.latencies:
         heads = (
             Column("latency on", "left"),
+            Column("mode", "left"),
             *(Column(heading, text=lambda count: size_text(count) or "-") for heading in ("threads", "batch", "runs")),
             Column("median", unit="ms", text=lambda seconds: f"{1e3 * seconds:.3f}"),
             Column("quartiles", unit="ms"),
         )
         rows = tuple(
-            (*(run.device, run.threads, run.batch, run.runs, run.median), f"{1e3 * run.lower:.3f} to {1e3 * run.upper:.3f}")
+            (
+                *(run.device, run.mode, run.threads, run.batch, run.runs, run.median),
+                f"{1e3 * run.lower:.3f} to {1e3 * run.upper:.3f}",
+            )
             for run in measured.latencies
         )
         tables.append(Table("Latency", heads, rows))
+    if prediction is not None:
+        tables.append(prediction_table(prediction))
     if measured.gradients:
         heads = (
             *columns("gradient of", "parameters", left=("gradient of",)),

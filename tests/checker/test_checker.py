@@ -17,7 +17,14 @@ import numpy as np
 import programs
 import pytest
 from haste import kept
-from mipdesign.benchmarks.corpus.small import bits_problem, every_network, unequal_problem, varied_problem, video_problem
+from mipdesign.benchmarks.corpus.small import (
+    bits_problem,
+    every_network,
+    fused_problem,
+    unequal_problem,
+    varied_problem,
+    video_problem,
+)
 from placed import holds, place_of
 from scale import few
 
@@ -78,7 +85,7 @@ def networks_of(problem: Problem, space: Space) -> list[tuple[Architecture, Netw
     return [(a, read_network(json.loads(a.dumps()), "network", space)) for a in every_network(problem)]
 
 
-@pytest.mark.parametrize("make", [varied, additive, unequal_problem, bits_problem, video_problem])
+@pytest.mark.parametrize("make", [varied, additive, unequal_problem, bits_problem, video_problem, fused_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_figures_are_those_of_the_exact_evaluator(seed: int, make: Callable[[int], Problem]) -> None:
     problem = make(seed)
@@ -174,7 +181,7 @@ def choices_of(cell: Cell) -> tuple[Any, ...]:
     return () if cell.empty else (cell.stem.tolist(), [c.tolist() for c in cell.columns], cell.low, cell.high)
 
 
-@pytest.mark.parametrize("make", [varied, additive, unequal_problem, bits_problem, video_problem])
+@pytest.mark.parametrize("make", [varied, additive, unequal_problem, bits_problem, video_problem, fused_problem])
 @pytest.mark.parametrize("seed", few(SEEDS, 4))
 def test_bounds_hold_and_nothing_that_reaches_the_cutoff_is_lost(seed: int, make: Callable[[int], Problem]) -> None:
     """For any prices, cells and cutoffs: no feasible network scores above the bound, and each one that reaches the cutoff is in

@@ -12,7 +12,7 @@ import pytest
 from haste import kept
 from hypothesis import given
 from hypothesis import strategies as st
-from mipdesign.benchmarks.corpus.small import best_by_enumeration, every_network, random_table, varied_problem
+from mipdesign.benchmarks.corpus.small import best_by_enumeration, every_network, fused_problem, random_table, varied_problem
 from scale import few
 
 from mipdesign.cli import main as cli
@@ -74,6 +74,49 @@ def test_interpolation_is_linear_and_rounded_down() -> None:
     assert grid.at(np.array([7, 17, 8]), np.array([8, 8, 25])).tolist() == [MISSING] * 3
     line = Grid.of({(8, 0): 10, (16, 0): 20}, line=True)
     assert line.at(np.array([8, 12, 20]), np.array([8, 12, 20])).tolist() == [10, 15, MISSING]
+
+
+@pytest.mark.parametrize("index", few(range(6), 3))
+def test_fused_tables_count_each_convolution_with_what_follows_it_once(index: int) -> None:
+    problem = fused_problem(index)
+    assert problem.budgets.latencies["latency"].table.fused
+    tables = build_tables(problem)
+    batch = Cell.whole(tables).networks(tables)
+    evaluation = evaluate_batch(tables, batch)
+    row = tables.counts.index("latency")
+    for k in np.flatnonzero(evaluation.chained)[:: max(1, len(batch) // 50)]:
+        columns, depths = tuple(batch.columns[:, k].tolist()), tuple(batch.depths[:, k].tolist())
+        network = tables.architecture(type(tables.position(next(every_network(problem))))(int(batch.stem[k]), columns, depths))
+        by_hand = LatencyModel(problem.budgets.latencies["latency"].table)
+        parts = [op for op in network.operations() if not op.fused or op.kind == "conv"]
+        assert sum(by_hand.nanoseconds(op) for op in parts) == evaluation.counts[row, k]
+        assert problem.evaluator(network).nanoseconds() == evaluation.counts[row, k]
+
+
+def test_the_optimum_under_a_fused_table_is_that_of_enumeration_and_verified() -> None:
+    problem = fused_problem(1)
+    found = design(problem, engine=kept())
+    best = best_by_enumeration(problem)
+    assert found.status == ("infeasible" if best is None else "optimal") and best is not None
+    assert found.architecture is not None
+    assert problem.evaluator(found.architecture).exact_objective() == best
+    assert all(check.passed for check in found.checks())
+
+
+def test_a_table_with_one_fused_row_counts_no_convolution_alone() -> None:
+    def fused(kind: str, name: str, function: str = "") -> Operation:
+        return Operation(name, ("input",), kind, 8, 8, 14, function=function, fused="conv+norm+relu")
+
+    operations = [fused("conv", "conv"), fused("norm", "bn"), fused("activation", "act", "relu"), conv(8, 8)]
+    relu = Operation("out", ("act",), "activation", 8, 8, 14, function="relu")
+    alone = lines("conv,8,8,1,1,1,14,1,5", "norm,8,8,1,1,1,14,1,2", "relu,8,8,1,1,1,14,1,1")
+    assert LatencyModel(LatencyTable.from_lines(alone)).total([*operations, relu]) == 14_000
+    together = LatencyTable.from_lines([*alone, "conv+norm+relu,8,8,1,1,1,14,1,6"])
+    assert LatencyModel(together).total([*operations, relu]) == 12_000
+    assert LatencyModel(together, ("conv+norm+relu",)).total([*operations, relu]) == 6_000
+    lacking = LatencyTable.from_lines([*alone, "conv+norm,8,8,1,1,1,14,1,6"])
+    with pytest.raises(SpecError, match="operation conv\\+norm\\+relu 8 -> 8"):
+        LatencyModel(lacking).total(operations)
 
 
 def test_missing_operations_are_named() -> None:

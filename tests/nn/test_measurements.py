@@ -17,7 +17,8 @@ from mipdesign.networks.evaluator import evaluate
 from mipdesign.nn.graph import Graph, arguments, parts, to_graph
 from mipdesign.nn.known_networks import DEEPMAD, known_network, known_networks
 from mipdesign.nn.lowering import to_module
-from mipdesign.nn.measurements import LEAST_RUNS, WARM_UPS, gradients, measurements, peak_memory, quartiles, shape_of, timed
+from mipdesign.nn.measurements import gradients, measurements, peak_memory, quartiles, shape_of
+from mipdesign.nn.timing import LEAST_RUNS, WARM_UPS, timed
 
 torch = pytest.importorskip("torch")
 
@@ -101,7 +102,7 @@ def test_warm_ups_are_not_timed() -> None:
 
 
 def test_quartiles_are_those_of_the_runs() -> None:
-    latency = quartiles([5.0, 1.0, 2.0, 4.0, 3.0], "cpu", 2, 8)
+    latency = quartiles([5.0, 1.0, 2.0, 4.0, 3.0], "cpu", "eager", 2, 8)
     assert (latency.lower, latency.median, latency.upper) == (2.0, 3.0, 4.0)
     assert (latency.device, latency.threads, latency.batch, latency.runs) == ("cpu", 2, 8, 5)
 

@@ -57,7 +57,7 @@ def of_commands() -> dict[str, Table]:
     comparison = SimpleNamespace(evaluation=evaluation, design=design, FIGURES=Comparison.FIGURES)
     measured = Measurements(
         Memory(1, 10**9, 10**10, 10**11),
-        (Latency("cpu", 1, 1, 7, 0.012, 0.0123, 0.02),),
+        (Latency("cpu", "eager", 1, 1, 7, 0.012, 0.0123, 0.02),),
         (Gradient("stages.2", 123456789, 0.12, 0.001, 1.5),),
     )
     checks = (Check("map of the classifier", (1, 512, 7, 7), (1, 512, 7, 7)), Check("log_variance", 1.0, 2.0, 0.5, 0.125))
