@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, ModelWrapValidatorHandler, model_validator
+from pydantic import Field, model_validator
+from pydantic.functional_validators import ModelWrapValidatorHandler
 
 from ..arguments import PATH, TEXT, TEXTS, arguments, checked, instance
 from ..display import Displayed
