@@ -87,15 +87,15 @@ def interpreter(asked: str) -> str:
         names = [f"python{asked}"]
     for name in names:
         found = shutil.which(name)
-        if found and not subprocess.run([found, "-c", ""], capture_output=True).returncode:
-            return subprocess.run([found, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True).stdout.strip()
+        if found and not subprocess.run([found, "--version"], capture_output=True).returncode:
+            return found
     raise SystemExit(f"error: no Python of {', '.join(names)} starts; give --python the path of one")
 
 
 def version_of(python: str) -> str:
     """Major and minor version of an interpreter, such as ``3.11``."""
-    program = "import sys; print('%d.%d' % sys.version_info[:2])"
-    return subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+    said = subprocess.run([python, "--version"], capture_output=True, text=True, check=True).stdout
+    return ".".join(re.findall(r"\d+", said)[:2])
 
 
 def resolver(environment: dict[str, str]) -> str:

@@ -139,6 +139,7 @@ class FeatureNetwork(nn.Module):
         self.stem, self.stages = stem, nn.Sequential(*stages[:kept])
         self.architecture, self.feature_info, self.as_list = architecture, Levels(taken), as_list
         self.names = tuple(level_name(info) for info in taken)
+        self._parts = tuple(info["module"] for info in taken)  # torch.compile of 2.6 iterates over no class of ours
         self.grad_checkpointing = False
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
@@ -150,5 +151,5 @@ class FeatureNetwork(nn.Module):
         outputs = {"stem": (x := self.stem(x))}
         for i, stage in enumerate(self.stages.children()):
             outputs[f"stages.{i}"] = x = through(stage, x, self.grad_checkpointing)
-        maps = [outputs[info["module"]] for info in self.feature_info]
+        maps = [outputs[part] for part in self._parts]
         return maps if self.as_list else dict(zip(self.names, maps, strict=True))

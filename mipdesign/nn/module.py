@@ -131,7 +131,7 @@ class DesignedNetwork(nn.Module):
 
         Without classes both are the pooled features, and without a pool the map itself.
         """
-        x = self.classifier.get_submodule("pool")(x)
+        x = self.classifier.pool(x)  # type: ignore[operator]  # torch.compile of 2.6 follows no get_submodule
         if self.global_pool:
             x = x.flatten(1)
         if self.drop_rate:
@@ -203,7 +203,7 @@ class DesignedNetwork(nn.Module):
 
     def get_classifier(self) -> nn.Module:
         """The linear layer, or what :meth:`reset_classifier` put in its place."""
-        return self.classifier.get_submodule("linear")
+        return self.classifier.linear  # type: ignore[return-value]
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
         """A new linear layer with that many classes; 0 leaves the pooled features as the output.
