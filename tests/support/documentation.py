@@ -49,7 +49,7 @@ LANGUAGES = ("bash", "csv", "json", "python", "text", "toml", "yaml")
 SHARED = ("run", "pyproject.toml", "constraints.txt", "mipdesign/native", "tests", "benchmarks/studies", "examples")
 """What a page finds in its folder."""
 
-OF_RUN = ("test", "check", "setup", "docs")
+OF_RUN = ("test", "test-ranges", "check", "setup", "docs")
 """Commands that the script ``run`` has beside those of ``mipdesign``."""
 
 SCRIPTED = 2
