@@ -1,8 +1,8 @@
 """Frontiers: the proven optima along one or two budgets, and what follows for one point from another.
 
 What no network does within the looser limits, none does within the tighter ones: a point whose looser neighbour has an optimum
-that fits it too needs no search, and every bound holds for all tighter points. So it is with lists: if all networks of a complete
-one keep the tighter limits, it is the tighter point's, too, since it has all that come before.
+that fits it too needs no search, and every bound holds for all tighter points. So it is with lists: where all networks of a
+complete one keep the tighter limits, it is that of the tighter point, too.
 """
 
 from __future__ import annotations

@@ -111,9 +111,10 @@ class Frontier(Displayed):
     @property
     def settled(self) -> list[Point]:
         """The points of which all is proven: an optimum, with the list that was asked for, or that there is no network."""
-        return [point for point in self.points if self._is_settled(point)]
+        return [point for point in self.points if self.is_settled(point)]
 
-    def _is_settled(self, point: Point) -> bool:
+    def is_settled(self, point: Point) -> bool:
+        """Whether all of a point is proven, as of :attr:`settled`."""
         listed = self.wanted is None or self.wanted.answered_by(point.listed)
         return point.status == "infeasible" or (point.status == "optimal" and listed)
 
@@ -180,7 +181,7 @@ class Frontier(Displayed):
                     "dominated": point.dominated,
                     "prices": {name: {"per_unit": price} for name, price in point.prices.items()},
                     "proof": self.folder_of(point),
-                    **({} if self.wanted is None else {"pool": point.listed}),
+                    **({} if self.wanted is None else {"pool": _stated(point.listed)}),
                 }
                 for point in self.points
             ],
@@ -192,6 +193,11 @@ class Frontier(Displayed):
     def stored(self) -> StoredFrontier:
         """The content of ``frontier.json`` as its reader has it."""
         return StoredFrontier.model_validate(self.to_dict())
+
+
+def _stated(listed: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What is said of a list, in one order whether it has just been made or was read."""
+    return None if listed is None else {name: listed[name] for name in StoredList.model_fields}
 
 
 def point_name(index: int, total: int) -> str:

@@ -353,7 +353,7 @@ def _solve_all(
             resume = None if store is None else store.unfinished(index)
             near = plan.near(index)
             if settings.wanted is not None and resume is not None:  # a list begins anew, with the network that is known
-                resume, near = None, [Design.load(resume), *near]
+                near, resume = [Design.load(resume), *near], None
             running[runner.submit(index, problem, near, settings, resume)] = index
         runner.help()
         done, _ = wait(running, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)

@@ -137,5 +137,5 @@ def _value(given: Any) -> float:
     try:
         number = plain_number(positive(given))
     except SpecError as error:
-        raise SpecError("rho", error.problem, error.remedy) from None
+        raise SpecError("rho", error.problem, "give a positive number, such as 0.3") from None
     return float(require_double(number, "rho", given))
