@@ -20,7 +20,6 @@ from ..certificate.certificate import stated_figures
 from ..checker import FAILS, HOLDS, MEMBERS, Claim
 from ..designs.certificate_file import CERTIFICATE
 from ..designs.design import CONVERGENCE_PLOT, Design
-from ..designs.folder import REMEDY
 from ..designs.result import RESULT
 from ..designs.run import earlier_run
 from ..designs.trace import TRACE
@@ -214,11 +213,11 @@ class Store:
         if os.path.lexists(folder / FRONTIER):
             (_, before), now = read_frontier(folder / FRONTIER), frontier.to_dict()
             if any(before.get(key) != now.get(key) for key in ("format", "problem", "sweeps", "lists")):
-                remedy = "give the same sweeps and lists, another folder, or --overwrite to replace it"
+                remedy = "give the same sweeps and lists, another folder, or 'overwrite' to replace it"
                 raise SpecError("folder", f"{folder} holds another frontier", remedy)
             self._read()
         elif os.path.lexists(folder / RESULT):
-            raise SpecError("folder", f"{folder} holds a design", REMEDY)
+            raise SpecError("folder", f"{folder} holds a design", "give another folder, or 'overwrite' to replace it")
         else:
             self.write(frontier)
 

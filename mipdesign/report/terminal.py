@@ -91,7 +91,7 @@ def wanted_words(frontier: Frontier) -> str:
     asked = {} if frontier.wanted is None else frontier.wanted.to_plain()
     listed = [point for point in frontier.points if point.listed is not None]
     count = sum({point.proof: point.listed["count"] for point in listed if point.listed is not None}.values())
-    whole = "complete" if all(frontier.is_settled(point) for point in listed) else "not all of them complete"
+    whole = "complete" if len(frontier.settled) == len(frontier.points) else "not all of them complete"
     return f"{', '.join(list_parts(asked))}, at each point: {counted(count, 'network')} in all, {whole}"
 
 

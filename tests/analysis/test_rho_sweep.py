@@ -150,7 +150,7 @@ def test_a_list_that_lacks_something_is_made_anew(copy: Path, solved: tuple[Path
 
 
 def test_another_list_is_another_frontier(copy: Path) -> None:
-    with pytest.raises(SpecError, match=r"holds another frontier.*--overwrite"):
+    with pytest.raises(SpecError, match=r"holds another frontier.*overwrite"):
         swept(copy, best=2)
     (copy / "points" / "2" / "second.onnx").write_text("mine")
     (copy / "result.json").write_text("a design of long ago")
@@ -231,21 +231,20 @@ def test_wrong_use_is_told(
     assert err.startswith(f"error: {words}") and err.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
-def test_wrong_arguments_are_told() -> None:
-    for arguments, field in (
-        ({"rho": None}, "rho"),
-        ({"rho": 0.3}, "rho"),
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
         ({"rho": [True, 2]}, "rho"),
-        ({"rho": [0.3, 1], "gap": 0.1}, "gap"),
+        ({"rho": []}, "rho"),
         ({"rho": [0.3, 1], "different": 3}, "different"),
         ({"rho": [0.3, 1], "workers": 0}, "workers"),
         ({"rho": [0.3, 1], "overwrite": 1}, "overwrite"),
-    ):
-        with pytest.raises(SpecError) as refused:
-            rho_sweep(SMALL, **arguments)  # type: ignore[arg-type]
-        assert refused.value.field == field
-    with pytest.raises(SpecError, match="gap: does not go together with a list"):
-        pareto(SMALL, "budgets.effectiveness=1,2", gap=0.1, best=2)
+    ],
+)
+def test_a_wrong_argument_is_named(given: dict[str, Any], field: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        rho_sweep(SMALL, **given)
+    assert refused.value.field == field
 
 
 # ------------------------------------------------------------------------------------------------------------ the command
@@ -292,6 +291,6 @@ def test_the_page_shows_lists_and_how_to_make_them(solved: tuple[Path, Frontier]
 def test_a_frontier_is_replaced_only_if_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["pareto", SMALL, "--workers", "1", "--out", str(tmp_path), "--quiet", "--sweep"]
     assert cli.main([*command, "budgets.params=1,2"]) == 3
-    assert cli.main([*command, "budgets.params=1,60000"]) == 2 and "--overwrite" in capsys.readouterr().err
+    assert cli.main([*command, "budgets.params=1,60000"]) == 2 and "overwrite" in capsys.readouterr().err
     assert cli.main([*command, "budgets.params=1,60000", "--best", "2", "--overwrite"]) == 0
     assert len(Design.load(tmp_path / "points" / "1").pool or ()) == 2
