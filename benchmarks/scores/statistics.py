@@ -39,21 +39,29 @@ def pooled_tau(strata: Sequence[tuple[Floats, Floats]], seed: int = 0) -> Estima
     each stratum.
     """
     rng = np.random.default_rng(seed)
+    pairs = np.array([len(x) * (len(x) - 1) / 2 for x, _ in strata])
 
-    def mean(parts: Sequence[tuple[Floats, Floats]]) -> float:
-        taus = np.array([tau(x, y) for x, y in parts])
-        weights = np.array([len(x) * (len(x) - 1) / 2 for x, _ in parts])
-        known = ~np.isnan(taus)
-        return float((taus[known] * weights[known]).sum() / weights[known].sum()) if known.any() else math.nan
+    def mean(taus: Sequence[float]) -> float:
+        weights = pairs[~np.isnan(taus)]
+        return float(np.nansum(pairs * taus) / weights.sum()) if weights.any() else math.nan
 
-    def resampled() -> float:
-        parts = []
-        for x, y in strata:
-            chosen = rng.integers(0, len(x), len(x))
-            parts.append((x[chosen], y[chosen]))
-        return mean(parts)
+    signs = [(_signs(x), _signs(y)) for x, y in strata]
+    return _bootstrap(
+        mean([tau(x, y) for x, y in strata]),
+        lambda: mean([_tau_of(x, y, rng.integers(0, len(x), len(x))) for x, y in signs]),
+    )
 
-    return _bootstrap(mean(strata), resampled)
+
+def _signs(values: Floats) -> Floats:
+    """Whether each value exceeds each other."""
+    return np.sign(values[:, None] - values[None, :])
+
+
+def _tau_of(x: Floats, y: Floats, chosen: NDArray[np.int64]) -> float:
+    """Kendall's tau-b of a resample, from the signs of all differences: as :func:`tau`, without sorting anew."""
+    x, y = (signs[np.ix_(chosen, chosen)] for signs in (x, y))
+    scale = math.sqrt(np.count_nonzero(x)) * math.sqrt(np.count_nonzero(y))
+    return float((x * y).sum()) / scale if scale else math.nan
 
 
 def _bootstrap(value: float, resampled: Callable[[], float]) -> Estimate:
