@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-from mipdesign import Architecture, Problem, SpecError
 from mipdesign.benchmarks.scores import drawing, study
 from mipdesign.benchmarks.scores.data import IDX, Pictures, fashion, pictures
 from mipdesign.benchmarks.scores.drawing import BAND, OPTIMUM, RANDOM, USE, draw
@@ -22,6 +20,8 @@ from mipdesign.benchmarks.scores.page import by_recipe, tables
 from mipdesign.benchmarks.scores.statistics import _signs, _tau_of, paired, pooled_tau, tau
 from mipdesign.benchmarks.scores.study import Recipe, drawn_networks, run_all
 from mipdesign.benchmarks.scores.training import Training, train
+
+from mipdesign import Architecture, Problem, SpecError
 
 SPACE = """
 name: tiny
@@ -177,7 +177,7 @@ def test_pooled_tau_sees_only_the_order_within_strata() -> None:
     assert math.isclose(estimate.value, 1) and math.isclose(estimate.lower, 1)
     noise = np.random.default_rng(1).normal(size=(3, 12))
     estimate = pooled_tau([(np.arange(12.0), row) for row in noise])
-    assert estimate.lower < estimate.value < estimate.upper and -1 <= estimate.lower and estimate.upper <= 1
+    assert estimate.lower < estimate.value < estimate.upper and estimate.lower >= -1 and estimate.upper <= 1
     assert str(pooled_tau([(np.ones(3), np.arange(3.0))])) == "-"
 
 
