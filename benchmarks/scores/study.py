@@ -151,6 +151,7 @@ def run_all(
     """
     require("torch", "torch", "training")
     data = recipes[0].data
+    pictures(data)  # what is wrong with it is told here, before networks are trained
     trainings = dict.fromkeys(training for recipe in recipes for training in recipe.trainings())
     jobs = {
         (digest_of(network, data), json.dumps(settings, sort_keys=True)): (network.network, settings)
