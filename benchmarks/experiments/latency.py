@@ -1,9 +1,10 @@
 """Predicted against measured latency in two modes, and what a table of the other mode costs.
 
-``python -m mipdesign.benchmarks latency [--problem NAME|SPEC.yaml] [--set KEY=VALUE] [--modes A B] [--tables FILE.csv FILE.csv]
-[--designs N] [--least SHARE] [--pairs N] [--points N] [--seconds S]`` measures a table in each mode first (a file that is there already is completed). Then it designs
-networks below shares of the latency of one that has no such limit, half of them by each table, and measures every network in
-both modes: a row each, with both predictions. One thread, batch 1, this machine's CPU; nothing else should run.
+``python -m mipdesign.benchmarks latency [--problem NAME|SPEC.yaml] [--set KEY=VALUE] [--modes A B] [--tables FILE.csv
+FILE.csv] [--designs N] [--least SHARE] [--pairs N] [--points N] [--seconds S]`` measures a table in each mode first (a file
+that is there already is completed). Then it designs networks below shares of the latency of one that has no such limit, half
+of them by each table, and measures every network in both modes: a row each, with both predictions. One thread, batch 1, this
+machine's CPU; nothing else should run.
 
 The second table answers whether the optimum under the table of a mode is faster in that mode. Beside an optimum under the first
 table stands the network that the second one says is fastest of all with at least that objective; both are measured twice.
