@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--per-rank", type=int, default=2)
     parser.add_argument("--randoms", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--train", type=Path, nargs="+", default=[HERE / "digits-short.yaml", HERE / "digits-long.yaml"])
+    parser.add_argument("--train", type=Path, nargs="+", default=sorted(HERE.glob("digits-*.yaml")))
     parser.add_argument("--out", type=Path, default=Path("build/scores"))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")

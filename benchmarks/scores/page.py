@@ -17,6 +17,9 @@ from .study import Run, digest_of
 COLLAPSED = 0.5
 """A run whose accuracy is below this share of the median of its recipe counts as collapsed."""
 
+LAST_DEPTHS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, math.inf))
+"""Bins of the number of blocks in the last super-block."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -70,6 +73,7 @@ def tables(networks: Sequence[Drawn], runs: Sequence[Run], data: str) -> Iterato
     yield from _accuracies(recipes)
     yield from _differences(recipes)
     yield from _collapses(recipes)
+    yield from _by_last_depth(recipes)
 
 
 def _limits(trained: Sequence[Trained]) -> list[float]:
@@ -184,4 +188,24 @@ def _collapses(recipes: Recipes) -> Iterator[str]:
         rows.append([str(recipe), *cells])
     names = _names([t.network for trained in recipes.values() for t in trained]) if recipes else []
     yield f"\nCollapsed runs, below {COLLAPSED:g} of the median accuracy:"
+    yield from _table(("recipe", *names), rows)
+
+
+def _by_last_depth(recipes: Recipes) -> Iterator[str]:
+    """What the blocks of the last super-block do: nothing normalises their sum before the classifier reads it."""
+    rows = []
+    for recipe, trained in recipes.items():
+        middle = float(np.median([t.accuracy for t in trained]))
+        cells = []
+        for least, most in LAST_DEPTHS:
+            some = [t for t in trained if least <= t.network.network["stages"][-1]["depth"] <= most]
+            runs = [a for t in some for a in t.by_seed.values()]
+            collapsed = sum(a < COLLAPSED * middle for a in runs)
+            cells.append(f"{100 * mean(runs):.1f} ({collapsed} of {len(runs)})" if runs else "-")
+        rows.append([str(recipe), *cells])
+    yield "\nAccuracy in percent by blocks of the last super-block, and how many runs collapsed:"
+    names = [
+        f"{least}" if least == most else f"{least} or more" if most == math.inf else f"{least} to {most}"
+        for least, most in LAST_DEPTHS
+    ]
     yield from _table(("recipe", *names), rows)
