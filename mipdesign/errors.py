@@ -64,11 +64,11 @@ class CoreError(MipdesignError, ImportError):
     """The compiled core is missing, damaged, or of another version or machine."""
 
     def __init__(self, path: object, problem: str) -> None:
-        self.path, self.problem = path, problem
+        self.core, self.problem = path, problem
         super().__init__(f"{path} {problem}; install mipdesign again, which builds it: pip install --force-reinstall --no-deps")
 
     def __reduce__(self) -> tuple[type[CoreError], tuple[object, str]]:
-        return type(self), (self.path, self.problem)
+        return type(self), (self.core, self.problem)
 
 
 class CertificateError(MipdesignError):
