@@ -32,9 +32,6 @@ def is_gone(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "codec", "message"), [("PICKLES", PICKLES, {1: (2, 3)}), ("JSON_LINES", JSON_LINES, {"a": [1]})]
-)
-@pytest.mark.parametrize(
     "error",
     [
         SpecError("a.b", "is wrong", "mend it", "file"),
@@ -48,6 +45,9 @@ def test_errors_of_a_child_are_read_by_its_parent(error: MipdesignError) -> None
     assert (type(read), str(read), vars(read)) == (type(error), str(error), vars(error))
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "message"), [("PICKLES", PICKLES, {1: (2, 3)}), ("JSON_LINES", JSON_LINES, {"a": [1]})]
+)
 def test_messages_go_both_ways_and_nothing_else_is_heard(name: str, codec: Codec, message: Any) -> None:
     inbox: SimpleQueue[Any] = SimpleQueue()
     child = Conversation(programs.command("echo", name), codec, inbox.put, inbox.put, keep_err=True)
