@@ -6,7 +6,7 @@
     found.status, found.objective, found.bound, found.architecture
 
 problems and designs    Problem, design, Design, Certificate
-frontiers, reasons      pareto, Frontier, Sweep, explain, Explanation, compare, Comparison
+frontiers, reasons      pareto, rho_sweep, Frontier, Sweep, explain, Explanation, compare, Comparison
 networks                Architecture, read_network, network_text, evaluate, Evaluation
 torch                   to_graph, to_module, validate, save_pretrained, from_pretrained, profile
 variants of one's own   load_plugin, register_formulation, register_encoding, register_breakpoints, register_product,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .analysis.explanation_file import Explanation
     from .analysis.frontier_file import Frontier
     from .analysis.frontier_runner import pareto
+    from .analysis.rho_sweep import rho_sweep
     from .analysis.sweep import Sweep
     from .certificate.certificate import Certificate
     from .designs.design import Design
@@ -85,6 +86,7 @@ __all__ = [
     "register_formulation",
     "register_product",
     "register_solver",
+    "rho_sweep",
     "save_pretrained",
     "to_graph",
     "to_module",
@@ -120,6 +122,7 @@ _HOME = {
     "register_formulation": "registry",
     "register_product": "registry",
     "register_solver": "registry",
+    "rho_sweep": "analysis.rho_sweep",
     "save_pretrained": "nn.pretrained",
     "to_graph": "nn.graph",
     "to_module": "nn.lowering",

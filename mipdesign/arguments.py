@@ -49,6 +49,29 @@ def arguments(**checks: Check) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
+def constructor(cls: type[R]) -> type[R]:
+    """Has the constructor of a class refuse arguments that are not its own, as :func:`arguments` does.
+
+    They are looked at only after a failure: some classes are made a million times.
+    """
+    init = cls.__init__
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def construct(self: R, *args: Any, **kwargs: Any) -> None:
+        try:
+            init(self, *args, **kwargs)
+        except TypeError:
+            try:
+                signature.bind(self, *args, **kwargs)
+            except TypeError as error:
+                raise _of_call(cls.__name__, signature, kwargs, str(error)) from None
+            raise
+
+    cls.__init__ = construct  # type: ignore[assignment]
+    return cls
+
+
 def checked(name: str, check: Check, value: Any) -> Any:
     """What a check makes of an argument.
 

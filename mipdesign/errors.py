@@ -52,15 +52,23 @@ class MissingExtraError(MipdesignError, ImportError):
     """An optional package is needed for what was asked; ``fault`` says why one that is installed cannot be loaded."""
 
     def __init__(self, package: str, extra: str, purpose: str, fault: str = "") -> None:
+        self.package, self.extra, self.purpose, self.fault = package, extra, purpose, fault
         remedy = f", which cannot be loaded ({fault}); free memory, or install it again" if fault else "; install it"
         super().__init__(f"{purpose} needs the package '{package}'{remedy} with: pip install 'mipdesign[{extra}]'")
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str, str]]:
+        return type(self), (self.package, self.extra, self.purpose, self.fault)
 
 
 class CoreError(MipdesignError, ImportError):
     """The compiled core is missing, damaged, or of another version or machine."""
 
     def __init__(self, path: object, problem: str) -> None:
+        self.core, self.problem = path, problem
         super().__init__(f"{path} {problem}; install mipdesign again, which builds it: pip install --force-reinstall --no-deps")
+
+    def __reduce__(self) -> tuple[type[CoreError], tuple[object, str]]:
+        return type(self), (self.core, self.problem)
 
 
 class CertificateError(MipdesignError):

@@ -357,6 +357,19 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
         "workers: 0 is out of range",
     ),
     "frontier of nothing": (mipdesign.pareto, {"problem": None, "sweeps": "flops=1,2"}, "problem: None is not a problem"),
+    "values of nothing": (mipdesign.rho_sweep, {"problem": SMALL, "rho": None}, "rho: None is no list of values; give two"),
+    "one value": (mipdesign.rho_sweep, {"problem": SMALL, "rho": "0.3"}, "rho: '0.3' is a single value; give two or more"),
+    "sweep of a gap": (
+        mipdesign.rho_sweep,
+        {"problem": SMALL, "rho": "1,2", "gap": 0},
+        r"gap: is not an argument of rho_sweep",
+    ),
+    "sweep without a limit": (mipdesign.rho_sweep, {"problem": "maedet-s", "rho": [1, 2]}, "rho: 'maedet-s' does not limit"),
+    "list with a gap": (
+        mipdesign.pareto,
+        {"problem": SMALL, "sweeps": "flops=1,2", "best": 2, "gap": 0.1},
+        "gap: does not go together with a list of networks; leave gap",
+    ),
     "explain a network": (mipdesign.explain, {"found": 3}, "found: 3 is not a design"),
     "compare nothing": (mipdesign.compare, {"network": None}, "network: None is not a network"),
     "compare no file": (mipdesign.compare, {"network": "no/such.json"}, "no/such.json"),
@@ -417,6 +430,14 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     ),
     "change below": (Problem.preset(R18).with_, {"name": {"a": 1}}, "changes: 'name.a' names nothing"),
     "change of a limit": (Problem.preset(R18).with_, {"budgets": {"flops": math.nan}}, "budgets.flops: nan is refused"),
+    "evaluator of nothing": (Problem.preset(R18).evaluator, {}, "missing a required argument: 'architecture'"),
+    "evaluator of a name": (
+        Problem.preset(R18).evaluator,
+        {"architecture": R18},
+        "architecture: 'deepmad-r18' is not a network",
+    ),
+    "network without anything": (Architecture, {}, r"Architecture\(\): missing a required argument: 'resolution'"),
+    "network of an unknown part": (Architecture, {"resolutoin": 3}, r"resolutoin: is not an argument of Architecture\(\)"),
     "usage of nothing": (Problem.preset(R18).usage, {"architecture": None}, "architecture: None is not a network"),
     "network of a number": (Architecture.load, {"path": 3}, "path: 3 is not a path"),
     "network of nothing": (Architecture.from_dict, {"data": None}, "where a mapping is expected"),
@@ -437,6 +458,12 @@ def test_a_wrong_argument_is_named(case: str, tmp_path: Path, monkeypatch: pytes
     assert "--" not in text and "pydantic" not in text and "; " in text and "\n" not in text
     assert not isinstance(caught.value, ValidationError)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_plots_take_axes_only(objects: dict[str, Any]) -> None:
+    for name in ("Design", "Frontier"):
+        with pytest.raises(SpecError, match=r"y: is not an argument of plot\(\); use some of: ax"):
+            objects[name].plot(y=3)
 
 
 def test_every_function_is_in_the_table() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import programs
 import psutil
 import pytest
 
+from mipdesign.errors import CoreError, MipdesignError, MissingExtraError, SpecError
 from mipdesign.forks import can_fork
 from mipdesign.machine import peak_memory_mb, resident_mb
 from mipdesign.processes import JSON_LINES, PICKLES, Codec, Conversation, Ended, Process, end_all
@@ -27,6 +29,20 @@ def is_gone(pid: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SpecError("a.b", "is wrong", "mend it", "file"),
+        MissingExtraError("torch", "torch", "training"),
+        CoreError("core", "is damaged"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_of_a_child_are_read_by_its_parent(error: MipdesignError) -> None:
+    read = pickle.loads(pickle.dumps(error))
+    assert (type(read), str(read), vars(read)) == (type(error), str(error), vars(error))
 
 
 @pytest.mark.parametrize(

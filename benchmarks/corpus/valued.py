@@ -1,15 +1,23 @@
-"""Random small problems with tables of values: full ones, ones with gaps, sums of rows; alone, or beside an entropy."""
+"""Random small problems with tables of values: full ones, ones with gaps, sums of rows; alone, or beside an entropy; and scores
+fitted to random networks.
+"""
 
 from __future__ import annotations
 
 import itertools
+import math
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from mipdesign import SpecError
+from mipdesign.analysis.fitting import FEATURES, Results, fit_score
+from mipdesign.lattice.position import Position
+from mipdesign.lattice.tables import Tables
 from mipdesign.networks.values import FIELDS, HEADER
 from mipdesign.problem.problem import Problem
+from mipdesign.search.coverage import build_tables
 
 from .small import varied_problem
 
@@ -44,6 +52,31 @@ def with_values(problem: Problem, rng: np.random.Generator) -> Problem:
     elif rng.random() < 0.4:
         objective = objective | {"score": "madnas"}
     return Problem.from_dict(data | {"objective": objective | {"table": table}})
+
+
+@cache
+def fitted_problem(seed: int) -> Problem:
+    """A varied problem with a score fitted to networks whose accuracies are of a random model, and noise."""
+    rng, problem = np.random.default_rng([seed, 5000]), varied_problem(seed)
+    tables, features = build_tables(problem), list(FEATURES)
+    while True:
+        networks = tuple(tables.architecture(_any_position(tables, rng)) for _ in range(20))
+        slopes = rng.normal(size=(len(problem.stages), 2))
+        of_stages = [[(math.log(s.channels), s.depth) for s in network.stages] for network in networks]
+        accuracies = 0.9 + 0.01 * (np.array(of_stages) * slopes).sum(axis=(1, 2)) + rng.normal(0.0, 0.005, len(networks))
+        chosen = rng.choice(features, int(rng.integers(1, len(features) + 1)), replace=False).tolist()
+        try:
+            return fit_score(problem, Results(networks, accuracies), chosen, per_stage=bool(rng.random() < 0.5)).problem
+        except SpecError as error:
+            if "the same" not in error.problem:  # of the features that were chosen
+                raise
+
+
+def _any_position(tables: Tables, rng: np.random.Generator) -> Position:
+    """Parts of the space put together at random, whether they go together or not."""
+    columns = tuple(int(rng.integers(len(stage.c))) for stage in tables.stages)
+    depths = tuple(int(rng.choice(stage.depths)) for stage in tables.stages)
+    return Position(int(rng.integers(len(tables.stem_c))), columns, depths)
 
 
 def _value(rng: np.random.Generator) -> str:

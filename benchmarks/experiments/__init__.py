@@ -19,6 +19,7 @@ EXPERIMENTS = {
     "proofs": "Time to proven optimality of the presets in both conventions, with memory and verification",
     "scaling": "Time to proven optimality along each axis of the ``deepmad-r18`` problem, as a table and a picture",
     "scip_tree": "What each part of SCIP's tree is worth, on whole presets: relaxator, branching, propagation, encoding",
+    "scores": "Whether a score orders networks by accuracy: networks at proven ranks, trained by several recipes",
     "steadiness": "Whether the optimum depends on workers or seeds",
     "variants": "Every formulation and every solver on random small problems, held against the enumeration of all networks",
 }

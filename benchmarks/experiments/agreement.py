@@ -1,10 +1,10 @@
 """Random small problems solved by the steps of the tree and by each formulation, held against exhaustive enumeration.
 
-``python -m mipdesign.benchmarks agreement [--count N] [--varied N] [--scores N] [--video N] [--blocks N] [--bits N]
-[--values N] [--tree N] [--limits N] [--lists N] [--first SEED]`` prints how many agree, and the seeds that do not; ``--tree``
-is SCIP's tree with the plug-ins, on problems of which three in five are infeasible or nearly; ``--limits`` is all of these on
-problems with limits of all parameters and several latency tables; ``--lists`` are lists of near-optimal networks, with their
-certificates.
+``python -m mipdesign.benchmarks agreement [--count N] [--varied N] [--scores N] [--video N] [--blocks N] [--bits N] [--values
+N] [--fitted N] [--tree N] [--limits N] [--lists N] [--first SEED]`` prints how many agree, and the seeds that do not;
+``--tree`` is SCIP's tree with the plug-ins, on problems of which three in five are infeasible or nearly; ``--limits`` is all
+of these on problems with limits of all parameters and several latency tables; ``--lists`` are lists of near-optimal networks,
+with their certificates.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from ..corpus.small import (
     varied_problem,
     video_problem,
 )
-from ..corpus.valued import valued_problem
+from ..corpus.valued import fitted_problem, valued_problem
 from .list_agreement import run_lists
 from .tree import grow
 
@@ -140,6 +140,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=0, help="the same with super-blocks whose blocks may differ")
     parser.add_argument("--bits", type=int, default=0, help="problems of quantised networks")
     parser.add_argument("--values", type=int, default=0, help="varied problems with tables of values")
+    parser.add_argument("--fitted", type=int, default=0, help="varied problems with scores fitted to random networks")
     parser.add_argument("--video", type=int, default=0, help="problems of video, with every score")
     parser.add_argument("--tree", type=int, default=0, help="problems with every kind of constraint for SCIP's tree")
     parser.add_argument(
@@ -159,19 +160,21 @@ def main() -> None:
     if arguments.tree:
         run_trees(range(arguments.first, arguments.first + arguments.tree))
         return
-    for name, count, problem_of in (
+    kinds = (
         ("varied", arguments.varied, varied_problem),
         ("scores", arguments.scores, scored_problem),
         ("blocks", arguments.blocks, unequal_problem),
         ("bits", arguments.bits, bits_problem),
         ("values", arguments.values, valued_problem),
+        ("fitted", arguments.fitted, fitted_problem),
         ("video", arguments.video, video_problem),
-    ):
+    )
+    for name, count, problem_of in kinds:
         seeds = range(arguments.first, arguments.first + count)
         bad = [seed for seed in seeds if not varied_agrees(seed, problem_of)]
         if count:
             print(f"{name:10} {len(seeds) - len(bad)} of {count} agree with enumeration by the exact evaluator{bad or ''}")
-    if any((arguments.varied, arguments.scores, arguments.video, arguments.blocks, arguments.bits, arguments.values)):
+    if any(count for _, count, _ in kinds):
         return
     ways = ("presolve", *formulation_ids())
     wrong: dict[str, list[int]] = {way: [] for way in ways}

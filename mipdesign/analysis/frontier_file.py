@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, RootModel
 
+from ..arguments import arguments
 from ..certificate.certificate import finite
+from ..designs.pool import Pool
+from ..designs.result import StoredList
 from ..designs.stored import Count, Short, StoredOptimum
 from ..designs.versions import installed_versions
 from ..display import Displayed, from_report
@@ -24,6 +27,7 @@ from ..parsing import Stored, load_json, validated
 from ..problem.budgets import Budgets
 from ..problem.problem import Problem
 from ..search.incumbents import relative_gap
+from ..search.listing import Wanted
 from ..search.outcome import Status
 from .sweep import Sweep
 
@@ -58,6 +62,8 @@ class Point:
         Objective per unit of each budget; see :mod:`mipdesign.analysis.shadow_prices`.
     budgets:
         Value and limit of each budget, as ``result.json`` states them.
+    listed, pool:
+        Where lists were asked for, what the point's is, and its networks, as of a design.
     """
 
     limits: Mapping[str, float]
@@ -70,6 +76,8 @@ class Point:
     dominated: bool
     prices: Mapping[str, float]
     budgets: Mapping[str, Any]
+    listed: Mapping[str, Any] | None = None
+    pool: Pool | None = None
 
     @property
     def gap(self) -> float | None:
@@ -80,12 +88,19 @@ class Point:
 
 @dataclass(frozen=True)
 class Frontier(Displayed):
-    """The optima along one or two budgets; points in the order of the limits, the last sweep's fastest."""
+    """The optima along one or two budgets; points in the order of the limits, the last sweep's fastest.
+
+    Attributes
+    ----------
+    wanted:
+        Which networks are listed at each point; ``None`` where there are no lists.
+    """
 
     problem: Problem
     sweeps: tuple[Sweep, ...]
     points: tuple[Point, ...]
     seed: int
+    wanted: Wanted | None = None
 
     def __repr__(self) -> str:
         swept = ", ".join(sweep.key for sweep in self.sweeps)
@@ -95,8 +110,17 @@ class Frontier(Displayed):
 
     @property
     def settled(self) -> list[Point]:
-        """The points of which all is proven: an optimum, or that there is no network."""
-        return [point for point in self.points if point.status in ("optimal", "infeasible")]
+        """The points of which all is proven: an optimum, with the list that was asked for, or that there is no network."""
+        return [point for point in self.points if self.is_settled(point)]
+
+    def is_settled(self, point: Point) -> bool:
+        """Whether all of a point is proven, as of :attr:`settled`."""
+        listed = self.wanted is None or self.wanted.answered_by(point.listed)
+        return point.status == "infeasible" or (point.status == "optimal" and listed)
+
+    def folder_of(self, point: Point) -> str:
+        """Where in the folder of the frontier the files of the design are that settles a point."""
+        return f"{POINTS}/{point_name(point.proof, len(self.points))}"
 
     def to_frame(self) -> pandas.DataFrame:
         """A row for each point: its limits, what was proved, what its network has of each budget, and prices.
@@ -108,12 +132,14 @@ class Frontier(Displayed):
                 **{f"limit_{name}": limit for name, limit in point.limits.items()},
                 **{"status": point.status, "objective": point.objective, "bound": finite(point.bound), "gap": point.gap},
                 "dominated": point.dominated,
+                **({} if point.listed is None else {"networks": point.listed["count"]}),
                 **{name: usage["value"] for name, usage in point.budgets.items()},
                 **{f"price_{name}": price for name, price in point.prices.items()},
             }
             for point in self.points
         )
 
+    @arguments()
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draws the optimum over the first limit with matplotlib, on new axes or on those given, and returns the axes.
 
@@ -142,6 +168,7 @@ class Frontier(Displayed):
             "name": self.problem.name,
             "convention": self.problem.convention,
             "sweeps": [{"key": sweep.key, "values": list(sweep.values)} for sweep in self.sweeps],
+            **({} if self.wanted is None else {"lists": self.wanted.to_plain()}),
             "points": [
                 {
                     "limits": {keys[name]: limit for name, limit in point.limits.items()},
@@ -153,7 +180,8 @@ class Frontier(Displayed):
                     "budgets": point.budgets,
                     "dominated": point.dominated,
                     "prices": {name: {"per_unit": price} for name, price in point.prices.items()},
-                    "proof": f"{POINTS}/{point_name(point.proof, len(self.points))}",
+                    "proof": self.folder_of(point),
+                    **({} if self.wanted is None else {"pool": _stated(point.listed)}),
                 }
                 for point in self.points
             ],
@@ -165,6 +193,11 @@ class Frontier(Displayed):
     def stored(self) -> StoredFrontier:
         """The content of ``frontier.json`` as its reader has it."""
         return StoredFrontier.model_validate(self.to_dict())
+
+
+def _stated(listed: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What is said of a list, in one order whether it has just been made or was read."""
+    return None if listed is None else {name: listed[name] for name in StoredList.model_fields}
 
 
 def point_name(index: int, total: int) -> str:
@@ -185,6 +218,7 @@ class StoredPoint(StoredOptimum):
     dominated: bool
     prices: dict[str, StoredPrice]
     proof: Short
+    pool: StoredList | None = None
 
 
 class StoredSweep(Stored):
@@ -200,6 +234,28 @@ class StoredSweep(Stored):
         return LOWER + name.removesuffix(".min") if name.endswith(".min") else name
 
 
+class StoredWanted(Stored):
+    """Which networks are listed at each point; see :class:`mipdesign.search.listing.Wanted`."""
+
+    within: Short | None
+    best: Count | None
+    different: Short | None
+    most: Count
+
+    def wanted(self, source: str) -> Wanted | None:
+        """The same, checked.
+
+        Raises
+        ------
+        SpecError
+            If no such list can be asked for; ``source`` is the file that does.
+        """
+        try:
+            return Wanted.of(self.within, self.best, self.different, self.most)
+        except SpecError as error:
+            raise SpecError(f"lists.{error.field}", error.problem, error.remedy, source) from None
+
+
 class StoredFrontier(Stored):
     """The content of ``frontier.json``."""
 
@@ -207,6 +263,7 @@ class StoredFrontier(Stored):
     name: Short
     convention: ConventionName
     sweeps: Annotated[list[StoredSweep], Field(min_length=1, max_length=2)]
+    lists: StoredWanted | None = None
     points: Annotated[list[StoredPoint], Field(min_length=1)]
     problem: dict[str, Any]
     seed: Count
@@ -235,6 +292,8 @@ def read_frontier(path: Path) -> tuple[StoredFrontier, dict[str, Any]]:
     data = load_json(path, MAX_FRONTIER_BYTES)
     frontier = validated(StoredFrontier, data, str(path))
     Problem.from_dict(frontier.problem, f"{path}: problem")
+    if frontier.lists is not None:
+        frontier.lists.wanted(str(path))
     total = math.prod(len(sweep.values) for sweep in frontier.sweeps)
     if len(frontier.points) != total:
         raise SpecError(

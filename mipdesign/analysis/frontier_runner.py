@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..arguments import FLAG, PATH, RUN, TEXT, arguments, callback, optional
 from ..designs.design import Design
-from ..designs.run import design
+from ..designs.run import RULE, design
 from ..display import showing
 from ..engine.engine import Engine, begin_copies
 from ..errors import SpecError, short
@@ -27,7 +28,9 @@ from ..problem.given import ProblemLike, given_problem
 from ..problem.problem import Problem
 from ..search.cluster import connected
 from ..search.coverage import build_tables
+from ..search.differences import Difference
 from ..search.incumbents import OPTIMAL_GAP
+from ..search.listing import Wanted, not_of_a_list
 from ..search.outcome import Progress
 from .frontier import Plan, Solved, Store
 from .frontier_file import Frontier
@@ -47,7 +50,7 @@ class Settings:
     time_limit: float | None
     gap: float
     seed: int
-    workers: int
+    wanted: Wanted | None = None
 
 
 OnPoint = Callable[[int, Progress], None]
@@ -65,16 +68,18 @@ def solve_point(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Solved:
     """Designs one point, and prices it."""
+    lists = {} if settings.wanted is None else vars(settings.wanted)
     found = design(
         problem,
         time_limit=settings.time_limit,
         gap=settings.gap,
         seed=settings.seed,
-        workers=settings.workers,
+        workers=1,  # of an engine that is made here; others have their own
         resume=resume,
         near=near,
         on_progress=on_progress,
         engine=engine,
+        **lists,
     )
     tables = build_tables(problem) if engine is None or engine.tables is None else engine.tables  # those that the design had
     return Solved(found, price_point(tables, found.objective))
@@ -163,8 +168,8 @@ class LocalRunner:
         self, index: int, problem: Problem, near: Sequence[Design], settings: Settings, resume: Path | None, engine: Engine
     ) -> Solved:
         def watch(progress: Progress) -> None:
-            if self.stopping.is_set():
-                raise KeyboardInterrupt
+            if self.stopping.is_set():  # an interrupted list would still be proved, for nobody
+                raise CancelledError if progress.phase == "listing" else KeyboardInterrupt
             self.on_point(index, progress)
 
         return solve_point(problem, near, settings, resume, engine, watch)
@@ -223,6 +228,8 @@ def _runner(
     on_frontier=optional(callback),
     on_point=optional(callback),
     copied=FLAG,
+    different=RULE,
+    overwrite=FLAG,
 )
 @showing("FrontierDisplay", on_frontier="solved", on_point="update")
 def pareto(
@@ -239,6 +246,11 @@ def pareto(
     on_frontier: OnFrontier | None = None,
     on_point: OnPoint | None = None,
     copied: bool = False,
+    within: str | float | Fraction | None = None,
+    best: int | None = None,
+    different: str | Difference | None = None,
+    most: int | None = None,
+    overwrite: bool = False,
 ) -> Frontier:
     """The proven optima of a problem along one or two of its limits.
 
@@ -265,15 +277,23 @@ def pareto(
     copied:
         Whether the processes that solve points may begin as copies of this one, as of
         :class:`mipdesign.engine.engine.Engine`.
+    within, best, different, most:
+        Networks to be listed at every point, as of :func:`mipdesign.design`. A complete list whose networks all keep tighter
+        limits is the list within these, too.
+    overwrite:
+        Whether a frontier or a design that the folder holds is removed first, rather than continued or refused.
 
     Raises
     ------
     SpecError
         For sweeps or options that cannot be used, or a folder of another frontier.
     """
-    plan = Plan(given_problem(problem), _given_sweeps(sweeps))
-    store = None if folder is None else Store(Path(folder), plan, seed)
-    settings = Settings(time_limit, gap, seed, 1)
+    wanted = Wanted.of(within, best, different, most)
+    if wanted is not None and gap > OPTIMAL_GAP:
+        raise not_of_a_list("gap")
+    plan = Plan(given_problem(problem), _given_sweeps(sweeps), wanted)
+    store = None if folder is None else Store(Path(folder), plan, seed, overwrite)
+    settings = Settings(time_limit, gap, seed, wanted)
     told = on_frontier or (lambda frontier: None)
     missing = [i for i in plan.order if i not in plan.solved]
     if missing:
@@ -331,7 +351,10 @@ def _solve_all(
                 keep(index, Solved(None, price_point(tables, None if known is None else known.objective)))
                 continue
             resume = None if store is None else store.unfinished(index)
-            running[runner.submit(index, problem, plan.near(index), settings, resume)] = index
+            near = plan.near(index)
+            if settings.wanted is not None and resume is not None:  # a list begins anew, with the network that is known
+                near, resume = [Design.load(resume), *near], None
+            running[runner.submit(index, problem, near, settings, resume)] = index
         runner.help()
         done, _ = wait(running, timeout=WAIT_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from ..errors import SpecError, short
 from ..networks.budget_names import LATENCY, LOWER, kind_of_budget
@@ -92,8 +93,19 @@ def _double(word: str, dimension: Dimension) -> float:
         exact = plain_number(in_units)
         word = exact if isinstance(exact, str) else repr(exact)
     number = from_text(word) if NUMBER.fullmatch(word) else float(word)
+    return require_double(number, "sweeps", word)
+
+
+def require_double(number: float | str, field: str, given: Any) -> float:
+    """A number of plain data, unless it is a text because no double stands for it.
+
+    Raises
+    ------
+    SpecError
+        In that case.
+    """
     if isinstance(number, str):
-        raise SpecError("sweeps", f"no double stands for {short(word)}", "give numbers of at most 15 digits")
+        raise SpecError(field, f"no double stands for {short(given)}", "give numbers of at most 15 digits")
     return number
 
 

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import SpecError
 from ..forks import keep_single_threaded
 from ..temporary import ensure_temporary
 from .completion import preset_names
+from .frontiers import show_frontier
 from .options import (
     AsJson,
+    Best,
     ConventionOverride,
+    Different,
     Frames,
     Gap,
+    Most,
     Network,
     Overrides,
     Overwrite,
@@ -25,6 +28,7 @@ from .options import (
     Seed,
     Spec,
     TimeLimit,
+    Within,
     Workers,
     problem_of,
 )
@@ -59,6 +63,13 @@ def pareto(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the result files: frontiers/<name> by default.")
     ] = None,
+    within: Within = None,
+    best: Best = None,
+    different: Different = None,
+    most: Most = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what the folder holds, and begin anew: a frontier or a design.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     plugins: Plugins = None,
@@ -66,55 +77,43 @@ def pareto(
     """Find the best networks along one or two budgets, each with proof, and what a little more of each budget buys.
 
     The time limit is that of each point. A run that was cut off goes on where it stopped when the command is given again.
+    --within and --best list networks at every point, as 'design' does.
 
     Exit codes: as those of 'design', for the point that comes off best.
     """
     keep_single_threaded()
+    from functools import partial
+
     from ..analysis.frontier_runner import pareto as solve_frontier
-    from ..report.progress import FrontierDisplay
     from ..report.tables import frontier_table
-    from ..report.terminal import PlainConsole, frontier_lines, settled_line
+    from ..report.terminal import PlainConsole, frontier_lines
 
     problem = problem_of(spec, convention, overrides)
     folder = out or Path("frontiers") / folder_name(problem.name)
     require_writable(folder)
-    console = PlainConsole()
-    known: list[Frontier] = []  # the last one is what is known
 
-    def keep(frontier: Frontier) -> None:
-        known.append(frontier)
-        display.solved(frontier)
+    def show(frontier: Frontier) -> None:
+        console = PlainConsole()
+        console.print(frontier_table(frontier.stored()))
+        console.facts(frontier_lines(frontier))
 
-    def show(*more: str) -> None:
-        if as_json:
-            print_json(console, known[-1].to_dict())
-        elif quiet:
-            console.lines([f"{folder}: {settled_line(known[-1])}"])
-        else:
-            console.print(frontier_table(known[-1].stored()))
-            console.facts([*frontier_lines(known[-1]), *more])
-
-    try:
-        with FrontierDisplay(PlainConsole(stderr=True, quiet=quiet)) as display:
-            solve_frontier(
-                problem,
-                sweeps,
-                folder,
-                time_limit=time_limit,
-                gap=gap,
-                seed=seed,
-                workers=workers,
-                scheduler=scheduler,
-                on_frontier=keep,
-                on_point=display.update,
-                copied=True,
-            )
-    except SpecError:
-        if known:  # a file could not be written, and what has been solved is shown all the same
-            show()
-        raise
-    show(f"files        {folder}")
-    raise typer.Exit(min(EXIT_CODES[point.status] for point in known[-1].points))
+    solve = partial(
+        solve_frontier,
+        problem,
+        sweeps,
+        folder,
+        time_limit=time_limit,
+        gap=gap,
+        seed=seed,
+        workers=workers,
+        scheduler=scheduler,
+        within=within,
+        best=best,
+        different=different,
+        most=most,
+        overwrite=overwrite,
+    )
+    show_frontier(solve, show, folder, as_json, quiet)
 
 
 def explain(

@@ -6,13 +6,14 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..forks import keep_single_threaded
 from ..interrupts import INTERRUPTS
 from .completion import formulation_names
+from .frontiers import design_along_rho
 from .options import (
     AsJson,
     Best,
@@ -109,6 +110,15 @@ def design(
     best: Best = None,
     different: Different = None,
     most: Most = None,
+    rho_sweep: Annotated[
+        str | None,
+        typer.Option(
+            "--rho-sweep",
+            metavar="VALUES",
+            help="Solve for several limits of the effectiveness: 0.3,0.5,1 or 0.3:2:5 (first, last, how many; with :log at "
+            "equal ratios), each with a list, by default --best 3 --different channels:10%.",
+        ),
+    ] = None,
     engine_option: EngineOptions = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -121,8 +131,17 @@ def design(
     The result is printed before its files are written. A folder with the design of another problem is refused, and a run that
     got further is kept, but for --overwrite.
 
+    --rho-sweep solves a frontier as 'pareto' does: the time limit is that of each value, after Ctrl-C the same command goes on,
+    and the folder is frontiers/<name>-rho by default.
+
     Exit codes: 0 with a design, optimal or not; 2 bad input; 3 no network keeps the budgets; 4 stopped before one was found.
     """
+    if rho_sweep is not None:
+        refused = {"--resume": resume is not None, "--formulation": formulation is not None, "--no-presolve": no_presolve}
+        refused |= {"--engine-option": bool(engine_option), "--gap": gap > 1e-6}
+        lists: dict[str, Any] = {"within": within, "best": best, "different": different, "most": most}
+        run_options = {"time_limit": time_limit, "seed": seed, "workers": workers, "overwrite": overwrite}
+        design_along_rho(spec, rho_sweep, convention, overrides, out, refused, as_json, quiet, **lists, **run_options)
     with new_engine(workers) as engine:
         problem = problem_of(spec, convention, overrides)
         folder = _folder(problem, out, resume, overwrite)

@@ -79,6 +79,7 @@ OPTIONS = {
     "overrides": "--set",
     "path": "--out",
     "presolve": "--no-presolve",
+    "rho": "--rho-sweep",
     "resume": "--resume",
     "scheduler": "--scheduler",
     "space": "--space",

@@ -91,7 +91,7 @@ def profile(
     mode: Annotated[
         str,
         typer.Option(
-            metavar="MODE",
+            metavar="HOW",
             help="How networks will run: eager, compile, on cpu also onnxruntime, on cuda also graph (a CUDA graph).",
             autocompletion=one_of("eager", "graph", "compile", "onnxruntime"),
         ),

@@ -170,6 +170,7 @@ class Design(Displayed):
 
         return data_frame(layers(self.to_graph()))
 
+    @arguments()
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draws incumbent and bound over time with matplotlib, on new axes or on those given, and returns the axes.
 

@@ -27,7 +27,7 @@ from ..problem.given import ProblemLike, given_problem
 from ..problem.problem import Problem
 from ..search.differences import Difference
 from ..search.incumbents import OPTIMAL_GAP
-from ..search.listing import Listed, ListSearch, Wanted
+from ..search.listing import Listed, ListSearch, Wanted, not_of_a_list
 from ..search.outcome import Options, Outcome, Progress, Resumed, ScipOptions, WarmStart
 from .design import Design
 from .pool import Pool, networks_text
@@ -136,7 +136,7 @@ def design(
             ("resume", resume is not None), ("gap", gap > OPTIMAL_GAP),
         ):  # fmt: skip
             if given:
-                raise SpecError(name, "does not go together with a list of networks", f"leave {name} or the list out")
+                raise not_of_a_list(name)
     chosen = _formulation(formulation or DEFAULT_FORMULATION, scip) if formulation or not presolve or engine_options else None
     earlier = None if resume is None else earlier_run(problem, Path(resume))
     used = engine or Engine(workers or processors())

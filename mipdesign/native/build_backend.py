@@ -72,12 +72,18 @@ def build(target: Path) -> None:
 
 
 def seal(core: Path) -> None:
-    """Appends the SHA-256 of a core to it, by which :mod:`mipdesign.native.library` sees that it is whole: the loader of the
-    system ends a process that loads half a library. macOS signs libraries, and takes none that has been changed.
+    """Appends the SHA-256 of its sources to a core, and then that of all of it, by which :mod:`mipdesign.native.library` sees
+    that it is of the sources beside it and whole: the loader of the system ends a process that loads half a library, and a core
+    that reads records of another layout does the same. macOS signs libraries, and takes none that has been changed.
     """
     if sys.platform != "darwin":
-        content = core.read_bytes()
+        content = core.read_bytes() + digest_of_sources(HERE)
         core.write_bytes(content + hashlib.sha256(content).digest())
+
+
+def digest_of_sources(folder: Path) -> bytes:
+    """SHA-256 of the sources of a core, as :mod:`mipdesign.native.library` takes it, which imports no setuptools."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.[ch]")))).digest()
 
 
 def _with_compiler(requirements: list[str]) -> list[str]:

@@ -3,8 +3,8 @@
 Calls release Python's lock, so that threads run side by side in the core. It checks nothing: callers pass arrays of the right
 type and size (:func:`address` refuses others), and keep them alive.
 
-A core that is missing or damaged is built anew where its sources lie beside it, as in a checkout: in its place, or, where that
-cannot be written, in a temporary folder. Anywhere else one line says what is to be done.
+A core that is missing, damaged or of other sources is built anew where these lie beside it, as in a checkout: in its place, or,
+where that cannot be written, in a temporary folder. Anywhere else one line says what is to be done.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PATH = Path(__file__).with_name("core.shared")
 BUILDER, SOURCE = PATH.with_name("build_backend.py"), PATH.with_name("bounds.c")
 """What builds the core, and one of its sources, which a wheel does not have."""
 SEAL_BYTES = hashlib.sha256().digest_size
-"""Length of the digest that a core ends with; see :func:`mipdesign.native.build_backend.seal`."""
+"""Length of each of the two digests that a core ends with; see :func:`mipdesign.native.build_backend.seal`."""
 
 
 def fault_of(path: Path) -> str:
@@ -47,6 +47,11 @@ def fault_of(path: Path) -> str:
         return f"cannot be read ({error.strerror})"
     if sys.platform != "darwin" and hashlib.sha256(content[:-SEAL_BYTES]).digest() != content[-SEAL_BYTES:]:
         return "is damaged, or was not built by this version"
+    sources = sorted(path.parent.glob("*.[ch]"))  # a wheel has none
+    if sys.platform != "darwin" and sources:
+        digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).digest()
+        if content[-2 * SEAL_BYTES : -SEAL_BYTES] != digest:
+            return "is not of the sources beside it"
     return ""
 
 

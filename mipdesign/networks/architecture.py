@@ -17,7 +17,7 @@ from functools import lru_cache, total_ordering
 from pathlib import Path
 from typing import Any
 
-from ..arguments import PATH, arguments, whole
+from ..arguments import PATH, arguments, constructor, whole
 from ..display import Displayed, Drawing, drawing_of
 from ..errors import SpecError
 from ..parsing import load_json
@@ -170,6 +170,7 @@ def _operations_of_block(
     return existing(family.placed(ci, c, b, k, s, r, first=first, kt=kt, frames=frames, bits=bits))
 
 
+@constructor
 @dataclass(frozen=True, order=True)
 class Architecture(Displayed):
     """One convolutional network.

@@ -262,7 +262,7 @@ def export(
 
     Returns
     -------
-    What is to be shown: the text, nothing if it went to ``out``, or what a module's file holds, a line for each thing.
+    What is to be shown: the text, what was written if it went to ``out``, or what a module's file holds, a line for each thing.
 
     Raises
     ------
@@ -286,7 +286,7 @@ def export(
             return text
         with writing(out):
             write_whole(out, text.encode())
-        return ""
+        return f"{out}: {chosen.title}, {len(text.encode()) / 1e3:.1f} kB\n"
     folder = Path(source)
     if out is None and (other or not os.path.isdir(folder)):
         reason = f"{source} is of another network" if other else f"{source} is not a folder"

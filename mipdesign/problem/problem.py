@@ -245,9 +245,9 @@ class Problem(Displayed, SpecModel):
         """Whether ``flops`` counts on maps that are not rounded, and bits, where the convention is that of the tool."""
         return self.scoring.additive or self.input.frames is not None or self.stem.bits is not None
 
+    @arguments(architecture=NETWORK)
     def evaluator(self, architecture: Architecture) -> Evaluator:
         """The exact evaluator of a network, in this problem's objective."""
-        checked("architecture", NETWORK, architecture)
         latencies = {name: limits.model for name, limits in self.budgets.latencies.items()}
         return Evaluator(architecture, self.scoring, {name: self.budgets.bytes_of(name) for name in SIZES}, latencies)
 

@@ -13,7 +13,7 @@ from .folders import FrontierFolder
 from .reproduction import frontier_reproduction
 from .sections import Figure, Section, View
 from .tables import frontier_table, networks_table
-from .words import BADGES
+from .words import BADGES, RHO_NOTE, list_parts, sentence
 
 
 def frontier_view(folder: FrontierFolder, prefix: str = "p0") -> View:
@@ -29,8 +29,13 @@ def frontier_view(folder: FrontierFolder, prefix: str = "p0") -> View:
     charts = [frontier_figure(frontier, prefix), *price_figures(frontier, prefix)]
     settled = all(point.status in ("optimal", "infeasible") for point in frontier.points)
     sections = [
-        Section(f"{prefix}-frontier", "Frontier and prices", figures=tuple(figure for figure in charts if figure is not None)),
-        Section(f"{prefix}-points", "Points", tables=(frontier_table(frontier), networks_table(frontier))),
+        Section(
+            f"{prefix}-frontier",
+            "Frontier and prices",
+            (sentence(RHO_NOTE),) if any(sweep.budget == "effectiveness" for sweep in frontier.sweeps) else (),
+            tuple(figure for figure in charts if figure is not None),
+        ),
+        Section(f"{prefix}-points", "Points", _lists(frontier), tables=(frontier_table(frontier), networks_table(frontier))),
         frontier_reproduction(folder, prefix),
     ]
     return View(
@@ -44,6 +49,14 @@ def frontier_view(folder: FrontierFolder, prefix: str = "p0") -> View:
         facts=tuple(facts),
         sections=tuple(section for section in sections if section.figures or section.commands or section.tables),
     )
+
+
+def _lists(frontier: StoredFrontier) -> tuple[str, ...]:
+    """Which networks are listed at the points."""
+    if frontier.lists is None:
+        return ()
+    which = ", ".join(list_parts(frontier.lists.model_dump()))
+    return (f"Each point has a list of networks: {which}; networks.csv in the folder of its proof has them.",)
 
 
 def _curves(frontier: StoredFrontier) -> Iterator[tuple[str, str, list[StoredPoint]]]:

@@ -7,9 +7,8 @@ from ..designs.pool import Pool
 from ..errors import counted
 from ..figures.formatting import number, points, score
 from ..figures.tables import Column, Table, Value, size_text
-from ..numerals import exact
-from ..units import decimal_text
 from .tables import named
+from .words import list_parts
 
 SHOWN = 10
 """Networks of a list that are shown; the file has all."""
@@ -41,13 +40,10 @@ def list_words(found: Design) -> str:
     if found.listed is None:
         return ""
     listed = found.listed
-    which = [] if listed["within"] is None else [f"within {decimal_text(100 * exact(listed['within']))} % of the optimum"]
-    which += [] if listed["best"] is None else [f"the best {listed['best']}"]
-    which += [] if listed["different"] is None else [f"that differ by {listed['different']}"]
     proved = "complete: no other network belongs into it"
     if not listed["complete"]:
         proved = f"not complete: none above {score(listed['bound'])} is missing, of those below some may be"
-    return f"{counted(listed['count'], 'network')} ({', '.join(which)}), {proved}"
+    return f"{counted(listed['count'], 'network')} ({', '.join(list_parts(listed))}), {proved}"
 
 
 def list_lines(found: Design) -> list[str]:

@@ -10,6 +10,7 @@ from ..errors import SpecError
 from ..figures.tables import Column, Table, columns
 from ..problem.problem import Problem, preset_names
 from ..search.incumbents import OPTIMAL_GAP
+from ..search.listing import MOST_LISTED
 from .folders import DesignFolder, FrontierFolder
 from .sections import Section
 
@@ -104,6 +105,10 @@ def frontier_reproduction(folder: FrontierFolder, prefix: str) -> Section:
     options = [word for setting in settings or () for word in ("--set", setting)]
     for sweep in frontier.sweeps:
         options += ["--sweep", f"{sweep.key}={','.join(f'{value:.15g}' for value in sweep.values)}"]
+    asked = {} if frontier.lists is None else frontier.lists.model_dump(exclude_none=True)
+    options += [
+        word for name, value in asked.items() if (name, value) != ("most", MOST_LISTED) for word in (f"--{name}", str(value))
+    ]
     words = [frontier.name if settings is not None else "problem.yaml", *options]
     target = shlex.quote(folder.label)
     lines = ["Every point has a folder with its certificate; points that a looser one settles have none of their own."]

@@ -245,12 +245,14 @@ def networks_table(frontier: StoredFrontier) -> Table:
     heads = (
         *(Column(f"limit of {s.key.removeprefix('budgets.')}", text=partial(limit_words, s.budget)) for s in frontier.sweeps),
         *(Column(timed(name), text=_amount(name)) for name in budgets),
+        *([] if frontier.lists is None else [Column("networks listed", text=size_text), Column("folder", "left")]),
         Column("network: channels × depth", "left"),
     )
     rows = tuple(
         (
             *(point.limits[key] for key in swept),
             *(point.budgets[name].value if name in point.budgets else None for name in budgets),
+            *([] if frontier.lists is None else [None if point.pool is None else point.pool.count, point.proof]),
             network_text(point.network()),
         )
         for point in frontier.points

@@ -16,7 +16,7 @@ from ..networks.scores import TableScore
 from ..numerals import plain_number
 from .console import PlainConsole as PlainConsole
 from .problem_tables import budgets_text
-from .words import STATUS_WORDS
+from .words import STATUS_WORDS, list_parts
 
 if TYPE_CHECKING:
     from ..analysis.comparison import Comparison
@@ -70,18 +70,29 @@ def forecast_lines(forecast: Forecast, path: Path | None) -> list[str]:
     return [*lines, f"{counted(forecast.left, 'operation')} to be measured: {how}"]
 
 
-def frontier_lines(frontier: Frontier) -> list[str]:
-    """How many points are settled, and what the table's prices are."""
+def frontier_lines(frontier: Frontier, prices: bool = True) -> list[str]:
+    """How many points are settled, which networks are listed, and what the table's prices are, if it has them."""
     searched = len({point.proof for point in frontier.settled})
     lines = [
         f"points       {len(frontier.settled)} of {len(frontier.points)} proven, {searched} of them by a search of their own"
     ]
-    if not any(point.prices for point in frontier.points):
+    if frontier.wanted is not None:
+        lines.append(f"lists        {wanted_words(frontier)}")
+    if not (prices and any(point.prices for point in frontier.points)):
         return lines
     return [
         *lines,
         "prices       objective that so much more of a budget buys, by the multipliers of the bound; 'explain' solves it",
     ]
+
+
+def wanted_words(frontier: Frontier) -> str:
+    """Which networks a frontier has lists of, how many, and whether one may be missing."""
+    asked = {} if frontier.wanted is None else frontier.wanted.to_plain()
+    listed = [point for point in frontier.points if point.listed is not None]
+    count = sum({point.proof: point.listed["count"] for point in listed if point.listed is not None}.values())
+    whole = "complete" if len(frontier.settled) == len(frontier.points) else "not all of them complete"
+    return f"{', '.join(list_parts(asked))}, at each point: {counted(count, 'network')} in all, {whole}"
 
 
 def explanation_lines(explanation: Explanation) -> list[str]:

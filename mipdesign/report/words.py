@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from ..numerals import exact
+from ..units import decimal_text
+
 STATUS_WORDS = {
     "optimal": "proven: no network of the space that keeps the budgets is better",
     "feasible": "within all budgets, but not proven best",
@@ -9,6 +15,11 @@ STATUS_WORDS = {
     "unknown": "stopped before any network within the budgets was found",
 }
 BADGES = {"optimal": "proven optimal", "feasible": "not proven", "infeasible": "proven infeasible", "unknown": "no design"}
+RHO_NOTE = (
+    "a larger ρ0 admits more networks, so that the objective cannot fall, whatever it does to training: objectives of "
+    "different ρ0 say nothing of which network is more accurate"
+)
+"""Of a frontier along the limit of the effectiveness."""
 VERDICTS = {
     "split": "split in two",
     "excluded": "no network in it reaches the cutoff, by its bound",
@@ -29,3 +40,10 @@ def meaning(score: str) -> str:
 def sentence(words: str) -> str:
     words = words.removeprefix("proven: ")
     return f"{words[0].upper()}{words[1:]}."
+
+
+def list_parts(listed: Mapping[str, Any]) -> list[str]:
+    """Which networks a list has, or is to have, by its ``within``, ``best`` and ``different``."""
+    which = [] if listed["within"] is None else [f"within {decimal_text(100 * exact(listed['within']))} % of the optimum"]
+    which += [] if listed["best"] is None else [f"the best {listed['best']}"]
+    return which + ([] if listed["different"] is None else [f"that differ by {listed['different']}"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -90,9 +90,31 @@ class Wanted:
         """Most networks of the list."""
         return self.most if self.best is None else min(self.best, self.most)
 
+    def to_plain(self) -> dict[str, Any]:
+        """Plain data that :meth:`of` takes as its arguments."""
+        texts = {name: None if value is None else str(value) for name, value in vars(self).items()}
+        return texts | {"best": self.best, "most": self.most}
+
+    def asks_for(self, listed: Mapping[str, Any]) -> bool:
+        """Whether a list, as :meth:`Listed.summary` tells of it, is of these networks, if perhaps not of all of them."""
+        plain = self.to_plain()
+        same = all(listed[name] == plain[name] for name in ("within", "different"))
+        return same and (listed["best"] is None or listed["best"] <= (self.best or self.most))
+
+    def answered_by(self, listed: Mapping[str, Any] | None) -> bool:
+        """Whether such a list has all that is asked for: one that time ended may be a complete one of fewer networks."""
+        if listed is None or not listed["complete"] or not self.asks_for(listed):
+            return False
+        return listed["best"] in (self.best, self.count)
+
     def threshold(self, optimum: Fraction) -> Fraction | None:
         """The least objective of the list, exactly."""
         return None if self.within is None else optimum - self.within * abs(optimum)
+
+
+def not_of_a_list(name: str) -> SpecError:
+    """Why an argument is refused where a list is asked for."""
+    return SpecError(name, "does not go together with a list of networks", f"leave {name} or the list out")
 
 
 @dataclass(frozen=True)

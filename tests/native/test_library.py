@@ -89,6 +89,21 @@ def test_a_damaged_core_is_built_anew_where_its_sources_are(
     assert (library.fault_of(damaged) == "") == writable
 
 
+def test_a_core_of_other_sources_is_built_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(library, "BUILDER", programs.PROGRAMS / "copy_core.py")
+    path, source = tmp_path / "core.shared", tmp_path / "bounds.c"
+    path.write_bytes(library.PATH.read_bytes())
+    assert library.fault_of(path) == ""  # as in a wheel
+    for of_core in [*library.PATH.parent.glob("*.[ch]")]:
+        shutil.copy(of_core, tmp_path)
+    assert library.fault_of(path) == ""
+    source.write_text(source.read_text() + "\n")
+    library.load(path)
+    assert "is not of the sources beside it; it was built anew" in capsys.readouterr().err
+
+
 def test_a_core_that_cannot_be_built_anew_says_why(damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "BUILDER", programs.PROGRAMS / "no_such_program.py")
     with pytest.raises(CoreError, match=r"could not be built anew \(.*No such file"):

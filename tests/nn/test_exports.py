@@ -235,7 +235,8 @@ def source(tmp_path: Path) -> Path:
 def test_text_is_printed_or_written(form: str, source: Path, tmp_path: Path, call: Callable[..., tuple[int, str, str]]) -> None:
     code, out, err = call(source, "--to", form)
     assert (code, err) == (0, "")
-    assert call(source, "--to", form, "--out", tmp_path / "file") == (0, "", "")
+    told = f"{tmp_path / 'file'}: {FORMATS[form].title}, {len(out.encode()) / 1e3:.1f} kB\n"
+    assert call(source, "--to", form, "--out", tmp_path / "file") == (0, told, "")
     assert (tmp_path / "file").read_text() == out
     assert out == export(source, form)
 

