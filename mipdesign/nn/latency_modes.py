@@ -195,13 +195,19 @@ def session_run(model: bytes, threads: int, batch: int = 1) -> Run:
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     binding, rng = session.io_binding(), np.random.default_rng(0)
+    values = list[Any]()  # a binding points into their memory, and not all versions keep them
 
     def value(shape: Sequence[Any]) -> Any:
         sizes = [size if isinstance(size, int) else batch for size in shape]  # the only size without a number is the batch
-        return onnxruntime.OrtValue.ortvalue_from_numpy(rng.standard_normal(sizes).astype(np.float32))
+        values.append(onnxruntime.OrtValue.ortvalue_from_numpy(rng.standard_normal(sizes).astype(np.float32)))
+        return values[-1]
 
     for given in session.get_inputs():
         binding.bind_ortvalue_input(given.name, value(given.shape))
     for made in session.get_outputs():
         binding.bind_ortvalue_output(made.name, value(made.shape))
-    return lambda: session.run_with_iobinding(binding)
+
+    def run(held: list[Any] = values) -> None:
+        session.run_with_iobinding(binding)
+
+    return run

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..numerals import exact
+from ..search.differences import Difference
 from ..units import decimal_text
 
 STATUS_WORDS = {
@@ -33,7 +34,7 @@ def meaning(score: str) -> str:
     """What is optimal, in a sentence."""
     return (
         f"What is optimal is the objective, a score of the untrained network ('{score}'): how accurate a network is after "
-        "training was not optimised, and is not proven."
+        "training was not optimised, and is not proven. Scores under different limits are no forecast of it either."
     )
 
 
@@ -46,4 +47,4 @@ def list_parts(listed: Mapping[str, Any]) -> list[str]:
     """Which networks a list has, or is to have, by its ``within``, ``best`` and ``different``."""
     which = [] if listed["within"] is None else [f"within {decimal_text(100 * exact(listed['within']))} % of the optimum"]
     which += [] if listed["best"] is None else [f"the best {listed['best']}"]
-    return which + ([] if listed["different"] is None else [f"that differ by {listed['different']}"])
+    return which + ([] if listed["different"] is None else [f"that differ by {Difference.of(listed['different']).in_words}"])

@@ -259,7 +259,7 @@ def test_the_command_shows_values_and_how_to_train(
     out, err = capsys.readouterr()
     for words in ("ρ0", "depth", "infeasible", "2,268.353", "0.299824", "58.96 k", "4 of 4 proven, 3 of them by a search"):
         assert words in out
-    assert "the best 3, that differ by channels:1/10, at each point: 6 networks in all, complete" in out
+    assert "the best 3, that differ by 10 % of a channel count, at each point: 6 networks in all, complete" in out
     assert "the networks of ρ0 6 all keep ρ0 5 as well" in out and "say nothing of which network is more accurate" in out
     assert "4 of 4" in err
     train = next(line for line in out.splitlines() if line.startswith("train")).split()

@@ -543,7 +543,7 @@ def test_the_drawing_alone_is_a_file(r18: Path, swept: Path, tmp_path: Path, cap
 def test_a_list_of_networks(tmp_path: Path) -> None:
     design("tests/data/small.yaml", best=3, different="decisions:2", workers=1).save(tmp_path / "listed")
     text = checked(report([tmp_path / "listed"]))
-    assert "3 networks (the best 3, that differ by decisions:2), complete: no other network belongs into it." in text
+    assert "3 networks (the best 3, that differ by 2 decisions), complete: no other network belongs into it." in text
     assert [row[0] for row in rows_of(view_of(tmp_path / "listed"), "Networks")] == ["1", "2", "3"]
     assert "--best 3 --different decisions:2" in text
 
