@@ -172,9 +172,14 @@ def _differences(recipes: Recipes) -> Iterator[str]:
                 for seed in sorted(set.intersection(*(set(t.by_seed) for part in of.values() for t in part))):
                     ours, theirs = (mean(t.by_seed[seed] for t in of[name]) for name in (group, RANDOM))
                     differences.append(100 * (ours - theirs))
+            if not differences:
+                continue
             estimate = paired(differences)
             rows.append([str(recipe), group, f"{len(differences)}", str(estimate), f"{estimate.p:.3f}"])
-    yield from _table(("recipe", "group", "pairs (ρ0, seed)", "points above random ones, 95 % interval", "p (Wilcoxon)"), rows)
+    if rows:
+        yield from _table(
+            ("recipe", "group", "pairs (ρ0, seed)", "points above random ones, 95 % interval", "p (Wilcoxon)"), rows
+        )
 
 
 def _collapses(recipes: Recipes) -> Iterator[str]:
