@@ -73,6 +73,7 @@ OPTIONS = {
     "features": "--features",
     "folder": "--out",
     "form": "--to",
+    "memory_format": "--memory-format",
     "gap": "--gap",
     "most": "--most",
     "network": "--network",
