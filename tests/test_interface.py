@@ -368,7 +368,7 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str]] = {
     "list with a gap": (
         mipdesign.pareto,
         {"problem": SMALL, "sweeps": "flops=1,2", "best": 2, "gap": 0.1},
-        "gap: does not go together with a list of networks; leave gap",
+        "gap: does not go together with a list of networks; leave it or",
     ),
     "explain a network": (mipdesign.explain, {"found": 3}, "found: 3 is not a design"),
     "compare nothing": (mipdesign.compare, {"network": None}, "network: None is not a network"),

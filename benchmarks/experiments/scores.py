@@ -24,7 +24,10 @@ HERE = Path(__file__).parents[1] / "scores"
 
 
 def _numbers(text: str) -> list[float]:
-    return [float(part) for part in text.split(",") if part]
+    try:
+        return [float(part) for part in text.split(",") if part]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is refused; give numbers with commas between them") from None
 
 
 def main() -> None:
@@ -44,6 +47,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     given = parser.parse_args()
+    if not given.rho:
+        raise SpecError("--rho", "has no value", "give one or more limits, such as 0.3,1")
+    if given.workers < 1:
+        raise SpecError("--workers", f"{given.workers} is out of range", "give 1 or more")
     recipes = [Recipe.load(path) for path in given.train]
     if len({recipe.data for recipe in recipes}) > 1:
         raise SpecError("--train", "the recipes are of different data", "give those of one data set")

@@ -55,17 +55,18 @@ def pictures(name: str) -> Pictures:
     """
     module, _, rest = name.partition(":")
     function, _, argument = rest.partition(":")
-    sys.path.append(os.getcwd())
+    here = os.getcwd()
+    sys.path.append(here)
     try:
         found = getattr(importlib.import_module(module), function)(*([argument] if argument else []))
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        if isinstance(error, MissingExtraError | SpecError):
-            raise
+        return found if isinstance(found, Pictures) else Pictures(*(_stacked(part) for part in found))
+    except (MissingExtraError, SpecError):
+        raise
+    except Exception as error:  # whatever the callable of somebody else raises
         remedy = "give module:callable, which returns a training and a test set"
-        raise SpecError("data", f"{name!r} gives none ({error})", remedy) from None
+        raise SpecError("data", f"{name!r} gives none ({type(error).__name__}: {error})", remedy) from None
     finally:
-        sys.path.pop()
-    return found if isinstance(found, Pictures) else Pictures(*(_stacked(part) for part in found))
+        sys.path.remove(here)
 
 
 def _stacked(data: Dataset[Any]) -> tuple[Tensor, Tensor]:

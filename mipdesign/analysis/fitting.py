@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SpecError, require, short
+from ..errors import SpecError, counted, one_of, require, short
 from ..files import read_text
 from ..networks.architecture import Architecture, single
 from ..networks.values import FIELDS, HEADER
@@ -116,7 +116,8 @@ class Fit:
 
 
 def read_results(path: str | Path) -> Results:
-    """Reads a CSV file with the columns :data:`RESULTS`; paths of networks are relative to it, others are ignored.
+    """Reads a CSV file with the columns :data:`RESULTS`, other columns are ignored; paths of networks are relative to it. Lines
+    that begin with ``#`` are comments.
 
     Raises
     ------
@@ -124,18 +125,32 @@ def read_results(path: str | Path) -> Results:
         With the file, the line and the column at fault.
     """
     place = Path(path)
-    rows = list(csv.DictReader(read_text(place).splitlines()))
-    if not rows or not set(RESULTS) <= set(rows[0]):
-        raise SpecError(
-            "", "is not a file of results", f"write the header {','.join(RESULTS)} and one network a line", str(path)
-        )
-    networks, measured = [], []
-    for n, row in enumerate(rows, 2):
-        name, text = (str(row[column] or "").strip() for column in RESULTS)
+    lines = enumerate(read_text(place).splitlines(), 1)
+    numbered = [(n, line) for n, line in lines if line.strip() and not line.lstrip().startswith("#")]
+    header = f"write the header {','.join(RESULTS)} and one network a line"
+    try:
+        cells = [[text.strip() for text in row] for row in csv.reader((line for _, line in numbered), strict=True)]
+    except csv.Error as error:
+        raise SpecError("", f"not valid CSV ({error})", header, str(path)) from None
+    if len(cells) < 2 or not set(RESULTS) <= set(cells[0]):
+        raise SpecError("", "is not a file of results", header, str(path))
+    networks, measured, columns = [], [], [cells[0].index(name) for name in RESULTS]
+    for (n, _), row in zip(numbered[1:], cells[1:], strict=False):
+        if len(row) != len(cells[0]):
+            raise SpecError(
+                f"line {n}", f"has {counted(len(row), 'column')}", f"give {len(cells[0])}, as the header", str(path)
+            )
+        name, text = (row[column] for column in columns)
         if not NUMBER.fullmatch(text) or not abs(float(text)) < 1e6:
             raise SpecError(f"line {n}, accuracy", f"{short(text)} is refused", "give a number between -1e6 and 1e6", str(path))
+        if not name:
+            raise SpecError(f"line {n}, network", "is empty", "name a network's file", str(path))
         there = place.parent / name
-        networks.append(read_network(there if there.exists() else name))
+        try:
+            networks.append(read_network(there if there.exists() else name))
+        except SpecError as error:
+            fault = ": ".join(part for part in (error.source, error.field, error.problem) if part)
+            raise SpecError(f"line {n}, network", fault, error.remedy, str(path)) from None
         measured.append(float(text))
     return Results(tuple(networks), np.array(measured))
 
@@ -143,7 +158,7 @@ def read_results(path: str | Path) -> Results:
 def fit_score(
     problem: Problem, results: Results, features: Sequence[str] = DEFAULT_FEATURES, per_stage: bool = False, seed: int = 0
 ) -> Fit:
-    """Fits a score to measured networks.
+    """Fits a score to measured networks. One that was measured several times counts once, with the mean.
 
     Parameters
     ----------
@@ -162,6 +177,7 @@ def fit_score(
         If scipy is not installed.
     """
     require("scipy", "fit", "the fit of a score")
+    results = _each_once(results)
     _check(problem, results, features)
     stages = len(problem.stages)
     names = [f"{name}{n}" for name in features for n in (range(1, 1 + stages) if per_stage else ("",))]
@@ -195,11 +211,25 @@ def fit_score(
     return Fit(fitted, of, constant, strength, tau, low, high, r2, len(results.networks), tuple(warnings))
 
 
+def _each_once(results: Results) -> Results:
+    """The networks, each with the mean of what was measured of it: one that is left out is left out whole."""
+    of: dict[Architecture, list[float]] = {}
+    for network, measured in zip(results.networks, results.accuracies.tolist(), strict=True):
+        of.setdefault(network, []).append(measured)
+    return Results(tuple(of), np.array([math.fsum(several) / len(several) for several in of.values()]))
+
+
 def _check(problem: Problem, results: Results, features: Sequence[str]) -> None:
-    if not features or len(set(features)) < len(features) or not set(features) <= set(FEATURES):
-        raise SpecError("features", f"{short(list(features))} is refused", f"use some of: {', '.join(FEATURES)}")
+    for name in features:
+        if name not in FEATURES:
+            raise SpecError("features", f"{short(name)} is not a feature", one_of(name, FEATURES))
+    if not features or len(set(features)) < len(features):
+        fault = "are none" if not features else "name one twice"
+        raise SpecError("features", fault, f"use each once, of: {', '.join(FEATURES)}")
     if len(results.networks) < LEAST_NETWORKS:
-        raise SpecError("results", f"have {len(results.networks)} networks", f"measure at least {LEAST_NETWORKS}")
+        raise SpecError("results", f"have {counted(len(results.networks), 'network')}", f"measure at least {LEAST_NETWORKS}")
+    if not np.isfinite(results.accuracies).all():
+        raise SpecError("results", "have an accuracy that is not finite", "leave its network out, or measure it again")
     for n, network in enumerate(results.networks, 1):
         if len(network.stages) != len(problem.stages):
             text = f"network {n} has {len(network.stages)} super-blocks, and the problem {len(problem.stages)}"

@@ -264,8 +264,8 @@ class Store:
             write_whole(path, text.encode())
 
 
-def clear(folder: Path) -> None:
-    """Removes a frontier or a design from a folder; files that no run wrote, such as exports, stay.
+def clear(folder: Path, design: bool = True) -> None:
+    """Removes a frontier from a folder, and a ``design``; files that no run wrote, such as exports, stay.
 
     Raises
     ------
@@ -275,7 +275,7 @@ def clear(folder: Path) -> None:
     points = [path for path in folder.glob(f"{POINTS}/*") if path.name.isdigit()]
     with writing(folder, "folder"):
         for place in (folder, *points):
-            for name in WRITTEN:
+            for name in WRITTEN if design or place != folder else (FRONTIER,):
                 (place / name).unlink(missing_ok=True)
     for place in (*points, folder / POINTS):
         with suppress(OSError):  # it is not empty, or not there

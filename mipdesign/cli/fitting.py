@@ -54,8 +54,16 @@ def fit_score(
         raise SpecError("--out", "is missing", "name the file of the fitted problem, or ask for --json")
     if out is not None:
         require_writable_file(out)
+        for source in (Path(spec), results):
+            if out.exists() and source.exists() and out.samefile(source):
+                raise SpecError("--out", f"{out} is a file that is read", "give another file")
     problem = problem_of(spec, None, overrides)
-    found = fit(problem, read_results(results), features or DEFAULT_FEATURES, per_stage, seed)
+    try:
+        found = fit(problem, read_results(results), features or DEFAULT_FEATURES, per_stage, seed)
+    except SpecError as error:
+        if error.field != "features":
+            raise
+        raise SpecError("--feature", error.problem, error.remedy) from None
     if out is not None:
         write_whole(out, found.problem.dumps().encode())
     console = PlainConsole()

@@ -73,6 +73,8 @@ OPTIONS = {
     "features": "--features",
     "folder": "--out",
     "form": "--to",
+    "memory_format": "--memory-format",
+    "gap": "--gap",
     "most": "--most",
     "network": "--network",
     "out": "--out",
@@ -95,7 +97,7 @@ def _of_option(error: MipdesignError) -> MipdesignError:
     if not isinstance(error, SpecError):
         return error
     if error.source is None and error.field in OPTIONS:
-        return SpecError(OPTIONS[error.field], error.problem, error.remedy)
+        return SpecError(OPTIONS[error.field], error.problem, error.remedy.replace("'overwrite'", "--overwrite"))
     if error.source == "overrides":
         return SpecError(error.field, error.problem, error.remedy, OPTIONS["overrides"])
     return error

@@ -53,8 +53,8 @@ def validate(
 
     ensure_temporary(path)
     network = read_network(path, resolution)
+    prediction = None if latency is None else predict(network, latency, batch=batch)  # which may refuse the table: first
     measured = measurements(network, batch=batch, threads=threads, seed=seed, quick=quick)
-    prediction = None if latency is None else predict(network, latency, batch=batch)
     report = replace(measure(network, draws=draws, seed=seed), measurements=measured, prediction=prediction)
     report = replace(report, known=known_networks(network))
     console = PlainConsole()

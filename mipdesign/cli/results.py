@@ -64,6 +64,10 @@ def save_design(found: Design, folder: Path, resume: Path | None, overwrite: boo
     held = None if overwrite or continued else outdone(found, folder)
     if held is None:
         found.save(folder)
+        if overwrite and os.path.lexists(folder / "frontier.json"):
+            from ..analysis.frontier import clear
+
+            clear(folder, design=False)
         return True
     reached = held.status if held.status != "feasible" else f"feasible, gap {held.gap:.3g}"
     kept = f"{folder} keeps the design of an earlier run, which got further ({reached}); --overwrite replaces it"

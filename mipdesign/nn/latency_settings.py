@@ -21,6 +21,7 @@ torch's own default on CUDA is that for convolutions."""
 MEMORY_FORMATS = ("contiguous", "channels_last")
 FUSING = ("compile", "onnxruntime")
 """Modes that run a convolution with its normalisation and activation as one; tables of them have fused rows."""
+MOST_THREADS = 1024
 _NOW = re.compile(
     r"# mode (?P<mode>\w+), (?P<dtype>\w+), (?P<memory_format>\w+), TF32 (?P<tf32>on|off), (?P<name>.+), "
     r"(?P<threads>\d+) threads, (?P<versions>torch [^,]+(?:, onnxruntime [^,]+)?), median"
@@ -120,9 +121,12 @@ def settings_of(line: str, seconds: float) -> Settings:
         raise SpecError(
             "line 1", f"{short(line)} does not say how the table was measured", "use a table of 'mipdesign profile'"
         )
+    threads = int(told["threads"][:5])
+    if not 1 <= threads <= MOST_THREADS:
+        raise SpecError("line 1", f"{threads} threads are refused", f"measure with 1 to {MOST_THREADS}")
     device = "cpu" if told["name"] == "cpu" else "cuda"
     dtype = "tf32" if told["tf32"] == "on" else told["dtype"]
-    settings = Settings(device, int(told["threads"][:5]), seconds, told["mode"], dtype, told["memory_format"])
+    settings = Settings(device, threads, seconds, told["mode"], dtype, told["memory_format"])
     settings.check()
     if device == "cuda" and settings.comment().find(f", {told['name']}, ") < 0:
         raise SpecError("line 1", f"the table is of the device {short(told['name'])}", "measure there")

@@ -22,7 +22,7 @@ from ..networks.architecture import Architecture
 from ..networks.latency import HEADER, MAX_TABLE_BYTES, LatencyModel, LatencyTable, Row
 from ..problem.given import ProblemLike, given_problem
 from .latency_plan import operation_of, plan
-from .latency_settings import DTYPES, MEMORY_FORMATS, MODES, Settings, described, settings_of
+from .latency_settings import DTYPES, MEMORY_FORMATS, MODES, MOST_THREADS, Settings, described, settings_of
 
 if TYPE_CHECKING:
     from ..problem.problem import Problem
@@ -31,7 +31,7 @@ _SETTINGS = {
     "batch": whole(1, 65536),
     "points": whole(2, 100),
     "device": one_of("a device", ("cpu", "cuda")),
-    "threads": whole(1, 1024),
+    "threads": whole(1, MOST_THREADS),
     "mode": one_of("a mode", sorted({mode for modes in MODES.values() for mode in modes})),
     "dtype": one_of("a type of numbers", DTYPES),
     "memory_format": one_of("a memory format", MEMORY_FORMATS),
@@ -193,7 +193,7 @@ def _known(text: str, path: str | Path, comment: str | None) -> set[tuple[object
     head = lines[0] if lines else text
     told = head == comment or described(head) == described(comment or "") != {} if lines else (comment or "").startswith(text)
     if comment is not None and not told:
-        raise SpecError("path", f"{path} was measured otherwise: {head!r}", f"give another file for {comment!r}")
+        raise SpecError("path", f"{path} was measured otherwise: {head[:200]!r}", f"give another file for {comment!r}")
     if len(lines) <= 2:
         return set()
     try:
@@ -278,15 +278,15 @@ def predict(architecture: Architecture, table: str, *, batch: int = 1, seconds: 
     SpecError
         If the table does not tell how it was measured, was measured on a device that is not here, or lacks an operation.
     """
-    model = LatencyModel(LatencyTable.load(table).of_batch(batch))
     try:
+        model = LatencyModel(LatencyTable.load(table).of_batch(batch))
+        predicted = model.total(architecture.operations()) / 1000
         lines = LatencyTable.text_of(table).splitlines()
         settings = settings_of(lines[0] if lines else "", seconds)
     except SpecError as error:
-        raise error.at(table) from None
+        raise error if error.source else error.at(table) from None
     from .latency_modes import network_microseconds
 
-    predicted = model.total(architecture.operations()) / 1000
     how = lines[0].lstrip("# ").strip()
     return Prediction(table, how, batch, predicted, network_microseconds(architecture, settings, batch))
 

@@ -114,7 +114,7 @@ class Wanted:
 
 def not_of_a_list(name: str) -> SpecError:
     """Why an argument is refused where a list is asked for."""
-    return SpecError(name, "does not go together with a list of networks", f"leave {name} or the list out")
+    return SpecError(name, "does not go together with a list of networks", "leave it or the list out")
 
 
 @dataclass(frozen=True)

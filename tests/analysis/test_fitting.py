@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from mipdesign.benchmarks.experiments.agreement import WAYS, tree_agrees
 
 from mipdesign import Problem
 from mipdesign.analysis.fitting import FEATURES, RESULTS, Fit, Results, fit_score, read_results
+from mipdesign.cli import main as cli
 from mipdesign.errors import SpecError
 from mipdesign.lattice.position import Position
 from mipdesign.networks.architecture import Architecture
@@ -90,11 +92,56 @@ def test_results_are_read_beside_their_file(tmp_path: Path) -> None:
         read_results(path)
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("0.json", "line 4: has 1 column; give 2"),
+        ("0.json,0.5,1", "line 4: has 3 columns; give 2"),
+        (",0.5", "line 4, network: is empty"),
+        ("0.json,0.5", "line 4, network: 0.json: cannot be read"),
+        ("0.json,nan", "line 4, accuracy: 'nan' is refused"),
+        ('"0.json,0.5', "not valid CSV"),
+        ("0" * 200_000, "not valid CSV"),
+    ],
+)
+def test_what_is_wrong_with_results_is_told_by_its_line(line: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text(f"# six epochs\n network , accuracy\n\n{line}\n")
+    with pytest.raises(SpecError, match=words):
+        read_results(path)
+
+
+def test_a_network_that_was_measured_twice_counts_once() -> None:
+    results = measured(SMALL, 12, 1)
+    twice = Results(results.networks * 2, np.concatenate([results.accuracies - 0.25, results.accuracies + 0.25]))
+    once, again = fit_score(SMALL, results), fit_score(SMALL, twice)
+    assert again.networks == once.networks == len(set(results.networks))
+    assert again.coefficients == pytest.approx(once.coefficients)
+
+
+def test_no_file_that_is_read_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec, results = tmp_path / "small.yaml", tmp_path / "results.csv"
+    for path in (spec, results):
+        path.write_text("kept")
+    for out in (spec, results):
+        assert cli.main(["fit-score", str(spec), str(results), "--out", str(out)]) == 2
+        assert "is a file that is read; give another file" in capsys.readouterr().err
+        assert out.read_text() == "kept"
+
+
 def test_what_cannot_be_fitted_is_refused() -> None:
     problem, results = SMALL, measured(SMALL, 8, 1)
-    with pytest.raises(SpecError, match=r"features: .* is refused"):
-        fit_score(problem, results, ["colour"])
+    with pytest.raises(SpecError, match=r"features: 'dept' is not a feature; did you mean 'depth'\?"):
+        fit_score(problem, results, ["dept"])
+    with pytest.raises(SpecError, match="features: name one twice"):
+        fit_score(problem, results, ["depth", "depth"])
+    with pytest.raises(SpecError, match="results: have an accuracy that is not finite"):
+        fit_score(problem, Results(results.networks, results.accuracies * np.nan))
     with pytest.raises(SpecError, match="have 5 networks"):
         fit_score(problem, Results(results.networks[:5], results.accuracies[:5]))
-    with pytest.raises(SpecError, match="all features are the same"):
+    with pytest.raises(SpecError, match="have 1 network;"):
         fit_score(problem, Results(results.networks[:1] * 8, results.accuracies))
+    first = results.networks[0]
+    alike = tuple(replace(first, stem=replace(first.stem, channels=c)) for c in range(8, 16))
+    with pytest.raises(SpecError, match="all features are the same"):
+        fit_score(problem, Results(alike, results.accuracies))

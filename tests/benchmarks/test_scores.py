@@ -208,3 +208,22 @@ def test_a_recipe_of_a_file(tmp_path: Path) -> None:
     path.write_text("data: a:b\nepochs: []\nrates: [0.1]\n")
     with pytest.raises(SpecError, match="epochs"):
         Recipe.load(path)
+
+
+@pytest.mark.parametrize(
+    ("train", "words"),
+    [
+        ((torch.zeros(4, 1, 12, 12), torch.zeros(4, dtype=int)), "data: has 4 training pictures and 4 classes; give 64"),
+        (
+            (torch.zeros(64, 3, 12, 12), torch.zeros(64, dtype=int)),
+            "data: has training pictures of 3 x 12 x 12; give 1 x 12 x 12",
+        ),
+        ((torch.zeros(64, 1, 12, 12), torch.full((64,), 2)), "data: has training classes from 2 to 2; give 0 to 1"),
+    ],
+)
+def test_data_that_networks_cannot_take_are_refused(train: tuple[torch.Tensor, torch.Tensor], words: str) -> None:
+    stage = {"block": "bottleneck", "stride": 2, "channels": 8, "bottleneck": 4, "kernel": 3, "depth": 1}
+    network = {"resolution": 12, "input_channels": 1, "classes": 2, "stem": {"channels": 8}, "stages": [stage]}
+    drawn = Drawn(1.0, OPTIMUM, 1.0, 1.0, 1.0, 4, 1, 1, network)
+    with pytest.raises(SpecError, match=words):
+        study._check_data(Pictures(train, train), [drawn], 64)

@@ -215,9 +215,20 @@ def test_what_is_no_design_is_not_replaced(file: str, words: str, call: Call, tm
     assert (code, words in err) == (2, True)
 
 
+def test_a_design_takes_the_place_of_a_frontier(call: Call, tmp_path: Path) -> None:
+    assert call("pareto", SMALL, "--sweep", "budgets.flops=1e6,2e6", "--workers", "1", "--out", tmp_path)[0] == 0
+    (tmp_path / "own.txt").write_text("own")
+    assert call(*DESIGN, "--out", tmp_path)[0] == 2
+    assert call(*DESIGN, "--out", tmp_path, "--overwrite")[0] == 0
+    assert not (tmp_path / "frontier.json").exists() and not (tmp_path / "points").exists()
+    assert (tmp_path / "own.txt").exists()
+    _, out, _ = call("verify", tmp_path)
+    assert "candidate 0" in out
+
+
 def test_a_frontier_does_not_go_where_a_design_is(call: Call, designed: Path) -> None:
     code, _, err = call("pareto", SMALL, "--sweep", "budgets.flops=1e6,2e6", "--out", designed)
-    assert (code, "holds a design" in err) == (2, True)
+    assert (code, "holds a design; give another folder, or --overwrite to replace it" in err) == (2, True)
 
 
 def test_the_default_folder_of_another_problem_has_another_name(

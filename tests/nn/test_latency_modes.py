@@ -274,3 +274,11 @@ def test_a_prediction_is_held_against_the_mode_of_its_table(tmp_path: Path) -> N
     with pytest.raises(SpecError, match="does not say how the table was measured") as caught:
         predict(network, str(path))
     assert caught.value.source == str(path)
+    for threads in (0, 99_999):
+        path.write_text("\n".join([Settings(threads=threads).comment(), *table.to_lines()]))
+        with pytest.raises(SpecError, match=f"line 1: {threads} threads are refused"):
+            predict(network, str(path))
+    path.write_text("\n".join([Settings().comment(), *table.to_lines()[:2]]))
+    with pytest.raises(SpecError, match="table: does not cover the operation") as caught:
+        predict(network, str(path))
+    assert caught.value.source == str(path)
