@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import counted
 from ..numerals import exact
-from ..search.differences import Difference
 from ..units import decimal_text
 
 STATUS_WORDS = {
@@ -47,4 +47,10 @@ def list_parts(listed: Mapping[str, Any]) -> list[str]:
     """Which networks a list has, or is to have, by its ``within``, ``best`` and ``different``."""
     which = [] if listed["within"] is None else [f"within {decimal_text(100 * exact(listed['within']))} % of the optimum"]
     which += [] if listed["best"] is None else [f"the best {listed['best']}"]
-    return which + ([] if listed["different"] is None else [f"that differ by {Difference.of(listed['different']).in_words}"])
+    return which + ([] if listed["different"] is None else [f"that differ by {_difference(listed['different'])}"])
+
+
+def _difference(rule: str) -> str:
+    """What differs by a rule, ``channels:1/10`` or ``decisions:2``."""
+    kind, _, by = rule.partition(":")
+    return counted(int(by), "decision") if kind == "decisions" else f"{decimal_text(100 * exact(by))} % of a channel count"

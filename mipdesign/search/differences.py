@@ -15,12 +15,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SpecError, counted, short
+from ..errors import SpecError, short
 from ..lattice.arrays import Bools, Ints
 from ..lattice.cell import Cell
 from ..lattice.tables import Tables
 from ..numerals import exact
-from ..units import decimal_text
 from .branching import Split
 
 DifferenceKind = Literal["channels", "decisions"]
@@ -83,13 +82,6 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.by}"
-
-    @property
-    def in_words(self) -> str:
-        """What differs, after *that differ by*."""
-        if self.kind == "decisions":
-            return counted(int(self.by), "decision")
-        return f"{decimal_text(100 * self.by)} % of a channel count"
 
     def around(self, tables: Tables, row: Ints) -> Neighbourhood:
         """The networks that are near one, which is a row of stem, columns and depths."""

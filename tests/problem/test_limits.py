@@ -231,7 +231,7 @@ def test_a_table_of_the_package_has_what_its_preset_needs_and_says_how_it_was_me
     (batch,) = {row.batch for row in rows}
     options = head[1].split()
     preset, points = options[3], int(options[options.index("--points") + 1].rstrip(":"))
-    wanted = plan(Problem.preset(preset), points, batch)
+    wanted = plan(Problem.preset(preset), points, batch, "--mode onnxruntime" in head[1])
     assert [row[:-1] for row in wanted] == [row[:-1] for row in rows]
     problem = Problem.preset(preset, [f"budgets.latency={{table: {name}, max: 1 s, batch: {batch}}}"])
     assert problem.budgets.limits()["latency"] == 10**6
