@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import errno
 import json
 import math
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,24 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SpecError("", f"the file is not UTF-8 text at byte {error.start}", "give a text file", str(path)) from None
+
+
+def csv_rows(lines: Iterable[str], remedy: str) -> list[tuple[int, list[str]]]:
+    """The rows of a table in CSV, each with the number of its line; blank lines and those that begin with ``#`` are left out.
+
+    Raises
+    ------
+    SpecError
+        If they are not CSV; ``remedy`` is what to write.
+    """
+    numbered = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
+    try:
+        rows = list(csv.reader((line for _, line in numbered), strict=True))
+    except csv.Error as error:
+        raise SpecError("", f"not valid CSV ({error})", remedy) from None
+    if len(rows) < len(numbered):
+        raise SpecError("", "not valid CSV (a field goes on in the next line)", remedy)
+    return [(n, [text.strip() for text in row]) for (n, _), row in zip(numbered, rows, strict=True)]
 
 
 def begins_with(path: Path, content: bytes) -> bool:

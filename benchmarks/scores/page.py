@@ -182,14 +182,18 @@ def _differences(recipes: Recipes) -> Iterator[str]:
         )
 
 
+def _collapsed(trained: Sequence[Trained], some: Sequence[Trained]) -> str:
+    """How many runs of some networks of a recipe collapsed, of how many."""
+    least = COLLAPSED * float(np.median([t.accuracy for t in trained]))
+    runs = [a for t in some for a in t.by_seed.values()]
+    return f"{sum(a < least for a in runs)} of {len(runs)}"
+
+
 def _collapses(recipes: Recipes) -> Iterator[str]:
     rows = []
     for recipe, trained in recipes.items():
-        middle = float(np.median([t.accuracy for t in trained]))
-        cells = []
-        for group in _names([t.network for t in trained]):
-            runs = [a for t in trained if t.network.group == group for a in t.by_seed.values()]
-            cells.append(f"{sum(a < COLLAPSED * middle for a in runs)} of {len(runs)}")
+        groups = _names([t.network for t in trained])
+        cells = [_collapsed(trained, [t for t in trained if t.network.group == group]) for group in groups]
         rows.append([str(recipe), *cells])
     names = _names([t.network for trained in recipes.values() for t in trained]) if recipes else []
     yield f"\nCollapsed runs, below {COLLAPSED:g} of the median accuracy:"
@@ -200,13 +204,11 @@ def _by_last_depth(recipes: Recipes) -> Iterator[str]:
     """What the blocks of the last super-block do: nothing normalises their sum before the classifier reads it."""
     rows = []
     for recipe, trained in recipes.items():
-        middle = float(np.median([t.accuracy for t in trained]))
         cells = []
         for least, most in LAST_DEPTHS:
             some = [t for t in trained if least <= t.network.network["stages"][-1]["depth"] <= most]
             runs = [a for t in some for a in t.by_seed.values()]
-            collapsed = sum(a < COLLAPSED * middle for a in runs)
-            cells.append(f"{100 * mean(runs):.1f} ({collapsed} of {len(runs)})" if runs else "-")
+            cells.append(f"{100 * mean(runs):.1f} ({_collapsed(trained, some)})" if runs else "-")
         rows.append([str(recipe), *cells])
     yield "\nAccuracy in percent by blocks of the last super-block, and how many runs collapsed:"
     names = [

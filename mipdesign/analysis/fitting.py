@@ -10,7 +10,6 @@ interval.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SpecError, counted, one_of, require, short
-from ..files import read_text
+from ..files import csv_rows, read_text
 from ..networks.architecture import Architecture, single
 from ..networks.values import FIELDS, HEADER
 from ..nn.reading import read_network
@@ -125,21 +124,18 @@ def read_results(path: str | Path) -> Results:
         With the file, the line and the column at fault.
     """
     place = Path(path)
-    lines = enumerate(read_text(place).splitlines(), 1)
-    numbered = [(n, line) for n, line in lines if line.strip() and not line.lstrip().startswith("#")]
     header = f"write the header {','.join(RESULTS)} and one network a line"
     try:
-        cells = [[text.strip() for text in row] for row in csv.reader((line for _, line in numbered), strict=True)]
-    except csv.Error as error:
-        raise SpecError("", f"not valid CSV ({error})", header, str(path)) from None
-    if len(cells) < 2 or not set(RESULTS) <= set(cells[0]):
+        rows = csv_rows(read_text(place).splitlines(), header)
+    except SpecError as error:
+        raise error if error.source else error.at(str(path)) from None
+    if len(rows) < 2 or not set(RESULTS) <= set(rows[0][1]):
         raise SpecError("", "is not a file of results", header, str(path))
-    networks, measured, columns = [], [], [cells[0].index(name) for name in RESULTS]
-    for (n, _), row in zip(numbered[1:], cells[1:], strict=False):
-        if len(row) != len(cells[0]):
-            raise SpecError(
-                f"line {n}", f"has {counted(len(row), 'column')}", f"give {len(cells[0])}, as the header", str(path)
-            )
+    names = rows[0][1]
+    networks, measured, columns = [], [], [names.index(name) for name in RESULTS]
+    for n, row in rows[1:]:
+        if len(row) != len(names):
+            raise SpecError(f"line {n}", f"has {counted(len(row), 'column')}", f"give {len(names)}, as the header", str(path))
         name, text = (row[column] for column in columns)
         if not NUMBER.fullmatch(text) or not abs(float(text)) < 1e6:
             raise SpecError(f"line {n}, accuracy", f"{short(text)} is refused", "give a number between -1e6 and 1e6", str(path))

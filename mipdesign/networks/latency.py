@@ -19,7 +19,6 @@ inputs; their grids are lines. Nothing is extrapolated: what lies outside the gr
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from collections.abc import Iterable, Sequence
@@ -31,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import SpecError, counted, short
-from ..files import read_text
+from ..files import csv_rows, read_text
 from ..numerals import NUMBER, from_text
 from .blocks import Int, Operation
 
@@ -159,24 +158,20 @@ class LatencyTable:
     @classmethod
     def from_lines(cls, lines: Iterable[str]) -> LatencyTable:
         """Reads lines of CSV, the header first."""
-        numbered = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
-        try:
-            cells = list(csv.reader((line for _, line in numbered), strict=True))
-        except csv.Error as error:
-            raise SpecError("", f"not valid CSV ({error})", f"write the header {','.join(HEADER)} and one row a line") from None
-        if not cells or tuple(name.strip() for name in cells[0]) != HEADER:
+        rows = csv_rows(lines, f"write the header {','.join(HEADER)} and one row a line")
+        if not rows or tuple(rows[0][1]) != HEADER:
             raise SpecError("line 1", "is not the header of a latency table", f"begin with {','.join(HEADER)}")
-        if len(cells) == 1:
+        if len(rows) == 1:
             raise SpecError("", "the table has no rows", "measure one with 'mipdesign profile'")
-        if len(cells) > MOST_ROWS:
-            raise SpecError("", f"the table has {len(cells) - 1} rows", f"give at most {MOST_ROWS}")
-        rows: dict[tuple[Any, ...], Row] = {}
-        for (n, _), values in zip(numbered[1:], cells[1:], strict=True):
-            row = _row(n, [value.strip() for value in values])
-            if row[:-1] in rows:
+        if len(rows) > MOST_ROWS:
+            raise SpecError("", f"the table has {len(rows) - 1} rows", f"give at most {MOST_ROWS}")
+        measured: dict[tuple[Any, ...], Row] = {}
+        for n, values in rows[1:]:
+            row = _row(n, values)
+            if row[:-1] in measured:
                 raise SpecError(f"line {n}", f"measures {','.join(map(str, row[:-1]))} a second time", "keep one of the rows")
-            rows[row[:-1]] = row
-        return cls(tuple(rows.values()))
+            measured[row[:-1]] = row
+        return cls(tuple(measured.values()))
 
     def to_lines(self) -> list[str]:
         """Inverse of :meth:`from_lines`."""

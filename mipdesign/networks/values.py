@@ -6,7 +6,6 @@ sum over its super-blocks of the values of the rows that are theirs. Values are 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ..errors import SpecError, short
-from ..files import read_text
+from ..files import csv_rows, read_text
 from ..numerals import NUMBER
 from .blocks import FAMILIES
 
@@ -80,18 +79,14 @@ class ValueTable:
     @classmethod
     def from_lines(cls, lines: Iterable[str]) -> ValueTable:
         """Reads lines of CSV, the header first."""
-        numbered = [(n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")]
-        try:
-            cells = list(csv.reader((line for _, line in numbered), strict=True))
-        except csv.Error as error:
-            raise SpecError("", f"not valid CSV ({error})", f"write the header {','.join(HEADER)} and one row a line") from None
-        if not cells or tuple(name.strip() for name in cells[0]) != HEADER:
+        numbered = csv_rows(lines, f"write the header {','.join(HEADER)} and one row a line")
+        if not numbered or tuple(numbered[0][1]) != HEADER:
             raise SpecError("line 1", "is not the header of a table of values", f"begin with {','.join(HEADER)}")
-        if not 1 < len(cells) <= MOST_ROWS + 1:
-            raise SpecError("", f"the table has {len(cells) - 1} rows", f"give from 1 to {MOST_ROWS}")
+        if not 1 < len(numbered) <= MOST_ROWS + 1:
+            raise SpecError("", f"the table has {len(numbered) - 1} rows", f"give from 1 to {MOST_ROWS}")
         rows: dict[tuple[int | str | None, ...], Row] = {}
-        for (n, _), texts in zip(numbered[1:], cells[1:], strict=True):
-            row = _row(n, [text.strip() for text in texts])
+        for n, texts in numbered[1:]:
+            row = _row(n, texts)
             if row.fields in rows:
                 raise SpecError(f"line {n}", "has the fields of a row before it", "keep one of the rows")
             rows[row.fields] = row
