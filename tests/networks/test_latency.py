@@ -216,7 +216,7 @@ GOOD = "conv,8,8,1,1,1,14,1,5"
         (lines("conv,8,8,1,1,1,14,1,inf"), "microseconds: 'inf' is refused"),
         (lines("conv,8,8,1,1,1,14,1,-3"), "microseconds: '-3' is refused"),
         (lines('conv,8,8,1,1,1,14,1,"5'), "not valid CSV"),
-        (lines('conv,8,8,1,1,1,14,1,"5', '.5"'), "not valid CSV .a field goes on in the next line"),
+        (lines('conv,8,8,1,1,1,14,1,"5\n.5"'), "not valid CSV (a field goes on in the next line)"),
     ],
 )
 def test_a_malformed_table_names_line_and_column(text: list[str], fault: str, tmp_path: Path) -> None:
