@@ -41,8 +41,10 @@ MODULES: dict[str, Callable[[Operation], nn.Module]] = {
     "conv": _conv,
     "norm": lambda op: nn.BatchNorm2d(op.out_channels),
     "activation": lambda op: ACTIVATIONS[op.function](),
-    # ceil_mode: an odd map shrinks to ceil(r / 2), as under the strided convolution that the pool stands beside
-    "pool": lambda op: nn.AvgPool2d(2, ceil_mode=True),
+    # ceil_mode: an odd map shrinks to ceil(r / 2), as under the strided convolution that the pool stands beside. Nothing is
+    # padded, so count_include_pad changes nothing here; but where an ONNX file has it, onnxruntime before 1.21 divides
+    # the sums at the edge of an odd map by pixels that it does not have
+    "pool": lambda op: nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False),
     "max_pool": lambda op: nn.MaxPool2d(op.kernel, 2, op.kernel // 2),
     "global_pool": lambda op: nn.AdaptiveAvgPool2d(1),
     "add": lambda op: Add(),
@@ -54,7 +56,7 @@ OF_VIDEO: dict[str, Callable[[Operation], nn.Module]] = MODULES | {
     "conv": _conv_of_video,
     "norm": lambda op: nn.BatchNorm3d(op.out_channels),
     # as in pictures, frame by frame
-    "pool": lambda op: nn.AvgPool3d((1, 2, 2), ceil_mode=True),
+    "pool": lambda op: nn.AvgPool3d((1, 2, 2), ceil_mode=True, count_include_pad=False),
     "max_pool": lambda op: nn.MaxPool3d((1, op.kernel, op.kernel), (1, 2, 2), (0, op.kernel // 2, op.kernel // 2)),
     "global_pool": lambda op: nn.AdaptiveAvgPool3d(1),
 }

@@ -25,6 +25,8 @@ MOST_BYTES = 2**31 - 1
 """Largest file: that of a protocol buffer."""
 LOGITS = "logits"
 REMEDY = "give a file of 'mipdesign export --to onnx', or describe the network"
+SIZES = "sizes"
+"""What stands for the shape of a map: exports of torch 2.7 compute the one to which they flatten a map."""
 PASSED_ON = ("BatchNormalization", "Cast", "Flatten", "Identity", "Reshape", "Squeeze")
 """Operators that leave what is compared as it is."""
 
@@ -132,6 +134,8 @@ class _Reader:
             "ReduceMean": self._mean,
             "QuantizeLinear": lambda node: ("levels", self.found[node.input[0]], 8),
             "DequantizeLinear": self._dequantise,
+            "Shape": lambda node: SIZES,
+            "Concat": self._sizes_of_parts,
             **dict.fromkeys(PASSED_ON, lambda node: self.found[node.input[0]]),
         }
 
@@ -175,6 +179,11 @@ class _Reader:
         from onnx import numpy_helper
 
         return numpy_helper.to_array(self.constants[name])
+
+    def _sizes_of_parts(self, node: Any) -> Hashable:
+        if any(self.found.get(name, SIZES) != SIZES for name in node.input):
+            raise SpecError(node.name, "joins maps, as no network here does", REMEDY)
+        return SIZES
 
     def _conv(self, node: Any) -> Hashable:
         attributes = _attributes(node)

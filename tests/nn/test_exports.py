@@ -168,6 +168,18 @@ def test_an_onnx_file_computes_the_same_for_any_batch(architecture: Architecture
         assert logits.std() > 0.1
 
 
+def test_pools_divide_by_the_pixels_that_there_are() -> None:
+    """An onnxruntime before 1.21 gets the edge of an odd map wrong where a pool counts what is padded, though nothing is."""
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load_from_string(onnx_bytes(module_of(small("bottleneck"))))
+    pools = [node for node in model.graph.node if node.op_type == "AveragePool"]
+    assert pools
+    for pool in pools:
+        attributes = {attribute.name: attribute.i for attribute in pool.attribute}
+        assert attributes["ceil_mode"] == 1
+        assert attributes.get("count_include_pad", 0) == 0
+
+
 @EITHER
 def test_a_program_of_torch_export_computes_the_same_for_any_batch(architecture: Architecture, tmp_path: Path) -> None:
     network, pictures = as_trained(architecture)

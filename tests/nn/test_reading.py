@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,48 @@ def test_graphml_is_read_as_the_same_network(network: Architecture) -> None:
 def test_onnx_is_read_as_the_same_network(written: tuple[Architecture, Path]) -> None:
     network, file = written
     assert read_network(file) == network
+
+
+def test_a_shape_that_the_graph_computes_is_read(written: tuple[Architecture, Path]) -> None:
+    """As torch 2.7 writes the shape to which a map is flattened: the batch of the input, beside sizes that it knows."""
+    import onnx
+
+    network, file = written
+    model = onnx.load(file)
+    nodes = list(model.graph.node)
+    at = next(i for i, node in enumerate(nodes) if node.op_type in ("Reshape", "Flatten"))
+    sizes = onnx.helper.make_tensor("sizes", onnx.TensorProto.INT64, [1], [-1])
+    model.graph.initializer.append(sizes)
+    shape = [
+        onnx.helper.make_node("Shape", [model.graph.input[0].name], ["batch"], start=0, end=1),
+        onnx.helper.make_node("Concat", ["batch", "sizes"], ["shape"], axis=0),
+        onnx.helper.make_node("Reshape", [nodes[at].input[0], "shape"], [nodes[at].output[0]]),
+    ]
+    replace_nodes(model, [*nodes[:at], *shape, *nodes[at + 1 :]])
+    onnx.checker.check_model(model, full_check=True)
+    computed = file.with_name("computed.onnx")
+    onnx.save(model, computed)
+    assert read_network(computed) == network
+
+
+def test_maps_that_are_joined_are_refused(written: tuple[Architecture, Path]) -> None:
+    import onnx
+
+    _, file = written
+    model = onnx.load(file)
+    first, *others = model.graph.node
+    joined = onnx.helper.make_node("Concat", [first.output[0]] * 2, ["joined"], name="join", axis=1)
+    replace_nodes(model, [first, joined, *others])
+    joining = file.with_name("joining.onnx")
+    onnx.save(model, joining)
+    with pytest.raises(SpecError, match="join: joins maps, as no network here does"):
+        read_network(joining)
+
+
+def replace_nodes(model: Any, nodes: Sequence[Any]) -> None:
+    """Gives the graph of an ONNX model other nodes."""
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
 
 
 def claiming(file: Path, changes: dict[str, Any]) -> Path:
