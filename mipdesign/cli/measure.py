@@ -12,14 +12,27 @@ import typer
 from ..errors import SpecError, counted
 from ..temporary import ensure_temporary
 from .completion import one_of
-from .options import AsJson, Network, Overrides, Plugins, Quiet, Resolution, Spec, problem_of, real, seed_number, whole
+from .options import (
+    AsJson,
+    Network,
+    Overrides,
+    Plugins,
+    Quiet,
+    Resolution,
+    Spec,
+    draws_number,
+    problem_of,
+    real,
+    seed_number,
+    whole,
+)
 from .results import print_json, require_writable_file
 
 
 def validate(
     path: Network,
     resolution: Resolution = None,
-    draws: Annotated[int, typer.Option(parser=whole, metavar="N", help="Draws of weights for the log-variance.")] = 16,
+    draws: Annotated[int, typer.Option(parser=draws_number, metavar="N", help="Draws of weights for the log-variance.")] = 16,
     seed: Annotated[int, typer.Option(parser=seed_number, metavar="N", help="Seed of weights and pictures.")] = 0,
     batch: Annotated[int, typer.Option(parser=whole, metavar="N", help="Pictures at a time, for memory and latency.")] = 1,
     threads: Annotated[int, typer.Option(parser=whole, metavar="N", help="Threads of torch on the CPU.")] = 1,

@@ -130,6 +130,7 @@ def _scoring(
         For a score that is none, or weights that do not fit the network.
     """
     from ..networks.evaluator import convention_named, default_scoring, natural_score
+    from ..networks.scores.table import TableScore
     from ..parsing import load_yaml, validated
     from ..problem.objective import ObjectiveSpec
 
@@ -142,7 +143,14 @@ def _scoring(
         asked["alpha"] = load_yaml(f"[{alpha}]", "--alpha")
     if score_resolution is not None:
         asked["score_resolution"] = score_resolution
-    objective = validated(ObjectiveSpec, asked, "objective")
+    if asked["score"] == TableScore.name and asked.get("table") is None:
+        remedy = "give the folder of a design by a table, or another score"
+        raise SpecError("--score", "table: nothing here says which table", remedy)
+    try:
+        objective = validated(ObjectiveSpec, asked, "objective")
+    except SpecError as error:
+        option = error.field.partition(".")[0]  # as of "alpha.1"
+        raise SpecError(f"--{option.replace('_', '-')}", error.problem, error.remedy) from None
     if problem is not None and problem.objective.score == objective.score:
         scoring = problem.scoring
     else:

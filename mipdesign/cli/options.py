@@ -32,6 +32,14 @@ def whole(text: str | int) -> int:
         raise typer.BadParameter(f"{text!r} is not a whole number") from None
 
 
+def draws_number(text: str | int) -> int:
+    """A number of draws of which a standard error is taken."""
+    draws = whole(text)
+    if draws < 2:
+        raise typer.BadParameter(f"{draws} is out of range: give a number from 2 up")
+    return draws
+
+
 def seed_number(text: str | int) -> int:
     """A seed, as numpy and SCIP take it."""
     seed = whole(text)

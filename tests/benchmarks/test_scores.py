@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from mipdesign.benchmarks.experiments import scores
 from mipdesign.benchmarks.scores import drawing, study
 from mipdesign.benchmarks.scores.data import IDX, Pictures, fashion, pictures
 from mipdesign.benchmarks.scores.drawing import BAND, BEST, OPTIMUM, RANDOM, USE, Drawn, draw
@@ -227,3 +228,23 @@ def test_data_that_networks_cannot_take_are_refused(train: tuple[torch.Tensor, t
     drawn = Drawn(1.0, OPTIMUM, 1.0, 1.0, 1.0, 4, 1, 1, network)
     with pytest.raises(SpecError, match=words):
         study._check_data(Pictures(train, train), [drawn], 64)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--rho", "1,-1"),
+        ("--rho", "nan"),
+        ("--best", "0"),
+        ("--shares", "0.9,1"),
+        ("--per-rank", "-1"),
+        ("--randoms", "-1"),
+        ("--seed", "-1"),
+        ("--workers", "0"),
+    ],
+)
+def test_options_out_of_range_are_refused(option: str, value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.argv", ["scores", "--out", str(tmp_path / "out"), f"{option}={value}"])
+    with pytest.raises(SpecError, match=rf"^{option}: .*give "):
+        scores.main()
+    assert not (tmp_path / "out").exists()

@@ -291,11 +291,13 @@ def test_a_network_of_another_score_is_evaluated(name: str, call: Callable[..., 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--score", "zennas"], "score: 'zennas' is not a score"),
+        (["--score", "zennas"], "--score: 'zennas' is not a score"),
+        (["--score", "table"], "--score: table: nothing here says which table"),
+        (["--alpha", "1,x"], "--alpha: 'x' is refused"),
+        (["--score-resolution", "0"], "--score-resolution: 0 is refused"),
         (["--score", "stentr"], "objective.score: stentr is a score of networks of video"),
         (["--score", "madnas", "--alpha", "1,2"], "--alpha: 2 weights for 5 down-sampling stages"),
-        (["--alpha", "1,x,1,1,1"], "alpha.1: 'x' is refused"),
-        (["--score-resolution", "160"], "score_resolution: has no meaning for deepmad"),
+        (["--score-resolution", "160"], "--score-resolution: has no meaning for deepmad"),
         (["--frames", "8"], "frames: 8 for a network of pictures"),
     ],
 )
