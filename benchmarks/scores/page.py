@@ -10,8 +10,10 @@ from statistics import mean
 
 import numpy as np
 
+from mipdesign.analysis.rank_correlation import pooled_tau
+
+from .differences import paired
 from .drawing import BEST, OPTIMUM, RANDOM, Drawn
-from .statistics import paired, pooled_tau
 from .study import Run, digest_of
 
 COLLAPSED = 0.5

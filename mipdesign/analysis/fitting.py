@@ -26,6 +26,7 @@ from ..networks.values import FIELDS, HEADER
 from ..nn.reading import read_network
 from ..numerals import NUMBER
 from ..problem.problem import Problem
+from .rank_correlation import pooled_tau
 
 Floats = NDArray[np.float64]
 
@@ -55,10 +56,8 @@ STRENGTHS = tuple(10.0 ** (n / 2) for n in range(-6, 7))
 FOLDS = 10
 PER_FEATURE = 3
 """Fewer networks than so many for each feature are too few for a warning not to be due."""
-RESAMPLES = 2000
 DIGITS = 12
 """Places after the point of the values that are written, where coefficients lie between -1 and 1; of larger ones fewer."""
-CONFIDENCE = 0.95
 MOST_WRITTEN = 20_000
 """Most rows that a specification holds."""
 
@@ -184,7 +183,8 @@ def fit_score(
     kept = [name for name, does in zip(names, varies, strict=True) if does]
     coefficients, intercept, strength = _ridge(matrix[:, varies], results.accuracies)
     predicted = _unseen(matrix[:, varies], results.accuracies, seed)
-    tau, low, high = _tau(predicted, results.accuracies, seed)
+    order = pooled_tau([(predicted, results.accuracies)], seed)
+    tau, low, high = np.nan_to_num([order.value, order.lower, order.upper]).tolist()  # predictions that are equal order nothing
     spread = float(((results.accuracies - results.accuracies.mean()) ** 2).sum())
     r2 = 1.0 - float(((results.accuracies - predicted) ** 2).sum()) / spread if spread > 0 else 0.0
     of = dict(zip(kept, coefficients.tolist(), strict=True))
@@ -277,18 +277,6 @@ def _unseen(x: Floats, y: Floats, seed: int) -> Floats:
         coefficients, intercept, _ = _ridge(x[folds != fold], y[folds != fold])
         predicted[folds == fold] = x[folds == fold] @ coefficients + intercept
     return predicted
-
-
-def _tau(predicted: Floats, measured: Floats, seed: int) -> tuple[float, float, float]:
-    """Kendall's tau, and its interval by the quantiles of resampled networks."""
-    from scipy.stats import kendalltau
-
-    tau, rng, found = float(np.nan_to_num(kendalltau(predicted, measured)[0])), np.random.default_rng(seed), []
-    for _ in range(RESAMPLES):
-        chosen = rng.integers(len(measured), size=len(measured))
-        found.append(float(np.nan_to_num(kendalltau(predicted[chosen], measured[chosen])[0])))
-    low, high = np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).tolist()
-    return tau, low, high
 
 
 def _rows(

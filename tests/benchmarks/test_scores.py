@@ -17,13 +17,14 @@ import yaml
 from mipdesign.benchmarks.experiments import scores
 from mipdesign.benchmarks.scores import drawing, study
 from mipdesign.benchmarks.scores.data import IDX, Pictures, fashion, pictures
+from mipdesign.benchmarks.scores.differences import paired
 from mipdesign.benchmarks.scores.drawing import BAND, BEST, OPTIMUM, RANDOM, USE, Drawn, draw
 from mipdesign.benchmarks.scores.page import Setting, by_recipe, tables
-from mipdesign.benchmarks.scores.statistics import _signs, _tau_of, paired, pooled_tau, tau
 from mipdesign.benchmarks.scores.study import Recipe, drawn_networks, run_all
 from mipdesign.benchmarks.scores.training import Training, train
 
 from mipdesign import Architecture, Problem, SpecError
+from mipdesign.analysis.rank_correlation import _signs, _tau_of, pooled_tau, tau
 
 SPACE = """
 name: tiny

@@ -1,4 +1,4 @@
-"""Statistics of a study: rank correlation with bootstrap intervals, and paired differences."""
+"""How well a score orders networks: Kendall's tau, with intervals from networks drawn anew (bootstrap; Efron, 1979)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _signs(values: Floats) -> Floats:
 def _tau_of(x: Floats, y: Floats, chosen: NDArray[np.int64]) -> float:
     """Kendall's tau-b of a resample, from the signs of all differences: as :func:`tau`, without sorting anew."""
     x, y = (signs[np.ix_(chosen, chosen)] for signs in (x, y))
-    scale = math.sqrt(np.count_nonzero(x)) * math.sqrt(np.count_nonzero(y))
+    scale = math.sqrt(int(np.count_nonzero(x)) * int(np.count_nonzero(y)))  # one root: two could lead beyond 1
     return float((x * y).sum()) / scale if scale else math.nan
 
 
@@ -71,16 +71,3 @@ def _bootstrap(value: float, resampled: Callable[[], float]) -> Estimate:
         return Estimate(math.nan, math.nan, math.nan)
     lower, upper = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(value, float(lower), float(upper))
-
-
-def paired(differences: Sequence[float]) -> Estimate:
-    """Mean of paired differences with Student's interval, and the two-sided p of Wilcoxon's signed-rank test."""
-    from scipy.stats import t, wilcoxon
-
-    values = np.array(differences, dtype=float)
-    if len(values) < 2:
-        return Estimate(math.nan, math.nan, math.nan)
-    mean, error = float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
-    reach = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
-    p = float(wilcoxon(values).pvalue) if values.any() else 1.0
-    return Estimate(mean, mean - reach, mean + reach, p)
