@@ -246,7 +246,8 @@ def test_aborting_solver_is_retried_with_other_settings(crashing: str) -> None:
 
 
 def test_interrupt_leaves_a_design_and_a_valid_bound(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mipdesign", "design", "deepmad-r18", "--out", str(tmp_path / "out")]
+    """In a tree that has most of its nodes before it after the first line about it."""
+    command = [sys.executable, "-m", "mipdesign", "design", "deepmad-50m", "--out", str(tmp_path / "out")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
@@ -257,7 +258,7 @@ def test_interrupt_leaves_a_design_and_a_valid_bound(tmp_path: Path) -> None:
     assert process.returncode == 0 and "Traceback" not in errors
     result = Design.load(tmp_path / "out")
     assert result.status == "feasible" and result.interrupted
-    assert result.objective is not None and result.objective <= 36538.33855829396 <= result.bound
+    assert result.objective is not None and result.objective <= 21812.065224269714 <= result.bound
     assert all(check.passed for check in result.checks())
 
 

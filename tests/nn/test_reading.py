@@ -100,9 +100,10 @@ def test_maps_that_are_joined_are_refused(written: tuple[Architecture, Path]) ->
 
     _, file = written
     model = onnx.load(file)
-    first, *others = model.graph.node
-    joined = onnx.helper.make_node("Concat", [first.output[0]] * 2, ["joined"], name="join", axis=1)
-    replace_nodes(model, [first, joined, *others])
+    nodes = list(model.graph.node)
+    made = next(node.output[0] for node in nodes if node.op_type == "Conv")
+    joined = onnx.helper.make_node("Concat", [made, made], ["joined"], name="join", axis=1)
+    replace_nodes(model, [*nodes, joined])
     joining = file.with_name("joining.onnx")
     onnx.save(model, joining)
     with pytest.raises(SpecError, match="join: joins maps, as no network here does"):
