@@ -169,9 +169,9 @@ def fit_score(
     SpecError
         If networks are too few, all alike, or none of the problem's space could be one of them; or a feature is unknown.
     MissingExtraError
-        If scipy is not installed.
+        If scikit-learn is not installed.
     """
-    require("scipy", "fit", "the fit of a score")
+    require("sklearn", "fit", "the fit of a score")
     results = _each_once(results)
     _check(problem, results, features)
     stages = len(problem.stages)
@@ -181,8 +181,11 @@ def fit_score(
     if not varies.any():
         raise SpecError("results", "have networks of which all features are the same", "measure different networks")
     kept = [name for name, does in zip(names, varies, strict=True) if does]
-    coefficients, intercept, strength = _ridge(matrix[:, varies], results.accuracies)
-    predicted = _unseen(matrix[:, varies], results.accuracies, seed)
+    varying = matrix[:, varies]
+    model = _ridge().fit(varying, results.accuracies)
+    coefficients, intercept = _coefficients(model)
+    strength = float(model[-1].alpha_)
+    predicted = _unseen(varying, results.accuracies, seed)
     order = pooled_tau([(predicted, results.accuracies)], seed)
     tau, low, high = np.nan_to_num([order.value, order.lower, order.upper]).tolist()  # predictions that are equal order nothing
     spread = float(((results.accuracies - results.accuracies.mean()) ** 2).sum())
@@ -247,36 +250,30 @@ def _features_of(network: Architecture, features: Sequence[str], per_stage: bool
     return row
 
 
-def _ridge(x: Floats, y: Floats) -> tuple[Floats, float, float]:
-    """Coefficients of features as they are, the constant beside them, and the strength.
-
-    Networks that are left out are predicted without fitting again, by the diagonal of the hat matrix (Golub, Heath, Wahba
-    1979).
+def _ridge() -> Any:
+    """The regression: features in units of their standard deviation, and of the strengths the one by which networks that are
+    left out are predicted best.
     """
-    from scipy import linalg
+    from sklearn.linear_model import RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
-    mean, scale = x.mean(axis=0), np.where(np.ptp(x, axis=0) > 0, x.std(axis=0), 1.0)
-    z, centred = (x - mean) / scale, y - y.mean()
-    u, s, v = linalg.svd(z, full_matrices=False)
-    errors = []
-    for strength in STRENGTHS:
-        shrunk = s**2 / (s**2 + strength)
-        hat = 1.0 / len(y) + (u**2 * shrunk).sum(axis=1)
-        left = centred - u @ (shrunk * (u.T @ centred))
-        errors.append(float(((left / np.maximum(1.0 - hat, 1e-9)) ** 2).mean()))
-    strength = STRENGTHS[int(np.argmin(errors))]
-    coefficients = (v.T @ (s / (s**2 + strength) * (u.T @ centred))) / scale
-    return coefficients, float(y.mean() - coefficients @ mean), strength
+    return make_pipeline(StandardScaler(), RidgeCV(STRENGTHS))
+
+
+def _coefficients(fitted: Any) -> tuple[Floats, float]:
+    """The coefficients of features as they are, and the constant beside them."""
+    scaler, ridge = (step for _, step in fitted.steps)
+    coefficients = ridge.coef_ / scaler.scale_
+    return coefficients, float(ridge.intercept_ - coefficients @ scaler.mean_)
 
 
 def _unseen(x: Floats, y: Floats, seed: int) -> Floats:
     """Predictions for networks of folds that the model had not seen."""
-    folds = np.random.default_rng(seed).permutation(len(y)) % min(FOLDS, len(y))
-    predicted = np.empty(len(y))
-    for fold in range(folds.max() + 1):
-        coefficients, intercept, _ = _ridge(x[folds != fold], y[folds != fold])
-        predicted[folds == fold] = x[folds == fold] @ coefficients + intercept
-    return predicted
+    from sklearn.model_selection import KFold, cross_val_predict
+
+    folds = KFold(min(FOLDS, len(y)), shuffle=True, random_state=seed)
+    return cross_val_predict(_ridge(), x, y, cv=folds)  # type: ignore[no-any-return]
 
 
 def _rows(

@@ -19,7 +19,7 @@ from mipdesign.lattice.position import Position
 from mipdesign.networks.architecture import Architecture
 from mipdesign.search.coverage import build_tables
 
-pytest.importorskip("scipy")
+pytest.importorskip("sklearn")
 SMALL = Problem.load(Path(__file__).parents[1] / "data" / "small.yaml")
 
 

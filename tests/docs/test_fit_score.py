@@ -10,7 +10,7 @@ import pytest
 from mipdesign import Problem, read_network
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("scipy")
+pytest.importorskip("sklearn")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
