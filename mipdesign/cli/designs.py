@@ -71,6 +71,10 @@ def show(
     from ..report.terminal import PlainConsole, problem_lines
 
     problem = problem_of(spec, convention, overrides)
+    if problem.objective.table is not None:
+        from ..search.coverage import build_tables
+
+        build_tables(problem)  # which finds what of the space the table has no value for
     console = PlainConsole()
     if as_yaml:
         console.lines(problem.dumps().splitlines())

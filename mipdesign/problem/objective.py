@@ -163,4 +163,4 @@ def check_values(objective: ObjectiveSpec, given: Input, stages: Sequence[StageS
             )
     most = max((row.fields[0] for row in objective.table.rows.rows if isinstance(row.fields[0], int)), default=0)
     if most > len(stages):
-        raise SpecError("objective.table", f"has values of super-block {most} of {len(stages)}", "count from 1")
+        raise SpecError("objective.table", f"has values of super-block {most} of {len(stages)}", f"use 1 to {len(stages)}")

@@ -122,7 +122,9 @@ class Problem(Displayed, SpecModel):
         penalty = self.objective.penalty
         for stage in penalty.stages if penalty is not None and penalty.stages is not None else ():
             if stage > len(self.stages):
-                raise SpecError("objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", "count from 1")
+                raise SpecError(
+                    "objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", f"use 1 to {len(self.stages)}"
+                )
         self._check_blocks()
         self._check_convolutions()
         self._check_penalty()
@@ -176,7 +178,9 @@ class Problem(Displayed, SpecModel):
         """Tied super-blocks exist and have something in common."""
         for n, tie in enumerate(self.ties):
             if max(tie.stages) > len(self.stages):
-                raise SpecError(f"ties.{n}.stages", f"super-block {max(tie.stages)} of {len(self.stages)}", "count from 1")
+                raise SpecError(
+                    f"ties.{n}.stages", f"super-block {max(tie.stages)} of {len(self.stages)}", f"use 1 to {len(self.stages)}"
+                )
             for axis in tie.same:
                 if not set.intersection(*(self.space[i - 1].values(axis) for i in tie.stages)):
                     text = f"super-blocks {list(tie.stages)} have no {axis} in common"

@@ -14,6 +14,7 @@ from mipdesign.benchmarks.corpus.valued import valued_problem, with_values
 from mipdesign.benchmarks.experiments.agreement import WAYS, found_by, tree_agrees, varied_agrees
 
 from mipdesign import Problem
+from mipdesign.cli import main as cli
 from mipdesign.errors import SpecError
 from mipdesign.lattice.batch import Batch, evaluate_batch
 from mipdesign.lattice.cell import Cell
@@ -131,6 +132,19 @@ def test_missing_values_are_refused_excluded_or_nothing() -> None:
     assert np.isfinite(excluded.stages[2].values).sum(axis=1).tolist() == [1] * len(excluded.stages[2].c)
     zero = small_with(kind="table", rows=rows, missing="zero")
     assert set(np.unique(build_tables(zero).stages[2].values)) == {-1, 0}
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [(",,,,,1,0", "has no value for super-block 1: bottleneck, channels 8"), ("4,,,,,,1", "super-block 4 of 3; use 1 to 3")],
+)
+def test_show_refuses_what_design_would(row: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "table.csv").write_text(f"{HEAD}\n{row}\n")
+    spec = tmp_path / "valued.yaml"
+    spec.write_text(SMALL.read_text() + "objective: {kind: table, file: table.csv}\n")
+    for command in ("show", "design"):
+        assert cli.main([command, str(spec)]) == 2
+        assert words in capsys.readouterr().err
 
 
 def test_excluded_networks_lie_outside_the_space() -> None:
