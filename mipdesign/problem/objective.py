@@ -163,4 +163,9 @@ def check_values(objective: ObjectiveSpec, given: Input, stages: Sequence[StageS
             )
     most = max((row.fields[0] for row in objective.table.rows.rows if isinstance(row.fields[0], int)), default=0)
     if most > len(stages):
-        raise SpecError("objective.table", f"has values of super-block {most} of {len(stages)}", f"use 1 to {len(stages)}")
+        raise no_super_block("objective.table", most, len(stages))
+
+
+def no_super_block(field: str, number: int, count: int) -> SpecError:
+    """That a field names a super-block beyond the last one."""
+    return SpecError(field, f"names super-block {number} of {count}", f"use 1 to {count}")

@@ -46,7 +46,7 @@ from .convolutions import check_bits, check_frames, check_shapes
 from .elements import Element, check_blocks, count_sequences, elements_of
 from .listing import no_problem, preset_text
 from .listing import preset_names as preset_names
-from .objective import ObjectiveSpec, check_values
+from .objective import ObjectiveSpec, check_values, no_super_block
 from .overrides import apply_changes, apply_override, find_files
 from .plain import plain
 from .relative import Origin, resolved
@@ -122,9 +122,7 @@ class Problem(Displayed, SpecModel):
         penalty = self.objective.penalty
         for stage in penalty.stages if penalty is not None and penalty.stages is not None else ():
             if stage > len(self.stages):
-                raise SpecError(
-                    "objective.penalty.stages", f"super-block {stage} of {len(self.stages)}", f"use 1 to {len(self.stages)}"
-                )
+                raise no_super_block("objective.penalty.stages", stage, len(self.stages))
         self._check_blocks()
         self._check_convolutions()
         self._check_penalty()
@@ -178,9 +176,7 @@ class Problem(Displayed, SpecModel):
         """Tied super-blocks exist and have something in common."""
         for n, tie in enumerate(self.ties):
             if max(tie.stages) > len(self.stages):
-                raise SpecError(
-                    f"ties.{n}.stages", f"super-block {max(tie.stages)} of {len(self.stages)}", f"use 1 to {len(self.stages)}"
-                )
+                raise no_super_block(f"ties.{n}.stages", max(tie.stages), len(self.stages))
             for axis in tie.same:
                 if not set.intersection(*(self.space[i - 1].values(axis) for i in tie.stages)):
                     text = f"super-blocks {list(tie.stages)} have no {axis} in common"

@@ -174,7 +174,7 @@ SPECIFICATIONS: list[tuple[str, Any, tuple[str, ...]]] = [
     ("objective", {"alpha": "1,1,8"}, ("objective.alpha: '1,1,8' is refused",)),
     ("objective", {"beta": float("nan")}, ("objective.beta: nan is refused",)),
     ("objective", {"penalty": {"form": "square"}}, ("objective.penalty.form: 'square' is refused", "'exp_std'")),
-    ("objective", {"penalty": {"form": "exp_std", "stages": [4]}}, ("objective.penalty.stages: super-block 4 of 3",)),
+    ("objective", {"penalty": {"form": "exp_std", "stages": [4]}}, ("objective.penalty.stages: names super-block 4 of 3",)),
     ("objective", {"penalty": {"form": "exp_std", "stages": [0]}}, ("objective.penalty.stages.0: 0 is refused",)),
     (
         "objective",

@@ -185,7 +185,7 @@ def test_malformed_tables_are_refused(lines: list[str], message: str) -> None:
         ({"kind": "table", "rows": [HEAD, ",,,,,,1"], "weight": 0}, "objective.table.weight: 0 is refused"),
         ({"kind": "table", "rows": [HEAD, ",,,,,,1"], "weight": "1/3"}, "is not a decimal"),
         ({"kind": "table", "rows": [HEAD, ",,,,,,1"], "alpha": [1, 1, 1]}, "objective.alpha: has no meaning"),
-        ({"kind": "table", "rows": [HEAD, "4,,,,,,1"]}, "values of super-block 4 of 3"),
+        ({"kind": "table", "rows": [HEAD, "4,,,,,,1"]}, "names super-block 4 of 3"),
     ],
 )
 def test_malformed_objectives_are_refused(objective: dict[str, Any], message: str) -> None:

@@ -108,7 +108,7 @@ def test_splitting_one_tied_super_block_splits_the_others() -> None:
         ("[{stages: [1, 2], same: []}]", "ties.0.same: ties nothing"),
         ("[{stages: [1, 2]}]", "ties.0.same: is missing"),
         ("[{same: [depth]}]", "ties.0.stages: is missing"),
-        ("[{stages: [1, 4], same: [depth]}]", "ties.0.stages: super-block 4 of 3"),
+        ("[{stages: [1, 4], same: [depth]}]", "ties.0.stages: names super-block 4 of 3"),
         ("[{stages: [0, 1], same: [depth]}]", "ties.0.stages.0: 0 is refused"),
         ("[{stages: [1, 2], same: [width]}]", "ties.0.same.0: 'width' is refused"),
         ("[{stages: [1, 2], same: [depth], by: 2}]", "ties.0.by: is not a known field"),
