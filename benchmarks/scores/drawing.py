@@ -84,13 +84,16 @@ def draw(
     Raises
     ------
     SpecError
-        If no network keeps the budgets under a limit.
+        If no network keeps the budgets under a limit, or the optimum is not positive.
     """
     for limit in limits:
         problem = problem.with_limits({"effectiveness": limit})
         found = design(problem, seed=seed, best=best, different=different)
         if found.status != "optimal" or found.objective is None or found.pool is None:
             raise SpecError("--rho", f"{limit:g}: the run ended {found.status!r}", "loosen the limit, or another budget")
+        if found.objective <= 0:
+            fault = f"has an optimum of {found.objective:g} under {limit:g}: shares of it mean nothing"
+            raise SpecError("--space", fault, "give an objective that is positive, for example by a constant in each row")
         known = {member.architecture for member in found.pool}
         for member in found.pool:
             group = OPTIMUM if member.rank == 1 else BEST

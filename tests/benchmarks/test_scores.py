@@ -25,6 +25,7 @@ from mipdesign.benchmarks.scores.training import Training, train
 
 from mipdesign import Architecture, Problem, SpecError
 from mipdesign.analysis.rank_correlation import _signs, _tau_of, pooled_tau, tau
+from mipdesign.networks.values import HEADER
 
 SPACE = """
 name: tiny
@@ -229,6 +230,12 @@ def test_data_that_networks_cannot_take_are_refused(train: tuple[torch.Tensor, t
     drawn = Drawn(1.0, OPTIMUM, 1.0, 1.0, 1.0, 4, 1, 1, network)
     with pytest.raises(SpecError, match=words):
         study._check_data(Pictures(train, train), [drawn], 64)
+
+
+def test_shares_of_nothing_are_refused() -> None:
+    data = yaml.safe_load(SPACE) | {"objective": {"kind": "table", "rows": [",".join(HEADER), ",,,,,,0"]}}
+    with pytest.raises(SpecError, match="--space: has an optimum of 0 under 1"):
+        next(draw(Problem.from_dict(data), [1.0], 1, "channels:10%", [0.9], 1, 1, 0))
 
 
 @pytest.mark.parametrize(
