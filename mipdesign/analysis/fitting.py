@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import FLAG, SEED, TEXT, arguments, each, instance
 from ..errors import SpecError, counted, one_of, require, short
 from ..files import csv_rows, read_text
 from ..networks.architecture import Architecture, single
@@ -52,6 +53,7 @@ DEFAULT_FEATURES = ("depth", "log_channels", "log_width", "log_kernel")
 RESULTS = ("network", "accuracy")
 """Columns of a file of results: a network as ``read_network`` takes it, and what was measured of it."""
 LEAST_NETWORKS = 6
+MOST_ACCURACY = 1e6
 STRENGTHS = tuple(10.0 ** (n / 2) for n in range(-6, 7))
 FOLDS = 10
 PER_FEATURE = 3
@@ -68,6 +70,11 @@ class Results:
 
     networks: tuple[Architecture, ...]
     accuracies: Floats
+    places: tuple[str, ...] = ()
+
+    def place(self, n: int) -> str:
+        """Where the ``n``-th network was read, or its number from 1."""
+        return self.places[n] if self.places else f"network {n + 1}"
 
 
 @dataclass(frozen=True)
@@ -128,15 +135,15 @@ def read_results(path: str | Path) -> Results:
         rows = csv_rows(read_text(place).splitlines(), header)
     except SpecError as error:
         raise error if error.source else error.at(str(path)) from None
-    if len(rows) < 2 or not set(RESULTS) <= set(rows[0][1]):
+    if len(rows) < 2 or any(rows[0][1].count(name) != 1 for name in RESULTS):
         raise SpecError("", "is not a file of results", header, str(path))
     names = rows[0][1]
-    networks, measured, columns = [], [], [names.index(name) for name in RESULTS]
+    networks, measured, places, columns = [], [], [], [names.index(name) for name in RESULTS]
     for n, row in rows[1:]:
         if len(row) != len(names):
             raise SpecError(f"line {n}", f"has {counted(len(row), 'column')}", f"give {len(names)}, as the header", str(path))
         name, text = (row[column] for column in columns)
-        if not NUMBER.fullmatch(text) or not abs(float(text)) < 1e6:
+        if not NUMBER.fullmatch(text) or not abs(float(text)) < MOST_ACCURACY:
             raise SpecError(f"line {n}, accuracy", f"{short(text)} is refused", "give a number between -1e6 and 1e6", str(path))
         if not name:
             raise SpecError(f"line {n}, network", "is empty", "name a network's file", str(path))
@@ -147,9 +154,17 @@ def read_results(path: str | Path) -> Results:
             fault = ": ".join(part for part in (error.source, error.field, error.problem) if part)
             raise SpecError(f"line {n}, network", fault, error.remedy, str(path)) from None
         measured.append(float(text))
-    return Results(tuple(networks), np.array(measured))
+        places.append(f"{path}, line {n}")
+    return Results(tuple(networks), np.array(measured), tuple(places))
 
 
+@arguments(
+    problem=instance(Problem, "a problem", "a Problem, such as Problem.load() reads"),
+    results=instance(Results, "the results of networks", "what read_results() reads"),
+    features=each(TEXT, "a list of names"),
+    per_stage=FLAG,
+    seed=SEED,
+)
 def fit_score(
     problem: Problem, results: Results, features: Sequence[str] = DEFAULT_FEATURES, per_stage: bool = False, seed: int = 0
 ) -> Fit:
@@ -172,8 +187,15 @@ def fit_score(
         If scikit-learn is not installed.
     """
     require("sklearn", "fit", "the fit of a score")
-    results = _each_once(results)
     _check(problem, results, features)
+    outside = _outside(problem, results)
+    results = _each_once(results)
+    if len(results.networks) < LEAST_NETWORKS:
+        raise SpecError("results", f"have {counted(len(results.networks), 'network')}", f"measure at least {LEAST_NETWORKS}")
+    if not np.ptp(results.accuracies) > 0:
+        raise SpecError(
+            "results", f"have one accuracy, {results.accuracies[0]:g}, of all networks", "measure networks that differ"
+        )
     stages = len(problem.stages)
     names = [f"{name}{n}" for name in features for n in (range(1, 1 + stages) if per_stage else ("",))]
     matrix = np.array([_features_of(network, features, per_stage) for network in results.networks])
@@ -191,7 +213,7 @@ def fit_score(
     spread = float(((results.accuracies - results.accuracies.mean()) ** 2).sum())
     r2 = 1.0 - float(((results.accuracies - predicted) ** 2).sum()) / spread if spread > 0 else 0.0
     of = dict(zip(kept, coefficients.tolist(), strict=True))
-    warnings = []
+    warnings = [outside] if outside else []
     if len(results.networks) < PER_FEATURE * len(kept):
         warnings.append(f"{len(results.networks)} networks are few for {len(kept)} features: measure {PER_FEATURE * len(kept)}")
     if not low > 0:
@@ -213,7 +235,7 @@ def fit_score(
 def _each_once(results: Results) -> Results:
     """The networks, each with the mean of what was measured of it: one that is left out is left out whole."""
     of: dict[Architecture, list[float]] = {}
-    for network, measured in zip(results.networks, results.accuracies.tolist(), strict=True):
+    for network, measured in zip(results.networks, np.asarray(results.accuracies).tolist(), strict=True):
         of.setdefault(network, []).append(measured)
     return Results(tuple(of), np.array([math.fsum(several) / len(several) for several in of.values()]))
 
@@ -225,16 +247,28 @@ def _check(problem: Problem, results: Results, features: Sequence[str]) -> None:
     if not features or len(set(features)) < len(features):
         fault = "are none" if not features else "name one twice"
         raise SpecError("features", fault, f"use each once, of: {', '.join(FEATURES)}")
-    if len(results.networks) < LEAST_NETWORKS:
-        raise SpecError("results", f"have {counted(len(results.networks), 'network')}", f"measure at least {LEAST_NETWORKS}")
-    if not np.isfinite(results.accuracies).all():
-        raise SpecError("results", "have an accuracy that is not finite", "leave its network out, or measure it again")
-    for n, network in enumerate(results.networks, 1):
+    if np.shape(results.accuracies) != (len(results.networks),):
+        raise SpecError("results", "have not one accuracy of each network", "give as many, in the same order")
+    if not (np.abs(results.accuracies) < MOST_ACCURACY).all():
+        fault = f"have an accuracy that is no number between -{MOST_ACCURACY:g} and {MOST_ACCURACY:g}"
+        raise SpecError("results", fault, "leave its network out, or measure it again")
+    for n, network in enumerate(results.networks):
         if len(network.stages) != len(problem.stages):
-            text = f"network {n} has {len(network.stages)} super-blocks, and the problem {len(problem.stages)}"
-            raise SpecError("results", text, "measure networks of its space")
+            text = f"has {counted(len(network.stages), 'super-block')}, and the problem {len(problem.stages)}"
+            raise SpecError(results.place(n), text, "measure networks of its space")
         if not all(stage.repeats for stage in network.stages):
-            raise SpecError("results", f"network {n} has a super-block whose blocks differ", "measure networks of equal blocks")
+            raise SpecError(results.place(n), "has a super-block whose blocks differ", "measure networks of equal blocks")
+
+
+def _outside(problem: Problem, results: Results) -> str:
+    """A warning of networks that are not of the space, with the first of them; empty if all are."""
+    wrong = {n: fields for n, network in enumerate(results.networks) if (fields := problem.outside_space(network))}
+    if not wrong:
+        return ""
+    first = next(iter(wrong))
+    share = f"{len(wrong)} of {counted(len(results.networks), 'network')}"
+    example = f"{results.place(first)}: {', '.join(wrong[first][:3])}"
+    return f"{share} outside the space, such as {example}: what is fitted to them says little of it"
 
 
 def _features_of(network: Architecture, features: Sequence[str], per_stage: bool) -> list[float]:

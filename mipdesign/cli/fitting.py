@@ -69,11 +69,12 @@ def fit_score(
     console = PlainConsole()
     if as_json:
         print_json(console, found.to_dict())
-    elif not quiet:
-        rows = [f"{name} {value:+.6g}" for name, value in found.coefficients.items()]
+    else:
         tau = f"tau {found.tau:.3f} ({found.low:.3f} to {found.high:.3f} with 95%), R2 {found.r2:.3f}"
-        console.facts([f"{counted(found.networks, 'network')}, cross-validated: {tau}", ", ".join(rows), f"written to {out}"])
-        if found.constant:
+        told = f"{counted(found.networks, 'network')}, cross-validated: {tau}"
+        rows = [f"{name} {value:+.6g}" for name, value in found.coefficients.items()]
+        console.facts([f"{out}: {told}"] if quiet else [told, ", ".join(rows), f"written to {out}"])
+        if found.constant and not quiet:
             console.facts([f"left out, the same in all networks: {', '.join(found.constant)}"])
     for warning in found.warnings:
         typer.echo(f"warning: {warning}", err=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..errors import SpecError, short
-from .overrides import apply_override, without_numpy
+from .overrides import apply_overrides, without_numpy
 from .problem import Problem
 
 ProblemLike: TypeAlias = Problem | str | Path | Mapping[str, Any]
@@ -47,6 +47,5 @@ def given_problem(given: ProblemLike, argument: str = "problem", overrides: tupl
 
 def _changed(problem: Problem, overrides: tuple[str, ...]) -> Problem:
     data = problem.to_dict()
-    for text in overrides:
-        apply_override(data, text)
+    apply_overrides(data, overrides, filled=True)
     return Problem.from_dict(data) if overrides else problem

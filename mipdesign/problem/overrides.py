@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import SpecError, short
 from ..networks.budget_names import LATENCY
 from ..networks.latency import SHIPPED
+from ..networks.scores import DEFAULT_SCORE, SCORES
 from ..parsing import parse_scalar
 from .budgets import several, tables_by_name
 from .relative import from_folder
@@ -56,22 +57,31 @@ def _with_table(latency: Any, folder: Path) -> Any:
     return latency | {"table": str(folder / table)}
 
 
-def apply_override(data: dict[str, Any], text: str) -> None:
-    """Sets one value by its dotted key in plain data.
+def apply_overrides(data: dict[str, Any], texts: Iterable[str], filled: bool) -> None:
+    """Sets values by their dotted keys in plain data; other values stay, but for what they take the place of.
+
+    Parameters
+    ----------
+    filled:
+        Whether the data are those of a problem, with all defaults written out, and not what somebody wrote.
 
     Raises
     ------
     SpecError
-        If the text is not ``KEY=VALUE``, or the key names nothing.
+        If a text is not ``KEY=VALUE``, or a key names nothing.
     """
-    key, separator, value = text.partition("=") if isinstance(text, str) else ("", "", "")
-    if not separator or not all(key.split(".")):
-        raise SpecError("overrides", f"{short(text)} is not KEY=VALUE", "write for example budgets.flops=1e9")
-    set_value(data, key.split("."), parse_scalar(value), "overrides")
+    values = []
+    for text in texts:
+        key, separator, value = text.partition("=") if isinstance(text, str) else ("", "", "")
+        if not separator or not all(key.split(".")):
+            raise SpecError("overrides", f"{short(text)} is not KEY=VALUE", "write for example budgets.flops=1e9")
+        values.append((key.split("."), parse_scalar(value)))
+    _set_all(data, values, "overrides", filled)
 
 
 def apply_changes(data: dict[str, Any], changes: Mapping[Any, Any]) -> None:
-    """Sets the values of a nested mapping in plain data, each at its path; other values stay.
+    """Sets the values of a nested mapping in the data of a problem, each at its path; other values stay, but for what they take
+    the place of.
 
     Keys may be dotted, and those of a list are indices. A mapping takes the place of what is none.
 
@@ -80,8 +90,46 @@ def apply_changes(data: dict[str, Any], changes: Mapping[Any, Any]) -> None:
     SpecError
         If a path names nothing.
     """
-    for path, value in _leaves(changes):
-        set_value(data, path, without_numpy(value), "changes")
+    _set_all(data, [(path, without_numpy(value)) for path, value in _leaves(changes)], "changes", filled=True)
+
+
+def _set_all(data: dict[str, Any], values: Sequence[tuple[list[str], Any]], field: str, filled: bool) -> None:
+    """Sets values by their paths; first goes what they take the place of in the objective.
+
+    A kind begins an objective anew. The rows of a table stand in a file or in the specification. And where defaults are written
+    out, that of the weight of the penalty goes with the score that it is of.
+    """
+    paths = [path for path, value in values if value is not None]
+    if isinstance(data.get("objective"), dict):
+        objective = data["objective"]
+        if any(path == ["objective", "kind"] and value not in (None, objective.get("kind")) for path, value in values):
+            data["objective"] = {}
+        elif filled and ["objective", "score"] in paths and objective.get("beta") == _usual_beta(objective):
+            data["objective"] = {name: value for name, value in objective.items() if name != "beta"}
+    for path in paths:
+        *place, last = path
+        other = {"file": "rows", "rows": "file"}.get(last)
+        if other is not None and place in (["objective"], ["objective", "table"]) and [*place, other] not in paths:
+            _take_away(data, [*place, other])
+    for path, value in values:
+        set_value(data, path, value, field)
+
+
+def _take_away(data: dict[str, Any], path: Sequence[str]) -> None:
+    """Removes a value of nested dictionaries, if it is there; those on the way are copied, since others may hold them."""
+    *place, last = path
+    for part in place:
+        if not isinstance(data.get(part), dict):
+            return
+        data[part] = data[part].copy()
+        data = data[part]
+    data.pop(last, None)
+
+
+def _usual_beta(objective: Mapping[str, Any]) -> float | None:
+    """The weight of the penalty where an objective of this score says nothing of it."""
+    known = SCORES.get(objective.get("score", DEFAULT_SCORE))
+    return None if known is None else known.beta
 
 
 def _leaves(changes: Mapping[Any, Any]) -> Iterator[tuple[list[str], Any]]:

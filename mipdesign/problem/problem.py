@@ -47,7 +47,7 @@ from .elements import Element, check_blocks, count_sequences, elements_of
 from .listing import no_problem, preset_text
 from .listing import preset_names as preset_names
 from .objective import ObjectiveSpec, check_values, no_super_block
-from .overrides import apply_changes, apply_override, find_files
+from .overrides import apply_changes, apply_overrides, find_files
 from .plain import plain
 from .relative import Origin, resolved
 from .space import SuperBlockSpace, brief, choice_of
@@ -345,8 +345,7 @@ class Problem(Displayed, SpecModel):
         if isinstance(data, dict):
             data.pop("defaults", None)
             find_files(data, Path(source).parent)
-            for override in overrides:
-                apply_override(data, override)
+            apply_overrides(data, overrides, filled=False)
         return cls.from_dict(data, source)
 
     def to_dict(self) -> dict[str, Any]:

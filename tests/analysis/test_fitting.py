@@ -26,11 +26,12 @@ SMALL = Problem.load(Path(__file__).parents[1] / "data" / "small.yaml")
 def measured(problem: Problem, n: int, seed: int, noise: float = 0.0) -> Results:
     """Random networks of a space, with an accuracy that is linear in depth and channels."""
     tables, rng = build_tables(problem), np.random.default_rng(seed)
-    networks = []
-    for _ in range(n):
+    networks: list[Architecture] = []
+    while len(networks) < n:
         columns = tuple(int(rng.integers(len(s.c))) for s in tables.stages)
         depths = tuple(int(rng.choice(s.depths)) for s in tables.stages)
-        networks.append(tables.architecture(Position(0, columns, depths)))
+        network = tables.architecture(Position(0, columns, depths))
+        networks += [] if problem.outside_space(network) else [network]
     return Results(tuple(networks), np.array([worth(network) for network in networks]) + noise * rng.normal(size=n))
 
 
@@ -135,8 +136,20 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         fit_score(problem, results, ["dept"])
     with pytest.raises(SpecError, match="features: name one twice"):
         fit_score(problem, results, ["depth", "depth"])
-    with pytest.raises(SpecError, match="results: have an accuracy that is not finite"):
-        fit_score(problem, Results(results.networks, results.accuracies * np.nan))
+    for wrong in (results.accuracies * np.nan, results.accuracies * 1e9):
+        with pytest.raises(SpecError, match="results: have an accuracy that is no number between"):
+            fit_score(problem, Results(results.networks, wrong))
+    with pytest.raises(SpecError, match=r"have one accuracy, 0\.5, of all networks"):
+        fit_score(problem, Results(results.networks, np.full(8, 0.5)))
+    with pytest.raises(SpecError, match="have not one accuracy of each network"):
+        fit_score(problem, Results(results.networks, results.accuracies[:7]))
+    with pytest.raises(SpecError, match=r"problem: 'small\.yaml' is not a problem"):
+        fit_score("small.yaml", results)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="seed: -1 is out of range"):
+        fit_score(problem, results, seed=-1)
+    short = replace(results.networks[0], stages=results.networks[0].stages[:2])
+    with pytest.raises(SpecError, match="network 8: has 2 super-blocks, and the problem 3"):
+        fit_score(problem, Results((*results.networks[:7], short), results.accuracies))
     with pytest.raises(SpecError, match="have 5 networks"):
         fit_score(problem, Results(results.networks[:5], results.accuracies[:5]))
     with pytest.raises(SpecError, match="have 1 network;"):
@@ -145,3 +158,19 @@ def test_what_cannot_be_fitted_is_refused() -> None:
     alike = tuple(replace(first, stem=replace(first.stem, channels=c)) for c in range(8, 16))
     with pytest.raises(SpecError, match="all features are the same"):
         fit_score(problem, Results(alike, results.accuracies))
+
+
+def test_networks_outside_the_space_are_warned_of(tmp_path: Path) -> None:
+    inside = measured(SMALL, 8, 1)
+    other = replace(inside.networks[7], resolution=64, classes=7)
+    results = Results((*inside.networks[:7], other), inside.accuracies, tuple(f"results.csv, line {n}" for n in range(2, 10)))
+    warning = fit_score(SMALL, results, ["depth"]).warnings[0]
+    assert warning.startswith("1 of 8 networks outside the space, such as results.csv, line 9: resolution, classes")
+    assert not any("outside" in warning for warning in fit_score(SMALL, inside, ["depth"]).warnings)
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text("accuracy,network,accuracy\n0.1,0.json,0.2\n")
+    with pytest.raises(SpecError, match="is not a file of results"):
+        read_results(path)

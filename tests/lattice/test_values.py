@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -132,6 +133,52 @@ def test_missing_values_are_refused_excluded_or_nothing() -> None:
     assert np.isfinite(excluded.stages[2].values).sum(axis=1).tolist() == [1] * len(excluded.stages[2].c)
     zero = small_with(kind="table", rows=rows, missing="zero")
     assert set(np.unique(build_tables(zero).stages[2].values)) == {-1, 0}
+
+
+def objective_of(problem: Problem) -> dict[str, Any]:
+    """An objective as plain data, without the rows of its table."""
+    return {name: value for name, value in problem.to_dict()["objective"].items() if name != "table"}
+
+
+def test_a_kind_begins_an_objective_anew() -> None:
+    """However it is asked for: the penalty of the score before it does not stay."""
+    rows = [HEAD, ",,,,,,1"]
+    alone = objective_of(small_with(kind="table", rows=rows))
+    assert alone == {"score": "table", "beta": 0.0}
+    small = Problem.load(SMALL)
+    texts = ["objective.kind=table", f"objective.rows={json.dumps(rows)}"]
+    for changed in (
+        small.with_(objective={"kind": "table", "rows": rows}),
+        small.with_({"objective.kind": "table", "objective.rows": rows}),
+        small.with_(objective={"score": "table", "table": {"rows": rows}}),
+        small_with(kind="table", rows=rows).with_(objective={"kind": "table", "rows": rows}),
+        Problem.load(SMALL, texts),
+        Problem.load(SMALL, texts[::-1]),
+        Problem.from_dict(small.to_dict()).with_limits({}).with_(objective={"rows": rows, "kind": "table"}),
+    ):
+        assert objective_of(changed) == alone
+    assert objective_of(small.with_(objective={"kind": "table", "rows": rows, "beta": 3}))["beta"] == 3.0
+
+
+def test_a_score_brings_the_weight_of_its_penalty() -> None:
+    small = Problem.load(SMALL)
+    valued = small.with_(objective={"score": "table", "table": {"rows": [HEAD, ",,,,,,1"]}})
+    assert [problem.objective.beta for problem in (small, valued, valued.with_(objective={"score": "deepmad"}))] == [10, 0, 10]
+    assert (
+        small.with_({"objective.beta": 2}).with_(objective={"score": "table", "table": valued.objective.table}).objective.beta
+        == 2
+    )
+
+
+def test_a_file_takes_the_place_of_rows(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(f"{HEAD}\n,,,,,,2\n")
+    file = str(tmp_path / "table.csv")
+    valued = small_with(kind="table", rows=[HEAD, ",,,,,,1"], weight=3)
+    for changes in ({"table": {"file": file}}, {"table.file": file}):
+        table = valued.with_(objective=changes).objective.table
+        assert table is not None and (table.rows.rows[0].text, table.weight) == ("2", 3)
+    with pytest.raises(SpecError, match="file: stands beside rows"):
+        valued.with_(objective={"table": {"file": file, "rows": [HEAD]}})
 
 
 @pytest.mark.parametrize(
