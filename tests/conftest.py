@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     config.addinivalue_line("markers", "long: run with --all only")
     scale.set_whole(config.getoption("--all"))
-    os.environ.pop("COLUMNS", None)  # which pytest-xdist sets, and output outside a terminal goes by
+    _forget_columns()
     support = str(HERE / "support")
     if support not in os.environ.get("PYTHONPATH", "").split(os.pathsep):
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [support, os.environ.get("PYTHONPATH")]))
@@ -37,6 +37,18 @@ def pytest_configure(config: pytest.Config) -> None:
         processors = sorted(os.sched_getaffinity(0))
         with contextlib.suppress(OSError):  # where a sandbox does not let it
             os.sched_setaffinity(0, {processors[int(worker.removeprefix("gw")) % len(processors)]})
+
+
+def _forget_columns() -> None:
+    """Takes away the variable that output outside a terminal goes by. pytest-xdist sets it, and so does readline for programs
+    that are started later, unseen by ``os.environ``; pytest 8 brings that in by way of pdb with Python 3.13, so it is imported
+    before.
+    """
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+        os.unsetenv(name)
 
 
 @pytest.fixture(scope="session", autouse=True)

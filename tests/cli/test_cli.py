@@ -397,7 +397,7 @@ def test_a_signal_ends_what_has_nothing_to_save(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize("number", few([signal.SIGINT, signal.SIGTERM], 1))
 def test_a_signal_while_searching_keeps_the_best_design(number: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mipdesign", "design", "deepmad-r18", "--workers", "1", "--out", str(tmp_path), "--json"]
+    command = [sys.executable, "-m", "mipdesign", "design", "deepmad-50m", "--workers", "1", "--out", str(tmp_path), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         for line in running.stderr:
@@ -407,7 +407,7 @@ def test_a_signal_while_searching_keeps_the_best_design(number: int, tmp_path: P
         out, err = running.communicate(timeout=120)
     assert running.returncode == 0
     assert "Traceback" not in err
-    assert "interrupted; to go on: mipdesign design deepmad-r18 --resume" in err
+    assert "interrupted; to go on: mipdesign design deepmad-50m --resume" in err
     result = json.loads((tmp_path / "result.json").read_text())
     assert result == json.loads(out)
     assert (result["status"], result["interrupted"]) == ("feasible", True)

@@ -130,7 +130,7 @@ class Eater(Honest):
     def answer(self, form: FormulationModel) -> Answer:
         held = []
         while True:
-            held.append(bytearray(os.urandom(2**20) * 8))
+            held.append(bytearray(os.urandom(2**18) * 64))
             time.sleep(0.005)
 
 
