@@ -16,10 +16,13 @@ from pathlib import Path
 
 from mipdesign import Problem, SpecError
 from mipdesign.arguments import SEED, WORKERS, Check, checked, each, real, whole
+from mipdesign.errors import require
+from mipdesign.nn.latency_settings import Settings
 from mipdesign.report.progress import CountDisplay
 from mipdesign.report.terminal import PlainConsole
 from mipdesign.search.listing import COUNT
 
+from ..scores.data import check_data, pictures
 from ..scores.page import tables
 from ..scores.study import Recipe, drawn_networks, run_all
 
@@ -64,15 +67,22 @@ def main() -> None:
         raise SpecError("--rho", "has no value", "give one or more limits, such as 0.3,1")
     for name, check in CHECKS.items():
         checked(f"--{name.replace('_', '-')}", check, getattr(given, name))
+    if len(set(given.rho)) < len(given.rho) or len(set(given.shares)) < len(given.shares):
+        raise SpecError("--rho" if len(set(given.rho)) < len(given.rho) else "--shares", "has a value twice", "give each once")
+    if given.device == "cuda":
+        Settings("cuda").check()
     recipes = [Recipe.load(path) for path in given.train]
     if len({recipe.data for recipe in recipes}) > 1:
         raise SpecError("--train", "the recipes are of different data", "give those of one data set")
+    problem = Problem.named(given.space, given.set)
+    require("torch", "torch", "training")
+    check_data(pictures(recipes[0].data), problem, max(recipe.batch for recipe in recipes))  # before networks are drawn
     wanted = {"limits": given.rho, "best": given.best, "different": given.different, "shares": given.shares}
     wanted |= {"each": given.per_rank, "randoms": given.randoms, "seed": given.seed}
     console = PlainConsole(stderr=True)
     networks = drawn_networks(
         given.out,
-        Problem.named(given.space, given.set),
+        problem,
         wanted,
         lambda n: console.lines([f"rho {n.limit:g}, {n.group}: objective {n.objective:.1f}"]),
     )

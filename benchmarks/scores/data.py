@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mipdesign import MissingExtraError, SpecError
+from mipdesign import MissingExtraError, Problem, SpecError
 from mipdesign.files import read_bytes
 
 if TYPE_CHECKING:
@@ -132,3 +132,23 @@ def _idx(folder: Path, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
     if content[:3] != b"\0\0\x08" or len(content) != 4 + 4 * rank + int(np.prod(shape)):
         raise SpecError("data", f"{path} is not an array of bytes in the IDX format", "give MNIST's files")
     return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * rank).reshape(shape).copy()
+
+
+def check_data(found: Pictures, problem: Problem, batch: int) -> None:
+    """Pictures and classes are such as the networks of a problem take, and enough for a batch.
+
+    Raises
+    ------
+    SpecError
+        If they are not.
+    """
+    wanted = (problem.input.channels, problem.input.resolution, problem.input.resolution)
+    for noun, least, (x, y) in (("training", batch, found.train), ("test", 1, found.test)):
+        if len(y) < least or len(x) != len(y):
+            raise SpecError("data", f"has {len(x)} {noun} pictures and {len(y)} classes", f"give {least} or more, and as many")
+        if tuple(x.shape[1:]) != wanted:
+            given, right = (" x ".join(map(str, shape)) for shape in (x.shape[1:], wanted))
+            raise SpecError("data", f"has {noun} pictures of {given}", f"give {right}, or another --space")
+        if not 0 <= int(y.min()) <= int(y.max()) < problem.classes:
+            fault = f"has {noun} classes from {int(y.min())} to {int(y.max())}"
+            raise SpecError("data", fault, f"give 0 to {problem.classes - 1}, or another --space")

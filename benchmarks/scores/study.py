@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -16,13 +17,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mipdesign import Architecture, Problem, SpecError
-from mipdesign.errors import require
 from mipdesign.files import read_text, writing
 from mipdesign.json_lines import LineLog, read_log
 from mipdesign.parsing import load_yaml, validated
 
 from ..corpus.instances import StudyModel
-from .data import Pictures, pictures
+from .data import pictures
 from .drawing import Drawn, draw
 from .training import Outcome, Training, train
 
@@ -97,6 +97,8 @@ def drawn_networks(
         If the folder holds those of another study.
     """
     settings = folder / "study.json"
+    if folder.exists() and not settings.exists() and set(os.listdir(folder)) - {NETWORKS}:
+        raise SpecError("--out", f"{folder} holds other files", "give another folder")
     text = json.dumps({"problem": problem.digest, **wanted}, sort_keys=True, indent=1) + "\n"
     if settings.exists() and read_text(settings) != text:
         raise SpecError("--out", f"{folder} holds another study", "give another folder, or the options of that study")
@@ -132,21 +134,6 @@ def _deaf() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _check_data(found: Pictures, networks: Sequence[Drawn], batch: int) -> None:
-    """Pictures and classes are such as the networks take, and enough for a batch."""
-    one = Architecture.from_dict(networks[0].network)
-    wanted = (one.input_channels, one.resolution, one.resolution)
-    for noun, least, (x, y) in (("training", batch, found.train), ("test", 1, found.test)):
-        if len(y) < least or len(x) != len(y):
-            raise SpecError("data", f"has {len(x)} {noun} pictures and {len(y)} classes", f"give {least} or more, and as many")
-        if tuple(x.shape[1:]) != wanted:
-            given, right = (" x ".join(map(str, shape)) for shape in (x.shape[1:], wanted))
-            raise SpecError("data", f"has {noun} pictures of {given}", f"give {right}, or another --space")
-        if not 0 <= int(y.min()) <= int(y.max()) < one.classes:
-            fault = f"has {noun} classes from {int(y.min())} to {int(y.max())}"
-            raise SpecError("data", fault, f"give 0 to {one.classes - 1}, or another --space")
-
-
 def run_all(
     folder: Path,
     networks: Sequence[Drawn],
@@ -165,9 +152,7 @@ def run_all(
     on_run:
         Told how many runs are recorded, and how many there will be.
     """
-    require("torch", "torch", "training")
     data = recipes[0].data
-    _check_data(pictures(data), networks, max(recipe.batch for recipe in recipes))  # before networks are trained
     trainings = dict.fromkeys(training for recipe in recipes for training in recipe.trainings())
     jobs = {
         (digest_of(network, data), json.dumps(settings, sort_keys=True)): (network.network, settings)

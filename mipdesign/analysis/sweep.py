@@ -127,6 +127,6 @@ def _numbers(text: str, dimension: Dimension) -> list[float]:
     except SpecError:
         raise
     except (ValueError, IndexError, OverflowError):
-        remedy = "write FIRST:LAST:COUNT, FIRST:LAST:COUNT:log or VALUE,VALUE"
+        remedy = f"write FIRST:LAST:COUNT, FIRST:LAST:COUNT:log or VALUE,VALUE, of 2 to {MOST_POINTS} positive values"
         raise SpecError("sweeps", f"{text!r} is not a range", remedy) from None
     return numbers

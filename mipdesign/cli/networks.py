@@ -13,7 +13,7 @@ from ..errors import SpecError, counted
 from ..temporary import ensure_temporary
 from .completion import one_of
 from .options import AsJson, Frames, Network, Plugins, Quiet, Rank, Resolution, whole
-from .results import print_json
+from .results import print_json, require_writable_file
 
 if TYPE_CHECKING:
     from ..networks.architecture import Architecture
@@ -191,10 +191,13 @@ def export(
     plugins: Plugins = None,
 ) -> None:
     """Write a network in another format."""
+    from ..nn.exports import FOLDER
     from ..nn.exports import export as write
     from ..report.terminal import PlainConsole
 
     ensure_temporary(file if out is None else out)
+    if out is not None and form != FOLDER:
+        require_writable_file(out)
     levels = [] if features is None else features.split(",")
     other = _of_list(file, network, resolution)
     told = write(file, form, out, resolution=resolution, weights=weights, features=levels, architecture=other)

@@ -59,6 +59,9 @@ def values_of(values: Values, columns: Columns) -> Floats:
     found: Floats = np.asarray(total / (unit if total.dtype == object else float(unit)), dtype=np.float64)
     if values.missing == "exclude":
         found[times == 0] = -np.inf
+        if not times.any():
+            fault = f"has no row for any choice of super-block {columns.i + 1}"
+            raise SpecError("objective.table", fault, "add rows, or say missing: zero")
     return found
 
 

@@ -16,7 +16,7 @@ import torch
 import yaml
 from mipdesign.benchmarks.experiments import scores
 from mipdesign.benchmarks.scores import drawing, study
-from mipdesign.benchmarks.scores.data import IDX, Pictures, fashion, pictures
+from mipdesign.benchmarks.scores.data import IDX, Pictures, check_data, fashion, pictures
 from mipdesign.benchmarks.scores.differences import paired
 from mipdesign.benchmarks.scores.drawing import BAND, BEST, OPTIMUM, RANDOM, USE, Drawn, draw
 from mipdesign.benchmarks.scores.page import Setting, by_recipe, tables
@@ -225,11 +225,14 @@ def test_a_recipe_of_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_data_that_networks_cannot_take_are_refused(train: tuple[torch.Tensor, torch.Tensor], words: str) -> None:
-    stage = {"block": "bottleneck", "stride": 2, "channels": 8, "bottleneck": 4, "kernel": 3, "depth": 1}
-    network = {"resolution": 12, "input_channels": 1, "classes": 2, "stem": {"channels": 8}, "stages": [stage]}
-    drawn = Drawn(1.0, OPTIMUM, 1.0, 1.0, 1.0, 4, 1, 1, network)
     with pytest.raises(SpecError, match=words):
-        study._check_data(Pictures(train, train), [drawn], 64)
+        check_data(Pictures(train, train), Problem.from_dict(yaml.safe_load(SPACE)), 64)
+
+
+def test_a_study_begins_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text("{}")
+    with pytest.raises(SpecError, match=r"--out: .* holds other files; give another folder"):
+        drawn_networks(tmp_path, Problem.from_dict(yaml.safe_load(SPACE)), {}, lambda n: None)
 
 
 def test_shares_of_nothing_are_refused() -> None:
@@ -243,6 +246,8 @@ def test_shares_of_nothing_are_refused() -> None:
     [
         ("--rho", "1,-1"),
         ("--rho", "nan"),
+        ("--rho", "0.5,0.50"),
+        ("--shares", "0.9,0.8,0.9"),
         ("--best", "0"),
         ("--shares", "0.9,1"),
         ("--per-rank", "-1"),

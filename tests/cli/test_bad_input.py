@@ -521,7 +521,7 @@ EXCHANGES: dict[str, tuple[list[str], tuple[str, ...]]] = {
     "pool for the tool": (["export", "torchvision/resnet18", "--to", "reference-txt"], ("stem.pool", "has no max pool")),
     "no folder": (
         ["export", "torchvision/resnet18", "--to", "json", "--out", "no/such.json"],
-        ("--out: cannot write to no/such",),
+        ("--out: there is no folder no; make it",),
     ),
     "resolution of letters": (["evaluate", "torchvision/resnet18", "--resolution", "big"], ("'big' is not a whole number",)),
     "resolution 0": (["evaluate", "torchvision/resnet18", "--resolution", "0"], ("resolution: 0 is out of range",)),

@@ -194,6 +194,11 @@ def test_show_refuses_what_design_would(row: str, words: str, tmp_path: Path, ca
         assert words in capsys.readouterr().err
 
 
+def test_a_super_block_without_a_choice_is_refused() -> None:
+    with pytest.raises(SpecError, match="has no row for any choice of super-block 3; add rows, or say missing: zero"):
+        build_tables(small_with(kind="table", rows=[HEAD, "1,,,,,,1", "2,,,,,,1"], missing="exclude"))
+
+
 def test_excluded_networks_lie_outside_the_space() -> None:
     rows = [HEAD, "1,,,,,,1", "2,,,,,,1", "3,,,,,2,-1"]
     problem = small_with(kind="table", rows=rows, missing="exclude")

@@ -320,7 +320,7 @@ def test_what_cannot_be_exported_is_said(source: Path, tmp_path: Path, call: Cal
     save_pretrained(to_module(to_graph(small("basic"))), tmp_path / "weights")
     arguments = ("--out", tmp_path / "file", "--weights", tmp_path / "weights")
     assert "has the weights of another network" in refused(call, source, "--to", "torch-export", *arguments)
-    assert "--out: cannot write" in refused(call, source, "--to", "graphml", "--out", tmp_path / "no" / "such")
+    assert "--out: there is no folder" in refused(call, source, "--to", "graphml", "--out", tmp_path / "no" / "such")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source.json", "weights"]
 
 
