@@ -17,6 +17,7 @@ from pathlib import Path
 from mipdesign import Problem, SpecError
 from mipdesign.arguments import SEED, WORKERS, Check, checked, each, real, whole
 from mipdesign.errors import require
+from mipdesign.figures.formatting import score
 from mipdesign.nn.latency_settings import Settings
 from mipdesign.report.progress import CountDisplay
 from mipdesign.report.terminal import PlainConsole
@@ -84,7 +85,7 @@ def main() -> None:
         given.out,
         problem,
         wanted,
-        lambda n: console.lines([f"rho {n.limit:g}, {n.group}: objective {n.objective:.1f}"]),
+        lambda n: console.lines([f"rho {n.limit:g}, {n.group}: objective {score(n.objective)}"]),
     )
     with CountDisplay(console, "trained {done} of {total}", 5.0) as display:
         runs = run_all(given.out, networks, recipes, device=given.device, workers=given.workers, on_run=display.update)

@@ -108,10 +108,13 @@ def _groups(networks: Sequence[Drawn]) -> Iterator[str]:
         for group in _names(networks):
             some = [n for n in networks if (n.limit, n.group) == (limit, group)]
             if some:
-                figures = [[n.objective for n in some], [float(n.layers) for n in some]]
-                rows.append(
-                    [f"{limit:g}", group, f"{len(some)}", *map(_span, figures), _span([n.effectiveness for n in some], 2)]
+                objectives = [n.objective for n in some]
+                figures = (
+                    _span(objectives, 0 if min(objectives) >= 100 else 4),  # a predicted accuracy is below 1
+                    _span([n.layers for n in some]),
+                    _span([n.effectiveness for n in some], 2),
                 )
+                rows.append([f"{limit:g}", group, f"{len(some)}", *figures])
     yield from _table(("ρ0", "group", "networks", "objective", "layers", "ρ"), rows)
 
 

@@ -12,6 +12,8 @@ from ..units import BYTES, DIMENSIONS, TIME, decimal_text, limit_text
 
 PREFIXES = ("", "k", "M", "G", "T", "P")
 """SI prefixes of the powers of a thousand."""
+MOST_PLACES = 9
+"""Most places after the point of an objective."""
 
 
 def number(value: float) -> str:
@@ -40,7 +42,14 @@ def with_unit(budget: str, value: float) -> str:
 
 def score(value: float | None) -> str:
     """An objective or a bound; a dash where there is none."""
-    return "-" if value is None or not math.isfinite(value) else f"{value:.3f}"
+    return "-" if value is None or not math.isfinite(value) else f"{value:.{_places(value)}f}"
+
+
+def _places(value: float) -> int:
+    """Places after the point: three, or as many as six digits take, since a predicted accuracy is below 1."""
+    if abs(value) >= 100 or round(value, 3) == value:
+        return 3
+    return min(MOST_PLACES, 5 - math.floor(math.log10(abs(value))))
 
 
 def percent(ratio: float | None) -> str:
@@ -55,7 +64,7 @@ def scientific(count: int) -> str:
 
 def points(value: float | None) -> str:
     """An objective or a bound with its thousands apart; a dash where there is none."""
-    return "-" if value is None or not math.isfinite(value) else f"{value:,.3f}"
+    return "-" if value is None or not math.isfinite(value) else f"{value:,.{_places(value)}f}"
 
 
 def quantity(value: float) -> str:
