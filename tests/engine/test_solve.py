@@ -246,8 +246,9 @@ def test_aborting_solver_is_retried_with_other_settings(crashing: str) -> None:
 
 
 def test_interrupt_leaves_a_design_and_a_valid_bound(tmp_path: Path) -> None:
-    """In a tree that has most of its nodes before it after the first line about it."""
-    command = [sys.executable, "-m", "mipdesign", "design", "deepmad-50m", "--out", str(tmp_path / "out")]
+    """In a tree that has most of its nodes before it after the first line about it, so that the signal comes in time."""
+    slower = ("--workers", "1", "--engine-option", "propagation=off")
+    command = [sys.executable, "-m", "mipdesign", "design", "deepmad-50m", *slower, "--out", str(tmp_path / "out")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
