@@ -97,13 +97,14 @@ def drawn_networks(
         If the folder holds those of another study.
     """
     settings = folder / "study.json"
-    if folder.exists() and not settings.exists() and set(os.listdir(folder)) - {NETWORKS}:
-        raise SpecError("--out", f"{folder} holds other files", "give another folder")
     text = json.dumps({"problem": problem.digest, **wanted}, sort_keys=True, indent=1) + "\n"
     if settings.exists() and read_text(settings) != text:
         raise SpecError("--out", f"{folder} holds another study", "give another folder, or the options of that study")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        held = os.listdir(folder)
+    if not settings.exists() and set(held) - {NETWORKS}:
+        raise SpecError("--out", f"{folder} holds other files", "give another folder")
     path = folder / NETWORKS
     if not settings.exists():
         path.unlink(missing_ok=True)

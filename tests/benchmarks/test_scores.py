@@ -230,9 +230,12 @@ def test_data_that_networks_cannot_take_are_refused(train: tuple[torch.Tensor, t
 
 
 def test_a_study_begins_in_a_folder_of_its_own(tmp_path: Path) -> None:
-    (tmp_path / "result.json").write_text("{}")
+    problem, file = Problem.from_dict(yaml.safe_load(SPACE)), tmp_path / "result.json"
+    file.write_text("{}")
     with pytest.raises(SpecError, match=r"--out: .* holds other files; give another folder"):
-        drawn_networks(tmp_path, Problem.from_dict(yaml.safe_load(SPACE)), {}, lambda n: None)
+        drawn_networks(tmp_path, problem, {}, lambda n: None)
+    with pytest.raises(SpecError, match=r"--out: cannot write to .*result\.json"):
+        drawn_networks(file, problem, {}, lambda n: None)
 
 
 def test_shares_of_nothing_are_refused() -> None:
