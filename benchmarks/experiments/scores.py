@@ -68,8 +68,9 @@ def main() -> None:
         raise SpecError("--rho", "has no value", "give one or more limits, such as 0.3,1")
     for name, check in CHECKS.items():
         checked(f"--{name.replace('_', '-')}", check, getattr(given, name))
-    if len(set(given.rho)) < len(given.rho) or len(set(given.shares)) < len(given.shares):
-        raise SpecError("--rho" if len(set(given.rho)) < len(given.rho) else "--shares", "has a value twice", "give each once")
+    for option, values in (("--rho", given.rho), ("--shares", given.shares)):
+        if len(set(values)) < len(values):
+            raise SpecError(option, "has a value twice", "give each once")
     if given.device == "cuda":
         Settings("cuda").check()
     recipes = [Recipe.load(path) for path in given.train]

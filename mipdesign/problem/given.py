@@ -46,6 +46,8 @@ def given_problem(given: ProblemLike, argument: str = "problem", overrides: tupl
 
 
 def _changed(problem: Problem, overrides: tuple[str, ...]) -> Problem:
+    if not overrides:
+        return problem
     data = problem.to_dict()
     apply_overrides(data, overrides, filled=True)
-    return Problem.from_dict(data) if overrides else problem
+    return Problem.from_dict(data)

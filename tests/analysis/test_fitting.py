@@ -160,7 +160,7 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         fit_score(problem, Results(alike, results.accuracies))
 
 
-def test_networks_outside_the_space_are_warned_of(tmp_path: Path) -> None:
+def test_networks_outside_the_space_are_warned_of() -> None:
     inside = measured(SMALL, 8, 1)
     other = replace(inside.networks[7], resolution=64, classes=7)
     results = Results((*inside.networks[:7], other), inside.accuracies, tuple(f"results.csv, line {n}" for n in range(2, 10)))
